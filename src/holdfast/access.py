@@ -1,0 +1,130 @@
+"""Who may do what: roles, permissions, actors (SPEC section 9).
+
+`may(actor, command)` is the one test of a command; reads ask `actor.has(permission)`. Every actor belongs to exactly
+one organisation, so nothing can cross organisations.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from holdfast.core import catalog, count_sheet, counting, order, recall, receiving, reservation, transfer
+from holdfast.core.decide import Command, Sweep, Together
+from holdfast.core.stock import Caller
+
+
+class Role(StrEnum):
+    """What somebody is in an organisation; each role may do all that the ones before it may."""
+
+    CASHIER = "cashier"
+    STAFF = "staff"
+    MANAGER = "manager"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+
+RANK = {role: rank for rank, role in enumerate(Role)}
+
+
+class Permission(StrEnum):
+    """What can be allowed."""
+
+    READ = "stock:read"
+    SELL = "sales:create"
+    RESERVE = "inventory-reservations:create"
+    OVERRIDE = "inventory-reservations:override"
+    PRICE_OVERRIDE = "prices:override"
+    DISCOUNT = "prices:discount"
+    STOCK = "inventory:adjust"
+    EVENTS = "events:read"
+    MANAGE = "inventory:manage"
+    CONFIGURE = "organisation:configure"
+
+
+_FROM: dict[Permission, Role] = {
+    Permission.READ: Role.CASHIER,
+    Permission.SELL: Role.CASHIER,
+    Permission.RESERVE: Role.STAFF,
+    Permission.DISCOUNT: Role.STAFF,
+    Permission.STOCK: Role.STAFF,
+    Permission.EVENTS: Role.STAFF,
+    Permission.OVERRIDE: Role.MANAGER,
+    Permission.PRICE_OVERRIDE: Role.MANAGER,
+    Permission.MANAGE: Role.MANAGER,
+    Permission.CONFIGURE: Role.ADMIN,
+}
+"""The least role that has each permission."""
+
+_NEEDED: dict[type[Any], Permission] = {
+    reservation.Reserve: Permission.RESERVE,
+    reservation.Amend: Permission.RESERVE,
+    reservation.Release: Permission.RESERVE,
+    reservation.Consume: Permission.RESERVE,
+    order.ReserveAtLevel: Permission.RESERVE,
+    order.ReleaseAtLevel: Permission.RESERVE,
+    order.ConsumeAtLevel: Permission.RESERVE,
+    order.OrderReserve: Permission.RESERVE,
+    order.OrderClose: Permission.RESERVE,
+    order.Book: Permission.STOCK,
+    order.ChangeAppointment: Permission.STOCK,
+    receiving.Receive: Permission.STOCK,
+    counting.SetStock: Permission.STOCK,
+    counting.AdjustStock: Permission.STOCK,
+    counting.ForgetLevel: Permission.STOCK,
+    count_sheet.Count: Permission.STOCK,
+    count_sheet.FillSheet: Permission.STOCK,
+    count_sheet.CloseSheet: Permission.STOCK,
+    transfer.Dispatch: Permission.STOCK,
+    transfer.Arrive: Permission.STOCK,
+    recall.Quarantine: Permission.MANAGE,
+    recall.Readmit: Permission.MANAGE,
+    recall.WriteOff: Permission.MANAGE,
+    Sweep: Permission.STOCK,
+}
+_RECORDS = {"product": Permission.MANAGE, "location": Permission.MANAGE}
+"""Records that a manager may write; all others are for owner and admin."""
+
+
+class Actor(msgspec.Struct, frozen=True, gc=False):
+    """Somebody, authenticated. `name` goes into the ledger; empty `stores` means all of the organisation."""
+
+    org_id: str
+    name: str
+    role: Role
+    stores: tuple[str, ...] = ()
+
+    def has(self, permission: Permission) -> bool:
+        """Does the actor's role have the permission?"""
+        return RANK[self.role] >= RANK[_FROM[permission]]
+
+    @property
+    def caller(self) -> Caller:
+        """The actor as the core knows it: name, stores, and what it may overrule."""
+        return Caller(
+            self.name,
+            frozenset(self.stores) if self.stores else None,
+            self.has(Permission.OVERRIDE),
+            online=not self.stores,
+        )
+
+    def may_grant(self, role: Role, stores: tuple[str, ...]) -> bool:
+        """Nobody may create a user or key above their own role or beyond their own stores."""
+        within = not self.stores or (bool(stores) and set(stores) <= set(self.stores))
+        return RANK[role] <= RANK[self.role] and within
+
+
+def needed(command: Command) -> Permission:
+    """The permission that a command needs."""
+    if isinstance(command, Together):
+        return max((needed(member) for member in command.commands), key=lambda one: RANK[_FROM[one]])
+    if isinstance(command, catalog.Add | catalog.Change | catalog.Remove):
+        return _RECORDS.get(command.kind, Permission.CONFIGURE)
+    return _NEEDED[type(command)]
+
+
+def may(actor: Actor, command: Command) -> bool:
+    """May the actor give the command?"""
+    return actor.has(needed(command))

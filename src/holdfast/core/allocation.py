@@ -1,0 +1,61 @@
+"""Which lots back a promise: FEFO where the product tracks expiry, else FIFO by receipt; a pinned lot alone.
+
+    lots A (3 free), B (5 free), quantity 4  ->  A 3, B 1
+
+It only looks; nothing is promised here.
+"""
+
+from __future__ import annotations
+
+from holdfast.core.product import Product
+from holdfast.core.rejection import Code, Rejected, not_found
+from holdfast.core.stock import Level, LotStock, Missing, Stock
+
+Backing = list[tuple[LotStock, int]]
+
+_NEVER = 2**63
+
+
+def removal_order(stock: Stock, level: Level, product: Product) -> list[LotStock]:
+    """The level's open lots in the order in which units are taken from them."""
+    lots = stock.lots_of(level)
+    if product.track_expiry and len(lots) > 1:
+        lots.sort(key=lambda at: _NEVER if at.sellable_until is None else at.sellable_until)
+    return lots
+
+
+def back(stock: Stock, level: Level, product: Product, units: int, lot_id: str | None = None) -> Backing:
+    """The lots that would back `units` (fewer when the level has fewer free), oldest first or only the pinned one."""
+    backing: Backing = []
+    left = units
+    for at in removal_order(stock, level, product):
+        if left == 0:
+            break
+        if lot_id is not None and at.lot_id != lot_id:
+            continue
+        taken = min(left, at.on_hand - at.reserved)
+        if taken > 0 and (at.sellable_until is None or at.sellable_until > stock.now):
+            backing.append((at, taken))
+            left -= taken
+    return backing
+
+
+def pinned_lot_refusal(stock: Stock, level: Level | None, lot_id: str, product: Product) -> Rejected | None:
+    """Why the lot cannot be pinned: it does not exist, or is expired, quarantined or not at the level."""
+    lot = stock.lots.get(lot_id)
+    if lot is None:
+        if ("lot", lot_id) not in stock.loaded:
+            raise Missing(("lot", lot_id))
+        return not_found(Code.LOT_NOT_FOUND, "Lot", lot_id)
+    if lot.product_id != product.id:
+        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", lot_id)
+    at = None if level is None else stock.lots_at[level.id].get(lot_id)
+    name = lot.code or lot.id
+    numbers = {"product_id": product.id, "lot_id": lot_id}
+    if lot.status != "active":
+        return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {name} is {lot.status}.", numbers)
+    if at is None or at.on_hand == 0:
+        return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {name} has no units at this location.", numbers)
+    if at.sellable_until is not None and at.sellable_until <= stock.now:
+        return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {name} has expired.", numbers)
+    return None

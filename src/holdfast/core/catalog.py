@@ -1,0 +1,271 @@
+"""The organisation's own records: settings, products, stores, locations, users, keys (SPEC sections 9 and 10).
+
+    Add("product", {"sku": "MUG-1", "title": "Mug"})     -> a product
+    Change("product", id, {"precision": 2})              -> refused once the product has a ledger entry
+
+`Add`, `Change` and `Remove` are commands like any other, so they are idempotent and atomic with the rest. Fields are
+already typed and in inner units; what is decided here is what needs the other records: uniqueness, references, state.
+Nothing is deleted: a removed record is no longer active.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from holdfast.core.product import Location, Product, Settings, Store
+from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.stock import Missing, Stock
+
+replace = msgspec.structs.replace
+
+QUARANTINE_SUFFIX = "-QUARANTINE"
+"""The quarantine location that every store is made with is called like the store, with this behind."""
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A person who signs in. Empty `stores` means all."""
+
+    id: str
+    email: str
+    password_hash: str
+    role: str
+    stores: tuple[str, ...] = ()
+    pin_hash: str | None = None
+    active: bool = True
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A program's key; only its hash is kept. Empty `stores` means all."""
+
+    id: str
+    name: str
+    key_hash: str
+    role: str
+    stores: tuple[str, ...] = ()
+    active: bool = True
+    created_at: int = 0
+    updated_at: int = 0
+
+
+Record = Settings | Product | Store | Location | User | ApiKey
+
+KINDS: dict[str, type[Any]] = {
+    "organisation": Settings,
+    "product": Product,
+    "store": Store,
+    "location": Location,
+    "app_user": User,
+    "api_key": ApiKey,
+}
+NAMES = {"product": "sku", "store": "code", "location": "code", "app_user": "email", "api_key": None}
+"""The field by which an active record of the kind is unique in its organisation."""
+
+LABELS = {
+    "organisation": "Organisation",
+    "product": "Product",
+    "store": "Store",
+    "location": "Location",
+    "app_user": "User",
+    "api_key": "API key",
+}
+MISSING_CODE = {
+    "product": Code.PRODUCT_NOT_FOUND,
+    "store": Code.STORE_NOT_FOUND,
+    "location": Code.LOCATION_NOT_FOUND,
+}
+
+
+class Add(msgspec.Struct, frozen=True, gc=False):
+    """A new record of a kind, with its fields in inner units."""
+
+    kind: str
+    fields: dict[str, Any]
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """Change fields of a record; `reorder_points` of a location are merged (None removes one)."""
+
+    kind: str
+    record_id: str
+    fields: dict[str, Any]
+
+
+class Remove(msgspec.Struct, frozen=True, gc=False):
+    """Make a record inactive."""
+
+    kind: str
+    record_id: str
+
+
+def add(stock: Stock, command: Add) -> Record | Rejected:
+    """Decide an Add; the record."""
+    kind, fields = command.kind, dict(command.fields)
+    refused = _reference_refusal(stock, kind, fields) or _name_refusal(stock, kind, fields, None)
+    if refused is not None:
+        return refused
+    points = _points(stock, kind, fields, {})
+    if isinstance(points, Rejected):
+        return points
+    record: Record = KINDS[kind](id=stock.new_id(), **{**fields, **points}, created_at=stock.now, updated_at=stock.now)
+    _put(stock, kind, record)
+    if isinstance(record, Store):
+        corner = Location(
+            id=stock.new_id(),
+            store_id=record.id,
+            code=(record.code[: 64 - len(QUARANTINE_SUFFIX)] + QUARANTINE_SUFFIX),
+            kind="quarantine",
+            ships_online=False,
+            created_at=stock.now,
+            updated_at=stock.now,
+        )
+        clash = _name_refusal(stock, "location", {"code": corner.code}, None)
+        if clash is not None:
+            return clash
+        _put(stock, "location", corner)
+    return record
+
+
+def change(stock: Stock, command: Change) -> Record | Rejected:
+    """Decide a Change; the record as it stands after it."""
+    kind, fields = command.kind, dict(command.fields)
+    record = _existing(stock, kind, command.record_id)
+    if isinstance(record, Rejected):
+        return record
+    refused = _reference_refusal(stock, kind, fields) or _name_refusal(stock, kind, fields, record.id)
+    if refused is not None:
+        return refused
+    if isinstance(record, Product):
+        fixed = _fixed_refusal(stock, record, fields)
+        if fixed is not None:
+            return fixed
+    if isinstance(record, Location):
+        fixed = _location_refusal(stock, record, fields)
+        if fixed is not None:
+            return fixed
+    points = _points(stock, kind, fields, record.reorder_points if isinstance(record, Location) else {})
+    if isinstance(points, Rejected):
+        return points
+    record = replace(record, **{**fields, **points}, updated_at=stock.now)
+    _put(stock, kind, record)
+    return record
+
+
+def remove(stock: Stock, command: Remove) -> Record | Rejected:
+    """Decide a Remove: a store or location with stock, and what the organisation cannot do without, stays."""
+    record = _existing(stock, command.kind, command.record_id)
+    if isinstance(record, Rejected):
+        return record
+    assert not isinstance(record, Settings)
+    if isinstance(record, Location):
+        refused = _location_refusal(stock, record, {"active": False})
+        if refused is not None:
+            return refused
+        _put(stock, "location", replace(record, active=False, updated_at=stock.now))
+    elif isinstance(record, Store):
+        for place in sorted(stock.catalog.locations.values(), key=lambda place: place.code):
+            if place.store_id == record.id and place.active:
+                if place.kind == "transit" or stock.require("stocked_location", place.id):
+                    return invalid_state(f"{place.code} of the store still has stock or is needed.")
+                _put(stock, "location", replace(place, active=False, updated_at=stock.now))
+    record = replace(record, active=False, updated_at=stock.now)
+    _put(stock, command.kind, record)
+    return record
+
+
+def _existing(stock: Stock, kind: str, record_id: str) -> Any:
+    record = stock.record(kind, record_id)
+    if record is None or not (kind == "organisation" or kind == "product" or record.active):
+        return not_found(MISSING_CODE.get(kind, Code.NOT_FOUND), LABELS[kind], record_id)
+    return record
+
+
+def _put(stock: Stock, kind: str, record: Any) -> None:
+    stock.put_record(kind, record.id, record)
+
+
+def _name_refusal(stock: Stock, kind: str, fields: dict[str, Any], own_id: str | None) -> Rejected | None:
+    """Refuse a SKU, code or email that another active record has."""
+    name = NAMES.get(kind)
+    if name is None or name not in fields:
+        return None
+    value = fields[name]
+    others = {*stock.require("named", kind, value)}
+    others.update(
+        record.id
+        for (record_kind, _), record in stock.records.items()
+        if record_kind == kind and record is not None and getattr(record, name) == value and record.active
+    )
+    if others - {own_id}:
+        return Rejected(Code.ALREADY_EXISTS, f"{LABELS[kind]} {value!r} exists already.", {"field": name})
+    if kind == "app_user" and fields.get("pin_hash"):
+        taken = {*stock.require("pin", fields["pin_hash"])} - {own_id}
+        if taken:
+            return Rejected(Code.ALREADY_EXISTS, "Another user has that PIN.", {"field": "pin"})
+    return None
+
+
+def _reference_refusal(stock: Stock, kind: str, fields: dict[str, Any]) -> Rejected | None:
+    """Refuse a store that does not exist."""
+    names = [fields["store_id"]] if kind == "location" and "store_id" in fields else list(fields.get("stores", ()))
+    for name in names:
+        store = stock.catalog.stores.get(name)
+        if store is None or not store.active:
+            return not_found(Code.STORE_NOT_FOUND, "Store", name)
+    return None
+
+
+def _fixed_refusal(stock: Stock, product: Product, fields: dict[str, Any]) -> Rejected | None:
+    """Refuse another precision or kind once the product has a ledger entry."""
+    for name in ("precision", "kind"):
+        if name in fields and fields[name] != getattr(product, name) and stock.require("stocked_product", product.id):
+            return invalid_state(f"The {name} of {product.sku} is fixed: it has ledger entries.", field=name)
+    return None
+
+
+def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> Rejected | None:
+    """Refuse to move, turn or remove a location that holds stock, or the only transit or quarantine location."""
+    turned = [name for name in ("kind", "store_id", "active") if name in fields and fields[name] != getattr(place, name)]
+    if not turned:
+        return None
+    if stock.require("stocked_location", place.id):
+        return invalid_state(f"{place.code} holds stock or promises.", field=turned[0])
+    if not place.sellable:
+        alike = [
+            other
+            for other in stock.catalog.locations.values()
+            if other.active and other.kind == place.kind and (place.kind == "transit" or other.store_id == place.store_id)
+        ]
+        if len(alike) <= 1:
+            return invalid_state(f"{place.code} is the only {place.kind} location: it is needed.")
+    return None
+
+
+def _points(stock: Stock, kind: str, fields: dict[str, Any], old: dict[str, int]) -> dict[str, Any] | Rejected:
+    """`reorder_points` by product id in smallest units, merged with the old ones; given as {sku: quantity or None}."""
+    given = fields.get("reorder_points")
+    if kind != "location" or given is None:
+        fields.pop("reorder_points", None)
+        return {}
+    merged = dict(old)
+    for reference, quantity in given.items():
+        try:
+            product = stock.catalog.product(reference)
+        except Missing:
+            raise
+        if product is None:
+            return not_found(Code.PRODUCT_NOT_FOUND, "Product", reference)
+        if quantity is None:
+            merged.pop(product.id, None)
+            continue
+        units = product.units(quantity)
+        if units is None or units < 0:
+            return Rejected(
+                Code.INVALID_QUANTITY, f"The reorder point of {product.sku} is not a quantity of it.",
+                {"product_id": product.id},
+            )
+        merged[product.id] = units
+    return {"reorder_points": merged}

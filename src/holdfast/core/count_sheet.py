@@ -1,0 +1,315 @@
+"""Counts: many levels made equal to what somebody saw, at once or as a sheet that is filled in first (SPEC section 5).
+
+    Count at MAIN: MUG-1 7, TEE-S 12                 -> posted: both levels are what was counted
+    draft, sell 1 MUG-1 meanwhile, post              -> 7 counted before the sale means 6 now
+
+Lines name a product (all its lots together) or a product and one of its lots. A second open sheet on a level is
+refused, and so is a result below zero.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.core.counting import make_equal, product_at
+from holdfast.core.number import Number, instant_text
+from holdfast.core.product import Location, Product
+from holdfast.core.receiving import lot_at
+from holdfast.core.rejection import (
+    Code,
+    Rejected,
+    group_rejected,
+    invalid_quantity,
+    invalid_state,
+    not_found,
+)
+from holdfast.core.reservation import foreign_store_refusal
+from holdfast.core.stock import Cause, Level, LotStock, Missing, Stock
+
+replace = msgspec.structs.replace
+
+
+class CountLine(msgspec.Struct, frozen=True, gc=False):
+    """A product, or one of its lots, and what was counted of it (None: not counted yet, on a sheet)."""
+
+    product: str
+    counted: Number | None = None
+    lot_id: str | None = None
+
+
+class Count(msgspec.Struct, frozen=True, gc=False):
+    """Count at a location: posted at once, or opened as a sheet (`draft`)."""
+
+    location: str
+    lines: tuple[CountLine, ...]
+    draft: bool = False
+
+
+class FillSheet(msgspec.Struct, frozen=True, gc=False):
+    """Write counted numbers on an open sheet; lines that it does not have yet are added with today's balance."""
+
+    sheet_id: str
+    lines: tuple[CountLine, ...]
+
+
+class CloseSheet(msgspec.Struct, frozen=True, gc=False):
+    """Post an open sheet (`post`), or cancel it."""
+
+    sheet_id: str
+    post: bool
+
+
+class SheetLine(msgspec.Struct, frozen=True, gc=False):
+    """A line of a sheet in smallest units: what was there when it was opened, and what was counted."""
+
+    product_id: str
+    lot_id: str | None
+    before: int
+    counted: int | None
+    difference: int | None = None
+    shorted: tuple[str, ...] = ()
+
+
+class CountSheet(msgspec.Struct, frozen=True, gc=False):
+    """The record of a count; `status` is draft, posted or cancelled."""
+
+    id: str
+    location_id: str
+    status: str
+    lines: tuple[SheetLine, ...]
+    actor: str
+    created_at: int
+    updated_at: int
+
+
+class CountLineDocument(msgspec.Struct, frozen=True, gc=False):
+    """A line of a count as the API shows it."""
+
+    product_id: str
+    sku: str
+    lot_id: str | None
+    before: int | float
+    counted: int | float | None
+    difference: int | float | None
+    shorted: list[str]
+
+
+class CountDocument(msgspec.Struct, frozen=True, gc=False):
+    """A count as the API shows it."""
+
+    id: str
+    status: str
+    location: str
+    lines: list[CountLineDocument]
+    created_at: str
+    updated_at: str
+
+
+def count(stock: Stock, command: Count) -> CountDocument | Rejected:
+    """Decide a Count: all lines, or none."""
+    place = stock.catalog.location(command.location)
+    if place is None:
+        return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
+    refused = foreign_store_refusal(stock, place)
+    if refused is not None:
+        return refused
+    lines = _sheet_lines(stock, place, (), command.lines, draft=command.draft)
+    if isinstance(lines, Rejected):
+        return lines
+    sheet = CountSheet(
+        stock.new_id(), place.id, "draft", lines, stock.caller.actor, stock.now, stock.now
+    )
+    if command.draft:
+        clash = _open_elsewhere(stock, sheet)
+        if clash is not None:
+            return clash
+        stock.put_record("count_sheet", sheet.id, sheet)
+        return describe_sheet(stock, sheet)
+    return _post(stock, sheet)
+
+
+def fill_sheet(stock: Stock, command: FillSheet) -> CountDocument | Rejected:
+    """Decide a FillSheet."""
+    sheet = _draft(stock, command.sheet_id)
+    if isinstance(sheet, Rejected):
+        return sheet
+    lines = _sheet_lines(stock, stock.catalog.locations[sheet.location_id], sheet.lines, command.lines, draft=True)
+    if isinstance(lines, Rejected):
+        return lines
+    sheet = replace(sheet, lines=lines, updated_at=stock.now)
+    clash = _open_elsewhere(stock, sheet)
+    if clash is not None:
+        return clash
+    stock.put_record("count_sheet", sheet.id, sheet)
+    return describe_sheet(stock, sheet)
+
+
+def close_sheet(stock: Stock, command: CloseSheet) -> CountDocument | Rejected:
+    """Decide a CloseSheet."""
+    sheet = _draft(stock, command.sheet_id)
+    if isinstance(sheet, Rejected):
+        return sheet
+    if command.post:
+        return _post(stock, sheet)
+    sheet = replace(sheet, status="cancelled", updated_at=stock.now)
+    stock.put_record("count_sheet", sheet.id, sheet)
+    return describe_sheet(stock, sheet)
+
+
+def describe_sheet(stock: Stock, sheet: CountSheet) -> CountDocument:
+    """The public shape of a count."""
+    products: dict[str, Product] = {}
+    for line in sheet.lines:
+        product = stock.catalog.product(line.product_id)
+        assert product is not None
+        products[line.product_id] = product
+    return count_document(sheet, products, stock.catalog.locations[sheet.location_id])
+
+
+def count_document(sheet: CountSheet, products: dict[str, Product], place: Location) -> CountDocument:
+    """The public shape of a count from its parts; `products` by id."""
+    lines = []
+    for line in sheet.lines:
+        product = products[line.product_id]
+        lines.append(
+            CountLineDocument(
+                product.id,
+                product.sku,
+                line.lot_id,
+                product.number(line.before),
+                None if line.counted is None else product.number(line.counted),
+                None if line.difference is None else product.number(line.difference),
+                list(line.shorted),
+            )
+        )
+    return CountDocument(
+        sheet.id, sheet.status, place.code, lines, instant_text(sheet.created_at), instant_text(sheet.updated_at)
+    )
+
+
+def _draft(stock: Stock, sheet_id: str) -> CountSheet | Rejected:
+    sheet: CountSheet | None = stock.record("count_sheet", sheet_id)
+    if sheet is None:
+        return not_found(Code.NOT_FOUND, "Count", sheet_id)
+    refused = foreign_store_refusal(stock, stock.catalog.locations[sheet.location_id])
+    if refused is not None:
+        return refused
+    if sheet.status != "draft":
+        return invalid_state(f"The count is {sheet.status}.")
+    return sheet
+
+
+def _sheet_lines(
+    stock: Stock, place: Location, old: tuple[SheetLine, ...], lines: tuple[CountLine, ...], *, draft: bool
+) -> tuple[SheetLine, ...] | Rejected:
+    """The sheet's lines with `lines` written on them; a new line remembers the balance as it is now."""
+    known = {(line.product_id, line.lot_id): line for line in old}
+    written: set[tuple[str, str | None]] = set()
+    for line in lines:
+        subject = product_at(stock, line.product, place.code)
+        if isinstance(subject, Rejected):
+            return subject
+        product = subject[0]
+        key = (product.id, line.lot_id)
+        if key in written:
+            return Rejected(Code.INVALID_REQUEST, f"{product.sku} is counted twice.", {"field": "lines"})
+        written.add(key)
+        units = None if line.counted is None else product.units(line.counted)
+        if (line.counted is None and not draft) or (line.counted is not None and (units is None or units < 0)):
+            return invalid_quantity(product, line.counted)
+        before = _present(stock, product, place, line.lot_id)
+        if isinstance(before, Rejected):
+            return before
+        first = known.get(key) or SheetLine(product.id, line.lot_id, before, None)
+        known[key] = replace(first, counted=units)
+    whole = {product_id for product_id, lot_id in known if lot_id is None}
+    if any(lot_id is not None and product_id in whole for product_id, lot_id in known):
+        return Rejected(Code.INVALID_REQUEST, "A product is counted as a whole and by lot.", {"field": "lines"})
+    return tuple(known.values())
+
+
+def _present(stock: Stock, product: Product, place: Location, lot_id: str | None) -> int | Rejected:
+    level = stock.level(product.id, place.id)
+    if lot_id is None:
+        return 0 if level is None else level.on_hand
+    lot = stock.lots.get(lot_id)
+    if lot is None and ("lot", lot_id) not in stock.loaded:
+        raise Missing(("lot", lot_id))
+    if lot is None or lot.product_id != product.id:
+        return not_found(Code.LOT_NOT_FOUND, "Lot", lot_id)
+    at = None if level is None else stock.lots_at[level.id].get(lot_id)
+    return 0 if at is None else at.on_hand
+
+
+def _open_elsewhere(stock: Stock, sheet: CountSheet) -> Rejected | None:
+    """Refuse a second open sheet on one of the sheet's levels."""
+    products = {line.product_id for line in sheet.lines}
+    names = {*stock.require("sheets", sheet.location_id)}
+    names.update(key for kind, key in stock.records if kind == "count_sheet")
+    for name in sorted(names - {sheet.id}):
+        other = stock.records.get(("count_sheet", name))
+        if other is None or other.status != "draft" or other.location_id != sheet.location_id:
+            continue
+        shared = products & {line.product_id for line in other.lines}
+        if shared:
+            product = stock.catalog.product(min(shared))
+            assert product is not None
+            return invalid_state(f"{product.sku} is on the open count {other.id}.", count_id=other.id)
+    return None
+
+
+def _post(stock: Stock, sheet: CountSheet) -> CountDocument | Rejected:
+    """Make every level equal to what was counted plus the moves since the sheet was opened."""
+    place = stock.catalog.locations[sheet.location_id]
+    cause = Cause(stock.caller.actor, ref_id=sheet.id)
+    posted: list[SheetLine] = []
+    failed: list[tuple[int, Rejected]] = []
+    for index, line in enumerate(sheet.lines):
+        product = stock.catalog.product(line.product_id)
+        assert product is not None
+        if line.counted is None:
+            failed.append((index, invalid_state(f"{product.sku} is not counted yet.", product_id=product.id)))
+            continue
+        level = stock.open_level(line.product_id, place.id)
+        lot = None if line.lot_id is None else lot_at(stock, level, stock.lots[line.lot_id])
+        present = level.on_hand if lot is None else lot.on_hand
+        result = line.counted + present - line.before
+        if result < 0:
+            failed.append(
+                (
+                    index,
+                    invalid_state(
+                        f"{product.sku}: {product.number(line.counted)} counted, but more than that has left since.",
+                        product_id=product.id,
+                        available=product.number(present),
+                    ),
+                )
+            )
+            continue
+        shorted = make_equal(stock, level, lot, result, cause, "COUNT", None)
+        posted.append(replace(line, difference=result - present, shorted=tuple(shorted)))
+        _tell_counted(stock, product, place, level, lot, result - present, sheet.id)
+    if failed:
+        return group_rejected(failed)
+    sheet = replace(sheet, status="posted", lines=tuple(posted), updated_at=stock.now)
+    stock.put_record("count_sheet", sheet.id, sheet)
+    return describe_sheet(stock, sheet)
+
+
+def _tell_counted(
+    stock: Stock, product: Product, place: Location, level: Level, lot: LotStock | None, difference: int, sheet_id: str
+) -> None:
+    stock.tell(
+        "StockCounted",
+        product.id,
+        {
+            "product_id": product.id,
+            "sku": product.sku,
+            "location": place.code,
+            "lot_id": None if lot is None else lot.lot_id,
+            "quantity": product.number(level.on_hand),
+            "difference": product.number(difference),
+            "count_id": sheet_id,
+            "timestamp": instant_text(stock.now),
+        },
+    )

@@ -1,0 +1,216 @@
+"""Facts about the shelf: set, adjust, count (SPEC sections 3 and 5). The count is the truth.
+
+    Count MUG-1 at MAIN: 7 (on hand 9)   -> COUNT -2; holds give way if fewer than the reserved are left
+    Count MUG-1 at MAIN: 11              -> COUNT +4 in a new lot at the last cost; backorders are served
+
+`SetStock` and `AdjustStock` are single facts (ADJUSTMENT), `expected` makes a set a compare-and-set. A count sheet is
+a count in two steps: it remembers the balances when it was opened, and moves made meanwhile are added to what was
+counted when it is posted.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.core.document import LevelDocument, level_fields
+from holdfast.core.ledger import RefType
+from holdfast.core.number import QUANTITY_MAX, Number, instant_text, to_unit_cost, value_of
+from holdfast.core.product import Location, Product
+from holdfast.core.promise import remove_units, serve_waiting
+from holdfast.core.receiving import put_in, surplus_lot
+from holdfast.core.rejection import (
+    Code,
+    Rejected,
+    insufficient_stock,
+    invalid_quantity,
+    invalid_state,
+    not_found,
+    not_stock_tracked,
+)
+from holdfast.core.reservation import foreign_store_refusal
+from holdfast.core.stock import Cause, Level, LotStock, Stock, tell_low_stock
+
+
+class SetStock(msgspec.Struct, frozen=True, gc=False):
+    """Make a level's units on hand equal `quantity`; with `expected`, only if that is what is there now."""
+
+    product: str
+    location: str
+    quantity: Number
+    expected: Number | None = None
+    reason: str | None = None
+
+
+class AdjustStock(msgspec.Struct, frozen=True, gc=False):
+    """Add units (positive, in a new lot at `unit_cost` or the last cost) or take units away (negative)."""
+
+    product: str
+    location: str
+    quantity: Number
+    reason: str | None = None
+    unit_cost: str | None = None
+
+
+class ForgetLevel(msgspec.Struct, frozen=True, gc=False):
+    """Take an empty level off the lists."""
+
+    product: str
+    location: str
+
+
+def describe_level(stock: Stock, level: Level) -> LevelDocument:
+    """The inventory entry of a level as it stands now."""
+    return LevelDocument(**describe_level_fields(stock, level))
+
+
+def describe_level_fields(stock: Stock, level: Level) -> dict[str, object]:
+    """The fields of that entry."""
+    place = stock.catalog.locations[level.location_id]
+    store = stock.catalog.stores[place.store_id]
+    return level_fields(level, stock.product_of(level), place, store, stock.settings)
+
+
+def product_at(stock: Stock, product: str, location: str) -> tuple[Product, Location] | Rejected:
+    """The stock-tracked product and the location that a fact is about, or why there is none."""
+    found = stock.catalog.product(product)
+    if found is None:
+        return not_found(Code.PRODUCT_NOT_FOUND, "Product", product)
+    place = stock.catalog.location(location)
+    if place is None:
+        return not_found(Code.LOCATION_NOT_FOUND, "Location", location)
+    refused = foreign_store_refusal(stock, place)
+    if refused is not None:
+        return refused
+    if found.unlimited:
+        return not_stock_tracked(found)
+    return found, place
+
+
+def set_stock(stock: Stock, command: SetStock) -> LevelDocument | Rejected:
+    """Decide a SetStock."""
+    subject = product_at(stock, command.product, command.location)
+    if isinstance(subject, Rejected):
+        return subject
+    product, place = subject
+    units = product.units(command.quantity)
+    if units is None or units < 0:
+        return invalid_quantity(product, command.quantity)
+    level = stock.level(product.id, place.id)
+    present = 0 if level is None else level.on_hand
+    if command.expected is not None and product.units(command.expected) != present:
+        return Rejected(
+            Code.QUANTITY_CHANGED,
+            f"{product.sku} at {place.code} has {product.number(present)}, not {command.expected}.",
+            {"product_id": product.id, "quantity": product.number(present), "expected_quantity": _plain(command.expected)},
+        )
+    level = stock.open_level(product.id, place.id)
+    cause = Cause(stock.caller.actor, reason=command.reason)
+    make_equal(stock, level, None, units, cause, "ADJUSTMENT", None)
+    _tell_adjusted(stock, level, product, place, units - present, cause)
+    return describe_level(stock, level)
+
+
+def adjust_stock(stock: Stock, command: AdjustStock) -> LevelDocument | Rejected:
+    """Decide an AdjustStock; below zero is refused with what is there."""
+    subject = product_at(stock, command.product, command.location)
+    if isinstance(subject, Rejected):
+        return subject
+    product, place = subject
+    units = product.units(command.quantity)
+    if units is None or units == 0:
+        return invalid_quantity(product, command.quantity)
+    cost = None if command.unit_cost is None else to_unit_cost(command.unit_cost)
+    if command.unit_cost is not None and (cost is None or cost < 0):
+        return Rejected(Code.INVALID_AMOUNT, f"unit_cost {command.unit_cost[:40]!r} is not a cost of up to six places.")
+    level = stock.level(product.id, place.id)
+    present = 0 if level is None else level.on_hand
+    if present + units < 0:
+        return insufficient_stock(product, -units, present)
+    if present + units > QUANTITY_MAX:
+        return invalid_quantity(product, command.quantity)
+    level = stock.open_level(product.id, place.id)
+    cause = Cause(stock.caller.actor, reason=command.reason)
+    make_equal(stock, level, None, present + units, cause, "ADJUSTMENT", cost)
+    _tell_adjusted(stock, level, product, place, units, cause)
+    return describe_level(stock, level)
+
+
+def make_equal(
+    stock: Stock,
+    level: Level,
+    lot: LotStock | None,
+    units: int,
+    cause: Cause,
+    ref_type: RefType,
+    unit_cost: int | None,
+) -> list[str]:
+    """Make the level (or one lot of it) hold exactly `units`; the ids of the holds that were shorted.
+
+    Missing units leave the oldest lots first, unreserved before reserved; surplus is a new lot (or joins the lot).
+    """
+    product = stock.product_of(level)
+    difference = units - (level.on_hand if lot is None else lot.on_hand)
+    shorted: list[str] = []
+    if difference < 0:
+        _, shorted = remove_units(stock, level, lot, -difference, cause, ref_type)
+    elif difference > 0:
+        before = level.on_hand
+        cost = stock.lots[lot.lot_id].unit_cost if lot is not None else unit_cost
+        found, value = surplus_lot(stock, product, difference, ref_type.lower(), cost) if lot is None else (None, 0)
+        if found is not None:
+            put_in(stock, cause, level, found, difference, value, ref_type)
+        else:
+            assert lot is not None
+            _join_surplus(stock, level, lot, product, difference, cause, ref_type)
+        tell_low_stock(stock, level, before)
+    serve_waiting(stock, level, stock.caller.actor)
+    return shorted
+
+
+def _join_surplus(
+    stock: Stock, level: Level, lot: LotStock, product: Product, units: int, cause: Cause, ref_type: RefType
+) -> None:
+    """More of a known lot was found: it joins the lot at the lot's own cost."""
+    value = value_of(units, product.precision, stock.lots[lot.lot_id].unit_cost, stock.settings.minor_digits)
+    stock.post(cause, level, lot, ref_type, qty=units, value=value)
+
+
+def forget_level(stock: Stock, command: ForgetLevel) -> LevelDocument | Rejected:
+    """Decide a ForgetLevel: only an empty level leaves the lists; its ledger stays and goes on."""
+    subject = product_at(stock, command.product, command.location)
+    if isinstance(subject, Rejected):
+        return subject
+    product, place = subject
+    level = stock.level(product.id, place.id)
+    if level is None or not level.listed:
+        return not_found(Code.NOT_FOUND, "Inventory entry", f"{product.sku} at {place.code}")
+    if level.on_hand or level.reserved or level.backordered:
+        return invalid_state(
+            f"{product.sku} at {place.code} is not empty.",
+            quantity=product.number(level.on_hand),
+            reserved_quantity=product.number(level.reserved),
+            backordered_quantity=product.number(level.backordered),
+        )
+    stock.unlist(level)
+    return describe_level(stock, level)
+
+
+def _plain(number: Number) -> int | float:
+    return number if isinstance(number, int) else float(number)
+
+
+def _tell_adjusted(stock: Stock, level: Level, product: Product, place: Location, units: int, cause: Cause) -> None:
+    if units:
+        stock.tell(
+            "StockAdjusted",
+            product.id,
+            {
+                "product_id": product.id,
+                "sku": product.sku,
+                "location": place.code,
+                "quantity": product.number(units),
+                "on_hand": product.number(level.on_hand),
+                "reason": cause.reason,
+                "timestamp": instant_text(stock.now),
+            },
+        )

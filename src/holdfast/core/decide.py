@@ -1,0 +1,192 @@
+"""decide: stock as it stands + a command + who asks -> an answer, or a refusal that leaves the stock as it was.
+
+The one door to the business. `Command` is the closed union of everything that can change stock; `needs` says what a
+command will certainly look at, so that it can be loaded and locked at once; what else it needs it asks for (`Missing`).
+Decisions run one after another on the same Stock, each seeing what the ones before it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from holdfast.core import catalog, count_sheet, counting, order, recall, receiving, reservation, transfer
+from holdfast.core.rejection import Rejected, group_rejected
+from holdfast.core.reservation import describe
+from holdfast.core.stock import Caller, Catalog, Level, Missing, Reservation, Stock, Want
+
+OPERATIONS_MAX = 1000
+"""Most operations of one batch (SPEC section 10)."""
+
+
+class Together(msgspec.Struct, frozen=True, gc=False):
+    """Several commands in one: all or nothing when `atomic`, else each on its own. Answers a list."""
+
+    commands: tuple[Any, ...]
+    atomic: bool = True
+
+
+class Sweep(msgspec.Struct, frozen=True, gc=False):
+    """Do what time has made due at the levels: (product id, location id) pairs. Answers how many it looked at."""
+
+    levels: tuple[tuple[str, str], ...]
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """A refused member of a group that was not atomic."""
+
+    rejected: Rejected
+
+
+Command = (
+    reservation.Reserve
+    | reservation.Amend
+    | reservation.Release
+    | reservation.Consume
+    | order.ReserveAtLevel
+    | order.ReleaseAtLevel
+    | order.ConsumeAtLevel
+    | order.OrderReserve
+    | order.OrderClose
+    | order.Book
+    | order.ChangeAppointment
+    | receiving.Receive
+    | counting.SetStock
+    | counting.AdjustStock
+    | counting.ForgetLevel
+    | count_sheet.Count
+    | count_sheet.FillSheet
+    | count_sheet.CloseSheet
+    | transfer.Dispatch
+    | transfer.Arrive
+    | recall.Quarantine
+    | recall.Readmit
+    | recall.WriteOff
+    | catalog.Add
+    | catalog.Change
+    | catalog.Remove
+    | Together
+    | Sweep
+)
+
+Answer = Any
+"""What an accepted command answers: a document of the core (a msgspec Struct), or a list of them."""
+
+
+def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
+    """Decide one command and post what it does; a Rejected (or a raised Missing) leaves the stock untouched."""
+    stock.caller = caller
+    mark = stock.mark()
+    try:
+        answer = _DECISIONS[type(command)](stock, command)
+    except BaseException:
+        stock.undo(mark)
+        raise
+    if type(answer) is Rejected:
+        stock.undo(mark)
+    elif type(answer) is Reservation:
+        answer = describe(stock, answer)
+    return answer
+
+
+def _together(stock: Stock, command: Together) -> list[Answer] | Rejected:
+    """Decide a group; members after a refused one are decided too, so that every short line can be named."""
+    caller = stock.caller
+    answers: list[Answer] = []
+    refused: list[tuple[int, Rejected]] = []
+    for index, member in enumerate(command.commands):
+        answer = decide(stock, caller, member)
+        if type(answer) is Rejected:
+            refused.append((index, answer))
+            answers.append(Refusal(answer))
+        else:
+            answers.append(answer)
+    if refused and command.atomic:
+        return group_rejected(refused)
+    return answers
+
+
+def _sweep(stock: Stock, command: Sweep) -> int:
+    """Loading the levels has settled them already."""
+    for product_id, location_id in command.levels:
+        stock.level(product_id, location_id)
+    return len(command.levels)
+
+
+_DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
+    reservation.Reserve: reservation.reserve,
+    reservation.Amend: reservation.amend,
+    reservation.Release: reservation.release,
+    reservation.Consume: reservation.consume,
+    order.ReserveAtLevel: order.reserve_at_level,
+    order.ReleaseAtLevel: order.release_at_level,
+    order.ConsumeAtLevel: order.consume_at_level,
+    order.OrderReserve: order.order_reserve,
+    order.OrderClose: order.order_close,
+    order.Book: order.book,
+    order.ChangeAppointment: order.change_appointment,
+    receiving.Receive: receiving.receive,
+    counting.SetStock: counting.set_stock,
+    counting.AdjustStock: counting.adjust_stock,
+    counting.ForgetLevel: counting.forget_level,
+    count_sheet.Count: count_sheet.count,
+    count_sheet.FillSheet: count_sheet.fill_sheet,
+    count_sheet.CloseSheet: count_sheet.close_sheet,
+    transfer.Dispatch: transfer.dispatch,
+    transfer.Arrive: transfer.arrive,
+    recall.Quarantine: recall.quarantine,
+    recall.Readmit: recall.readmit,
+    recall.WriteOff: recall.write_off,
+    catalog.Add: catalog.add,
+    catalog.Change: catalog.change,
+    catalog.Remove: catalog.remove,
+    Together: _together,
+    Sweep: _sweep,
+}
+
+
+def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
+    """What the command will certainly look at; asks (`Missing`) for products that nobody looked up yet.
+
+    It is only a good first guess: whatever it forgets, the decision asks for.
+    """
+    wants: set[Want] = set()
+    kind = type(command)
+    if kind is Together:
+        for member in command.commands:  # type: ignore[union-attr] # the type was just tested
+            wants |= needs(known, caller, member)
+    elif kind in (reservation.Release, reservation.Consume, reservation.Amend):
+        wants.add(("hold", command.reservation_id))  # type: ignore[union-attr] # these three have it
+    elif kind is Sweep:
+        wants.update(("level", *pair) for pair in command.levels)  # type: ignore[union-attr] # the type was tested
+    else:
+        _need_levels(known, caller, command, wants)
+    return wants
+
+
+def _need_levels(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:
+    """The levels of a command that names products and perhaps a location."""
+    location = getattr(command, "location", None) or getattr(command, "from_location", None)
+    lines = getattr(command, "lines", None)
+    names = [line.product for line in lines] if lines else [getattr(command, "product", None)]
+    for name in names:
+        product = None if name is None else known.product(name)
+        if product is None or product.unlimited:
+            continue
+        if location is not None:
+            place = known.location(location)
+            if place is not None:
+                wants.add(("level", product.id, place.id))
+        else:
+            for place in known.selling_order(caller.stores, online=caller.online):
+                wants.add(("level", product.id, place.id))
+
+
+def level_of(level: Level) -> Want:
+    """The want that locks a level."""
+    return ("level", level.product_id, level.location_id)
+
+
+__all__ = ["OPERATIONS_MAX", "Answer", "Command", "Missing", "Refusal", "Sweep", "Together", "decide", "needs"]

@@ -1,0 +1,382 @@
+"""Holds found by what they are for: at a level, by order number, by appointment (SPEC sections 4 and 10).
+
+    reserve 5 at MAIN, release 2 at MAIN        -> the level's ad-hoc holds, oldest first
+    Shopify order 820982 reserved, then cancelled -> every hold of that order goes back to its lots
+    appointment completed                         -> every hold that names it is consumed
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from holdfast.core.counting import describe_level_fields
+from holdfast.core.document import LevelHoldDocument, ReservationDocument, UnlimitedDocument, unlimited_document
+from holdfast.core.number import Number, instant_text, share_of_value
+from holdfast.core.product import Product
+from holdfast.core.rejection import (
+    Code,
+    Rejected,
+    group_rejected,
+    invalid_quantity,
+    invalid_state,
+    not_found,
+)
+from holdfast.core.reservation import (
+    Reserve,
+    Target,
+    candidates,
+    consume_units,
+    describe,
+    foreign_store_refusal,
+    release_units,
+    reserve,
+)
+from holdfast.core.stock import Cause, Level, Reservation, Stock, tell_low_stock
+
+
+class ReserveAtLevel(msgspec.Struct, frozen=True, gc=False):
+    """Hold units at a level, for an order or for nobody in particular; unlimited products need no hold."""
+
+    product: str
+    location: str
+    quantity: Number
+    order_number: str | None = None
+    source: str = "manual"
+
+
+class ReleaseAtLevel(msgspec.Struct, frozen=True, gc=False):
+    """Give back units of the order's holds at a level, or of its ad-hoc holds, oldest first."""
+
+    product: str
+    location: str
+    quantity: Number
+    order_number: str | None = None
+    source: str | None = None
+
+
+class ConsumeAtLevel(msgspec.Struct, frozen=True, gc=False):
+    """Sell units of the order's holds at a level, or of its ad-hoc holds, oldest first.
+
+    In `simple` mode what no ad-hoc hold covers is sold from the free units.
+    """
+
+    product: str
+    location: str
+    quantity: Number
+    order_number: str | None = None
+    source: str | None = None
+
+
+class OrderLine(msgspec.Struct, frozen=True, gc=False):
+    """A product and how many of it an order has."""
+
+    product: str
+    quantity: Number
+
+
+class OrderReserve(msgspec.Struct, frozen=True, gc=False):
+    """Hold an order's lines, all or nothing; an order that has holds already answers those."""
+
+    order_number: str
+    source: str
+    lines: tuple[OrderLine, ...]
+    location: str | None = None
+
+
+class OrderClose(msgspec.Struct, frozen=True, gc=False):
+    """Consume or release an order's active holds; `lines` limits it to those products and quantities."""
+
+    order_number: str
+    source: str
+    consume: bool
+    lines: tuple[OrderLine, ...] = ()
+
+
+class Appointment(msgspec.Struct, frozen=True, gc=False):
+    """An appointment that holds can name; `status` is booked, completed or cancelled."""
+
+    id: str
+    starts_at: int
+    customer: str | None
+    status: str
+    created_at: int
+    updated_at: int
+
+
+class Book(msgspec.Struct, frozen=True, gc=False):
+    """Make an appointment."""
+
+    starts_at: int
+    customer: str | None = None
+    status: str = "booked"
+
+
+class ChangeAppointment(msgspec.Struct, frozen=True, gc=False):
+    """Move, complete or cancel an appointment; completing sells its holds, cancelling gives them back."""
+
+    appointment_id: str
+    changes: dict[str, Any]
+
+
+class AppointmentDocument(msgspec.Struct, frozen=True, gc=False):
+    """An appointment as the API shows it."""
+
+    id: str
+    starts_at: str
+    customer: str | None
+    status: str
+    created_at: str
+    updated_at: str
+
+
+LevelAnswer = LevelHoldDocument | UnlimitedDocument
+
+
+def reserve_at_level(stock: Stock, command: ReserveAtLevel) -> LevelAnswer | Rejected:
+    """Decide a ReserveAtLevel."""
+    product = stock.catalog.product(command.product)
+    if product is not None and product.unlimited:
+        places = candidates(stock, product, command.location)
+        if isinstance(places, Rejected):
+            return places
+        units = product.units(command.quantity)
+        return invalid_quantity(product, command.quantity) if not units or units < 0 else unlimited_document(product)
+    hold = reserve(
+        stock,
+        Reserve(command.product, command.quantity, command.location, Target(command.order_number, command.source)),
+    )
+    if isinstance(hold, Rejected):
+        return hold
+    return _level_answer(stock, stock.level_of_id[hold.level_id], hold.id)
+
+
+def release_at_level(stock: Stock, command: ReleaseAtLevel) -> LevelAnswer | Rejected:
+    """Decide a ReleaseAtLevel."""
+    found = _holds_at_level(stock, command)
+    if isinstance(found, Rejected | UnlimitedDocument):
+        return found
+    level, product, units, holds = found
+    if units > sum(hold.open for hold in holds):
+        return _too_many(product, units, holds)
+    for hold in holds:
+        part = min(units, hold.open)
+        if part:
+            release_units(stock, hold, part, "cancelled")
+            units -= part
+    return _level_answer(stock, level, holds[0].id)
+
+
+def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer | Rejected:
+    """Decide a ConsumeAtLevel."""
+    found = _holds_at_level(stock, command)
+    if isinstance(found, Rejected | UnlimitedDocument):
+        return found
+    level, product, units, holds = found
+    held = sum(hold.allocated for hold in holds)
+    direct = units - held if stock.settings.mode == "simple" and command.order_number is None else 0
+    if direct > level.available or (direct <= 0 and units > held):
+        return _too_many(product, units, holds)
+    for hold in holds:
+        part = min(units, hold.allocated)
+        if part:
+            consume_units(stock, hold, part)
+            units -= part
+    if units:
+        _sell_directly(stock, level, units)
+    return _level_answer(stock, level, holds[0].id if holds else None)
+
+
+def _sell_directly(stock: Stock, level: Level, units: int) -> None:
+    """A sale without a hold (simple mode): the oldest free units leave."""
+    before = level.on_hand
+    cause = Cause(stock.caller.actor, source="manual")
+    for at in stock.lots_of(level):
+        part = min(units, at.free)
+        if part:
+            value = share_of_value(at.value, at.on_hand, part)
+            stock.post(cause, level, at, "SALE", qty=-part, value=-value)
+            units -= part
+    assert units == 0, level
+    tell_low_stock(stock, level, before)
+
+
+def _level_answer(stock: Stock, level: Level, reservation_id: str | None) -> LevelHoldDocument:
+    return LevelHoldDocument(**describe_level_fields(stock, level), reservation_id=reservation_id)  # type: ignore[arg-type] # fields are the struct's
+
+
+def _too_many(product: Product, units: int, holds: list[Reservation]) -> Rejected:
+    allocated = product.number(sum(hold.allocated for hold in holds))
+    backordered = product.number(sum(hold.backordered for hold in holds))
+    return Rejected(
+        Code.INSUFFICIENT_RESERVED,
+        f"{product.number(units)} of {product.sku} requested, {allocated} allocated, {backordered} backordered.",
+        {
+            "product_id": product.id,
+            "requested": product.number(units),
+            "allocated": allocated,
+            "backordered": backordered,
+            "available": allocated,
+        },
+    )
+
+
+def _holds_at_level(
+    stock: Stock, command: ReleaseAtLevel | ConsumeAtLevel
+) -> tuple[Level, Product, int, list[Reservation]] | Rejected | UnlimitedDocument:
+    """The level, the units and the active holds that a command at a level means, oldest first."""
+    product = stock.catalog.product(command.product)
+    if product is None:
+        return not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product)
+    places = candidates(stock, product, command.location)
+    if isinstance(places, Rejected):
+        return places
+    units = product.units(command.quantity)
+    if units is None or units <= 0:
+        return invalid_quantity(product, command.quantity)
+    if product.unlimited:
+        return unlimited_document(product)
+    level = stock.level(product.id, places[0].id)
+    if level is None:
+        return _too_many(product, units, [])
+    if command.order_number is None:
+        names = {*stock.require("adhoc", level.id)}
+    else:
+        names = {*stock.require("order", command.order_number)}
+    names.update(hold.id for hold in stock.reservations.values() if hold.level_id == level.id)
+    holds = [
+        hold
+        for name in names
+        if (hold := stock.reservations[name]).level_id == level.id
+        and hold.active
+        and hold.order_number == command.order_number
+        and (command.order_number is not None or hold.held_for == "adhoc")
+        and command.source in (None, hold.source)
+    ]
+    holds.sort(key=lambda hold: (hold.created_at, hold.id))
+    if command.order_number is not None:
+        if not holds:
+            return not_found(Code.RESERVATION_NOT_FOUND, "Active reservation of order", command.order_number)
+        if len({hold.source for hold in holds}) > 1:
+            return invalid_state(
+                f"Order {command.order_number} has holds of several sources: name the source.",
+                candidates=[{"reservation_id": hold.id, "source": hold.source} for hold in holds],
+            )
+    return level, product, units, holds
+
+
+# Whole orders ------------------------------------------------------------------------------------------------------
+
+
+def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocument | UnlimitedDocument] | Rejected:
+    """Decide an OrderReserve."""
+    known = _holds_of_order(stock, command.order_number, command.source)
+    if known:
+        return [describe(stock, hold) for hold in known]
+    answers: list[ReservationDocument | UnlimitedDocument] = []
+    failed: list[tuple[int, Rejected]] = []
+    for index, line in enumerate(command.lines):
+        product = stock.catalog.product(line.product)
+        if product is not None and product.unlimited:
+            answers.append(unlimited_document(product))
+            continue
+        target = Target(command.order_number, command.source)
+        hold = reserve(stock, Reserve(line.product, line.quantity, command.location, target))
+        if isinstance(hold, Rejected):
+            failed.append((index, hold))
+        else:
+            answers.append(describe(stock, hold))
+    return group_rejected(failed) if failed else answers
+
+
+def order_close(stock: Stock, command: OrderClose) -> list[ReservationDocument] | Rejected:
+    """Decide an OrderClose; an order whose holds are closed already answers them as they are."""
+    holds = _holds_of_order(stock, command.order_number, command.source)
+    if not holds:
+        return not_found(Code.RESERVATION_NOT_FOUND, "Reservation of order", command.order_number)
+    for hold in holds:
+        refused = foreign_store_refusal(stock, stock.catalog.locations[hold.location_id])
+        if refused is not None:
+            return refused
+    wanted: dict[str, int] = {}
+    for line in command.lines:
+        product = stock.catalog.product(line.product)
+        if product is None:
+            return not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
+        units = product.units(line.quantity)
+        if units is None or units <= 0:
+            return invalid_quantity(product, line.quantity)
+        wanted[product.id] = wanted.get(product.id, 0) + units
+    for hold in holds:
+        part = hold.open if not command.lines else min(hold.open, wanted.get(hold.product_id, 0))
+        if not hold.active or not part:
+            continue
+        if command.consume and part > hold.allocated:
+            product = stock.product_of(stock.level_of_id[hold.level_id])
+            return _too_many(product, part, [hold])
+        if command.lines:
+            wanted[hold.product_id] -= part
+        _close(stock, hold, part, consume=command.consume)
+    return [describe(stock, stock.reservations[hold.id]) for hold in holds]
+
+
+def _close(stock: Stock, hold: Reservation, units: int, *, consume: bool) -> None:
+    if consume:
+        consume_units(stock, hold, units)
+    else:
+        release_units(stock, hold, units, "cancelled")
+
+
+def _holds_of_order(stock: Stock, order_number: str, source: str) -> list[Reservation]:
+    """Every hold of the order, oldest first, with its level locked."""
+    names = {*stock.require("order", order_number)}
+    names.update(hold.id for hold in stock.reservations.values() if hold.order_number == order_number)
+    holds = [hold for name in names if (hold := stock.hold(name)) is not None and hold.source == source]
+    return sorted(holds, key=lambda hold: (hold.created_at, hold.id))
+
+
+# Appointments ------------------------------------------------------------------------------------------------------
+
+
+def book(stock: Stock, command: Book) -> AppointmentDocument:
+    """Decide a Book."""
+    appointment = Appointment(
+        stock.new_id(), command.starts_at, command.customer, command.status, stock.now, stock.now
+    )
+    stock.put_record("appointment", appointment.id, appointment)
+    return appointment_document(appointment)
+
+
+def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentDocument | Rejected:
+    """Decide a ChangeAppointment: `changes` has starts_at (microseconds), customer, status."""
+    appointment: Appointment | None = stock.record("appointment", command.appointment_id)
+    if appointment is None:
+        return not_found(Code.NOT_FOUND, "Appointment", command.appointment_id)
+    status = command.changes.get("status", appointment.status)
+    if appointment.status != "booked" and command.changes and status != appointment.status:
+        return invalid_state(f"The appointment is {appointment.status}.")
+    if appointment.status == "booked" and status != "booked":
+        for name in sorted(stock.require("target", appointment.id)):
+            hold = stock.hold(name)
+            if hold is None or not hold.active:
+                continue
+            if status == "completed" and hold.backordered:
+                product = stock.product_of(stock.level_of_id[hold.level_id])
+                return _too_many(product, hold.open, [hold])
+            _close(stock, hold, hold.open, consume=status == "completed")
+    appointment = msgspec.structs.replace(appointment, **command.changes, updated_at=stock.now)
+    stock.put_record("appointment", appointment.id, appointment)
+    return appointment_document(appointment)
+
+
+def appointment_document(appointment: Appointment) -> AppointmentDocument:
+    """The public shape of an appointment."""
+    return AppointmentDocument(
+        appointment.id,
+        instant_text(appointment.starts_at),
+        appointment.customer,
+        appointment.status,
+        instant_text(appointment.created_at),
+        instant_text(appointment.updated_at),
+    )

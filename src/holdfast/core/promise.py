@@ -1,0 +1,223 @@
+"""How promises and stock meet: who is served by new stock, and who gives way when units are missing.
+
+Two rules (SPEC section 3). *New stock serves the waiting first*: whatever raises a level's available units goes to
+its backorders, best priority first, then oldest. *Truth beats promises*: units that are not there are taken from the
+holds, worst priority first, then newest, and exactly the missing units.
+
+    on hand 5, held 5 by A (priority 10) and B (priority 100), counted 3
+    -> B loses 2 units to backorder; a receipt of 2 gives them back
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.core.allocation import back
+from holdfast.core.ledger import RefType
+from holdfast.core.number import instant_text, share_of_value
+from holdfast.core.product import Product
+from holdfast.core.stock import Cause, Level, LotStock, Reservation, Stock, tell_low_stock
+
+Allocations = tuple[tuple[str, int], ...]
+
+
+def add_allocation(allocations: Allocations, lot_id: str, units: int) -> Allocations:
+    """The allocations with `units` more (or, negative, fewer) from the lot; a lot without units is left out."""
+    changed = dict(allocations)
+    changed[lot_id] = changed.get(lot_id, 0) + units
+    assert changed[lot_id] >= 0, (allocations, lot_id, units)
+    return tuple((lot, held) for lot, held in changed.items() if held)
+
+
+def cause_of_hold(hold: Reservation, actor: str, reason: str | None = None, ref_id: str | None = None) -> Cause:
+    """The cause of an entry that belongs to a hold: it carries the hold's order and source."""
+    return Cause(actor, ref_id=ref_id, order_number=hold.order_number, source=hold.source, reason=reason)
+
+
+def serve_waiting(stock: Stock, level: Level, actor: str) -> list[str]:
+    """Give the level's available units to its backorders; the ids of the holds that got some, in order."""
+    if not level.backordered or level.on_hand == level.reserved:
+        return []
+    product = stock.product_of(level)
+    if not stock.catalog.locations[level.location_id].sellable:
+        return []
+    served = []
+    known = {*stock.require("waiting", level.id), *_new_waiting(stock, level)}
+    waiting = [hold for name in known if (hold := stock.reservations[name]).active and hold.backordered]
+    waiting.sort(key=lambda hold: (hold.priority, hold.created_at, hold.id))
+    for hold in waiting:
+        if level.on_hand == level.reserved:
+            break
+        if hold.expires_at is not None and hold.expires_at <= stock.now:
+            continue
+        given = 0
+        for at, units in back(stock, level, product, hold.backordered, hold.lot_id):
+            stock.post(
+                cause_of_hold(hold, actor),
+                level,
+                at,
+                "RESERVE",
+                reserved=units,
+                backordered=-units,
+                hold=hold.id,
+                reason="backorder",
+            )
+            hold = msgspec.structs.replace(
+                hold,
+                backordered=hold.backordered - units,
+                allocations=add_allocation(hold.allocations, at.lot_id, units),
+                updated_at=level.updated_at,
+            )
+            given += units
+        if given:
+            stock.put_hold(hold)
+            served.append(hold.id)
+            tell_hold(stock, "BackorderAllocated", hold, product, given)
+    return served
+
+
+def _new_waiting(stock: Stock, level: Level) -> list[str]:
+    """Backorders of the level that this batch itself made or changed."""
+    return [hold.id for hold in stock.reservations.values() if hold.level_id == level.id and hold.backordered]
+
+
+def tell_hold(stock: Stock, event_type: str, hold: Reservation, product: Product, units: int) -> None:
+    """Append an event about a hold and `units` of it."""
+    stock.tell(event_type, product.id, hold_facts(stock, hold, product, units))
+
+
+def hold_facts(stock: Stock, hold: Reservation, product: Product, units: int) -> dict[str, object]:
+    """What an event says of a hold (SPEC section 12, `InventoryReserved`)."""
+    return {
+        "reservation_id": hold.id,
+        "product_id": hold.product_id,
+        "sku": product.sku,
+        "location": stock.catalog.locations[hold.location_id].code,
+        "quantity": product.number(units),
+        "reserved_for_id": hold.reserved_for_id,
+        "reserved_for_type": hold.reserved_for_type,
+        "order_number": hold.order_number,
+        "source": hold.source,
+        "expires_at": None if hold.expires_at is None else instant_text(hold.expires_at),
+        "timestamp": instant_text(stock.now),
+    }
+
+
+def _worst_first(stock: Stock, level: Level) -> list[str]:
+    """Active holds of the level with allocations: worst priority first, then newest."""
+    names = {*stock.require("holds", level.id)}
+    names.update(hold.id for hold in stock.reservations.values() if hold.level_id == level.id)
+    holds = [hold for name in names if (hold := stock.reservations[name]).active and hold.allocations]
+    holds.sort(key=lambda hold: (hold.priority, hold.created_at, hold.id), reverse=True)
+    return [hold.id for hold in holds]
+
+
+def _give_way(
+    stock: Stock, level: Level, name: str, at: LotStock, units: int, cause: Cause, shorted: list[str]
+) -> None:
+    """Move `units` of a hold's allocation from a lot to backordered."""
+    hold = stock.reservations[name]
+    stock.post(
+        msgspec.structs.replace(cause, order_number=hold.order_number, source=hold.source),
+        level,
+        at,
+        "RELEASE",
+        reserved=-units,
+        backordered=units,
+        hold=hold.id,
+        reason="shortfall",
+    )
+    hold = msgspec.structs.replace(
+        hold,
+        backordered=hold.backordered + units,
+        allocations=add_allocation(hold.allocations, at.lot_id, -units),
+        updated_at=level.updated_at,
+    )
+    stock.put_hold(hold)
+    tell_hold(stock, "ReservationBackordered", hold, stock.product_of(level), units)
+    if name not in shorted:
+        shorted.append(name)
+
+
+def _free_units(
+    stock: Stock, level: Level, lack: int, cause: Cause, shorted: list[str], *, only: LotStock | None = None
+) -> None:
+    """Take `lack` units from the level's holds (of one lot, when `only` is given) by worst priority, then newest."""
+    here = stock.lots_at[level.id]
+    for name in _worst_first(stock, level):
+        for lot_id, held in reversed(stock.reservations[name].allocations):
+            if lack == 0:
+                return
+            if only is not None and lot_id != only.lot_id:
+                continue
+            units = min(lack, held)
+            _give_way(stock, level, name, here[lot_id], units, cause, shorted)
+            lack -= units
+    assert lack == 0, (level, lack)
+
+
+def _move_holds(stock: Stock, level: Level, lot: LotStock, units: int, cause: Cause) -> int:
+    """Re-allocate up to `units` of the lot's holds to other lots of the level; the units that could not move."""
+    product = stock.product_of(level)
+    for name in _worst_first(stock, level):
+        hold = stock.reservations[name]
+        if hold.lot_id is not None:
+            continue
+        held = dict(hold.allocations).get(lot.lot_id, 0)
+        for at, taken in back(stock, level, product, min(held, units) + lot.free):
+            if at.lot_id == lot.lot_id or not held or not units:
+                continue
+            taken = min(taken, held, units)
+            own = msgspec.structs.replace(cause, order_number=hold.order_number, source=hold.source)
+            stock.post(own, level, lot, "RELEASE", reserved=-taken, hold=name, reason="reallocated")
+            stock.post(own, level, at, "RESERVE", reserved=taken, hold=name, reason="reallocated")
+            moved = add_allocation(add_allocation(hold.allocations, lot.lot_id, -taken), at.lot_id, taken)
+            hold = msgspec.structs.replace(hold, allocations=moved, updated_at=level.updated_at)
+            stock.put_hold(hold)
+            held -= taken
+            units -= taken
+    return units
+
+
+def vacate(stock: Stock, level: Level, lot: LotStock | None, units: int, cause: Cause) -> list[str]:
+    """Make `units` of the level (or of the one lot) unreserved, so that they can leave; the ids of shorted holds.
+
+    The level must have that many units on hand.
+    """
+    shorted: list[str] = []
+    lack = units - level.available
+    if lack > 0:
+        _free_units(stock, level, lack, cause, shorted)
+    if lot is None or units <= lot.free:
+        return shorted
+    stuck = _move_holds(stock, level, lot, units - lot.free, cause)
+    if stuck:
+        _free_units(stock, level, units - lot.free, cause, shorted, only=lot)
+    return shorted
+
+
+def take_units(
+    stock: Stock, level: Level, lot: LotStock | None, units: int, cause: Cause, ref_type: RefType
+) -> list[tuple[LotStock, int, int]]:
+    """Take unreserved units out of the level, oldest lots first, or of one lot; (lot, units, value) of each part."""
+    taken = []
+    before = level.on_hand
+    for at in [lot] if lot is not None else stock.lots_of(level):
+        part = min(units, at.free)
+        if part <= 0:
+            continue
+        value = share_of_value(at.value, at.on_hand, part)
+        stock.post(cause, level, at, ref_type, qty=-part, value=-value)
+        taken.append((at, part, value))
+        units -= part
+    assert units == 0, (level, units)
+    tell_low_stock(stock, level, before)
+    return taken
+
+
+def remove_units(
+    stock: Stock, level: Level, lot: LotStock | None, units: int, cause: Cause, ref_type: RefType
+) -> tuple[list[tuple[LotStock, int, int]], list[str]]:
+    """A fact took units away: promises give way, the units leave; the parts taken and the ids of shorted holds."""
+    shorted = vacate(stock, level, lot, units, cause)
+    return take_units(stock, level, lot, units, cause, ref_type), shorted

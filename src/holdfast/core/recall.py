@@ -1,0 +1,325 @@
+"""Recall and expiry: lots that may not be sold (SPEC section 5).
+
+    Quarantine lot A7   -> its units everywhere move to each store's quarantine location; its holds give way
+    Release lot A7      -> the units go back where they came from and serve whoever waits
+    Write off lot A7    -> the units are gone, their value is lost (ADJUSTMENT)
+
+An expired lot does by itself what a recall does by order (EXPIRY). `settle` is what every command does first: it
+releases expired holds and sets expired lots aside, so that no decision sees what time has ended.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from holdfast.core.document import lot_fields
+from holdfast.core.ledger import RefType
+from holdfast.core.number import Number, instant_text, share_of_value
+from holdfast.core.product import Location
+from holdfast.core.promise import remove_units, serve_waiting, vacate
+from holdfast.core.receiving import lot_at, put_in
+from holdfast.core.rejection import (
+    Code,
+    Rejected,
+    insufficient_stock,
+    invalid_quantity,
+    invalid_state,
+    not_found,
+)
+from holdfast.core.reservation import foreign_store_refusal, release_units
+from holdfast.core.stock import SYSTEM, Cause, Level, Lot, LotStock, Stock, tell_low_stock
+
+replace = msgspec.structs.replace
+
+
+class Quarantine(msgspec.Struct, frozen=True, gc=False):
+    """Take a lot off sale everywhere."""
+
+    lot_id: str
+    reason: str | None = None
+
+
+class Readmit(msgspec.Struct, frozen=True, gc=False):
+    """Bring a lot's units (default: all in quarantine) back to `location`, or to where they came from."""
+
+    lot_id: str
+    location: str | None = None
+    quantity: Number | None = None
+    reason: str | None = None
+
+
+class WriteOff(msgspec.Struct, frozen=True, gc=False):
+    """Lose a lot's units (default: all that are in quarantine, else all) at `location` or wherever they lie."""
+
+    lot_id: str
+    location: str | None = None
+    quantity: Number | None = None
+    reason: str | None = None
+
+
+class LotsDocument(msgspec.Struct, frozen=True, gc=False):
+    """A lot and where it lies after a recall command; `shorted` are holds that lost units."""
+
+    id: str
+    lot_code: str | None
+    product_id: str
+    status: str
+    locations: list[dict[str, Any]]
+    shorted: list[str]
+
+
+def settle(stock: Stock) -> None:
+    """Do what time has made due at the loaded levels: release dead holds (oldest first), set expired lots aside."""
+    caller, stock.caller = stock.caller, SYSTEM
+    for level in list(stock.levels.values()):
+        for name in stock.dead.pop(level.id, ()):
+            hold = stock.reservations[name]
+            if hold.active and hold.expires_at is not None and hold.expires_at <= stock.now:
+                release_units(stock, hold, hold.open, "expired")
+        _set_expired_aside(stock, level)
+    stock.caller = caller
+
+
+def _set_expired_aside(stock: Stock, level: Level) -> None:
+    expired = [
+        at
+        for at in stock.lots_at[level.id].values()
+        if at.on_hand and at.sellable_until is not None and at.sellable_until <= stock.now
+    ]
+    if not expired:
+        return
+    cause = Cause(SYSTEM.actor, reason="expired")
+    for at in expired:
+        if at.free:
+            set_aside(stock, level, at, at.free, cause, "EXPIRY")
+    for at in expired:
+        if at.on_hand:
+            set_aside(stock, level, at, at.on_hand, cause, "EXPIRY")
+    serve_waiting(stock, level, SYSTEM.actor)
+
+
+def quarantine_of(stock: Stock, place: Location) -> Location:
+    """The quarantine location of a location's store (every store is made with one)."""
+    places = [
+        other
+        for other in stock.catalog.locations.values()
+        if other.active and other.kind == "quarantine" and other.store_id == place.store_id
+    ]
+    return min(places, key=lambda other: (other.priority, other.code))
+
+
+def set_aside(
+    stock: Stock, level: Level, at: LotStock, units: int, cause: Cause, ref_type: RefType
+) -> list[str]:
+    """Move a lot's units to the store's quarantine location; the ids of the holds that lost units."""
+    place = stock.catalog.locations[level.location_id]
+    corner = quarantine_of(stock, place)
+    aside = stock.open_level(level.product_id, corner.id)
+    lot = stock.lots[at.lot_id]
+    there = lot_at(stock, aside, lot)
+    shorted = vacate(stock, level, at, units, cause)
+    before = level.on_hand
+    value = share_of_value(at.value, at.on_hand, units)
+    stock.post(cause, level, at, ref_type, qty=-units, value=-value)
+    put_in(stock, cause, aside, lot, units, value, ref_type)
+    stock.set_origins(there, _with_origin(there.origins, place.id, units))
+    tell_low_stock(stock, level, before)
+    _tell_quarantined(stock, lot, place, units, cause)
+    return shorted
+
+
+def _with_origin(origins: tuple[tuple[str, int], ...], location_id: str, units: int) -> tuple[tuple[str, int], ...]:
+    known = dict(origins)
+    known[location_id] = known.get(location_id, 0) + units
+    return tuple(known.items())
+
+
+def _without(origins: tuple[tuple[str, int], ...], units: int, first: str | None = None) -> tuple[tuple[str, int], ...]:
+    """The origins after `units` left quarantine, those of location `first` before the others."""
+    left = []
+    for name, held in sorted(origins, key=lambda pair: pair[0] != first):
+        gone = min(units, held)
+        units -= gone
+        if held > gone:
+            left.append((name, held - gone))
+    return tuple(left)
+
+
+def _lot(stock: Stock, lot_id: str) -> Lot | Rejected:
+    """The lot with every level where it lies locked."""
+    stock.require("lot", lot_id)
+    lot = stock.lots.get(lot_id)
+    if lot is None:
+        return not_found(Code.LOT_NOT_FOUND, "Lot", lot_id)
+    for name in stock.require("lot_places", lot_id):
+        stock.level(lot.product_id, name)
+    return lot
+
+
+def _lies_at(stock: Stock, lot: Lot) -> list[tuple[Level, LotStock]]:
+    """Where the lot has units, in order of location code."""
+    found = []
+    for level in stock.levels.values():
+        at = stock.lots_at[level.id].get(lot.id)
+        if at is not None and at.on_hand:
+            found.append((level, at))
+    codes = stock.catalog.locations
+    return sorted(found, key=lambda pair: codes[pair[0].location_id].code)
+
+
+def quarantine(stock: Stock, command: Quarantine) -> LotsDocument | Rejected:
+    """Decide a Quarantine. Units on the road stay there and are diverted when they arrive."""
+    lot = _lot(stock, command.lot_id)
+    if isinstance(lot, Rejected):
+        return lot
+    if lot.status != "active":
+        return invalid_state(f"Lot {lot.code or lot.id} is {lot.status}.")
+    lot = replace(lot, status="quarantined")
+    stock.put_lot(lot)
+    cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
+    shorted: list[str] = []
+    for level, at in _lies_at(stock, lot):
+        place = stock.catalog.locations[level.location_id]
+        if place.sellable:
+            refused = foreign_store_refusal(stock, place)
+            if refused is not None:
+                return refused
+            shorted += set_aside(stock, level, at, at.on_hand, cause, "TRANSFER")
+            serve_waiting(stock, level, stock.caller.actor)
+    return _describe(stock, lot, shorted)
+
+
+def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
+    """Decide a Readmit."""
+    lot = _lot(stock, command.lot_id)
+    if isinstance(lot, Rejected):
+        return lot
+    target = None
+    if command.location is not None:
+        target = stock.catalog.location(command.location)
+        if target is None:
+            return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
+        if not target.sellable:
+            return Rejected(Code.INVALID_REQUEST, f"{target.code} is not sellable.", {"field": "location"})
+    aside = [
+        (level, at)
+        for level, at in _lies_at(stock, lot)
+        if stock.catalog.locations[level.location_id].kind == "quarantine"
+    ]
+    units = _asked(stock, lot, command.quantity, sum(at.on_hand for _, at in aside))
+    if isinstance(units, Rejected):
+        return units
+    cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
+    if lot.status != "active":
+        lot = replace(lot, status="active")
+        stock.put_lot(lot)
+    for level, at in aside:
+        for origin, held in at.origins or ((level.location_id, at.on_hand),):
+            place = target or _home(stock, stock.catalog.locations[origin])
+            refused = foreign_store_refusal(stock, place)
+            if refused is not None:
+                return refused
+            part = min(units, held, at.on_hand)
+            if part:
+                gone = _bring_back(stock, lot, level, at, part, place, cause)
+                if gone is not None:
+                    return gone
+                stock.set_origins(at, _without(at.origins, part, origin))
+                units -= part
+    return _describe(stock, lot, [])
+
+
+def _home(stock: Stock, place: Location) -> Location:
+    """The place itself, or the first sellable location of its store when it is not sellable (any more)."""
+    if place.sellable and place.active:
+        return place
+    return next(iter(stock.catalog.selling_order(frozenset({place.store_id}), online=False)), place)
+
+
+def _bring_back(
+    stock: Stock, lot: Lot, level: Level, at: LotStock, units: int, place: Location, cause: Cause
+) -> Rejected | None:
+    back_level = stock.open_level(lot.product_id, place.id)
+    value = share_of_value(at.value, at.on_hand, units)
+    home = lot_at(stock, back_level, lot)
+    if home.sellable_until is not None and home.sellable_until <= stock.now:
+        return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {lot.code or lot.id} has expired.", {"lot_id": lot.id})
+    stock.post(cause, level, at, "TRANSFER", qty=-units, value=-value)
+    stock.post(cause, back_level, home, "TRANSFER", qty=units, value=value)
+    serve_waiting(stock, back_level, stock.caller.actor)
+    return None
+
+
+def _asked(stock: Stock, lot: Lot, quantity: Number | None, there: int) -> int | Rejected:
+    product = stock.catalog.product(lot.product_id)
+    assert product is not None
+    if quantity is None:
+        return there if there else insufficient_stock(product, 0, 0, lot_id=lot.id)
+    units = product.units(quantity)
+    if units is None or units <= 0:
+        return invalid_quantity(product, quantity)
+    return units if units <= there else insufficient_stock(product, units, there, lot_id=lot.id)
+
+
+def write_off(stock: Stock, command: WriteOff) -> LotsDocument | Rejected:
+    """Decide a WriteOff: a fact, so holds give way."""
+    lot = _lot(stock, command.lot_id)
+    if isinstance(lot, Rejected):
+        return lot
+    places = _lies_at(stock, lot)
+    if command.location is not None:
+        wanted = stock.catalog.location(command.location)
+        if wanted is None:
+            return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
+        places = [(level, at) for level, at in places if level.location_id == wanted.id]
+    else:
+        kinds = stock.catalog.locations
+        aside = [pair for pair in places if kinds[pair[0].location_id].kind == "quarantine"]
+        places = aside if aside and command.quantity is None else aside + [p for p in places if p not in aside]
+    units = _asked(stock, lot, command.quantity, sum(at.on_hand for _, at in places))
+    if isinstance(units, Rejected):
+        return units
+    cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
+    shorted: list[str] = []
+    for level, at in places:
+        refused = foreign_store_refusal(stock, stock.catalog.locations[level.location_id])
+        if refused is not None:
+            return refused
+        part = min(units, at.on_hand)
+        if part:
+            shorted += remove_units(stock, level, at, part, cause, "ADJUSTMENT")[1]
+            stock.set_origins(at, _without(at.origins, part))
+            serve_waiting(stock, level, stock.caller.actor)
+            units -= part
+    return _describe(stock, lot, shorted)
+
+
+def _describe(stock: Stock, lot: Lot, shorted: list[str]) -> LotsDocument:
+    product = stock.catalog.product(lot.product_id)
+    assert product is not None
+    rows = [
+        lot_fields(lot, at, product, stock.catalog.locations[level.location_id], stock.settings)
+        for level, at in _lies_at(stock, lot)
+    ]
+    return LotsDocument(lot.id, lot.code, product.id, lot.status, rows, shorted)
+
+
+def _tell_quarantined(stock: Stock, lot: Lot, place: Location, units: int, cause: Cause) -> None:
+    product = stock.catalog.product(lot.product_id)
+    assert product is not None
+    stock.tell(
+        "LotQuarantined",
+        lot.product_id,
+        {
+            "lot_id": lot.id,
+            "lot_code": lot.code,
+            "product_id": product.id,
+            "sku": product.sku,
+            "location": place.code,
+            "quantity": product.number(units),
+            "reason": cause.reason,
+            "timestamp": instant_text(stock.now),
+        },
+    )

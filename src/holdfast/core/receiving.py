@@ -1,0 +1,271 @@
+"""Receiving: goods come in as lots, and whoever waits for them is served first (SPEC section 5).
+
+    Receive 10 of MUG-1 at 3.50, lot "A7"   -> a lot of 10 worth 35.00; backorders are served in the same breath
+
+A line whose lot code the product already has, at the same cost and expiry, joins that lot; else it is a new lot.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.core.number import (
+    QUANTITY_MAX,
+    Number,
+    end_of_day,
+    from_minor,
+    instant_text,
+    to_minor,
+    to_unit_cost,
+    unit_cost_of,
+    value_of,
+)
+from holdfast.core.product import Location, Product
+from holdfast.core.promise import serve_waiting
+from holdfast.core.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found, not_stock_tracked
+from holdfast.core.reservation import foreign_store_refusal
+from holdfast.core.stock import Cause, Level, Lot, LotStock, Stock
+
+
+class ReceiptLine(msgspec.Struct, frozen=True, gc=False):
+    """What came in: `unit_cost` (up to six places) or `line_cost` as decimal strings; expiry as instant or day."""
+
+    product: str
+    quantity: Number
+    unit_cost: str | None = None
+    line_cost: str | None = None
+    lot_code: str | None = None
+    expires_at: int | None = None
+    expires_on: str | None = None
+    gtin: str | None = None
+
+
+class Receive(msgspec.Struct, frozen=True, gc=False):
+    """Goods received at a location; `kind` is purchase, finished_batch or opening."""
+
+    location: str
+    lines: tuple[ReceiptLine, ...]
+    kind: str = "purchase"
+    reference: str | None = None
+    supplier: str | None = None
+
+
+class ReceiptLineDocument(msgspec.Struct, frozen=True, gc=False):
+    """A received line: the lot that it became, or joined."""
+
+    lot_id: str
+    lot_code: str | None
+    product_id: str
+    quantity: int | float
+    value: str
+
+
+class ReceiptDocument(msgspec.Struct, frozen=True, gc=False):
+    """A receipt, and the holds that it served."""
+
+    id: str
+    lines: list[ReceiptLineDocument]
+    served: list[str]
+
+
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    """The record of a receipt."""
+
+    id: str
+    location_id: str
+    kind: str
+    reference: str | None
+    supplier: str | None
+    actor: str
+    lines: list[ReceiptLineDocument]
+    created_at: int
+
+
+class Cost(msgspec.Struct, frozen=True, gc=False):
+    """What a line is worth: unit cost in 10**-6 major units, value in minor units."""
+
+    unit_cost: int
+    value: int
+
+
+def receive(stock: Stock, command: Receive) -> ReceiptDocument | Rejected:
+    """Decide a Receive: every line, or none."""
+    place = stock.catalog.location(command.location)
+    if place is None:
+        return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
+    refused = foreign_store_refusal(stock, place)
+    if refused is not None:
+        return refused
+    if place.kind == "transit":
+        return Rejected(Code.INVALID_REQUEST, "Goods reach the transit location by transfer only.", {"field": "location"})
+    receipt_id = stock.new_id()
+    cause = Cause(stock.caller.actor, ref_id=receipt_id, source=command.kind, note=command.reference)
+    lines, served, failed = [], [], []
+    for index, line in enumerate(command.lines):
+        came = _receive_line(stock, command, place, line, cause)
+        if isinstance(came, Rejected):
+            failed.append((index, came))
+            continue
+        lines.append(came[0])
+        served.extend(name for name in came[1] if name not in served)
+    if failed:
+        return group_rejected(failed) if len(command.lines) > 1 else failed[0][1]
+    stock.put_record(
+        "receipt",
+        receipt_id,
+        Receipt(
+            receipt_id,
+            place.id,
+            command.kind,
+            command.reference,
+            command.supplier,
+            stock.caller.actor,
+            lines,
+            stock.now,
+        ),
+    )
+    return ReceiptDocument(receipt_id, lines, served)
+
+
+def _receive_line(
+    stock: Stock, command: Receive, place: Location, line: ReceiptLine, cause: Cause
+) -> tuple[ReceiptLineDocument, list[str]] | Rejected:
+    product = stock.catalog.product(line.product)
+    if product is None:
+        return not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
+    units = product.units(line.quantity)
+    if units is None or units <= 0:
+        return invalid_quantity(product, line.quantity)
+    if product.unlimited:
+        return not_stock_tracked(product)
+    cost = cost_of(stock, product, units, line.unit_cost, line.line_cost)
+    if isinstance(cost, Rejected):
+        return cost
+    level = stock.open_level(product.id, place.id)
+    if level.on_hand + units > QUANTITY_MAX:
+        return invalid_quantity(product, line.quantity)
+    lot = joined_or_new_lot(stock, product, line, command, cost)
+    if isinstance(lot, Rejected):
+        return lot
+    put_in(stock, cause, level, lot, units, cost.value, "RECEIPT")
+    stock.put_cost(product.id, lot.unit_cost)
+    served = serve_waiting(stock, level, stock.caller.actor)
+    number, money = product.number(units), from_minor(cost.value, stock.settings.minor_digits)
+    stock.tell(
+        "StockReceived",
+        product.id,
+        {
+            "product_id": product.id,
+            "sku": product.sku,
+            "location": place.code,
+            "quantity": number,
+            "lot_id": lot.id,
+            "lot_code": lot.code,
+            "receipt_id": cause.ref_id,
+            "timestamp": instant_text(stock.now),
+        },
+    )
+    return ReceiptLineDocument(lot.id, lot.code, product.id, number, money), served
+
+
+def cost_of(
+    stock: Stock, product: Product, units: int, unit_cost: str | None, line_cost: str | None
+) -> Cost | Rejected:
+    """The cost of a line from its unit cost or its line cost; without either it is 0."""
+    digits = stock.settings.minor_digits
+    if line_cost is not None:
+        value = to_minor(line_cost, digits)
+        if value is None or value < 0:
+            return Rejected(Code.INVALID_AMOUNT, f"line_cost {line_cost[:40]!r} is not an amount of money.")
+        return Cost(unit_cost_of(value, units, product.precision, digits), value)
+    scaled = to_unit_cost(unit_cost or "0")
+    if scaled is None or scaled < 0:
+        return Rejected(Code.INVALID_AMOUNT, f"unit_cost {str(unit_cost)[:40]!r} is not a cost of up to six places.")
+    value = value_of(units, product.precision, scaled, digits)
+    if value > 10**15:
+        return Rejected(Code.INVALID_AMOUNT, "The line is worth more than can be kept.")
+    return Cost(scaled, value)
+
+
+def joined_or_new_lot(
+    stock: Stock, product: Product, line: ReceiptLine, command: Receive, cost: Cost
+) -> Lot | Rejected:
+    """The lot with the line's code, cost and expiry, or a new one; a recalled lot takes no more units."""
+    if line.lot_code is not None:
+        names = [*stock.require("lot_code", product.id, line.lot_code)]
+        names += [lot.id for lot in stock.lots.values() if lot.product_id == product.id and lot.code == line.lot_code]
+        for name in names:
+            lot = stock.lots[name]
+            same = (lot.unit_cost, lot.expires_at, lot.expires_on) == (cost.unit_cost, line.expires_at, line.expires_on)
+            if same and lot.status != "active":
+                return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {lot.code} is {lot.status}.", {"lot_id": lot.id})
+            if same:
+                return lot
+    lot = Lot(
+        stock.new_id(),
+        product.id,
+        line.lot_code,
+        cost.unit_cost,
+        line.expires_at,
+        line.expires_on,
+        stock.now,
+        command.supplier,
+        line.gtin,
+        command.kind,
+        "active",
+    )
+    stock.put_lot(lot)
+    return lot
+
+
+def sellable_until(stock: Stock, lot: Lot, place: Location) -> int | None:
+    """When the lot's expiry takes it off sale at the location: at once for an instant, after the day there for a day."""
+    if not place.sellable:
+        return None
+    if lot.expires_on is not None:
+        return end_of_day(lot.expires_on, stock.catalog.timezone_of(place))
+    return lot.expires_at
+
+
+def lot_at(stock: Stock, level: Level, lot: Lot) -> LotStock:
+    """The lot at the level, begun empty when it was never there."""
+    here = stock.lots_at[level.id]
+    at = here.get(lot.id)
+    if at is None and level.id not in stock.fresh and ("lot_at", level.id, lot.id) not in stock.loaded:
+        stock.require("lot_at", level.id, lot.id)
+        at = here.get(lot.id)
+    if at is None:
+        place = stock.catalog.locations[level.location_id]
+        at = LotStock(level.id, lot.id, level.location_id, 0, 0, 0, sellable_until(stock, lot, place), False)
+        stock.put_lot_stock(at)
+    return at
+
+
+def put_in(
+    stock: Stock, cause: Cause, level: Level, lot: Lot, units: int, value: int, ref_type: str
+) -> LotStock:
+    """Bring units and their value into a lot at a level (RECEIPT, COUNT, ADJUSTMENT, RETURN, TRANSFER, EXPIRY)."""
+    at = lot_at(stock, level, lot)
+    stock.post(cause, level, at, ref_type, qty=units, value=value)  # type: ignore[arg-type] # one of RefType
+    return at
+
+
+def surplus_lot(stock: Stock, product: Product, units: int, kind: str, unit_cost: int | None) -> tuple[Lot, int]:
+    """A new lot for units that were found, at the given or the last receipt cost; the lot and its value.
+
+    Without any known cost the lot is worth 0, and an event says so.
+    """
+    cost = unit_cost
+    if cost is None:
+        stock.require("cost", product.id)
+        cost = stock.costs.get(product.id)
+    if cost is None:
+        cost = 0
+        stock.tell(
+            "StockWithoutCost",
+            product.id,
+            {"product_id": product.id, "sku": product.sku, "quantity": product.number(units)},
+        )
+    lot = Lot(stock.new_id(), product.id, None, cost, None, None, stock.now, None, None, kind, "active")
+    stock.put_lot(lot)
+    return lot, value_of(units, product.precision, cost, stock.settings.minor_digits)

@@ -1,0 +1,113 @@
+"""Every way the answer is no. A refusal is a value, never an exception: it costs its neighbours in a batch nothing.
+
+`Code` is closed and is the public contract (SPEC section 10). Precedence when several apply: the shape of the request,
+then what does not exist, then what has no meaning, then what the state of the stock forbids; decisions test in that
+order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from holdfast.core.product import Product
+
+
+class Code(StrEnum):
+    """The codes a command can be refused with, in order of precedence."""
+
+    FORBIDDEN = "FORBIDDEN"
+    INVALID_REQUEST = "INVALID_REQUEST"
+    PRODUCT_NOT_FOUND = "PRODUCT_NOT_FOUND"
+    LOCATION_NOT_FOUND = "LOCATION_NOT_FOUND"
+    STORE_NOT_FOUND = "STORE_NOT_FOUND"
+    LOT_NOT_FOUND = "LOT_NOT_FOUND"
+    RESERVATION_NOT_FOUND = "RESERVATION_NOT_FOUND"
+    SALE_NOT_FOUND = "SALE_NOT_FOUND"
+    TARGET_NOT_FOUND = "TARGET_NOT_FOUND"
+    NOT_FOUND = "NOT_FOUND"
+    INVALID_QUANTITY = "INVALID_QUANTITY"
+    INVALID_AMOUNT = "INVALID_AMOUNT"
+    INVALID_TARGET_TYPE = "INVALID_TARGET_TYPE"
+    INVALID_EXPIRY = "INVALID_EXPIRY"
+    PRODUCT_NOT_STOCK_TRACKED = "PRODUCT_NOT_STOCK_TRACKED"
+    INSUFFICIENT_STOCK = "INSUFFICIENT_STOCK"
+    INSUFFICIENT_RESERVED = "INSUFFICIENT_RESERVED"
+    RESERVATION_NOT_ACTIVE = "RESERVATION_NOT_ACTIVE"
+    LOT_NOT_AVAILABLE = "LOT_NOT_AVAILABLE"
+    QUANTITY_CHANGED = "QUANTITY_CHANGED"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    INVALID_STATE = "INVALID_STATE"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+
+
+class Rejected(msgspec.Struct, frozen=True, gc=False):
+    """A refusal: its code, plain words, and the numbers that matter (already as they go outside)."""
+
+    code: Code
+    detail: str
+    numbers: dict[str, Any] = {}
+
+
+def not_found(code: Code, what: str, reference: str) -> Rejected:
+    """`what` named by `reference` does not exist in this organisation."""
+    return Rejected(code, f"{what} {reference!r} does not exist.")
+
+
+def invalid_quantity(product: Product, quantity: Any) -> Rejected:
+    """The quantity is zero, has the wrong sign, too many places, or is out of bounds."""
+    places = "a whole number" if product.precision == 0 else f"at most {product.precision} decimal places"
+    shown = str(quantity)
+    return Rejected(
+        Code.INVALID_QUANTITY,
+        f"Quantity {shown[:40]} of {product.sku} must be greater than 0, with {places}, within bounds.",
+        {"product_id": product.id},
+    )
+
+
+def not_stock_tracked(product: Product) -> Rejected:
+    """The product is digital, a service or a subscription: it has no stock to hold or count."""
+    return Rejected(
+        Code.PRODUCT_NOT_STOCK_TRACKED, f"{product.sku} is {product.kind}: it has no stock.", {"product_id": product.id}
+    )
+
+
+def insufficient_stock(product: Product, requested: int, available: int, **numbers: Any) -> Rejected:
+    """Not enough to promise. `requested` and `available` in smallest units."""
+    return Rejected(
+        Code.INSUFFICIENT_STOCK,
+        f"Not enough stock of {product.sku}: {product.number(requested)} requested, "
+        f"{product.number(available)} available.",
+        {
+            "product_id": product.id,
+            "requested": product.number(requested),
+            "available": product.number(available),
+            **numbers,
+        },
+    )
+
+
+def invalid_state(detail: str, **numbers: Any) -> Rejected:
+    """The thing exists, but not in a state that allows this."""
+    return Rejected(Code.INVALID_STATE, detail, numbers)
+
+
+def group_rejected(refused: Iterable[tuple[int, Rejected]]) -> Rejected:
+    """A group that fell together: the first refusal's code, and a line for every member that was refused."""
+    members = list(refused)
+    first = members[0][1]
+    lines = [
+        {
+            "index": index,
+            "code": str(no.code),
+            "product_id": no.numbers.get("product_id"),
+            "requested": no.numbers.get("requested"),
+            "available": no.numbers.get("available"),
+            "detail": no.detail,
+        }
+        for index, no in members
+    ]
+    return Rejected(first.code, first.detail, {**first.numbers, "lines": lines})

@@ -1,0 +1,516 @@
+"""Reservations: promise, change, consume, give back, expire (SPEC section 4).
+
+    Reserve 2 of MUG-1 for order 102   -> active, 2 open, backed by the oldest lot
+    Consume 1                          -> SALE of 1, 1 open
+    Release the rest                   -> consumed; 1 unit back in its lot, offered to whoever waits
+
+A hold is `active` while something is open. What stock cannot back is refused, unless the product or an override lets
+it wait as backordered. Nothing here chooses a lot that the hold was not given: released units go back where they came
+from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from holdfast.core.allocation import back, pinned_lot_refusal
+from holdfast.core.document import ReservationDocument, reservation_document
+from holdfast.core.number import Number, share_of_value
+from holdfast.core.product import Location, Product
+from holdfast.core.promise import add_allocation, cause_of_hold, hold_facts, serve_waiting, tell_hold
+from holdfast.core.rejection import (
+    Code,
+    Rejected,
+    insufficient_stock,
+    invalid_quantity,
+    invalid_state,
+    not_found,
+    not_stock_tracked,
+)
+from holdfast.core.stock import Cause, Level, Missing, Reservation, Stock, tell_low_stock
+
+replace = msgspec.structs.replace
+
+PRIORITY_DEFAULT = 100
+
+
+class Target(msgspec.Struct, frozen=True, gc=False):
+    """For whom a hold is: a sale line, an appointment or transaction, an order of a source, or nobody (ad hoc)."""
+
+    order_number: str | None = None
+    source: str = "manual"
+    reserved_for_type: str | None = None
+    reserved_for_id: str | None = None
+    sale_line_id: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """`sale`, `appointment`, `transaction`, `order` or `adhoc`: kept on the hold to find it by."""
+        if self.sale_line_id is not None:
+            return "sale"
+        if self.reserved_for_type is not None:
+            return self.reserved_for_type
+        return "adhoc" if self.order_number is None else "order"
+
+
+NOBODY = Target()
+
+
+class Reserve(msgspec.Struct, frozen=True, gc=False):
+    """Promise `quantity` of a product (id or SKU), at a location (code or id) or wherever it can be had.
+
+    `expires_at` in microseconds since 1970. Answers the reservation, or a Rejected.
+    """
+
+    product: str
+    quantity: Number
+    location: str | None = None
+    target: Target = NOBODY
+    lot_id: str | None = None
+    expires_at: int | None = None
+    priority: int = PRIORITY_DEFAULT
+    override: bool = False
+
+
+class Amend(msgspec.Struct, frozen=True, gc=False):
+    """Change a hold: its total `quantity`, its priority, or its expiry (`set_expiry` says that one was given)."""
+
+    reservation_id: str
+    quantity: Number | None = None
+    priority: int | None = None
+    expires_at: int | None = None
+    set_expiry: bool = False
+
+
+class Release(msgspec.Struct, frozen=True, gc=False):
+    """Give back a hold or a part of it (default: all that is open); `lot_id` gives back what that lot backs."""
+
+    reservation_id: str
+    quantity: Number | None = None
+    reason: str | None = None
+    lot_id: str | None = None
+    release_reason: str = "cancelled"
+
+
+class Consume(msgspec.Struct, frozen=True, gc=False):
+    """Turn a hold or a part of it (default: all that is open) into a sale: the units leave their lots."""
+
+    reservation_id: str
+    quantity: Number | None = None
+    lot_id: str | None = None
+
+
+def describe(stock: Stock, hold: Reservation) -> ReservationDocument:
+    """The public shape of a hold as it stands now."""
+    product = stock.catalog.product(hold.product_id)
+    assert product is not None
+    return reservation_document(hold, product, stock.catalog.locations[hold.location_id], stock.lots)
+
+
+# Reserve -----------------------------------------------------------------------------------------------------------
+
+
+def reserve(stock: Stock, command: Reserve) -> Reservation | Rejected:
+    """Decide a Reserve; the new hold, or why not."""
+    product = stock.catalog.product(command.product)
+    if product is None:
+        return not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product)
+    places = candidates(stock, product, command.location)
+    if isinstance(places, Rejected):
+        return places
+    refused = target_refusal(stock, command.target)
+    if refused is not None and refused.code is Code.TARGET_NOT_FOUND:
+        return refused
+    units = product.units(command.quantity)
+    if units is None or units <= 0:
+        return invalid_quantity(product, command.quantity)
+    if command.expires_at is not None and command.expires_at <= stock.now:
+        return Rejected(Code.INVALID_EXPIRY, "The expiry must be in the future.")
+    if product.unlimited:
+        return not_stock_tracked(product)
+    if refused is not None:
+        return refused
+    chosen = choose(stock, product, places, units, command)
+    if isinstance(chosen, Rejected):
+        return chosen
+    return promise(stock, product, chosen, units, command)
+
+
+def candidates(stock: Stock, product: Product, location: str | None) -> list[Location] | Rejected:
+    """Where the hold may be: the named location, or every sellable one in selling order."""
+    caller = stock.caller
+    if location is not None:
+        place = stock.catalog.location(location)
+        if place is None:
+            return not_found(Code.LOCATION_NOT_FOUND, "Location", location)
+        return foreign_store_refusal(stock, place) or [place]
+    return stock.catalog.selling_order(caller.stores, online=caller.online)
+
+
+def foreign_store_refusal(stock: Stock, place: Location) -> Rejected | None:
+    """Refuse a location of a store that the caller is not assigned to."""
+    stores = stock.caller.stores
+    if stores is not None and place.store_id not in stores:
+        return Rejected(Code.FORBIDDEN, f"You may not act at {place.code}: it belongs to another store.")
+    return None
+
+
+def target_refusal(stock: Stock, target: Target) -> Rejected | None:
+    """Refuse a target that does not exist or is finished."""
+    if target.sale_line_id is not None or target.reserved_for_type == "transaction":
+        name = target.sale_line_id or target.reserved_for_id or ""
+        return not_found(Code.TARGET_NOT_FOUND, "Sale", name)
+    if target.reserved_for_type == "appointment":
+        assert target.reserved_for_id is not None
+        appointment = stock.record("appointment", target.reserved_for_id)
+        if appointment is None:
+            return not_found(Code.TARGET_NOT_FOUND, "Appointment", target.reserved_for_id)
+        if appointment.status != "booked":
+            return invalid_state(f"The appointment is {appointment.status}.")
+    return None
+
+
+def choose(
+    stock: Stock, product: Product, places: list[Location], units: int, command: Reserve
+) -> Location | Rejected:
+    """The first place that can fill the hold alone; else the first, where the rest may wait; else a refusal."""
+    if len(places) == 1 and command.location is not None:
+        return places[0]
+    available = {}
+    for place in places:
+        level = stock.level(product.id, place.id)
+        free = 0 if level is None else level.available
+        if level is not None and command.lot_id is not None:
+            at = stock.lots_at[level.id].get(command.lot_id)
+            free = 0 if at is None else at.free
+        if free >= units:
+            return place
+        available[place.code] = free
+    waiting_place = next((place for place in places if _may_wait(stock, product, place, units, command)), None)
+    if waiting_place is not None:
+        return waiting_place
+    numbers = {code: product.number(free) for code, free in available.items()}
+    return _short(stock, product, units, max(available.values(), default=0), available_by_location=numbers)
+
+
+def _may_wait(stock: Stock, product: Product, place: Location, units: int, command: Reserve) -> bool:
+    level = stock.level(product.id, place.id)
+    short = units - (0 if level is None else level.available)
+    waiting = 0 if level is None else level.backordered
+    return _shortfall_allowed(stock, product, short, waiting, command)
+
+
+def _shortfall_allowed(stock: Stock, product: Product, short: int, waiting: int, command: Reserve) -> bool:
+    """May `short` units wait without stock, beside the `waiting` ones? By the product's policy, or by override."""
+    if product.oversell == "backorder":
+        return True
+    if product.oversell == "preorder":
+        if product.preorder_limit is None or waiting + short <= product.preorder_limit:
+            return True
+        return False
+    return command.override and stock.caller.may_override and stock.settings.allow_override
+
+
+def _short(stock: Stock, product: Product, units: int, available: int, **numbers: Any) -> Rejected:
+    if product.oversell == "deny" and stock.settings.allow_override:
+        numbers["override_required"] = "manager"
+    return insufficient_stock(product, units, available, **numbers)
+
+
+def promise(
+    stock: Stock, product: Product, place: Location, units: int, command: Reserve
+) -> Reservation | Rejected:
+    """Hold `units` at the place: what is there is allocated, the rest is backordered where that is allowed."""
+    level = stock.level(product.id, place.id) if place.sellable else None
+    if command.lot_id is not None:
+        refused = pinned_lot_refusal(stock, level, command.lot_id, product)
+        if refused is not None:
+            return refused
+    backing = [] if level is None else back(stock, level, product, units, command.lot_id)
+    short = units - sum(taken for _, taken in backing)
+    if short:
+        if level is not None and level.id in stock.more_dead:
+            raise Missing(("dead", level.id))
+        waiting = 0 if level is None else level.backordered
+        if not place.sellable or not _shortfall_allowed(stock, product, short, waiting, command):
+            return _short(stock, product, units, units - short)
+        level = stock.open_level(product.id, place.id)
+    assert level is not None
+    target = command.target
+    hold = Reservation(
+        stock.new_id(),
+        level.id,
+        product.id,
+        place.id,
+        units,
+        0,
+        0,
+        short,
+        tuple((at.lot_id, taken) for at, taken in backing),
+        "active",
+        None,
+        command.lot_id,
+        target.kind,
+        target.sale_line_id,
+        target.reserved_for_type,
+        target.reserved_for_id,
+        target.order_number,
+        target.source,
+        command.priority,
+        command.expires_at,
+        stock.caller.actor,
+        stock.now,
+        stock.now,
+    )
+    cause = Cause(
+        stock.caller.actor,
+        ref_id=target.reserved_for_id or target.sale_line_id,
+        order_number=target.order_number,
+        source=target.source,
+        reason="override" if short and product.oversell == "deny" else None,
+    )
+    for at, taken in backing:
+        stock.post(cause, level, at, "RESERVE", reserved=taken, hold=hold.id)
+    if short:
+        stock.post(cause, level, None, "RESERVE", backordered=short, hold=hold.id)
+    stock.put_hold(hold)
+    tell_hold(stock, "InventoryReserved", hold, product, units)
+    if short:
+        tell_hold(stock, "ReservationBackordered", hold, product, short)
+    return hold
+
+
+# Finding and closing -----------------------------------------------------------------------------------------------
+
+
+def active_hold(stock: Stock, reservation_id: str) -> Reservation | Rejected:
+    """The hold with that id that the caller may touch and that is still active."""
+    hold = stock.hold(reservation_id)
+    if hold is None:
+        return not_found(Code.RESERVATION_NOT_FOUND, "Reservation", reservation_id)
+    refused = foreign_store_refusal(stock, stock.catalog.locations[hold.location_id])
+    if refused is not None:
+        return refused
+    if hold.active and hold.expires_at is not None and hold.expires_at <= stock.now:
+        raise Missing(("dead", hold.level_id))
+    if not hold.active:
+        return Rejected(
+            Code.RESERVATION_NOT_ACTIVE,
+            f"The reservation is {hold.status}" + (f" ({hold.release_reason})." if hold.release_reason else "."),
+            {"status": hold.status, "release_reason": hold.release_reason},
+        )
+    return hold
+
+
+def closed(hold: Reservation, reason: str) -> Reservation:
+    """The hold with its status set by what is still open: consumed when anything was, else released."""
+    if hold.open > 0:
+        return hold
+    if hold.consumed:
+        return replace(hold, status="consumed")
+    return replace(hold, status="released", release_reason=reason)
+
+
+def release_units(stock: Stock, hold: Reservation, units: int, reason: str, *, note: str | None = None,
+                  lot_id: str | None = None) -> Reservation:
+    """Give back `units` of an active hold: first what waits, then the newest lots; then serve whoever waits."""
+    level = stock.level_of_id[hold.level_id]
+    cause = replace(cause_of_hold(hold, stock.caller.actor, reason), note=note)
+    left = units
+    waiting = min(left, hold.backordered) if lot_id is None else 0
+    if waiting:
+        stock.post(cause, level, None, "RELEASE", backordered=-waiting, hold=hold.id)
+        left -= waiting
+    allocations = hold.allocations
+    for name, held in reversed(hold.allocations):
+        part = min(left, held)
+        if part and (lot_id is None or lot_id == name):
+            stock.post(cause, level, stock.lots_at[level.id][name], "RELEASE", reserved=-part, hold=hold.id)
+            allocations = add_allocation(allocations, name, -part)
+            left -= part
+    assert left == 0, (hold, units)
+    hold = closed(
+        replace(
+            hold,
+            released=hold.released + units,
+            backordered=hold.backordered - waiting,
+            allocations=allocations,
+            updated_at=level.updated_at,
+        ),
+        reason,
+    )
+    stock.put_hold(hold)
+    product = stock.product_of(level)
+    told = "ReservationExpired" if reason == "expired" else "ReservationReleased"
+    stock.tell(told, product.id, {**hold_facts(stock, hold, product, units), "reason": reason})
+    serve_waiting(stock, level, stock.caller.actor)
+    return stock.reservations[hold.id]
+
+
+def consume_units(stock: Stock, hold: Reservation, units: int, *, lot_id: str | None = None,
+                  ref_id: str | None = None) -> Reservation:
+    """Sell `units` of what stock backs of an active hold; the lots give up units and their share of value."""
+    level = stock.level_of_id[hold.level_id]
+    cause = cause_of_hold(hold, stock.caller.actor, ref_id=ref_id or hold.reserved_for_id or hold.sale_line_id)
+    before = level.on_hand
+    left = units
+    allocations = hold.allocations
+    for name, held in hold.allocations:
+        part = min(left, held)
+        if part and (lot_id is None or lot_id == name):
+            at = stock.lots_at[level.id][name]
+            value = share_of_value(at.value, at.on_hand, part)
+            stock.post(cause, level, at, "SALE", qty=-part, reserved=-part, value=-value, hold=hold.id)
+            allocations = add_allocation(allocations, name, -part)
+            left -= part
+    assert left == 0, (hold, units)
+    hold = closed(
+        replace(hold, consumed=hold.consumed + units, allocations=allocations, updated_at=level.updated_at),
+        "cancelled",
+    )
+    stock.put_hold(hold)
+    tell_hold(stock, "ReservationConsumed", hold, stock.product_of(level), units)
+    tell_low_stock(stock, level, before)
+    return hold
+
+
+def release(stock: Stock, command: Release) -> Reservation | Rejected:
+    """Decide a Release; the hold as it stands after it, or why not."""
+    hold = active_hold(stock, command.reservation_id)
+    if isinstance(hold, Rejected):
+        return hold
+    offered = hold.open if command.lot_id is None else dict(hold.allocations).get(command.lot_id, 0)
+    units = part_of(stock, hold, command.quantity, offered)
+    if isinstance(units, Rejected):
+        return units
+    return release_units(
+        stock, hold, units, command.release_reason, note=command.reason, lot_id=command.lot_id
+    )
+
+
+def consume(stock: Stock, command: Consume) -> Reservation | Rejected:
+    """Decide a Consume; the hold as it stands after it, or why not. A part that no stock backs cannot be sold."""
+    hold = active_hold(stock, command.reservation_id)
+    if isinstance(hold, Rejected):
+        return hold
+    if command.lot_id is not None:
+        offered = dict(hold.allocations).get(command.lot_id, 0)
+        units = part_of(stock, hold, command.quantity, offered)
+    else:
+        units = part_of(stock, hold, command.quantity, hold.open)
+        if isinstance(units, int) and units > hold.allocated:
+            return insufficient_reserved(stock.product_of(stock.level_of_id[hold.level_id]), hold, units)
+    if isinstance(units, Rejected):
+        return units
+    return consume_units(stock, hold, units, lot_id=command.lot_id)
+
+
+def part_of(stock: Stock, hold: Reservation, quantity: Number | None, offered: int) -> int | Rejected:
+    """The units that a part of a hold means (default: all `offered`), or a refusal."""
+    product = stock.product_of(stock.level_of_id[hold.level_id])
+    units = offered if quantity is None else product.units(quantity)
+    if quantity is not None and (units is None or units <= 0):
+        return invalid_quantity(product, quantity)
+    assert units is not None
+    if units > offered or units == 0:
+        return insufficient_reserved(product, hold, units)
+    return units
+
+
+def insufficient_reserved(product: Product, hold: Reservation, units: int) -> Rejected:
+    """More was asked of a hold than it has, or than stock backs."""
+    return Rejected(
+        Code.INSUFFICIENT_RESERVED,
+        f"The reservation has {product.number(hold.allocated)} of {product.sku} allocated and "
+        f"{product.number(hold.backordered)} backordered; {product.number(units)} requested.",
+        {
+            "product_id": product.id,
+            "requested": product.number(units),
+            "allocated": product.number(hold.allocated),
+            "backordered": product.number(hold.backordered),
+            "available": product.number(hold.allocated),
+        },
+    )
+
+
+# Amend -------------------------------------------------------------------------------------------------------------
+
+
+def amend(stock: Stock, command: Amend) -> Reservation | Rejected:
+    """Decide an Amend; the hold as it stands after it, or why not. Its own units never stand in its way."""
+    hold = active_hold(stock, command.reservation_id)
+    if isinstance(hold, Rejected):
+        return hold
+    level = stock.level_of_id[hold.level_id]
+    product = stock.product_of(level)
+    total = hold.quantity
+    if command.quantity is not None:
+        units = product.units(command.quantity)
+        if units is None or units <= 0:
+            return invalid_quantity(product, command.quantity)
+        total = units
+    if command.set_expiry and command.expires_at is not None and command.expires_at <= stock.now:
+        return Rejected(Code.INVALID_EXPIRY, "The expiry must be in the future.")
+    settled = hold.consumed + hold.released
+    if total < settled:
+        return invalid_state(
+            f"{product.number(settled)} of the reservation are consumed or released already.",
+            product_id=product.id,
+            consumed=product.number(hold.consumed),
+            released=product.number(hold.released),
+        )
+    changes: dict[str, Any] = {}
+    if command.priority is not None:
+        changes["priority"] = command.priority
+    if command.set_expiry:
+        changes["expires_at"] = command.expires_at
+    if changes:
+        hold = replace(hold, **changes, updated_at=max(stock.now, hold.updated_at))
+        stock.put_hold(hold)
+    if total > hold.quantity:
+        return _extend(stock, level, product, hold, total - hold.quantity)
+    if total < hold.quantity:
+        return _shrink(stock, hold, hold.quantity - total)
+    return hold
+
+
+def _shrink(stock: Stock, hold: Reservation, units: int) -> Reservation:
+    """Fewer are promised: the units go back, and the total shrinks instead of counting them as released."""
+    hold = replace(hold, quantity=hold.quantity, released=hold.released)
+    shrunk = release_units(stock, hold, units, "edited")
+    shrunk = replace(shrunk, quantity=shrunk.quantity - units, released=shrunk.released - units)
+    stock.put_hold(shrunk)
+    return shrunk
+
+
+def _extend(stock: Stock, level: Level, product: Product, hold: Reservation, units: int) -> Reservation | Rejected:
+    """More are promised: the addition competes like a new hold of the same target."""
+    backing = back(stock, level, product, units, hold.lot_id)
+    short = units - sum(taken for _, taken in backing)
+    asked = Reserve(product.sku, 1)
+    if short:
+        if level.id in stock.more_dead:
+            raise Missing(("dead", level.id))
+        if not _shortfall_allowed(stock, product, short, level.backordered, asked):
+            return _short(stock, product, units, units - short)
+    cause = cause_of_hold(hold, stock.caller.actor, "edited")
+    allocations = hold.allocations
+    for at, taken in backing:
+        stock.post(cause, level, at, "RESERVE", reserved=taken, hold=hold.id)
+        allocations = add_allocation(allocations, at.lot_id, taken)
+    if short:
+        stock.post(cause, level, None, "RESERVE", backordered=short, hold=hold.id)
+    hold = replace(
+        hold,
+        quantity=hold.quantity + units,
+        backordered=hold.backordered + short,
+        allocations=allocations,
+        updated_at=level.updated_at,
+    )
+    stock.put_hold(hold)
+    tell_hold(stock, "InventoryReserved", hold, product, units)
+    if short:
+        tell_hold(stock, "ReservationBackordered", hold, product, short)
+    return hold

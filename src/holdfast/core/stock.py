@@ -1,0 +1,527 @@
+"""Stock: the working set that decisions read, and `post`, the one way to change it.
+
+A batch of commands is decided against one Stock: the levels it locked, their lots, the holds it asked for. Decisions
+look first and then `post` ledger entries; `post` moves level and lot together and asserts what must always be true
+(SPEC section 3). What a decision did can be undone as a whole (`trial`), so a refusal leaves no trace.
+
+What a decision needs and the Stock does not have, it asks for by raising `Missing`; whoever loaded the Stock loads
+that too and the command is decided again from the start. So the core never reads, and loading never guesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from holdfast.core.ledger import Entry, RefType
+from holdfast.core.product import Location, Product, Settings, Store, reorder_threshold
+
+Want = tuple[str, ...]
+"""Something to load: ("level", product id, location id), ("hold", reservation id), ("waiting", level id) ..."""
+
+LevelKey = tuple[str, str]
+"""(product id, location id)."""
+
+
+class Missing(Exception):  # noqa: N818 - not an error: a request for more of the truth
+    """The decision needs more than was loaded; decide again when `wants` are there."""
+
+    def __init__(self, *wants: Want) -> None:
+        super().__init__(wants)
+        self.wants = wants
+
+
+class Level(msgspec.Struct, gc=False):
+    """A product at a location, in smallest units. `seq` is the number of its last ledger entry."""
+
+    id: str
+    product_id: str
+    location_id: str
+    on_hand: int
+    reserved: int
+    backordered: int
+    seq: int
+    listed: bool
+    created_at: int
+    updated_at: int
+
+    @property
+    def available(self) -> int:
+        """What can still be promised: never stored, always computed."""
+        return self.on_hand - self.reserved
+
+
+class Lot(msgspec.Struct, frozen=True, gc=False):
+    """What was received together: one identity and one cost (10**-6 major units) everywhere.
+
+    `expires_on` is set when only a day was given, `expires_at` when an instant was.
+    """
+
+    id: str
+    product_id: str
+    code: str | None
+    unit_cost: int
+    expires_at: int | None
+    expires_on: str | None
+    received_at: int
+    supplier: str | None
+    gtin: str | None
+    kind: str
+    status: str
+
+
+class LotStock(msgspec.Struct, gc=False):
+    """A lot at a location: units, promised units, and remaining value in minor units.
+
+    `sellable_until` is the instant at which its expiry takes it off sale there; None where nothing expires it. In
+    quarantine, `origins` remembers from which locations the units came: (location id, units).
+    """
+
+    level_id: str
+    lot_id: str
+    location_id: str
+    on_hand: int
+    reserved: int
+    value: int
+    sellable_until: int | None
+    is_open: bool
+    origins: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def free(self) -> int:
+        """Units of the lot here that nobody was promised."""
+        return self.on_hand - self.reserved
+
+
+class Reservation(msgspec.Struct, frozen=True, gc=False):
+    """A promise of `quantity` units at one level to one target. `allocations` are (lot id, units still held)."""
+
+    id: str
+    level_id: str
+    product_id: str
+    location_id: str
+    quantity: int
+    consumed: int
+    released: int
+    backordered: int
+    allocations: tuple[tuple[str, int], ...]
+    status: str
+    release_reason: str | None
+    lot_id: str | None
+    held_for: str
+    sale_line_id: str | None
+    reserved_for_type: str | None
+    reserved_for_id: str | None
+    order_number: str | None
+    source: str
+    priority: int
+    expires_at: int | None
+    actor: str
+    created_at: int
+    updated_at: int
+
+    @property
+    def open(self) -> int:
+        """Units neither consumed nor released."""
+        return self.quantity - self.consumed - self.released
+
+    @property
+    def allocated(self) -> int:
+        """Open units that stock backs."""
+        return self.quantity - self.consumed - self.released - self.backordered
+
+    @property
+    def active(self) -> bool:
+        """True while something is open."""
+        return self.status == "active"
+
+
+class Cause(msgspec.Struct, frozen=True, gc=False):
+    """Why and by whom a ledger entry is written."""
+
+    actor: str
+    ref_id: str | None = None
+    order_number: str | None = None
+    source: str | None = None
+    reason: str | None = None
+    note: str | None = None
+
+
+class Caller(msgspec.Struct, frozen=True, gc=False):
+    """Who asks: the name that the ledger keeps, the stores they may act in (None: all), what they may overrule.
+
+    `online` callers sell by post: without a location they get those that ship online; others get their own store's.
+    """
+
+    actor: str
+    stores: frozenset[str] | None = None
+    may_override: bool = False
+    online: bool = True
+
+
+SYSTEM = Caller("system")
+"""Holdfast itself: what time makes due."""
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """Something that happened, as it is told outside (SPEC section 12)."""
+
+    type: str
+    product_id: str | None
+    data: dict[str, Any]
+
+
+class Catalog:
+    """The organisation's settings, stores, locations and the products in use: what decisions look up by name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.stores: dict[str, Store] = {}
+        self.locations: dict[str, Location] = {}
+        self.location_of_code: dict[str, Location] = {}
+        self.products: dict[str, Product] = {}
+        self.unknown: set[str] = set()
+
+    def put_product(self, product: Product) -> None:
+        """Know a product by its id and its SKU."""
+        old = self.products.get(product.id)
+        if old is not None and old.sku != product.sku:
+            self.products.pop(old.sku, None)
+        self.products[product.id] = self.products[product.sku] = product
+        self.unknown.discard(product.id)
+        self.unknown.discard(product.sku)
+
+    def put_location(self, location: Location) -> None:
+        """Know a location by its id and, while it is active, by its code."""
+        self.locations[location.id] = location
+        if location.active:
+            self.location_of_code[location.code] = location
+        elif self.location_of_code.get(location.code, location).id == location.id:
+            self.location_of_code.pop(location.code, None)
+
+    def put_store(self, store: Store) -> None:
+        """Know a store by its id."""
+        self.stores[store.id] = store
+
+    def product(self, reference: str) -> Product | None:
+        """The product with that id or SKU; asks for it when nobody looked yet."""
+        product = self.products.get(reference)
+        if product is None and reference not in self.unknown:
+            raise Missing(("product", reference))
+        return product
+
+    def location(self, reference: str) -> Location | None:
+        """The active location with that code (any case) or id."""
+        found = self.location_of_code.get(reference) or self.location_of_code.get(reference.upper())
+        if found is None:
+            found = self.locations.get(reference)
+        return found if found is not None and found.active else None
+
+    def timezone_of(self, location: Location) -> str:
+        """The IANA time zone in which a lot's day ends at the location."""
+        return self.stores[location.store_id].timezone
+
+    def selling_order(self, store_ids: frozenset[str] | None, *, online: bool) -> list[Location]:
+        """Sellable locations by priority, then code: of those stores, or, `online`, those that ship online."""
+        return sorted(
+            (
+                place
+                for place in self.locations.values()
+                if place.active
+                and place.sellable
+                and (store_ids is None or place.store_id in store_ids)
+                and (place.ships_online or not online)
+            ),
+            key=lambda place: (place.priority, place.code),
+        )
+
+
+class Stock:
+    """What one batch works on. `now` is the database's clock, `new_id` hands out UUIDv7 texts."""
+
+    def __init__(self, org_id: str, catalog: Catalog, now: int, new_id: Callable[[], str]) -> None:
+        self.org_id = org_id
+        self.catalog = catalog
+        self.settings = catalog.settings
+        self.now = now
+        self.new_id = new_id
+        self.caller = SYSTEM
+        self.locked: set[LevelKey] = set()
+        self.levels: dict[LevelKey, Level] = {}
+        self.level_of_id: dict[str, Level] = {}
+        self.lots: dict[str, Lot] = {}
+        self.lots_at: dict[str, dict[str, LotStock]] = {}
+        self.reservations: dict[str, Reservation] = {}
+        self.dead: dict[str, list[str]] = {}
+        self.more_dead: set[str] = set()
+        self.records: dict[tuple[str, str], Any] = {}
+        self.costs: dict[str, int] = {}
+        self.loaded: set[Want] = set()
+        self.answers: dict[Want, list[str]] = {}
+        # What this batch writes.
+        self.entries: list[Entry] = []
+        self.events: list[Event] = []
+        self.fresh: set[str] = set()
+        self._log: list[tuple[Any, ...]] = []
+
+    # Reading -------------------------------------------------------------------------------------------------------
+
+    def require(self, *want: str) -> list[str]:
+        """What the loader found for `want` (ids, in its documented order); asks for it when it was not loaded."""
+        if want not in self.loaded:
+            raise Missing(want)
+        return self.answers.get(want, [])
+
+    def level(self, product_id: str, location_id: str) -> Level | None:
+        """The level, locked; None when the product was never at the location."""
+        key = (product_id, location_id)
+        if key not in self.locked:
+            raise Missing(("level", product_id, location_id))
+        return self.levels.get(key)
+
+    def open_level(self, product_id: str, location_id: str) -> Level:
+        """The level, begun empty when the product was never there."""
+        level = self.level(product_id, location_id)
+        if level is None:
+            level = Level(self.new_id(), product_id, location_id, 0, 0, 0, 0, True, self.now, self.now)
+            self._log.append((self.levels, (product_id, location_id), None))
+            self._log.append((self.level_of_id, level.id, None))
+            self.levels[product_id, location_id] = level
+            self.level_of_id[level.id] = level
+            self.lots_at[level.id] = {}
+            self.fresh.add(level.id)
+            self.loaded.update({("waiting", level.id), ("holds", level.id), ("adhoc", level.id)})
+        return level
+
+    def hold(self, reservation_id: str) -> Reservation | None:
+        """A reservation with its level locked; None when there is none with that id."""
+        if reservation_id not in self.reservations:
+            self.require("hold", reservation_id)
+            return None
+        found = self.reservations[reservation_id]
+        self.level(found.product_id, found.location_id)
+        return found
+
+    def lots_of(self, level: Level) -> list[LotStock]:
+        """The level's open lots, oldest first: by when they were received, then by id."""
+        lots = self.lots
+        return sorted(
+            (at for at in self.lots_at[level.id].values() if at.on_hand),
+            key=lambda at: (lots[at.lot_id].received_at, at.lot_id),
+        )
+
+    def product_of(self, level: Level) -> Product:
+        """The product of a level that was loaded."""
+        product = self.catalog.product(level.product_id)
+        assert product is not None, level
+        return product
+
+    def record(self, kind: str, key: str) -> Any:
+        """A document by its id or its natural key, locked; None when there is none."""
+        if (kind, key) not in self.records:
+            self.require("record", kind, key)
+            return None
+        return self.records[kind, key]
+
+    # Writing -------------------------------------------------------------------------------------------------------
+
+    def post(
+        self,
+        cause: Cause,
+        level: Level,
+        lot: LotStock | None,
+        ref_type: RefType,
+        *,
+        qty: int = 0,
+        reserved: int = 0,
+        backordered: int = 0,
+        value: int = 0,
+        hold: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Write one ledger entry and move level and lot by it. Units in smallest units, value in minor units."""
+        self._log.append(
+            (level, level.on_hand, level.reserved, level.backordered, level.seq, level.listed, level.updated_at)
+        )
+        level.on_hand += qty
+        level.reserved += reserved
+        level.backordered += backordered
+        level.seq += 1
+        level.listed = True
+        level.updated_at = at = max(self.now, level.updated_at)
+        if lot is not None:
+            self._log.append((lot, lot.on_hand, lot.reserved, lot.value, lot.is_open, lot.origins))
+            lot.on_hand += qty
+            lot.reserved += reserved
+            lot.value += value
+            lot.is_open = lot.on_hand > 0
+            assert 0 <= lot.reserved <= lot.on_hand and lot.value >= 0, (lot, ref_type, qty, reserved)
+            assert lot.on_hand or not lot.value, lot
+        else:
+            assert not qty and not reserved and not value, (ref_type, qty, reserved)
+        assert 0 <= level.reserved <= level.on_hand and level.backordered >= 0, (level, ref_type, qty, reserved)
+        self.entries.append(
+            Entry(
+                self.new_id(),
+                level.id,
+                level.seq,
+                level.product_id,
+                level.location_id,
+                None if lot is None else lot.lot_id,
+                ref_type,
+                cause.ref_id,
+                qty,
+                level.on_hand,
+                reserved,
+                level.reserved,
+                backordered,
+                level.backordered,
+                value,
+                cause.order_number,
+                cause.source,
+                hold,
+                cause.actor,
+                reason or cause.reason,
+                cause.note,
+                at,
+            )
+        )
+
+    def unlist(self, level: Level) -> None:
+        """Take an empty level off the lists; its ledger stays and goes on when stock comes again."""
+        self._log.append(
+            (level, level.on_hand, level.reserved, level.backordered, level.seq, level.listed, level.updated_at)
+        )
+        level.listed = False
+
+    def put_hold(self, reservation: Reservation) -> None:
+        """Set a reservation as it now stands."""
+        self._log.append((self.reservations, reservation.id, self.reservations.get(reservation.id)))
+        self.reservations[reservation.id] = reservation
+
+    def put_lot(self, lot: Lot) -> None:
+        """Set a lot's identity."""
+        self._log.append((self.lots, lot.id, self.lots.get(lot.id)))
+        self.lots[lot.id] = lot
+
+    def put_lot_stock(self, at: LotStock) -> None:
+        """Begin a lot at a level."""
+        here = self.lots_at[at.level_id]
+        assert at.lot_id not in here, at
+        self._log.append((here, at.lot_id, None))
+        here[at.lot_id] = at
+        self.fresh.add(at.level_id + at.lot_id)
+
+    def set_origins(self, at: LotStock, origins: tuple[tuple[str, int], ...]) -> None:
+        """Remember from where the units of a quarantined lot came."""
+        self._log.append((at, at.on_hand, at.reserved, at.value, at.is_open, at.origins))
+        at.origins = origins
+
+    def put_record(self, kind: str, key: str, record: Any) -> None:
+        """Set a document as it now stands; `key` is its id."""
+        self._log.append((self.records, (kind, key), self.records.get((kind, key))))
+        self.records[kind, key] = record
+
+    def put_cost(self, product_id: str, unit_cost: int) -> None:
+        """Remember the product's last receipt cost, in 10**-6 major units."""
+        self._log.append((self.costs, product_id, self.costs.get(product_id)))
+        self.costs[product_id] = unit_cost
+
+    def tell(self, event_type: str, product_id: str | None, data: dict[str, Any]) -> None:
+        """Append an event to this batch's."""
+        self.events.append(Event(event_type, product_id, data))
+
+    # Undoing -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def trial(self) -> Iterator[Callable[[], None]]:
+        """Everything done inside is undone when the block raises, or when the yielded function is called."""
+        mark = self.mark()
+        try:
+            yield lambda: self.undo(mark)
+        except BaseException:
+            self.undo(mark)
+            raise
+
+    def mark(self) -> tuple[int, int, int]:
+        """A point to which `undo` can return."""
+        return len(self._log), len(self.entries), len(self.events)
+
+    def undo(self, mark: tuple[int, int, int]) -> None:
+        """Take back everything since `mark`, newest first."""
+        log_length, entries, events = mark
+        log = self._log
+        while len(log) > log_length:
+            item = log.pop()
+            touched = item[0]
+            if type(touched) is Level:
+                (
+                    _,
+                    touched.on_hand,
+                    touched.reserved,
+                    touched.backordered,
+                    touched.seq,
+                    touched.listed,
+                    touched.updated_at,
+                ) = item
+            elif type(touched) is LotStock:
+                _, touched.on_hand, touched.reserved, touched.value, touched.is_open, touched.origins = item
+            elif item[2] is None:
+                touched.pop(item[1], None)
+            else:
+                touched[item[1]] = item[2]
+        del self.entries[entries:]
+        del self.events[events:]
+
+    def touched(self) -> Touched:
+        """What this batch changed, each thing once, as it stands now."""
+        result = Touched()
+        for item in self._log:
+            first = item[0]
+            if type(first) is Level:
+                result.levels[first.id] = first
+            elif type(first) is LotStock:
+                result.lot_stocks[first.level_id + first.lot_id] = first
+            elif first is self.reservations:
+                result.reservations[item[1]] = first[item[1]]
+            elif first is self.lots:
+                result.lots[item[1]] = first[item[1]]
+            elif first is self.records:
+                result.records[item[1]] = first[item[1]]
+            elif first is self.costs:
+                result.costs[item[1]] = first[item[1]]
+        return result
+
+
+class Touched:
+    """What a batch changed and has to be saved, by id."""
+
+    def __init__(self) -> None:
+        self.levels: dict[str, Level] = {}
+        self.lot_stocks: dict[str, LotStock] = {}
+        self.reservations: dict[str, Reservation] = {}
+        self.lots: dict[str, Lot] = {}
+        self.records: dict[tuple[str, str], Any] = {}
+        self.costs: dict[str, int] = {}
+
+
+def tell_low_stock(stock: Stock, level: Level, before: int) -> None:
+    """Tell `LowStock` when the level's units on hand fell from above its line to or below it."""
+    product = stock.product_of(level)
+    location = stock.catalog.locations[level.location_id]
+    line = reorder_threshold(product, location, stock.settings)
+    if line is not None and location.sellable and level.on_hand <= line < before:
+        stock.tell(
+            "LowStock",
+            product.id,
+            {
+                "product_id": product.id,
+                "sku": product.sku,
+                "location": location.code,
+                "quantity": product.number(level.on_hand),
+                "threshold": product.number(line),
+            },
+        )

@@ -1,0 +1,110 @@
+"""The database behind a URL: an engine for reads, and raw connections for the executor's batches.
+
+    Database("sqlite:///shop.db"), Database("postgresql://user@host/shop")
+
+SQLite runs in WAL mode with `synchronous=FULL` (an acknowledged hold survives a power loss) and foreign keys on;
+PostgreSQL in READ COMMITTED. Reads never wait for a batch.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.types.string import TextLoader
+
+BUSY_SECONDS = 10
+"""How long a SQLite connection waits for another writer before it gives up."""
+
+READERS_MAX = 16
+"""Most connections that reads of one process use."""
+
+
+class UnknownDatabase(ValueError):
+    """The URL names no database that Holdfast can use."""
+
+
+class Database:
+    """A database by its URL. Opening it connects to nothing yet."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        if url.startswith("sqlite:///"):
+            self.dialect = "sqlite"
+            self.path = url.removeprefix("sqlite:///")
+            if not self.path:
+                raise UnknownDatabase("sqlite:/// needs a file: sqlite:///holdfast.db")
+            sa_url = f"sqlite:///{self.path}"
+        elif url.startswith(("postgresql://", "postgres://")):
+            self.dialect = "postgresql"
+            self.path = url.replace("postgres://", "postgresql://", 1)
+            sa_url = self.path.replace("postgresql://", "postgresql+psycopg://", 1)
+        else:
+            raise UnknownDatabase(f"{url!r}: use sqlite:///file.db or postgresql://user@host/name")
+        self.engine = _engine(sa_url, self.dialect)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """True for SQLite, False for PostgreSQL."""
+        return self.dialect == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """One consistent view for a read of several statements; it is read only."""
+        connection = self.engine.connect()
+        if not self.is_sqlite:
+            connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A short transaction outside the executor: sessions, sweeping answers, numbering events."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def connect_sqlite(self) -> sqlite3.Connection:
+        """A raw SQLite connection for batches; transactions are begun by hand."""
+        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        _prepare_sqlite(connection)
+        return connection
+
+    def connect_postgresql(self) -> psycopg.Connection[Any]:
+        """A raw PostgreSQL connection for batches; UUIDs and JSON come back as text, which is what rows hold."""
+        connection = psycopg.connect(self.path, autocommit=True, prepare_threshold=0, application_name="holdfast")
+        for name in ("uuid", "json", "jsonb"):
+            connection.adapters.register_loader(name, TextLoader)
+        return connection
+
+    def dispose(self) -> None:
+        """Close the connections of reads."""
+        self.engine.dispose()
+
+
+def _engine(sa_url: str, dialect: str) -> sa.Engine:
+    if dialect == "sqlite":
+        engine = sa.create_engine(
+            sa_url,
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
+            pool_size=READERS_MAX,
+        )
+
+        @sa.event.listens_for(engine, "connect")
+        def prepare(connection: sqlite3.Connection, _record: object) -> None:
+            _prepare_sqlite(connection)
+
+        @sa.event.listens_for(engine, "begin")
+        def begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql("BEGIN")
+
+        return engine
+    return sa.create_engine(sa_url, pool_size=READERS_MAX, pool_pre_ping=True)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}")
