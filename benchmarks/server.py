@@ -1,4 +1,4 @@
-"""The PostgreSQL server that benchmarks run against: durable, and the same for Holdfast and the yardsticks."""
+"""The PostgreSQL server that benchmarks run against: durable, the same for Holdfast and the yardsticks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SETTINGS: dict[str, object] = {
 }
 
 COMMIT_DELAY: dict[str, object] = {"commit_delay": 1000, "commit_siblings": 0}
-"""A simulated flush of one more millisecond: the leader of every group of commits waits (us) before it syncs."""
+"""A simulated flush of one millisecond more: whoever flushes a group of commits first waits 1,000 us."""
 
 
 @contextmanager

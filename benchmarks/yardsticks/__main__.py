@@ -50,8 +50,8 @@ def main() -> None:
         for scenario in SCENARIOS:
             title = scenario.title + (", +1 ms flush" if options.commit_delay else "")
             table = Table(title=title, title_justify="left")
-            table.add_column("yardstick")
-            table.add_column("clients")
+            table.add_column("yardstick", no_wrap=True)
+            table.add_column("clients", no_wrap=True)
             for heading in ("per second", "p50 ms", "p99 ms", "refused"):
                 table.add_column(heading, justify="right")
             if options.layouts:
@@ -100,9 +100,7 @@ def layouts(url: str, scenario: Scenario, seconds: float) -> Iterator[Measuremen
         yield textbook.measure(url, skus=skus, clients=clients, seconds=seconds, layout=way)
     for way in ways:
         one_statement.setup(url, skus)
-        yield one_statement.measure_psycopg(
-            url, "lock last", skus=skus, clients=clients, seconds=seconds, layout=way
-        )
+        yield one_statement.measure_psycopg(url, "lock last", skus=skus, clients=clients, seconds=seconds, layout=way)
     for way in ways:
         unit_rows.setup(url, skus)
         yield unit_rows.measure_psycopg(url, skus=skus, clients=clients, seconds=seconds, layout=way)

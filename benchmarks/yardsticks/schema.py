@@ -14,6 +14,11 @@ UNITS_ON_HAND = 1_000_000_000
 
 FIRST_SKU = 1
 
+STOCK_ROWS_MIN = 10_000
+"""A shop with one hot SKU has others too. It also helps the yardsticks: a stock table of one row is scanned,
+with the dead versions of the row, where this one is looked up (lock last, 32 clients: 2,700/s against 2,000/s).
+"""
+
 TABLES = """
 DROP TABLE IF EXISTS unit, ledger, reservation, stock;
 CREATE TABLE stock (
@@ -41,13 +46,13 @@ CREATE TABLE ledger (
 
 
 def create_tables(url: str, skus: int) -> None:
-    """Make the tables anew, with `skus` stock rows numbered from FIRST_SKU."""
+    """Make the tables anew, with at least `skus` stock rows numbered from FIRST_SKU."""
     with psycopg.connect(url, autocommit=True) as connection:
         require_durable(connection)
         connection.execute(TABLES)
         connection.execute(
             "INSERT INTO stock (sku_id, on_hand) SELECT n, %s FROM generate_series(%s::bigint, %s::bigint) n",
-            (UNITS_ON_HAND, FIRST_SKU, FIRST_SKU + skus - 1),
+            (UNITS_ON_HAND, FIRST_SKU, FIRST_SKU + max(skus, STOCK_ROWS_MIN) - 1),
         )
         settle(connection)
 

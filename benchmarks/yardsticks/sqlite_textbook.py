@@ -51,9 +51,7 @@ CREATE TABLE ledger (
 
 def connect(path: str) -> sqlite3.Connection:
     """A durable connection that begins its transactions itself."""
-    connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS_MAX, isolation_level=None, check_same_thread=False
-    )
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS_MAX, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection

@@ -7,6 +7,7 @@ commit. This is what most shops run and what most tutorials teach. Five round tr
 from __future__ import annotations
 
 import functools
+import math
 import random
 import uuid
 from collections.abc import Iterator
@@ -63,9 +64,7 @@ def driver_url(url: str) -> str:
 @functools.cache
 def engine_of(url: str, connections: int) -> Engine:
     """The process's engine: as many connections as clients, statements prepared at their first use."""
-    return create_engine(
-        driver_url(url), pool_size=connections, max_overflow=0, connect_args={"prepare_threshold": 0}
-    )
+    return create_engine(driver_url(url), pool_size=connections, max_overflow=0, connect_args={"prepare_threshold": 0})
 
 
 def reserve(sessions: sessionmaker[Session], sku_id: int, quantity: int, key: str) -> bool:
@@ -75,9 +74,7 @@ def reserve(sessions: sessionmaker[Session], sku_id: int, quantity: int, key: st
         if stock.on_hand - stock.reserved < quantity:
             return False
         stock.reserved += quantity
-        reservation = Reservation(
-            id=uuid_utils.compat.uuid7(), sku_id=sku_id, quantity=quantity, idempotency_key=key
-        )
+        reservation = Reservation(id=uuid_utils.compat.uuid7(), sku_id=sku_id, quantity=quantity, idempotency_key=key)
         session.add(reservation)
         session.add(LedgerEntry(sku_id=sku_id, reservation_id=reservation.id, reserved_change=quantity))
     return True
@@ -101,14 +98,18 @@ def setup(url: str, skus: int) -> None:
     schema.create_tables(url, skus)
 
 
+PROCESSES = 4
+"""Measured for 32 clients, medians of three: 4 x 8 gave 960/s on 10,000 SKUs, 1 x 32, 2 x 16 and 8 x 4 gave
+540, 790 and 880/s; on one hot row 480 against 440, 480 and 410/s."""
+
+
 def layout_of(clients: int) -> Layout:
-    """The fastest way to spread clients."""
-    return Layout(clients, 1)
+    """The fastest way to spread clients on two cores."""
+    processes = math.gcd(clients, PROCESSES)
+    return Layout(processes, clients // processes)
 
 
-def measure(
-    url: str, *, skus: int, clients: int, seconds: float, layout: Layout | None = None
-) -> Measurement:
+def measure(url: str, *, skus: int, clients: int, seconds: float, layout: Layout | None = None) -> Measurement:
     """Reserve from `clients` clients for some seconds, then check the books."""
     layout = layout or layout_of(clients)
     measured = process_load(NAME, functools.partial(client, url, skus, layout.threads), layout, seconds)

@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +39,7 @@ POOL_CONNECTIONS = 16
 """Of the whole server, shared out among its workers."""
 
 WORKERS = 2
-"""Measured on two cores against 1 and 4."""
+"""Measured on two cores: 2 workers gave 730/s on 10,000 SKUs where 1 gave 500/s; equal on one hot row."""
 
 START_SECONDS_MAX = 30.0
 
@@ -82,9 +83,7 @@ async def session_of(request: Request) -> AsyncIterator[AsyncSession]:
         yield session
 
 
-async def reserve(
-    request: ReserveRequest, session: Annotated[AsyncSession, Depends(session_of)]
-) -> ReserveResponse:
+async def reserve(request: ReserveRequest, session: Annotated[AsyncSession, Depends(session_of)]) -> ReserveResponse:
     """Reserve in one transaction: lock, look, update, insert, insert, commit."""
     async with session.begin():
         locked = select(Stock).where(Stock.sku_id == request.sku_id).with_for_update()
@@ -101,11 +100,7 @@ async def reserve(
             idempotency_key=request.idempotency_key,
         )
         session.add(reservation)
-        session.add(
-            LedgerEntry(
-                sku_id=request.sku_id, reservation_id=reservation.id, reserved_change=request.quantity
-            )
-        )
+        session.add(LedgerEntry(sku_id=request.sku_id, reservation_id=reservation.id, reserved_change=request.quantity))
     return ReserveResponse(reservation_id=reservation.id, sku_id=request.sku_id, quantity=request.quantity)
 
 
@@ -167,4 +162,4 @@ def measure(url: str, *, skus: int, clients: int, seconds: float, workers: int =
             f"{base_url}/reserve", make_body, {"Accept": "application/json"}, clients, seconds, name=NAME
         )
     schema.check_books(url, measured.operations)
-    return measured
+    return replace(measured, clients=f"{measured.clients}, {workers} workers")

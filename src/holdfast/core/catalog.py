@@ -16,7 +16,7 @@ import msgspec
 
 from holdfast.core.product import Location, Product, Settings, Store
 from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
-from holdfast.core.stock import Missing, Stock
+from holdfast.core.stock import Stock
 
 replace = msgspec.structs.replace
 
@@ -49,6 +49,22 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     active: bool = True
     created_at: int = 0
     updated_at: int = 0
+
+
+class Audit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A line of the audit log: who changed which record how. What concerns stock is in the ledger instead."""
+
+    id: str
+    actor: str
+    action: str
+    kind: str
+    record_id: str
+    changes: dict[str, Any]
+    created_at: int
+
+
+SECRET = {"password_hash", "pin_hash", "key_hash"}
+"""Fields whose values the audit log does not repeat."""
 
 
 Record = Settings | Product | Store | Location | User | ApiKey
@@ -149,9 +165,9 @@ def change(stock: Stock, command: Change) -> Record | Rejected:
     points = _points(stock, kind, fields, record.reorder_points if isinstance(record, Location) else {})
     if isinstance(points, Rejected):
         return points
-    record = replace(record, **{**fields, **points}, updated_at=stock.now)
-    _put(stock, kind, record)
-    return record
+    changed: Record = replace(record, **{**fields, **points}, updated_at=stock.now)
+    _put(stock, kind, changed)
+    return changed
 
 
 def remove(stock: Stock, command: Remove) -> Record | Rejected:
@@ -171,9 +187,9 @@ def remove(stock: Stock, command: Remove) -> Record | Rejected:
                 if place.kind == "transit" or stock.require("stocked_location", place.id):
                     return invalid_state(f"{place.code} of the store still has stock or is needed.")
                 _put(stock, "location", replace(place, active=False, updated_at=stock.now))
-    record = replace(record, active=False, updated_at=stock.now)
-    _put(stock, command.kind, record)
-    return record
+    removed: Record = replace(record, active=False, updated_at=stock.now)
+    _put(stock, command.kind, removed)
+    return removed
 
 
 def _existing(stock: Stock, kind: str, record_id: str) -> Any:
@@ -184,7 +200,30 @@ def _existing(stock: Stock, kind: str, record_id: str) -> Any:
 
 
 def _put(stock: Stock, kind: str, record: Any) -> None:
+    """Set the record and write down who changed what of it."""
+    old = stock.records.get((kind, record.id))
+    before = {} if old is None else msgspec.to_builtins(old)
+    changes = {
+        name: "(secret)" if name in SECRET else value
+        for name, value in msgspec.to_builtins(record).items()
+        if before.get(name) != value and name not in ("id", "created_at", "updated_at")
+    }
     stock.put_record(kind, record.id, record)
+    action = "add" if old is None else ("remove" if changes.get("active") is False else "change")
+    audit_id = stock.new_id()
+    stock.put_record(
+        "audit",
+        audit_id,
+        Audit(
+            id=audit_id,
+            actor=stock.caller.actor,
+            action=action,
+            kind=kind,
+            record_id=record.id,
+            changes=changes,
+            created_at=stock.now,
+        ),
+    )
 
 
 def _name_refusal(stock: Stock, kind: str, fields: dict[str, Any], own_id: str | None) -> Rejected | None:
@@ -228,7 +267,9 @@ def _fixed_refusal(stock: Stock, product: Product, fields: dict[str, Any]) -> Re
 
 def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> Rejected | None:
     """Refuse to move, turn or remove a location that holds stock, or the only transit or quarantine location."""
-    turned = [name for name in ("kind", "store_id", "active") if name in fields and fields[name] != getattr(place, name)]
+    turned = [
+        name for name in ("kind", "store_id", "active") if name in fields and fields[name] != getattr(place, name)
+    ]
     if not turned:
         return None
     if stock.require("stocked_location", place.id):
@@ -237,7 +278,9 @@ def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> 
         alike = [
             other
             for other in stock.catalog.locations.values()
-            if other.active and other.kind == place.kind and (place.kind == "transit" or other.store_id == place.store_id)
+            if other.active
+            and other.kind == place.kind
+            and (place.kind == "transit" or other.store_id == place.store_id)
         ]
         if len(alike) <= 1:
             return invalid_state(f"{place.code} is the only {place.kind} location: it is needed.")
@@ -252,10 +295,7 @@ def _points(stock: Stock, kind: str, fields: dict[str, Any], old: dict[str, int]
         return {}
     merged = dict(old)
     for reference, quantity in given.items():
-        try:
-            product = stock.catalog.product(reference)
-        except Missing:
-            raise
+        product = stock.catalog.product(reference)
         if product is None:
             return not_found(Code.PRODUCT_NOT_FOUND, "Product", reference)
         if quantity is None:
@@ -264,7 +304,8 @@ def _points(stock: Stock, kind: str, fields: dict[str, Any], old: dict[str, int]
         units = product.units(quantity)
         if units is None or units < 0:
             return Rejected(
-                Code.INVALID_QUANTITY, f"The reorder point of {product.sku} is not a quantity of it.",
+                Code.INVALID_QUANTITY,
+                f"The reorder point of {product.sku} is not a quantity of it.",
                 {"product_id": product.id},
             )
         merged[product.id] = units

@@ -116,9 +116,7 @@ def count(stock: Stock, command: Count) -> CountDocument | Rejected:
     lines = _sheet_lines(stock, place, (), command.lines, draft=command.draft)
     if isinstance(lines, Rejected):
         return lines
-    sheet = CountSheet(
-        stock.new_id(), place.id, "draft", lines, stock.caller.actor, stock.now, stock.now
-    )
+    sheet = CountSheet(stock.new_id(), place.id, "draft", lines, stock.caller.actor, stock.now, stock.now)
     if command.draft:
         clash = _open_elsewhere(stock, sheet)
         if clash is not None:

@@ -10,6 +10,8 @@ counted when it is posted.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from holdfast.core.document import LevelDocument, level_fields
@@ -63,7 +65,7 @@ def describe_level(stock: Stock, level: Level) -> LevelDocument:
     return LevelDocument(**describe_level_fields(stock, level))
 
 
-def describe_level_fields(stock: Stock, level: Level) -> dict[str, object]:
+def describe_level_fields(stock: Stock, level: Level) -> dict[str, Any]:
     """The fields of that entry."""
     place = stock.catalog.locations[level.location_id]
     store = stock.catalog.stores[place.store_id]
@@ -101,7 +103,11 @@ def set_stock(stock: Stock, command: SetStock) -> LevelDocument | Rejected:
         return Rejected(
             Code.QUANTITY_CHANGED,
             f"{product.sku} at {place.code} has {product.number(present)}, not {command.expected}.",
-            {"product_id": product.id, "quantity": product.number(present), "expected_quantity": _plain(command.expected)},
+            {
+                "product_id": product.id,
+                "quantity": product.number(present),
+                "expected_quantity": _plain(command.expected),
+            },
         )
     level = stock.open_level(product.id, place.id)
     cause = Cause(stock.caller.actor, reason=command.reason)

@@ -124,7 +124,14 @@ def reservation_document(
 
 
 def level_fields(
-    level: Level, product: Product, location: Location, store: Store, settings: Settings, *, dead: int = 0, stale: int = 0
+    level: Level,
+    product: Product,
+    location: Location,
+    store: Store,
+    settings: Settings,
+    *,
+    dead: int = 0,
+    stale: int = 0,
 ) -> dict[str, Any]:
     """The fields of an inventory entry.
 
@@ -159,9 +166,7 @@ def unlimited_document(product: Product) -> UnlimitedDocument:
     return UnlimitedDocument(product.id, product.sku, True, UNLIMITED)
 
 
-def lot_fields(
-    lot: Lot, at: LotStock, product: Product, location: Location, settings: Settings
-) -> dict[str, Any]:
+def lot_fields(lot: Lot, at: LotStock, product: Product, location: Location, settings: Settings) -> dict[str, Any]:
     """A row of the lot list: one lot at one location."""
     expires = lot.expires_on if lot.expires_at is None else instant_text(lot.expires_at)
     return {

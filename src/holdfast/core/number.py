@@ -63,7 +63,7 @@ def from_units(units: int, precision: int) -> int | float:
     if precision == 0:
         return units
     whole, rest = divmod(units, 10**precision)
-    return whole if rest == 0 else units / 10**precision
+    return whole if rest == 0 else float(units / 10**precision)
 
 
 def divide_half_even(numerator: int, denominator: int) -> int:

@@ -1,8 +1,8 @@
 """Holds found by what they are for: at a level, by order number, by appointment (SPEC sections 4 and 10).
 
-    reserve 5 at MAIN, release 2 at MAIN        -> the level's ad-hoc holds, oldest first
-    Shopify order 820982 reserved, then cancelled -> every hold of that order goes back to its lots
-    appointment completed                         -> every hold that names it is consumed
+reserve 5 at MAIN, release 2 at MAIN        -> the level's ad-hoc holds, oldest first
+Shopify order 820982 reserved, then cancelled -> every hold of that order goes back to its lots
+appointment completed                         -> every hold that names it is consumed
 """
 
 from __future__ import annotations
@@ -341,9 +341,7 @@ def _holds_of_order(stock: Stock, order_number: str, source: str) -> list[Reserv
 
 def book(stock: Stock, command: Book) -> AppointmentDocument:
     """Decide a Book."""
-    appointment = Appointment(
-        stock.new_id(), command.starts_at, command.customer, command.status, stock.now, stock.now
-    )
+    appointment = Appointment(stock.new_id(), command.starts_at, command.customer, command.status, stock.now, stock.now)
     stock.put_record("appointment", appointment.id, appointment)
     return appointment_document(appointment)
 

@@ -110,9 +110,7 @@ def quarantine_of(stock: Stock, place: Location) -> Location:
     return min(places, key=lambda other: (other.priority, other.code))
 
 
-def set_aside(
-    stock: Stock, level: Level, at: LotStock, units: int, cause: Cause, ref_type: RefType
-) -> list[str]:
+def set_aside(stock: Stock, level: Level, at: LotStock, units: int, cause: Cause, ref_type: RefType) -> list[str]:
     """Move a lot's units to the store's quarantine location; the ids of the holds that lost units."""
     place = stock.catalog.locations[level.location_id]
     corner = quarantine_of(stock, place)
@@ -256,7 +254,7 @@ def _asked(stock: Stock, lot: Lot, quantity: Number | None, there: int) -> int |
     product = stock.catalog.product(lot.product_id)
     assert product is not None
     if quantity is None:
-        return there if there else insufficient_stock(product, 0, 0, lot_id=lot.id)
+        return there or insufficient_stock(product, 0, 0, lot_id=lot.id)
     units = product.units(quantity)
     if units is None or units <= 0:
         return invalid_quantity(product, quantity)

@@ -97,10 +97,14 @@ def receive(stock: Stock, command: Receive) -> ReceiptDocument | Rejected:
     if refused is not None:
         return refused
     if place.kind == "transit":
-        return Rejected(Code.INVALID_REQUEST, "Goods reach the transit location by transfer only.", {"field": "location"})
+        return Rejected(
+            Code.INVALID_REQUEST, "Goods reach the transit location by transfer only.", {"field": "location"}
+        )
     receipt_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=receipt_id, source=command.kind, note=command.reference)
-    lines, served, failed = [], [], []
+    lines: list[ReceiptLineDocument] = []
+    served: list[str] = []
+    failed: list[tuple[int, Rejected]] = []
     for index, line in enumerate(command.lines):
         came = _receive_line(stock, command, place, line, cause)
         if isinstance(came, Rejected):
@@ -219,7 +223,7 @@ def joined_or_new_lot(
 
 
 def sellable_until(stock: Stock, lot: Lot, place: Location) -> int | None:
-    """When the lot's expiry takes it off sale at the location: at once for an instant, after the day there for a day."""
+    """When the lot's expiry takes it off sale at the location: at its instant, or after its day there."""
     if not place.sellable:
         return None
     if lot.expires_on is not None:
@@ -231,9 +235,8 @@ def lot_at(stock: Stock, level: Level, lot: Lot) -> LotStock:
     """The lot at the level, begun empty when it was never there."""
     here = stock.lots_at[level.id]
     at = here.get(lot.id)
-    if at is None and level.id not in stock.fresh and ("lot_at", level.id, lot.id) not in stock.loaded:
+    if at is None and level.id not in stock.fresh and lot.id not in stock.new_ids:
         stock.require("lot_at", level.id, lot.id)
-        at = here.get(lot.id)
     if at is None:
         place = stock.catalog.locations[level.location_id]
         at = LotStock(level.id, lot.id, level.location_id, 0, 0, 0, sellable_until(stock, lot, place), False)
@@ -241,9 +244,7 @@ def lot_at(stock: Stock, level: Level, lot: Lot) -> LotStock:
     return at
 
 
-def put_in(
-    stock: Stock, cause: Cause, level: Level, lot: Lot, units: int, value: int, ref_type: str
-) -> LotStock:
+def put_in(stock: Stock, cause: Cause, level: Level, lot: Lot, units: int, value: int, ref_type: str) -> LotStock:
     """Bring units and their value into a lot at a level (RECEIPT, COUNT, ADJUSTMENT, RETURN, TRANSFER, EXPIRY)."""
     at = lot_at(stock, level, lot)
     stock.post(cause, level, at, ref_type, qty=units, value=value)  # type: ignore[arg-type] # one of RefType

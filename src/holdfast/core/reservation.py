@@ -172,9 +172,7 @@ def target_refusal(stock: Stock, target: Target) -> Rejected | None:
     return None
 
 
-def choose(
-    stock: Stock, product: Product, places: list[Location], units: int, command: Reserve
-) -> Location | Rejected:
+def choose(stock: Stock, product: Product, places: list[Location], units: int, command: Reserve) -> Location | Rejected:
     """The first place that can fill the hold alone; else the first, where the rest may wait; else a refusal."""
     if len(places) == 1 and command.location is not None:
         return places[0]
@@ -207,9 +205,7 @@ def _shortfall_allowed(stock: Stock, product: Product, short: int, waiting: int,
     if product.oversell == "backorder":
         return True
     if product.oversell == "preorder":
-        if product.preorder_limit is None or waiting + short <= product.preorder_limit:
-            return True
-        return False
+        return product.preorder_limit is None or waiting + short <= product.preorder_limit
     return command.override and stock.caller.may_override and stock.settings.allow_override
 
 
@@ -219,9 +215,7 @@ def _short(stock: Stock, product: Product, units: int, available: int, **numbers
     return insufficient_stock(product, units, available, **numbers)
 
 
-def promise(
-    stock: Stock, product: Product, place: Location, units: int, command: Reserve
-) -> Reservation | Rejected:
+def promise(stock: Stock, product: Product, place: Location, units: int, command: Reserve) -> Reservation | Rejected:
     """Hold `units` at the place: what is there is allocated, the rest is backordered where that is allowed."""
     level = stock.level(product.id, place.id) if place.sellable else None
     if command.lot_id is not None:
@@ -313,8 +307,9 @@ def closed(hold: Reservation, reason: str) -> Reservation:
     return replace(hold, status="released", release_reason=reason)
 
 
-def release_units(stock: Stock, hold: Reservation, units: int, reason: str, *, note: str | None = None,
-                  lot_id: str | None = None) -> Reservation:
+def release_units(
+    stock: Stock, hold: Reservation, units: int, reason: str, *, note: str | None = None, lot_id: str | None = None
+) -> Reservation:
     """Give back `units` of an active hold: first what waits, then the newest lots; then serve whoever waits."""
     level = stock.level_of_id[hold.level_id]
     cause = replace(cause_of_hold(hold, stock.caller.actor, reason), note=note)
@@ -349,8 +344,9 @@ def release_units(stock: Stock, hold: Reservation, units: int, reason: str, *, n
     return stock.reservations[hold.id]
 
 
-def consume_units(stock: Stock, hold: Reservation, units: int, *, lot_id: str | None = None,
-                  ref_id: str | None = None) -> Reservation:
+def consume_units(
+    stock: Stock, hold: Reservation, units: int, *, lot_id: str | None = None, ref_id: str | None = None
+) -> Reservation:
     """Sell `units` of what stock backs of an active hold; the lots give up units and their share of value."""
     level = stock.level_of_id[hold.level_id]
     cause = cause_of_hold(hold, stock.caller.actor, ref_id=ref_id or hold.reserved_for_id or hold.sale_line_id)
@@ -385,9 +381,7 @@ def release(stock: Stock, command: Release) -> Reservation | Rejected:
     units = part_of(stock, hold, command.quantity, offered)
     if isinstance(units, Rejected):
         return units
-    return release_units(
-        stock, hold, units, command.release_reason, note=command.reason, lot_id=command.lot_id
-    )
+    return release_units(stock, hold, units, command.release_reason, note=command.reason, lot_id=command.lot_id)
 
 
 def consume(stock: Stock, command: Consume) -> Reservation | Rejected:

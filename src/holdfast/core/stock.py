@@ -26,7 +26,7 @@ LevelKey = tuple[str, str]
 """(product id, location id)."""
 
 
-class Missing(Exception):  # noqa: N818 - not an error: a request for more of the truth
+class Missing(Exception):
     """The decision needs more than was loaded; decide again when `wants` are there."""
 
     def __init__(self, *wants: Want) -> None:
@@ -261,10 +261,11 @@ class Stock:
         self.costs: dict[str, int] = {}
         self.loaded: set[Want] = set()
         self.answers: dict[Want, list[str]] = {}
-        # What this batch writes.
+        # What this batch writes. `fresh` and `new_ids` name what the database does not have yet.
         self.entries: list[Entry] = []
         self.events: list[Event] = []
         self.fresh: set[str] = set()
+        self.new_ids: set[str] = set()
         self._log: list[tuple[Any, ...]] = []
 
     # Reading -------------------------------------------------------------------------------------------------------
@@ -399,11 +400,15 @@ class Stock:
 
     def put_hold(self, reservation: Reservation) -> None:
         """Set a reservation as it now stands."""
+        if reservation.id not in self.reservations:
+            self.new_ids.add(reservation.id)
         self._log.append((self.reservations, reservation.id, self.reservations.get(reservation.id)))
         self.reservations[reservation.id] = reservation
 
     def put_lot(self, lot: Lot) -> None:
         """Set a lot's identity."""
+        if lot.id not in self.lots:
+            self.new_ids.add(lot.id)
         self._log.append((self.lots, lot.id, self.lots.get(lot.id)))
         self.lots[lot.id] = lot
 

@@ -16,8 +16,8 @@ from holdfast.core.counting import product_at
 from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import serve_waiting
-from holdfast.core.receiving import lot_at, put_in
 from holdfast.core.recall import set_aside
+from holdfast.core.receiving import lot_at, put_in
 from holdfast.core.rejection import (
     Code,
     Rejected,
@@ -122,7 +122,8 @@ def dispatch(stock: Stock, command: Dispatch) -> TransferDocument | Rejected:
         return refused
     if origin.id == destination.id or "transit" in (origin.kind, destination.kind):
         return Rejected(
-            Code.INVALID_REQUEST, "A transfer goes from one location to another, neither of them transit.",
+            Code.INVALID_REQUEST,
+            "A transfer goes from one location to another, neither of them transit.",
             {"field": "to_location"},
         )
     transit = transit_of(stock)
@@ -238,8 +239,8 @@ def _arrived(stock: Stock, transfer: Transfer, command: Arrive) -> list[int] | R
 
 def _bring_in(stock: Stock, cause: Cause, shipped: ShippedLot, units: int, destination: Location) -> None:
     """Take a lot's units off the road into the destination; what is missing is written off."""
-    road = stock.open_level(shipped.product_id, stock.catalog.locations[transit_of(stock).id].id)
-    lot = stock.lots[shipped.lot_id] if shipped.lot_id in stock.lots else None
+    road = stock.open_level(shipped.product_id, transit_of(stock).id)
+    lot = stock.lots.get(shipped.lot_id)
     if lot is None:
         stock.require("lot", shipped.lot_id)
         lot = stock.lots[shipped.lot_id]

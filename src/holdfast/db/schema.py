@@ -12,6 +12,8 @@ changes once.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -47,7 +49,7 @@ Id = String(36).with_variant(UUID(as_uuid=False), "postgresql")
 Name = String(200)
 """SPEC section 2: texts have 1 to 200 characters."""
 
-_HOT = {
+_HOT: dict[str, Any] = {
     "postgresql_with": {
         "fillfactor": 50,
         "autovacuum_vacuum_scale_factor": 0,
@@ -279,7 +281,7 @@ level = Table(
     ForeignKeyConstraint(["org_id", "location_id"], ["location.org_id", "location.id"]),
     CheckConstraint("reserved >= 0 AND reserved <= on_hand", name="reserved"),
     CheckConstraint("backordered >= 0", name="backordered"),
-    **_HOT,  # type: ignore[arg-type] # options of the dialect
+    **_HOT,
 )
 
 lot = Table(
@@ -337,7 +339,7 @@ lot_stock = Table(
         postgresql_where=text("is_open AND sellable_until IS NOT NULL"),
         sqlite_where=text("is_open AND sellable_until IS NOT NULL"),
     ),
-    **_HOT,  # type: ignore[arg-type] # options of the dialect
+    **_HOT,
 )
 """`is_open` (units are on hand) changes twice in a lot's life, so its partial index costs the hot path nothing."""
 

@@ -1,0 +1,128 @@
+"""Holdfast: the one object that every door holds (web, command line, Python).
+
+    shop = Holdfast.open("sqlite:///shop.db")
+    reply = shop.do(actor, Reserve("MUG-1", 2, "MAIN", Target("102")))
+
+`submit`, `do` and `ask` are the same write in three ways of waiting; `reports` are the reads. It refuses a command that
+the actor may not give (`Forbidden`), and nothing else: all other answers come from the core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Self
+
+from holdfast.access import Actor, may, needed
+from holdfast.core.decide import Command
+from holdfast.db.engine import Database
+from holdfast.db.migrate import migrate, state
+from holdfast.executor import Executor, Reply, Submission
+from holdfast.reports import Reports
+
+
+class Forbidden(Exception):
+    """The actor's role may not give the command."""
+
+
+class Outdated(RuntimeError):
+    """The database's schema is not the one that this version needs."""
+
+
+class Holdfast:
+    """A database with its executor and its reports."""
+
+    def __init__(self, database: Database, *, batch_max: int | None = None, queue_max: int | None = None) -> None:
+        self.database = database
+        self.reports = Reports(database)
+        limits: dict[str, Any] = {"batch_max": batch_max, "queue_max": queue_max}
+        self.executor = Executor(database, **{name: value for name, value in limits.items() if value is not None})
+
+    @classmethod
+    def open(
+        cls, url: str, *, migrate_empty: bool = True, batch_max: int | None = None, queue_max: int | None = None
+    ) -> Self:
+        """Open the database behind a URL; an empty one is set up, an outdated one is refused (Outdated)."""
+        database = Database(url)
+        found = state(database)
+        if found == "empty" and migrate_empty:
+            migrate(database)
+        elif found != "current":
+            database.dispose()
+            raise Outdated(f"The database is {found}: run `holdfast migrate`.")
+        return cls(database, batch_max=batch_max, queue_max=queue_max)
+
+    def close(self) -> None:
+        """Answer what was accepted, then let go of the database."""
+        self.executor.close()
+        self.database.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def submit(
+        self,
+        actor: Actor,
+        command: Command,
+        *,
+        key: str | None = None,
+        fingerprint: str = "",
+        render: Callable[[Any], bytes] | None = None,
+        status: int = 200,
+    ) -> Future[Reply]:
+        """Queue a command; the future holds the Reply after the commit, or raises Overloaded or Unavailable.
+
+        With `key` the answer is kept in the same transaction and given again to the same key and fingerprint.
+        """
+        future: Future[Reply] = Future()
+        self._queue(actor, command, key, fingerprint, render, status, None, future)
+        return future
+
+    def do(self, actor: Actor, command: Command, **options: Any) -> Reply:
+        """Give a command and wait for the Reply."""
+        return self.submit(actor, command, **options).result()
+
+    async def ask(
+        self,
+        actor: Actor,
+        command: Command,
+        *,
+        key: str | None = None,
+        fingerprint: str = "",
+        render: Callable[[Any], bytes] | None = None,
+        status: int = 200,
+    ) -> Reply:
+        """Give a command and wait for the Reply in an event loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Reply] = loop.create_future()
+        self._queue(actor, command, key, fingerprint, render, status, loop, future)
+        return await future
+
+    def _queue(
+        self,
+        actor: Actor,
+        command: Command,
+        key: str | None,
+        fingerprint: str,
+        render: Callable[[Any], bytes] | None,
+        status: int,
+        loop: asyncio.AbstractEventLoop | None,
+        future: Any,
+    ) -> None:
+        if not may(actor, command):
+            raise Forbidden(f"A {actor.role} may not do this: it needs {needed(command)}.")
+        submission = Submission(
+            actor.caller,
+            command,
+            key=key,
+            fingerprint=fingerprint,
+            render=render,
+            status=status,
+            loop=loop,
+            future=future,
+        )
+        self.executor.submit(actor.org_id, submission)

@@ -1,0 +1,273 @@
+"""Loading: what a batch needs becomes a Stock (step one of load, decide, save).
+
+`begin` makes a Stock with its levels locked, `load_more` answers what a decision asked for (`Missing`), `Catalogs`
+keeps each organisation's settings, stores, locations and used products as of a catalog version.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from holdfast.core import catalog as records
+from holdfast.core import count_sheet, order, receiving, transfer
+from holdfast.core.product import Location, Product, Settings, Store
+from holdfast.core.stock import Catalog, Level, LevelKey, Lot, LotStock, Reservation, Stock, Want
+from holdfast.db import schema
+from holdfast.db.rows import record_of, row_type
+from holdfast.db.session import DEAD_MAX, STOCK_WIDTH, Loaded, Row, Session
+
+CATALOGS_MAX = 256
+"""Organisations whose catalog one process keeps."""
+
+PRODUCTS_MAX = 200_000
+"""Products (by id and by SKU) that one catalog keeps before it starts anew."""
+
+DEAD_MORE = 2_000
+"""Expired holds of one level that are brought in when a decision asks for more."""
+
+_LEVEL, _STOCK, _LOT, _HOLD = row_type(Level), row_type(LotStock), row_type(Lot), row_type(Reservation)
+
+DOCUMENTS: dict[str, type[Any]] = {
+    **records.KINDS,
+    "appointment": order.Appointment,
+    "receipt": receiving.Receipt,
+    "count_sheet": count_sheet.CountSheet,
+    "transfer": transfer.Transfer,
+    "audit": records.Audit,
+}
+"""The struct of every document, by its table's name."""
+
+
+class NoOrganisation(LookupError):
+    """There is no organisation with that id."""
+
+
+class Catalogs:
+    """The catalogs of the organisations that a process works for."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Catalog] = OrderedDict()
+
+    def of(self, session: Session, org_id: str) -> Catalog:
+        """The organisation's catalog, read when it is not known."""
+        known = self._known.get(org_id)
+        if known is None or len(known.products) > PRODUCTS_MAX:
+            known = self._known[org_id] = _read_catalog(session, org_id)
+            while len(self._known) > CATALOGS_MAX:
+                self._known.popitem(last=False)
+        self._known.move_to_end(org_id)
+        return known
+
+    def forget(self, org_id: str) -> None:
+        """Read the catalog anew next time."""
+        self._known.pop(org_id, None)
+
+
+def _read_catalog(session: Session, org_id: str) -> Catalog:
+    found = _records(session, "organisation", Settings, "org_id = :org", org=org_id)
+    if not found:
+        raise NoOrganisation(org_id)
+    catalog = Catalog(found[0])
+    for place in _records(session, "store", Store, "org_id = :org", org=org_id):
+        catalog.put_store(place)
+    for place in _records(session, "location", Location, "org_id = :org", org=org_id):
+        catalog.put_location(place)
+    return catalog
+
+
+def load_products(session: Session, catalog: Catalog, org_id: str, references: Iterable[str]) -> None:
+    """Bring the products with those ids or SKUs into the catalog; the others are known not to exist."""
+    for reference in references:
+        column = "id" if _is_id(reference) else "sku"
+        name = reference.lower() if column == "id" else reference
+        found = _records(session, "product", Product, f"org_id = :org AND {column} = :name", org=org_id, name=name)
+        if found:
+            catalog.put_product(found[0])
+            catalog.products[reference] = found[0]
+        else:
+            catalog.unknown.add(reference)
+
+
+def _is_id(reference: str) -> bool:
+    """Does the text look like a UUID? (A SKU may not.)"""
+    return len(reference) == 36 and reference.count("-") == 4 and set(reference) <= _ID_CHARACTERS
+
+
+_ID_CHARACTERS = set("0123456789abcdefABCDEF-")
+
+
+def _records(session: Session, kind: str, struct: type[Any], where: str, **parameters: Any) -> list[Any]:
+    table = schema.metadata.tables[kind]
+    names = [str(column.name) for column in table.c]
+    rows = session.fetch(f"SELECT {', '.join(names)} FROM {kind} WHERE {where}", **parameters)
+    return [record_of(struct, dict(zip(names, row, strict=True)), table) for row in rows]
+
+
+def begin(
+    session: Session,
+    org_id: str,
+    catalog: Catalog,
+    wants: set[Want],
+    keys: list[str],
+    new_id: Callable[[], str],
+) -> tuple[Stock, Loaded]:
+    """Begin a transaction with the wanted levels and holds; the Stock, and the raw rows with answers and version."""
+    pairs: list[LevelKey] = sorted((want[1], want[2]) for want in wants if want[0] == "level")
+    holds = sorted(want[1] for want in wants if want[0] == "hold" and _is_id(want[1]))
+    loaded = session.begin(org_id, pairs, holds, keys)
+    stock = Stock(org_id, catalog, loaded.now, new_id)
+    stock.locked.update(pairs)
+    for row in loaded.levels:
+        level = _LEVEL.read(row)
+        key = (level.product_id, level.location_id)
+        stock.locked.add(key)
+        stock.levels[key] = stock.level_of_id[level.id] = level
+        stock.lots_at[level.id] = {}
+    for row in loaded.lots:
+        _put_lot(stock, row)
+    for row in loaded.holds:
+        hold = _HOLD.read(row)
+        stock.reservations[hold.id] = hold
+    stock.loaded.update(want for want in wants if want[0] in ("level", "hold"))
+    _put_dead(stock, loaded.dead)
+    if len(loaded.dead) == DEAD_MAX:
+        stock.more_dead.update(stock.level_of_id)
+    return stock, loaded
+
+
+def _put_lot(stock: Stock, row: Row) -> None:
+    at, lot = _STOCK.read(row[:STOCK_WIDTH]), _LOT.read(row[STOCK_WIDTH:])
+    stock.lots.setdefault(lot.id, lot)
+    stock.lots_at[at.level_id].setdefault(at.lot_id, at)
+
+
+def _put_dead(stock: Stock, rows: list[Row]) -> None:
+    for row in rows:
+        hold = _HOLD.read(row)
+        stock.reservations.setdefault(hold.id, hold)
+        stock.dead.setdefault(hold.level_id, []).append(hold.id)
+
+
+_HOLD_QUERIES = {
+    "waiting": "level_id = :one AND backordered > 0",
+    "holds": "level_id = :one AND status = 'active'",
+    "adhoc": "level_id = :one AND status = 'active' AND held_for = 'adhoc'",
+    "order": "order_number = :one",
+    "target": "reserved_for_id = :one AND status = 'active'",
+    "hold": "id = :one",
+}
+"""Wants that are answered by reservations."""
+
+_EXISTS = {
+    "stocked_product": "SELECT id FROM level WHERE org_id = :org AND product_id = :one AND seq > 0 LIMIT 1",
+    "stocked_location": "SELECT id FROM level WHERE org_id = :org AND location_id = :one "
+    "AND (on_hand > 0 OR reserved > 0 OR backordered > 0) LIMIT 1",
+    "lot_places": "SELECT location_id FROM lot_stock WHERE org_id = :org AND lot_id = :one AND is_open",
+    "pin": "SELECT id FROM app_user WHERE org_id = :org AND pin_hash = :one AND active",
+}
+"""Wants that are answered by ids."""
+
+
+def load_more(session: Session, stock: Stock, want: Want) -> None:
+    """Bring in what a decision asked for, in the transaction that is open; levels are not among it."""
+    kind = want[0]
+    org = stock.org_id
+    if kind == "product":
+        load_products(session, stock.catalog, org, want[1:])
+        return
+    if kind in ("hold", "record", "target", "lot", "lot_places") and not _is_id(want[-1]):
+        stock.loaded.add(want)
+        return
+    if kind in _HOLD_QUERIES:
+        sql = f"SELECT {_HOLD.select} FROM reservation WHERE org_id = :org AND {_HOLD_QUERIES[kind]}"
+        rows = session.fetch(sql, org=org, one=want[1])
+        for row in rows:
+            hold = _HOLD.read(row)
+            stock.reservations.setdefault(hold.id, hold)
+        stock.answers[want] = [str(row[0]) for row in rows]
+    elif kind in _EXISTS:
+        stock.answers[want] = [str(row[0]) for row in session.fetch(_EXISTS[kind], org=org, one=want[1])]
+    elif kind == "dead":
+        _load_dead(session, stock, want[1])
+        return
+    else:
+        _OTHER[kind](session, stock, want)
+    stock.loaded.add(want)
+
+
+def _load_dead(session: Session, stock: Stock, level_id: str) -> None:
+    sql = (
+        f"SELECT {_HOLD.select} FROM reservation WHERE org_id = :org AND level_id = :one AND status = 'active' "
+        f"AND expires_at IS NOT NULL AND expires_at <= :now ORDER BY expires_at LIMIT {DEAD_MORE}"
+    )
+    rows = session.fetch(sql, org=stock.org_id, one=level_id, now=stock.now)
+    _put_dead(stock, [row for row in rows if stock.reservations.get(row[0], None) is None or _still_dead(stock, row)])
+    if len(rows) < DEAD_MORE:
+        stock.more_dead.discard(level_id)
+
+
+def _still_dead(stock: Stock, row: Row) -> bool:
+    return stock.reservations[row[0]].active
+
+
+def _load_lot(session: Session, stock: Stock, want: Want) -> None:
+    sql = f"SELECT {_LOT.select} FROM lot WHERE org_id = :org AND id = :one FOR UPDATE"
+    for row in session.fetch(sql, org=stock.org_id, one=want[1]):
+        stock.lots.setdefault(row[0], _LOT.read(row))
+
+
+def _load_lots_of_code(session: Session, stock: Stock, want: Want) -> None:
+    where = "org_id = :org AND product_id = :one AND code = :code ORDER BY id FOR UPDATE"
+    sql = f"SELECT {_LOT.select} FROM lot WHERE {where}"
+    rows = session.fetch(sql, org=stock.org_id, one=want[1], code=want[2])
+    for row in rows:
+        stock.lots.setdefault(row[0], _LOT.read(row))
+    stock.answers[want] = [row[0] for row in rows]
+
+
+def _load_lot_at(session: Session, stock: Stock, want: Want) -> None:
+    sql = f"SELECT {_STOCK.select} FROM lot_stock WHERE org_id = :org AND level_id = :one AND lot_id = :lot"
+    for row in session.fetch(sql, org=stock.org_id, one=want[1], lot=want[2]):
+        stock.lots_at[want[1]].setdefault(want[2], _STOCK.read(row))
+
+
+def _load_cost(session: Session, stock: Stock, want: Want) -> None:
+    sql = "SELECT unit_cost FROM product_cost WHERE org_id = :org AND product_id = :one"
+    for row in session.fetch(sql, org=stock.org_id, one=want[1]):
+        stock.costs.setdefault(want[1], row[0])
+
+
+def _load_record(session: Session, stock: Stock, want: Want) -> None:
+    _, kind, name = want
+    key = "org_id" if kind == "organisation" else "id"
+    where = f"org_id = :org AND {key} = :name FOR UPDATE"
+    for record in _records(session, kind, DOCUMENTS[kind], where, org=stock.org_id, name=name):
+        stock.records.setdefault((kind, name), record)
+
+
+def _load_named(session: Session, stock: Stock, want: Want) -> None:
+    _, kind, name = want
+    active = "" if kind == "product" else " AND active"
+    sql = f"SELECT id FROM {kind} WHERE org_id = :org AND {records.NAMES[kind]} = :name{active}"
+    stock.answers[want] = [row[0] for row in session.fetch(sql, org=stock.org_id, name=name)]
+
+
+def _load_sheets(session: Session, stock: Stock, want: Want) -> None:
+    where = "org_id = :org AND location_id = :one AND status = 'draft' FOR UPDATE"
+    sheets = _records(session, "count_sheet", count_sheet.CountSheet, where, org=stock.org_id, one=want[1])
+    for sheet in sheets:
+        stock.records.setdefault(("count_sheet", sheet.id), sheet)
+    stock.answers[want] = [sheet.id for sheet in sheets]
+
+
+_OTHER: dict[str, Callable[[Session, Stock, Want], None]] = {
+    "lot": _load_lot,
+    "lot_code": _load_lots_of_code,
+    "lot_at": _load_lot_at,
+    "cost": _load_cost,
+    "record": _load_record,
+    "named": _load_named,
+    "sheets": _load_sheets,
+}

@@ -1,0 +1,127 @@
+"""Rows and the core's structs: the same fields under the same names, so neither knows how the other is written down.
+
+    row_type(Level).select      -> "id, product_id, location_id, on_hand, ..."
+    row_type(Level).read(row)   -> Level(...)
+    row_type(Level).json([...]) -> '[{"id": ..., "checksum": 123}, ...]' for PostgreSQL's json_to_recordset
+
+The five tables that hold stock carry a checksum of the row: CRC-32 of the struct's JSON. It is no signature; it finds
+what was changed by accident or by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cache
+from typing import Any
+from zlib import crc32
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from holdfast.core.ledger import Entry
+from holdfast.core.stock import Level, Lot, LotStock, Reservation
+from holdfast.db import schema
+
+STOCK_TABLES: dict[type[Any], sa.Table] = {
+    Level: schema.level,
+    Lot: schema.lot,
+    LotStock: schema.lot_stock,
+    Reservation: schema.reservation,
+    Entry: schema.ledger,
+}
+
+_encode = msgspec.json.Encoder().encode
+_PAIRS = msgspec.json.Decoder(tuple[tuple[str, int], ...])
+
+
+def checksum(struct: Any) -> int:
+    """The checksum that the row of a struct carries."""
+    return crc32(_encode(struct))
+
+
+class RowType:
+    """How a struct of one of the stock tables is read from a row and written to one."""
+
+    def __init__(self, struct: type[Any], table: sa.Table) -> None:
+        self.struct = struct
+        self.table = table
+        self.columns: tuple[str, ...] = struct.__struct_fields__
+        self.select = ", ".join(self.columns)
+        self._json_at = [i for i, name in enumerate(self.columns) if isinstance(table.c[name].type, sa.JSON)]
+        self._bool_at = [i for i, name in enumerate(self.columns) if isinstance(table.c[name].type, sa.Boolean)]
+        dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
+        self.record = ", ".join(
+            f"{name} {table.c[name].type.compile(dialect=dialect)}" for name in (*self.columns, "checksum")
+        )
+        self.select_as: Callable[[str], str] = lambda alias: ", ".join(f"{alias}.{name}" for name in self.columns)
+
+    def read(self, row: Sequence[Any]) -> Any:
+        """The struct of a row whose columns are `select`, as the raw drivers return it."""
+        if not self._json_at and not self._bool_at:
+            return self.struct(*row)
+        values = list(row)
+        for index in self._json_at:
+            text = values[index]
+            values[index] = () if text == "[]" else _pairs(text)
+        for index in self._bool_at:
+            values[index] = bool(values[index])
+        return self.struct(*values)
+
+    def json(self, structs: Iterable[Any]) -> str:
+        """The rows as one JSON array of objects, each with its checksum."""
+        parts = []
+        for struct in structs:
+            body = _encode(struct)
+            parts.append(b'%b,"checksum":%d}' % (body[:-1], crc32(body)))
+        return (b"[" + b",".join(parts) + b"]").decode()
+
+    def tuples(self, org_id: str, structs: Iterable[Any]) -> list[tuple[Any, ...]]:
+        """The rows as tuples (org_id, columns ..., checksum)."""
+        rows = []
+        for struct in structs:
+            values = msgspec.structs.astuple(struct)
+            if self._json_at:
+                changed = list(values)
+                for index in self._json_at:
+                    changed[index] = _encode(values[index]).decode() if values[index] else "[]"
+                values = tuple(changed)
+            rows.append((org_id, *values, crc32(_encode(struct))))
+        return rows
+
+
+def _pairs(value: Any) -> tuple[tuple[str, int], ...]:
+    """[[id, units], ...] from JSON text, or from what a driver decoded already."""
+    if isinstance(value, str):
+        return _PAIRS.decode(value)
+    return tuple((name, units) for name, units in value)
+
+
+@cache
+def row_type(struct: Hashable) -> RowType:
+    """The row type of Level, Lot, LotStock, Reservation or Entry."""
+    return RowType(struct, STOCK_TABLES[struct])  # type: ignore[arg-type, index] # a struct class, hashable as such
+
+
+def read_row(struct: type[Any], row: Sequence[Any]) -> Any:
+    """The struct of a row whose columns stand in the order of the struct's fields."""
+    return row_type(struct).read(row)
+
+
+def record_row(org_id: str, table: sa.Table, record: Any) -> dict[str, Any]:
+    """A document's row: its struct's fields that are columns, nested ones as plain lists and dicts."""
+    fields = msgspec.to_builtins(record)
+    return {"org_id": org_id, **{name: fields[name] for name in fields if name in table.c}}
+
+
+def record_of(struct: type[Any], row: dict[str, Any], table: sa.Table) -> Any:
+    """A document's struct from its row as a mapping; JSON columns may be text still."""
+    fields = dict(row)
+    for column in table.c:
+        if isinstance(column.type, sa.JSON) and isinstance(fields.get(column.name), str):
+            fields[column.name] = json.loads(fields[column.name])
+    org_id = fields.pop("org_id", None)
+    if "id" not in fields and org_id is not None:
+        fields["id"] = org_id
+    return msgspec.convert(fields, struct, strict=False)

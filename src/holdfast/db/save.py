@@ -1,0 +1,239 @@
+"""Saving: what a batch decided becomes a handful of bulk statements (step three of load, decide, save).
+
+One statement a table, each fed by one JSON parameter on PostgreSQL (`json_to_recordset`: measured as fast as arrays
+and four to eight times faster than executemany) or by tuples on SQLite. The statements are made from the schema, so a
+new column needs no change here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from holdfast.core import catalog as records
+from holdfast.core.ledger import Entry
+from holdfast.core.number import instant_text
+from holdfast.core.stock import Level, Lot, LotStock, Reservation, Stock
+from holdfast.db import schema
+from holdfast.db.rows import RowType, record_row, row_type
+from holdfast.db.session import Write
+
+_KEYS: dict[Any, tuple[str, ...]] = {
+    Level: ("id",),
+    Lot: ("id",),
+    LotStock: ("level_id", "lot_id"),
+    Reservation: ("id",),
+    Entry: ("id",),
+}
+_FIXED: dict[Any, set[str]] = {
+    Level: {"product_id", "location_id", "created_at"},
+    Lot: {"product_id", "received_at", "kind"},
+    LotStock: {"location_id"},
+    Reservation: {"level_id", "product_id", "location_id", "actor", "held_for", "created_at"},
+}
+"""Columns that never change after the insert: an update leaves them out, so that indexes on them stay untouched."""
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """An answer to keep under its idempotency key."""
+
+    key: str
+    fingerprint: str
+    status: int
+    body: str
+    created_at: int
+
+
+def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answered]) -> list[Write]:
+    """Everything that a batch changed, as bulk statements in an order that foreign keys allow.
+
+    Empty when it changed nothing: then nothing needs to be written, and not even committed.
+    """
+    touched = stock.touched()
+    if not (stock.entries or answers or touched.levels or touched.records or touched.reservations or touched.costs):
+        return []
+    org, fresh = stock.org_id, stock.fresh
+    writes: list[Write] = []
+    for (kind, _), record in sorted(touched.records.items(), key=lambda item: _TABLE_ORDER[item[0][0]]):
+        writes.append(_upsert(org, schema.metadata.tables[kind], record, dialect))
+    if any(kind in records.KINDS for kind, _ in touched.records):
+        writes.append(
+            Write("UPDATE organisation SET catalog_version = catalog_version + 1 WHERE org_id = :org", {"org": org})
+        )
+    stock_rows: list[tuple[Hashable, list[Any], list[Any]]] = [
+        (Level, *_split(touched.levels, fresh)),
+        (Lot, *_split_lots(stock, touched.lots)),
+        (LotStock, *_split(touched.lot_stocks, fresh)),
+        (Reservation, *_split_holds(stock, touched.reservations)),
+        (Entry, stock.entries, []),
+    ]
+    for struct, new, changed in stock_rows:
+        if new:
+            writes.append(_write(_insert(struct, dialect), row_type(struct), org, new, dialect))
+        if changed:
+            writes.append(_write(_update(struct, dialect), row_type(struct), org, changed, dialect, changing=True))
+    for product_id, unit_cost in sorted(touched.costs.items()):
+        writes.append(Write(_COST, {"org": org, "product": product_id, "cost": unit_cost}))
+    writes.append(_events(stock, batch_id))
+    if answers:
+        writes.append(_answers(org, answers, dialect))
+    return writes
+
+
+def _split(rows: dict[str, Any], fresh: set[str]) -> tuple[list[Any], list[Any]]:
+    new = [row for name, row in rows.items() if name in fresh]
+    return new, [row for name, row in rows.items() if name not in fresh]
+
+
+def _split_lots(stock: Stock, lots: dict[str, Lot]) -> tuple[list[Lot], list[Lot]]:
+    """A lot is new when this batch received it."""
+    new = [lot for lot in lots.values() if lot.id in stock.new_ids]
+    return new, [lot for lot in lots.values() if lot.id not in stock.new_ids]
+
+
+def _split_holds(stock: Stock, holds: dict[str, Reservation]) -> tuple[list[Reservation], list[Reservation]]:
+    new = [hold for hold in holds.values() if hold.id in stock.new_ids]
+    return new, [hold for hold in holds.values() if hold.id not in stock.new_ids]
+
+
+def _write(sql: str, rows: RowType, org_id: str, structs: list[Any], dialect: str, *, changing: bool = False) -> Write:
+    if dialect == "postgresql":
+        return Write(sql, {"org": org_id, "rows": rows.json(structs)})
+    tuples = rows.tuples(org_id, structs)
+    if not changing:
+        return Write(sql, tuples)
+    return Write(sql, [_for_update(rows, values) for values in tuples])
+
+
+@cache
+def _order_for_update(rows: RowType) -> tuple[int, ...]:
+    """Positions in (org_id, columns ..., checksum) in the order in which the SQLite update names them."""
+    names = ("org_id", *rows.columns, "checksum")
+    keys = ("org_id", *_KEYS[rows.struct])
+    return tuple(names.index(name) for name in (*_changing(rows), *keys))
+
+
+def _for_update(rows: RowType, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([values[index] for index in _order_for_update(rows)])
+
+
+@cache
+def _changing(rows: RowType) -> tuple[str, ...]:
+    left_out = _FIXED[rows.struct] | set(_KEYS[rows.struct])
+    return tuple(name for name in (*rows.columns, "checksum") if name not in left_out)
+
+
+@cache
+def _insert(struct: Hashable, dialect: str) -> str:
+    rows = row_type(struct)
+    names = ", ".join((*rows.columns, "checksum"))
+    if dialect == "postgresql":
+        return (
+            f"INSERT INTO {rows.table.name} (org_id, {names}) "
+            f"SELECT :org::uuid, {names} FROM json_to_recordset(:rows::json) AS x ({rows.record})"
+        )
+    marks = ", ".join("?" * (len(rows.columns) + 2))
+    return f"INSERT INTO {rows.table.name} (org_id, {names}) VALUES ({marks})"
+
+
+@cache
+def _update(struct: Hashable, dialect: str) -> str:
+    rows = row_type(struct)
+    table = rows.table.name
+    if dialect == "postgresql":
+        changes = ", ".join(f"{name} = x.{name}" for name in _changing(rows))
+        match = " AND ".join(f"t.{name} = x.{name}" for name in _KEYS[struct])
+        return (
+            f"UPDATE {table} t SET {changes} FROM json_to_recordset(:rows::json) AS x ({rows.record}) "
+            f"WHERE t.org_id = :org::uuid AND {match}"
+        )
+    changes = ", ".join(f"{name} = ?" for name in _changing(rows))
+    match = " AND ".join(f"{name} = ?" for name in ("org_id", *_KEYS[struct]))
+    return f"UPDATE {table} SET {changes} WHERE {match}"
+
+
+_COST = (
+    "INSERT INTO product_cost (org_id, product_id, unit_cost) VALUES (:org, :product, :cost) "
+    "ON CONFLICT (org_id, product_id) DO UPDATE SET unit_cost = excluded.unit_cost"
+)
+_EVENTS = (
+    "INSERT INTO event_batch (org_id, id, position, at, size, payload) VALUES (:org, :id, NULL, :at, :size, :payload)"
+)
+
+
+def _events(stock: Stock, batch_id: str) -> Write:
+    """The batch's events as one row; it is written even when there are none, as the proof that the batch committed."""
+    told = [
+        {
+            "id": f"{batch_id}-{index}",
+            "type": event.type,
+            "timestamp": instant_text(stock.now),
+            "product_id": event.product_id,
+            "data": event.data,
+        }
+        for index, event in enumerate(stock.events)
+    ]
+    payload = msgspec.json.encode(told).decode()
+    return Write(_EVENTS, {"org": stock.org_id, "id": batch_id, "at": stock.now, "size": len(told), "payload": payload})
+
+
+def _answers(org_id: str, answers: Sequence[Answered], dialect: str) -> Write:
+    names = "key, fingerprint, status, body, created_at"
+    if dialect == "postgresql":
+        sql = (
+            f"INSERT INTO answered (org_id, {names}) SELECT :org::uuid, {names} FROM json_to_recordset(:rows::json) "
+            "AS x (key text, fingerprint text, status integer, body text, created_at bigint)"
+        )
+        return Write(sql, {"org": org_id, "rows": msgspec.json.encode(answers).decode()})
+    return Write(
+        f"INSERT INTO answered (org_id, {names}) VALUES (?, ?, ?, ?, ?, ?)",
+        [(org_id, *msgspec.structs.astuple(answer)) for answer in answers],
+    )
+
+
+_TABLE_ORDER = {
+    "organisation": 0,
+    "store": 1,
+    "location": 2,
+    "product": 3,
+    "app_user": 4,
+    "api_key": 5,
+    "appointment": 6,
+    "receipt": 7,
+    "count_sheet": 8,
+    "transfer": 9,
+    "audit": 10,
+}
+"""Parents before children, for the foreign keys."""
+
+
+def _upsert(org_id: str, table: sa.Table, record: Any, dialect: str) -> Write:
+    """Insert a document, or change the one with its id."""
+    row = record_row(org_id, table, record)
+    row = {
+        name: msgspec.json.encode(value).decode() if isinstance(table.c[name].type, sa.JSON) else value
+        for name, value in row.items()
+        if name != "catalog_version"
+    }
+    return Write(_upsert_sql(table, tuple(row), dialect), row)
+
+
+@cache
+def _upsert_sql(table: sa.Table, names: tuple[str, ...], dialect: str) -> str:
+    keys = [column.name for column in table.primary_key]
+    pg = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
+    cast = {name: f"::{table.c[name].type.compile(dialect=pg)}" if dialect == "postgresql" else "" for name in names}
+    values = ", ".join(f":{name}{cast[name]}" for name in names)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+    if table is schema.organisation:
+        settings = ", ".join(f"{name} = :{name}{cast[name]}" for name in names if name not in keys)
+        return f"UPDATE organisation SET {settings} WHERE org_id = :org_id"
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values}) "
+        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+    )

@@ -1,0 +1,328 @@
+"""One connection that runs the executor's transactions, on SQLite or PostgreSQL: begin and load, ask, write, commit.
+
+    session.begin(org, pairs, holds, keys)  -> what the batch needs, with its levels locked in one global order
+    session.fetch("SELECT ... :org", ...)   -> more of it, in the same transaction
+    session.write(statements); session.commit()
+
+On PostgreSQL `begin` is one round trip (a pipeline: the lock first, then, each with a fresh snapshot, what it
+protects), and `finish` is the other (every write and the commit). SQLite has no round trips and locks as a whole.
+
+Whatever the driver raises leaves here as one of three: `Conflict` (try again), `Away` (the database is not there, or
+cannot write) or itself (a bug, or a poisoned batch).
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+
+from holdfast.core.stock import Level, LevelKey, Lot, LotStock, Reservation
+from holdfast.db.engine import Database
+from holdfast.db.rows import row_type
+
+DEAD_MAX = 500
+"""Most expired holds that one load brings in; more are asked for when a decision needs them."""
+
+Row = Sequence[Any]
+
+
+class Conflict(Exception):
+    """Another transaction came first (deadlock, serialization, unique key): the batch may simply be tried again."""
+
+
+class Away(Exception):
+    """The database does not answer, shuts down, or cannot write."""
+
+
+class Loaded(NamedTuple):
+    """What `begin` read: raw rows, the organisation's catalog version, the database's clock (microseconds)."""
+
+    levels: list[Row]
+    lots: list[Row]
+    holds: list[Row]
+    dead: list[Row]
+    answered: list[Row]
+    version: int
+    now: int
+
+
+class Write(NamedTuple):
+    """One bulk statement: SQL with its parameters; `rows` for SQLite's executemany."""
+
+    sql: str
+    parameters: dict[str, Any] | list[tuple[Any, ...]]
+
+
+_LEVEL = row_type(Level)
+_STOCK = row_type(LotStock)
+_LOT = row_type(Lot)
+_HOLD = row_type(Reservation)
+_LOT_COLUMNS = f"{_STOCK.select_as('s')}, {_LOT.select_as('t')}"
+STOCK_WIDTH = len(_STOCK.columns)
+"""In a row of `Loaded.lots` the lot's own columns begin here."""
+
+
+class PostgresSession:
+    """Batches on PostgreSQL."""
+
+    dialect = "postgresql"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: psycopg.Connection[Any] | None = None
+
+    @property
+    def connection(self) -> psycopg.Connection[Any]:
+        """The connection, made anew when it is gone."""
+        if self._connection is None or self._connection.closed or self._connection.broken:
+            with _translated():
+                self._connection = self._database.connect_postgresql()
+        return self._connection
+
+    def begin(self, org_id: str, pairs: Sequence[LevelKey], holds: Sequence[str], keys: Sequence[str]) -> Loaded:
+        """Begin, lock the levels of `pairs` and of the reservations `holds`, and read what they protect."""
+        parameters = {
+            "org": org_id,
+            "products": _array([product for product, _ in pairs]),
+            "locations": _array([location for _, location in pairs]),
+            "holds": _array(holds),
+            "keys": _text_array(keys),
+        }
+        chosen = _PG_PAIRS if not holds else f"{_PG_PAIRS} UNION ALL {_PG_LEVELS_OF_HOLDS}"
+        connection = self.connection
+        with _translated(), connection.pipeline():
+            connection.execute("BEGIN")
+            levels = connection.execute(_PG_LOCK.format(chosen=chosen), parameters)
+            lots = connection.execute(_PG_LOTS.format(chosen=chosen), parameters)
+            dead = connection.execute(_PG_DEAD.format(chosen=chosen), parameters)
+            held = connection.execute(_PG_HOLDS, parameters) if holds else None
+            answered = connection.execute(_PG_ANSWERED, parameters) if keys else None
+            clock = connection.execute(_PG_CLOCK, parameters)
+            version, now = clock.fetchone() or (0, 0)
+            return Loaded(
+                levels.fetchall(),
+                lots.fetchall(),
+                held.fetchall() if held else [],
+                dead.fetchall(),
+                answered.fetchall() if answered else [],
+                version,
+                int(now),
+            )
+
+    def fetch(self, sql: str, **parameters: Any) -> list[Row]:
+        """Rows of a query with `:name` parameters, in the transaction if one is open."""
+        with _translated():
+            return self.connection.execute(_percent(sql), parameters).fetchall()
+
+    def finish(self, writes: Sequence[Write], *, expected_version: tuple[str, int] | None) -> bool:
+        """Write everything and commit.
+
+        With `expected_version` (org id, version) the commit only happens when the catalog is still of that version;
+        else False, and the transaction is rolled back.
+        """
+        connection = self.connection
+        with _translated():
+            if expected_version is not None:
+                for write in writes:
+                    connection.execute(_percent(write.sql), write.parameters)
+                org_id, version = expected_version
+                row = connection.execute(
+                    "SELECT catalog_version FROM organisation WHERE org_id = %s", (org_id,)
+                ).fetchone()
+                if row is None or row[0] != version:
+                    self.rollback()
+                    return False
+                connection.execute("COMMIT")
+                return True
+            with connection.pipeline():
+                for write in writes:
+                    connection.execute(_percent(write.sql), write.parameters)
+                connection.execute("COMMIT")
+        return True
+
+    def rollback(self) -> None:
+        """Give up the transaction, whatever its state."""
+        connection = self._connection
+        if connection is None or connection.closed or connection.broken:
+            return
+        try:
+            connection.execute("ROLLBACK")
+        except psycopg.Error:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+
+class SqliteSession:
+    """Batches on SQLite: BEGIN IMMEDIATE takes the one write lock, so everything after it is exact."""
+
+    dialect = "sqlite"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection, opened at first use."""
+        if self._connection is None:
+            with _translated():
+                self._connection = self._database.connect_sqlite()
+        return self._connection
+
+    def begin(self, org_id: str, pairs: Sequence[LevelKey], holds: Sequence[str], keys: Sequence[str]) -> Loaded:
+        """Begin and read what the batch needs (see PostgresSession.begin)."""
+        with _translated():
+            execute = self.connection.execute
+            execute("BEGIN IMMEDIATE")
+            now = time.time_ns() // 1000
+            held = execute(_LITE_HOLDS, (org_id, _json(holds))).fetchall() if holds else []
+            wanted = [*pairs, *((row[2], row[3]) for row in held)]
+            levels = execute(_LITE_LEVELS, (org_id, _json(wanted))).fetchall()
+            names = _json([row[0] for row in levels])
+            lots = execute(_LITE_LOTS, (org_id, names)).fetchall()
+            dead = execute(_LITE_DEAD, (org_id, names, now)).fetchall()
+            answered = execute(_LITE_ANSWERED, (org_id, _json(keys))).fetchall() if keys else []
+            row = execute("SELECT catalog_version FROM organisation WHERE org_id = ?", (org_id,)).fetchone()
+            return Loaded(levels, lots, held, dead, answered, row[0] if row else 0, now)
+
+    def fetch(self, sql: str, **parameters: Any) -> list[Row]:
+        """Rows of a query with `:name` parameters, in the transaction if one is open."""
+        with _translated():
+            return self.connection.execute(sql.replace(" FOR UPDATE", ""), parameters).fetchall()
+
+    def finish(self, writes: Sequence[Write], *, expected_version: tuple[str, int] | None) -> bool:
+        """Write everything and commit; nobody else can have changed the catalog meanwhile."""
+        with _translated():
+            for write in writes:
+                if isinstance(write.parameters, dict):
+                    self.connection.execute(write.sql, write.parameters)
+                else:
+                    self.connection.executemany(write.sql, write.parameters)
+            self.connection.execute("COMMIT")
+        return True
+
+    def rollback(self) -> None:
+        """Give up the transaction, if one is open."""
+        if self._connection is not None and self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+Session = PostgresSession | SqliteSession
+
+
+def open_session(database: Database) -> Session:
+    """A session for the database's dialect."""
+    return SqliteSession(database) if database.is_sqlite else PostgresSession(database)
+
+
+# The hot statements --------------------------------------------------------------------------------------------------
+
+_PG_PAIRS = (
+    "SELECT l.id FROM unnest(%(products)s::uuid[], %(locations)s::uuid[]) AS k (product_id, location_id) "
+    "JOIN level l ON l.org_id = %(org)s::uuid AND l.product_id = k.product_id AND l.location_id = k.location_id"
+)
+_PG_LEVELS_OF_HOLDS = (
+    "SELECT r.level_id FROM reservation r WHERE r.org_id = %(org)s::uuid AND r.id = ANY (%(holds)s::uuid[])"
+)
+_PG_LOCK = (
+    f"SELECT {_LEVEL.select} FROM level WHERE org_id = %(org)s::uuid AND id IN ({{chosen}}) "
+    "ORDER BY product_id, location_id FOR UPDATE"
+)
+_PG_LOTS = (
+    f"SELECT {_LOT_COLUMNS} FROM lot_stock s JOIN lot t ON t.org_id = s.org_id AND t.id = s.lot_id "
+    "WHERE s.org_id = %(org)s::uuid AND s.is_open AND s.level_id IN ({chosen})"
+)
+_PG_DEAD = (
+    f"SELECT {_HOLD.select} FROM reservation WHERE org_id = %(org)s::uuid AND status = 'active' "
+    "AND level_id IN ({chosen}) AND expires_at IS NOT NULL "
+    "AND expires_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint "
+    f"ORDER BY expires_at LIMIT {DEAD_MAX}"
+)
+_PG_HOLDS = f"SELECT {_HOLD.select} FROM reservation WHERE org_id = %(org)s::uuid AND id = ANY (%(holds)s::uuid[])"
+_PG_ANSWERED = (
+    "SELECT key, fingerprint, status, body FROM answered WHERE org_id = %(org)s::uuid AND key = ANY (%(keys)s::text[])"
+)
+_PG_CLOCK = (
+    "SELECT catalog_version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint "
+    "FROM organisation WHERE org_id = %(org)s::uuid"
+)
+_LITE_LEVELS = (
+    f"SELECT DISTINCT {_LEVEL.select_as('l')} FROM json_each(?2) k JOIN level l ON l.org_id = ?1 "
+    "AND l.product_id = k.value ->> 0 AND l.location_id = k.value ->> 1"
+)
+_LITE_LOTS = (
+    f"SELECT {_LOT_COLUMNS} FROM json_each(?2) k JOIN lot_stock s ON s.org_id = ?1 AND s.level_id = k.value "
+    "AND s.is_open JOIN lot t ON t.org_id = s.org_id AND t.id = s.lot_id"
+)
+_LITE_DEAD = (
+    f"SELECT {_HOLD.select_as('r')} FROM json_each(?2) k JOIN reservation r ON r.org_id = ?1 "
+    "AND r.level_id = k.value AND r.status = 'active' AND r.expires_at IS NOT NULL AND r.expires_at <= ?3 "
+    f"ORDER BY r.expires_at LIMIT {DEAD_MAX}"
+)
+_LITE_HOLDS = (
+    f"SELECT {_HOLD.select_as('r')} FROM json_each(?2) k JOIN reservation r ON r.org_id = ?1 AND r.id = k.value"
+)
+_LITE_ANSWERED = (
+    "SELECT a.key, a.fingerprint, a.status, a.body FROM json_each(?2) k "
+    "JOIN answered a ON a.org_id = ?1 AND a.key = k.value"
+)
+
+_NAMED = re.compile(r"(?<![:\w]):(\w+)")
+
+
+def _percent(sql: str) -> str:
+    """`:name` parameters as psycopg writes them."""
+    return _NAMED.sub(r"%(\1)s", sql)
+
+
+def _json(values: Sequence[Any]) -> str:
+    return msgspec.json.encode(values).decode()
+
+
+def _array(ids: Sequence[str]) -> str:
+    """A PostgreSQL array literal of ids: one text parameter is six times cheaper than a list of them."""
+    return "{" + ",".join(ids) + "}"
+
+
+def _text_array(texts: Sequence[str]) -> str:
+    quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
+    return "{" + ",".join(quoted) + "}"
+
+
+_TRY_AGAIN = ("40001", "40P01", "23505", "55P03", "25P02")
+_AWAY = ("08", "53", "57", "58", "25006")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the drivers raise into Conflict or Away where it is one of them."""
+    try:
+        yield
+    except psycopg.Error as error:
+        state = error.sqlstate
+        if state in _TRY_AGAIN:
+            raise Conflict(str(error)) from error
+        if state is None and not isinstance(error, psycopg.OperationalError):
+            raise
+        if state is None or state.startswith(_AWAY):
+            raise Away(str(error)) from error
+        raise
+    except sqlite3.OperationalError as error:
+        raise Away(str(error)) from error

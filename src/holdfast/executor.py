@@ -1,0 +1,515 @@
+"""The executor: group commit. Commands wait in a queue, one transaction takes all that wait, decides, commits, answers.
+
+    while batch N commits, batch N+1 collects; under light load a batch is one command
+
+One organisation a transaction; batches of different organisations run at once on a small pool of writers (one on
+SQLite). The queue is bounded in length and age. A refusal is decided in memory and costs no write. A batch that fails
+as a whole is tried again, then split, so that one poisoned command cannot sink its neighbours. Nobody hears yes before
+the commit.
+
+It refuses to know the business (`core.decide`) and SQL (`db`): `_attempt` shows its three steps, load, decide, save.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+import structlog
+import uuid_utils
+
+from holdfast import metrics
+from holdfast.core.decide import Command, Together, decide, needs
+from holdfast.core.recall import settle
+from holdfast.core.rejection import Code, Rejected
+from holdfast.core.stock import Caller, Catalog, Missing, Stock, Want
+from holdfast.db.engine import Database
+from holdfast.db.load import Catalogs, NoOrganisation, begin, load_more, load_products
+from holdfast.db.save import Answered, writes_of
+from holdfast.db.session import Away, Conflict, Session, open_session
+
+BATCH_MAX = 512
+"""Most commands (a group counts its members) of one transaction."""
+
+QUEUE_MAX = 20_000
+"""Most commands that wait in one process before new ones are turned away."""
+
+QUEUE_AGE_SECONDS = 10.0
+"""A command that waited longer than this is turned away undone."""
+
+WRITERS = 4
+"""Transactions of different organisations that run at once on PostgreSQL."""
+
+ROUNDS_MAX = 12
+"""How often one transaction may begin again with more levels locked."""
+
+QUESTIONS_MAX = 10_000
+"""How much more one transaction may load for its decisions."""
+
+TRIES_MAX = 6
+"""How often a batch is tried again when another transaction came first or the database was away."""
+
+RETRY_SECONDS = 0.02
+"""First pause before such a try; doubles each time."""
+
+AWAY_SECONDS = 0.4
+"""First pause before a try when the database is away; doubles each time."""
+
+log = structlog.get_logger("holdfast.executor")
+
+
+class Overloaded(Exception):
+    """Too much waits already: nothing was done; come back in `retry_after` seconds."""
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__("too many commands are waiting")
+        self.retry_after = retry_after
+
+
+class Unavailable(Exception):
+    """The database is away or cannot write: nothing was done; come back in `retry_after` seconds."""
+
+    def __init__(self, reason: str, retry_after: int = 2) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """What a caller hears: the core's answer or refusal, and, rendered, the response that was kept for its key."""
+
+    answer: Any
+    status: int
+    body: bytes | None
+    replayed: bool = False
+
+
+class Submission:
+    """One command on its way: who asks, what, under which key, and whom to tell."""
+
+    __slots__ = (
+        "body",
+        "caller",
+        "command",
+        "fingerprint",
+        "future",
+        "key",
+        "loop",
+        "render",
+        "since",
+        "status",
+        "weight",
+    )
+
+    def __init__(
+        self,
+        caller: Caller,
+        command: Command,
+        *,
+        key: str | None,
+        fingerprint: str,
+        render: Callable[[Any], bytes] | None,
+        status: int,
+        loop: asyncio.AbstractEventLoop | None,
+        future: Any,
+    ) -> None:
+        self.caller = caller
+        self.command = command
+        self.key = key
+        self.fingerprint = fingerprint
+        self.render = render
+        self.status = status
+        self.loop = loop
+        self.future = future
+        self.since = time.monotonic()
+        self.weight = len(command.commands) if isinstance(command, Together) else 1
+
+
+Outcome = Reply | BaseException
+
+
+class _Restart(Exception):
+    """Begin the transaction again with more wanted, or with a fresh catalog."""
+
+    def __init__(self, wants: set[Want]) -> None:
+        super().__init__(wants)
+        self.wants = wants
+
+
+class _Poisoned(Exception):
+    """Deciding this submission failed: a bug, which must cost nobody else."""
+
+    def __init__(self, submission: Submission, cause: BaseException) -> None:
+        super().__init__(submission, cause)
+        self.submission = submission
+        self.cause = cause
+
+
+class Executor:
+    """The queue and the writers of one process."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        batch_max: int = BATCH_MAX,
+        queue_max: int = QUEUE_MAX,
+        queue_age_seconds: float = QUEUE_AGE_SECONDS,
+    ) -> None:
+        self._database = database
+        self._batch_max = batch_max
+        self._queue_max = queue_max
+        self._queue_age = queue_age_seconds
+        self._lock = threading.Condition(threading.Lock())
+        self._queues: dict[str, deque[Submission]] = {}
+        self._ready: deque[str] = deque()
+        self._waiting = 0
+        self._idle = 0
+        self._closing = False
+        count = 1 if database.is_sqlite else WRITERS
+        self._threads = [
+            threading.Thread(target=self._work, name=f"holdfast-writer-{number}", daemon=True)
+            for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    # Taking commands -----------------------------------------------------------------------------------------------
+
+    def submit(self, org_id: str, submission: Submission) -> None:
+        """Queue a command; its future is resolved after the commit. Raises Overloaded when too much waits."""
+        with self._lock:
+            if self._closing:
+                raise Unavailable("shutting down")
+            if self._waiting >= self._queue_max:
+                raise Overloaded
+            self._waiting += submission.weight
+            queue = self._queues.get(org_id)
+            if queue is None:
+                self._queues[org_id] = deque((submission,))
+                self._ready.append(org_id)
+                if self._idle:
+                    self._lock.notify()
+            else:
+                queue.append(submission)
+
+    def close(self) -> None:
+        """Answer what was accepted, then stop."""
+        with self._lock:
+            self._closing = True
+            self._lock.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _take(self) -> tuple[str, list[Submission]] | None:
+        """The next organisation's batch, waiting for one; None when closing and nothing waits."""
+        with self._lock:
+            while not self._ready:
+                if self._closing:
+                    return None
+                self._idle += 1
+                self._lock.wait()
+                self._idle -= 1
+            org_id = self._ready.popleft()
+            queue = self._queues[org_id]
+            batch = []
+            weight = 0
+            while queue and weight < self._batch_max:
+                submission = queue.popleft()
+                weight += submission.weight
+                batch.append(submission)
+            self._waiting -= weight
+            metrics.QUEUE_DEPTH.set(self._waiting)
+        return org_id, batch
+
+    def _done(self, org_id: str) -> None:
+        """Put the organisation in line again when more of its commands wait."""
+        with self._lock:
+            if self._queues[org_id]:
+                self._ready.append(org_id)
+                if self._idle:
+                    self._lock.notify()
+            else:
+                del self._queues[org_id]
+
+    def _work(self) -> None:
+        session = open_session(self._database)
+        catalogs = Catalogs()
+        while (taken := self._take()) is not None:
+            org_id, batch = taken
+            try:
+                self._serve(session, catalogs, org_id, batch)
+            except BaseException as error:
+                log.exception("batch_failed", error=str(error))
+                resolve([(submission, error) for submission in batch if not submission.future.done()])
+            self._done(org_id)
+        session.close()
+
+    # One batch -----------------------------------------------------------------------------------------------------
+
+    def _serve(self, session: Session, catalogs: Catalogs, org_id: str, batch: list[Submission]) -> None:
+        """Answer every submission of the batch, whatever happens."""
+        now = time.monotonic()
+        metrics.QUEUE_AGE.set(now - batch[0].since)
+        late = [submission for submission in batch if now - submission.since > self._queue_age]
+        if late:
+            resolve([(submission, Overloaded()) for submission in late])
+            batch = [submission for submission in batch if now - submission.since <= self._queue_age]
+        if batch:
+            Batch(session, catalogs, org_id, batch).run()
+
+
+class Batch:
+    """One batch on its way through load, decide, save; `run` answers all of it."""
+
+    def __init__(self, session: Session, catalogs: Catalogs, org_id: str, submissions: list[Submission]) -> None:
+        self.session = session
+        self.catalogs = catalogs
+        self.org_id = org_id
+        self.submissions = submissions
+        self.batch_id = ""
+
+    def run(self) -> None:
+        """Try, try again, split: until every submission has its outcome."""
+        for attempt in range(TRIES_MAX):
+            if not self.submissions:
+                return
+            try:
+                resolve(self._attempt())
+                return
+            except _Poisoned as poisoned:
+                self.session.rollback()
+                log.error("command_failed", kind=type(poisoned.submission.command).__name__, exc_info=poisoned.cause)
+                resolve([(poisoned.submission, poisoned.cause)])
+                self.submissions = [one for one in self.submissions if one is not poisoned.submission]
+            except Conflict as conflict:
+                self.session.rollback()
+                self.catalogs.forget(self.org_id)
+                metrics.RETRIES.labels("conflict").inc()
+                reason: Exception = conflict
+                time.sleep(RETRY_SECONDS * 2**attempt)
+            except Away as away:
+                self.session.rollback()
+                metrics.RETRIES.labels("away").inc()
+                reason = away
+                time.sleep(AWAY_SECONDS * 2**attempt if attempt else RETRY_SECONDS)
+            except NoOrganisation as error:
+                resolve([(submission, error) for submission in self.submissions])
+                return
+            except Exception as error:  # noqa: BLE001 - split below, so that each command meets its own fate
+                self.session.rollback()
+                self.catalogs.forget(self.org_id)
+                reason = error
+                break
+        self._split(reason)
+
+    def _split(self, reason: Exception) -> None:
+        """The batch as a whole cannot be done: halve it; a single one is told why."""
+        if isinstance(reason, Away):
+            outcome: Exception = Unavailable(str(reason))
+            resolve([(submission, outcome) for submission in self.submissions])
+        elif len(self.submissions) == 1:
+            log.error("command_failed", kind=type(self.submissions[0].command).__name__, exc_info=reason)
+            outcome = Unavailable(str(reason)) if isinstance(reason, Conflict) else reason
+            resolve([(self.submissions[0], outcome)])
+        else:
+            metrics.RETRIES.labels("split").inc()
+            half = len(self.submissions) // 2
+            for part in (self.submissions[:half], self.submissions[half:]):
+                Batch(self.session, self.catalogs, self.org_id, part).run()
+
+    def _attempt(self) -> list[tuple[Submission, Outcome]]:
+        """Load, decide, save: one transaction, begun again while it turns out to need more."""
+        wants: set[Want] = set()
+        for _ in range(ROUNDS_MAX):
+            catalog = self.catalogs.of(self.session, self.org_id)
+            wants |= self._first_wants(catalog)
+            try:
+                stock, answered = self._load(catalog, wants)
+                outcomes, answers = self._decide(stock, answered)
+                if self._save(stock, answers):
+                    return outcomes
+                wants = set()
+            except _Restart as restart:
+                self.session.rollback()
+                wants |= restart.wants
+        raise RuntimeError(f"a batch asked for ever more: {sorted(wants)[:5]}")
+
+    # Load
+
+    def _first_wants(self, catalog: Catalog) -> set[Want]:
+        wants: set[Want] = set()
+        for submission in self.submissions:
+            while True:
+                try:
+                    wants |= needs(catalog, submission.caller, submission.command)
+                    break
+                except Missing as missing:
+                    load_products(self.session, catalog, self.org_id, [want[1] for want in missing.wants])
+        return wants
+
+    def _load(self, catalog: Catalog, wants: set[Want]) -> tuple[Stock, dict[str, Answered]]:
+        keys = [submission.key for submission in self.submissions if submission.key is not None]
+        stock, loaded = begin(self.session, self.org_id, catalog, wants, keys, _new_id)
+        if loaded.version != catalog.settings.catalog_version:
+            self.catalogs.forget(self.org_id)
+            raise _Restart(set())
+        answered = {row[0]: Answered(row[0], row[1], row[2], row[3], 0) for row in loaded.answered}
+        self._asking(stock, lambda: settle(stock))
+        return stock, answered
+
+    def _asking(self, stock: Stock, step: Callable[[], Any]) -> Any:
+        """Do a step of the core, loading what it asks for; levels need the transaction to begin again."""
+        for _ in range(QUESTIONS_MAX):
+            mark = stock.mark()
+            try:
+                return step()
+            except Missing as missing:
+                stock.undo(mark)
+                levels = {want for want in missing.wants if want[0] == "level"}
+                if levels:
+                    raise _Restart(levels) from None
+                for want in missing.wants:
+                    load_more(self.session, stock, want)
+                    if want[0] == "dead":
+                        self._asking(stock, lambda: settle(stock))
+        raise RuntimeError("a decision asked for ever more")
+
+    # Decide
+
+    def _decide(
+        self, stock: Stock, answered: dict[str, Answered]
+    ) -> tuple[list[tuple[Submission, Outcome]], list[Answered]]:
+        outcomes: list[tuple[Submission, Outcome]] = []
+        answers: list[Answered] = []
+        for submission in self.submissions:
+            first = None if submission.key is None else answered.get(submission.key)
+            if first is not None:
+                outcomes.append((submission, _repeat(submission, first)))
+                continue
+            reply = self._decide_one(stock, submission)
+            outcomes.append((submission, reply))
+            if submission.key is not None and not isinstance(reply.answer, Rejected):
+                body = reply.body if reply.body is not None else msgspec.json.encode(reply.answer)
+                kept = Answered(submission.key, submission.fingerprint, submission.status, body.decode(), stock.now)
+                answered[submission.key] = kept
+                answers.append(kept)
+        return outcomes, answers
+
+    def _decide_one(self, stock: Stock, submission: Submission) -> Reply:
+        mark = stock.mark()
+        try:
+            answer = self._asking(stock, lambda: decide(stock, submission.caller, submission.command))
+            if type(answer) is Rejected:
+                return Reply(answer, 0, None)
+            body = None if submission.render is None else submission.render(answer)
+            return Reply(answer, submission.status, body)
+        except (_Restart, Conflict, Away):
+            raise
+        except Exception as error:
+            stock.undo(mark)
+            raise _Poisoned(submission, error) from error
+
+    # Save
+
+    def _save(self, stock: Stock, answers: list[Answered]) -> bool:
+        """Write and commit what was decided; False when the catalog changed under a product's first entry."""
+        self.batch_id = _new_id()
+        writes = writes_of(stock, self.session.dialect, self.batch_id, answers)
+        if not writes:
+            self.session.rollback()
+            return True
+        version = stock.settings.catalog_version
+        begins_levels = any(level.id in stock.fresh for level in stock.levels.values())
+        started = time.monotonic()
+        try:
+            saved = self.session.finish(writes, expected_version=(self.org_id, version) if begins_levels else None)
+        except Away:
+            if not self._did_commit():
+                raise
+            saved = True
+        metrics.COMMIT_SECONDS.observe(time.monotonic() - started)
+        metrics.BATCH_SIZE.observe(len(self.submissions))
+        if stock.records or not saved:
+            self.catalogs.forget(self.org_id)
+        return saved
+
+    def _did_commit(self) -> bool:
+        """After a connection was lost at the commit: the batch's row of events says whether it went through."""
+        for attempt in range(TRIES_MAX):
+            time.sleep(AWAY_SECONDS * 2**attempt)
+            try:
+                self.session.rollback()
+                found = self.session.fetch(
+                    "SELECT 1 FROM event_batch WHERE org_id = :org AND id = :id", org=self.org_id, id=self.batch_id
+                )
+                return bool(found)
+            except Away:
+                continue
+        return False
+
+
+def _repeat(submission: Submission, first: Answered) -> Reply:
+    """The answer to a key that was answered before."""
+    if first.fingerprint != submission.fingerprint:
+        return Reply(
+            Rejected(Code.IDEMPOTENCY_KEY_REUSED, "The Idempotency-Key was used for another request."), 0, None
+        )
+    return Reply(None, first.status, first.body.encode(), replayed=True)
+
+
+def _new_id() -> str:
+    return str(uuid_utils.uuid7())
+
+
+def resolve(outcomes: list[tuple[Submission, Outcome]]) -> None:
+    """Tell every caller its outcome: one hop into each event loop, however many futures; nothing here may raise."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Submission, Outcome]]] = {}
+    for submission, outcome in outcomes:
+        if submission.loop is None:
+            _resolve_one(submission, outcome)
+        else:
+            by_loop.setdefault(submission.loop, []).append((submission, outcome))
+    for loop, theirs in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve_all, theirs)
+        except RuntimeError:
+            log.warning("caller_gone", commands=len(theirs))
+    _count(outcomes)
+
+
+def _resolve_all(outcomes: list[tuple[Submission, Outcome]]) -> None:
+    for submission, outcome in outcomes:
+        _resolve_one(submission, outcome)
+
+
+def _resolve_one(submission: Submission, outcome: Outcome) -> None:
+    future = submission.future
+    if future.done():
+        return
+    if isinstance(outcome, BaseException):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+def _count(outcomes: list[tuple[Submission, Outcome]]) -> None:
+    """Count commands by kind and outcome: accepted, rejected, replayed or failed."""
+    counts: dict[tuple[str, str], int] = {}
+    for submission, outcome in outcomes:
+        key = (type(submission.command).__name__, _name_of(outcome))
+        counts[key] = counts.get(key, 0) + 1
+    for (kind, name), number in counts.items():
+        metrics.COMMANDS.labels(kind, name).inc(number)
+
+
+def _name_of(outcome: Outcome) -> Literal["failed", "replayed", "rejected", "accepted"]:
+    if isinstance(outcome, BaseException):
+        return "failed"
+    if outcome.replayed:
+        return "replayed"
+    return "rejected" if type(outcome.answer) is Rejected else "accepted"
