@@ -35,7 +35,12 @@ POOL_ROWS_OF_MANY = 100
 SKUS_WITH_FULL_POOL_MAX = 100
 
 START_MARGIN = pgbench.CLIENTS_MAX
-"""Nobody starts in the last rows of a pool, so there is always an unlocked row ahead and no second try."""
+"""Nobody starts in the last rows of a pool, so there is always an unlocked row ahead."""
+
+ATTEMPTS_MAX = 3
+"""About one statement in 100,000 takes nothing although rows are free (seen far from the pool's end, cause not
+known), so the psycopg client asks again. pgbench cannot, and counts such a one as done: in the yardstick's favour.
+"""
 
 UNITS = """
 CREATE TABLE unit (
@@ -85,8 +90,12 @@ def client(url: str, skus: int, number: int) -> Iterator[Worker]:
         def work() -> bool:
             key = str(uuid_utils.uuid7())
             sku_id = choose(schema.FIRST_SKU, schema.FIRST_SKU + skus)
-            cursor.execute(query, {"sku": sku_id, "id": key, "key": key, "start": choose(1, starts + 1)})
-            return cursor.rowcount == 1
+            for _ in range(ATTEMPTS_MAX):
+                start = choose(1, starts + 1)
+                cursor.execute(query, {"sku": sku_id, "id": key, "key": key, "start": start})
+                if cursor.rowcount == 1:
+                    return True
+            return False
 
         yield work
 

@@ -1,7 +1,7 @@
 """Saving: what a batch decided becomes a handful of bulk statements (step three of load, decide, save).
 
-One statement a table, each fed by one JSON parameter on PostgreSQL (`json_to_recordset`: measured as fast as arrays
-and four to eight times faster than executemany) or by tuples on SQLite. The statements are made from the schema, so a
+One statement a table, fed by an array a column on PostgreSQL (measured: a third cheaper than one JSON document for
+these wide rows, four to eight times cheaper than executemany) or by tuples on SQLite. The statements are made from the schema, so a
 new column needs no change here.
 """
 
@@ -103,7 +103,7 @@ def _split_holds(stock: Stock, holds: dict[str, Reservation]) -> tuple[list[Rese
 
 def _write(sql: str, rows: RowType, org_id: str, structs: list[Any], dialect: str, *, changing: bool = False) -> Write:
     if dialect == "postgresql":
-        return Write(sql, {"org": org_id, "rows": rows.json(structs)})
+        return Write(sql, {"org": org_id, **rows.arrays(structs)})
     tuples = rows.tuples(org_id, structs)
     if not changing:
         return Write(sql, tuples)
@@ -128,15 +128,19 @@ def _changing(rows: RowType) -> tuple[str, ...]:
     return tuple(name for name in (*rows.columns, "checksum") if name not in left_out)
 
 
+def _unnested(rows: RowType) -> str:
+    """The rows of `RowType.arrays` as a table `x`."""
+    names = (*rows.columns, "checksum")
+    arrays = ", ".join(f":{name}::{rows.types[name]}[]" for name in names)
+    return f"unnest({arrays}) AS x ({', '.join(names)})"
+
+
 @cache
 def _insert(struct: Hashable, dialect: str) -> str:
     rows = row_type(struct)
     names = ", ".join((*rows.columns, "checksum"))
     if dialect == "postgresql":
-        return (
-            f"INSERT INTO {rows.table.name} (org_id, {names}) "
-            f"SELECT :org::uuid, {names} FROM json_to_recordset(:rows::json) AS x ({rows.record})"
-        )
+        return f"INSERT INTO {rows.table.name} (org_id, {names}) SELECT :org::uuid, {names} FROM {_unnested(rows)}"
     marks = ", ".join("?" * (len(rows.columns) + 2))
     return f"INSERT INTO {rows.table.name} (org_id, {names}) VALUES ({marks})"
 
@@ -148,10 +152,7 @@ def _update(struct: Hashable, dialect: str) -> str:
     if dialect == "postgresql":
         changes = ", ".join(f"{name} = x.{name}" for name in _changing(rows))
         match = " AND ".join(f"t.{name} = x.{name}" for name in _KEYS[struct])
-        return (
-            f"UPDATE {table} t SET {changes} FROM json_to_recordset(:rows::json) AS x ({rows.record}) "
-            f"WHERE t.org_id = :org::uuid AND {match}"
-        )
+        return f"UPDATE {table} t SET {changes} FROM {_unnested(rows)} WHERE t.org_id = :org::uuid AND {match}"
     changes = ", ".join(f"{name} = ?" for name in _changing(rows))
     match = " AND ".join(f"{name} = ?" for name in ("org_id", *_KEYS[struct]))
     return f"UPDATE {table} SET {changes} WHERE {match}"

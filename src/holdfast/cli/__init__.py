@@ -1,0 +1,96 @@
+"""The command line: `holdfast serve`, `holdfast org create`, `holdfast check` ... (SPEC section 16).
+
+    holdfast org create "Arco Iris" --owner ana@arcoiris.example --json
+    holdfast serve --port 9000
+
+Every command reads the settings (`holdfast.settings`), works beside a running server and is seen by it at once. It ends
+with 0, with 1 and one plain line when it is refused, or with 2 and one plain line when it cannot be meant like that.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from holdfast import __version__
+from holdfast.app import Forbidden, Outdated
+from holdfast.cli import accounts, files, serving, upkeep
+from holdfast.cli.terminal import PROGRAM, Misuse, Refusal, say, tell
+from holdfast.db.engine import UnknownDatabase
+from holdfast.db.migrate import DatabaseUnreachable, MigrationRefused
+from holdfast.executor import Overloaded, Unavailable
+from holdfast.organisation import NotPossible
+from holdfast.settings import WrongSettings
+
+INTERRUPTED = 130
+"""The exit code of a command that was stopped from the keyboard."""
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="Holdfast keeps the one true count of a shop's stock and holds units for those they are promised to.",
+    epilog="Settings are environment variables HOLDFAST_*, or lines of a file .env.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+serving.add_to(app)
+accounts.add_to(app)
+files.add_to(app)
+upkeep.add_to(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[  # noqa: ARG001, RUF100 - read by its callback
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    """Hold what is promised."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code."""
+    try:
+        code = app(list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except TyperException as error:
+        return _fail(error.format_message(), 2)
+    except WrongSettings as error:
+        for problem in error.problems:
+            _fail(problem, 2)
+        return 2
+    except (Misuse, UnknownDatabase) as error:
+        return _fail(str(error), 2)
+    except (Refusal, NotPossible, Forbidden, Outdated, MigrationRefused, DatabaseUnreachable) as error:
+        return _fail(str(error), 1)
+    except (Overloaded, Unavailable) as error:
+        return _fail(f"Nothing was done: {error}.", 1)
+    except BrokenPipeError:
+        # Whoever reads our output has seen enough; Python must not complain about it when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (KeyboardInterrupt, Abort):
+        return INTERRUPTED
+
+
+def _fail(message: str, code: int) -> int:
+    tell(f"{PROGRAM}: {' '.join(message.split())}")
+    return code

@@ -1,0 +1,221 @@
+"""`holdfast serve` and `holdfast demo`: a server process, or several.
+
+An empty database is set up first and an outdated one refused. On SQLite there is one server process: more workers are a
+misuse, and a second server on the same file is refused. A shutdown (SIGTERM, Ctrl-C) answers what was accepted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from holdfast.app import Holdfast
+from holdfast.cli.terminal import Misuse, Refusal, ready_database, say
+from holdfast.db.lock import AlreadyServed, serving_alone
+from holdfast.settings import Config, load, variable
+
+if TYPE_CHECKING:
+    from holdfast.demo import Shop
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
+
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept: longer than the idle time of the usual proxies (60 s)."""
+
+Host = Annotated[str | None, typer.Option("--host", help="The address to listen on (default 127.0.0.1).")]
+Port = Annotated[int | None, typer.Option("--port", help="The port to listen on, 0 for a free one (default 8000).")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Server processes; more than one needs PostgreSQL (default 1).")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("serve")(serve)
+    app.command("demo")(demo)
+
+
+def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """Serve the shop over HTTP."""
+    config = load(host=host, port=port, workers=workers)
+    if config.workers > 1 and config.database_url.startswith("sqlite:"):
+        raise Misuse("SQLite has one server process: --workers above 1 needs PostgreSQL (HOLDFAST_DATABASE_URL).")
+    with listening(config) as listener:
+        run_server(config, listener)
+
+
+def demo(
+    port: Port = None,
+    host: Host = None,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", help="Keep the demo there instead of in a temporary directory.")
+    ] = None,
+    traffic: Annotated[bool, typer.Option("--traffic", help="Let customers come in right away.")] = False,
+) -> None:
+    """Serve a shop to look at: Arco Iris, two stores and a warehouse, with stock, orders and logins."""
+    config = load(host=host, port=port, workers=1)
+    with ExitStack() as stack:
+        listener = stack.enter_context(listening(config))
+        place = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-demo-")))
+        place.mkdir(parents=True, exist_ok=True)
+        config = config.model_copy(update={"database_url": f"sqlite:///{place / 'arco-iris.db'}"})
+        say("Setting up the shop Arco Iris ...")
+        made = _demo_shop(config, kept=directory is not None)
+        address = address_of(config.host, listener)
+        run_server(config, listener, greeting=_greeting(made, address), traffic_for=made if traffic else None)
+
+
+def _demo_shop(config: Config, *, kept: bool) -> Shop:
+    """The demo's shop: made now, or, in a directory that was given, as it was left."""
+    from holdfast.demo import make, remembered
+
+    with ready_database(config, begin=True) as database:
+        known = remembered(database) if kept else None
+    if known is not None:
+        return known
+    with Holdfast.open(config.database_url) as shop:
+        return make(shop)
+
+
+def _greeting(made: Shop, address: str) -> list[str]:
+    logins = [f"  {email:<30} {password}" for email, password in made.logins.items()]
+    key = made.api_key or "(as told when the shop was made)"
+    return [
+        "",
+        f"Arco Iris is open: {address}",
+        "",
+        "Logins (all of them made up):",
+        *logins,
+        "",
+        f"API key  {key}",
+        f"  curl -H 'Authorization: Bearer {key}' {address}/api/v1/store/inventory",
+        "",
+        "Stop with Ctrl-C.",
+    ]
+
+
+# The server ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def listening(config: Config) -> Iterator[socket.socket]:
+    """A socket at the settings' host and port; a port that is taken is refused."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with listener:
+        try:
+            listener.bind((config.host, config.port))
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise Refusal(f"Cannot listen on {config.host} port {config.port}: {reason}.") from error
+        listener.set_inheritable(True)
+        yield listener
+
+
+def address_of(host: str, listener: socket.socket) -> str:
+    """The address that a browser on this machine goes to."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{listener.getsockname()[1]}"
+
+
+def run_server(
+    config: Config, listener: socket.socket, *, greeting: list[str] | None = None, traffic_for: Shop | None = None
+) -> None:
+    """Serve on the socket until a signal says stop."""
+    import uvicorn
+
+    with ExitStack() as stack:
+        if config.database_url.startswith("sqlite:///"):
+            try:
+                stack.enter_context(serving_alone(config.database_url.removeprefix("sqlite:///")))
+            except AlreadyServed as error:
+                raise Refusal(str(error)) from error
+            except OSError as error:
+                raise Refusal(f"{config.database_url}: {error.strerror}.") from error
+        with ready_database(config, begin=True) as database:
+            kind = "SQLite" if database.is_sqlite else "PostgreSQL"
+        _hand_over(config)
+        server_config = uvicorn.Config(
+            "holdfast.cli.serving:make_application",
+            factory=True,
+            workers=config.workers,
+            backlog=BACKLOG,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            ws="none",
+            forwarded_allow_ips=config.trusted_proxies,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=config.shutdown_seconds,
+        )
+        if traffic_for is not None:
+            stack.enter_context(_customers(config, traffic_for))
+        for line in greeting or [f"Holdfast serves {address_of(config.host, listener)} ({kind}); stop with Ctrl-C."]:
+            say(line)
+        with _stopping_is_success():
+            server = uvicorn.Server(server_config)
+            if config.workers > 1:
+                from uvicorn.supervisors import Multiprocess
+
+                Multiprocess(server_config, sockets=[listener]).run()
+            else:
+                server.run(sockets=[listener])
+                if not server.started:
+                    raise Refusal("The server did not start.")
+
+
+def make_application() -> Any:
+    """The ASGI application of one server process, by the settings in its environment."""
+    from holdfast.cli.logs import configure_logs
+    from holdfast.web.application import create_application
+
+    config = load()
+    configure_logs(config)
+    shop = Holdfast.open(config.database_url, batch_max=config.batch_max, queue_max=config.queue_max)
+    return create_application(shop, config, close_shop=True)
+
+
+def _hand_over(config: Config) -> None:
+    """Put the settings into the environment, where every server process finds them."""
+    for name, value in config.model_dump().items():
+        os.environ[variable(name)] = str(value)
+
+
+@contextmanager
+def _stopping_is_success() -> Iterator[None]:
+    """After it has shut down, the server raises the signal again that stopped it: that is no failure."""
+    before = {name: signal.signal(name, lambda *_: None) for name in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+@contextmanager
+def _customers(config: Config, made: Shop) -> Iterator[None]:
+    """Customers come in while the server runs; they act in this process, beside the server's own commands."""
+    import threading
+
+    from holdfast.demo import run_traffic
+
+    stop = threading.Event()
+    with Holdfast.open(config.database_url) as shop:
+        thread = threading.Thread(target=run_traffic, args=(shop, made.actor, stop, 3.0), name="holdfast-customers")
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()

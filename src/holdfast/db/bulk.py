@@ -1,0 +1,154 @@
+"""Many rows at once for files: products by SKU, every level, the whole ledger, read as a stream.
+
+for row in ledger_rows(database, org_id): ...      one consistent view, a thousand rows in memory at a time
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from holdfast.core.product import Location, Product
+from holdfast.db import schema
+from holdfast.db.engine import Database
+from holdfast.db.found import clock
+from holdfast.db.rows import record_of
+
+ROWS = 1000
+"""Rows that a stream holds in memory."""
+
+SKUS_MAX = 500
+"""SKUs in one question."""
+
+
+class LevelRow(NamedTuple):
+    """A level in smallest units; `dead` are reserved by expired holds, `stale` lie free in expired lots."""
+
+    sku: str
+    title: str
+    gtin: str | None
+    precision: int
+    store: str
+    location: str
+    location_kind: str
+    on_hand: int
+    reserved: int
+    backordered: int
+    dead: int
+    stale: int
+    value: int
+
+
+def products_by_sku(database: Database, org_id: str, skus: Iterable[str]) -> dict[str, Product]:
+    """The organisation's products that have one of those SKUs."""
+    asked = list(dict.fromkeys(skus))
+    known: dict[str, Product] = {}
+    table = schema.product
+    with database.reading() as connection:
+        for start in range(0, len(asked), SKUS_MAX):
+            part = asked[start : start + SKUS_MAX]
+            rows = connection.execute(sa.select(table).where(table.c.org_id == org_id, table.c.sku.in_(part)))
+            for row in rows.mappings():
+                product: Product = record_of(Product, _texts(row), table)
+                known[product.sku] = product
+    return known
+
+
+def locations_by_code(database: Database, org_id: str) -> dict[str, Location]:
+    """The organisation's locations in use."""
+    table = schema.location
+    with database.reading() as connection:
+        rows = connection.execute(sa.select(table).where(table.c.org_id == org_id, table.c.active)).mappings()
+        return {row["code"]: record_of(Location, _texts(row), table) for row in rows}
+
+
+def _texts(row: Any) -> dict[str, Any]:
+    fields = dict(row)
+    fields.pop("org_id")
+    return fields
+
+
+def count_rows(database: Database, table_name: str, org_id: str) -> int:
+    """How many rows of a table the organisation has."""
+    table = schema.metadata.tables[table_name]
+    with database.reading() as connection:
+        asked = sa.select(sa.func.count()).select_from(table).where(table.c.org_id == org_id)
+        return int(connection.execute(asked).scalar_one())
+
+
+def level_rows(database: Database, org_id: str) -> Iterator[LevelRow]:
+    """Every listed level, by SKU and location."""
+    level, product, location, store = schema.level, schema.product, schema.location, schema.store
+    hold, stock = schema.reservation, schema.lot_stock
+    now = clock(database)
+    dead = (
+        sa.select(
+            sa.func.coalesce(sa.func.sum(hold.c.quantity - hold.c.consumed - hold.c.released - hold.c.backordered), 0)
+        )
+        .where(
+            hold.c.org_id == level.c.org_id,
+            hold.c.level_id == level.c.id,
+            hold.c.status == sa.literal_column("'active'"),
+            hold.c.expires_at.is_not(None),
+            hold.c.expires_at <= now,
+        )
+        .scalar_subquery()
+    )
+    open_lots = (stock.c.org_id == level.c.org_id, stock.c.level_id == level.c.id, stock.c.is_open)
+    stale = (
+        sa.select(sa.func.coalesce(sa.func.sum(stock.c.on_hand - stock.c.reserved), 0))
+        .where(*open_lots, stock.c.sellable_until <= now)
+        .scalar_subquery()
+    )
+    value = sa.select(sa.func.coalesce(sa.func.sum(stock.c.value), 0)).where(*open_lots).scalar_subquery()
+    asked = (
+        sa.select(
+            product.c.sku,
+            product.c.title,
+            product.c.gtin,
+            product.c.precision,
+            store.c.code,
+            location.c.code.label("location"),
+            location.c.kind,
+            level.c.on_hand,
+            level.c.reserved,
+            level.c.backordered,
+            dead,
+            stale,
+            value,
+        )
+        .join_from(level, product, (product.c.org_id == level.c.org_id) & (product.c.id == level.c.product_id))
+        .join(location, (location.c.org_id == level.c.org_id) & (location.c.id == level.c.location_id))
+        .join(store, (store.c.org_id == location.c.org_id) & (store.c.id == location.c.store_id))
+        .where(level.c.org_id == org_id, level.c.listed)
+        .order_by(product.c.sku, location.c.code)
+    )
+    for row in _stream(database, asked):
+        yield LevelRow(*row[:10], *map(int, row[10:]))
+
+
+def ledger_rows(database: Database, org_id: str) -> Iterator[Any]:
+    """Every ledger entry, oldest first, with its columns and `sku`, `precision`, `location`, `lot_code`."""
+    ledger, product, location, lot = schema.ledger, schema.product, schema.location, schema.lot
+    asked = (
+        sa.select(
+            *[column for column in ledger.c if column.name not in ("org_id", "checksum")],
+            product.c.sku,
+            product.c.precision,
+            location.c.code.label("location"),
+            lot.c.code.label("lot_code"),
+        )
+        .join_from(ledger, product, (product.c.org_id == ledger.c.org_id) & (product.c.id == ledger.c.product_id))
+        .join(location, (location.c.org_id == ledger.c.org_id) & (location.c.id == ledger.c.location_id))
+        .join(lot, (lot.c.org_id == ledger.c.org_id) & (lot.c.id == ledger.c.lot_id), isouter=True)
+        .where(ledger.c.org_id == org_id)
+        .order_by(ledger.c.id)
+    )
+    yield from _stream(database, asked)
+
+
+def _stream(database: Database, asked: sa.Select[Any]) -> Iterator[Any]:
+    with database.reading() as connection:
+        yield from connection.execution_options(yield_per=ROWS).execute(asked)

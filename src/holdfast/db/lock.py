@@ -1,0 +1,57 @@
+"""One server process to one SQLite file: a lock of the operating system on a file beside the database.
+
+    with serving_alone("/srv/shop.db"): ...       -> AlreadyServed when another process is in there
+
+The lock ends with the process, however it ends. Nothing but a server asks for it: commands work beside one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+SUFFIX = "-server"
+"""What the lock file is called, behind the name of the database (as SQLite calls its own `-wal`)."""
+
+
+class AlreadyServed(Exception):
+    """Another server process has the SQLite file."""
+
+
+@contextmanager
+def serving_alone(path: str) -> Iterator[None]:
+    """Hold the lock of the SQLite database at `path` meanwhile."""
+    real = Path(path).resolve()
+    with real.with_name(real.name + SUFFIX).open("a+b") as file:
+        if not _try_lock(file):
+            raise AlreadyServed(
+                f"Another process serves {path}. One server process is all that SQLite can have; PostgreSQL any number."
+            )
+        yield
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(file: IO[bytes]) -> bool:
+        file.seek(0)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(file: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        os.set_inheritable(file.fileno(), False)
+        return True

@@ -1,0 +1,98 @@
+"""The ledger by time: which entry of a level was the last at an instant, found by index and not by replaying.
+
+    seq_at(connection, org_id, {level id: (its last seq, instant)})   -> {level id: seq}, 0 when there was none yet
+
+A level's entries are numbered without a gap and their `created_at` never runs backwards, so its history is a sorted
+list: a binary search over the unique index (level, seq) finds the place in log2(n) steps, for all levels in one
+statement. A level whose numbers have a gap (what `holdfast check` would name) is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from holdfast.db import schema
+
+_ledger = schema.ledger.c
+
+_GIVEN = {
+    "sqlite": "SELECT value ->> 0 AS level_id, value ->> 1 AS instant, value ->> 2 AS high FROM json_each(:given)",
+    "postgresql": (
+        "SELECT (value ->> 0)::uuid AS level_id, (value ->> 1)::bigint AS instant, (value ->> 2)::bigint AS high "
+        "FROM json_array_elements(CAST(:given AS json))"
+    ),
+}
+_SEARCH = """
+WITH RECURSIVE probe (level_id, instant, low, high) AS (
+  SELECT level_id, instant, 0, high FROM ({given}) AS g
+  UNION ALL
+  SELECT p.level_id, p.instant,
+    CASE WHEN l.created_at <= p.instant THEN l.seq ELSE p.low END,
+    CASE WHEN l.created_at <= p.instant THEN p.high ELSE l.seq - 1 END
+  FROM probe p JOIN ledger l ON l.org_id = :org AND l.level_id = p.level_id AND l.seq = (p.low + p.high + 1) / 2
+  WHERE p.low < p.high
+)
+SELECT level_id, low FROM probe WHERE low >= high
+"""
+"""`low` entries are known to be at or before the instant, those above `high` to be after it."""
+
+
+def seq_at(connection: sa.Connection, org_id: str, levels: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    """The number of the last entry at or before an instant, of each level: {level id: (last seq, instant)}."""
+    if not levels:
+        return {}
+    dialect = connection.dialect.name
+    given = [(level_id, instant, last) for level_id, (last, instant) in levels.items()]
+    statement = _SEARCH.format(given=_GIVEN[dialect])
+    if dialect == "postgresql":
+        statement = statement.replace("SELECT level_id, instant, 0, high", "SELECT level_id, instant, 0::bigint, high")
+        statement = statement.replace(":org ", "CAST(:org AS uuid) ")
+    rows = connection.execute(sa.text(statement), {"org": org_id, "given": msgspec.json.encode(given).decode()})
+    return {str(level_id): low for level_id, low in rows}
+
+
+def balances_at(connection: sa.Connection, org_id: str, levels: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """The last entry's balances at or before an instant, of each level that had one: {level id: (last seq, instant)}."""
+    places = [(level_id, seq) for level_id, seq in seq_at(connection, org_id, levels).items() if seq]
+    return {row.level_id: row for row in entries_at(connection, org_id, places)}
+
+
+def entries_at(connection: sa.Connection, org_id: str, places: Sequence[tuple[str, int]]) -> Sequence[Any]:
+    """The entries with those (level id, seq): level_id, seq, the balances after it, created_at."""
+    if not places:
+        return []
+    pair = pairs(connection.dialect.name, places)
+    query = (
+        sa.select(
+            _ledger.level_id,
+            _ledger.seq,
+            _ledger.balance_after,
+            _ledger.reserved_after,
+            _ledger.backordered_after,
+            _ledger.created_at,
+        )
+        .select_from(pair)
+        .join(
+            schema.ledger,
+            (_ledger.org_id == org_id) & (_ledger.level_id == pair.c.level_id) & (_ledger.seq == pair.c.seq),
+        )
+    )
+    return connection.execute(query).all()
+
+
+def pairs(dialect: str, places: Sequence[tuple[str, int]]) -> Any:
+    """(level id, seq) pairs as rows of a query, whatever their number, in one parameter."""
+    body = msgspec.json.encode(places).decode()
+    if dialect == "sqlite":
+        text = "SELECT value ->> 0 AS level_id, value ->> 1 AS seq FROM json_each(:places)"
+    else:
+        text = (
+            "SELECT (value ->> 0)::uuid AS level_id, (value ->> 1)::bigint AS seq "
+            "FROM json_array_elements(CAST(:places AS json))"
+        )
+    columns = sa.text(text).bindparams(places=body)
+    return columns.columns(sa.column("level_id", schema.Id), sa.column("seq", sa.BigInteger)).subquery("places")

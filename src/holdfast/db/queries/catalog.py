@@ -1,0 +1,125 @@
+"""What every answer needs beside its rows: the organisation's settings, stores and locations, and its products.
+
+    catalog = Catalogs().of(connection, org_id)       -> Catalog, or None: there is no such organisation
+    products_of(connection, org_id, [ids])            -> {id: Product}
+
+The small tables are kept as of the organisation's catalog version, which every change of them raises in the same
+transaction; so a read looks at one row instead of three tables. Products are read by their ids, never kept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+
+from holdfast.core.product import Location, Product, Settings, Store
+from holdfast.core.stock import Catalog
+from holdfast.db import schema
+from holdfast.db.queries.paging import as_id, pieces
+from holdfast.db.rows import record_of
+
+CATALOGS_MAX = 256
+"""Organisations whose catalog one process keeps for reads."""
+
+
+class Catalogs:
+    """The catalogs that reads of a process share; safe in any thread."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Catalog] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, connection: sa.Connection, org_id: str) -> Catalog | None:
+        """The organisation's catalog as of the connection's view; None when there is no such organisation."""
+        if as_id(org_id) is None:
+            return None
+        found = records(connection, schema.organisation, Settings, schema.organisation.c.org_id == org_id)
+        if not found:
+            return None
+        settings: Settings = found[0]
+        with self._lock:
+            known = self._known.get(org_id)
+        if known is None or known.settings != settings:
+            known = _read(connection, org_id, settings)
+            with self._lock:
+                self._known[org_id] = known
+                self._known.move_to_end(org_id)
+                while len(self._known) > CATALOGS_MAX:
+                    self._known.popitem(last=False)
+        return known
+
+
+def _read(connection: sa.Connection, org_id: str, settings: Settings) -> Catalog:
+    catalog = Catalog(settings)
+    for store in records(connection, schema.store, Store, schema.store.c.org_id == org_id):
+        catalog.put_store(store)
+    for place in records(connection, schema.location, Location, schema.location.c.org_id == org_id):
+        catalog.put_location(place)
+    return catalog
+
+
+def records(connection: sa.Connection, table: sa.Table, struct: type[Any], *where: Any) -> list[Any]:
+    """The structs of the rows that match."""
+    rows = connection.execute(sa.select(*columns_of(table, struct)).where(*where))
+    return [record_of(struct, dict(row._mapping), table) for row in rows]
+
+
+def columns_of(table: sa.Table, struct: type[Any]) -> list[sa.ColumnElement[Any]]:
+    """The columns of a table that are fields of the struct, by their names (an organisation's id is its org_id)."""
+    return [
+        table.c[name] if name in table.c else table.c.org_id.label(name)
+        for name in struct.__struct_fields__
+        if name in table.c or name == "id"
+    ]
+
+
+def products_of(connection: sa.Connection, org_id: str, ids: Collection[str]) -> dict[str, Product]:
+    """The products with those ids, by id."""
+    product = schema.product
+    found: dict[str, Product] = {}
+    for part in pieces(sorted(set(ids))):
+        rows = records(connection, product, Product, product.c.org_id == org_id, product.c.id.in_(part))
+        found.update((row.id, row) for row in rows)
+    return found
+
+
+def product_of(connection: sa.Connection, org_id: str, ref: str) -> Product | None:
+    """The product with that id or SKU."""
+    product, name = schema.product, as_id(ref)
+    match = product.c.sku == ref if name is None else product.c.id == name
+    found = records(connection, product, Product, product.c.org_id == org_id, match)
+    return found[0] if found else None
+
+
+def store_of(catalog: Catalog, ref: str) -> Store | None:
+    """The store with that id, or the active one with that code (any case)."""
+    by_id = catalog.stores.get(as_id(ref) or "")
+    if by_id is not None:
+        return by_id
+    wanted = {ref, ref.upper()}
+    return next((store for store in catalog.stores.values() if store.active and store.code in wanted), None)
+
+
+def places_of(
+    catalog: Catalog, *, stores: Collection[str] | None = None, store: str | None = None, location: str | None = None
+) -> list[str] | None:
+    """The ids of the locations that all the filters allow (ids or codes); None when nothing limits them."""
+    if stores is None and store is None and location is None:
+        return None
+    places = list(catalog.locations.values())
+    if location is not None:
+        one = catalog.location(location)
+        places = [] if one is None else [one]
+    if store is not None:
+        wanted = store_of(catalog, store)
+        places = [] if wanted is None else [place for place in places if place.store_id == wanted.id]
+    return [place.id for place in places if stores is None or place.store_id in stores]
+
+
+def unsellable(catalog: Catalog) -> list[str]:
+    """The ids of the locations from which nothing is ever promised."""
+    return [place.id for place in catalog.locations.values() if not place.sellable]

@@ -1,0 +1,330 @@
+"""Inventory entries: lists with filters, single ones, a product's, and those that run low.
+
+    listed(connection, catalog, Filter(product="MUG-1"), cursor=None, limit=50, now=now)   -> Page
+
+An entry shows its level as settling would leave it (`settling`), or, with `as_of`, as it stood at that instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from holdfast.core.document import level_fields
+from holdfast.core.number import PRECISION_MAX, QUANTITY_MAX, Number
+from holdfast.core.product import Location, Product, reorder_threshold
+from holdfast.core.stock import Catalog, Level
+from holdfast.db import schema
+from holdfast.db.queries.as_of import balances_at
+from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
+from holdfast.db.queries.paging import (
+    EMPTY,
+    Found,
+    Json,
+    Page,
+    as_id,
+    bounded,
+    encode_cursor,
+    id_of_cursor,
+    newest,
+    page_of,
+)
+from holdfast.db.queries.products import Totals, matching, total_fields
+from holdfast.db.queries.settling import as_settled, ended
+from holdfast.db.rows import row_type
+
+_level, _product, _location = schema.level.c, schema.product.c, schema.location.c
+COLUMNS = columns_of(schema.level, Level)
+
+PAST_SCAN_MAX = 1_000
+"""Most levels that one page works out as of the past to find those that were low."""
+
+LOW_MAX = 10_000
+"""Most entries of the low-stock list."""
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries: product by id or SKU, location and store by id or code; `threshold` in whole units."""
+
+    product: str | None = None
+    location: str | None = None
+    store: str | None = None
+    search: str | None = None
+    low_stock: bool = False
+    threshold: Number | None = None
+    stores: Collection[str] | None = None
+
+
+def listed(
+    connection: sa.Connection,
+    catalog: Catalog,
+    wanted: Filter,
+    *,
+    as_of: int | None,
+    cursor: str | None,
+    limit: int,
+    now: int,
+) -> Page:
+    """A page of entries."""
+    where = conditions(connection, catalog, wanted)
+    if where is None:
+        return EMPTY
+    if as_of is not None:
+        return _listed_as_of(connection, catalog, wanted, where, as_of, cursor, limit)
+    found = _found(connection, catalog, [*where, _level.listed], id_of_cursor(cursor), limit, wanted)
+    return page_of(found, bounded(limit), lambda rows: describe(connection, catalog, _read(rows), now))
+
+
+def conditions(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> list[sa.ColumnElement[bool]] | None:
+    """The conditions on the level (joined to its product when low ones are wanted); None when nothing can match."""
+    where: list[sa.ColumnElement[bool]] = []
+    org_id = catalog.settings.id
+    if wanted.product is not None:
+        product = product_of(connection, org_id, wanted.product)
+        if product is None:
+            return None
+        where.append(_level.product_id == product.id)
+    places = places_of(catalog, stores=wanted.stores, store=wanted.store, location=wanted.location)
+    if places is not None:
+        if not places:
+            return None
+        where.append(_level.location_id.in_(places))
+    if wanted.search:
+        ids = sa.select(_product.id).where(_product.org_id == org_id, matching(wanted.search))
+        where.append(_level.product_id.in_(ids))
+    return where
+
+
+def _found(
+    connection: sa.Connection,
+    catalog: Catalog,
+    where: Sequence[sa.ColumnElement[bool]],
+    before: str | None,
+    limit: int,
+    wanted: Filter,
+) -> Found:
+    org_id, limit = catalog.settings.id, bounded(limit)
+    if not wanted.low_stock:
+        return newest(connection, schema.level, COLUMNS, org_id, where, before=before, limit=limit, scan=None)
+    if before is not None:
+        where = [*where, _level.id < before]
+    query = low_levels(catalog, connection.dialect.name, wanted.threshold, COLUMNS).where(*where)
+    return Found(connection.execute(query.order_by(_level.id.desc()).limit(limit + 1)).all())
+
+
+def low_levels(
+    catalog: Catalog, dialect: str, threshold: Number | None, columns: Sequence[sa.ColumnElement[Any]]
+) -> sa.Select[Any]:
+    """Levels at or below their line, at sellable locations: the line given, else the reorder threshold of each."""
+    org_id = catalog.settings.id
+    query = sa.select(*columns).join(
+        schema.product, (_product.org_id == _level.org_id) & (_product.id == _level.product_id)
+    )
+    if threshold is not None:
+        line: Any = _by_precision(threshold)
+    else:
+        default = catalog.settings.default_reorder_point
+        parts: list[Any] = [_product.reorder_point, sa.null() if default is None else _by_precision(default)]
+        if any(place.reorder_points for place in catalog.locations.values()):
+            points = reorder_points(org_id, dialect)
+            own = (points.c.location_id == _level.location_id) & (points.c.product_id == _level.product_id)
+            query = query.outerjoin(points, own)
+            parts.insert(0, points.c.units)
+        line = sa.func.coalesce(*parts)
+    sellable = [place.id for place in catalog.locations.values() if place.sellable]
+    return query.where(_level.org_id == org_id, _level.on_hand <= line, _level.location_id.in_(sellable))
+
+
+def reorder_points(org_id: str, dialect: str) -> sa.CTE:
+    """The locations' own reorder points as rows: location_id, product_id, units."""
+    if dialect == "sqlite":
+        each = sa.func.json_each(_location.reorder_points).table_valued("key", "value")
+        product_id, units = each.c.key, each.c.value
+    else:
+        each = sa.func.json_each_text(_location.reorder_points).table_valued("key", "value")
+        product_id, units = sa.cast(each.c.key, schema.Id), sa.cast(each.c.value, sa.BigInteger)
+    query = sa.select(
+        _location.id.label("location_id"), product_id.label("product_id"), units.label("units")
+    ).select_from(sa.join(schema.location, each, sa.true()))
+    return query.where(_location.org_id == org_id).cte("reorder_points").prefix_with("MATERIALIZED")
+
+
+def _by_precision(number: Number) -> sa.ColumnElement[int]:
+    """A quantity in whole units as smallest units of whatever precision the product has."""
+    most = Decimal(QUANTITY_MAX)
+    scaled = [max(-most, min(most, Decimal(number).scaleb(places))) for places in range(PRECISION_MAX + 1)]
+    whole = [int(units.to_integral_value(ROUND_FLOOR)) for units in scaled]
+    return sa.case(*((_product.precision == places, units) for places, units in enumerate(whole)), else_=whole[0])
+
+
+def _listed_as_of(
+    connection: sa.Connection,
+    catalog: Catalog,
+    wanted: Filter,
+    where: list[sa.ColumnElement[bool]],
+    as_of: int,
+    cursor: str | None,
+    limit: int,
+) -> Page:
+    """The levels that existed at the instant, as they stood then; unlisted ones only if they were not empty."""
+    limit = bounded(limit)
+    count = PAST_SCAN_MAX if wanted.low_stock else limit
+    found = newest(
+        connection,
+        schema.level,
+        COLUMNS,
+        catalog.settings.id,
+        [*where, _level.created_at <= as_of],
+        before=id_of_cursor(cursor),
+        limit=count,
+        scan=None,
+    )
+    levels = _read(found.rows[:count])
+    past = balances_at(connection, catalog.settings.id, {level.id: (level.seq, as_of) for level in levels})
+    shown: list[Level] = []
+    for level in levels:
+        then = past.get(level.id)
+        if then is None and not level.listed:
+            continue
+        if then is None:
+            shown.append(
+                msgspec.structs.replace(level, on_hand=0, reserved=0, backordered=0, updated_at=level.created_at)
+            )
+        elif level.listed or then.balance_after or then.reserved_after or then.backordered_after:
+            shown.append(
+                msgspec.structs.replace(
+                    level,
+                    on_hand=then.balance_after,
+                    reserved=then.reserved_after,
+                    backordered=then.backordered_after,
+                    updated_at=then.created_at,
+                )
+            )
+    if wanted.low_stock:
+        products = products_of(connection, catalog.settings.id, {level.product_id for level in shown})
+        shown = [level for level in shown if _low(catalog, products[level.product_id], level, wanted.threshold)]
+    following = levels[-1].id if len(found.rows) > count else None
+    if len(shown) > limit:
+        shown, following = shown[:limit], shown[limit - 1].id
+    return Page(describe(connection, catalog, shown, None), None if following is None else encode_cursor(following))
+
+
+def _low(catalog: Catalog, product: Product, level: Level, threshold: Number | None) -> bool:
+    place = catalog.locations[level.location_id]
+    if threshold is not None:
+        return place.sellable and level.on_hand <= Decimal(threshold).scaleb(product.precision)
+    line = reorder_threshold(product, place, catalog.settings)
+    return place.sellable and line is not None and level.on_hand <= line
+
+
+def _read(rows: Sequence[Any]) -> list[Level]:
+    read = row_type(Level).read
+    return [read(row) for row in rows]
+
+
+def describe(connection: sa.Connection, catalog: Catalog, levels: Sequence[Level], now: int | None) -> list[Json]:
+    """Entries of levels: as settled at `now`, or, without it, as they are given."""
+    if not levels:
+        return []
+    org_id = catalog.settings.id
+    products = products_of(connection, org_id, {level.product_id for level in levels})
+    over = {} if now is None else ended(connection, org_id, now, levels=[level.id for level in levels])
+    rows = []
+    for level in levels:
+        place: Location = catalog.locations[level.location_id]
+        seen = as_settled(level, over.get(level.id))
+        rows.append(
+            level_fields(
+                seen.level,
+                products[level.product_id],
+                place,
+                catalog.stores[place.store_id],
+                catalog.settings,
+                dead=seen.dead,
+                stale=seen.stale,
+            )
+        )
+    return rows
+
+
+def one(connection: sa.Connection, catalog: Catalog, level_id: str, stores: Collection[str] | None) -> Level | None:
+    """A level by id, within the stores."""
+    name = as_id(level_id)
+    if name is None:
+        return None
+    query = sa.select(*COLUMNS).where(_level.org_id == catalog.settings.id, _level.id == name)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    level: Level = row_type(Level).read(row)
+    outside = stores is not None and catalog.locations[level.location_id].store_id not in stores
+    return None if outside else level
+
+
+def of_product(
+    connection: sa.Connection, catalog: Catalog, product: Product, stores: Collection[str] | None
+) -> list[Level]:
+    """The listed levels of a product, within the stores, by location code."""
+    query = sa.select(*COLUMNS).where(
+        _level.org_id == catalog.settings.id, _level.product_id == product.id, _level.listed
+    )
+    places = places_of(catalog, stores=stores)
+    levels = [
+        level for level in _read(connection.execute(query).all()) if places is None or level.location_id in places
+    ]
+    return sorted(levels, key=lambda level: catalog.locations[level.location_id].code)
+
+
+def summary(
+    connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None, now: int
+) -> Json | None:
+    """A product's totals and its entries (SPEC `GET /store/inventory/product/{id}`)."""
+    product = product_of(connection, catalog.settings.id, ref)
+    if product is None:
+        return None
+    levels = of_product(connection, catalog, product, stores)
+    over = ended(connection, catalog.settings.id, now, levels=[level.id for level in levels]) if levels else {}
+    totals = Totals()
+    rows = []
+    for level in levels:
+        place = catalog.locations[level.location_id]
+        seen = as_settled(level, over.get(level.id))
+        totals = Totals(
+            totals.on_hand + level.on_hand,
+            totals.reserved + seen.reserved,
+            totals.available + (seen.available if place.sellable else 0),
+            totals.backordered + seen.level.backordered,
+        )
+        rows.append(
+            level_fields(
+                seen.level,
+                product,
+                place,
+                catalog.stores[place.store_id],
+                catalog.settings,
+                dead=seen.dead,
+                stale=seen.stale,
+            )  # fmt: skip
+        )
+    return {
+        "product_id": product.id,
+        "sku": product.sku,
+        "title": product.title,
+        "unlimited": product.unlimited,
+        **total_fields(product, totals),
+        "locations": rows,
+    }
+
+
+def low_stock(connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int) -> list[Json]:
+    """Entries at or below their line, emptiest first."""
+    where = conditions(connection, catalog, wanted)
+    if where is None:
+        return []
+    query = low_levels(catalog, connection.dialect.name, wanted.threshold, COLUMNS).where(*where, _level.listed)
+    rows = connection.execute(query.order_by(_level.on_hand, _level.id.desc()).limit(LOW_MAX)).all()
+    return describe(connection, catalog, _read(rows), now)

@@ -1,0 +1,136 @@
+"""Pages of lists: opaque cursors, and scans that are bounded however sparse a filter is.
+
+    page_of(rows, 50, row_cursor)     -> the first 50 and the cursor to go on with
+
+A list goes on where its cursor says (a key, never a count), so rows that are added meanwhile neither repeat nor hide
+others. A cursor that was not given out is a `BadCursor`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+Json = dict[str, Any]
+
+LIMIT_MAX = 200
+"""Most items of a page."""
+
+SCAN_MAX = 10_000
+"""Most rows of a history that one page looks at when a filter has no index of its own."""
+
+
+class BadCursor(ValueError):
+    """The cursor is not one that this list gave out."""
+
+
+class Page(msgspec.Struct, frozen=True, gc=False):
+    """One page of a list; `next_cursor` is None at its end."""
+
+    items: list[Json]
+    next_cursor: str | None
+
+
+EMPTY = Page([], None)
+
+
+def encode_cursor(*key: str | int) -> str:
+    """The opaque text of a key."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, *types: type) -> tuple[Any, ...]:
+    """The key of a cursor whose parts have those types (`uuid.UUID` for ids); BadCursor when it is not one."""
+    try:
+        key = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=="), type=list[str | int])
+    except (ValueError, binascii.Error):
+        raise BadCursor(f"{cursor[:40]!r} is not a cursor of this list.") from None
+    fits = len(key) == len(types) and all(
+        as_id(part) == part if kind is uuid.UUID else isinstance(part, kind)
+        for part, kind in zip(key, types, strict=False)
+    )
+    if not fits or any(isinstance(part, int) and not -(2**63) <= part < 2**63 for part in key):
+        raise BadCursor(f"{cursor[:40]!r} is not a cursor of this list.")
+    return tuple(key)
+
+
+def id_of_cursor(cursor: str | None) -> str | None:
+    """The id after which a list by id goes on."""
+    if cursor is None:
+        return None
+    last: str = decode_cursor(cursor, uuid.UUID)[0]
+    return last
+
+
+def as_id(text: object) -> str | None:
+    """The text as an id, in the one spelling that the database has; None when it cannot be one."""
+    if not isinstance(text, str) or len(text) != 36:
+        return None
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None
+
+
+def bounded(limit: int) -> int:
+    """The limit within 1 and LIMIT_MAX."""
+    return max(1, min(limit, LIMIT_MAX))
+
+
+class Found(NamedTuple):
+    """Rows of a list, newest first; when `floor` is set the scan ended there and older rows were not looked at."""
+
+    rows: Sequence[Any]
+    floor: str | None = None
+
+
+def newest(
+    connection: sa.Connection,
+    table: sa.Table,
+    columns: Sequence[sa.ColumnElement[Any]],
+    org_id: str,
+    conditions: Sequence[sa.ColumnElement[bool]],
+    *,
+    before: str | None,
+    limit: int,
+    scan: int | None = SCAN_MAX,
+) -> Found:
+    """`limit` + 1 rows by id, newest first, with an id below `before`.
+
+    With `scan`, at most that many rows are looked at; without, the conditions must have an index of their own.
+    """
+    own = [table.c.org_id == org_id]
+    if before is not None:
+        own.append(table.c.id < before)
+    floor = None
+    if scan is not None and conditions:
+        end = sa.select(table.c.id).where(*own).order_by(table.c.id.desc()).offset(scan - 1).limit(1)
+        floor = connection.execute(end).scalar()
+        if floor is not None:
+            own.append(table.c.id >= floor)
+    query = sa.select(*columns).where(*own, *conditions).order_by(table.c.id.desc()).limit(limit + 1)
+    return Found(connection.execute(query).all(), floor)
+
+
+def page_of(
+    found: Found,
+    limit: int,
+    describe: Callable[[Sequence[Any]], list[Json]],
+    cursor_of: Callable[[Any], str] = lambda row: encode_cursor(row.id),
+) -> Page:
+    """The page of `limit` rows, described, with the cursor to go on: the last row's, or where the scan ended."""
+    rows = found.rows[:limit]
+    if len(found.rows) > limit:
+        return Page(describe(rows), cursor_of(rows[-1]))
+    return Page(describe(rows), None if found.floor is None else encode_cursor(found.floor))
+
+
+def pieces(values: Sequence[str], size: int = 5_000) -> list[Sequence[str]]:
+    """The values in pieces that fit into the parameters of one statement."""
+    return [values[start : start + size] for start in range(0, len(values), size)]

@@ -1,0 +1,162 @@
+"""Products with their totals: what is there, promised and to be had, over all locations or those of some stores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from holdfast.core.document import product_fields
+from holdfast.core.product import UNLIMITED, Product
+from holdfast.core.stock import Catalog, Level
+from holdfast.db import schema
+from holdfast.db.queries.catalog import columns_of, records, unsellable
+from holdfast.db.queries.paging import Json, Page, bounded, id_of_cursor, newest, page_of
+from holdfast.db.queries.settling import as_settled, ended
+from holdfast.db.rows import record_of, row_type
+
+_level, _product = schema.level.c, schema.product.c
+
+
+class Totals(NamedTuple):
+    """Sums over levels in smallest units; `available` counts sellable locations only."""
+
+    on_hand: int = 0
+    reserved: int = 0
+    available: int = 0
+    backordered: int = 0
+
+
+def totals_of(
+    connection: sa.Connection, catalog: Catalog, ids: Sequence[str], places: Collection[str] | None, now: int
+) -> dict[str, Totals]:
+    """The totals of products by id, at all locations or at `places`; products that lie nowhere are left out."""
+    org_id = catalog.settings.id
+    idle = unsellable(catalog)
+    here = [_level.org_id == org_id, _level.product_id.in_(ids)]
+    if places is not None:
+        here.append(_level.location_id.in_(places))
+    free = _level.on_hand - _level.reserved
+    query = (
+        sa.select(
+            _level.product_id,
+            sa.func.sum(_level.on_hand),
+            sa.func.sum(_level.reserved),
+            sa.func.sum(sa.case((_level.location_id.in_(idle), 0), else_=free)),
+            sa.func.sum(_level.backordered),
+        )
+        .where(*here)
+        .group_by(_level.product_id)
+    )
+    sums = {row[0]: Totals(*(int(number) for number in row[1:])) for row in connection.execute(query)}
+    for level, over in _unsettled(connection, org_id, here, now):
+        known, seen = sums[level.product_id], as_settled(level, over)
+        sellable = level.location_id not in idle
+        sums[level.product_id] = Totals(
+            known.on_hand,
+            known.reserved - seen.dead,
+            known.available + (seen.available - level.available if sellable else 0),
+            known.backordered - level.backordered + seen.level.backordered,
+        )
+    return sums
+
+
+def _unsettled(
+    connection: sa.Connection, org_id: str, here: list[sa.ColumnElement[bool]], now: int
+) -> list[tuple[Level, Any]]:
+    """The levels among `here` where something has ended, with what."""
+    ids = connection.execute(sa.select(_level.id).where(*here)).scalars().all()
+    over = ended(connection, org_id, now, levels=ids)
+    if not over:
+        return []
+    columns = columns_of(schema.level, Level)
+    rows = connection.execute(sa.select(*columns).where(_level.org_id == org_id, _level.id.in_(over)))
+    levels = [row_type(Level).read(row) for row in rows]
+    return [(level, over[level.id]) for level in levels]
+
+
+def total_fields(product: Product, totals: Totals) -> Json:
+    """The totals of a product as they go outside."""
+    number = product.number
+    return {
+        "total_quantity": number(totals.on_hand),
+        "total_reserved": number(totals.reserved),
+        "total_available": UNLIMITED if product.unlimited else number(totals.available),
+        "backordered": number(totals.backordered),
+    }
+
+
+def describe(
+    connection: sa.Connection, catalog: Catalog, products: Sequence[Product], places: Collection[str] | None, now: int
+) -> list[Json]:
+    """Products with their totals."""
+    counted = [product.id for product in products if not product.unlimited]
+    sums = totals_of(connection, catalog, counted, places, now) if counted else {}
+    return [
+        {**product_fields(product, catalog.settings), **total_fields(product, sums.get(product.id, Totals()))}
+        for product in products
+    ]
+
+
+def listed(
+    connection: sa.Connection,
+    catalog: Catalog,
+    *,
+    active: bool | None,
+    search: str | None,
+    sku: str | None,
+    places: Collection[str] | None,
+    cursor: str | None,
+    limit: int,
+    now: int,
+) -> Page:
+    """A page of products."""
+    where: list[sa.ColumnElement[bool]] = []
+    if active is not None:
+        where.append(_product.active.is_(active))
+    if sku is not None:
+        where.append(_product.sku == sku)
+    if search:
+        where.append(matching(search))
+    found = newest(
+        connection,
+        schema.product,
+        columns_of(schema.product, Product),
+        catalog.settings.id,
+        where,
+        before=id_of_cursor(cursor),
+        limit=bounded(limit),
+        scan=None,
+    )
+
+    def described(rows: Sequence[Any]) -> list[Json]:
+        products = [record_of(Product, dict(row._mapping), schema.product) for row in rows]
+        return describe(connection, catalog, products, places, now)
+
+    return page_of(found, bounded(limit), described)
+
+
+def matching(search: str) -> sa.ColumnElement[bool]:
+    """The condition that a product's title, SKU or GTIN has the text in it, in any case.
+
+    SQLite folds only ASCII; what it cannot fold is looked for in the usual spellings.
+    """
+    spellings = {search} if search.isascii() else {search, search.lower(), search.upper(), search.capitalize()}
+    columns = (_product.title, _product.sku, _product.gtin)
+    return sa.or_(*(column.icontains(text, autoescape=True) for text in sorted(spellings) for column in columns))
+
+
+def by_code(connection: sa.Connection, catalog: Catalog, gtin: str | None, sku: str | None) -> Product | None:
+    """The product with the GTIN (however many zeros it begins with), else the one with the SKU; active ones first."""
+    org_id = catalog.settings.id
+    if gtin is not None and gtin.isascii() and gtin.isdigit():
+        bare = gtin.lstrip("0")
+        forms = sorted({gtin, *(bare.rjust(length, "0") for length in (8, 12, 13, 14) if len(bare) <= length)})
+        found = records(connection, schema.product, Product, _product.org_id == org_id, _product.gtin.in_(forms))
+        if found:
+            return sorted(found, key=lambda product: (not product.active, product.id))[0]  # type: ignore[no-any-return]
+    if sku is None:
+        return None
+    found = records(connection, schema.product, Product, _product.org_id == org_id, _product.sku == sku)
+    return found[0] if found else None

@@ -1,0 +1,216 @@
+"""The organisation's own records as they go outside: settings, stores, locations, users, API keys, appointments.
+
+They are few, or read by id; deactivated stores, locations, users and keys are found by id only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from holdfast.core.catalog import ApiKey, User
+from holdfast.core.number import instant_text
+from holdfast.core.order import Appointment, appointment_document
+from holdfast.core.product import Location, Settings, Store
+from holdfast.core.stock import Catalog
+from holdfast.db import schema
+from holdfast.db.queries.catalog import columns_of, products_of, records, store_of
+from holdfast.db.queries.paging import Json, Page, as_id, bounded, encode_cursor, id_of_cursor, newest, page_of
+from holdfast.db.rows import record_of
+
+
+def settings_fields(settings: Settings) -> Json:
+    """The organisation's settings."""
+    return {
+        "id": settings.id,
+        "name": settings.name,
+        "currency": settings.currency,
+        "mode": settings.mode,
+        "allow_override": settings.allow_override,
+        "cart_hold_minutes": settings.cart_hold_minutes,
+        "default_reorder_point": settings.default_reorder_point,
+        "tax_mode": settings.tax_mode,
+        "cash_rounding": settings.cash_rounding,
+        "timezone": settings.timezone,
+        "api_rate_limit": settings.api_rate_limit,
+        "created_at": instant_text(settings.created_at),
+        "updated_at": instant_text(settings.updated_at),
+    }
+
+
+def store_fields(store: Store) -> Json:
+    """A store."""
+    return _with_times(store)
+
+
+def location_fields(location: Location, skus: dict[str, str], places: dict[str, int]) -> Json:
+    """A location; `reorder_points` by SKU, `skus` and `places` (precisions) by product id."""
+    fields = _with_times(location)
+    fields["reorder_points"] = {
+        skus[name]: units if not places[name] else units / 10 ** places[name]
+        for name, units in location.reorder_points.items()
+        if name in skus
+    }
+    return fields
+
+
+def user_fields(user: User) -> Json:
+    """A user, without the hashes."""
+    fields = _with_times(user)
+    del fields["password_hash"], fields["pin_hash"]
+    return {**fields, "has_pin": user.pin_hash is not None}
+
+
+def api_key_fields(key: ApiKey) -> Json:
+    """An API key, without its hash."""
+    fields = _with_times(key)
+    del fields["key_hash"]
+    return fields
+
+
+def _with_times(record: Any) -> Json:
+    fields: Json = msgspec.to_builtins(record)
+    fields["created_at"] = instant_text(record.created_at)
+    fields["updated_at"] = instant_text(record.updated_at)
+    return fields
+
+
+# Stores and locations: they are in the catalog -----------------------------------------------------------------------
+
+
+def stores(catalog: Catalog, only: Collection[str] | None, cursor: str | None, limit: int) -> Page:
+    """Active stores."""
+    chosen = [store for store in catalog.stores.values() if store.active and (only is None or store.id in only)]
+    part, following = _cut(chosen, cursor, limit)
+    return Page([store_fields(store) for store in part], following)
+
+
+def store(catalog: Catalog, ref: str, only: Collection[str] | None) -> Json | None:
+    """A store by id or code."""
+    found = store_of(catalog, ref)
+    return None if found is None or (only is not None and found.id not in only) else store_fields(found)
+
+
+def locations(
+    connection: sa.Connection, catalog: Catalog, ids: Collection[str] | None, cursor: str | None, limit: int
+) -> Page:
+    """Active locations, those with the `ids` if given."""
+    chosen = [place for place in catalog.locations.values() if place.active and (ids is None or place.id in ids)]
+    part, following = _cut(chosen, cursor, limit)
+    return Page(_describe_locations(connection, catalog, part), following)
+
+
+def location(connection: sa.Connection, catalog: Catalog, ref: str, only: Collection[str] | None) -> Json | None:
+    """A location by id (also a removed one) or code."""
+    found = catalog.locations.get(as_id(ref) or "") or catalog.location(ref)
+    if found is None or (only is not None and found.store_id not in only):
+        return None
+    return _describe_locations(connection, catalog, [found])[0]
+
+
+def _describe_locations(connection: sa.Connection, catalog: Catalog, places: Sequence[Location]) -> list[Json]:
+    ids = {name for place in places for name in place.reorder_points}
+    product = schema.product.c
+    skus: dict[str, str] = {}
+    digits: dict[str, int] = {}
+    for part in _pieces(ids):
+        query = sa.select(product.id, product.sku, product.precision)
+        for name, sku, precision in connection.execute(
+            query.where(product.org_id == catalog.settings.id, product.id.in_(part))
+        ):
+            skus[name], digits[name] = sku, precision
+    return [location_fields(place, skus, digits) for place in places]
+
+
+def _pieces(ids: Collection[str]) -> list[Sequence[str]]:
+    ordered = sorted(ids)
+    return [ordered[start : start + 5_000] for start in range(0, len(ordered), 5_000)]
+
+
+def _cut(chosen: list[Any], cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
+    """The page of records after the cursor, newest first, and the cursor to go on with."""
+    before, limit = id_of_cursor(cursor), bounded(limit)
+    rest = sorted(
+        (record for record in chosen if before is None or record.id < before),
+        key=lambda record: record.id,
+        reverse=True,
+    )
+    return rest[:limit], encode_cursor(rest[limit - 1].id) if len(rest) > limit else None
+
+
+# Users, keys, appointments -------------------------------------------------------------------------------------------
+
+
+def users(connection: sa.Connection, org_id: str, cursor: str | None, limit: int) -> Page:
+    """Active users."""
+    return _listed(connection, schema.app_user, User, user_fields, org_id, cursor, limit, [schema.app_user.c.active])
+
+
+def user(connection: sa.Connection, org_id: str, user_id: str) -> Json | None:
+    """A user by id."""
+    return _one(connection, schema.app_user, User, user_fields, org_id, user_id)
+
+
+def api_keys(connection: sa.Connection, org_id: str, cursor: str | None, limit: int) -> Page:
+    """Active API keys."""
+    return _listed(connection, schema.api_key, ApiKey, api_key_fields, org_id, cursor, limit, [schema.api_key.c.active])
+
+
+def api_key(connection: sa.Connection, org_id: str, key_id: str) -> Json | None:
+    """An API key by id."""
+    return _one(connection, schema.api_key, ApiKey, api_key_fields, org_id, key_id)
+
+
+def appointments(connection: sa.Connection, org_id: str, status: str | None, cursor: str | None, limit: int) -> Page:
+    """Appointments."""
+    where = [] if status is None else [schema.appointment.c.status == status]
+    return _listed(connection, schema.appointment, Appointment, _appointment, org_id, cursor, limit, where)
+
+
+def appointment(connection: sa.Connection, org_id: str, appointment_id: str) -> Json | None:
+    """An appointment by id."""
+    return _one(connection, schema.appointment, Appointment, _appointment, org_id, appointment_id)
+
+
+def _appointment(record: Appointment) -> Json:
+    fields: Json = msgspec.to_builtins(appointment_document(record))
+    return fields
+
+
+def _listed(
+    connection: sa.Connection,
+    table: sa.Table,
+    struct: type[Any],
+    fields: Any,
+    org_id: str,
+    cursor: str | None,
+    limit: int,
+    where: list[Any],
+) -> Page:
+    found = newest(
+        connection,
+        table,
+        columns_of(table, struct),
+        org_id,
+        where,
+        before=id_of_cursor(cursor),
+        limit=bounded(limit),
+    )
+    return page_of(
+        found,
+        bounded(limit),
+        lambda rows: [fields(record_of(struct, dict(row._mapping), table)) for row in rows],
+    )
+
+
+def _one(
+    connection: sa.Connection, table: sa.Table, struct: type[Any], fields: Any, org_id: str, record_id: str
+) -> Json | None:
+    name = as_id(record_id)
+    if name is None:
+        return None
+    found = records(connection, table, struct, table.c.org_id == org_id, table.c.id == name)
+    return fields(found[0]) if found else None

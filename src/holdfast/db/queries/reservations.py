@@ -1,0 +1,176 @@
+"""Reservations: lists with filters, and single ones.
+
+How a list is found depends on its most selective filter. An order, a target and active holds of a level have indexes.
+The closed holds of a product or a lot have none (each would be paid on every hold for ever): while their levels'
+ledgers are short the holds are found through those, else they are dense enough among all holds to be met by scanning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from holdfast.core.document import reservation_document
+from holdfast.core.stock import Catalog, Lot, Reservation
+from holdfast.db import schema
+from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
+from holdfast.db.queries.paging import EMPTY, SCAN_MAX, Json, Page, as_id, bounded, id_of_cursor, newest, page_of, pieces
+from holdfast.db.queries.settling import ACTIVE, hold_as_settled
+from holdfast.db.rows import row_type
+
+_hold, _level, _ledger, _lot = schema.reservation.c, schema.level.c, schema.ledger.c, schema.lot.c
+_stock = schema.lot_stock.c
+COLUMNS = columns_of(schema.reservation, Reservation)
+
+LEDGER_MAX = 3_000
+"""Up to so many ledger entries the holds of levels are looked up through them."""
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which reservations: product by id or SKU, location by code or id; `lot_id`: backed by it now, or pinned to it."""
+
+    product: str | None = None
+    order_number: str | None = None
+    status: str | None = None
+    source: str | None = None
+    lot_id: str | None = None
+    location: str | None = None
+    reserved_for_id: str | None = None
+    stores: Collection[str] | None = None
+
+
+def listed(
+    connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int, now: int
+) -> Page:
+    """A page of reservations."""
+    before, limit, org_id = id_of_cursor(cursor), bounded(limit), catalog.settings.id
+    where = _conditions(catalog, wanted, now)
+    if where is None:
+        return EMPTY
+    scan: int | None = SCAN_MAX
+    if wanted.order_number is not None or wanted.reserved_for_id is not None:
+        scan = None
+    if wanted.product is not None or wanted.lot_id is not None:
+        levels = _levels(connection, catalog, wanted)
+        if not levels:
+            return EMPTY
+        where.append(_hold.level_id.in_(list(levels)))
+        if wanted.status == "active":
+            scan = None
+        elif scan is not None and sum(levels.values()) <= LEDGER_MAX:
+            where.append(_hold.id.in_(_named_in_ledgers(connection, org_id, list(levels))))
+            scan = None
+    found = newest(
+        connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, scan=scan
+    )
+    return page_of(found, limit, lambda rows: describe(connection, catalog, _read(rows), now))
+
+
+def _conditions(catalog: Catalog, wanted: Filter, now: int) -> list[sa.ColumnElement[bool]] | None:
+    """The conditions on the reservation itself; None when nothing can match."""
+    where: list[sa.ColumnElement[bool]] = []
+    if wanted.order_number is not None:
+        where += [_hold.order_number.is_not(None), _hold.order_number == wanted.order_number]
+    if wanted.reserved_for_id is not None:
+        name = as_id(wanted.reserved_for_id)
+        if name is None:
+            return None
+        where += [_hold.reserved_for_id.is_not(None), _hold.reserved_for_id == name]
+    if wanted.source is not None:
+        where.append(_hold.source == wanted.source)
+    if wanted.lot_id is not None:
+        name = as_id(wanted.lot_id)
+        if name is None:
+            return None
+        where.append(sa.or_(_hold.lot_id == name, sa.cast(_hold.allocations, sa.Text).contains(name)))
+    places = places_of(catalog, stores=wanted.stores, location=wanted.location)
+    if places is not None:
+        if not places:
+            return None
+        where.append(_hold.location_id.in_(places))
+    if wanted.status is not None:
+        where.append(_status(wanted.status, now))
+    return where
+
+
+def _status(status: str, now: int) -> sa.ColumnElement[bool]:
+    """The condition that a reservation shows the status: dead ones show the one that settling will give them."""
+    if status == "active":
+        return sa.and_(ACTIVE, sa.or_(_hold.expires_at.is_(None), _hold.expires_at > now))
+    partly = _hold.consumed > 0 if status == "consumed" else _hold.consumed == 0
+    if status not in ("consumed", "released"):
+        return sa.false()
+    return sa.or_(_hold.status == status, sa.and_(_hold.status == "active", _hold.expires_at <= now, partly))
+
+
+def _levels(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> dict[str, int]:
+    """The levels that a product, a lot and a location name together, each with the length of its ledger."""
+    where = [_level.org_id == catalog.settings.id]
+    query = sa.select(_level.id, _level.seq)
+    if wanted.product is not None:
+        product = product_of(connection, catalog.settings.id, wanted.product)
+        if product is None:
+            return {}
+        where.append(_level.product_id == product.id)
+    if wanted.lot_id is not None:
+        query = query.join(schema.lot_stock, (_stock.org_id == _level.org_id) & (_stock.level_id == _level.id))
+        where.append(_stock.lot_id == as_id(wanted.lot_id))
+    places = places_of(catalog, stores=wanted.stores, location=wanted.location)
+    if places is not None:
+        where.append(_level.location_id.in_(places))
+    return {level_id: seq for level_id, seq in connection.execute(query.where(*where))}
+
+
+def _named_in_ledgers(connection: sa.Connection, org_id: str, levels: Sequence[str]) -> list[str]:
+    query = sa.select(_ledger.reservation_id).where(
+        _ledger.org_id == org_id, _ledger.level_id.in_(levels), _ledger.reservation_id.is_not(None)
+    )
+    return sorted(set(connection.execute(query).scalars()))
+
+
+def one(
+    connection: sa.Connection, catalog: Catalog, reservation_id: str, stores: Collection[str] | None, now: int
+) -> Json | None:
+    """A reservation by id, within the stores."""
+    name = as_id(reservation_id)
+    if name is None:
+        return None
+    query = sa.select(*COLUMNS).where(_hold.org_id == catalog.settings.id, _hold.id == name)
+    holds = _read(connection.execute(query).all())
+    if not holds or (stores is not None and catalog.locations[holds[0].location_id].store_id not in stores):
+        return None
+    return describe(connection, catalog, holds, now)[0]
+
+
+def describe(
+    connection: sa.Connection, catalog: Catalog, holds: Sequence[Reservation], now: int
+) -> list[Json]:
+    """Reservations as they go outside, as settled at `now`."""
+    org_id = catalog.settings.id
+    holds = [hold_as_settled(hold, now) for hold in holds]
+    products = products_of(connection, org_id, {hold.product_id for hold in holds})
+    lots = lots_of(connection, org_id, {lot_id for hold in holds for lot_id, _ in hold.allocations})
+    return [
+        msgspec.to_builtins(
+            reservation_document(hold, products[hold.product_id], catalog.locations[hold.location_id], lots)
+        )
+        for hold in holds
+    ]
+
+
+def lots_of(connection: sa.Connection, org_id: str, ids: Collection[str]) -> dict[str, Lot]:
+    """The lots with those ids, by id."""
+    found: dict[str, Lot] = {}
+    for part in pieces(sorted(ids)):
+        query = sa.select(*columns_of(schema.lot, Lot)).where(_lot.org_id == org_id, _lot.id.in_(part))
+        lots = [row_type(Lot).read(row) for row in connection.execute(query)]
+        found.update((lot.id, lot) for lot in lots)
+    return found
+
+
+def _read(rows: Sequence[Any]) -> list[Reservation]:
+    read = row_type(Reservation).read
+    return [read(row) for row in rows]

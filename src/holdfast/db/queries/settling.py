@@ -1,0 +1,136 @@
+"""What time has ended but nobody has settled yet: dead holds and expired lots, as reads have to see them.
+
+    ended(connection, org_id, now, levels=[...])   -> {level id: Ended(held=2, waiting=0, expired=5)}
+    as_settled(level, that)                        -> what the level will show when it is settled
+
+A hold is dead at its `expires_at`, a lot at its `sellable_until`. Whoever touches a level next settles it (SPEC section
+3); until then reads must not promise what is held by the dead, nor offer what has expired, nor what the backorders
+that wait will get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from holdfast.core.reservation import closed
+from holdfast.core.stock import Level, Reservation
+from holdfast.db import schema
+from holdfast.db.queries.paging import pieces
+
+_hold, _lots, _level = schema.reservation.c, schema.lot_stock.c, schema.level.c
+
+ACTIVE: sa.ColumnElement[bool] = sa.text("reservation.status = 'active'")  # type: ignore[assignment] # see below
+OPEN: sa.ColumnElement[bool] = sa.text("lot_stock.is_open")  # type: ignore[assignment] # a condition all the same
+"""Said in the very words of the partial indexes: with a parameter no planner would know that they apply."""
+
+
+class Ended(NamedTuple):
+    """Of one level, in smallest units: reserved by dead holds, backordered by them, on hand in expired lots."""
+
+    held: int = 0
+    waiting: int = 0
+    expired: int = 0
+
+
+class Settled(NamedTuple):
+    """A level as it will be: `level` without dead backorders, and the `dead` and `stale` units of `level_fields`."""
+
+    level: Level
+    dead: int
+    stale: int
+
+    @property
+    def reserved(self) -> int:
+        """Units promised to the living."""
+        return self.level.reserved - self.dead
+
+    @property
+    def available(self) -> int:
+        """Units that can be promised."""
+        return self.level.on_hand - self.reserved - self.stale
+
+
+def dead_holds(now: int) -> list[sa.ColumnElement[bool]]:
+    """The condition that a reservation is dead."""
+    return [ACTIVE, _hold.expires_at.is_not(None), _hold.expires_at <= now]
+
+
+def expired_lots(now: int) -> list[sa.ColumnElement[bool]]:
+    """The condition that a lot at a location has units but may not be sold any more."""
+    return [OPEN, _lots.sellable_until.is_not(None), _lots.sellable_until <= now]
+
+
+def ended(
+    connection: sa.Connection, org_id: str, now: int, *, levels: Collection[str] | None = None
+) -> dict[str, Ended]:
+    """What has ended at each of the levels, or of the whole organisation; levels where nothing has are left out."""
+    found: dict[str, Ended] = {}
+    for part in [None] if levels is None else pieces(sorted(levels)):
+        held = (
+            sa.select(
+                _hold.level_id,
+                sa.func.sum(_hold.quantity - _hold.consumed - _hold.released - _hold.backordered),
+                sa.func.sum(_hold.backordered),
+            )
+            .where(_hold.org_id == org_id, *dead_holds(now), *([] if part is None else [_hold.level_id.in_(part)]))
+            .group_by(_hold.level_id)
+        )
+        for level_id, allocated, waiting in connection.execute(held):
+            found[level_id] = Ended(int(allocated), int(waiting))
+        expired = (
+            sa.select(_lots.level_id, sa.func.sum(_lots.on_hand))
+            .where(_lots.org_id == org_id, *expired_lots(now), *([] if part is None else [_lots.level_id.in_(part)]))
+            .group_by(_lots.level_id)
+        )
+        for level_id, units in connection.execute(expired):
+            found[level_id] = found.get(level_id, Ended())._replace(expired=int(units))
+    return found
+
+
+def as_settled(level: Level, over: Ended | None) -> Settled:
+    """The level as settling would leave it: freed units go to those that wait before anybody can have them."""
+    if over is None:
+        return Settled(level, 0, 0)
+    living, waiting = level.reserved - over.held, level.backordered - over.waiting
+    available = max(0, level.on_hand - over.expired - living - waiting)
+    seen = msgspec.structs.replace(level, backordered=waiting)
+    return Settled(seen, over.held, level.on_hand - living - available)
+
+
+def hold_as_settled(hold: Reservation, now: int) -> Reservation:
+    """The hold as settling would leave it: a dead one is released (or, partly consumed, consumed)."""
+    if not hold.active or hold.expires_at is None or hold.expires_at > now:
+        return hold
+    over = msgspec.structs.replace(
+        hold,
+        released=hold.released + hold.open,
+        backordered=0,
+        allocations=(),
+        updated_at=max(hold.updated_at, hold.expires_at),
+    )
+    return closed(over, "expired")
+
+
+def due(connection: sa.Connection, now: int, limit: int) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(organisation, [(product id, location id), ...]) of at most `limit` levels where something has ended."""
+    holds = sa.select(_hold.org_id, _hold.product_id, _hold.location_id).where(*dead_holds(now)).distinct().limit(limit)
+    lots = (
+        sa.select(_lots.org_id, _level.product_id, _level.location_id)
+        .join(schema.level, (_level.org_id == _lots.org_id) & (_level.id == _lots.level_id))
+        .where(*expired_lots(now))
+        .distinct()
+        .limit(limit)
+    )
+    levels: dict[str, set[tuple[str, str]]] = {}
+    count = 0
+    for org_id, product_id, location_id in [*connection.execute(lots), *connection.execute(holds)]:
+        pair = (product_id, location_id)
+        known = levels.setdefault(org_id, set())
+        if pair not in known and count < limit:
+            known.add(pair)
+            count += 1
+    return [(org_id, sorted(pairs)) for org_id, pairs in levels.items() if pairs]

@@ -1,0 +1,36 @@
+"""CSV files in and out: products and opening stock are imported, stock and ledger exported.
+
+    import_products(shop, actor, organisation, file)     sku,title,price,...   or a product export of Shopify
+    import_stock(shop, actor, file)                      sku,location,quantity[,unit_cost,lot_code,expires_at]
+    write_csv(export_ledger(database, organisation), LEDGER_EXPORT, sys.stdout)
+
+Every line of an import stands for itself: a bad one is named with its number and the others are taken. Importing a file
+again is safe: a product that exists is changed to what the file says, and a line of stock that was taken while its
+answer is still kept (two days) is skipped. Refused as a whole: what is not CSV in UTF-8 with columns that are known.
+"""
+
+from holdfast.transfer_files.export import (
+    LEDGER_EXPORT,
+    STOCK_EXPORT,
+    export_ledger,
+    export_stock,
+    write_csv,
+    write_json,
+)
+from holdfast.transfer_files.products import import_products
+from holdfast.transfer_files.stock import import_stock
+from holdfast.transfer_files.table import FileRefused, Named, Outcome
+
+__all__ = [
+    "LEDGER_EXPORT",
+    "STOCK_EXPORT",
+    "FileRefused",
+    "Named",
+    "Outcome",
+    "export_ledger",
+    "export_stock",
+    "import_products",
+    "import_stock",
+    "write_csv",
+    "write_json",
+]

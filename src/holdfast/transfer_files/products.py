@@ -1,0 +1,183 @@
+"""Products from a CSV file: added, or changed where the SKU exists. Blank cells leave a product as it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from itertools import islice
+from typing import Any, NamedTuple, TextIO
+
+from holdfast.access import Actor
+from holdfast.app import Holdfast
+from holdfast.core.catalog import Add, Change
+from holdfast.core.number import from_minor, to_minor
+from holdfast.core.product import Product
+from holdfast.core.rejection import Rejected
+from holdfast.db.bulk import products_by_sku
+from holdfast.db.found import OrganisationRow
+from holdfast.transfer_files.shopify import is_shopify, shopify_lines
+from holdfast.transfer_files.table import (
+    WAITING_MAX,
+    BadLine,
+    Line,
+    Outcome,
+    Progress,
+    flag_cell,
+    gtin_cell,
+    instant_cell,
+    precision_cell,
+    quantity_cell,
+    read_table,
+    test_columns,
+    test_width,
+    text_cell,
+)
+
+PRODUCT_COLUMNS = (
+    "sku",
+    "title",
+    "kind",
+    "price",
+    "tax_class",
+    "gtin",
+    "precision",
+    "reorder_point",
+    "oversell",
+    "preorder_limit",
+    "available_from",
+    "track_expiry",
+    "dropship",
+    "supplier",
+    "active",
+)
+_CHOICES = {
+    "kind": ("physical", "digital", "service", "subscription"),
+    "oversell": ("deny", "backorder", "preorder"),
+}
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class Prepared(NamedTuple):
+    """A product line, understood: its fields in inner units."""
+
+    number: int
+    fields: dict[str, Any]
+
+
+def import_products(
+    shop: Holdfast,
+    actor: Actor,
+    organisation: OrganisationRow,
+    file: TextIO,
+    *,
+    dry_run: bool = False,
+    progress: Progress = lambda _: None,
+) -> Outcome:
+    """Add the products of a file, and change those that exist; what is like that already is skipped."""
+    table = read_table(file)
+    outcome = Outcome()
+    if is_shopify(table):
+        lines = shopify_lines(table, outcome)
+    else:
+        test_columns(table, PRODUCT_COLUMNS, ("sku",))
+        lines = table.lines
+    seen: dict[str, int] = {}
+    prepared = _prepared_products(lines, organisation.minor_digits, seen, outcome)
+    while part := list(islice(prepared, WAITING_MAX)):
+        known = products_by_sku(shop.database, actor.org_id, (line.fields["sku"] for line in part))
+        waiting: list[tuple[Prepared, Product | None, Future[Any] | None]] = []
+        for line in part:
+            product = known.get(line.fields["sku"])
+            try:
+                command = _product_command(line, product)
+            except BadLine as bad:
+                outcome.refuse(line.number, str(bad))
+                continue
+            if command is None:
+                outcome.skipped += 1
+                continue
+            waiting.append((line, product, None if dry_run else shop.submit(actor, command)))
+        for line, product, future in waiting:
+            answer = None if future is None else future.result().answer
+            if isinstance(answer, Rejected):
+                outcome.refuse(line.number, answer.detail)
+            elif product is None:
+                outcome.added += 1
+            else:
+                outcome.changed += 1
+        progress(len(part))
+    return outcome
+
+
+def _prepared_products(
+    lines: Iterable[Line], minor_digits: int, seen: dict[str, int], outcome: Outcome
+) -> Iterator[Prepared]:
+    for line in lines:
+        try:
+            fields = product_fields(line.cells, minor_digits)
+            first = seen.setdefault(fields["sku"], line.number)
+            if first != line.number:
+                raise BadLine(f"SKU {fields['sku']!r} stands in line {first} already.")
+        except BadLine as bad:
+            outcome.refuse(line.number, str(bad))
+            continue
+        yield Prepared(line.number, fields)
+
+
+def _product_command(line: Prepared, product: Product | None) -> Add | Change | None:
+    """What the line asks for, given the product that has its SKU; None when it is like that already."""
+    fields = dict(line.fields)
+    precision = fields.get("precision", 0 if product is None else product.precision)
+    for name in ("reorder_point", "preorder_limit"):
+        if name in fields:
+            units = Product(id="", sku="", title="", precision=precision).units(fields[name])
+            if units is None or units < 0:
+                raise BadLine(f"{name} {fields[name]} is no quantity with {precision} decimal places.")
+            fields[name] = units
+    if product is None:
+        if "title" not in fields:
+            raise BadLine("A new product needs a title.")
+        return Add("product", fields)
+    changes = {name: value for name, value in fields.items() if value != getattr(product, name)}
+    return Change("product", product.id, changes) if changes else None
+
+
+def product_fields(cells: Mapping[str, str], minor_digits: int) -> dict[str, Any]:
+    """The fields of a product in inner units, but quantities as numbers: their precision may be the old one's."""
+    test_width(cells)
+    fields: dict[str, Any] = {}
+    for name in PRODUCT_COLUMNS:
+        text = cells.get(name, "")
+        if text:
+            fields[name] = _PRODUCT_CELLS.get(name, text_cell)(name, text)
+    if "sku" not in fields:
+        raise BadLine("The sku is missing.")
+    if _UUID.fullmatch(fields["sku"]):
+        raise BadLine("A sku may not look like an id (UUID).")
+    if "price" in fields:
+        price = to_minor(fields["price"], minor_digits)
+        if price is None or price < 0:
+            raise BadLine(f"price {fields['price'][:40]!r} is no amount such as {from_minor(1999, minor_digits)}.")
+        fields["price"] = price
+    return fields
+
+
+def _choice(name: str, text: str) -> str:
+    if text.lower() not in _CHOICES[name]:
+        raise BadLine(f"{name} {text[:40]!r} must be one of {', '.join(_CHOICES[name])}.")
+    return text.lower()
+
+
+_PRODUCT_CELLS: dict[str, Callable[[str, str], Any]] = {
+    "kind": _choice,
+    "gtin": gtin_cell,
+    "precision": precision_cell,
+    "reorder_point": quantity_cell,
+    "oversell": _choice,
+    "preorder_limit": quantity_cell,
+    "available_from": instant_cell,
+    "track_expiry": flag_cell,
+    "dropship": flag_cell,
+    "active": flag_cell,
+}

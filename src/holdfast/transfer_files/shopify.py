@@ -1,0 +1,79 @@
+"""A product export of Shopify, with the old headers (`Handle`, `Variant SKU`) or the new ones (`URL handle`, `SKU`).
+
+Every variant is a product. Rows after a product's first leave its own cells blank, and some rows only bring an image.
+A variant without a SKU is called by its handle and its options. What a barcode field has that is no GTIN is left out;
+both are noted. Quantities are left to an import of stock: the export has them for shops with one location only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from holdfast.transfer_files.table import BadLine, Line, Named, Outcome, Table, gtin_cell
+
+_HANDLE = ("handle", "url handle")
+_SKU = ("variant sku", "sku")
+_BARCODE = ("variant barcode", "barcode")
+_PRICE = ("variant price", "price")
+_POLICY = ("variant inventory policy", "continue selling when out of stock")
+_TRACKER = ("variant inventory tracker", "inventory tracker")
+_SHIPPED = ("variant requires shipping", "requires shipping")
+_OPTIONS = ("option1 value", "option2 value", "option3 value")
+_TITLE_CHARACTERS_MAX = 200
+_ONLY_VARIANT = "default title"
+
+
+def is_shopify(table: Table) -> bool:
+    """Is the file a product export of Shopify?"""
+    return any(name in table.columns for name in _HANDLE)
+
+
+def shopify_lines(table: Table, outcome: Outcome) -> Iterator[Line]:
+    """The variants as lines with our columns; what had to be left out is noted."""
+    product: dict[str, str] = {}
+    for line in table.lines:
+        handle = _cell(line.cells, _HANDLE)
+        if handle != product.get("handle"):
+            product = {"handle": handle}
+        for name in ("title", "vendor", "status", "gift card"):
+            if line.cells.get(name):
+                product[name] = line.cells[name]
+        if _cell(line.cells, _SKU) or _cell(line.cells, _PRICE) or any(line.cells.get(name) for name in _OPTIONS):
+            yield _variant(line, product, outcome)
+
+
+def _variant(line: Line, product: Mapping[str, str], outcome: Outcome) -> Line:
+    cells = line.cells
+    options = [cells[name] for name in _OPTIONS if cells.get(name) and cells[name].lower() != _ONLY_VARIANT]
+    sku = _cell(cells, _SKU)
+    if not sku:
+        sku = re.sub(r"[^A-Z0-9]+", "-", "-".join([product["handle"], *options]).upper()).strip("-")
+        outcome.notes.append(Named(line.number, f"no SKU: called {sku}"))
+    title = " - ".join([product.get("title", ""), " / ".join(options)]).strip(" -")
+    if len(title) > _TITLE_CHARACTERS_MAX:
+        title = title[:_TITLE_CHARACTERS_MAX].rstrip()
+        outcome.notes.append(Named(line.number, f"{sku}: the title is cut to {_TITLE_CHARACTERS_MAX} characters"))
+    gtin = _cell(cells, _BARCODE)
+    try:
+        gtin = gtin_cell("barcode", gtin) if gtin else ""
+    except BadLine as bad:
+        outcome.notes.append(Named(line.number, f"{sku}: imported without barcode. {bad}"))
+        gtin = ""
+    unshipped = _cell(cells, _SHIPPED).lower() == "false" and not _cell(cells, _TRACKER)
+    found = {
+        "sku": sku,
+        "title": title,
+        "price": _cell(cells, _PRICE),
+        "gtin": gtin,
+        "supplier": product.get("vendor", ""),
+        "kind": "digital" if unshipped or product.get("gift card", "").lower() == "true" else "physical",
+        "oversell": {"continue": "backorder", "true": "backorder"}.get(_cell(cells, _POLICY).lower(), "deny"),
+        "active": {"draft": "false", "archived": "false"}.get(product.get("status", "").lower(), "true"),
+    }
+    return Line(line.number, found)
+
+
+def _cell(cells: Mapping[str, str], names: tuple[str, ...]) -> str:
+    """The cell under whichever of the headers the file has, without the apostrophe that keeps spreadsheets quiet."""
+    return next((cells[name].removeprefix("'") for name in names if cells.get(name)), "")

@@ -1,0 +1,440 @@
+"""Products, stores and locations over HTTP.
+
+    POST /api/v1/products {"sku": "MUG-1", "title": "Mug", "price": "12.00"}      -> 201
+    PATCH /api/v1/locations/MAIN {"reorder_points": {"MUG-1": 5, "TEE-S": null}}  -> merged, null removes
+
+Nothing is deleted: a removed record is no longer active, and its name is free again.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from holdfast.access import Permission
+from holdfast.core.catalog import Add, Change, Remove
+from holdfast.core.decide import Command
+from holdfast.core.document import product_fields
+from holdfast.core.number import PRECISION_MAX
+from holdfast.core.product import Location, LocationKind, Oversell, Product, ProductKind, Settings, Store
+from holdfast.core.rejection import Code
+from holdfast.db import directory
+from holdfast.db.queries.records import location_fields, store_fields
+from holdfast.web.api.receiving import Gtin
+from holdfast.web.api.records import amount, folded_code, given, settings_of, test_store, timezone, units
+from holdfast.web.api.shapes import LocationDocument, ProductDocument, StoreDocument
+from holdfast.web.body import Code as CodeText
+from holdfast.web.body import Quantity, Text, instant
+from holdfast.web.problems import invalid
+from holdfast.web.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference, uuid_text
+
+Places = Annotated[int, Meta(ge=0, le=PRECISION_MAX)]
+Priority = Annotated[int, Meta(ge=0, le=1_000_000)]
+TOTALS = ("total_quantity", "total_reserved", "total_available", "backordered")
+
+
+class ProductBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A product; what is not given takes its default."""
+
+    sku: Text
+    title: Text | None = None
+    kind: ProductKind = "physical"
+    price: Text | None = None
+    tax_class: Text | None = None
+    gtin: Gtin | None = None
+    precision: Places = 0
+    reorder_point: Quantity | None = None
+    oversell: Oversell = "deny"
+    preorder_limit: Quantity | None = None
+    available_from: Text | None = None
+    track_expiry: bool = False
+    dropship: bool = False
+    supplier: Text | None = None
+    active: bool = True
+
+
+class ProductChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of a product."""
+
+    sku: Text | UnsetType = UNSET
+    title: Text | UnsetType = UNSET
+    kind: ProductKind | UnsetType = UNSET
+    price: Text | UnsetType | None = UNSET
+    tax_class: Text | UnsetType | None = UNSET
+    gtin: Gtin | UnsetType | None = UNSET
+    precision: Places | UnsetType = UNSET
+    reorder_point: Quantity | UnsetType | None = UNSET
+    oversell: Oversell | UnsetType = UNSET
+    preorder_limit: Quantity | UnsetType | None = UNSET
+    available_from: Text | UnsetType | None = UNSET
+    track_expiry: bool | UnsetType = UNSET
+    dropship: bool | UnsetType = UNSET
+    supplier: Text | UnsetType | None = UNSET
+    active: bool | UnsetType = UNSET
+
+
+class StoreBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A store; it is made with a quarantine location."""
+
+    code: CodeText
+    name: Text | None = None
+    timezone: Text | None = None
+
+
+class StoreChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of a store."""
+
+    code: CodeText | UnsetType = UNSET
+    name: Text | UnsetType = UNSET
+    timezone: Text | UnsetType = UNSET
+
+
+class LocationBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A location of a store (id or code; not needed where there is only one)."""
+
+    code: CodeText
+    store_id: Text | None = None
+    kind: LocationKind = "store"
+    priority: Priority = 100
+    ships_online: bool | None = None
+    reorder_points: dict[Text, Quantity | None] = {}
+
+
+class LocationChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of a location; `reorder_points` are merged, null removes one."""
+
+    code: CodeText | UnsetType = UNSET
+    store_id: Text | UnsetType = UNSET
+    kind: LocationKind | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    ships_online: bool | UnsetType = UNSET
+    reorder_points: dict[Text, Quantity | None] | UnsetType = UNSET
+
+
+# Products --------------------------------------------------------------------------------------------------------------
+
+
+def _product_inside(fields: dict[str, Any], precision: int, settings: Settings) -> dict[str, Any]:
+    """A product's fields in inner units."""
+    inside = dict(fields)
+    if "sku" in inside and uuid_text(inside["sku"]) is not None:
+        raise invalid("sku", "may not look like a UUID.")
+    if inside.get("price") is not None:
+        inside["price"] = amount("price", inside["price"], settings)
+    for name in ("reorder_point", "preorder_limit"):
+        if inside.get(name) is not None:
+            inside[name] = units(name, inside[name], precision)
+    if inside.get("available_from") is not None:
+        inside["available_from"] = instant("available_from", inside["available_from"])
+    return inside
+
+
+def _render_product(settings: Settings, totals: dict[str, Any]) -> Any:
+    def render(product: Product) -> bytes:
+        return encode({**product_fields(product, settings), **totals})
+
+    return render
+
+
+def plan_add_product(call: Call) -> Planned:
+    """Make a product."""
+    body: ProductBody = call.body
+    settings = settings_of(call)
+    fields = _product_inside(msgspec.structs.asdict(body), body.precision, settings)
+    fields["title"] = body.title or body.sku
+    totals: dict[str, Any] = dict.fromkeys(TOTALS, 0)
+    if body.kind != "physical":
+        totals["total_available"] = 999_999
+    return Planned(Add("product", fields), _render_product(settings, totals))
+
+
+def _product(call: Call) -> dict[str, Any]:
+    name = call.args["id"]
+    one = call.shop.reports.product(call.actor.org_id, reference(name), stores=call.stores)
+    found(one, Code.PRODUCT_NOT_FOUND, "Product", name)
+    assert one is not None
+    return one
+
+
+def plan_change_product(call: Call) -> Planned:
+    """Change a product."""
+    settings = settings_of(call)
+    old = _product(call)
+    fields = given(call.body)
+    precision = fields.get("precision", old["precision"])
+    if precision != old["precision"]:
+        # Kept in smallest units, so they have to follow.
+        for name in ("reorder_point", "preorder_limit"):
+            if old[name] is not None and name not in fields:
+                fields[name] = msgspec.json.decode(msgspec.json.encode(old[name]), float_hook=Decimal)
+    totals = {name: old[name] for name in TOTALS}
+    command = Change("product", old["id"], _product_inside(fields, precision, settings))
+    return Planned(command, _render_product(settings, totals))
+
+
+def list_products(call: Call) -> Any:
+    """Products with totals."""
+    query = call.query
+    return call.shop.reports.products(
+        call.actor.org_id,
+        active=query.get("active"),
+        search=query.get("search"),
+        sku=query.get("sku"),
+        stores=call.stores,
+        **call.paging(),
+    )
+
+
+def read_product(call: Call) -> Any:
+    """A product with totals."""
+    return _product(call)
+
+
+# Stores ----------------------------------------------------------------------------------------------------------------
+
+
+def _render_store(store: Store) -> bytes:
+    return encode(store_fields(store))
+
+
+def plan_add_store(call: Call) -> Planned:
+    """Make a store."""
+    body: StoreBody = call.body
+    code = folded_code("code", body.code)
+    zone = settings_of(call).timezone if body.timezone is None else timezone("timezone", body.timezone)
+    return Planned(Add("store", {"code": code, "name": body.name or code, "timezone": zone}), _render_store)
+
+
+def _store(call: Call) -> dict[str, Any]:
+    name = call.args["id"]
+    store = call.shop.reports.store(call.actor.org_id, name, stores=call.stores)
+    found(store, Code.STORE_NOT_FOUND, "Store", name)
+    assert store is not None
+    return store
+
+
+def plan_change_store(call: Call) -> Planned:
+    """Change a store."""
+    fields = given(call.body)
+    if "code" in fields:
+        fields["code"] = folded_code("code", fields["code"])
+    if "timezone" in fields:
+        timezone("timezone", fields["timezone"])
+    return Planned(Change("store", _store(call)["id"], fields), _render_store)
+
+
+def plan_remove_store(call: Call) -> Command:
+    """Remove a store with its locations; one that holds stock stays."""
+    return Remove("store", _store(call)["id"])
+
+
+def list_stores(call: Call) -> Any:
+    """Active stores."""
+    return call.shop.reports.stores(call.actor.org_id, stores=call.stores, **call.paging())
+
+
+def read_store(call: Call) -> Any:
+    """A store."""
+    return _store(call)
+
+
+# Locations -------------------------------------------------------------------------------------------------------------
+
+
+def _render_location(call: Call, location_id: str | None, references: set[str]) -> Any:
+    names = directory.products_named(call.shop.database, call.actor.org_id, location_id, references)
+    skus = {name: sku for name, (sku, _) in names.items()}
+    places = {name: precision for name, (_, precision) in names.items()}
+
+    def render(location: Location) -> bytes:
+        return encode(location_fields(location, skus, places))
+
+    return render
+
+
+def _location_inside(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
+    inside = dict(fields)
+    if "code" in inside:
+        inside["code"] = folded_code("code", inside["code"])
+    if inside.get("store_id") is not None:
+        name = inside["store_id"]
+        store = found(call.shop.reports.store(call.actor.org_id, name), Code.STORE_NOT_FOUND, "Store", name)
+        test_store(call, store["id"])
+        inside["store_id"] = store["id"]
+    if "reorder_points" in inside:
+        inside["reorder_points"] = {reference(name): value for name, value in inside["reorder_points"].items()}
+    return inside
+
+
+def plan_add_location(call: Call) -> Planned:
+    """Make a location."""
+    body: LocationBody = call.body
+    fields = _location_inside(call, msgspec.structs.asdict(body))
+    if fields["store_id"] is None:
+        fields["store_id"] = _only_store(call)
+    if body.ships_online is None:
+        fields["ships_online"] = body.kind in ("warehouse", "store")
+    render = _render_location(call, None, set(fields["reorder_points"]))
+    return Planned(Add("location", fields), render)
+
+
+def _only_store(call: Call) -> str:
+    stores = call.shop.reports.stores(call.actor.org_id, stores=call.stores, limit=2).items
+    if len(stores) != 1:
+        raise invalid("store_id", "is required: there is more than one store.")
+    store_id: str = stores[0]["id"]
+    return store_id
+
+
+def _location(call: Call) -> dict[str, Any]:
+    name = call.args["id"]
+    place = call.shop.reports.location(call.actor.org_id, name)
+    found(place, Code.LOCATION_NOT_FOUND, "Location", name)
+    assert place is not None
+    return place
+
+
+def plan_change_location(call: Call) -> Planned:
+    """Change a location."""
+    old = _location(call)
+    test_store(call, old["store_id"])
+    fields = _location_inside(call, given(call.body))
+    render = _render_location(call, old["id"], set(fields.get("reorder_points", ())))
+    return Planned(Change("location", old["id"], fields), render)
+
+
+def plan_remove_location(call: Call) -> Command:
+    """Remove a location; one that holds stock or promises stays."""
+    old = _location(call)
+    test_store(call, old["store_id"])
+    return Remove("location", old["id"])
+
+
+def list_locations(call: Call) -> Any:
+    """Active locations."""
+    return call.shop.reports.locations(call.actor.org_id, stores=call.stores, **call.paging())
+
+
+def read_location(call: Call) -> Any:
+    """A location."""
+    return _location(call)
+
+
+# The table -------------------------------------------------------------------------------------------------------------
+
+_PRODUCT_CODES = (Code.INVALID_QUANTITY, Code.INVALID_AMOUNT, Code.ALREADY_EXISTS)
+_EXAMPLE = {"sku": "MUG-1", "title": "Mug", "price": "12.00", "gtin": "9506000134352"}
+
+
+def _record_routes(
+    noun: str,
+    missing: str,
+    permission: Permission,
+    plans: tuple[Any, Any, Any],
+    reads: tuple[Any, Any],
+    bodies: tuple[type[Any], type[Any], type[Any]],
+    codes: tuple[str, ...],
+    example: dict[str, Any],
+    change: dict[str, Any],
+) -> tuple[Route, ...]:
+    """List, make, read, change and remove one kind of record."""
+    path, tag = f"/api/v1/{noun}s", f"{noun.capitalize()}s"
+    add, body_change, answer = bodies
+    shared: dict[str, Any] = {"tag": tag, "answer": answer}
+    one = f"{path}/{{id}}"
+    return (
+        Route(method="POST", path=path, summary=f"Make a {noun}", permission=permission, plan=plans[0], body=add,
+              status=201, codes=codes, example=example, looks_up=True, **shared),
+        Route(method="GET", path=path, summary=f"List {noun}s", tag=tag, permission=Permission.READ,
+              answer_with=reads[0], answer=[answer], query=(STORE, *PAGED)),
+        Route(method="GET", path=one, summary=f"Read a {noun}", permission=Permission.READ,
+              answer_with=reads[1], codes=(missing,), **shared),
+        Route(method="PATCH", path=one, summary=f"Change a {noun}", permission=permission, plan=plans[1],
+              body=body_change, codes=(missing, *codes, Code.INVALID_STATE), example=change, looks_up=True, **shared),
+        Route(method="DELETE", path=one, summary=f"Remove a {noun}", tag=tag, permission=permission, plan=plans[2],
+              status=204, codes=(missing, Code.INVALID_STATE), looks_up=True),
+    )  # fmt: skip
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/api/v1/products",
+        summary="Make a product",
+        tag="Products",
+        permission=Permission.MANAGE,
+        plan=plan_add_product,
+        body=ProductBody,
+        answer=ProductDocument,
+        status=201,
+        codes=_PRODUCT_CODES,
+        example=_EXAMPLE,
+        looks_up=True,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/products",
+        summary="List products",
+        tag="Products",
+        permission=Permission.READ,
+        answer_with=list_products,
+        answer=[ProductDocument],
+        query=(
+            Query("search", "Only where this is part of the title, SKU or GTIN."),
+            Query("sku", "Only this SKU."),
+            Query("active", "Only active ones, or only others.", "boolean"),
+            STORE,
+            *PAGED,
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/products/{id}",
+        summary="Read a product",
+        tag="Products",
+        permission=Permission.READ,
+        answer_with=read_product,
+        answer=ProductDocument,
+        codes=(Code.PRODUCT_NOT_FOUND,),
+        query=(STORE,),
+    ),
+    Route(
+        method="PATCH",
+        path="/api/v1/products/{id}",
+        summary="Change a product",
+        about="`precision` and `kind` are fixed once the product has a ledger entry.",
+        tag="Products",
+        permission=Permission.MANAGE,
+        plan=plan_change_product,
+        body=ProductChange,
+        answer=ProductDocument,
+        codes=(Code.PRODUCT_NOT_FOUND, *_PRODUCT_CODES, Code.INVALID_STATE),
+        example={"price": "13.00", "reorder_point": 5},
+        looks_up=True,
+    ),
+    *_record_routes(
+        "store",
+        Code.STORE_NOT_FOUND,
+        Permission.CONFIGURE,
+        (plan_add_store, plan_change_store, plan_remove_store),
+        (list_stores, read_store),
+        (StoreBody, StoreChange, StoreDocument),
+        (Code.ALREADY_EXISTS,),
+        {"code": "EAST", "name": "East side", "timezone": "Europe/Lisbon"},
+        {"name": "East side shop"},
+    ),
+    *_record_routes(
+        "location",
+        Code.LOCATION_NOT_FOUND,
+        Permission.MANAGE,
+        (plan_add_location, plan_change_location, plan_remove_location),
+        (list_locations, read_location),
+        (LocationBody, LocationChange, LocationDocument),
+        (Code.STORE_NOT_FOUND, Code.PRODUCT_NOT_FOUND, Code.INVALID_QUANTITY, Code.ALREADY_EXISTS),
+        {"store_id": "MAIN", "code": "BACKROOM", "kind": "warehouse", "priority": 50},
+        {"reorder_points": {"MUG-1": 5}},
+    ),
+)

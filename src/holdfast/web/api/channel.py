@@ -1,0 +1,127 @@
+"""Whole orders of Shopify: reserve, cancel, convert to a sale; outside /api/v1 because the seeds' clients call it there.
+
+    POST /shopify/reserve {"order_id": 820982911946154508, "lines": [{"sku": "MUG-1", "quantity": 2}]}
+
+Idempotent by order and action: the same order again answers what it holds, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from holdfast.access import Permission
+from holdfast.core.decide import Command
+from holdfast.core.order import OrderClose, OrderLine, OrderReserve
+from holdfast.core.rejection import Code
+from holdfast.web.api.receiving import LINES_MAX
+from holdfast.web.api.reservations import Result, Results
+from holdfast.web.body import Quantity, Text
+from holdfast.web.problems import invalid
+from holdfast.web.route import Call, Planned, Route, encode, reference
+
+SOURCE = "shopify"
+
+
+class ShopifyLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A line of the order."""
+
+    sku: Text
+    quantity: Quantity
+
+
+class ShopifyReserveBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The order and what it needs."""
+
+    order_id: Text | int
+    lines: Annotated[list[ShopifyLine], Meta(min_length=1, max_length=LINES_MAX)]
+    location: Text | None = None
+
+
+class ShopifyCloseBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The order; `lines` limits it to those products and quantities."""
+
+    order_id: Text | int
+    lines: Annotated[list[ShopifyLine], Meta(max_length=LINES_MAX)] | None = None
+    location: Text | None = None
+
+
+def _order_number(order_id: str | int) -> str:
+    number = str(order_id)
+    if len(number) > 200:
+        raise invalid("order_id", "must have at most 200 characters.")
+    return number
+
+
+def _lines(lines: list[ShopifyLine] | None) -> tuple[OrderLine, ...]:
+    return tuple(OrderLine(reference(line.sku), line.quantity) for line in lines or ())  # type: ignore[arg-type] # the decoder has tested it
+
+
+def _rendered(status: int) -> Any:
+    def render(answers: list[Any]) -> bytes:
+        return encode(Results([Result(status, answer) for answer in answers]))
+
+    return render
+
+
+def plan_reserve(call: Call) -> Planned:
+    """Hold an order's lines."""
+    body: ShopifyReserveBody = call.body
+    command = OrderReserve(_order_number(body.order_id), SOURCE, _lines(body.lines), body.location)
+    return Planned(command, _rendered(201))
+
+
+def _plan_close(call: Call, *, consume: bool) -> Planned:
+    body: ShopifyCloseBody = call.body
+    command: Command = OrderClose(_order_number(body.order_id), SOURCE, consume, _lines(body.lines))
+    return Planned(command, _rendered(200))
+
+
+def plan_cancel(call: Call) -> Planned:
+    """Give back what an order holds."""
+    return _plan_close(call, consume=False)
+
+
+def plan_convert(call: Call) -> Planned:
+    """Consume what an order holds."""
+    return _plan_close(call, consume=True)
+
+
+_CLOSE = (Code.RESERVATION_NOT_FOUND, Code.PRODUCT_NOT_FOUND, Code.INVALID_QUANTITY)
+
+
+def _route(action: str, plan: Any, body: type[Any], summary: str, codes: tuple[str, ...]) -> Route:
+    return Route(
+        method="POST",
+        path=f"/shopify/{action}",
+        summary=summary,
+        about="Idempotent by order and action.",
+        tag="Shopify",
+        permission=Permission.RESERVE,
+        plan=plan,
+        body=body,
+        answer=Results,
+        codes=codes,
+        example={"order_id": 820982911946154508, "lines": [{"sku": "MUG-1", "quantity": 2}]},
+    )
+
+
+ROUTES = (
+    _route(
+        "reserve",
+        plan_reserve,
+        ShopifyReserveBody,
+        "Hold an order's lines, all or nothing",
+        (Code.PRODUCT_NOT_FOUND, Code.LOCATION_NOT_FOUND, Code.INVALID_QUANTITY, Code.INSUFFICIENT_STOCK),
+    ),
+    _route("cancel", plan_cancel, ShopifyCloseBody, "Give back what an order holds", _CLOSE),
+    _route(
+        "convert-to-sale",
+        plan_convert,
+        ShopifyCloseBody,
+        "Consume what an order holds",
+        (*_CLOSE, Code.INSUFFICIENT_RESERVED),
+    ),
+)

@@ -1,0 +1,316 @@
+"""Counts, transfers and appointments over HTTP.
+
+    POST /api/v1/counts {"location": "MAIN", "lines": [{"product_id": "MUG-1", "counted": 7}]}       -> posted
+    POST /api/v1/transfers {"from_location": "MAIN", "to_location": "EAST", "lines": [...]}          -> shipped
+    POST /api/v1/appointments {"starts_at": "2031-05-31T09:00:00Z", "customer": "Ana"}               -> booked
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from holdfast.access import Permission
+from holdfast.core.count_sheet import CloseSheet, Count, CountDocument, CountLine, FillSheet
+from holdfast.core.decide import Command
+from holdfast.core.order import AppointmentDocument, Book, ChangeAppointment
+from holdfast.core.rejection import Code
+from holdfast.core.transfer import Arrive, Dispatch, TransferDocument, TransferLine
+from holdfast.web.api.receiving import LINES_MAX
+from holdfast.web.api.reservations import lot_id_of
+from holdfast.web.body import Nothing, Quantity, Text, instant
+from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference
+
+
+class CountLineBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A product, or one of its lots, and what was counted of it (on a sheet: null is not counted yet)."""
+
+    product_id: Text
+    counted: Quantity | None = None
+    lot_id: Text | None = None
+
+
+class CountBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What was counted at a location; `draft` opens a sheet instead."""
+
+    location: Text
+    lines: Annotated[list[CountLineBody], Meta(max_length=LINES_MAX)]
+    draft: bool = False
+
+
+class FillBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Lines to write on an open sheet."""
+
+    lines: Annotated[list[CountLineBody], Meta(min_length=1, max_length=LINES_MAX)]
+
+
+class TransferLineBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A product and how much of it; `lot_id` names the lot."""
+
+    product_id: Text
+    quantity: Quantity
+    lot_id: Text | None = None
+
+
+class TransferBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What goes from where to where."""
+
+    from_location: Text
+    to_location: Text
+    lines: Annotated[list[TransferLineBody], Meta(min_length=1, max_length=LINES_MAX)]
+    reference: Text | None = None
+
+
+class ReceiveBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What arrived (default: everything); `short` writes off what did not."""
+
+    lines: Annotated[list[TransferLineBody], Meta(max_length=LINES_MAX)] | None = None
+    short: bool = False
+
+
+AppointmentStatus = Literal["booked", "completed", "cancelled"]
+
+
+class AppointmentBody(msgspec.Struct, forbid_unknown_fields=True):
+    """When, and for whom."""
+
+    starts_at: Text
+    customer: Text | None = None
+    status: AppointmentStatus = "booked"
+
+
+class AppointmentChange(msgspec.Struct, forbid_unknown_fields=True):
+    """Move, complete or cancel: completing sells what is held for the appointment, cancelling gives it back."""
+
+    starts_at: Text | UnsetType = UNSET
+    customer: Text | UnsetType | None = UNSET
+    status: AppointmentStatus | UnsetType = UNSET
+
+
+# Counts ----------------------------------------------------------------------------------------------------------------
+
+
+def _count_lines(lines: list[CountLineBody]) -> tuple[CountLine, ...]:
+    return tuple(
+        CountLine(reference(line.product_id), line.counted, lot_id_of(line.lot_id))  # type: ignore[arg-type] # the decoder has tested it
+        for line in lines
+    )
+
+
+def plan_count(call: Call) -> Command:
+    """Count at a location."""
+    body: CountBody = call.body
+    return Count(body.location, _count_lines(body.lines), body.draft)
+
+
+def plan_fill(call: Call) -> Command:
+    """Write on an open sheet."""
+    return FillSheet(call.id(Code.NOT_FOUND, "Count"), _count_lines(call.body.lines))
+
+
+def plan_post(call: Call) -> Command:
+    """Post an open sheet."""
+    return CloseSheet(call.id(Code.NOT_FOUND, "Count"), post=True)
+
+
+def plan_cancel(call: Call) -> Command:
+    """Cancel an open sheet."""
+    return CloseSheet(call.id(Code.NOT_FOUND, "Count"), post=False)
+
+
+def list_counts(call: Call) -> Any:
+    """Counts, newest first."""
+    return call.shop.reports.counts(
+        call.actor.org_id,
+        status=call.query.get("status"),
+        location=call.query.get("location"),
+        stores=call.stores,
+        **call.paging(),
+    )
+
+
+def read_count(call: Call) -> Any:
+    """A count."""
+    count_id = call.id(Code.NOT_FOUND, "Count")
+    one = call.shop.reports.count(call.actor.org_id, count_id, stores=call.stores)
+    return found(one, Code.NOT_FOUND, "Count", count_id)
+
+
+# Transfers -------------------------------------------------------------------------------------------------------------
+
+
+def _transfer_lines(lines: list[TransferLineBody]) -> tuple[TransferLine, ...]:
+    return tuple(
+        TransferLine(reference(line.product_id), line.quantity, lot_id_of(line.lot_id))  # type: ignore[arg-type] # the decoder has tested it
+        for line in lines
+    )
+
+
+def plan_dispatch(call: Call) -> Command:
+    """Send units from one location to another."""
+    body: TransferBody = call.body
+    return Dispatch(body.from_location, body.to_location, _transfer_lines(body.lines), body.reference)
+
+
+def plan_arrive(call: Call) -> Command:
+    """Receive a transfer."""
+    body: ReceiveBody = call.body
+    lines = None if body.lines is None else _transfer_lines(body.lines)
+    return Arrive(call.id(Code.NOT_FOUND, "Transfer"), lines, body.short)
+
+
+def list_transfers(call: Call) -> Any:
+    """Transfers, newest first."""
+    return call.shop.reports.transfers(
+        call.actor.org_id, status=call.query.get("status"), stores=call.stores, **call.paging()
+    )
+
+
+def read_transfer(call: Call) -> Any:
+    """A transfer."""
+    transfer_id = call.id(Code.NOT_FOUND, "Transfer")
+    one = call.shop.reports.transfer(call.actor.org_id, transfer_id, stores=call.stores)
+    return found(one, Code.NOT_FOUND, "Transfer", transfer_id)
+
+
+# Appointments ----------------------------------------------------------------------------------------------------------
+
+
+def plan_book(call: Call) -> Command:
+    """Make an appointment."""
+    body: AppointmentBody = call.body
+    return Book(instant("starts_at", body.starts_at), body.customer, body.status)
+
+
+def plan_change(call: Call) -> Command:
+    """Move, complete or cancel an appointment."""
+    body: AppointmentChange = call.body
+    changes: dict[str, Any] = {}
+    if isinstance(body.starts_at, str):
+        changes["starts_at"] = instant("starts_at", body.starts_at)
+    if body.customer is not UNSET:
+        changes["customer"] = body.customer
+    if body.status is not UNSET:
+        changes["status"] = body.status
+    return ChangeAppointment(call.id(Code.NOT_FOUND, "Appointment"), changes)
+
+
+def list_appointments(call: Call) -> Any:
+    """Appointments, newest first."""
+    return call.shop.reports.appointments(
+        call.actor.org_id, status=call.query.get("status"), **call.paging()
+    )
+
+
+def read_appointment(call: Call) -> Any:
+    """An appointment."""
+    appointment_id = call.id(Code.NOT_FOUND, "Appointment")
+    one = call.shop.reports.appointment(call.actor.org_id, appointment_id)
+    return found(one, Code.NOT_FOUND, "Appointment", appointment_id)
+
+
+# The table -------------------------------------------------------------------------------------------------------------
+
+_LINE = (Code.PRODUCT_NOT_FOUND, Code.LOT_NOT_FOUND, Code.INVALID_QUANTITY)
+_COUNT_EXAMPLE = {"lines": [{"product_id": "MUG-1", "counted": 7}]}
+
+
+def _write(method: Any, path: str, summary: str, plan: Any, answer: Any, **more: Any) -> Route:
+    tag = {"counts": "Counts", "transfers": "Transfers", "appointments": "Appointments"}[path.split("/")[1]]
+    return Route(
+        method=method,
+        path=f"/api/v1{path}",
+        summary=summary,
+        tag=tag,
+        permission=Permission.STOCK,
+        plan=plan,
+        answer=answer,
+        **more,
+    )
+
+
+def _read(path: str, summary: str, answer_with: Any, answer: Any, permission: Permission, **more: Any) -> Route:
+    tag = {"counts": "Counts", "transfers": "Transfers", "appointments": "Appointments"}[path.split("/")[1]]
+    return Route(
+        method="GET",
+        path=f"/api/v1{path}",
+        summary=summary,
+        tag=tag,
+        permission=permission,
+        answer_with=answer_with,
+        answer=answer,
+        **more,
+    )
+
+
+_STATUS = "Only with this status."
+_MISSING = (Code.NOT_FOUND,)
+
+ROUTES = (
+    _write(
+        "POST", "/counts", "Count at a location", plan_count, CountDocument,
+        about="The count is the truth: the levels become what was counted, and holds give way where units are missing.",
+        body=CountBody, status=201, codes=(*_LINE, Code.LOCATION_NOT_FOUND, Code.PRODUCT_NOT_STOCK_TRACKED, Code.INVALID_STATE),
+        example={"location": "MAIN", **_COUNT_EXAMPLE},
+    ),
+    _read(
+        "/counts", "List counts", list_counts, [CountDocument], Permission.READ,
+        query=(
+            Query("status", _STATUS, choices=("draft", "posted", "cancelled")),
+            Query("location", "Only at this location (code)."),
+            STORE,
+            *PAGED,
+        ),
+    ),
+    _read("/counts/{id}", "Read a count", read_count, CountDocument, Permission.READ, codes=_MISSING),
+    _write(
+        "PATCH", "/counts/{id}", "Write on an open count", plan_fill, CountDocument,
+        body=FillBody, codes=(*_LINE, *_MISSING, Code.PRODUCT_NOT_STOCK_TRACKED, Code.INVALID_STATE), example=_COUNT_EXAMPLE,
+    ),
+    _write(
+        "POST", "/counts/{id}/post", "Post an open count", plan_post, CountDocument,
+        about="Moves made since the sheet was opened are added to what was counted.",
+        body=Nothing, codes=(*_MISSING, Code.INVALID_STATE),
+    ),
+    _write(
+        "POST", "/counts/{id}/cancel", "Cancel an open count", plan_cancel, CountDocument,
+        body=Nothing, codes=(*_MISSING, Code.INVALID_STATE),
+    ),
+    _write(
+        "POST", "/transfers", "Send units to another location", plan_dispatch, TransferDocument,
+        about="Only unreserved units can leave. On the road they are at the organisation's transit location.",
+        body=TransferBody, status=201,
+        codes=(*_LINE, Code.LOCATION_NOT_FOUND, Code.PRODUCT_NOT_STOCK_TRACKED, Code.INSUFFICIENT_STOCK, Code.LOT_NOT_AVAILABLE),
+        example={"from_location": "MAIN", "to_location": "EAST", "lines": [{"product_id": "MUG-1", "quantity": 5}]},
+    ),
+    _read(
+        "/transfers", "List transfers", list_transfers, [TransferDocument], Permission.READ,
+        query=(Query("status", _STATUS, choices=("shipped", "received")), STORE, *PAGED),
+    ),
+    _read("/transfers/{id}", "Read a transfer", read_transfer, TransferDocument, Permission.READ, codes=_MISSING),
+    _write(
+        "POST", "/transfers/{id}/receive", "Receive a transfer", plan_arrive, TransferDocument,
+        about="Less than was shipped is refused unless `short` says to write off the rest.",
+        body=ReceiveBody, codes=(*_MISSING, *_LINE, Code.INVALID_STATE), example={"short": False},
+    ),
+    _write(
+        "POST", "/appointments", "Make an appointment", plan_book, AppointmentDocument,
+        body=AppointmentBody, status=201, example={"starts_at": "2031-05-31T09:00:00Z", "customer": "Ana"},
+    ),
+    _read(
+        "/appointments", "List appointments", list_appointments, [AppointmentDocument], Permission.STOCK,
+        query=(Query("status", _STATUS, choices=("booked", "completed", "cancelled")), *PAGED),
+    ),
+    _read(
+        "/appointments/{id}", "Read an appointment", read_appointment, AppointmentDocument, Permission.STOCK,
+        codes=_MISSING,
+    ),
+    _write(
+        "PATCH", "/appointments/{id}", "Move, complete or cancel an appointment", plan_change, AppointmentDocument,
+        about="Completing consumes every hold that names the appointment, cancelling releases them.",
+        body=AppointmentChange, codes=(*_MISSING, Code.INSUFFICIENT_RESERVED, Code.INVALID_STATE),
+        example={"status": "completed"},
+    ),
+)

@@ -1,0 +1,442 @@
+"""Reservations over HTTP: promise, change, consume, give back, one by one or up to 1,000 at once.
+
+    POST /api/v1/inventory-reservations {"product_id": "MUG-1", "quantity": 2, "order_number": "102"}   -> 201
+    POST /api/v1/inventory-reservations/batch {"operations": [{"op": "reserve", ...}, ...]}             -> 200
+
+The hot path of the whole service: bodies are decoded straight into Structs, and Structs into commands.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from holdfast.access import Permission
+from holdfast.core.decide import OPERATIONS_MAX, Command, Refusal, Together
+from holdfast.core.document import ReservationDocument
+from holdfast.core.number import Number
+from holdfast.core.rejection import Code
+from holdfast.core.reservation import NOBODY, PRIORITY_DEFAULT, Amend, Consume, Release, Reserve, Target
+from holdfast.web import problems
+from holdfast.web.body import BATCH_MAX, Quantity, Text, instant
+from holdfast.web.problems import Problem, invalid, not_found, problem_document
+from holdfast.web.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference, uuid_text
+
+TAG = "Reservations"
+Priority = Annotated[int, Meta(ge=0, le=1_000_000)]
+TARGET_TYPES = ("appointment", "transaction")
+
+NO_ID = "00000000-0000-0000-0000-000000000000"
+"""A UUID that nothing has."""
+
+_NO_SUCH = (Code.RESERVATION_NOT_FOUND,)
+
+
+class ReserveBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What to hold, how much of it, where, for whom and until when."""
+
+    product_id: Text
+    quantity: Quantity
+    location: Text | None = None
+    sale_line_id: Text | None = None
+    reserved_for_type: Text | None = None
+    reserved_for_id: Text | None = None
+    order_number: Text | None = None
+    source: Text | None = None
+    lot_id: Text | None = None
+    expires_at: Text | None = None
+    priority: Priority | None = None
+    override: bool = False
+
+
+class AmendBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of a reservation: its new total, its expiry (null: none), its priority."""
+
+    quantity: Quantity | UnsetType = UNSET
+    expires_at: Text | UnsetType | None = UNSET
+    priority: Priority | UnsetType = UNSET
+
+
+class ReleaseBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """How much to give back (default: all that is open), why, and of which lot."""
+
+    quantity: Quantity | None = None
+    reason: Text | None = None
+    lot_id: Text | None = None
+
+
+class FulfillBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """How much to consume (default: all that is open), and of which lot."""
+
+    quantity: Quantity | None = None
+    lot_id: Text | None = None
+
+
+class ReserveOperation(ReserveBody, tag_field="op", tag="reserve", forbid_unknown_fields=True, gc=False):
+    """A reservation to make."""
+
+
+class ReleaseOperation(
+    msgspec.Struct, tag_field="op", tag="release", forbid_unknown_fields=True, gc=False
+):
+    """A reservation to release, or a part of it."""
+
+    reservation_id: Text
+    quantity: Quantity | None = None
+    reason: Text | None = None
+    lot_id: Text | None = None
+
+
+class FulfillOperation(
+    msgspec.Struct, tag_field="op", tag="fulfill", forbid_unknown_fields=True, gc=False
+):
+    """A reservation to fulfil, or a part of it."""
+
+    reservation_id: Text
+    quantity: Quantity | None = None
+    lot_id: Text | None = None
+
+
+Operation = ReserveOperation | ReleaseOperation | FulfillOperation
+
+
+class BatchBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Up to 1,000 operations; all or nothing unless `atomic` is false."""
+
+    operations: Annotated[list[Operation], Meta(min_length=1, max_length=OPERATIONS_MAX)]
+    atomic: bool = True
+
+
+class Result(msgspec.Struct, gc=False):
+    """What one operation answered: the status and the body that it would have had alone."""
+
+    status: int
+    body: Any
+
+
+class Results(msgspec.Struct, gc=False):
+    """The results in the order of the operations."""
+
+    results: list[Result]
+
+
+# Commands --------------------------------------------------------------------------------------------------------------
+
+
+def target_of(body: ReserveBody) -> Target:
+    """For whom the hold is: one of sale line, appointment or transaction, order; or nobody."""
+    if body.sale_line_id is None and body.reserved_for_type is None and body.reserved_for_id is None:
+        if body.order_number is None and body.source is None:
+            return NOBODY
+        return Target(body.order_number, "manual" if body.source is None else body.source)
+    named = (body.sale_line_id, body.reserved_for_type or body.reserved_for_id, body.order_number)
+    if sum(name is not None for name in named) > 1:
+        raise invalid(
+            "order_number" if body.order_number is not None else "sale_line_id",
+            "a reservation is for a sale line, for an appointment or transaction, or for an order: name one.",
+        )
+    source = "manual" if body.source is None else body.source
+    if body.sale_line_id is not None:
+        return Target(None, source, sale_line_id=_target_id("Sale line", body.sale_line_id))
+    if body.reserved_for_type is None:
+        raise invalid("reserved_for_type", "is required with reserved_for_id.")
+    if body.reserved_for_id is None:
+        raise invalid("reserved_for_id", "is required with reserved_for_type.")
+    if body.reserved_for_type not in TARGET_TYPES:
+        raise invalid("reserved_for_type", f"must be one of {', '.join(TARGET_TYPES)}.", Code.INVALID_TARGET_TYPE)
+    what = body.reserved_for_type.capitalize()
+    return Target(None, source, body.reserved_for_type, _target_id(what, body.reserved_for_id))
+
+
+def _target_id(what: str, text: str) -> str:
+    found_id = uuid_text(text)
+    if found_id is None:
+        raise not_found(Code.TARGET_NOT_FOUND, what, text)
+    return found_id
+
+
+def lot_id_of(text: str | None) -> str | None:
+    """A lot's id; what is no UUID names no lot."""
+    if text is None:
+        return None
+    lot_id = uuid_text(text)
+    if lot_id is None:
+        raise not_found(Code.LOT_NOT_FOUND, "Lot", text)
+    return lot_id
+
+
+def reserve_of(body: ReserveBody) -> Reserve:
+    """The command of a reservation's body."""
+    expires_at = None if body.expires_at is None else instant("expires_at", body.expires_at, Code.INVALID_EXPIRY)
+    return Reserve(
+        reference(body.product_id),
+        _number(body.quantity),
+        body.location,
+        target_of(body),
+        None if body.lot_id is None else lot_id_of(body.lot_id),
+        expires_at,
+        PRIORITY_DEFAULT if body.priority is None else body.priority,
+        body.override,
+    )
+
+
+def _number(quantity: Any) -> Number:
+    return quantity  # type: ignore[no-any-return] # the decoder has tested it
+
+
+def _reservation_id(text: str) -> str:
+    reservation_id = uuid_text(text)
+    if reservation_id is None:
+        raise not_found(Code.RESERVATION_NOT_FOUND, "Reservation", text)
+    return reservation_id
+
+
+def plan_reserve(call: Call) -> Command:
+    """Hold units."""
+    return reserve_of(call.body)
+
+
+def plan_amend(call: Call) -> Command:
+    """Change a reservation."""
+    body: AmendBody = call.body
+    reservation_id = call.id(Code.RESERVATION_NOT_FOUND, "Reservation")
+    expires_at = body.expires_at
+    return Amend(
+        reservation_id,
+        None if body.quantity is UNSET else _number(body.quantity),
+        None if body.priority is UNSET else body.priority,
+        instant("expires_at", expires_at, Code.INVALID_EXPIRY) if isinstance(expires_at, str) else None,
+        expires_at is not UNSET,
+    )
+
+
+def plan_release(call: Call) -> Command:
+    """Give back a reservation or a part of it."""
+    body: ReleaseBody = call.body
+    reservation_id = call.id(Code.RESERVATION_NOT_FOUND, "Reservation")
+    return Release(reservation_id, _number(body.quantity), body.reason, lot_id_of(body.lot_id))
+
+
+def plan_fulfill(call: Call) -> Command:
+    """Consume a reservation or a part of it."""
+    body: FulfillBody = call.body
+    reservation_id = call.id(Code.RESERVATION_NOT_FOUND, "Reservation")
+    return Consume(reservation_id, _number(body.quantity), lot_id_of(body.lot_id))
+
+
+def _command_of(operation: Operation) -> Command:
+    if type(operation) is ReserveOperation:
+        return reserve_of(operation)
+    if type(operation) is ReleaseOperation:
+        lot_id = lot_id_of(operation.lot_id)
+        return Release(_reservation_id(operation.reservation_id), operation.quantity, operation.reason, lot_id)  # type: ignore[arg-type] # the decoder has tested it
+    assert type(operation) is FulfillOperation
+    return Consume(_reservation_id(operation.reservation_id), operation.quantity, lot_id_of(operation.lot_id))  # type: ignore[arg-type] # the decoder has tested it
+
+
+def plan_batch(call: Call) -> Planned:
+    """Do many operations in one transaction."""
+    body: BatchBody = call.body
+    commands: list[Command] = []
+    refused: dict[int, Problem] = {}
+    for index, operation in enumerate(body.operations):
+        try:
+            commands.append(_command_of(operation))
+        except Problem as problem:
+            if problem.code == "INVALID_REQUEST":
+                field = problem.numbers.get("field", "")
+                raise invalid(f"operations.{index}.{field}", problem.detail.removeprefix(f"{field}: ")) from None
+            refused[index] = problem
+    if refused and body.atomic:
+        raise _fallen(refused)
+    statuses = [201 if type(one) is ReserveOperation else 200 for one in body.operations]
+    request_id = call.request_id
+    if not commands:
+        commands.append(Release(NO_ID))  # a group cannot be empty; nobody looks at what this one answers
+
+    def render(answers: list[Any]) -> bytes:
+        results = []
+        given = iter(answers)
+        for index, status in enumerate(statuses):
+            if refused and index in refused:
+                results.append(_refused(refused[index], request_id))
+                continue
+            answer = next(given)
+            if type(answer) is Refusal:
+                results.append(_refused(problems.problem_of(answer.rejected), request_id))
+            else:
+                results.append(Result(status, answer))
+        return encode(Results(results))
+
+    return Planned(Together(tuple(commands), body.atomic), render)
+
+
+def _refused(problem: Problem, request_id: str) -> Result:
+    document = problem_document(problem.code, problem.detail, request_id, problem.numbers)
+    return Result(problem.status, document)
+
+
+def _fallen(refused: dict[int, Problem]) -> Problem:
+    """An atomic batch with members that cannot be: the first one's code, and a line for each."""
+    first = next(iter(refused.values()))
+    lines = [
+        {"index": index, "code": problem.code, "product_id": None, "requested": None, "available": None,
+         "detail": problem.detail}
+        for index, problem in refused.items()
+    ]
+    return Problem(first.code, first.detail, numbers={**first.numbers, "lines": lines})
+
+
+# Reads -----------------------------------------------------------------------------------------------------------------
+
+
+def list_reservations(call: Call) -> Any:
+    """Reservations, newest first."""
+    names = ("product", "order_number", "status", "source", "lot_id", "location")
+    filters = {name: call.query.get(name) for name in names}
+    return call.shop.reports.reservations(call.actor.org_id, **filters, stores=call.stores, **call.paging())
+
+
+def read_reservation(call: Call) -> Any:
+    """One reservation."""
+    reservation_id = call.id(Code.RESERVATION_NOT_FOUND, "Reservation")
+    one = call.shop.reports.reservation(call.actor.org_id, reservation_id, stores=call.stores)
+    return found(one, Code.RESERVATION_NOT_FOUND, "Reservation", reservation_id)
+
+
+_HOLD_CODES = (
+    Code.RESERVATION_NOT_FOUND,
+    Code.LOT_NOT_FOUND,
+    Code.INVALID_QUANTITY,
+    Code.INSUFFICIENT_RESERVED,
+    Code.RESERVATION_NOT_ACTIVE,
+)
+_RESERVE_CODES = (
+    Code.PRODUCT_NOT_FOUND,
+    Code.LOCATION_NOT_FOUND,
+    Code.LOT_NOT_FOUND,
+    Code.TARGET_NOT_FOUND,
+    Code.INVALID_QUANTITY,
+    Code.INVALID_TARGET_TYPE,
+    Code.INVALID_EXPIRY,
+    Code.PRODUCT_NOT_STOCK_TRACKED,
+    Code.INSUFFICIENT_STOCK,
+    Code.LOT_NOT_AVAILABLE,
+    Code.INVALID_STATE,
+)
+_PATH = "/api/v1/inventory-reservations"
+
+ROUTES = (
+    Route(
+        method="POST",
+        path=_PATH,
+        summary="Hold units of a product",
+        about="Without `location` the first sellable location that can fill the hold alone is taken. With `override` "
+        "a manager may promise more than there is: the shortfall is backordered.",
+        tag=TAG,
+        permission=Permission.RESERVE,
+        plan=plan_reserve,
+        body=ReserveBody,
+        answer=ReservationDocument,
+        status=201,
+        codes=_RESERVE_CODES,
+        example={"product_id": "MUG-1", "quantity": 2, "location": "MAIN", "order_number": "10234"},
+    ),
+    Route(
+        method="GET",
+        path=_PATH,
+        summary="List reservations",
+        tag=TAG,
+        permission=Permission.READ,
+        answer_with=list_reservations,
+        answer=[ReservationDocument],
+        query=(
+            Query("product", "Only of this product (id or SKU)."),
+            Query("order_number", "Only for this order."),
+            Query("status", "Only with this status.", choices=("active", "consumed", "released")),
+            Query("source", "Only of this source."),
+            Query("lot_id", "Only backed by, or pinned to, this lot."),
+            Query("location", "Only at this location (code)."),
+            STORE,
+            *PAGED,
+        ),
+    ),
+    Route(
+        method="POST",
+        path=f"{_PATH}/batch",
+        summary="Reserve, release and fulfil up to 1,000 times at once",
+        about="All operations are decided in one transaction, in order. Atomic (the default): all or none; the "
+        "failure has the first refused operation's status and code, and `lines` names each.",
+        tag=TAG,
+        permission=Permission.RESERVE,
+        plan=plan_batch,
+        body=BatchBody,
+        answer=Results,
+        codes=(*_RESERVE_CODES, Code.RESERVATION_NOT_FOUND, Code.INSUFFICIENT_RESERVED, Code.RESERVATION_NOT_ACTIVE),
+        example={
+            "operations": [
+                {"op": "reserve", "product_id": "MUG-1", "quantity": 2, "order_number": "10234"},
+                {"op": "reserve", "product_id": "TEE-S", "quantity": 1, "order_number": "10234"},
+            ]
+        },
+        body_max=BATCH_MAX,
+    ),
+    Route(
+        method="GET",
+        path=f"{_PATH}/{{id}}",
+        summary="Read a reservation",
+        tag=TAG,
+        permission=Permission.READ,
+        answer_with=read_reservation,
+        answer=ReservationDocument,
+        codes=_NO_SUCH,
+    ),
+    Route(
+        method="PATCH",
+        path=f"{_PATH}/{{id}}",
+        summary="Change a reservation's quantity, expiry or priority",
+        about="`quantity` is the new total, not below what is consumed or released already; `expires_at` null means never.",
+        tag=TAG,
+        permission=Permission.RESERVE,
+        plan=plan_amend,
+        body=AmendBody,
+        answer=ReservationDocument,
+        codes=(
+            Code.RESERVATION_NOT_FOUND,
+            Code.INVALID_QUANTITY,
+            Code.INVALID_EXPIRY,
+            Code.INSUFFICIENT_STOCK,
+            Code.RESERVATION_NOT_ACTIVE,
+            Code.INVALID_STATE,
+        ),
+        example={"quantity": 3, "expires_at": None},
+    ),
+    Route(
+        method="POST",
+        path=f"{_PATH}/{{id}}/release",
+        summary="Give a reservation back, or a part of it",
+        about="The units go back to the lots that they came from.",
+        tag=TAG,
+        permission=Permission.RESERVE,
+        plan=plan_release,
+        body=ReleaseBody,
+        answer=ReservationDocument,
+        codes=_HOLD_CODES,
+        example={"quantity": 1, "reason": "customer changed their mind"},
+    ),
+    Route(
+        method="POST",
+        path=f"{_PATH}/{{id}}/fulfill",
+        summary="Consume a reservation, or a part of it",
+        about="The units leave their lots; what no stock backs yet cannot be consumed.",
+        tag=TAG,
+        permission=Permission.RESERVE,
+        plan=plan_fulfill,
+        body=FulfillBody,
+        answer=ReservationDocument,
+        codes=_HOLD_CODES,
+        example={"quantity": 1},
+    ),
+)

@@ -1,0 +1,422 @@
+"""The ASGI application: one request in, one answer out, as lean as it can be.
+
+    application = create_application(Holdfast.open("sqlite:///shop.db"))      # uvicorn runs it
+
+The order in which a request is judged is the order of the errors: unknown address or method, too large, who asks, may
+they, is it JSON of the right shape, what does the core say. Whatever goes wrong inside is a 500 with the request id and
+nothing else; the log has the rest. It refuses to know any route: they are data (web/api), or pages mounted beside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import unquote
+
+import structlog
+import uuid_utils
+
+from holdfast.access import Actor
+from holdfast.app import Forbidden, Holdfast
+from holdfast.core.order import ChangeAppointment
+from holdfast.core.rejection import Rejected
+from holdfast.db.directory import is_away
+from holdfast.executor import Overloaded, Reply, Unavailable
+from holdfast.reports import BadCursor
+from holdfast.web import problems
+from holdfast.web.api import ROUTES
+from holdfast.web.api.events import stream_events
+from holdfast.web.auth import Auth, Remembered
+from holdfast.web.body import canonical, decode, unprintable
+from holdfast.web.health import PUBLIC, PublicAnswer
+from holdfast.web.metrics import measure
+from holdfast.web.problems import Problem, invalid
+from holdfast.web.route import Call, Endpoint, Planned, Route, encode
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+READERS = 16
+"""Threads for reads: as many as the database has connections for them."""
+
+KEY_MAX = 255
+"""Longest Idempotency-Key."""
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+_KEY = re.compile(rb"[ -~]{1,255}")
+_JSON = re.compile(rb"application/(?:[a-z0-9.!#$&^_-]+\+)?json(?:\s*;\s*charset=\"?utf-?8\"?)?\s*", re.IGNORECASE)
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_NIL = "00000000-0000-0000-0000-000000000000"
+_PROBE = ChangeAppointment(_NIL, {})
+"""A command that is always refused and changes nothing: it only asks whether the key was answered before."""
+
+_JSON_TYPE = b"application/json"
+_PROBLEM_TYPE = problems.MEDIA_TYPE.encode()
+
+log = structlog.get_logger("holdfast.web")
+
+
+class ClientGone(Exception):  # noqa: N818 - nobody's error
+    """Whoever asked does not listen any more."""
+
+
+class Application:
+    """The ASGI application over one Holdfast."""
+
+    def __init__(self, shop: Holdfast, pages: Any = None, *, close_shop: bool = False) -> None:
+        self.shop = shop
+        self.auth = Auth(shop.database)
+        self.stopping = asyncio.Event()
+        self._pages = pages
+        self._close_shop = close_shop
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="holdfast-read")
+        self._stores = Remembered(lambda name: shop.reports.store(name[0], name[1]))
+        self._exact: dict[str, dict[str, Endpoint]] = {}
+        self._templates: list[tuple[re.Pattern[str], dict[str, Endpoint]]] = []
+        for route in ROUTES:
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        endpoint = Endpoint(route)
+        if "{" not in route.path:
+            self._exact.setdefault(route.path, {})[route.method] = endpoint
+            return
+        pattern = re.compile(_PARAMETER.sub(r"(?P<\1>[^/]+)", route.path))
+        for known, methods in self._templates:
+            if known.pattern == pattern.pattern:
+                methods[route.method] = endpoint
+                return
+        self._templates.append((pattern, {route.method: endpoint}))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of the ASGI server."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                self.stopping.set()
+                if self._close_shop:
+                    await asyncio.get_running_loop().run_in_executor(None, self.shop.close)
+                self._threads.shutdown(wait=False, cancel_futures=True)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    # One request ---------------------------------------------------------------------------------------------------
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = headers.get(b"x-request-id")
+        request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else str(uuid_utils.uuid7())
+        answer = _Answer(scope, send, request_id)
+        name = "other"
+        try:
+            endpoint, args = self._find(scope["path"], scope["method"])
+            if endpoint is not None:
+                name = endpoint.route.name
+                if type(endpoint) is Endpoint:
+                    await self._serve(endpoint, args, headers, scope, receive, answer)
+                else:
+                    public = await self._in_thread(endpoint.answer, self)
+                    await answer.send(public.status, public.body, public.media_type, public.headers)
+            elif self._pages is not None:
+                name = "page"
+                await self._pages(scope, receive, answer.pass_on)
+            else:
+                raise Problem("NOT_FOUND", "There is nothing at this address.")
+        except ClientGone:
+            answer.status = 499
+        except Exception as error:  # noqa: BLE001 - the last resort: every failure becomes an answer, and a log line
+            await self._refuse(error, answer, name)
+        measure(name, answer.status, time.perf_counter() - began)
+
+    def _find(self, path: str, method: str) -> tuple[Any, dict[str, str]]:
+        """The endpoint of an address and the parameters in its path; None when no route has the address."""
+        methods: dict[str, Any] | None = self._exact.get(path)
+        args: dict[str, str] = {}
+        if methods is None:
+            methods = PUBLIC.get(path)
+        if methods is None:
+            for pattern, candidates in self._templates:
+                match = pattern.fullmatch(path)
+                if match is not None:
+                    methods, args = candidates, match.groupdict()
+                    break
+            else:
+                if path.startswith("/api/") or path.startswith("/shopify/"):
+                    raise Problem("NOT_FOUND", "There is nothing at this address.")
+                return None, args
+        endpoint = methods.get("GET" if method == "HEAD" else method)
+        if endpoint is None:
+            allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
+            raise Problem(
+                problems.METHOD_NOT_ALLOWED, f"This address takes {allowed}.", headers={"Allow": allowed}
+            )
+        return endpoint, args
+
+    async def _serve(
+        self,
+        endpoint: Endpoint,
+        args: dict[str, str],
+        headers: dict[bytes, bytes],
+        scope: Scope,
+        receive: Receive,
+        answer: _Answer,
+    ) -> None:
+        route = endpoint.route
+        raw = b""
+        length = _length(headers, route.body_max)
+        if length is None and b"transfer-encoding" in headers:
+            raw = await _read(receive, route.body_max)
+        identity = await self.auth.identify(headers, scope["method"])
+        if length:
+            raw = await _read(receive, route.body_max)
+        actor = identity.actor
+        if route.permission is not None and not actor.has(route.permission):
+            raise Problem("FORBIDDEN", f"A {actor.role} may not do this: it needs {route.permission}.")
+        key = _idempotency_key(headers) if route.writes else None
+        call = Call(self.shop, actor, args, answer.request_id, key)
+        call.query = endpoint.query(scope["query_string"])
+        if b"x-store" in headers or "store_id" in call.query:
+            await self._narrow(call, headers)
+        if route.stream and b"text/event-stream" in headers.get(b"accept", b""):
+            await stream_events(self, call, headers, receive, answer)
+            return
+        if not route.writes:
+            assert route.answer_with is not None
+            await answer.send(200, encode(await self._in_thread(route.answer_with, call)))
+            return
+        _test_type(headers, raw, endpoint)
+        call.body = decode(endpoint.decoder, raw)
+        fingerprint = "" if key is None else _fingerprint(route.method, scope["path"], raw)
+        reply = await self._ask(call, route, fingerprint)
+        if type(reply.answer) is Rejected:
+            raise problems.problem_of(reply.answer)
+        assert reply.body is not None
+        extra: Headers = [(b"idempotent-replayed", b"true")] if reply.replayed else []
+        await answer.send(reply.status, b"" if reply.status == 204 else reply.body, extra=extra)
+
+    async def _ask(self, call: Call, route: Route, fingerprint: str) -> Reply:
+        """Make the call's command, give it, and wait for the reply."""
+        assert route.plan is not None
+        render = route.render
+        try:
+            planned = await self._in_thread(route.plan, call) if route.looks_up else route.plan(call)
+        except Problem as problem:
+            # What the call names may be gone because this very call was answered before.
+            if call.key is None or problem.status != 404:
+                raise
+            reply = await self.shop.ask(call.actor, _PROBE, key=call.key, fingerprint=fingerprint)
+            if not reply.replayed:
+                raise
+            return reply
+        if type(planned) is Planned:
+            planned, render = planned.command, planned.render
+        return await self.shop.ask(
+            call.actor, planned, key=call.key, fingerprint=fingerprint, render=render, status=route.status
+        )
+
+    async def _narrow(self, call: Call, headers: dict[bytes, bytes]) -> None:
+        """Act in one store only: the one that X-Store or `store_id` names."""
+        names = [call.query.get("store_id"), headers.get(b"x-store")]
+        ids = []
+        for name in names:
+            if name is None:
+                continue
+            text = name if isinstance(name, str) else name.decode("latin-1")
+            if not text or len(text) > 200 or unprintable(text):
+                raise invalid("X-Store", "is not the id or code of a store.")
+            store = await self._stores.get((call.actor.org_id, text))
+            if store is None:
+                raise Problem("STORE_NOT_FOUND", f"Store {text!r} does not exist.")
+            ids.append(store["id"])
+        if len(set(ids)) > 1 or (call.stores is not None and not call.stores.issuperset(ids)):
+            raise Problem("FORBIDDEN", "You may not act in that store.")
+        call.store_id = ids[0]
+        call.stores = frozenset(ids[:1])
+        actor = call.actor
+        call.actor = Actor(actor.org_id, actor.name, actor.role, (ids[0],))
+
+    async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, argument)
+
+    # When the answer is no -----------------------------------------------------------------------------------------
+
+    async def _refuse(self, error: Exception, answer: _Answer, name: str) -> None:
+        problem = _problem(error)
+        if problem is None:
+            log.error("request failed", request_id=answer.request_id, route=name, exc_info=error)
+            problem = Problem(
+                problems.INTERNAL_ERROR, f"Something went wrong on our side. Reference: {answer.request_id}"
+            )
+        elif problem.status == 503:
+            log.warning("unavailable", request_id=answer.request_id, route=name, reason=str(error)[:500])
+        if answer.started:
+            return
+        document = problems.problem_document(problem.code, problem.detail, answer.request_id, problem.numbers)
+        extra = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+        if problem.status == 413:
+            extra.append((b"connection", b"close"))
+        await answer.send(problem.status, encode(document), _PROBLEM_TYPE, extra)
+
+
+class _Answer:
+    """The response of one request: sent once, with the request id, to a client that may be gone."""
+
+    __slots__ = ("_head", "_send", "request_id", "started", "status")
+
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+        self.request_id = request_id
+        self.started = False
+        self.status = 0
+        self._send = send
+        self._head = scope["method"] == "HEAD"
+
+    async def send(
+        self, status: int, body: bytes, media_type: bytes = _JSON_TYPE, extra: Headers | tuple[()] = ()
+    ) -> None:
+        """Send the whole response."""
+        headers: Headers = [(b"x-request-id", self.request_id.encode()), *extra]
+        if status != 204:
+            headers.append((b"content-type", media_type))
+            headers.append((b"content-length", b"%d" % len(body)))
+        await self.pass_on({"type": "http.response.start", "status": status, "headers": headers})
+        await self.pass_on({"type": "http.response.body", "body": b"" if self._head else body})
+
+    async def pass_on(self, message: Message) -> None:
+        """Send one message; a page's response gets the request id here."""
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            headers = list(message.get("headers", ()))
+            if not any(name == b"x-request-id" for name, _ in headers):
+                message = {**message, "headers": [*headers, (b"x-request-id", self.request_id.encode())]}
+        try:
+            await self._send(message)
+        except OSError:
+            raise ClientGone from None
+
+
+def _problem(error: Exception) -> Problem | None:
+    """The problem that an exception means, or None when it is a bug."""
+    match error:
+        case Problem():
+            return error
+        case Forbidden():
+            return Problem("FORBIDDEN", str(error))
+        case BadCursor():
+            return invalid("cursor", "is not a cursor of this list.")
+        case Overloaded() | Unavailable():
+            wait = str(error.retry_after)
+            return Problem(
+                problems.UNAVAILABLE,
+                "Too much is waiting to be done." if isinstance(error, Overloaded) else "The database is away.",
+                numbers={"retry_after": error.retry_after},
+                headers={"Retry-After": wait},
+            )
+    if is_away(error):
+        return Problem(
+            problems.UNAVAILABLE, "The database is away.", numbers={"retry_after": 2}, headers={"Retry-After": "2"}
+        )
+    return None
+
+
+def _length(headers: dict[bytes, bytes], body_max: int) -> int | None:
+    """The announced length of the body, refused when it is too large; None when none is announced."""
+    text = headers.get(b"content-length")
+    if text is None:
+        return None
+    if not text.isdigit() or len(text) > 18:
+        raise invalid("Content-Length", "is not a number.")
+    length = int(text)
+    if length > body_max:
+        raise too_large(body_max)
+    return length
+
+
+async def _read(receive: Receive, body_max: int) -> bytes:
+    """The body, up to its limit."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(body) > body_max:
+            raise too_large(body_max)
+        return body
+    parts, size = [body], len(body)
+    while True:
+        if size > body_max:
+            raise too_large(body_max)
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if not message.get("more_body", False) and size <= body_max:
+            return b"".join(parts)
+
+
+def too_large(body_max: int) -> Problem:
+    """The body is larger than the route takes."""
+    return Problem(
+        problems.PAYLOAD_TOO_LARGE, f"The body may have at most {body_max} bytes.", numbers={"limit": body_max}
+    )
+
+
+def _idempotency_key(headers: dict[bytes, bytes]) -> str | None:
+    key = headers.get(b"idempotency-key")
+    if key is None:
+        return None
+    if not _KEY.fullmatch(key):
+        raise invalid("Idempotency-Key", f"must be 1 to {KEY_MAX} printable ASCII characters.")
+    return key.decode()
+
+
+def _test_type(headers: dict[bytes, bytes], raw: bytes, endpoint: Endpoint) -> None:
+    """A body must say that it is JSON."""
+    if not raw:
+        if endpoint.needs_body:
+            raise invalid("", "A JSON body is needed.")
+        return
+    media_type = headers.get(b"content-type", b"")
+    if media_type != _JSON_TYPE and not _JSON.fullmatch(media_type):
+        raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8.")
+
+
+def _fingerprint(method: str, path: str, raw: bytes) -> str:
+    """What makes two requests the same: method, path, and the JSON whatever way it is written."""
+    return hashlib.sha256(b"%b %b\n%b" % (method.encode(), unquote(path).encode(), canonical(raw))).hexdigest()
+
+
+def create_application(shop: Holdfast, config: Any = None, *, close_shop: bool = False) -> Application:
+    """The application over `shop`; `config` is the settings object, of which the pages read what they need.
+
+    With `close_shop` the end of the server's lifespan closes the shop: what was accepted is answered first.
+    """
+    from holdfast.web.pages_mount import mounted_pages
+
+    application = Application(shop, close_shop=close_shop)
+    application._pages = mounted_pages(application, config)
+    return application
+
+
+__all__ = ["Application", "PublicAnswer", "create_application"]

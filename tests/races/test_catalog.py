@@ -1,0 +1,236 @@
+"""Products, places and levels that appear and change while others sell."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+
+from holdfast.core.catalog import Add, Change, Remove
+from holdfast.core.counting import SetStock
+from holdfast.core.receiving import Receive, ReceiptLine
+from holdfast.core.rejection import Rejected
+from holdfast.db import session
+from tests.races.stand import (
+    ANSWER_SECONDS,
+    Tally,
+    assert_books,
+    at_once,
+    buy,
+    do,
+    found,
+    in_processes,
+    open_shop,
+    outcome_of,
+    rush,
+    stock_up,
+)
+
+
+def test_catalog_changes_while_selling_lose_no_sale(database_url):
+    """Policies change, places come, SKUs are added from a second executor while the first one sells out."""
+    with open_shop(database_url, batch_max=20) as shop, open_shop(database_url) as office:
+        actor = found(shop)
+        product = stock_up(shop, actor, "MUG-1", 300)
+        store_id = do(office, actor, Add("store", {"code": "EXTRA", "name": "Extra"})).id
+        outcomes = []
+
+        def sell() -> None:
+            commands = [buy("MUG-1", f"o-{n}", location=None if n % 2 else "MAIN") for n in range(900)]
+            outcomes.extend(rush(shop, actor, commands, threads=8))
+
+        def change() -> None:
+            for n in range(40):
+                fields = {"title": f"Mug {n}", "reorder_point": n, "preorder_limit": n}
+                do(office, actor, Change("product", product.id, fields))
+                do(office, actor, Add("location", {"code": f"BIN-{n}", "store_id": store_id, "kind": "bin"}))
+                do(office, actor, Add("product", {"sku": f"NEW-{n}", "title": "New"}))
+
+        at_once([sell, change])
+
+        tally = Tally(outcomes)
+        assert (tally.accepted, tally.failed) == (300, [])
+        assert assert_books(shop, actor).reserved() == 300
+
+
+def test_a_policy_that_changes_in_mid_rush_holds_from_then_on(database_url):
+    """`backorder` turned to `deny`: no hold that began after the change was answered is backordered."""
+    with open_shop(database_url, batch_max=10) as shop, open_shop(database_url) as office:
+        actor = found(shop)
+        product = stock_up(shop, actor, "MUG-1", 50, oversell="backorder")
+        changed = threading.Event()
+        late = []
+
+        def sell(first: int) -> None:
+            for n in range(first, 4000, 8):
+                after = changed.is_set()
+                one = outcome_of(shop.submit(actor, buy("MUG-1", f"o-{n}")))
+                if after:
+                    late.append(one)
+                if len(late) > 100:
+                    return
+
+        def change() -> None:
+            while assert_books(office, actor).reserved() < 50:
+                pass
+            do(office, actor, Change("product", product.id, {"oversell": "deny"}))
+            changed.set()
+
+        at_once([*(lambda first=first: sell(first) for first in range(8)), change])
+
+        tally = Tally(late)
+        assert not tally.failed
+        assert tally.accepted == 0, "a hold was backordered after the policy forbade it"
+        assert len(late) > 100
+        assert_books(shop, actor)
+
+
+def test_a_level_that_two_processes_begin_at_once_is_one_level(database_url):
+    """Both receive the same products at a place where they never were."""
+    with open_shop(database_url) as shop:
+        actor = found(shop)
+        for n in range(5):
+            stock_up(shop, actor, f"MUG-{n}", 0)
+            job = {"job": "receive", "sku": f"MUG-{n}", "location": "EAST", "times": 60, "units": 2}
+            if n == 0:
+                told = in_processes(database_url, actor, [job, job])
+                assert [(len(one["accepted"]), one["failed"]) for one in told] == [(60, []), (60, [])]
+        with open_shop(database_url) as other:
+            for n in range(1, 5):
+                commands = [Receive("EAST", (ReceiptLine(f"MUG-{n}", 2, "1.00"),))] * 120
+                tally = Tally(rush([shop, other], actor, commands))
+                assert (tally.accepted, tally.failed) == (120, [])
+
+        books = assert_books(shop, actor)
+        assert Counter(level["on_hand"] for level in books.levels) == {240: 5}
+
+
+def test_a_level_that_another_begins_between_lock_and_load(postgres_url, monkeypatch):
+    """The lock finds no level; before its lots are read somebody else made it: nobody fails, nothing is lost."""
+    with open_shop(postgres_url) as slow, open_shop(postgres_url) as quick:
+        actor = found(slow)
+        stock_up(slow, actor, "MUG-1", 0)
+        do(slow, actor, SetStock("MUG-1", "MAIN", 0))  # the product is known here, so only the batch itself waits
+        # The statement's snapshot is taken before it waits, so it cannot see what is committed meanwhile.
+        pause = "(SELECT pg_sleep(0.6)::text) IS NOT NULL AND "
+        monkeypatch.setattr(session, "_PG_LOCK", session._PG_LOCK.replace("WHERE ", f"WHERE {pause}", 1))
+        waiting = slow.submit(actor, Receive("EAST", (ReceiptLine("MUG-1", 3, "1.00"),)))
+        while not _runs(quick, "pg_sleep"):
+            pass
+        monkeypatch.undo()
+        do(quick, actor, Receive("EAST", (ReceiptLine("MUG-1", 5, "1.00"),)))
+
+        one = outcome_of(waiting)
+
+        assert Tally([one]).accepted == 1, one
+        assert assert_books(slow, actor).on_hand() == 8
+
+
+def _runs(shop, text):
+    with shop.database.reading() as connection:
+        found_rows = connection.exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE %s "
+            "AND pid <> pg_backend_pid()",
+            (f"%{text}%",),
+        )
+        return found_rows.scalar()
+
+
+def test_precision_and_the_first_receipt_from_two_processes(database_url):
+    """Precision is fixed by the first entry: whoever comes second is refused, so no quantity changes its meaning."""
+    with open_shop(database_url) as shop:
+        actor = found(shop)
+        products = [stock_up(shop, actor, f"SILK-{n}", 0) for n in range(80)]
+        jobs = [
+            {"job": "change_precision", "products": [product.id for product in products], "precision": 2},
+            {"job": "receive_first", "skus": [product.sku for product in products], "location": "MAIN"},
+        ]
+
+        changed, received = in_processes(database_url, actor, jobs)
+
+        assert changed["failed"] == received["failed"] == []
+        assert len(received["accepted"]) == 80
+        books = assert_books(shop, actor)
+        on_hand = {level["product_id"]: level["on_hand"] for level in books.levels}
+        for product in products:
+            expected = 100 if product.id in changed["accepted"] else 1
+            assert on_hand[product.id] == expected, f"{product.sku}: one unit became {on_hand[product.id]}"
+
+
+@pytest.mark.parametrize("rival", ["precision", "removal"])
+def test_a_catalog_change_that_looked_before_the_first_entry_was_committed(postgres_url, monkeypatch, rival):
+    """The change has seen no stock and waits before its commit; the receipt comes; exactly one of them stands."""
+    with open_shop(postgres_url) as office, open_shop(postgres_url) as dock:
+        actor = found(office)
+        product = stock_up(office, actor, "SILK-1", 0)
+        store_id = do(office, actor, Add("store", {"code": "EXTRA", "name": "Extra"})).id
+        place = do(office, actor, Add("location", {"code": "ATTIC", "store_id": store_id}))
+        if rival == "removal":  # a level that is there already, and empty
+            do(dock, actor, Receive("ATTIC", (ReceiptLine("SILK-1", 1, "1.00"),)))
+            do(dock, actor, SetStock("SILK-1", "ATTIC", 0))
+            command = Remove("location", place.id)
+        else:
+            command = Change("product", product.id, {"precision": 2})
+        looked, go_on = threading.Event(), threading.Event()
+        real = session.PostgresSession.finish
+
+        def finish(self, writes, *, expected_version):
+            if any("catalog_version + 1" in write.sql for write in writes):
+                looked.set()
+                go_on.wait(2)
+            return real(self, writes, expected_version=expected_version)
+
+        monkeypatch.setattr(session.PostgresSession, "finish", finish)
+        change = office.submit(actor, command)
+        assert looked.wait(ANSWER_SECONDS)
+        receipt = dock.submit(actor, Receive("ATTIC", (ReceiptLine("SILK-1", 1, "1.00"),)))
+        threading.Timer(0.5, go_on.set).start()  # either order is right, waiting for each other as well
+
+        changed, received = outcome_of(change).answer, outcome_of(receipt).answer
+
+        units = sum(level["on_hand"] for level in assert_books(office, actor).levels)
+        if rival == "removal":
+            assert isinstance(changed, Rejected) != isinstance(received, Rejected), "stock lies at a removed location"
+        elif isinstance(changed, Rejected):
+            assert units == 1
+        else:
+            assert units == 100, f"a receipt of 1 became {units} smallest units of a product with two places"
+
+
+def test_a_place_is_removed_or_filled_never_both(database_url):
+    """Two executors: one removes empty places, the other sends the first goods there."""
+    with open_shop(database_url) as office, open_shop(database_url) as dock:
+        actor = found(office)
+        stock_up(office, actor, "MUG-1", 0)
+        store_id = do(office, actor, Add("store", {"code": "EXTRA", "name": "Extra"})).id
+        places = [do(office, actor, Add("location", {"code": f"BIN-{n}", "store_id": store_id})) for n in range(40)]
+        removed, filled = [], []
+
+        def remove() -> None:
+            for place in places:
+                removed.append(outcome_of(office.submit(actor, Remove("location", place.id))))
+
+        def fill() -> None:
+            for place in places:
+                command = Receive(place.code, (ReceiptLine("MUG-1", 1, "1.00"),))
+                filled.append(outcome_of(dock.submit(actor, command)))
+
+        at_once([remove, fill])
+
+        for place, gone, came in zip(places, removed, filled, strict=True):
+            assert Tally([gone, came]).accepted == 1, f"{place.code}: {gone} {came}"
+        assert assert_books(office, actor).on_hand() == Tally(filled).accepted
+
+
+def test_one_name_is_given_once(database_url):
+    """The same SKU and the same location code from many threads and two executors."""
+    with open_shop(database_url) as shop, open_shop(database_url) as other:
+        actor = found(shop)
+        store_id = do(shop, actor, Add("store", {"code": "EXTRA", "name": "Extra"})).id
+        commands = [Add("product", {"sku": f"SKU-{n % 10}", "title": str(n)}) for n in range(100)]
+        commands += [Add("location", {"code": f"BIN-{n % 10}", "store_id": store_id}) for n in range(100)]
+
+        tally = Tally(rush([shop, other], actor, commands))
+
+        assert (tally.accepted, tally.refused, tally.failed) == (20, {"ALREADY_EXISTS": 180}, [])
