@@ -24,7 +24,7 @@ import structlog
 import uuid_utils
 
 from holdfast import metrics
-from holdfast.core.decide import Command, Together, decide, needs
+from holdfast.core.decide import Command, Together, changes_catalog, decide, needs
 from holdfast.core.recall import settle
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.stock import Caller, Catalog, Missing, Stock, Want
@@ -354,6 +354,8 @@ class Batch:
 
     def _load(self, catalog: Catalog, wants: set[Want]) -> tuple[Stock, dict[str, Answered]]:
         keys = [submission.key for submission in self.submissions if submission.key is not None]
+        if any(changes_catalog(submission.command) for submission in self.submissions):
+            catalog = catalog.copy()
         stock, loaded = begin(self.session, self.org_id, catalog, wants, keys, _new_id)
         if loaded.version != catalog.settings.catalog_version:
             self.catalogs.forget(self.org_id)

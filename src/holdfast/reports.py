@@ -17,29 +17,38 @@ None. Cursors are opaque; one that was not given out is a `BadCursor`.
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-import msgspec
-
+from holdfast.core.document import product_fields
 from holdfast.core.number import Number
+from holdfast.core.stock import Catalog
 from holdfast.db.engine import Database
+from holdfast.db.queries import (
+    audit,
+    documents,
+    events,
+    ledger,
+    levels,
+    lots,
+    overview,
+    products,
+    records,
+    reservations,
+    settling,
+    trace,
+)
+from holdfast.db.queries.catalog import Catalogs, places_of, product_of, store_of
+from holdfast.db.queries.paging import EMPTY, LIMIT_MAX, BadCursor, Json, Page
 
-Json = dict[str, Any]
+__all__ = ["LIMIT_DEFAULT", "LIMIT_MAX", "BadCursor", "Json", "Page", "Reports", "Stores"]
+
 Stores = frozenset[str] | None
 
 LIMIT_DEFAULT = 50
-LIMIT_MAX = 200
+"""Items of a page when nobody says."""
 
-
-class BadCursor(ValueError):
-    """The cursor is not one that this list gave out."""
-
-
-class Page(msgspec.Struct, frozen=True, gc=False):
-    """One page of a list; `next_cursor` is None at its end."""
-
-    items: list[Json]
-    next_cursor: str | None
+T = TypeVar("T")
 
 
 class Reports:
@@ -47,20 +56,29 @@ class Reports:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._catalogs = Catalogs()
+
+    def _read(self, org_id: str, otherwise: T, answer: Callable[[Any, Catalog], T]) -> T:
+        """An answer from one consistent view, or `otherwise` when there is no such organisation."""
+        with self.database.reading() as connection:
+            catalog = self._catalogs.of(connection, org_id)
+            return otherwise if catalog is None else answer(connection, catalog)
 
     # Organisation --------------------------------------------------------------------------------------------------
 
     def settings(self, org_id: str) -> Json | None:
         """The organisation's settings."""
-        raise NotImplementedError
+        return self._read(org_id, None, lambda _, catalog: records.settings_fields(catalog.settings))
 
-    def stores(self, org_id: str, *, stores: Stores = None, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:
+    def stores(
+        self, org_id: str, *, stores: Stores = None, cursor: str | None = None, limit: int = LIMIT_DEFAULT
+    ) -> Page:
         """Active stores: `{id, code, name, timezone, active, created_at, updated_at}`."""
-        raise NotImplementedError
+        return self._read(org_id, EMPTY, lambda _, catalog: records.stores(catalog, stores, cursor, limit))
 
     def store(self, org_id: str, ref: str, *, stores: Stores = None) -> Json | None:
         """A store by id or code."""
-        raise NotImplementedError
+        return self._read(org_id, None, lambda _, catalog: records.store(catalog, ref, stores))
 
     def locations(
         self,
@@ -72,33 +90,45 @@ class Reports:
         limit: int = LIMIT_DEFAULT,
     ) -> Page:
         """Active locations, of one store (id or code) if given; `reorder_points` by SKU."""
-        raise NotImplementedError
+        return self._read(
+            org_id,
+            EMPTY,
+            lambda connection, catalog: records.locations(
+                connection, catalog, places_of(catalog, stores=stores, store=store), cursor, limit
+            ),
+        )
 
     def location(self, org_id: str, ref: str, *, stores: Stores = None) -> Json | None:
         """A location by id or code (any case)."""
-        raise NotImplementedError
+        return self._read(org_id, None, lambda connection, catalog: records.location(connection, catalog, ref, stores))
 
     def users(self, org_id: str, *, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:
         """Active users: `{id, email, role, stores, has_pin, active, created_at, updated_at}`."""
-        raise NotImplementedError
+        return self._read(org_id, EMPTY, lambda connection, _: records.users(connection, org_id, cursor, limit))
 
     def user(self, org_id: str, user_id: str) -> Json | None:
         """A user, active or not."""
-        raise NotImplementedError
+        return self._read(org_id, None, lambda connection, _: records.user(connection, org_id, user_id))
 
     def api_keys(self, org_id: str, *, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:
         """Active API keys: `{id, name, role, stores, active, created_at, updated_at}`, never the key."""
-        raise NotImplementedError
+        return self._read(org_id, EMPTY, lambda connection, _: records.api_keys(connection, org_id, cursor, limit))
 
     def api_key(self, org_id: str, key_id: str) -> Json | None:
         """An API key, active or not."""
-        raise NotImplementedError
+        return self._read(org_id, None, lambda connection, _: records.api_key(connection, org_id, key_id))
 
     # Products ------------------------------------------------------------------------------------------------------
 
     def product(self, org_id: str, ref: str, *, stores: Stores = None, now: int | None = None) -> Json | None:
         """A product by id or SKU with `total_quantity, total_reserved, total_available, backordered`."""
-        raise NotImplementedError
+
+        def answer(connection: Any, catalog: Catalog) -> Json | None:
+            found = product_of(connection, org_id, ref)
+            places = places_of(catalog, stores=stores)
+            return None if found is None else products.describe(connection, catalog, [found], places, _now(now))[0]
+
+        return self._read(org_id, None, answer)
 
     def products(
         self,
@@ -113,15 +143,36 @@ class Reports:
         now: int | None = None,
     ) -> Page:
         """Products with totals; `search` is part of a title, SKU or GTIN, in any case."""
-        raise NotImplementedError
+        return self._read(
+            org_id,
+            EMPTY,
+            lambda connection, catalog: products.listed(
+                connection,
+                catalog,
+                active=active,
+                search=search,
+                sku=sku,
+                places=places_of(catalog, stores=stores),
+                cursor=cursor,
+                limit=limit,
+                now=_now(now),
+            ),
+        )
 
     def product_by_code(self, org_id: str, *, gtin: str | None = None, sku: str | None = None) -> Json | None:
         """The product that a scan means, without totals: by GTIN (8 to 14 digits, zeros in front ignored) or SKU."""
-        raise NotImplementedError
+
+        def answer(connection: Any, catalog: Catalog) -> Json | None:
+            found = products.by_code(connection, catalog, gtin, sku)
+            return None if found is None else product_fields(found, catalog.settings)
+
+        return self._read(org_id, None, answer)
 
     def product_summary(self, org_id: str, ref: str, *, stores: Stores = None, now: int | None = None) -> Json | None:
         """`{product_id, sku, title, unlimited, total_..., backordered, locations: [entry]}` of a product (id or SKU)."""
-        raise NotImplementedError
+        return self._read(
+            org_id, None, lambda connection, catalog: levels.summary(connection, catalog, ref, stores, _now(now))
+        )
 
     # Levels --------------------------------------------------------------------------------------------------------
 
@@ -145,15 +196,40 @@ class Reports:
 
         `as_of` (microseconds) shows the levels that existed then as they stood then; without it, the listed ones.
         """
-        raise NotImplementedError
+        wanted = levels.Filter(
+            product=product,
+            location=location,
+            store=store,
+            search=search,
+            low_stock=low_stock,
+            threshold=threshold,
+            stores=stores,
+        )
+        return self._read(
+            org_id,
+            EMPTY,
+            lambda connection, catalog: levels.listed(
+                connection, catalog, wanted, as_of=as_of, cursor=cursor, limit=limit, now=_now(now)
+            ),
+        )
 
     def level(self, org_id: str, level_id: str, *, stores: Stores = None, now: int | None = None) -> Json | None:
         """An inventory entry by id, also when it is not listed any more (`listed` is not part of it)."""
-        raise NotImplementedError
+
+        def answer(connection: Any, catalog: Catalog) -> Json | None:
+            found = levels.one(connection, catalog, level_id, stores)
+            return None if found is None else levels.describe(connection, catalog, [found], _now(now))[0]
+
+        return self._read(org_id, None, answer)
 
     def level_key(self, org_id: str, level_id: str, *, stores: Stores = None) -> tuple[str, str] | None:
         """(product id, location id) of a listed inventory entry."""
-        raise NotImplementedError
+
+        def answer(connection: Any, catalog: Catalog) -> tuple[str, str] | None:
+            found = levels.one(connection, catalog, level_id, stores)
+            return None if found is None or not found.listed else (found.product_id, found.location_id)
+
+        return self._read(org_id, None, answer)
 
     def low_stock(
         self,
@@ -165,21 +241,40 @@ class Reports:
         now: int | None = None,
     ) -> list[Json]:
         """All entries at sellable locations at or below their threshold (or the one given), emptiest first."""
-        raise NotImplementedError
+        wanted = levels.Filter(store=store, stores=stores, threshold=threshold)
+        return self._read(
+            org_id, [], lambda connection, catalog: levels.low_stock(connection, catalog, wanted, _now(now))
+        )
 
     def inventory_stats(
         self, org_id: str, *, store: str | None = None, stores: Stores = None, now: int | None = None
     ) -> Json:
         """`{total_entries, total_quantity, total_reserved, total_available, low_stock_count, ...}`."""
-        raise NotImplementedError
+        return self._read(
+            org_id,
+            {},
+            lambda connection, catalog: overview.stats(
+                connection, catalog, places_of(catalog, stores=stores, store=store), _now(now)
+            ),
+        )
 
     def stores_overview(self, org_id: str, *, stores: Stores = None) -> list[Json]:
         """`{store_id, store_name, total_entries, total_quantity}` of each store with inventory."""
-        raise NotImplementedError
+        return self._read(
+            org_id,
+            [],
+            lambda connection, catalog: overview.by_store(connection, catalog, places_of(catalog, stores=stores)),
+        )
 
     def locations_overview(self, org_id: str, *, store: str | None = None, stores: Stores = None) -> list[Json]:
         """`{location, store_id, total_quantity}` of each location with inventory."""
-        raise NotImplementedError
+        return self._read(
+            org_id,
+            [],
+            lambda connection, catalog: overview.by_location(
+                connection, catalog, places_of(catalog, stores=stores, store=store)
+            ),
+        )
 
     def store_inventory(
         self,
@@ -192,7 +287,20 @@ class Reports:
         now: int | None = None,
     ) -> Json | None:
         """`{store_id, store_name, total_entries, total_quantity, items: [entry], next_cursor}` of a store (id, code)."""
-        raise NotImplementedError
+
+        def answer(connection: Any, catalog: Catalog) -> Json | None:
+            found = store_of(catalog, store)
+            if found is None or (stores is not None and found.id not in stores):
+                return None
+            wanted = levels.Filter(store=found.id)
+            page = levels.listed(connection, catalog, wanted, as_of=None, cursor=cursor, limit=limit, now=_now(now))
+            return {
+                **overview.of_store(connection, catalog, found),
+                "items": page.items,
+                "next_cursor": page.next_cursor,
+            }
+
+        return self._read(org_id, None, answer)
 
     # Reservations --------------------------------------------------------------------------------------------------
 
@@ -213,13 +321,33 @@ class Reports:
         now: int | None = None,
     ) -> Page:
         """Reservations; a dead one is shown and found as released (or consumed). `lot_id`: backed by or pinned to it."""
-        raise NotImplementedError
+        wanted = reservations.Filter(
+            product=product,
+            order_number=order_number,
+            status=status,
+            source=source,
+            lot_id=lot_id,
+            location=location,
+            reserved_for_id=reserved_for_id,
+            stores=stores,
+        )
+        return self._read(
+            org_id,
+            EMPTY,
+            lambda connection, catalog: reservations.listed(
+                connection, catalog, wanted, cursor=cursor, limit=limit, now=_now(now)
+            ),
+        )
 
     def reservation(
         self, org_id: str, reservation_id: str, *, stores: Stores = None, now: int | None = None
     ) -> Json | None:
         """A reservation by id."""
-        raise NotImplementedError
+        return self._read(
+            org_id,
+            None,
+            lambda connection, catalog: reservations.one(connection, catalog, reservation_id, stores, _now(now)),
+        )
 
     # Ledger and lots -----------------------------------------------------------------------------------------------
 
@@ -241,7 +369,23 @@ class Reports:
         limit: int = LIMIT_DEFAULT,
     ) -> Page:
         """Ledger entries (SPEC section 6) with `from_ <= created_at < to`, in microseconds."""
-        raise NotImplementedError
+        wanted = ledger.Filter(
+            product=product,
+            location=location,
+            lot_id=lot_id,
+            order_number=order_number,
+            ref_type=ref_type,
+            source=source,
+            actor=actor,
+            from_=from_,
+            to=to,
+            stores=stores,
+        )
+        return self._read(
+            org_id,
+            EMPTY,
+            lambda connection, catalog: ledger.listed(connection, catalog, wanted, cursor=cursor, limit=limit),
+        )
 
     def lots(
         self,
@@ -257,20 +401,31 @@ class Reports:
         limit: int = LIMIT_DEFAULT,
     ) -> Page:
         """A row per lot and location; `in_stock` leaves out those without units."""
-        raise NotImplementedError
+        wanted = lots.Filter(
+            product=product, location=location, lot_code=lot_code, status=status, in_stock=in_stock, stores=stores
+        )
+        return self._read(
+            org_id,
+            EMPTY,
+            lambda connection, catalog: lots.listed(connection, catalog, wanted, cursor=cursor, limit=limit),
+        )
 
     def lot(self, org_id: str, lot_id: str, *, stores: Stores = None) -> Json | None:
         """`{id, lot_code, product_id, sku, ..., on_hand, reserved, value, locations: [row per location]}`."""
-        raise NotImplementedError
+        return self._read(org_id, None, lambda connection, catalog: lots.one(connection, catalog, lot_id, stores))
 
     def trace(self, org_id: str, lot_id: str, *, stores: Stores = None, now: int | None = None) -> Json | None:
         """`{lot, received, on_hand, held, sold, returned}`: where a lot came from, lies, and went."""
-        raise NotImplementedError
+        return self._read(
+            org_id, None, lambda connection, catalog: trace.of_lot(connection, catalog, lot_id, stores, _now(now))
+        )
 
     def order_lots(self, org_id: str, order_number: str, *, stores: Stores = None) -> list[Json] | None:
         """The lots that an order got: `{lot_id, lot_code, product_id, sku, location, source, quantity, held, sold,
         returned}` each; None when nothing is known of the order."""
-        raise NotImplementedError
+        return self._read(
+            org_id, None, lambda connection, catalog: trace.of_order(connection, catalog, order_number, stores)
+        )
 
     # Documents -----------------------------------------------------------------------------------------------------
 
@@ -285,11 +440,19 @@ class Reports:
         limit: int = LIMIT_DEFAULT,
     ) -> Page:
         """Counts, drafts included."""
-        raise NotImplementedError
+        return self._read(
+            org_id,
+            EMPTY,
+            lambda connection, catalog: documents.counts(
+                connection, catalog, status=status, location=location, stores=stores, cursor=cursor, limit=limit
+            ),
+        )
 
     def count(self, org_id: str, count_id: str, *, stores: Stores = None) -> Json | None:
         """A count."""
-        raise NotImplementedError
+        return self._read(
+            org_id, None, lambda connection, catalog: documents.count(connection, catalog, count_id, stores)
+        )
 
     def transfers(
         self,
@@ -301,21 +464,31 @@ class Reports:
         limit: int = LIMIT_DEFAULT,
     ) -> Page:
         """Transfers from or to the stores."""
-        raise NotImplementedError
+        return self._read(
+            org_id,
+            EMPTY,
+            lambda connection, catalog: documents.transfers(
+                connection, catalog, status=status, stores=stores, cursor=cursor, limit=limit
+            ),
+        )
 
     def transfer(self, org_id: str, transfer_id: str, *, stores: Stores = None) -> Json | None:
         """A transfer."""
-        raise NotImplementedError
+        return self._read(
+            org_id, None, lambda connection, catalog: documents.transfer(connection, catalog, transfer_id, stores)
+        )
 
     def appointments(
         self, org_id: str, *, status: str | None = None, cursor: str | None = None, limit: int = LIMIT_DEFAULT
     ) -> Page:
         """Appointments."""
-        raise NotImplementedError
+        return self._read(
+            org_id, EMPTY, lambda connection, _: records.appointments(connection, org_id, status, cursor, limit)
+        )
 
     def appointment(self, org_id: str, appointment_id: str) -> Json | None:
         """An appointment."""
-        raise NotImplementedError
+        return self._read(org_id, None, lambda connection, _: records.appointment(connection, org_id, appointment_id))
 
     # What happened -------------------------------------------------------------------------------------------------
 
@@ -336,24 +509,30 @@ class Reports:
 
         A line of the ledger has kind `stock`, its `ref_type` as action, the level's id, and the entry as changes.
         """
-        raise NotImplementedError
+        wanted = audit.Filter(actor=actor, kind=kind, action=action, record_id=record_id, from_=from_, to=to)
+        return self._read(
+            org_id,
+            EMPTY,
+            lambda connection, catalog: audit.listed(connection, catalog, wanted, cursor=cursor, limit=limit),
+        )
 
     def events(self, org_id: str, *, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:
         """Events after the cursor (None: from the beginning), oldest first; `next_cursor` is never None.
 
         Numbers what committed meanwhile first (decision 0005), so the cursor never skips an event.
         """
-        raise NotImplementedError
+        return events.listed(self.database, org_id, cursor, limit)
 
     def events_end(self, org_id: str) -> str:
         """The cursor after the newest event: what somebody who only wants what comes next begins with."""
-        raise NotImplementedError
+        return events.end(self.database, org_id)
 
     # For the sweeper -----------------------------------------------------------------------------------------------
 
     def due(self, now: int | None = None, limit: int = 1000) -> list[tuple[str, list[tuple[str, str]]]]:
         """(organisation, [(product id, location id), ...]) of at most `limit` levels with expired holds or lots."""
-        raise NotImplementedError
+        with self.database.reading() as connection:
+            return settling.due(connection, _now(now), limit)
 
 
 def _now(now: int | None) -> int:

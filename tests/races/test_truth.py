@@ -37,14 +37,16 @@ def test_counts_below_the_reserved_race_with_consumes(database_url):
 
         def count() -> None:
             for _ in range(12):
-                counts.append(do(other, actor, AdjustStock("MUG-1", "MAIN", -3)))
-            counts.append(do(other, actor, Count("MAIN", (CountLine("MUG-1", 5),))))
+                counts.append(outcome_of(other.submit(actor, AdjustStock("MUG-1", "MAIN", -3))))
+            counts.append(outcome_of(other.submit(actor, Count("MAIN", (CountLine("MUG-1", 5),)))))
 
         at_once([*(lambda first=first: consume(first) for first in range(4)), count])
 
         tally = Tally(sold)
         assert not tally.failed
         assert set(tally.refused) <= {"INSUFFICIENT_RESERVED"}
+        assert not Tally(counts).failed
+        assert set(Tally(counts).refused) <= {"INSUFFICIENT_STOCK"}, "only what is not there at all cannot be taken"
         books = assert_books(shop, actor)
         [level] = books.levels
         consumed = sum(hold["consumed"] for hold in books.holds)
@@ -130,7 +132,7 @@ def test_a_recall_races_with_buyers(database_url):
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 0)
         lots = [
-            do(shop, actor, Receive("MAIN", (ReceiptLine("MUG-1", 40, "1.00", code),))).lines[0].lot_id
+            do(shop, actor, Receive("MAIN", (ReceiptLine("MUG-1", 40, "1.00", lot_code=code),))).lines[0].lot_id
             for code in ("A", "B", "C")
         ]
         outcomes, orders = [], []

@@ -120,8 +120,10 @@ def _report(outcome: Outcome, what: str, *, dry_run: bool, as_json: bool) -> Non
     """Say what became of the lines; exit 1 when any was refused."""
     for line, words in outcome.notes[:NAMED_ON_TERMINAL]:
         tell(f"line {line}: note: {words}")
-    for line, words in outcome.bad[:NAMED_ON_TERMINAL]:
+    for line, words in sorted(outcome.bad)[:NAMED_ON_TERMINAL]:
         tell(f"line {line}: {words}")
+    if outcome.refused > NAMED_ON_TERMINAL:
+        tell(f"... and {outcome.refused - NAMED_ON_TERMINAL} more.")
     if as_json:
         say_json(
             {
@@ -130,7 +132,7 @@ def _report(outcome: Outcome, what: str, *, dry_run: bool, as_json: bool) -> Non
                 "skipped": outcome.skipped,
                 "refused": outcome.refused,
                 "dry_run": dry_run,
-                "lines": [{"line": line, "detail": words} for line, words in outcome.bad],
+                "lines": [{"line": line, "detail": words} for line, words in sorted(outcome.bad)],
             }
         )
     else:

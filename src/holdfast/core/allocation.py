@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from holdfast.core.product import Product
 from holdfast.core.rejection import Code, Rejected, not_found
-from holdfast.core.stock import Level, LotStock, Missing, Stock
+from holdfast.core.stock import Level, Lot, LotStock, Stock
 
 Backing = list[tuple[LotStock, int]]
 
@@ -40,14 +40,23 @@ def back(stock: Stock, level: Level, product: Product, units: int, lot_id: str |
     return backing
 
 
+def lot_of_id(stock: Stock, lot_id: str) -> Lot | None:
+    """The lot's identity; None when there is none with that id."""
+    if lot_id not in stock.lots:
+        stock.require("lot", lot_id)
+    return stock.lots.get(lot_id)
+
+
+def lot_exists(stock: Stock, lot_id: str, product: Product) -> bool:
+    """Is there such a lot of the product?"""
+    lot = lot_of_id(stock, lot_id)
+    return lot is not None and lot.product_id == product.id
+
+
 def pinned_lot_refusal(stock: Stock, level: Level | None, lot_id: str, product: Product) -> Rejected | None:
     """Why the lot cannot be pinned: it does not exist, or is expired, quarantined or not at the level."""
-    lot = stock.lots.get(lot_id)
-    if lot is None:
-        if ("lot", lot_id) not in stock.loaded:
-            raise Missing(("lot", lot_id))
-        return not_found(Code.LOT_NOT_FOUND, "Lot", lot_id)
-    if lot.product_id != product.id:
+    lot = lot_of_id(stock, lot_id)
+    if lot is None or lot.product_id != product.id:
         return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", lot_id)
     at = None if level is None else stock.lots_at[level.id].get(lot_id)
     name = lot.code or lot.id

@@ -126,7 +126,9 @@ def add(stock: Stock, command: Add) -> Record | Rejected:
     points = _points(stock, kind, fields, {})
     if isinstance(points, Rejected):
         return points
-    record: Record = KINDS[kind](id=stock.new_id(), **{**fields, **points}, created_at=stock.now, updated_at=stock.now)
+    new_id = stock.new_id()
+    stock.born.add(new_id)
+    record: Record = KINDS[kind](id=new_id, **{**fields, **points}, created_at=stock.now, updated_at=stock.now)
     _put(stock, kind, record)
     if isinstance(record, Store):
         corner = Location(
@@ -184,7 +186,7 @@ def remove(stock: Stock, command: Remove) -> Record | Rejected:
     elif isinstance(record, Store):
         for place in sorted(stock.catalog.locations.values(), key=lambda place: place.code):
             if place.store_id == record.id and place.active:
-                if place.kind == "transit" or stock.require("stocked_location", place.id):
+                if place.kind == "transit" or _holds_stock(stock, place):
                     return invalid_state(f"{place.code} of the store still has stock or is needed.")
                 _put(stock, "location", replace(place, active=False, updated_at=stock.now))
     removed: Record = replace(record, active=False, updated_at=stock.now)
@@ -209,6 +211,8 @@ def _put(stock: Stock, kind: str, record: Any) -> None:
         if before.get(name) != value and name not in ("id", "created_at", "updated_at")
     }
     stock.put_record(kind, record.id, record)
+    if kind in ("organisation", "product", "store", "location"):
+        stock.put_in_catalog(record)
     action = "add" if old is None else ("remove" if changes.get("active") is False else "change")
     audit_id = stock.new_id()
     stock.put_record(
@@ -232,7 +236,7 @@ def _name_refusal(stock: Stock, kind: str, fields: dict[str, Any], own_id: str |
     if name is None or name not in fields:
         return None
     value = fields[name]
-    others = {*stock.require("named", kind, value)}
+    others = {*stock.require("named", kind, value)} - {key for _, key in stock.records}
     others.update(
         record.id
         for (record_kind, _), record in stock.records.items()
@@ -260,9 +264,32 @@ def _reference_refusal(stock: Stock, kind: str, fields: dict[str, Any]) -> Rejec
 def _fixed_refusal(stock: Stock, product: Product, fields: dict[str, Any]) -> Rejected | None:
     """Refuse another precision or kind once the product has a ledger entry."""
     for name in ("precision", "kind"):
-        if name in fields and fields[name] != getattr(product, name) and stock.require("stocked_product", product.id):
+        if name in fields and fields[name] != getattr(product, name) and _has_entries(stock, product):
             return invalid_state(f"The {name} of {product.sku} is fixed: it has ledger entries.", field=name)
     return None
+
+
+def _has_entries(stock: Stock, product: Product) -> bool:
+    """Has the product a ledger entry, of this batch or before it?"""
+    here = any(level.product_id == product.id and level.seq for level in stock.levels.values())
+    return here or bool(product.id not in stock.born and stock.require("stocked_product", product.id))
+
+
+def _holds_stock(stock: Stock, place: Location) -> bool:
+    """Does the location hold stock or promises, or is something on the road to it?"""
+    for level in stock.levels.values():
+        if level.location_id == place.id and (level.on_hand or level.backordered):
+            return True
+    if place.id in stock.born:
+        return False
+    coming = [*stock.require("coming", place.id)]
+    coming += [key for kind, key in stock.records if kind == "transfer"]
+    for key in coming:
+        transfer = stock.record("transfer", key)
+        if transfer is not None and transfer.status == "shipped" and transfer.to_location_id == place.id:
+            return True
+    untouched = {*stock.require("stocked_location", place.id)} - set(stock.level_of_id)
+    return bool(untouched)
 
 
 def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> Rejected | None:
@@ -272,7 +299,7 @@ def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> 
     ]
     if not turned:
         return None
-    if stock.require("stocked_location", place.id):
+    if _holds_stock(stock, place):
         return invalid_state(f"{place.code} holds stock or promises.", field=turned[0])
     if not place.sellable:
         alike = [

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import msgspec
 
+from holdfast.core.allocation import lot_of_id
 from holdfast.core.counting import make_equal, product_at
 from holdfast.core.number import Number, instant_text
 from holdfast.core.product import Location, Product
+from holdfast.core.recall import set_aside
 from holdfast.core.receiving import lot_at
 from holdfast.core.rejection import (
     Code,
@@ -24,7 +26,7 @@ from holdfast.core.rejection import (
     not_found,
 )
 from holdfast.core.reservation import foreign_store_refusal
-from holdfast.core.stock import Cause, Level, LotStock, Missing, Stock
+from holdfast.core.stock import Cause, Level, LotStock, Stock
 
 replace = msgspec.structs.replace
 
@@ -230,9 +232,7 @@ def _present(stock: Stock, product: Product, place: Location, lot_id: str | None
     level = stock.level(product.id, place.id)
     if lot_id is None:
         return 0 if level is None else level.on_hand
-    lot = stock.lots.get(lot_id)
-    if lot is None and ("lot", lot_id) not in stock.loaded:
-        raise Missing(("lot", lot_id))
+    lot = lot_of_id(stock, lot_id)
     if lot is None or lot.product_id != product.id:
         return not_found(Code.LOT_NOT_FOUND, "Lot", lot_id)
     at = None if level is None else stock.lots_at[level.id].get(lot_id)
@@ -269,7 +269,8 @@ def _post(stock: Stock, sheet: CountSheet) -> CountDocument | Rejected:
             failed.append((index, invalid_state(f"{product.sku} is not counted yet.", product_id=product.id)))
             continue
         level = stock.open_level(line.product_id, place.id)
-        lot = None if line.lot_id is None else lot_at(stock, level, stock.lots[line.lot_id])
+        identity = None if line.lot_id is None else lot_of_id(stock, line.lot_id)
+        lot = None if identity is None else lot_at(stock, level, identity)
         present = level.on_hand if lot is None else lot.on_hand
         result = line.counted + present - line.before
         if result < 0:
@@ -285,6 +286,8 @@ def _post(stock: Stock, sheet: CountSheet) -> CountDocument | Rejected:
             )
             continue
         shorted = make_equal(stock, level, lot, result, cause, "COUNT", None)
+        if lot is not None and identity is not None and identity.status != "active" and place.sellable and lot.on_hand:
+            shorted += set_aside(stock, level, lot, lot.on_hand, cause, "TRANSFER")
         posted.append(replace(line, difference=result - present, shorted=tuple(shorted)))
         _tell_counted(stock, product, place, level, lot, result - present, sheet.id)
     if failed:

@@ -16,7 +16,7 @@ import msgspec
 
 from holdfast.core.document import LevelDocument, level_fields
 from holdfast.core.ledger import RefType
-from holdfast.core.number import QUANTITY_MAX, Number, instant_text, to_unit_cost, value_of
+from holdfast.core.number import Number, instant_text, to_unit_cost, value_of
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import remove_units, serve_waiting
 from holdfast.core.receiving import put_in, surplus_lot
@@ -74,15 +74,17 @@ def describe_level_fields(stock: Stock, level: Level) -> dict[str, Any]:
 
 def product_at(stock: Stock, product: str, location: str) -> tuple[Product, Location] | Rejected:
     """The stock-tracked product and the location that a fact is about, or why there is none."""
+    place = stock.catalog.location(location)
+    refused = None if place is None else foreign_store_refusal(stock, place)
+    if refused is not None:
+        return refused
     found = stock.catalog.product(product)
     if found is None:
         return not_found(Code.PRODUCT_NOT_FOUND, "Product", product)
-    place = stock.catalog.location(location)
     if place is None:
         return not_found(Code.LOCATION_NOT_FOUND, "Location", location)
-    refused = foreign_store_refusal(stock, place)
-    if refused is not None:
-        return refused
+    if place.kind == "transit":
+        return Rejected(Code.INVALID_REQUEST, "What is on the road changes by transfers only.", {"field": "location"})
     if found.unlimited:
         return not_stock_tracked(found)
     return found, place
@@ -97,16 +99,19 @@ def set_stock(stock: Stock, command: SetStock) -> LevelDocument | Rejected:
     units = product.units(command.quantity)
     if units is None or units < 0:
         return invalid_quantity(product, command.quantity)
+    expected = None if command.expected is None else product.units(command.expected)
+    if command.expected is not None and (expected is None or expected < 0):
+        return invalid_quantity(product, command.expected)
     level = stock.level(product.id, place.id)
     present = 0 if level is None else level.on_hand
-    if command.expected is not None and product.units(command.expected) != present:
+    if expected is not None and expected != present:
         return Rejected(
             Code.QUANTITY_CHANGED,
-            f"{product.sku} at {place.code} has {product.number(present)}, not {command.expected}.",
+            f"{product.sku} at {place.code} has {product.number(present)}, not {product.number(expected)}.",
             {
                 "product_id": product.id,
                 "quantity": product.number(present),
-                "expected_quantity": _plain(command.expected),
+                "expected_quantity": product.number(expected),
             },
         )
     level = stock.open_level(product.id, place.id)
@@ -132,8 +137,6 @@ def adjust_stock(stock: Stock, command: AdjustStock) -> LevelDocument | Rejected
     present = 0 if level is None else level.on_hand
     if present + units < 0:
         return insufficient_stock(product, -units, present)
-    if present + units > QUANTITY_MAX:
-        return invalid_quantity(product, command.quantity)
     level = stock.open_level(product.id, place.id)
     cause = Cause(stock.caller.actor, reason=command.reason)
     make_equal(stock, level, None, present + units, cause, "ADJUSTMENT", cost)
@@ -199,10 +202,6 @@ def forget_level(stock: Stock, command: ForgetLevel) -> LevelDocument | Rejected
         )
     stock.unlist(level)
     return describe_level(stock, level)
-
-
-def _plain(number: Number) -> int | float:
-    return number if isinstance(number, int) else float(number)
 
 
 def _tell_adjusted(stock: Stock, level: Level, product: Product, place: Location, units: int, cause: Cause) -> None:

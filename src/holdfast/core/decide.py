@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from holdfast.core import catalog, count_sheet, counting, order, recall, receiving, reservation, transfer
-from holdfast.core.rejection import Rejected, group_rejected
+from holdfast.core.rejection import Code, Rejected, group_rejected
 from holdfast.core.reservation import describe
-from holdfast.core.stock import Caller, Catalog, Level, Missing, Reservation, Stock, Want
+from holdfast.core.stock import Beyond, Caller, Catalog, Reservation, Stock, Want
 
 OPERATIONS_MAX = 1000
 """Most operations of one batch (SPEC section 10)."""
@@ -81,6 +81,9 @@ def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
     mark = stock.mark()
     try:
         answer = _DECISIONS[type(command)](stock, command)
+    except Beyond as beyond:
+        stock.undo(mark)
+        return _beyond(beyond)
     except BaseException:
         stock.undo(mark)
         raise
@@ -89,6 +92,12 @@ def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
     elif type(answer) is Reservation:
         answer = describe(stock, answer)
     return answer
+
+
+def _beyond(beyond: Beyond) -> Rejected:
+    if beyond.of_value:
+        return Rejected(Code.INVALID_AMOUNT, "The value is larger than can be kept.")
+    return Rejected(Code.INVALID_QUANTITY, "The balance would be larger than 10^12 of the smallest unit.")
 
 
 def _together(stock: Stock, command: Together) -> list[Answer] | Rejected:
@@ -184,9 +193,8 @@ def _need_levels(known: Catalog, caller: Caller, command: Any, wants: set[Want])
                 wants.add(("level", product.id, place.id))
 
 
-def level_of(level: Level) -> Want:
-    """The want that locks a level."""
-    return ("level", level.product_id, level.location_id)
-
-
-__all__ = ["OPERATIONS_MAX", "Answer", "Command", "Missing", "Refusal", "Sweep", "Together", "decide", "needs"]
+def changes_catalog(command: Command) -> bool:
+    """Does the command write a record that other decisions look up?"""
+    if isinstance(command, Together):
+        return any(changes_catalog(member) for member in command.commands)
+    return isinstance(command, catalog.Add | catalog.Change | catalog.Remove)

@@ -29,7 +29,13 @@ COST_PLACES = 6
 """Decimal places of a unit cost, inside an integer of 10**-6 of the currency's major unit."""
 
 AMOUNT_MAX = 10**15
-"""Largest amount of money, in minor units."""
+"""Largest amount of money in a command, in minor units."""
+
+VALUE_MAX = 10**18
+"""Largest value of a lot, in minor units: what a database's BIGINT holds."""
+
+UNIT_COST_MAX = 10**15
+"""Largest unit cost, in 10**-6 of the major unit: a thousand million major units."""
 
 Number = int | Decimal
 
@@ -104,7 +110,7 @@ def from_minor(minor: int, minor_digits: int) -> str:
 
 def to_unit_cost(text: str) -> int | None:
     """A unit cost ("0.123456", up to six places) as an integer of 10**-6 major units; None when it does not fit."""
-    return _scaled_text(text, COST_PLACES, AMOUNT_MAX * 10**COST_PLACES)
+    return _scaled_text(text, COST_PLACES, UNIT_COST_MAX)
 
 
 def from_unit_cost(cost: int, minor_digits: int) -> str:

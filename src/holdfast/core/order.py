@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.core.allocation import back
 from holdfast.core.counting import describe_level_fields
 from holdfast.core.document import LevelHoldDocument, ReservationDocument, UnlimitedDocument, unlimited_document
 from holdfast.core.number import Number, instant_text, share_of_value
@@ -138,7 +139,7 @@ def reserve_at_level(stock: Stock, command: ReserveAtLevel) -> LevelAnswer | Rej
     """Decide a ReserveAtLevel."""
     product = stock.catalog.product(command.product)
     if product is not None and product.unlimited:
-        places = candidates(stock, product, command.location)
+        places = candidates(stock, command.location)
         if isinstance(places, Rejected):
             return places
         units = product.units(command.quantity)
@@ -178,7 +179,8 @@ def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer | Rej
     direct = units - held if stock.settings.mode == "simple" and command.order_number is None else 0
     if direct > level.available or (direct <= 0 and units > held):
         return _too_many(product, units, holds)
-    for hold in holds:
+    for name in [hold.id for hold in holds]:
+        hold = stock.reservations[name]
         part = min(units, hold.allocated)
         if part:
             consume_units(stock, hold, part)
@@ -192,18 +194,16 @@ def _sell_directly(stock: Stock, level: Level, units: int) -> None:
     """A sale without a hold (simple mode): the oldest free units leave."""
     before = level.on_hand
     cause = Cause(stock.caller.actor, source="manual")
-    for at in stock.lots_of(level):
-        part = min(units, at.free)
-        if part:
-            value = share_of_value(at.value, at.on_hand, part)
-            stock.post(cause, level, at, "SALE", qty=-part, value=-value)
-            units -= part
+    for at, part in back(stock, level, stock.product_of(level), units):
+        value = share_of_value(at.value, at.on_hand, part)
+        stock.post(cause, level, at, "SALE", qty=-part, value=-value)
+        units -= part
     assert units == 0, level
     tell_low_stock(stock, level, before)
 
 
 def _level_answer(stock: Stock, level: Level, reservation_id: str | None) -> LevelHoldDocument:
-    return LevelHoldDocument(**describe_level_fields(stock, level), reservation_id=reservation_id)  # type: ignore[arg-type] # fields are the struct's
+    return LevelHoldDocument(**describe_level_fields(stock, level), reservation_id=reservation_id)
 
 
 def _too_many(product: Product, units: int, holds: list[Reservation]) -> Rejected:
@@ -226,10 +226,12 @@ def _holds_at_level(
     stock: Stock, command: ReleaseAtLevel | ConsumeAtLevel
 ) -> tuple[Level, Product, int, list[Reservation]] | Rejected | UnlimitedDocument:
     """The level, the units and the active holds that a command at a level means, oldest first."""
+    places = candidates(stock, command.location)
+    if isinstance(places, Rejected) and places.code is Code.FORBIDDEN:
+        return places
     product = stock.catalog.product(command.product)
     if product is None:
         return not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product)
-    places = candidates(stock, product, command.location)
     if isinstance(places, Rejected):
         return places
     units = product.units(command.quantity)
@@ -308,7 +310,8 @@ def order_close(stock: Stock, command: OrderClose) -> list[ReservationDocument] 
         if units is None or units <= 0:
             return invalid_quantity(product, line.quantity)
         wanted[product.id] = wanted.get(product.id, 0) + units
-    for hold in holds:
+    for name in [hold.id for hold in holds]:
+        hold = stock.reservations[name]
         part = hold.open if not command.lines else min(hold.open, wanted.get(hold.product_id, 0))
         if not hold.active or not part:
             continue
@@ -355,7 +358,9 @@ def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentD
     if appointment.status != "booked" and command.changes and status != appointment.status:
         return invalid_state(f"The appointment is {appointment.status}.")
     if appointment.status == "booked" and status != "booked":
-        for name in sorted(stock.require("target", appointment.id)):
+        names = {*stock.require("target", appointment.id)}
+        names.update(one.id for one in stock.reservations.values() if one.reserved_for_id == appointment.id)
+        for name in sorted(names):
             hold = stock.hold(name)
             if hold is None or not hold.active:
                 continue

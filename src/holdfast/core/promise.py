@@ -140,12 +140,24 @@ def _give_way(
 
 
 def _free_units(
-    stock: Stock, level: Level, lack: int, cause: Cause, shorted: list[str], *, only: LotStock | None = None
+    stock: Stock,
+    level: Level,
+    lack: int,
+    cause: Cause,
+    shorted: list[str],
+    *,
+    only: LotStock | None = None,
+    pinned: bool = False,
 ) -> None:
-    """Take `lack` units from the level's holds (of one lot, when `only` is given) by worst priority, then newest."""
+    """Take `lack` units from the level's holds by worst priority, then newest.
+
+    With `only` from what that lot backs, with `pinned` from the holds that are pinned to it.
+    """
     here = stock.lots_at[level.id]
     for name in _worst_first(stock, level):
-        for lot_id, held in reversed(stock.reservations[name].allocations):
+        if pinned and stock.reservations[name].lot_id is None:
+            continue
+        for lot_id, held in stock.reservations[name].allocations:
             if lack == 0:
                 return
             if only is not None and lot_id != only.lot_id:
@@ -179,12 +191,22 @@ def _move_holds(stock: Stock, level: Level, lot: LotStock, units: int, cause: Ca
     return units
 
 
+def _pinned_units(stock: Stock, level: Level, lot: LotStock) -> int:
+    """Units of the lot that are promised to holds which take no other."""
+    holds = (stock.reservations[name] for name in _worst_first(stock, level))
+    return sum(dict(hold.allocations).get(lot.lot_id, 0) for hold in holds if hold.lot_id == lot.lot_id)
+
+
 def vacate(stock: Stock, level: Level, lot: LotStock | None, units: int, cause: Cause) -> list[str]:
     """Make `units` of the level (or of the one lot) unreserved, so that they can leave; the ids of shorted holds.
 
     The level must have that many units on hand.
     """
     shorted: list[str] = []
+    if lot is not None and units > lot.free:
+        lost = _pinned_units(stock, level, lot) - (lot.on_hand - units)
+        if lost > 0:
+            _free_units(stock, level, lost, cause, shorted, only=lot, pinned=True)
     lack = units - level.available
     if lack > 0:
         _free_units(stock, level, lack, cause, shorted)

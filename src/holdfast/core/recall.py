@@ -74,7 +74,7 @@ def settle(stock: Stock) -> None:
     """Do what time has made due at the loaded levels: release dead holds (oldest first), set expired lots aside."""
     caller, stock.caller = stock.caller, SYSTEM
     for level in list(stock.levels.values()):
-        for name in stock.dead.pop(level.id, ()):
+        for name in stock.dead.get(level.id, ()):
             hold = stock.reservations[name]
             if hold.active and hold.expires_at is not None and hold.expires_at <= stock.now:
                 release_units(stock, hold, hold.open, "expired")
@@ -214,7 +214,8 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
         lot = replace(lot, status="active")
         stock.put_lot(lot)
     for level, at in aside:
-        for origin, held in at.origins or ((level.location_id, at.on_hand),):
+        known = sum(held for _, held in at.origins)
+        for origin, held in (*at.origins, (level.location_id, at.on_hand - known)):
             place = target or _home(stock, stock.catalog.locations[origin])
             refused = foreign_store_refusal(stock, place)
             if refused is not None:
@@ -271,11 +272,14 @@ def write_off(stock: Stock, command: WriteOff) -> LotsDocument | Rejected:
         wanted = stock.catalog.location(command.location)
         if wanted is None:
             return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
+        if wanted.kind == "transit":
+            return Rejected(Code.INVALID_REQUEST, "What is on the road is written off by a short arrival.")
         places = [(level, at) for level, at in places if level.location_id == wanted.id]
     else:
         kinds = stock.catalog.locations
         aside = [pair for pair in places if kinds[pair[0].location_id].kind == "quarantine"]
-        places = aside if aside and command.quantity is None else aside + [p for p in places if p not in aside]
+        others = [pair for pair in places if kinds[pair[0].location_id].sellable]
+        places = aside if aside and command.quantity is None else aside + others
     units = _asked(stock, lot, command.quantity, sum(at.on_hand for _, at in places))
     if isinstance(units, Rejected):
         return units

@@ -10,7 +10,8 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.number import (
-    QUANTITY_MAX,
+    AMOUNT_MAX,
+    UNIT_COST_MAX,
     Number,
     end_of_day,
     from_minor,
@@ -146,8 +147,6 @@ def _receive_line(
     if isinstance(cost, Rejected):
         return cost
     level = stock.open_level(product.id, place.id)
-    if level.on_hand + units > QUANTITY_MAX:
-        return invalid_quantity(product, line.quantity)
     lot = joined_or_new_lot(stock, product, line, command, cost)
     if isinstance(lot, Rejected):
         return lot
@@ -181,12 +180,15 @@ def cost_of(
         value = to_minor(line_cost, digits)
         if value is None or value < 0:
             return Rejected(Code.INVALID_AMOUNT, f"line_cost {line_cost[:40]!r} is not an amount of money.")
-        return Cost(unit_cost_of(value, units, product.precision, digits), value)
+        derived = unit_cost_of(value, units, product.precision, digits)
+        if derived > UNIT_COST_MAX:
+            return Rejected(Code.INVALID_AMOUNT, f"line_cost {line_cost[:40]!r} is too much for the quantity.")
+        return Cost(derived, value)
     scaled = to_unit_cost(unit_cost or "0")
     if scaled is None or scaled < 0:
         return Rejected(Code.INVALID_AMOUNT, f"unit_cost {str(unit_cost)[:40]!r} is not a cost of up to six places.")
     value = value_of(units, product.precision, scaled, digits)
-    if value > 10**15:
+    if value > AMOUNT_MAX:
         return Rejected(Code.INVALID_AMOUNT, "The line is worth more than can be kept.")
     return Cost(scaled, value)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.allocation import back, pinned_lot_refusal
+from holdfast.core.allocation import back, lot_exists, pinned_lot_refusal
 from holdfast.core.document import ReservationDocument, reservation_document
 from holdfast.core.number import Number, share_of_value
 from holdfast.core.product import Location, Product
@@ -114,12 +114,16 @@ def describe(stock: Stock, hold: Reservation) -> ReservationDocument:
 
 def reserve(stock: Stock, command: Reserve) -> Reservation | Rejected:
     """Decide a Reserve; the new hold, or why not."""
+    places = candidates(stock, command.location)
+    if isinstance(places, Rejected) and places.code is Code.FORBIDDEN:
+        return places
     product = stock.catalog.product(command.product)
     if product is None:
         return not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product)
-    places = candidates(stock, product, command.location)
     if isinstance(places, Rejected):
         return places
+    if command.lot_id is not None and not lot_exists(stock, command.lot_id, product):
+        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", command.lot_id)
     refused = target_refusal(stock, command.target)
     if refused is not None and refused.code is Code.TARGET_NOT_FOUND:
         return refused
@@ -138,7 +142,7 @@ def reserve(stock: Stock, command: Reserve) -> Reservation | Rejected:
     return promise(stock, product, chosen, units, command)
 
 
-def candidates(stock: Stock, product: Product, location: str | None) -> list[Location] | Rejected:
+def candidates(stock: Stock, location: str | None) -> list[Location] | Rejected:
     """Where the hold may be: the named location, or every sellable one in selling order."""
     caller = stock.caller
     if location is not None:
@@ -311,6 +315,7 @@ def release_units(
     stock: Stock, hold: Reservation, units: int, reason: str, *, note: str | None = None, lot_id: str | None = None
 ) -> Reservation:
     """Give back `units` of an active hold: first what waits, then the newest lots; then serve whoever waits."""
+    hold = stock.reservations[hold.id]
     level = stock.level_of_id[hold.level_id]
     cause = replace(cause_of_hold(hold, stock.caller.actor, reason), note=note)
     left = units
@@ -348,6 +353,7 @@ def consume_units(
     stock: Stock, hold: Reservation, units: int, *, lot_id: str | None = None, ref_id: str | None = None
 ) -> Reservation:
     """Sell `units` of what stock backs of an active hold; the lots give up units and their share of value."""
+    hold = stock.reservations[hold.id]
     level = stock.level_of_id[hold.level_id]
     cause = cause_of_hold(hold, stock.caller.actor, ref_id=ref_id or hold.reserved_for_id or hold.sale_line_id)
     before = level.on_hand

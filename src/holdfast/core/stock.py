@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from holdfast.core.ledger import Entry, RefType
+from holdfast.core.number import QUANTITY_MAX, VALUE_MAX
 from holdfast.core.product import Location, Product, Settings, Store, reorder_threshold
 
 Want = tuple[str, ...]
@@ -32,6 +33,14 @@ class Missing(Exception):
     def __init__(self, *wants: Want) -> None:
         super().__init__(wants)
         self.wants = wants
+
+
+class Beyond(Exception):
+    """A balance would leave the bounds of SPEC section 2; `of_value` says that it is money."""
+
+    def __init__(self, *, of_value: bool) -> None:
+        super().__init__(of_value)
+        self.of_value = of_value
 
 
 class Level(msgspec.Struct, gc=False):
@@ -185,6 +194,14 @@ class Catalog:
         self.products: dict[str, Product] = {}
         self.unknown: set[str] = set()
 
+    def copy(self) -> Catalog:
+        """A catalog that can be changed without this one."""
+        other = Catalog(self.settings)
+        other.stores, other.locations = dict(self.stores), dict(self.locations)
+        other.location_of_code, other.products = dict(self.location_of_code), dict(self.products)
+        other.unknown = set(self.unknown)
+        return other
+
     def put_product(self, product: Product) -> None:
         """Know a product by its id and its SKU."""
         old = self.products.get(product.id)
@@ -245,7 +262,6 @@ class Stock:
     def __init__(self, org_id: str, catalog: Catalog, now: int, new_id: Callable[[], str]) -> None:
         self.org_id = org_id
         self.catalog = catalog
-        self.settings = catalog.settings
         self.now = now
         self.new_id = new_id
         self.caller = SYSTEM
@@ -266,7 +282,13 @@ class Stock:
         self.events: list[Event] = []
         self.fresh: set[str] = set()
         self.new_ids: set[str] = set()
+        self.born: set[str] = set()
         self._log: list[tuple[Any, ...]] = []
+
+    @property
+    def settings(self) -> Settings:
+        """The organisation's rules."""
+        return self.catalog.settings
 
     # Reading -------------------------------------------------------------------------------------------------------
 
@@ -279,7 +301,7 @@ class Stock:
     def level(self, product_id: str, location_id: str) -> Level | None:
         """The level, locked; None when the product was never at the location."""
         key = (product_id, location_id)
-        if key not in self.locked:
+        if key not in self.locked and not (self.born and (product_id in self.born or location_id in self.born)):
             raise Missing(("level", product_id, location_id))
         return self.levels.get(key)
 
@@ -347,6 +369,8 @@ class Stock:
         self._log.append(
             (level, level.on_hand, level.reserved, level.backordered, level.seq, level.listed, level.updated_at)
         )
+        if qty > 0 or backordered > 0:
+            _check_bounds(level, lot, qty, backordered, value)
         level.on_hand += qty
         level.reserved += reserved
         level.backordered += backordered
@@ -430,6 +454,23 @@ class Stock:
         self._log.append((self.records, (kind, key), self.records.get((kind, key))))
         self.records[kind, key] = record
 
+    def put_in_catalog(self, record: Settings | Product | Store | Location) -> None:
+        """Let the rest of the batch see a record as it now stands (the batch has a catalog of its own for that)."""
+        catalog = self.catalog
+        for known in (catalog.products, catalog.locations, catalog.location_of_code, catalog.stores):
+            for key in (record.id, getattr(record, "sku", None), getattr(record, "code", None)):
+                if key is not None:
+                    self._log.append((known, key, known.get(key)))
+        self._log.append((catalog.__dict__, "settings", catalog.settings))
+        if isinstance(record, Product):
+            catalog.put_product(record)
+        elif isinstance(record, Location):
+            catalog.put_location(record)
+        elif isinstance(record, Store):
+            catalog.put_store(record)
+        else:
+            catalog.settings = record
+
     def put_cost(self, product_id: str, unit_cost: int) -> None:
         """Remember the product's last receipt cost, in 10**-6 major units."""
         self._log.append((self.costs, product_id, self.costs.get(product_id)))
@@ -488,6 +529,8 @@ class Stock:
             first = item[0]
             if type(first) is Level:
                 result.levels[first.id] = first
+            elif first is self.levels:
+                result.levels[first[item[1]].id] = first[item[1]]
             elif type(first) is LotStock:
                 result.lot_stocks[first.level_id + first.lot_id] = first
             elif first is self.reservations:
@@ -499,6 +542,13 @@ class Stock:
             elif first is self.costs:
                 result.costs[item[1]] = first[item[1]]
         return result
+
+
+def _check_bounds(level: Level, lot: LotStock | None, qty: int, backordered: int, value: int) -> None:
+    if level.on_hand + qty > QUANTITY_MAX or level.backordered + backordered > QUANTITY_MAX:
+        raise Beyond(of_value=False)
+    if lot is not None and lot.value + value > VALUE_MAX:
+        raise Beyond(of_value=True)
 
 
 class Touched:

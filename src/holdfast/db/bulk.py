@@ -5,7 +5,7 @@ for row in ledger_rows(database, org_id): ...      one consistent view, a thousa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -51,7 +51,7 @@ def products_by_sku(database: Database, org_id: str, skus: Iterable[str]) -> dic
             part = asked[start : start + SKUS_MAX]
             rows = connection.execute(sa.select(table).where(table.c.org_id == org_id, table.c.sku.in_(part)))
             for row in rows.mappings():
-                product: Product = record_of(Product, _texts(row), table)
+                product: Product = record_of(Product, _fields(row), table)
                 known[product.sku] = product
     return known
 
@@ -61,21 +61,12 @@ def locations_by_code(database: Database, org_id: str) -> dict[str, Location]:
     table = schema.location
     with database.reading() as connection:
         rows = connection.execute(sa.select(table).where(table.c.org_id == org_id, table.c.active)).mappings()
-        return {row["code"]: record_of(Location, _texts(row), table) for row in rows}
+        return {row["code"]: record_of(Location, _fields(row), table) for row in rows}
 
 
-def _texts(row: Any) -> dict[str, Any]:
-    fields = dict(row)
-    fields.pop("org_id")
-    return fields
-
-
-def count_rows(database: Database, table_name: str, org_id: str) -> int:
-    """How many rows of a table the organisation has."""
-    table = schema.metadata.tables[table_name]
-    with database.reading() as connection:
-        asked = sa.select(sa.func.count()).select_from(table).where(table.c.org_id == org_id)
-        return int(connection.execute(asked).scalar_one())
+def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's row with plain names: SQLAlchemy's are a kind of str that msgspec does not take for one."""
+    return {str(name): value for name, value in row.items() if name != "org_id"}
 
 
 def level_rows(database: Database, org_id: str) -> Iterator[LevelRow]:

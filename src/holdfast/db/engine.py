@@ -24,6 +24,14 @@ READERS_MAX = 16
 """Most connections that reads of one process use."""
 
 
+_BATCH_SETTINGS = (
+    "SELECT set_config(name, value, false) FROM (VALUES ('plan_cache_mode', 'force_generic_plan'), "
+    "('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_bitmapscan', 'off'), "
+    "('jit', 'off')) AS s (name, value)"
+)
+"""A batch only ever probes indexes by key: its statements are planned once, and never as scans."""
+
+
 class UnknownDatabase(ValueError):
     """The URL names no database that Holdfast can use."""
 
@@ -78,6 +86,7 @@ class Database:
         connection = psycopg.connect(self.path, autocommit=True, prepare_threshold=0, application_name="holdfast")
         for name in ("uuid", "json", "jsonb"):
             connection.adapters.register_loader(name, TextLoader)
+        connection.execute(_BATCH_SETTINGS)
         return connection
 
     def dispose(self) -> None:

@@ -71,7 +71,7 @@ class RowType:
 
     def arrays(self, structs: Sequence[Any]) -> dict[str, str]:
         """The rows as PostgreSQL array literals, one a column: a text parameter costs a fraction of a list."""
-        sums = ["%d" % crc32(_encode(struct)) for struct in structs]
+        sums = [str(crc32(_encode(struct))) for struct in structs]
         literals = {"checksum": "{" + ",".join(sums) + "}"}
         columns = zip(*map(msgspec.structs.astuple, structs), strict=True)
         for index, (name, values) in enumerate(zip(self.columns, columns, strict=True)):

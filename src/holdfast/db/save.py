@@ -1,8 +1,8 @@
 """Saving: what a batch decided becomes a handful of bulk statements (step three of load, decide, save).
 
 One statement a table, fed by an array a column on PostgreSQL (measured: a third cheaper than one JSON document for
-these wide rows, four to eight times cheaper than executemany) or by tuples on SQLite. The statements are made from the schema, so a
-new column needs no change here.
+these wide rows, four to eight times cheaper than executemany) or by tuples on SQLite. The statements are made from
+the schema, so a new column needs no change here.
 """
 
 from __future__ import annotations

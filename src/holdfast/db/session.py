@@ -95,13 +95,13 @@ class PostgresSession:
             "holds": _array(holds),
             "keys": _text_array(keys),
         }
-        chosen = _PG_PAIRS if not holds else f"{_PG_PAIRS} UNION ALL {_PG_LEVELS_OF_HOLDS}"
+        of_holds = _PG_OF_HOLDS if holds else ""
         connection = self.connection
         with _translated(), connection.pipeline():
             connection.execute("BEGIN")
-            levels = connection.execute(_PG_LOCK.format(chosen=chosen), parameters)
-            lots = connection.execute(_PG_LOTS.format(chosen=chosen), parameters)
-            dead = connection.execute(_PG_DEAD.format(chosen=chosen), parameters)
+            levels = connection.execute(_PG_LOCK.format(of_holds=of_holds), parameters)
+            lots = connection.execute(_PG_LOTS.format(of_holds=of_holds), parameters)
+            dead = connection.execute(_PG_DEAD.format(of_holds=of_holds), parameters)
             held = connection.execute(_PG_HOLDS, parameters) if holds else None
             answered = connection.execute(_PG_ANSWERED, parameters) if keys else None
             clock = connection.execute(_PG_CLOCK, parameters)
@@ -234,26 +234,33 @@ def open_session(database: Database) -> Session:
 
 # The hot statements --------------------------------------------------------------------------------------------------
 
-_PG_PAIRS = (
-    "SELECT l.id FROM unnest(%(products)s::uuid[], %(locations)s::uuid[]) AS k (product_id, location_id) "
-    "JOIN level l ON l.org_id = %(org)s::uuid AND l.product_id = k.product_id AND l.location_id = k.location_id"
+# Every lookup is a LATERAL behind an OFFSET 0 fence: an index probe per key, whatever the statistics say.
+_PG_CHOSEN = (
+    "WITH chosen AS MATERIALIZED (SELECT product_id, location_id FROM "
+    "unnest(%(products)s::uuid[], %(locations)s::uuid[]) AS k (product_id, location_id){of_holds} ORDER BY 1, 2) "
 )
-_PG_LEVELS_OF_HOLDS = (
-    "SELECT r.level_id FROM reservation r WHERE r.org_id = %(org)s::uuid AND r.id = ANY (%(holds)s::uuid[])"
+_PG_OF_HOLDS = (
+    " UNION SELECT r.product_id, r.location_id FROM unnest(%(holds)s::uuid[]) AS h (id) CROSS JOIN LATERAL ("
+    "SELECT product_id, location_id FROM reservation WHERE org_id = %(org)s::uuid AND id = h.id OFFSET 0) r"
 )
 _PG_LOCK = (
-    f"SELECT {_LEVEL.select} FROM level WHERE org_id = %(org)s::uuid AND id IN ({{chosen}}) "
-    "ORDER BY product_id, location_id FOR UPDATE"
+    f"{_PG_CHOSEN}SELECT l.* FROM chosen k CROSS JOIN LATERAL (SELECT {_LEVEL.select} FROM level "
+    "WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND location_id = k.location_id FOR UPDATE) l"
+)
+_PG_LEVEL_IDS = (
+    "chosen k CROSS JOIN LATERAL (SELECT id FROM level "
+    "WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND location_id = k.location_id OFFSET 0) l"
 )
 _PG_LOTS = (
-    f"SELECT {_LOT_COLUMNS} FROM lot_stock s JOIN lot t ON t.org_id = s.org_id AND t.id = s.lot_id "
-    "WHERE s.org_id = %(org)s::uuid AND s.is_open AND s.level_id IN ({chosen})"
+    f"{_PG_CHOSEN}SELECT {_LOT_COLUMNS} FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL (SELECT * FROM lot_stock "
+    "WHERE org_id = %(org)s::uuid AND level_id = l.id AND is_open OFFSET 0) s CROSS JOIN LATERAL ("
+    "SELECT * FROM lot WHERE org_id = %(org)s::uuid AND id = s.lot_id OFFSET 0) t"
 )
 _PG_DEAD = (
-    f"SELECT {_HOLD.select} FROM reservation WHERE org_id = %(org)s::uuid AND status = 'active' "
-    "AND level_id IN ({chosen}) AND expires_at IS NOT NULL "
-    "AND expires_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint "
-    f"ORDER BY expires_at LIMIT {DEAD_MAX}"
+    f"{_PG_CHOSEN}SELECT {_HOLD.select_as('r')} FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL (SELECT * FROM reservation "
+    "WHERE org_id = %(org)s::uuid AND level_id = l.id AND status = 'active' AND expires_at IS NOT NULL "
+    "AND expires_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint OFFSET 0) r "
+    f"ORDER BY r.expires_at LIMIT {DEAD_MAX}"
 )
 _PG_HOLDS = f"SELECT {_HOLD.select} FROM reservation WHERE org_id = %(org)s::uuid AND id = ANY (%(holds)s::uuid[])"
 _PG_ANSWERED = (

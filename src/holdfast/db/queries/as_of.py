@@ -22,8 +22,8 @@ _ledger = schema.ledger.c
 _GIVEN = {
     "sqlite": "SELECT value ->> 0 AS level_id, value ->> 1 AS instant, value ->> 2 AS high FROM json_each(:given)",
     "postgresql": (
-        "SELECT (value ->> 0)::uuid AS level_id, (value ->> 1)::bigint AS instant, (value ->> 2)::bigint AS high "
-        "FROM json_array_elements(CAST(:given AS json))"
+        "SELECT CAST(value ->> 0 AS uuid) AS level_id, CAST(value ->> 1 AS bigint) AS instant, "
+        "CAST(value ->> 2 AS bigint) AS high FROM json_array_elements(CAST(:given AS json))"
     ),
 }
 _SEARCH = """
@@ -49,7 +49,7 @@ def seq_at(connection: sa.Connection, org_id: str, levels: Mapping[str, tuple[in
     given = [(level_id, instant, last) for level_id, (last, instant) in levels.items()]
     statement = _SEARCH.format(given=_GIVEN[dialect])
     if dialect == "postgresql":
-        statement = statement.replace("SELECT level_id, instant, 0, high", "SELECT level_id, instant, 0::bigint, high")
+        statement = statement.replace("instant, 0, high", "instant, CAST(0 AS bigint), high")
         statement = statement.replace(":org ", "CAST(:org AS uuid) ")
     rows = connection.execute(sa.text(statement), {"org": org_id, "given": msgspec.json.encode(given).decode()})
     return {str(level_id): low for level_id, low in rows}
@@ -65,7 +65,7 @@ def entries_at(connection: sa.Connection, org_id: str, places: Sequence[tuple[st
     """The entries with those (level id, seq): level_id, seq, the balances after it, created_at."""
     if not places:
         return []
-    pair = pairs(connection.dialect.name, places)
+    pair = given_rows(connection.dialect.name, {"level_id": schema.Id, "seq": sa.BigInteger()}, places)
     query = (
         sa.select(
             _ledger.level_id,
@@ -84,15 +84,15 @@ def entries_at(connection: sa.Connection, org_id: str, places: Sequence[tuple[st
     return connection.execute(query).all()
 
 
-def pairs(dialect: str, places: Sequence[tuple[str, int]]) -> Any:
-    """(level id, seq) pairs as rows of a query, whatever their number, in one parameter."""
-    body = msgspec.json.encode(places).decode()
-    if dialect == "sqlite":
-        text = "SELECT value ->> 0 AS level_id, value ->> 1 AS seq FROM json_each(:places)"
-    else:
-        text = (
-            "SELECT (value ->> 0)::uuid AS level_id, (value ->> 1)::bigint AS seq "
-            "FROM json_array_elements(CAST(:places AS json))"
-        )
-    columns = sa.text(text).bindparams(places=body)
-    return columns.columns(sa.column("level_id", schema.Id), sa.column("seq", sa.BigInteger)).subquery("places")
+def given_rows(dialect: str, columns: Mapping[str, sa.types.TypeEngine[Any]], rows: Sequence[Sequence[Any]]) -> Any:
+    """Rows of ids and integers to join with, whatever their number, in one parameter."""
+    body = msgspec.json.encode(rows).decode()
+    parts = []
+    for index, (name, kind) in enumerate(columns.items()):
+        field = f"value ->> {index}"
+        if dialect != "sqlite":
+            field = f"CAST({field} AS {'uuid' if kind is schema.Id else 'bigint'})"
+        parts.append(f"{field} AS {name}")
+    source = "json_each(:given)" if dialect == "sqlite" else "json_array_elements(CAST(:given AS json))"
+    text = sa.text(f"SELECT {', '.join(parts)} FROM {source}").bindparams(given=body)
+    return text.columns(*(sa.column(name, kind) for name, kind in columns.items())).subquery("given")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from holdfast.core.number import from_minor, instant_text
 from holdfast.core.product import Location, Product, Settings
 from holdfast.core.stock import Catalog
 from holdfast.db import schema
-from holdfast.db.queries.as_of import entries_at, seq_at
+from holdfast.db.queries.as_of import entries_at, given_rows, seq_at
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
     EMPTY,
@@ -29,6 +30,7 @@ from holdfast.db.queries.paging import (
     bounded,
     decode_cursor,
     encode_cursor,
+    key_of_cursor,
     newest,
     page_of,
 )
@@ -70,9 +72,9 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
     if where is None:
         return EMPTY
     places = places_of(catalog, stores=wanted.stores, location=wanted.location)
-    levels = None
-    if wanted.order_number is None:
-        levels = _levels(connection, catalog, wanted, places)
+    begun_by_id = cursor is not None and len(key_of_cursor(cursor)) == 1
+    if wanted.order_number is None and not begun_by_id:
+        levels = _levels(connection, catalog, wanted, places, LEVELS_MAX if cursor is None else None)
         if levels is not None:
             return _by_levels(connection, catalog, wanted, where, levels, cursor, limit)
     if places is not None:
@@ -82,7 +84,7 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
         if product is None:
             return EMPTY
         where.append(_ledger.product_id == product.id)
-    before = None if cursor is None else decode_cursor(cursor, _UUID)[0]
+    before = None if cursor is None else decode_cursor(cursor, UUID)[0]
     scan = SCAN_MAX if wanted.order_number is None else None
     if wanted.to is not None:
         latest = id_floor(wanted.to + SKEW)
@@ -93,9 +95,6 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
     if wanted.from_ is not None and found.floor is not None and found.floor < id_floor(wanted.from_ - SKEW):
         found = found._replace(floor=None)
     return page_of(found, limit, lambda rows: describe(connection, catalog, read(rows)))
-
-
-_UUID = __import__("uuid").UUID
 
 
 def id_floor(at: int) -> str:
@@ -129,9 +128,9 @@ def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]] | None:
 
 
 def _levels(
-    connection: sa.Connection, catalog: Catalog, wanted: Filter, places: list[str] | None
+    connection: sa.Connection, catalog: Catalog, wanted: Filter, places: list[str] | None, most: int | None
 ) -> dict[str, int] | None:
-    """The levels to read one by one, each with its last seq; None when they are too many, or all."""
+    """The levels to read one by one, each with its last seq; None when they are more than `most`, or all."""
     if wanted.product is None and wanted.lot_id is None and places is None:
         return None
     query = sa.select(_level.id, _level.seq)
@@ -148,8 +147,9 @@ def _levels(
         if not places:
             return {}
         where.append(_level.location_id.in_(places))
-    rows = connection.execute(query.where(*where).limit(LEVELS_MAX + 1)).all()
-    return {level_id: seq for level_id, seq in rows} if len(rows) <= LEVELS_MAX else None
+    query = query.where(*where)
+    rows = connection.execute(query if most is None else query.limit(most + 1)).all()
+    return None if most is not None and len(rows) > most else {level_id: seq for level_id, seq in rows}
 
 
 def _by_levels(
@@ -163,31 +163,127 @@ def _by_levels(
 ) -> Page:
     """A page merged from the levels' own ledgers, by (created_at, level, seq), newest first."""
     org_id = catalog.settings.id
-    after: Key | None = None if cursor is None else decode_cursor(cursor, int, _UUID, int)  # type: ignore[assignment] # as the types say
+    after: Key | None = None if cursor is None else decode_cursor(cursor, int, UUID, int)  # type: ignore[assignment] # as the types say
     lows, highs = _stretches(connection, org_id, wanted, levels, after)
     levels = {level_id: high for level_id, high in highs.items() if high > lows.get(level_id, 0)}
     if not levels:
         return EMPTY
     narrow = len(where) > (wanted.from_ is not None) + (wanted.to is not None)
     each = max(limit + 1, SCAN_MAX // len(levels)) if narrow else limit + 1
-    bottoms = {level_id: max(lows.get(level_id, 0), high - each) for level_id, high in levels.items()}
-    ranges = [
-        sa.and_(_ledger.level_id == level_id, _ledger.seq > bottoms[level_id], _ledger.seq <= high)
-        for level_id, high in levels.items()
-    ]
-    order = (_ledger.created_at.desc(), _ledger.level_id.desc(), _ledger.seq.desc())
-    parts = [
-        sa.select(*COLUMNS).where(_ledger.org_id == org_id, stretch, *where).order_by(_ledger.seq.desc()).limit(limit + 1)
-        for stretch in ranges
-    ]
-    entries: list[Entry] = []
-    for part in parts:
-        entries += read(connection.execute(part).all())
-    entries.sort(key=_key, reverse=True)
-    unseen = [(level_id, bottom + 1) for level_id, bottom in bottoms.items() if bottom > lows.get(level_id, 0)]
+    stretches = [(name, max(lows.get(name, 0), high - each), high) for name, high in levels.items()]
+    entries = read(_within(connection, org_id, stretches, where, limit + 1))
+    unseen = [(name, bottom + 1) for name, bottom, _ in stretches if bottom > lows.get(name, 0)]
     cut = max(((row.created_at, row.level_id, row.seq) for row in entries_at(connection, org_id, unseen)), default=None)
-    shown = [entry for entry in entries if cut is None or _key(entry) >= cut][:limit]
-    more = len(shown) == limit and len(entries) > limit
-    last = _key(shown[-1]) if more else cut
-    del order
-    return Page(describe(connection, catalog, shown), None if last is None else encode_cursor(*last))
+    sure = [entry for entry in entries if cut is None or _key(entry) >= cut]
+    last = _key(sure[limit - 1]) if len(sure) > limit else cut
+    return Page(describe(connection, catalog, sure[:limit]), None if last is None else encode_cursor(*last))
+
+
+def _stretches(
+    connection: sa.Connection, org_id: str, wanted: Filter, levels: dict[str, int], after: Key | None
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Each level's part that the times and the cursor leave: entries above the first number, up to the second."""
+    lows: dict[str, int] = {}
+    highs = dict(levels)
+    if wanted.from_ is not None:
+        lows = seq_at(connection, org_id, {name: (seq, wanted.from_ - 1) for name, seq in levels.items()})
+    until = {} if wanted.to is None else dict.fromkeys(levels, wanted.to - 1)
+    if after is not None:
+        at, last_level, last_seq = after
+        for name in levels:
+            instant = at if name <= last_level else at - 1
+            until[name] = min(instant, until.get(name, instant))
+        if last_level in levels:
+            highs[last_level] = min(highs[last_level], last_seq - 1)
+    if until:
+        highs |= {
+            name: min(highs[name], seq)
+            for name, seq in seq_at(
+                connection, org_id, {name: (seq, until[name]) for name, seq in highs.items()}
+            ).items()
+        }
+    return lows, highs
+
+
+def _within(
+    connection: sa.Connection,
+    org_id: str,
+    stretches: Sequence[tuple[str, int, int]],
+    where: Sequence[sa.ColumnElement[bool]],
+    limit: int,
+) -> Sequence[Any]:
+    """The newest entries of stretches (level id, above seq, up to seq) of several levels."""
+    kinds = {"level_id": schema.Id, "low": sa.BigInteger(), "high": sa.BigInteger()}
+    given = given_rows(connection.dialect.name, kinds, stretches)
+    query = (
+        sa.select(*COLUMNS)
+        .select_from(given)
+        .join(
+            schema.ledger,
+            (_ledger.org_id == org_id)
+            & (_ledger.level_id == given.c.level_id)
+            & (_ledger.seq > given.c.low)
+            & (_ledger.seq <= given.c.high),
+        )
+        .where(*where)
+        .order_by(_ledger.created_at.desc(), _ledger.level_id.desc(), _ledger.seq.desc())
+        .limit(limit)
+    )
+    return connection.execute(query).all()
+
+
+def _key(entry: Entry) -> Key:
+    return entry.created_at, entry.level_id, entry.seq
+
+
+def read(rows: Sequence[Any]) -> list[Entry]:
+    """The entries of rows whose columns are COLUMNS."""
+    own = row_type(Entry).read
+    return [own(row) for row in rows]
+
+
+def describe(connection: sa.Connection, catalog: Catalog, entries: Sequence[Entry]) -> list[Json]:
+    """Entries as they go outside."""
+    org_id = catalog.settings.id
+    products = products_of(connection, org_id, {entry.product_id for entry in entries})
+    lots = lots_of(connection, org_id, {entry.lot_id for entry in entries if entry.lot_id is not None})
+    return [
+        entry_fields(
+            entry,
+            products[entry.product_id],
+            catalog.locations[entry.location_id],
+            None if entry.lot_id is None else lots[entry.lot_id].code,
+            catalog.settings,
+        )
+        for entry in entries
+    ]
+
+
+def entry_fields(entry: Entry, product: Product, location: Location, lot_code: str | None, settings: Settings) -> Json:
+    """A ledger entry (SPEC section 6): quantities as numbers, `value_delta` as a decimal string."""
+    number = product.number
+    return {
+        "id": entry.id,
+        "seq": entry.seq,
+        "product_id": entry.product_id,
+        "sku": product.sku,
+        "location": location.code,
+        "lot_id": entry.lot_id,
+        "lot_code": lot_code,
+        "ref_type": entry.ref_type,
+        "ref_id": entry.ref_id,
+        "qty_delta": number(entry.qty_delta),
+        "balance_after": number(entry.balance_after),
+        "reserved_delta": number(entry.reserved_delta),
+        "reserved_after": number(entry.reserved_after),
+        "backordered_delta": number(entry.backordered_delta),
+        "backordered_after": number(entry.backordered_after),
+        "value_delta": from_minor(entry.value_delta, settings.minor_digits),
+        "order_number": entry.order_number,
+        "source": entry.source,
+        "reservation_id": entry.reservation_id,
+        "actor": entry.actor,
+        "reason": entry.reason,
+        "note": entry.note,
+        "created_at": instant_text(entry.created_at),
+    }

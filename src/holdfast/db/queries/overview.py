@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from holdfast.core.number import Number
-from holdfast.core.product import Product
+from holdfast.core.product import Product, Store
 from holdfast.core.stock import Catalog, Level
 from holdfast.db import schema
-from holdfast.db.queries.catalog import columns_of, products_of
+from holdfast.db.queries.catalog import columns_of, places_of, products_of
 from holdfast.db.queries.levels import low_levels
 from holdfast.db.queries.paging import Json, pieces
 from holdfast.db.queries.settling import as_settled, ended
@@ -124,6 +124,17 @@ def by_store(connection: sa.Connection, catalog: Catalog, places: Collection[str
         for store_id, own in groups.items()
     ]
     return sorted(rows, key=lambda row: (str(row["store_name"]), str(row["store_id"])))
+
+
+def of_store(connection: sa.Connection, catalog: Catalog, store: Store) -> Json:
+    """`{store_id, store_name, total_entries, total_quantity}` of one store."""
+    groups = sums(connection, catalog, places_of(catalog, store=store.id))
+    return {
+        "store_id": store.id,
+        "store_name": store.name,
+        "total_entries": sum(group.entries for group in groups),
+        "total_quantity": _number(_on_hand(groups)),
+    }
 
 
 def by_location(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None) -> list[Json]:

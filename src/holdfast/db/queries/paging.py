@@ -45,15 +45,20 @@ def encode_cursor(*key: str | int) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, *types: type) -> tuple[Any, ...]:
-    """The key of a cursor whose parts have those types (`uuid.UUID` for ids); BadCursor when it is not one."""
+def key_of_cursor(cursor: str) -> list[str | int]:
+    """The parts of a cursor's key, whatever they are; BadCursor when it is none."""
     try:
-        key = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=="), type=list[str | int])
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=="), type=list[str | int])
     except (ValueError, binascii.Error):
         raise BadCursor(f"{cursor[:40]!r} is not a cursor of this list.") from None
+
+
+def decode_cursor(cursor: str, *types: type) -> tuple[Any, ...]:
+    """The key of a cursor whose parts have those types (`uuid.UUID` for ids); BadCursor when it is not one."""
+    key = key_of_cursor(cursor)
     fits = len(key) == len(types) and all(
         as_id(part) == part if kind is uuid.UUID else isinstance(part, kind)
-        for part, kind in zip(key, types, strict=False)
+        for part, kind in zip(key, types, strict=True)
     )
     if not fits or any(isinstance(part, int) and not -(2**63) <= part < 2**63 for part in key):
         raise BadCursor(f"{cursor[:40]!r} is not a cursor of this list.")

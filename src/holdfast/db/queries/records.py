@@ -17,7 +17,7 @@ from holdfast.core.order import Appointment, appointment_document
 from holdfast.core.product import Location, Settings, Store
 from holdfast.core.stock import Catalog
 from holdfast.db import schema
-from holdfast.db.queries.catalog import columns_of, products_of, records, store_of
+from holdfast.db.queries.catalog import columns_of, records, store_of
 from holdfast.db.queries.paging import Json, Page, as_id, bounded, encode_cursor, id_of_cursor, newest, page_of
 from holdfast.db.rows import record_of
 

@@ -17,7 +17,18 @@ from holdfast.core.document import reservation_document
 from holdfast.core.stock import Catalog, Lot, Reservation
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
-from holdfast.db.queries.paging import EMPTY, SCAN_MAX, Json, Page, as_id, bounded, id_of_cursor, newest, page_of, pieces
+from holdfast.db.queries.paging import (
+    EMPTY,
+    SCAN_MAX,
+    Json,
+    Page,
+    as_id,
+    bounded,
+    id_of_cursor,
+    newest,
+    page_of,
+    pieces,
+)
 from holdfast.db.queries.settling import ACTIVE, hold_as_settled
 from holdfast.db.rows import row_type
 
@@ -63,10 +74,8 @@ def listed(
         elif scan is not None and sum(levels.values()) <= LEDGER_MAX:
             where.append(_hold.id.in_(_named_in_ledgers(connection, org_id, list(levels))))
             scan = None
-    found = newest(
-        connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, scan=scan
-    )
-    return page_of(found, limit, lambda rows: describe(connection, catalog, _read(rows), now))
+    found = newest(connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, scan=scan)
+    return page_of(found, limit, lambda rows: describe(connection, catalog, read(rows), now))
 
 
 def _conditions(catalog: Catalog, wanted: Filter, now: int) -> list[sa.ColumnElement[bool]] | None:
@@ -139,15 +148,13 @@ def one(
     if name is None:
         return None
     query = sa.select(*COLUMNS).where(_hold.org_id == catalog.settings.id, _hold.id == name)
-    holds = _read(connection.execute(query).all())
+    holds = read(connection.execute(query).all())
     if not holds or (stores is not None and catalog.locations[holds[0].location_id].store_id not in stores):
         return None
     return describe(connection, catalog, holds, now)[0]
 
 
-def describe(
-    connection: sa.Connection, catalog: Catalog, holds: Sequence[Reservation], now: int
-) -> list[Json]:
+def describe(connection: sa.Connection, catalog: Catalog, holds: Sequence[Reservation], now: int) -> list[Json]:
     """Reservations as they go outside, as settled at `now`."""
     org_id = catalog.settings.id
     holds = [hold_as_settled(hold, now) for hold in holds]
@@ -171,6 +178,6 @@ def lots_of(connection: sa.Connection, org_id: str, ids: Collection[str]) -> dic
     return found
 
 
-def _read(rows: Sequence[Any]) -> list[Reservation]:
+def read(rows: Sequence[Any]) -> list[Reservation]:
     read = row_type(Reservation).read
     return [read(row) for row in rows]

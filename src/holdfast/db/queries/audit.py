@@ -1,0 +1,113 @@
+"""The audit: the log of what is not stock and the ledger of what is, in one list, newest first (SPEC section 6)."""
+
+from __future__ import annotations
+
+import msgspec
+import sqlalchemy as sa
+
+from holdfast.core.catalog import Audit
+from holdfast.core.ledger import Entry
+from holdfast.core.number import instant_text
+from holdfast.core.stock import Catalog
+from holdfast.db import schema
+from holdfast.db.queries import ledger
+from holdfast.db.queries.catalog import columns_of
+from holdfast.db.queries.paging import Found, Json, Page, as_id, bounded, encode_cursor, id_of_cursor, newest
+from holdfast.db.rows import record_of
+
+STOCK = "stock"
+"""The kind under which ledger entries appear."""
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines; of a ledger entry `action` is its ref_type, `record_id` its level. Times in microseconds."""
+
+    actor: str | None = None
+    kind: str | None = None
+    action: str | None = None
+    record_id: str | None = None
+    from_: int | None = None
+    to: int | None = None
+
+
+def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int) -> Page:
+    """A page of both, merged by id."""
+    limit, before = bounded(limit), id_of_cursor(cursor)
+    log = Found([]) if wanted.kind == STOCK else _found(connection, catalog, schema.audit, wanted, before, limit)
+    stock = (
+        Found([])
+        if wanted.kind not in (None, STOCK)
+        else _found(connection, catalog, schema.ledger, wanted, before, limit)
+    )
+    # Below the higher floor one of the two was not looked at.
+    floor = max(
+        (found.floor for found in (log, stock) if found.floor is not None and len(found.rows) <= limit), default=""
+    )
+    merged = sorted([*log.rows, *stock.rows], key=lambda row: str(row.id), reverse=True)
+    sure = [row for row in merged if row.id >= floor]
+    chosen = sure[:limit]
+    entries = ledger.read([row for row in chosen if "seq" in row._mapping])
+    described = {entry["id"]: entry for entry in ledger.describe(connection, catalog, entries)}
+    of_entry = {entry.id: entry for entry in entries}
+    items = [
+        _entry(of_entry[row.id], described[row.id])
+        if row.id in of_entry
+        else _line(record_of(Audit, dict(row._mapping), schema.audit))
+        for row in chosen
+    ]
+    if len(sure) > limit:
+        return Page(items, encode_cursor(chosen[-1].id))
+    return Page(items, encode_cursor(floor) if floor else None)
+
+
+def _found(
+    connection: sa.Connection, catalog: Catalog, table: sa.Table, wanted: Filter, before: str | None, limit: int
+) -> Found:
+    names = {"action": "ref_type", "record_id": "level_id"} if table is schema.ledger else {}
+    where: list[sa.ColumnElement[bool]] = []
+    for name, value in (("actor", wanted.actor), ("action", wanted.action), ("record_id", wanted.record_id)):
+        if value is not None:
+            if names.get(name) == "level_id" and as_id(value) is None:
+                return Found([])
+            where.append(table.c[names.get(name, name)] == value)
+    if table is schema.audit and wanted.kind is not None:
+        where.append(table.c.kind == wanted.kind)
+    if wanted.from_ is not None:
+        where += [table.c.created_at >= wanted.from_, table.c.id >= ledger.id_floor(wanted.from_ - ledger.SKEW)]
+    if wanted.to is not None:
+        where.append(table.c.created_at < wanted.to)
+        latest = ledger.id_floor(wanted.to + ledger.SKEW)
+        before = latest if before is None else min(before, latest)
+    struct = Entry if table is schema.ledger else Audit
+    found = newest(connection, table, columns_of(table, struct), catalog.settings.id, where, before=before, limit=limit)
+    if (
+        wanted.from_ is not None
+        and found.floor is not None
+        and found.floor < ledger.id_floor(wanted.from_ - ledger.SKEW)
+    ):
+        return found._replace(floor=None)
+    return found
+
+
+def _line(line: Audit) -> Json:
+    return {
+        "id": line.id,
+        "actor": line.actor,
+        "action": line.action,
+        "kind": line.kind,
+        "record_id": line.record_id,
+        "changes": line.changes,
+        "created_at": instant_text(line.created_at),
+    }
+
+
+def _entry(entry: Entry, fields: Json) -> Json:
+    return {
+        "id": entry.id,
+        "actor": entry.actor,
+        "action": entry.ref_type,
+        "kind": STOCK,
+        "record_id": entry.level_id,
+        "changes": fields,
+        "created_at": instant_text(entry.created_at),
+    }

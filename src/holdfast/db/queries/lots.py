@@ -1,0 +1,153 @@
+"""Lots: lists, single ones, where they came from and went (trace), and which an order got.
+
+A row of the list is a lot at a location, newest lot first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from holdfast.core.document import lot_fields
+from holdfast.core.number import from_minor
+from holdfast.core.stock import Catalog, Lot, LotStock
+from holdfast.db import schema
+from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
+from holdfast.db.queries.paging import EMPTY, SCAN_MAX, Json, Page, as_id, bounded, decode_cursor, encode_cursor
+from holdfast.db.queries.settling import OPEN
+from holdfast.db.rows import row_type
+
+_stock, _lot, _level, _product = schema.lot_stock.c, schema.lot.c, schema.level.c, schema.product.c
+STOCK_COLUMNS = columns_of(schema.lot_stock, LotStock)
+LOT_COLUMNS = columns_of(schema.lot, Lot)
+_JOINED = schema.lot_stock.join(schema.lot, (_lot.org_id == _stock.org_id) & (_lot.id == _stock.lot_id))
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lots: product by id or SKU, location by code or id; `in_stock`: only where units are."""
+
+    product: str | None = None
+    location: str | None = None
+    lot_code: str | None = None
+    status: str | None = None
+    in_stock: bool = False
+    stores: Collection[str] | None = None
+
+
+def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int) -> Page:
+    """A page of lots at locations."""
+    limit, org_id = bounded(limit), catalog.settings.id
+    where = _conditions(connection, catalog, wanted)
+    if where is None:
+        return EMPTY
+    own = [_stock.org_id == org_id]
+    if cursor is not None:
+        lot_id, level_id = decode_cursor(cursor, UUID, UUID)
+        # The first of the two alone bounds the index; the pair is exact.
+        own += [_stock.lot_id <= lot_id, sa.tuple_(_stock.lot_id, _stock.level_id) < sa.tuple_(*_ids(lot_id, level_id))]
+    order = (_stock.lot_id.desc(), _stock.level_id.desc())
+    floor = None
+    if where and wanted.product is None and wanted.lot_code is None:
+        end = sa.select(_stock.lot_id, _stock.level_id).where(*own).order_by(*order).offset(SCAN_MAX - 1).limit(1)
+        floor = connection.execute(end).one_or_none()
+        if floor is not None:
+            own += [_stock.lot_id >= floor[0], sa.tuple_(_stock.lot_id, _stock.level_id) >= sa.tuple_(*_ids(*floor))]
+    query = sa.select(*STOCK_COLUMNS, *_labelled()).select_from(_JOINED).where(*own, *where)
+    rows = connection.execute(query.order_by(*order).limit(limit + 1)).all()
+    found = [_read(row) for row in rows]
+    items = describe(connection, catalog, found[:limit])
+    if len(found) > limit:
+        at = found[limit - 1][1]
+        return Page(items, encode_cursor(at.lot_id, at.level_id))
+    return Page(items, None if floor is None else encode_cursor(*floor))
+
+
+def _ids(*ids: str) -> list[sa.ColumnElement[str]]:
+    return [sa.literal(name, schema.Id) for name in ids]
+
+
+def _labelled() -> list[Any]:
+    return [column.label(f"lot_{column.name}") for column in LOT_COLUMNS]
+
+
+def _read(row: Sequence[Any]) -> tuple[Lot, LotStock]:
+    width = len(STOCK_COLUMNS)
+    return row_type(Lot).read(row[width:]), row_type(LotStock).read(row[:width])
+
+
+def _conditions(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> list[sa.ColumnElement[bool]] | None:
+    """The conditions on lot and lot_stock; None when nothing can match."""
+    org_id = catalog.settings.id
+    where: list[sa.ColumnElement[bool]] = []
+    product = None
+    if wanted.product is not None:
+        product = product_of(connection, org_id, wanted.product)
+        if product is None:
+            return None
+        levels = sa.select(_level.id).where(_level.org_id == org_id, _level.product_id == product.id)
+        where.append(_stock.level_id.in_(connection.execute(levels).scalars().all()))
+    if wanted.lot_code is not None:
+        # The index is by product and code: to ask for every product is still far less than to read every lot.
+        of = [product.id] if product is not None else sa.select(_product.id).where(_product.org_id == org_id)
+        coded = sa.select(_lot.id).where(_lot.org_id == org_id, _lot.product_id.in_(of), _lot.code == wanted.lot_code)
+        where.append(_stock.lot_id.in_(connection.execute(coded).scalars().all()))
+    places = places_of(catalog, stores=wanted.stores, location=wanted.location)
+    if places is not None:
+        if not places:
+            return None
+        where.append(_stock.location_id.in_(places))
+    if wanted.status is not None:
+        where.append(_lot.status == wanted.status)
+    if wanted.in_stock:
+        where.append(OPEN)
+    return where
+
+
+def lies_at(
+    connection: sa.Connection, catalog: Catalog, lot_id: str, stores: Collection[str] | None
+) -> list[tuple[Lot, LotStock]]:
+    """A lot wherever it is or was, within the stores, by location code."""
+    query = sa.select(*STOCK_COLUMNS, *_labelled()).select_from(_JOINED)
+    query = query.where(_stock.org_id == catalog.settings.id, _stock.lot_id == lot_id)
+    places = places_of(catalog, stores=stores)
+    found = [_read(row) for row in connection.execute(query)]
+    return sorted(
+        (pair for pair in found if places is None or pair[1].location_id in places),
+        key=lambda pair: catalog.locations[pair[1].location_id].code,
+    )
+
+
+def describe(connection: sa.Connection, catalog: Catalog, lots: Iterable[tuple[Lot, LotStock]]) -> list[Json]:
+    """Lots at locations as they go outside."""
+    lots = list(lots)
+    products = products_of(connection, catalog.settings.id, {lot.product_id for lot, _ in lots})
+    return [
+        lot_fields(lot, at, products[lot.product_id], catalog.locations[at.location_id], catalog.settings)
+        for lot, at in lots
+    ]
+
+
+def one(connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None) -> Json | None:
+    """A lot by id: itself, its units over all locations, and a row per location."""
+    name = as_id(ref)
+    if name is None:
+        return None
+    found = lies_at(connection, catalog, name, stores)
+    if not found:
+        return None
+    rows = describe(connection, catalog, found)
+    lot = found[0][0]
+    product = products_of(connection, catalog.settings.id, [lot.product_id])[lot.product_id]
+    return {
+        **{key: value for key, value in rows[0].items() if key != "location"},
+        "kind": lot.kind,
+        "gtin": lot.gtin,
+        "on_hand": product.number(sum(at.on_hand for _, at in found)),
+        "reserved": product.number(sum(at.reserved for _, at in found)),
+        "value": from_minor(sum(at.value for _, at in found), catalog.settings.minor_digits),
+        "locations": [row for row, (_, at) in zip(rows, found, strict=True) if at.on_hand],
+    }

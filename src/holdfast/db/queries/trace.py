@@ -1,0 +1,188 @@
+"""Trace: from a lot to everybody who has or had it, and from an order to its lots (SPEC section 5).
+
+    of_lot(...)     -> {lot, received, on_hand, held, sold, returned}
+    of_order(...)   -> [{lot_id, lot_code, sku, quantity, held, sold, returned, ...}]
+
+Moves come from the ledger, what is held from the holds themselves. A lot is traced through every location.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from holdfast.core.ledger import Entry
+from holdfast.core.number import instant_text
+from holdfast.core.product import Product
+from holdfast.core.stock import Catalog, LotStock, Reservation
+from holdfast.db import schema
+from holdfast.db.queries import ledger, lots, reservations
+from holdfast.db.queries.catalog import places_of, products_of
+from holdfast.db.queries.paging import Json, as_id, pieces
+from holdfast.db.queries.settling import ACTIVE, hold_as_settled
+
+_ledger, _hold = schema.ledger.c, schema.reservation.c
+
+
+def of_lot(
+    connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None, now: int
+) -> Json | None:
+    """Where a lot came from, where it lies, for whom it is held, to whom it was sold, what came back."""
+    name = as_id(ref)
+    found = [] if name is None else lots.lies_at(connection, catalog, name, stores)
+    if name is None or not found:
+        return None
+    org_id, lot = catalog.settings.id, found[0][0]
+    product = products_of(connection, org_id, [lot.product_id])[lot.product_id]
+    moved = sa.select(*ledger.COLUMNS).where(
+        _ledger.org_id == org_id, _ledger.lot_id == name, sa.text("ledger.qty_delta <> 0")
+    )
+    places = places_of(catalog, stores=stores)
+    if places is not None:
+        moved = moved.where(_ledger.location_id.in_(places))
+    moves = ledger.read(connection.execute(moved.order_by(_ledger.id)).all())
+    whole = lots.one(connection, catalog, name, stores)
+    assert whole is not None
+    customers = _customers(connection, org_id, {entry.ref_id for entry in moves if entry.ref_id is not None})
+    return {
+        "lot": whole,
+        "received": [
+            {
+                "receipt_id": entry.ref_id,
+                "location": catalog.locations[entry.location_id].code,
+                "quantity": product.number(entry.qty_delta),
+                "reference": entry.note,
+                "supplier": lot.supplier,
+                "at": instant_text(entry.created_at),
+            }
+            for entry in moves
+            if entry.ref_type == "RECEIPT"
+        ],
+        "on_hand": whole["locations"],
+        "held": _held(connection, catalog, name, product, [at for _, at in found if at.reserved], now),
+        "sold": _by_order(catalog, product, [entry for entry in moves if entry.ref_type == "SALE"], customers),
+        "returned": _by_order(catalog, product, [entry for entry in moves if entry.ref_type == "RETURN"], customers),
+    }
+
+
+def _by_order(
+    catalog: Catalog, product: Product, entries: Sequence[Entry], customers: dict[str, str | None]
+) -> list[Json]:
+    """Entries added up by order, source and document, in the order of their last one, newest first."""
+    groups: dict[tuple[str | None, str | None, str | None, str], list[Entry]] = {}
+    for entry in entries:
+        loose = entry.reservation_id or entry.id if entry.order_number is None and entry.ref_id is None else None
+        key = (entry.order_number, entry.source, entry.ref_id or loose, entry.location_id)
+        groups.setdefault(key, []).append(entry)
+    rows = [
+        (
+            own[-1].created_at,
+            {
+                "order_number": order_number,
+                "source": source,
+                "customer": customers.get(own[-1].ref_id or ""),
+                "quantity": product.number(abs(sum(entry.qty_delta for entry in own))),
+                "location": catalog.locations[location_id].code,
+                "reservation_id": own[-1].reservation_id,
+                "ref_id": own[-1].ref_id,
+                "at": instant_text(own[-1].created_at),
+            },
+        )
+        for (order_number, source, _, location_id), own in groups.items()
+    ]
+    return [row for _, row in sorted(rows, key=lambda pair: pair[0], reverse=True)]
+
+
+def _held(
+    connection: sa.Connection, catalog: Catalog, lot_id: str, product: Product, at: Sequence[LotStock], now: int
+) -> list[Json]:
+    """The living holds that the lot backs, newest first."""
+    org_id = catalog.settings.id
+    query = sa.select(*reservations.COLUMNS).where(
+        _hold.org_id == org_id,
+        _hold.level_id.in_([here.level_id for here in at]),
+        ACTIVE,
+        sa.cast(_hold.allocations, sa.Text).contains(lot_id),
+    )
+    holds: list[Reservation] = (
+        reservations.read(connection.execute(query.order_by(_hold.id.desc())).all()) if at else []
+    )
+    living = [hold for hold in (hold_as_settled(hold, now) for hold in holds) if hold.active]
+    customers = _customers(connection, org_id, {hold.reserved_for_id for hold in living if hold.reserved_for_id})
+    return [
+        {
+            "reservation_id": hold.id,
+            "order_number": hold.order_number,
+            "source": hold.source,
+            "customer": customers.get(hold.reserved_for_id or ""),
+            "reserved_for_type": hold.reserved_for_type,
+            "reserved_for_id": hold.reserved_for_id,
+            "quantity": product.number(dict(hold.allocations)[lot_id]),
+            "location": catalog.locations[hold.location_id].code,
+            "at": instant_text(hold.created_at),
+        }
+        for hold in living
+    ]
+
+
+def _customers(connection: sa.Connection, org_id: str, ids: Collection[str]) -> dict[str, str | None]:
+    """The customers of sales, returns and appointments, by the document's id."""
+    found: dict[str, str | None] = {}
+    known = sorted(name for name in ids if as_id(name) is not None)
+    for kind in ("appointment", "sale"):
+        table = schema.metadata.tables.get(kind)
+        if table is None:
+            continue
+        for part in pieces(known):
+            query = sa.select(table.c.id, table.c.customer).where(table.c.org_id == org_id, table.c.id.in_(part))
+            found.update((row[0], row[1]) for row in connection.execute(query))
+    return found
+
+
+def of_order(
+    connection: sa.Connection, catalog: Catalog, order_number: str, stores: Collection[str] | None
+) -> list[Json] | None:
+    """The lots that an order (of any source) holds, got, or gave back; None when nothing is known of it."""
+    org_id = catalog.settings.id
+    query = sa.select(*ledger.COLUMNS).where(
+        _ledger.org_id == org_id, _ledger.order_number.is_not(None), _ledger.order_number == order_number
+    )
+    places = places_of(catalog, stores=stores)
+    if places is not None:
+        query = query.where(_ledger.location_id.in_(places))
+    entries = ledger.read(connection.execute(query.order_by(_ledger.id)).all())
+    if not entries:
+        return None
+    groups: dict[tuple[str, str | None, str], dict[str, int]] = {}
+    for entry in entries:
+        if entry.lot_id is not None:
+            sums = groups.setdefault(
+                (entry.lot_id, entry.source, entry.location_id), {"held": 0, "sold": 0, "returned": 0}
+            )
+            sums["held"] += entry.reserved_delta
+            if entry.ref_type == "SALE":
+                sums["sold"] -= entry.qty_delta
+            elif entry.ref_type == "RETURN":
+                sums["returned"] += entry.qty_delta
+    known = reservations.lots_of(connection, org_id, {lot_id for lot_id, _, _ in groups})
+    products = products_of(connection, org_id, {lot.product_id for lot in known.values()})
+    rows: list[Json] = []
+    for (lot_id, source, location_id), sums in groups.items():
+        lot = known[lot_id]
+        product = products[lot.product_id]
+        row: dict[str, Any] = {
+            "lot_id": lot_id,
+            "lot_code": lot.code,
+            "product_id": product.id,
+            "sku": product.sku,
+            "location": catalog.locations[location_id].code,
+            "source": source,
+            "quantity": product.number(sums["held"] + sums["sold"] - sums["returned"]),
+            **{name: product.number(units) for name, units in sums.items()},
+            "expires_at": lot.expires_on if lot.expires_at is None else instant_text(lot.expires_at),
+        }
+        if any(sums.values()):
+            rows.append(row)
+    return rows

@@ -1,0 +1,137 @@
+"""Events over HTTP: a list with a cursor that never skips one, or a stream of Server-Sent Events.
+
+    GET /api/v1/events?cursor=...                            -> {"items": [...], "next_cursor": "..."}
+    GET /api/v1/events  with Accept: text/event-stream       -> id: <cursor>, event: InventoryReserved, data: {...}
+
+A stream begins after `cursor` or `Last-Event-ID` (neither: at the beginning) and follows what comes. It ends when the
+process stops, the key is revoked, or nobody listens; a client goes on from the last id. There is a bound on how many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from holdfast.access import Permission
+from holdfast.web.api.shapes import EventDocument
+from holdfast.web.metrics import STREAMS
+from holdfast.web.problems import UNAVAILABLE, Problem, invalid
+from holdfast.web.route import CURSOR_MAX, PAGED, Call, Route, encode
+
+if TYPE_CHECKING:
+    from holdfast.web.application import Answer, Application, Receive
+
+POLL_SECONDS = 0.5
+"""How long an idle stream waits before it looks again."""
+
+HEARTBEAT_SECONDS = 15.0
+"""How often an idle stream says that it is alive."""
+
+STREAMS_MAX = 200
+"""Most open streams of a process."""
+
+PAGE = 200
+
+
+def list_events(call: Call) -> Any:
+    """Events, oldest first."""
+    return call.shop.reports.events(call.actor.org_id, **call.paging())
+
+
+async def stream_events(
+    application: Application, call: Call, headers: dict[bytes, bytes], receive: Receive, answer: Answer
+) -> None:
+    """Send events as they come until somebody stops."""
+    if application.streams >= STREAMS_MAX:
+        raise Problem(
+            UNAVAILABLE, "Too many event streams are open.", numbers={"retry_after": 5}, headers={"Retry-After": "5"}
+        )
+    cursor = _begin(call, headers)
+    page = await application.read(_page, call, cursor)  # a bad cursor is refused before the stream begins
+    application.streams += 1
+    STREAMS.inc()
+    gone = asyncio.ensure_future(_gone(receive))
+    stopping = asyncio.ensure_future(application.stopping.wait())
+    try:
+        await answer.begin(
+            200, [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
+        )
+        await answer.part(b": connected\n\nretry: 2000\n\n")
+        spoke_at = time.monotonic()
+        while True:
+            if page.items:
+                await answer.part(_block(page))
+                spoke_at = time.monotonic()
+            cursor = page.next_cursor
+            if len(page.items) < PAGE:
+                await asyncio.wait((gone, stopping), timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if gone.done() or stopping.done() or not await _still_valid(application, call, headers):
+                break
+            if time.monotonic() - spoke_at >= HEARTBEAT_SECONDS:
+                await answer.part(b": alive\n\n")
+                spoke_at = time.monotonic()
+            page = await application.read(_page, call, cursor)
+        if not gone.done():
+            await answer.end()
+    finally:
+        application.streams -= 1
+        STREAMS.dec()
+        for task in (gone, stopping):
+            task.cancel()
+
+
+def _begin(call: Call, headers: dict[bytes, bytes]) -> str | None:
+    last = headers.get(b"last-event-id")
+    if last:
+        text = last.decode("latin-1")
+        if len(text) > CURSOR_MAX or not text.isascii() or not text.isprintable():
+            raise invalid("Last-Event-ID", "is not the id of an event of this stream.")
+        return text
+    cursor: str | None = call.query.get("cursor")
+    return cursor
+
+
+def _page(call: Call, cursor: str | None) -> Any:
+    return call.shop.reports.events(call.actor.org_id, cursor=cursor, limit=PAGE)
+
+
+def _block(page: Any) -> bytes:
+    """The page's events; the last one carries the cursor, so going on from it skips nothing and repeats little."""
+    parts = []
+    last = len(page.items) - 1
+    for index, event in enumerate(page.items):
+        cursor = event.get("cursor") or (page.next_cursor if index == last else None)
+        mark = b"" if cursor is None else b"id: " + cursor.encode() + b"\n"
+        kind = str(event.get("type", "message")).encode()
+        parts.append(b"%bevent: %b\ndata: %b\n\n" % (mark, kind, encode(event)))
+    return b"".join(parts)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _still_valid(application: Application, call: Call, headers: dict[bytes, bytes]) -> bool:
+    try:
+        actor = await application.auth.actor_of(headers)
+    except Problem as problem:
+        return problem.code == "RATE_LIMITED"
+    return actor is not None and actor.org_id == call.actor.org_id and actor.has(Permission.EVENTS)
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/api/v1/events",
+        summary="List events, oldest first, or follow them",
+        about="`next_cursor` is never null: ask again with it. With `Accept: text/event-stream` they come as they happen.",
+        tag="Events",
+        permission=Permission.EVENTS,
+        answer_with=list_events,
+        answer=[EventDocument],
+        query=PAGED,
+        stream=True,
+    ),
+)

@@ -1,0 +1,347 @@
+"""The organisation over HTTP: its settings, its users, its API keys.
+
+    PATCH /api/v1/settings {"default_reorder_point": 5}
+    POST /api/v1/api-keys {"name": "till 3", "role": "cashier", "stores": ["MAIN"]}   -> the key, this once
+
+It refuses to make anybody mightier than who asks, and never shows a password, a PIN or a key again.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from babel.numbers import get_currency_precision
+from msgspec import UNSET, Meta, UnsetType
+
+from holdfast.access import Permission, Role
+from holdfast.core.catalog import Add, ApiKey, Change, Remove, User
+from holdfast.core.decide import Command
+from holdfast.core.number import from_minor
+from holdfast.core.product import Settings
+from holdfast.core.rejection import Code
+from holdfast.db.queries.records import api_key_fields, settings_fields, user_fields
+from holdfast.organisation import (
+    PASSWORD_CHARACTERS_MAX,
+    PASSWORD_CHARACTERS_MIN,
+    NotPossible,
+    currency_of,
+    email_of,
+    new_key,
+    password_hash,
+)
+from holdfast.web.api.records import amount, given, settings_of, store_ids, test_grant, timezone
+from holdfast.web.api.shapes import KeyDocument, NewKeyDocument, SettingsDocument, UserDocument
+from holdfast.web.auth import hash_pin
+from holdfast.web.body import Text
+from holdfast.web.problems import Problem, invalid
+from holdfast.web.route import PAGED, Call, Planned, Route, encode, found
+
+RoleName = Literal["cashier", "staff", "manager", "admin", "owner"]
+Password = Annotated[str, Meta(min_length=PASSWORD_CHARACTERS_MIN, max_length=PASSWORD_CHARACTERS_MAX)]
+Pin = Annotated[str, Meta(pattern="^[0-9]{4,8}$")]
+Stores = Annotated[list[Text], Meta(max_length=1000)]
+MINUTES_MAX = 366 * 24 * 60
+
+
+class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of the organisation's rules."""
+
+    name: Text | UnsetType = UNSET
+    currency: Annotated[str, Meta(pattern="^[A-Za-z]{3}$")] | UnsetType = UNSET
+    mode: Literal["advanced", "simple"] | UnsetType = UNSET
+    allow_override: bool | UnsetType = UNSET
+    cart_hold_minutes: Annotated[int, Meta(ge=1, le=MINUTES_MAX)] | UnsetType = UNSET
+    default_reorder_point: Annotated[int, Meta(ge=0, le=10**8)] | UnsetType | None = UNSET
+    tax_mode: Literal["exclusive", "inclusive"] | UnsetType = UNSET
+    cash_rounding: Text | UnsetType = UNSET
+    timezone: Text | UnsetType = UNSET
+    api_rate_limit: Annotated[int, Meta(ge=1, le=10_000_000)] | UnsetType | None = UNSET
+
+
+class UserBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A user; no stores mean all of them."""
+
+    email: Text
+    password: Password
+    role: RoleName
+    stores: Stores | None = None
+    pin: Pin | None = None
+
+
+class UserChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of a user."""
+
+    email: Text | UnsetType = UNSET
+    password: Password | UnsetType = UNSET
+    role: RoleName | UnsetType = UNSET
+    stores: Stores | UnsetType = UNSET
+    pin: Pin | UnsetType | None = UNSET
+
+
+class KeyBody(msgspec.Struct, forbid_unknown_fields=True):
+    """An API key; no stores mean all of them."""
+
+    role: RoleName
+    name: Text | None = None
+    stores: Stores | None = None
+
+
+class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of an API key."""
+
+    name: Text | UnsetType = UNSET
+    role: RoleName | UnsetType = UNSET
+    stores: Stores | UnsetType = UNSET
+
+
+# Settings --------------------------------------------------------------------------------------------------------------
+
+
+def read_settings(call: Call) -> Any:
+    """The organisation's rules."""
+    return found(call.shop.reports.settings(call.actor.org_id), Code.NOT_FOUND, "Organisation", call.actor.org_id)
+
+
+def _render_settings(settings: Settings) -> bytes:
+    return encode(settings_fields(settings))
+
+
+def plan_change_settings(call: Call) -> Planned:
+    """Change the organisation's rules."""
+    fields = given(call.body)
+    present = settings_of(call)
+    if "currency" in fields:
+        fields["currency"] = _currency(fields["currency"])
+        fields["minor_digits"] = get_currency_precision(fields["currency"])
+        if fields["minor_digits"] != present.minor_digits and call.shop.reports.products(call.actor.org_id, limit=1).items:
+            raise Problem(
+                "INVALID_STATE",
+                f"There are products already: prices and costs are kept with the places of {present.currency}.",
+                numbers={"field": "currency"},
+            )
+        present = msgspec.structs.replace(
+            present, currency=fields["currency"], minor_digits=fields["minor_digits"]
+        )
+    if "cash_rounding" in fields:
+        step = amount("cash_rounding", fields["cash_rounding"], present)
+        fields["cash_rounding"] = from_minor(step, present.minor_digits)
+    if "timezone" in fields:
+        timezone("timezone", fields["timezone"])
+    return Planned(Change("organisation", call.actor.org_id, fields), _render_settings)
+
+
+def _currency(code: str) -> str:
+    try:
+        return currency_of(code)
+    except NotPossible as refusal:
+        raise invalid("currency", str(refusal)) from None
+
+
+# Users -----------------------------------------------------------------------------------------------------------------
+
+
+def _email(text: str) -> str:
+    try:
+        return email_of(text)
+    except NotPossible as refusal:
+        raise invalid("email", str(refusal)) from None
+
+
+def _user(call: Call) -> dict[str, Any]:
+    user_id = call.id(Code.NOT_FOUND, "User")
+    user = call.shop.reports.user(call.actor.org_id, user_id)
+    if user is None or not user["active"]:
+        raise Problem("NOT_FOUND", f"User {user_id!r} does not exist.")
+    return user
+
+
+def _render_user(user: User) -> bytes:
+    return encode(user_fields(user))
+
+
+def plan_add_user(call: Call) -> Planned:
+    """Make a user."""
+    body: UserBody = call.body
+    stores = store_ids(call, body.stores)
+    test_grant(call, body.role, stores)
+    fields = {
+        "email": _email(body.email),
+        "password_hash": password_hash(body.password),
+        "role": body.role,
+        "stores": stores,
+        "pin_hash": None if body.pin is None else hash_pin(call.actor.org_id, body.pin),
+    }
+    return Planned(Add("app_user", fields), _render_user)
+
+
+def plan_change_user(call: Call) -> Planned:
+    """Change a user."""
+    old = _user(call)
+    test_grant(call, old["role"], tuple(old["stores"]))
+    fields = given(call.body)
+    if "email" in fields:
+        fields["email"] = _email(fields["email"])
+    if "password" in fields:
+        fields["password_hash"] = password_hash(fields.pop("password"))
+    if "pin" in fields:
+        pin = fields.pop("pin")
+        fields["pin_hash"] = None if pin is None else hash_pin(call.actor.org_id, pin)
+    _change_rights(call, old, fields)
+    return Planned(Change("app_user", old["id"], fields), _render_user)
+
+
+def plan_remove_user(call: Call) -> Command:
+    """Remove a user: they are signed out everywhere within a second."""
+    old = _user(call)
+    test_grant(call, old["role"], tuple(old["stores"]))
+    return Remove("app_user", old["id"])
+
+
+def _change_rights(call: Call, old: dict[str, Any], fields: dict[str, Any]) -> None:
+    if "stores" in fields:
+        fields["stores"] = store_ids(call, fields["stores"])
+    test_grant(call, fields.get("role", old["role"]), tuple(fields.get("stores", old["stores"])))
+
+
+def list_users(call: Call) -> Any:
+    """Active users."""
+    return call.shop.reports.users(call.actor.org_id, **call.paging())
+
+
+def read_user(call: Call) -> Any:
+    """A user."""
+    return _user(call)
+
+
+# API keys --------------------------------------------------------------------------------------------------------------
+
+
+def _key(call: Call) -> dict[str, Any]:
+    key_id = call.id(Code.NOT_FOUND, "API key")
+    key = call.shop.reports.api_key(call.actor.org_id, key_id)
+    if key is None or not key["active"]:
+        raise Problem("NOT_FOUND", f"API key {key_id!r} does not exist.")
+    return key
+
+
+def _render_key(key: ApiKey) -> bytes:
+    return encode(api_key_fields(key))
+
+
+def plan_add_key(call: Call) -> Planned:
+    """Make an API key. What is kept for an Idempotency-Key does not hold it: a replay shows it as null."""
+    body: KeyBody = call.body
+    stores = store_ids(call, body.stores)
+    test_grant(call, body.role, stores)
+    made = new_key(Role(body.role), stores, name=body.name or body.role)
+
+    def render(key: ApiKey) -> bytes:
+        return encode({**api_key_fields(key), "api_key": None})
+
+    def finish(kept: bytes) -> bytes:
+        return encode({**msgspec.json.decode(kept), "api_key": made.api_key})
+
+    return Planned(made.command, render, finish)
+
+
+def plan_change_key(call: Call) -> Planned:
+    """Change an API key."""
+    old = _key(call)
+    test_grant(call, old["role"], tuple(old["stores"]))
+    fields = given(call.body)
+    _change_rights(call, old, fields)
+    return Planned(Change("api_key", old["id"], fields), _render_key)
+
+
+def plan_remove_key(call: Call) -> Command:
+    """Revoke an API key: it is dead everywhere within a second."""
+    old = _key(call)
+    test_grant(call, old["role"], tuple(old["stores"]))
+    return Remove("api_key", old["id"])
+
+
+def list_keys(call: Call) -> Any:
+    """Active API keys."""
+    return call.shop.reports.api_keys(call.actor.org_id, **call.paging())
+
+
+def read_key(call: Call) -> Any:
+    """An API key."""
+    return _key(call)
+
+
+# The table -------------------------------------------------------------------------------------------------------------
+
+
+def _routes(
+    path: str,
+    tag: str,
+    noun: str,
+    plans: tuple[Any, Any, Any],
+    reads: tuple[Any, Any],
+    bodies: tuple[type[Any], type[Any]],
+    answers: tuple[type[Any], type[Any]],
+    examples: tuple[Any, Any],
+) -> tuple[Route, ...]:
+    shared: dict[str, Any] = {"tag": tag, "permission": Permission.CONFIGURE}
+    one = f"{path}/{{id}}"
+    changes = (Code.STORE_NOT_FOUND, Code.ALREADY_EXISTS)
+    return (
+        Route(method="POST", path=path, summary=f"Make {noun}", plan=plans[0], body=bodies[0], answer=answers[0],
+              status=201, codes=changes, example=examples[0], looks_up=True, **shared),
+        Route(method="GET", path=path, summary=f"List {tag}", answer_with=reads[0], answer=[answers[1]],
+              query=PAGED, **shared),
+        Route(method="GET", path=one, summary=f"Read {noun}", answer_with=reads[1], answer=answers[1],
+              codes=(Code.NOT_FOUND,), **shared),
+        Route(method="PATCH", path=one, summary=f"Change {noun}", plan=plans[1], body=bodies[1], answer=answers[1],
+              codes=(Code.NOT_FOUND, *changes), example=examples[1], looks_up=True, **shared),
+        Route(method="DELETE", path=one, summary=f"Remove {noun}", plan=plans[2], status=204,
+              codes=(Code.NOT_FOUND,), looks_up=True, **shared),
+    )  # fmt: skip
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/api/v1/settings",
+        summary="Read the organisation's settings",
+        tag="Settings",
+        permission=Permission.READ,
+        answer_with=read_settings,
+        answer=SettingsDocument,
+    ),
+    Route(
+        method="PATCH",
+        path="/api/v1/settings",
+        summary="Change the organisation's settings",
+        tag="Settings",
+        permission=Permission.CONFIGURE,
+        plan=plan_change_settings,
+        body=SettingsChange,
+        answer=SettingsDocument,
+        codes=(Code.INVALID_AMOUNT, Code.INVALID_STATE),
+        example={"cart_hold_minutes": 45, "default_reorder_point": 5},
+        looks_up=True,
+    ),
+    *_routes(
+        "/api/v1/users",
+        "Users",
+        "a user",
+        (plan_add_user, plan_change_user, plan_remove_user),
+        (list_users, read_user),
+        (UserBody, UserChange),
+        (UserDocument, UserDocument),
+        ({"email": "bo@shop.example", "password": "correct horse", "role": "cashier", "stores": ["MAIN"]}, {"role": "staff"}),
+    ),
+    *_routes(
+        "/api/v1/api-keys",
+        "API keys",
+        "an API key",
+        (plan_add_key, plan_change_key, plan_remove_key),
+        (list_keys, read_key),
+        (KeyBody, KeyChange),
+        (NewKeyDocument, KeyDocument),
+        ({"name": "till 3", "role": "cashier", "stores": ["MAIN"]}, {"name": "till 4"}),
+    ),
+)

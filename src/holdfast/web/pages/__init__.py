@@ -1,0 +1,50 @@
+"""The pages that people use: HTML over the same application, with or without JavaScript (SPEC section 13).
+
+    pages = create_pages(application, config)      # an ASGI application for everything that is not the API
+
+`routes` is the whole list. A page reads through `shop.reports` in threads and changes nothing itself: what people do
+goes through the JSON API, from the page's own script, with their session. It refuses inline scripts and styles and
+anything from another host, by a Content-Security-Policy on every answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Mount, Route
+
+from holdfast.web.auth import Remembered
+from holdfast.web.pages import inventory, sign_in, traffic
+from holdfast.web.pages.failure import not_found_page
+from holdfast.web.pages.frame import FIGURES, StaticFolder
+
+routes: list[BaseRoute] = [
+    Route("/", sign_in.start, methods=["GET"]),
+    Route("/sign-in", sign_in.show, methods=["GET"]),
+    Route("/sign-in", sign_in.enter, methods=["POST"]),
+    Route("/sign-out", sign_in.leave, methods=["POST"]),
+    Route("/admin/inventory", inventory.show, methods=["GET"]),
+    Route("/admin/inventory/rows", inventory.more_rows, methods=["GET"]),
+    Route("/admin/inventory/live", inventory.live, methods=["GET"]),
+    Route("/demo/traffic", traffic.switch, methods=["POST"]),
+    Mount("/static", StaticFolder()),
+]
+"""Every page, in the order in which they are tried."""
+
+
+def create_pages(application: Any, config: Any = None) -> Starlette:
+    """The pages over an application (its `shop` and `auth`); `config` has `secure_cookies`."""
+    pages = Starlette(routes=routes, exception_handlers={HTTPException: not_found_page})
+    pages.router.redirect_slashes = False
+    pages.state.application = application
+    pages.state.secure_cookies = bool(getattr(config, "secure_cookies", False))
+    reports = application.shop.reports
+    # Many people look at the same figures while something sells: they are computed at most twice a second.
+    setattr(
+        pages.state,
+        FIGURES,
+        Remembered(lambda of: reports.inventory_stats(of[0], store=of[1], stores=of[2])),
+    )
+    return pages

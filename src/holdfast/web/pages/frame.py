@@ -1,0 +1,190 @@
+"""The frame of every page: who looks at it, what it is rendered with, and which headers go with it.
+
+    @page(Permission.MANAGE)
+    async def show(request: Request, visitor: Visitor) -> Response:
+        return render(request, "inventory.html", visitor, entries=[...])
+
+A page that needs a permission sends the unknown to the sign-in and shows the others why not. Everything that fails
+inside becomes an error page with a reference that is also in the log.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from holdfast import __version__
+from holdfast.access import Actor, Permission
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+"""What a page may load and where its forms may go: only here."""
+
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+FIGURES = "figures"
+"""The name, in the pages' state, of what remembers overview figures."""
+
+
+class Section(NamedTuple):
+    """An entry of the navigation."""
+
+    name: str
+    path: str
+    permission: Permission
+
+
+SECTIONS = (Section("Inventory", "/admin/inventory", Permission.MANAGE),)
+"""The sections of SPEC section 13 that exist; each is shown to those who may open it."""
+
+
+class Visitor(msgspec.Struct, frozen=True):
+    """Who looks at a page: the actor, and what the frame shows of the organisation."""
+
+    actor: Actor
+    organisation: str
+    timezone: str
+
+    @property
+    def name(self) -> str:
+        """The name without its kind: `user:ana@example.org` is ana@example.org."""
+        return self.actor.name.partition(":")[2] or self.actor.name
+
+    @property
+    def role(self) -> str:
+        """The role as a word."""
+        return str(self.actor.role)
+
+    @property
+    def stores(self) -> frozenset[str] | None:
+        """The stores that reads are limited to (None: all)."""
+        return frozenset(self.actor.stores) if self.actor.stores else None
+
+
+Handler = Callable[[Request, Visitor], Awaitable[Response]]
+OpenHandler = Callable[[Request], Awaitable[Response]]
+
+_templates = Environment(
+    loader=PackageLoader("holdfast.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+
+
+def page(permission: Permission, *, fragment: bool = False) -> Callable[[Handler], OpenHandler]:
+    """Make a handler a page for those with the permission; a `fragment` is fetched by a page's script."""
+
+    def wrap(handler: Handler) -> OpenHandler:
+        @open_page
+        @functools.wraps(handler)
+        async def endpoint(request: Request) -> Response:
+            from holdfast.web.pages.failure import failure_page
+
+            visitor = await visitor_of(request)
+            if visitor is None:
+                if fragment:
+                    return Response(status_code=401, headers=HEADERS)
+                here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+                return RedirectResponse(f"/sign-in?next={quote(here, safe='')}", 303, HEADERS)
+            if not visitor.actor.has(permission):
+                return failure_page(request, 403, visitor)
+            return await handler(request, visitor)
+
+        return endpoint
+
+    return wrap
+
+
+def open_page(handler: OpenHandler) -> OpenHandler:
+    """Make a handler a page for everybody: whatever fails in it becomes an error page."""
+
+    @functools.wraps(handler)
+    async def endpoint(request: Request) -> Response:
+        from holdfast.web.pages.failure import page_of_error
+
+        try:
+            return await handler(request)
+        except Exception as error:  # noqa: BLE001 - the last resort: a page instead of nothing, and a log line
+            return page_of_error(request, error)
+
+    return endpoint
+
+
+async def visitor_of(request: Request) -> Visitor | None:
+    """Who looks, or None when nobody known does."""
+    application = request.app.state.application
+    actor: Actor | None = await application.auth.actor_of(dict(request.scope["headers"]))
+    if actor is None:
+        return None
+    settings = await run_in_threadpool(application.shop.reports.settings, actor.org_id)
+    return Visitor(actor, settings["name"], settings["timezone"])
+
+
+def render(
+    request: Request, template: str, visitor: Visitor | None, *, status: int = 200, **context: Any
+) -> HTMLResponse:
+    """A whole page in its frame."""
+    demo = demo_traffic(request)
+    actor = None if visitor is None else visitor.actor
+    html = _templates.get_template(template).render(
+        context,
+        who=visitor,
+        sections=[] if actor is None else [one for one in SECTIONS if actor.has(one.permission)],
+        here=request.url.path,
+        traffic=demo if actor is not None and actor.has(Permission.MANAGE) else None,
+        version=__version__,
+    )
+    return HTMLResponse(html, status, HEADERS)
+
+
+def render_part(template: str, **context: Any) -> HTMLResponse:
+    """A fragment of a page, fetched by its script."""
+    return HTMLResponse(_templates.get_template(template).render(context), headers=HEADERS)
+
+
+def demo_traffic(request: Request) -> Any:
+    """The demo's customers, an object with `start()`, `stop()` and `running`; None outside a demo."""
+    return getattr(getattr(request.app.state.application, "state", None), "demo_traffic", None)
+
+
+class StaticFolder(StaticFiles):
+    """Our stylesheets, scripts and pictures; browsers ask each time whether theirs is still right (ETag)."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=str(files("holdfast.web") / "static"))
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, with the headers that every answer of the pages has."""
+        response = await super().get_response(path, scope)
+        response.headers.update({**HEADERS, "Cache-Control": "no-cache"})
+        return response
