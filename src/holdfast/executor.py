@@ -13,10 +13,12 @@ It refuses to know the business (`core.decide`) and SQL (`db`): `_attempt` shows
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import InvalidStateError
 from typing import Any, Literal
 
 import msgspec
@@ -138,15 +140,6 @@ class _Restart(Exception):
     def __init__(self, wants: set[Want]) -> None:
         super().__init__(wants)
         self.wants = wants
-
-
-class _Poisoned(Exception):
-    """Deciding this submission failed: a bug, which must cost nobody else."""
-
-    def __init__(self, submission: Submission, cause: BaseException) -> None:
-        super().__init__(submission, cause)
-        self.submission = submission
-        self.cause = cause
 
 
 class Executor:
@@ -276,16 +269,8 @@ class Batch:
     def run(self) -> None:
         """Try, try again, split: until every submission has its outcome."""
         for attempt in range(TRIES_MAX):
-            if not self.submissions:
-                return
             try:
-                resolve(self._attempt())
-                return
-            except _Poisoned as poisoned:
-                self.session.rollback()
-                log.error("command_failed", kind=type(poisoned.submission.command).__name__, exc_info=poisoned.cause)
-                resolve([(poisoned.submission, poisoned.cause)])
-                self.submissions = [one for one in self.submissions if one is not poisoned.submission]
+                outcomes = self._attempt()
             except Conflict as conflict:
                 self.session.rollback()
                 self.catalogs.forget(self.org_id)
@@ -305,6 +290,9 @@ class Batch:
                 self.catalogs.forget(self.org_id)
                 reason = error
                 break
+            else:
+                resolve(outcomes)
+                return
         self._split(reason)
 
     def _split(self, reason: Exception) -> None:
@@ -395,6 +383,8 @@ class Batch:
                 continue
             reply = self._decide_one(stock, submission)
             outcomes.append((submission, reply))
+            if isinstance(reply, BaseException):
+                continue
             if submission.key is not None and not isinstance(reply.answer, Rejected):
                 body = reply.body if reply.body is not None else msgspec.json.encode(reply.answer)
                 kept = Answered(submission.key, submission.fingerprint, submission.status, body.decode(), stock.now)
@@ -402,7 +392,8 @@ class Batch:
                 answers.append(kept)
         return outcomes, answers
 
-    def _decide_one(self, stock: Stock, submission: Submission) -> Reply:
+    def _decide_one(self, stock: Stock, submission: Submission) -> Outcome:
+        """The reply to one command; a bug in deciding it is undone and told to its caller, and costs nobody else."""
         mark = stock.mark()
         try:
             answer = self._asking(stock, lambda: decide(stock, submission.caller, submission.command))
@@ -414,7 +405,8 @@ class Batch:
             raise
         except Exception as error:
             stock.undo(mark)
-            raise _Poisoned(submission, error) from error
+            log.error("command_failed", kind=type(submission.command).__name__, exc_info=error)
+            return error
 
     # Save
 
@@ -493,10 +485,11 @@ def _resolve_one(submission: Submission, outcome: Outcome) -> None:
     future = submission.future
     if future.done():
         return
-    if isinstance(outcome, BaseException):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
+    with contextlib.suppress(InvalidStateError):  # the caller went away between the line above and here
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
 def _count(outcomes: list[tuple[Submission, Outcome]]) -> None:

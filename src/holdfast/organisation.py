@@ -94,6 +94,8 @@ def establish(
     currency: str = "USD",
     password: str | None = None,
     timezone: str = "UTC",
+    store_code: str = FIRST_CODE,
+    store_name: str | None = None,
 ) -> Established:
     """Make an organisation that can start to work; without a password one is made up."""
     now = clock(database)
@@ -106,10 +108,17 @@ def establish(
         created_at=now,
         updated_at=now,
     )
-    store = Store(id=_new_id(), code=FIRST_CODE, name=settings.name, timezone=timezone, created_at=now, updated_at=now)
+    store = Store(
+        id=_new_id(),
+        code=store_code,
+        name=store_name or settings.name,
+        timezone=timezone,
+        created_at=now,
+        updated_at=now,
+    )
     places = (
-        _place(store, FIRST_CODE, "store", now),
-        _place(store, FIRST_CODE + QUARANTINE_SUFFIX, "quarantine", now),
+        _place(store, store_code, "store", now),
+        _place(store, store_code + QUARANTINE_SUFFIX, "quarantine", now),
         _place(store, TRANSIT_CODE, "transit", now),
     )
     user = new_user(owner_email, Role.OWNER, password=password)

@@ -108,6 +108,7 @@ def rush(
     *,
     threads: int = 16,
     keys: Sequence[str] | None = None,
+    fingerprint: str = "one",
 ) -> list[Outcome]:
     """Many threads give all commands at once, round robin over the shops; the outcomes in the order of the commands."""
     doors = [shops] if isinstance(shops, Holdfast) else shops
@@ -120,7 +121,7 @@ def rush(
         for index in range(first, len(commands), threads):
             key = None if keys is None else keys[index]
             door = doors[index % len(doors)]
-            mine.append((index, door.submit(actor, commands[index], key=key, fingerprint="one")))
+            mine.append((index, door.submit(actor, commands[index], key=key, fingerprint=fingerprint)))
         for index, future in mine:
             outcomes[index] = outcome_of(future)
 

@@ -136,7 +136,8 @@ def _report(outcome: Outcome, what: str, *, dry_run: bool, as_json: bool) -> Non
             }
         )
     else:
-        counts = (outcome.added, "added"), (outcome.changed, "changed"), (outcome.skipped, "skipped")
+        skipped = "unchanged" if what == "products" else "skipped"
+        counts = (outcome.added, "added"), (outcome.changed, "changed"), (outcome.skipped, skipped)
         told = [f"{count} {word}" for count, word in counts if count] or ["nothing to do"]
         say(f"{'Would be: ' if dry_run else ''}{what}: {', '.join(told)}, {outcome.refused} refused.")
     if outcome.refused:

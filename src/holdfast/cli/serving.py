@@ -68,27 +68,26 @@ def demo(
         place = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-demo-")))
         place.mkdir(parents=True, exist_ok=True)
         config = config.model_copy(update={"database_url": f"sqlite:///{place / 'arco-iris.db'}"})
-        say("Setting up the shop Arco Iris ...")
-        made = _demo_shop(config, kept=directory is not None)
+        made = _demo_shop(config)
         address = address_of(config.host, listener)
         run_server(config, listener, greeting=_greeting(made, address), traffic_for=made if traffic else None)
 
 
-def _demo_shop(config: Config, *, kept: bool) -> Shop:
+def _demo_shop(config: Config) -> Shop:
     """The demo's shop: made now, or, in a directory that was given, as it was left."""
     from holdfast.demo import make, remembered
 
-    with ready_database(config, begin=True) as database:
-        known = remembered(database) if kept else None
-    if known is not None:
-        return known
+    with ready_database(config, begin=True):
+        pass
     with Holdfast.open(config.database_url) as shop:
-        return make(shop)
+        known = remembered(shop)
+        if known is None:
+            say("Setting up the shop Arco Iris ...")
+        return known or make(shop)
 
 
 def _greeting(made: Shop, address: str) -> list[str]:
     logins = [f"  {email:<30} {password}" for email, password in made.logins.items()]
-    key = made.api_key or "(as told when the shop was made)"
     return [
         "",
         f"Arco Iris is open: {address}",
@@ -96,8 +95,8 @@ def _greeting(made: Shop, address: str) -> list[str]:
         "Logins (all of them made up):",
         *logins,
         "",
-        f"API key  {key}",
-        f"  curl -H 'Authorization: Bearer {key}' {address}/api/v1/store/inventory",
+        f"API key  {made.api_key}",
+        f"  curl -H 'Authorization: Bearer {made.api_key}' {address}/api/v1/store/inventory",
         "",
         "Stop with Ctrl-C.",
     ]

@@ -5,7 +5,7 @@ for row in ledger_rows(database, org_id): ...      one consistent view, a thousa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -64,7 +64,7 @@ def locations_by_code(database: Database, org_id: str) -> dict[str, Location]:
         return {row["code"]: record_of(Location, _fields(row), table) for row in rows}
 
 
-def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(row: sa.RowMapping) -> dict[str, Any]:
     """A record's row with plain names: SQLAlchemy's are a kind of str that msgspec does not take for one."""
     return {str(name): value for name, value in row.items() if name != "org_id"}
 

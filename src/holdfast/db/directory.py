@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from holdfast.db.engine import Database
 from holdfast.db.schema import api_key, app_user, browser_session, location, organisation, product
 
-
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

@@ -16,7 +16,7 @@ from holdfast.core.product import Location, Product, Settings, Store
 from holdfast.core.stock import Catalog, Level, LevelKey, Lot, LotStock, Reservation, Stock, Want
 from holdfast.db import schema
 from holdfast.db.rows import record_of, row_type
-from holdfast.db.session import DEAD_MAX, STOCK_WIDTH, Loaded, Row, Session
+from holdfast.db.session import DEAD_MAX, STOCK_WIDTH, Conflict, Loaded, Row, Session
 
 CATALOGS_MAX = 256
 """Organisations whose catalog one process keeps."""
@@ -126,6 +126,8 @@ def begin(
         stock.levels[key] = stock.level_of_id[level.id] = level
         stock.lots_at[level.id] = {}
     for row in loaded.lots:
+        if row[0] not in stock.level_of_id:
+            raise Conflict("a level was begun between the lock and the load")
         _put_lot(stock, row)
     for row in loaded.holds:
         hold = _HOLD.read(row)
@@ -146,6 +148,8 @@ def _put_lot(stock: Stock, row: Row) -> None:
 def _put_dead(stock: Stock, rows: list[Row]) -> None:
     for row in rows:
         hold = _HOLD.read(row)
+        if hold.level_id not in stock.level_of_id:
+            raise Conflict("a level was begun between the lock and the load")
         stock.reservations.setdefault(hold.id, hold)
         stock.dead.setdefault(hold.level_id, []).append(hold.id)
 
@@ -162,8 +166,9 @@ _HOLD_QUERIES = {
 
 _EXISTS = {
     "stocked_product": "SELECT id FROM level WHERE org_id = :org AND product_id = :one AND seq > 0 LIMIT 1",
-    "stocked_location": "SELECT id FROM level WHERE org_id = :org AND location_id = :one "
-    "AND (on_hand > 0 OR reserved > 0 OR backordered > 0)",
+    # The levels are locked first: goods on their way into an empty one wait, and then see the changed catalog.
+    "stocked_location": "SELECT id FROM (SELECT id, on_hand, reserved, backordered FROM level WHERE org_id = :org "
+    "AND location_id = :one ORDER BY product_id FOR UPDATE) x WHERE on_hand > 0 OR reserved > 0 OR backordered > 0",
     "lot_places": "SELECT location_id FROM lot_stock WHERE org_id = :org AND lot_id = :one AND is_open",
     "coming": "SELECT id FROM transfer WHERE org_id = :org AND to_location_id = :one AND status = 'shipped'",
     "pin": "SELECT id FROM app_user WHERE org_id = :org AND pin_hash = :one AND active",

@@ -13,28 +13,32 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 import structlog
 import uuid_utils
 
-from holdfast.access import Actor
+from holdfast.access import Actor, Permission
 from holdfast.app import Forbidden, Holdfast
 from holdfast.core.order import ChangeAppointment
 from holdfast.core.rejection import Rejected
 from holdfast.db.directory import is_away
 from holdfast.executor import Overloaded, Reply, Unavailable
 from holdfast.reports import BadCursor
+from holdfast.settings import Config
 from holdfast.web import problems
 from holdfast.web.api import ROUTES
 from holdfast.web.api.events import stream_events
-from holdfast.web.auth import Auth, Remembered
+from holdfast.web.api.shapes import without_costs
+from holdfast.web.auth import SESSION_SECONDS, Auth, Remembered
 from holdfast.web.body import canonical, decode, unprintable
-from holdfast.web.health import PUBLIC, PublicAnswer
+from holdfast.web.health import PUBLIC, Public
 from holdfast.web.metrics import measure
+from holdfast.web.mount import mounted_pages
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import Call, Endpoint, Planned, Route, encode
 
@@ -42,6 +46,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 READERS = 16
@@ -54,6 +59,9 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _KEY = re.compile(rb"[ -~]{1,255}")
 _JSON = re.compile(rb"application/(?:[a-z0-9.!#$&^_-]+\+)?json(?:\s*;\s*charset=\"?utf-?8\"?)?\s*", re.IGNORECASE)
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_MACHINES = ("/api/", "/shopify/", "/webhooks/")
+"""Where an unknown address is a problem document, not a page."""
+
 _NIL = "00000000-0000-0000-0000-000000000000"
 _PROBE = ChangeAppointment(_NIL, {})
 """A command that is always refused and changes nothing: it only asks whether the key was answered before."""
@@ -64,18 +72,19 @@ _PROBLEM_TYPE = problems.MEDIA_TYPE.encode()
 log = structlog.get_logger("holdfast.web")
 
 
-class ClientGone(Exception):  # noqa: N818 - nobody's error
+class ClientGone(Exception):
     """Whoever asked does not listen any more."""
 
 
 class Application:
     """The ASGI application over one Holdfast."""
 
-    def __init__(self, shop: Holdfast, pages: Any = None, *, close_shop: bool = False) -> None:
+    def __init__(self, shop: Holdfast, *, session_seconds: int, close_shop: bool = False) -> None:
         self.shop = shop
-        self.auth = Auth(shop.database)
+        self.auth = Auth(shop.database, session_seconds)
+        self.pages: ASGIApp | None = None
         self.stopping = asyncio.Event()
-        self._pages = pages
+        self.streams = 0
         self._close_shop = close_shop
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="holdfast-read")
         self._stores = Remembered(lambda name: shop.reports.store(name[0], name[1]))
@@ -126,20 +135,21 @@ class Application:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id")
         request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else str(uuid_utils.uuid7())
-        answer = _Answer(scope, send, request_id)
+        answer = Answer(scope, send, request_id)
         name = "other"
         try:
             endpoint, args = self._find(scope["path"], scope["method"])
             if endpoint is not None:
-                name = endpoint.route.name
+                name = endpoint.name
                 if type(endpoint) is Endpoint:
                     await self._serve(endpoint, args, headers, scope, receive, answer)
                 else:
-                    public = await self._in_thread(endpoint.answer, self)
+                    public = await self.read(endpoint.answer, self)
                     await answer.send(public.status, public.body, public.media_type, public.headers)
-            elif self._pages is not None:
+            elif self.pages is not None:
                 name = "page"
-                await self._pages(scope, receive, answer.pass_on)
+                scope["request_id"] = request_id
+                await self.pages(scope, receive, answer.pass_on)
             else:
                 raise Problem("NOT_FOUND", "There is nothing at this address.")
         except ClientGone:
@@ -148,12 +158,10 @@ class Application:
             await self._refuse(error, answer, name)
         measure(name, answer.status, time.perf_counter() - began)
 
-    def _find(self, path: str, method: str) -> tuple[Any, dict[str, str]]:
+    def _find(self, path: str, method: str) -> tuple[Endpoint | Public | None, dict[str, str]]:
         """The endpoint of an address and the parameters in its path; None when no route has the address."""
-        methods: dict[str, Any] | None = self._exact.get(path)
+        methods: Mapping[str, Endpoint | Public] | None = self._exact.get(path) or PUBLIC.get(path)
         args: dict[str, str] = {}
-        if methods is None:
-            methods = PUBLIC.get(path)
         if methods is None:
             for pattern, candidates in self._templates:
                 match = pattern.fullmatch(path)
@@ -161,15 +169,13 @@ class Application:
                     methods, args = candidates, match.groupdict()
                     break
             else:
-                if path.startswith("/api/") or path.startswith("/shopify/"):
+                if path.startswith(_MACHINES):
                     raise Problem("NOT_FOUND", "There is nothing at this address.")
                 return None, args
         endpoint = methods.get("GET" if method == "HEAD" else method)
         if endpoint is None:
             allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
-            raise Problem(
-                problems.METHOD_NOT_ALLOWED, f"This address takes {allowed}.", headers={"Allow": allowed}
-            )
+            raise Problem(problems.METHOD_NOT_ALLOWED, f"This address takes {allowed}.", headers={"Allow": allowed})
         return endpoint, args
 
     async def _serve(
@@ -179,7 +185,7 @@ class Application:
         headers: dict[bytes, bytes],
         scope: Scope,
         receive: Receive,
-        answer: _Answer,
+        answer: Answer,
     ) -> None:
         route = endpoint.route
         raw = b""
@@ -202,7 +208,10 @@ class Application:
             return
         if not route.writes:
             assert route.answer_with is not None
-            await answer.send(200, encode(await self._in_thread(route.answer_with, call)))
+            document = await self.read(route.answer_with, call)
+            if route.costs and not actor.has(Permission.MANAGE):
+                document = without_costs(msgspec.to_builtins(document))
+            await answer.send(200, encode(document))
             return
         _test_type(headers, raw, endpoint)
         call.body = decode(endpoint.decoder, raw)
@@ -216,10 +225,11 @@ class Application:
 
     async def _ask(self, call: Call, route: Route, fingerprint: str) -> Reply:
         """Make the call's command, give it, and wait for the reply."""
+        finish = None
         assert route.plan is not None
         render = route.render
         try:
-            planned = await self._in_thread(route.plan, call) if route.looks_up else route.plan(call)
+            planned = await self.read(route.plan, call) if route.looks_up else route.plan(call)
         except Problem as problem:
             # What the call names may be gone because this very call was answered before.
             if call.key is None or problem.status != 404:
@@ -228,11 +238,14 @@ class Application:
             if not reply.replayed:
                 raise
             return reply
-        if type(planned) is Planned:
-            planned, render = planned.command, planned.render
-        return await self.shop.ask(
+        if isinstance(planned, Planned):
+            planned, render, finish = planned.command, planned.render, planned.finish
+        reply = await self.shop.ask(
             call.actor, planned, key=call.key, fingerprint=fingerprint, render=render, status=route.status
         )
+        if finish is not None and reply.body is not None and not reply.replayed:
+            return msgspec.structs.replace(reply, body=finish(reply.body))
+        return reply
 
     async def _narrow(self, call: Call, headers: dict[bytes, bytes]) -> None:
         """Act in one store only: the one that X-Store or `store_id` names."""
@@ -255,12 +268,13 @@ class Application:
         actor = call.actor
         call.actor = Actor(actor.org_id, actor.name, actor.role, (ids[0],))
 
-    async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, argument)
+    async def read(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Run what asks the database in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     # When the answer is no -----------------------------------------------------------------------------------------
 
-    async def _refuse(self, error: Exception, answer: _Answer, name: str) -> None:
+    async def _refuse(self, error: Exception, answer: Answer, name: str) -> None:
         problem = _problem(error)
         if problem is None:
             log.error("request failed", request_id=answer.request_id, route=name, exc_info=error)
@@ -278,7 +292,7 @@ class Application:
         await answer.send(problem.status, encode(document), _PROBLEM_TYPE, extra)
 
 
-class _Answer:
+class Answer:
     """The response of one request: sent once, with the request id, to a client that may be gone."""
 
     __slots__ = ("_head", "_send", "request_id", "started", "status")
@@ -300,6 +314,18 @@ class _Answer:
             headers.append((b"content-length", b"%d" % len(body)))
         await self.pass_on({"type": "http.response.start", "status": status, "headers": headers})
         await self.pass_on({"type": "http.response.body", "body": b"" if self._head else body})
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Begin a response whose body comes in parts."""
+        await self.pass_on({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def part(self, body: bytes) -> None:
+        """Send a part of the body."""
+        await self.pass_on({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def end(self) -> None:
+        """Say that the body is complete."""
+        await self.pass_on({"type": "http.response.body", "body": b""})
 
     async def pass_on(self, message: Message) -> None:
         """Send one message; a page's response gets the request id here."""
@@ -407,16 +433,12 @@ def _fingerprint(method: str, path: str, raw: bytes) -> str:
     return hashlib.sha256(b"%b %b\n%b" % (method.encode(), unquote(path).encode(), canonical(raw))).hexdigest()
 
 
-def create_application(shop: Holdfast, config: Any = None, *, close_shop: bool = False) -> Application:
-    """The application over `shop`; `config` is the settings object, of which the pages read what they need.
+def create_application(shop: Holdfast, config: Config | None = None, *, close_shop: bool = False) -> Application:
+    """The application over `shop`, with the pages where they are there.
 
     With `close_shop` the end of the server's lifespan closes the shop: what was accepted is answered first.
     """
-    from holdfast.web.pages_mount import mounted_pages
-
-    application = Application(shop, close_shop=close_shop)
-    application._pages = mounted_pages(application, config)
+    seconds = SESSION_SECONDS if config is None else round(config.session_hours * 3600)
+    application = Application(shop, session_seconds=seconds, close_shop=close_shop)
+    application.pages = mounted_pages(application, config)
     return application
-
-
-__all__ = ["Application", "PublicAnswer", "create_application"]

@@ -22,11 +22,13 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
+from pwdlib.exceptions import UnknownHashError
 
 from holdfast.access import Actor, Role
 from holdfast.db import directory
 from holdfast.db.engine import Database
+from holdfast.organisation import key_hash as sha256
+from holdfast.organisation import password_hash
 from holdfast.web.problems import RATE_LIMITED, UNAUTHORIZED, Problem
 
 REMEMBERED_SECONDS = 0.5
@@ -35,17 +37,16 @@ REMEMBERED_SECONDS = 0.5
 REMEMBERED_MAX = 10_000
 """Most keys, sessions and stores that a process remembers."""
 
-SESSION_SECONDS = 14 * 24 * 3600
-"""How long a browser session lasts."""
+SESSION_SECONDS = 12 * 3600
+"""How long a browser session lasts where the settings do not say."""
 
 LOGINS_PER_MINUTE = 10
 """Most login attempts a minute for one email address, and for one client address ten times that."""
 
-KEY_PREFIX = "hf_"
 COOKIE = "holdfast_session"
 
 _MICROSECONDS = 1_000_000
-_PASSWORDS = PasswordHash((Argon2Hasher(),))
+_PASSWORDS = PasswordHash.recommended()
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Holdfast"'}
 
@@ -55,21 +56,6 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
 
     actor: Actor
     rate_limit: int | None = None
-
-
-def sha256(text: str) -> str:
-    """The SHA-256 of a key or token in hex: all that is ever stored of it."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def new_api_key() -> str:
-    """A fresh API key; 256 bits, so its plain SHA-256 cannot be turned round."""
-    return KEY_PREFIX + secrets.token_urlsafe(32)
-
-
-def hash_password(password: str) -> str:
-    """The Argon2 hash of a password; takes tens of milliseconds by design."""
-    return _PASSWORDS.hash(password)
 
 
 def hash_pin(org_id: str, pin: str) -> str:
@@ -115,18 +101,19 @@ class Remembered:
 class Auth:
     """Finds out who asks, and keeps browser sessions."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, session_seconds: int = SESSION_SECONDS) -> None:
         self._database = database
+        self._session_seconds = session_seconds
         self._keys = Remembered(self._identity_of_key)
         self._sessions = Remembered(self._identity_of_session)
         self._attempts = MovingWindowRateLimiter(MemoryStorage())
         self._requests = FixedWindowRateLimiter(MemoryStorage())
         # What an unknown email address is compared with, so that it takes as long as a wrong password.
-        self._nobody = hash_password(secrets.token_urlsafe(16))
+        self._nobody = password_hash(secrets.token_urlsafe(16))
 
     # Requests ------------------------------------------------------------------------------------------------------
 
-    async def identify(self, headers: dict[bytes, bytes], method: str) -> Identity:
+    async def identify(self, headers: dict[bytes, bytes], method: str, *, counted: bool = True) -> Identity:
         """Who sent these headers; 401 when nobody known did, 403 when a page of another site sent a cookie along."""
         given = headers.get(b"authorization")
         if given is not None:
@@ -136,7 +123,8 @@ class Auth:
             identity = await self._keys.get(hashlib.sha256(token.strip()).hexdigest())
             if identity is None:
                 raise unauthorized("The API key is not valid.")
-            self._count(identity)
+            if counted and identity.rate_limit is not None:
+                self._count(identity.rate_limit, identity.actor.org_id)
             return identity  # type: ignore[no-any-return] # what _identity_of_key returned
         token_text = session_token(headers)
         if token_text is None:
@@ -151,17 +139,14 @@ class Auth:
     async def actor_of(self, headers: dict[bytes, bytes], method: str = "GET") -> Actor | None:
         """Who sent these headers, or None; for pages, which send the unknown to the login."""
         try:
-            return (await self.identify(headers, method)).actor
+            return (await self.identify(headers, method, counted=False)).actor
         except Problem as problem:
             if problem.code == UNAUTHORIZED:
                 return None
             raise
 
-    def _count(self, identity: Identity) -> None:
-        limit = identity.rate_limit
-        if limit is None:
-            return
-        item, org_id = RateLimitItemPerMinute(limit), identity.actor.org_id
+    def _count(self, limit: int, org_id: str) -> None:
+        item = RateLimitItemPerMinute(limit)
         if not self._requests.hit(item, org_id):
             reset = self._requests.get_window_stats(item, org_id).reset_time
             raise rate_limited(f"The organisation allows {limit} requests a minute.", reset)
@@ -191,7 +176,9 @@ class Auth:
             (RateLimitItemPerMinute(10 * LOGINS_PER_MINUTE), f"address:{address}"),
         ):
             if not self._attempts.hit(item, name):
-                raise rate_limited("Too many attempts to log in.", self._attempts.get_window_stats(item, name).reset_time)
+                raise rate_limited(
+                    "Too many attempts to log in.", self._attempts.get_window_stats(item, name).reset_time
+                )
         users = directory.users_of(self._database, email)
         if not users:
             _verify(password, self._nobody)
@@ -201,7 +188,7 @@ class Auth:
             return None
         token = secrets.token_urlsafe(32)
         now = time.time_ns() // 1000
-        directory.begin_session(self._database, sha256(token), user, now, now + SESSION_SECONDS * _MICROSECONDS)
+        directory.begin_session(self._database, sha256(token), user, now, now + self._session_seconds * _MICROSECONDS)
         return token
 
     def logout(self, token: str) -> None:
@@ -213,7 +200,7 @@ class Auth:
 def _verify(password: str, password_hash: str) -> bool:
     try:
         return _PASSWORDS.verify(password, password_hash)
-    except (ValueError, UnicodeEncodeError):  # not a hash that we know, or a text with lone surrogates
+    except (UnknownHashError, UnicodeEncodeError):  # no password was set, or a text with lone surrogates
         return False
 
 
@@ -237,9 +224,9 @@ def session_token(headers: dict[bytes, bytes]) -> str | None:
     return None
 
 
-def session_cookie(token: str | None, *, secure: bool) -> str:
-    """The Set-Cookie value that begins a browser session, or ends it (`token` None)."""
-    age = SESSION_SECONDS if token is not None else 0
+def session_cookie(token: str | None, *, secure: bool, seconds: int = SESSION_SECONDS) -> str:
+    """The Set-Cookie value that begins a browser session of so many seconds, or ends it (`token` None)."""
+    age = seconds if token is not None else 0
     tail = "; Secure" if secure else ""
     return f"{COOKIE}={token or ''}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{tail}"
 

@@ -140,7 +140,7 @@ def _keys(value: Any) -> int:
     return 0
 
 
-# The slow, exact look at a body that is unusual or wrong ---------------------------------------------------------------
+# The slow, exact look at a body that is unusual or wrong -------------------------------------------------------------
 
 
 class _NotANumber:
@@ -234,7 +234,7 @@ def _named(message: str) -> Problem:
     return invalid(field, f"{said}." if field else f"The body: {said}.")
 
 
-# Texts with a meaning --------------------------------------------------------------------------------------------------
+# Texts with a meaning ------------------------------------------------------------------------------------------------
 
 
 def unprintable(text: str) -> bool:

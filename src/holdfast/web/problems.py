@@ -102,7 +102,7 @@ MEDIA_TYPE = "application/problem+json"
 encode = msgspec.json.Encoder().encode
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+class Problem(Exception):
     """A refusal of the web itself: wrong shape, not allowed, not found. `headers` go into the response."""
 
     def __init__(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from holdfast.app import Holdfast
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-QueryKind = Literal["text", "integer", "number", "boolean", "instant", "limit", "cursor"]
+QueryKind = Literal["text", "integer", "number", "boolean", "instant", "code", "limit", "cursor"]
 
 CURSOR_MAX = 500
 """Longest cursor, in characters."""
@@ -64,6 +64,8 @@ class Planned(msgspec.Struct, frozen=True):
 
     command: Command
     render: Callable[[Any], bytes]
+    finish: Callable[[bytes], bytes] | None = None
+    """Adds to the response what may not be kept under an idempotency key; not called for a replay."""
 
 
 class Call:
@@ -95,7 +97,11 @@ class Call:
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One route. `codes` are the codes of its own, besides those that every route has."""
+    """One route. `codes` are its own codes, besides those that every route has.
+
+    `answer` is the type of what it answers, several in a tuple, or a list of one type for a page of those. A plan that `looks_up` something
+    in the database runs in a thread. `costs` says that the answer holds costs, which only some may see.
+    """
 
     method: Method
     path: str
@@ -115,6 +121,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     answer_example: Any = None
     body_max: int = BODY_MAX
     looks_up: bool = False
+    costs: bool = False
     about: str = ""
 
     @property
@@ -132,15 +139,14 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 class Endpoint:
     """A route made ready: its decoder, and the parameters it knows by name."""
 
-    __slots__ = ("decoder", "needs_body", "parameters", "route")
+    __slots__ = ("decoder", "name", "needs_body", "parameters", "route")
 
     def __init__(self, route: Route) -> None:
         self.route = route
+        self.name = route.name
         self.decoder = decoder_of(route.body)
         self.parameters = {one.name: one for one in route.query}
-        self.needs_body = any(
-            field.required for field in msgspec.structs.fields(route.body)
-        )
+        self.needs_body = any(field.required for field in msgspec.structs.fields(route.body))
 
     def query(self, query_string: bytes) -> dict[str, Any]:
         """The query's parameters by name, converted; a Problem names what is wrong."""
@@ -173,7 +179,7 @@ def _converted(parameter: Query, text: str) -> Any:
         if not text or len(text) > CURSOR_MAX or not text.isascii() or unprintable(text):
             raise invalid(name, "is not a cursor of this list.")
         return text
-    if not text or len(text) > TEXT_MAX or unprintable(text):
+    if not text or len(text) > TEXT_MAX or (unprintable(text) and parameter.kind != "code"):
         raise invalid(name, f"must have 1 to {TEXT_MAX} characters, none of them control characters.")
     if parameter.choices and text not in parameter.choices:
         raise invalid(name, f"must be one of {', '.join(parameter.choices)}.")
@@ -220,6 +226,19 @@ def found(value: Any, code: Code | str, what: str, name: str) -> Any:
 
 
 __all__ = [
-    "CURSOR", "LIMIT", "PAGED", "STORE", "Call", "Endpoint", "Permission", "Planned", "Problem", "Query", "Route",
-    "encode", "found", "reference", "uuid_text",
+    "CURSOR",
+    "LIMIT",
+    "PAGED",
+    "STORE",
+    "Call",
+    "Endpoint",
+    "Permission",
+    "Planned",
+    "Problem",
+    "Query",
+    "Route",
+    "encode",
+    "found",
+    "reference",
+    "uuid_text",
 ]

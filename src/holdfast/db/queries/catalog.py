@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -65,15 +65,24 @@ def _read(connection: sa.Connection, org_id: str, settings: Settings) -> Catalog
 def records(connection: sa.Connection, table: sa.Table, struct: type[Any], *where: Any) -> list[Any]:
     """The structs of the rows that match."""
     rows = connection.execute(sa.select(*columns_of(table, struct)).where(*where))
-    return [record_of(struct, dict(row._mapping), table) for row in rows]
+    return read_records(table, struct, rows)
+
+
+def read_records(table: sa.Table, struct: type[Any], rows: Iterable[Sequence[Any]]) -> list[Any]:
+    """The structs of rows whose columns are `columns_of`."""
+    names = fields_of(table, struct)
+    return [record_of(struct, dict(zip(names, row, strict=True)), table) for row in rows]
+
+
+def fields_of(table: sa.Table, struct: type[Any]) -> list[str]:
+    """The fields of the struct that the table has (an organisation's id is its org_id)."""
+    return [name for name in struct.__struct_fields__ if name in table.c or name == "id"]
 
 
 def columns_of(table: sa.Table, struct: type[Any]) -> list[sa.ColumnElement[Any]]:
-    """The columns of a table that are fields of the struct, by their names (an organisation's id is its org_id)."""
+    """The columns of those fields, under their names."""
     return [
-        table.c[name] if name in table.c else table.c.org_id.label(name)
-        for name in struct.__struct_fields__
-        if name in table.c or name == "id"
+        table.c[name] if name in table.c else table.c.org_id.label(name) for name in fields_of(table, struct)
     ]
 
 

@@ -114,7 +114,7 @@ class LocationChange(msgspec.Struct, forbid_unknown_fields=True):
     reorder_points: dict[Text, Quantity | None] | UnsetType = UNSET
 
 
-# Products --------------------------------------------------------------------------------------------------------------
+# Products ------------------------------------------------------------------------------------------------------------
 
 
 def _product_inside(fields: dict[str, Any], precision: int, settings: Settings) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def read_product(call: Call) -> Any:
     return _product(call)
 
 
-# Stores ----------------------------------------------------------------------------------------------------------------
+# Stores --------------------------------------------------------------------------------------------------------------
 
 
 def _render_store(store: Store) -> bytes:
@@ -241,7 +241,7 @@ def read_store(call: Call) -> Any:
     return _store(call)
 
 
-# Locations -------------------------------------------------------------------------------------------------------------
+# Locations -----------------------------------------------------------------------------------------------------------
 
 
 def _render_location(call: Call, location_id: str | None, references: set[str]) -> Any:
@@ -323,7 +323,7 @@ def read_location(call: Call) -> Any:
     return _location(call)
 
 
-# The table -------------------------------------------------------------------------------------------------------------
+# The table -----------------------------------------------------------------------------------------------------------
 
 _PRODUCT_CODES = (Code.INVALID_QUANTITY, Code.INVALID_AMOUNT, Code.ALREADY_EXISTS)
 _EXAMPLE = {"sku": "MUG-1", "title": "Mug", "price": "12.00", "gtin": "9506000134352"}

@@ -1,8 +1,8 @@
 """Counts, transfers and appointments over HTTP.
 
-    POST /api/v1/counts {"location": "MAIN", "lines": [{"product_id": "MUG-1", "counted": 7}]}       -> posted
-    POST /api/v1/transfers {"from_location": "MAIN", "to_location": "EAST", "lines": [...]}          -> shipped
-    POST /api/v1/appointments {"starts_at": "2031-05-31T09:00:00Z", "customer": "Ana"}               -> booked
+POST /api/v1/counts {"location": "MAIN", "lines": [{"product_id": "MUG-1", "counted": 7}]}       -> posted
+POST /api/v1/transfers {"from_location": "MAIN", "to_location": "EAST", "lines": [...]}          -> shipped
+POST /api/v1/appointments {"starts_at": "2031-05-31T09:00:00Z", "customer": "Ana"}               -> booked
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from holdfast.core.transfer import Arrive, Dispatch, TransferDocument, TransferL
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import lot_id_of
 from holdfast.web.body import Nothing, Quantity, Text, instant
+from holdfast.web.problems import invalid
 from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference
 
 
@@ -89,7 +90,7 @@ class AppointmentChange(msgspec.Struct, forbid_unknown_fields=True):
     status: AppointmentStatus | UnsetType = UNSET
 
 
-# Counts ----------------------------------------------------------------------------------------------------------------
+# Counts --------------------------------------------------------------------------------------------------------------
 
 
 def _count_lines(lines: list[CountLineBody]) -> tuple[CountLine, ...]:
@@ -102,6 +103,8 @@ def _count_lines(lines: list[CountLineBody]) -> tuple[CountLine, ...]:
 def plan_count(call: Call) -> Command:
     """Count at a location."""
     body: CountBody = call.body
+    if not body.lines and not body.draft:
+        raise invalid("lines", "must not be empty.")
     return Count(body.location, _count_lines(body.lines), body.draft)
 
 
@@ -138,7 +141,7 @@ def read_count(call: Call) -> Any:
     return found(one, Code.NOT_FOUND, "Count", count_id)
 
 
-# Transfers -------------------------------------------------------------------------------------------------------------
+# Transfers -----------------------------------------------------------------------------------------------------------
 
 
 def _transfer_lines(lines: list[TransferLineBody]) -> tuple[TransferLine, ...]:
@@ -175,7 +178,7 @@ def read_transfer(call: Call) -> Any:
     return found(one, Code.NOT_FOUND, "Transfer", transfer_id)
 
 
-# Appointments ----------------------------------------------------------------------------------------------------------
+# Appointments --------------------------------------------------------------------------------------------------------
 
 
 def plan_book(call: Call) -> Command:
@@ -199,9 +202,7 @@ def plan_change(call: Call) -> Command:
 
 def list_appointments(call: Call) -> Any:
     """Appointments, newest first."""
-    return call.shop.reports.appointments(
-        call.actor.org_id, status=call.query.get("status"), **call.paging()
-    )
+    return call.shop.reports.appointments(call.actor.org_id, status=call.query.get("status"), **call.paging())
 
 
 def read_appointment(call: Call) -> Any:
@@ -211,7 +212,7 @@ def read_appointment(call: Call) -> Any:
     return found(one, Code.NOT_FOUND, "Appointment", appointment_id)
 
 
-# The table -------------------------------------------------------------------------------------------------------------
+# The table -----------------------------------------------------------------------------------------------------------
 
 _LINE = (Code.PRODUCT_NOT_FOUND, Code.LOT_NOT_FOUND, Code.INVALID_QUANTITY)
 _COUNT_EXAMPLE = {"lines": [{"product_id": "MUG-1", "counted": 7}]}
@@ -250,13 +251,23 @@ _MISSING = (Code.NOT_FOUND,)
 
 ROUTES = (
     _write(
-        "POST", "/counts", "Count at a location", plan_count, CountDocument,
+        "POST",
+        "/counts",
+        "Count at a location",
+        plan_count,
+        CountDocument,
         about="The count is the truth: the levels become what was counted, and holds give way where units are missing.",
-        body=CountBody, status=201, codes=(*_LINE, Code.LOCATION_NOT_FOUND, Code.PRODUCT_NOT_STOCK_TRACKED, Code.INVALID_STATE),
+        body=CountBody,
+        status=201,
+        codes=(*_LINE, Code.LOCATION_NOT_FOUND, Code.PRODUCT_NOT_STOCK_TRACKED, Code.INVALID_STATE),
         example={"location": "MAIN", **_COUNT_EXAMPLE},
     ),
     _read(
-        "/counts", "List counts", list_counts, [CountDocument], Permission.READ,
+        "/counts",
+        "List counts",
+        list_counts,
+        [CountDocument],
+        Permission.READ,
         query=(
             Query("status", _STATUS, choices=("draft", "posted", "cancelled")),
             Query("location", "Only at this location (code)."),
@@ -266,51 +277,107 @@ ROUTES = (
     ),
     _read("/counts/{id}", "Read a count", read_count, CountDocument, Permission.READ, codes=_MISSING),
     _write(
-        "PATCH", "/counts/{id}", "Write on an open count", plan_fill, CountDocument,
-        body=FillBody, codes=(*_LINE, *_MISSING, Code.PRODUCT_NOT_STOCK_TRACKED, Code.INVALID_STATE), example=_COUNT_EXAMPLE,
+        "PATCH",
+        "/counts/{id}",
+        "Write on an open count",
+        plan_fill,
+        CountDocument,
+        body=FillBody,
+        codes=(*_LINE, *_MISSING, Code.PRODUCT_NOT_STOCK_TRACKED, Code.INVALID_STATE),
+        example=_COUNT_EXAMPLE,
     ),
     _write(
-        "POST", "/counts/{id}/post", "Post an open count", plan_post, CountDocument,
+        "POST",
+        "/counts/{id}/post",
+        "Post an open count",
+        plan_post,
+        CountDocument,
         about="Moves made since the sheet was opened are added to what was counted.",
-        body=Nothing, codes=(*_MISSING, Code.INVALID_STATE),
+        body=Nothing,
+        codes=(*_MISSING, Code.INVALID_STATE),
     ),
     _write(
-        "POST", "/counts/{id}/cancel", "Cancel an open count", plan_cancel, CountDocument,
-        body=Nothing, codes=(*_MISSING, Code.INVALID_STATE),
+        "POST",
+        "/counts/{id}/cancel",
+        "Cancel an open count",
+        plan_cancel,
+        CountDocument,
+        body=Nothing,
+        codes=(*_MISSING, Code.INVALID_STATE),
     ),
     _write(
-        "POST", "/transfers", "Send units to another location", plan_dispatch, TransferDocument,
+        "POST",
+        "/transfers",
+        "Send units to another location",
+        plan_dispatch,
+        TransferDocument,
         about="Only unreserved units can leave. On the road they are at the organisation's transit location.",
-        body=TransferBody, status=201,
-        codes=(*_LINE, Code.LOCATION_NOT_FOUND, Code.PRODUCT_NOT_STOCK_TRACKED, Code.INSUFFICIENT_STOCK, Code.LOT_NOT_AVAILABLE),
+        body=TransferBody,
+        status=201,
+        codes=(
+            *_LINE,
+            Code.LOCATION_NOT_FOUND,
+            Code.PRODUCT_NOT_STOCK_TRACKED,
+            Code.INSUFFICIENT_STOCK,
+            Code.LOT_NOT_AVAILABLE,
+        ),
         example={"from_location": "MAIN", "to_location": "EAST", "lines": [{"product_id": "MUG-1", "quantity": 5}]},
     ),
     _read(
-        "/transfers", "List transfers", list_transfers, [TransferDocument], Permission.READ,
+        "/transfers",
+        "List transfers",
+        list_transfers,
+        [TransferDocument],
+        Permission.READ,
         query=(Query("status", _STATUS, choices=("shipped", "received")), STORE, *PAGED),
     ),
     _read("/transfers/{id}", "Read a transfer", read_transfer, TransferDocument, Permission.READ, codes=_MISSING),
     _write(
-        "POST", "/transfers/{id}/receive", "Receive a transfer", plan_arrive, TransferDocument,
+        "POST",
+        "/transfers/{id}/receive",
+        "Receive a transfer",
+        plan_arrive,
+        TransferDocument,
         about="Less than was shipped is refused unless `short` says to write off the rest.",
-        body=ReceiveBody, codes=(*_MISSING, *_LINE, Code.INVALID_STATE), example={"short": False},
+        body=ReceiveBody,
+        codes=(*_MISSING, *_LINE, Code.INVALID_STATE),
+        example={"short": False},
     ),
     _write(
-        "POST", "/appointments", "Make an appointment", plan_book, AppointmentDocument,
-        body=AppointmentBody, status=201, example={"starts_at": "2031-05-31T09:00:00Z", "customer": "Ana"},
+        "POST",
+        "/appointments",
+        "Make an appointment",
+        plan_book,
+        AppointmentDocument,
+        body=AppointmentBody,
+        status=201,
+        example={"starts_at": "2031-05-31T09:00:00Z", "customer": "Ana"},
     ),
     _read(
-        "/appointments", "List appointments", list_appointments, [AppointmentDocument], Permission.STOCK,
+        "/appointments",
+        "List appointments",
+        list_appointments,
+        [AppointmentDocument],
+        Permission.STOCK,
         query=(Query("status", _STATUS, choices=("booked", "completed", "cancelled")), *PAGED),
     ),
     _read(
-        "/appointments/{id}", "Read an appointment", read_appointment, AppointmentDocument, Permission.STOCK,
+        "/appointments/{id}",
+        "Read an appointment",
+        read_appointment,
+        AppointmentDocument,
+        Permission.STOCK,
         codes=_MISSING,
     ),
     _write(
-        "PATCH", "/appointments/{id}", "Move, complete or cancel an appointment", plan_change, AppointmentDocument,
+        "PATCH",
+        "/appointments/{id}",
+        "Move, complete or cancel an appointment",
+        plan_change,
+        AppointmentDocument,
         about="Completing consumes every hold that names the appointment, cancelling releases them.",
-        body=AppointmentChange, codes=(*_MISSING, Code.INSUFFICIENT_RESERVED, Code.INVALID_STATE),
+        body=AppointmentChange,
+        codes=(*_MISSING, Code.INSUFFICIENT_RESERVED, Code.INVALID_STATE),
         example={"status": "completed"},
     ),
 )

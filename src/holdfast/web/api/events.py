@@ -114,10 +114,7 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _still_valid(application: Application, call: Call, headers: dict[bytes, bytes]) -> bool:
-    try:
-        actor = await application.auth.actor_of(headers)
-    except Problem as problem:
-        return problem.code == "RATE_LIMITED"
+    actor = await application.auth.actor_of(headers)
     return actor is not None and actor.org_id == call.actor.org_id and actor.has(Permission.EVENTS)
 
 

@@ -1,7 +1,7 @@
 """What happened, over HTTP: the ledger and the audit log, read only.
 
-    GET /api/v1/inventory/ledger?product=MUG-1&ref_type=SALE
-    GET /api/v1/audit?kind=product
+GET /api/v1/inventory/ledger?product=MUG-1&ref_type=SALE
+GET /api/v1/audit?kind=product
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ ROUTES = (
         tag="Ledger",
         permission=Permission.READ,
         answer_with=list_ledger,
+        costs=True,
         answer=[LedgerEntry],
         query=(
             Query("product", "Only of this product (id or SKU)."),

@@ -84,7 +84,7 @@ class HoldBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     source: Text | None = None
 
 
-# Writes ----------------------------------------------------------------------------------------------------------------
+# Writes --------------------------------------------------------------------------------------------------------------
 
 
 def _number(quantity: Any) -> Number:
@@ -126,9 +126,7 @@ def plan_set(call: Call) -> Command:
 def plan_adjust(call: Call) -> Command:
     """Add units to a level, or take some away."""
     body: AdjustBody = call.body
-    return AdjustStock(
-        reference(body.product_id), body.location, _number(body.quantity), body.reason, body.unit_cost
-    )
+    return AdjustStock(reference(body.product_id), body.location, _number(body.quantity), body.reason, body.unit_cost)
 
 
 def plan_admin_set(call: Call) -> Command:
@@ -174,7 +172,7 @@ def plan_forget(call: Call) -> Command:
     return ForgetLevel(*_level_key(call))
 
 
-# Reads -----------------------------------------------------------------------------------------------------------------
+# Reads ---------------------------------------------------------------------------------------------------------------
 
 
 def list_levels(call: Call) -> Any:
@@ -233,9 +231,7 @@ def read_stats(call: Call) -> Any:
 
 def read_low_stock(call: Call) -> Any:
     """The entries that run low."""
-    return call.shop.reports.low_stock(
-        call.actor.org_id, threshold=call.query.get("threshold"), stores=call.stores
-    )
+    return call.shop.reports.low_stock(call.actor.org_id, threshold=call.query.get("threshold"), stores=call.stores)
 
 
 def read_stores(call: Call) -> Any:
@@ -255,7 +251,7 @@ def read_store(call: Call) -> Any:
     return found(answer, Code.STORE_NOT_FOUND, "Store", name)
 
 
-# The table -------------------------------------------------------------------------------------------------------------
+# The table -----------------------------------------------------------------------------------------------------------
 
 _LEVEL = (Code.PRODUCT_NOT_FOUND, Code.LOCATION_NOT_FOUND, Code.INVALID_QUANTITY)
 _FILTERS = (
@@ -267,7 +263,7 @@ _FILTERS = (
 _LOW = Query("low_stock", "Only at or below the threshold of the entry.", "boolean")
 _LOW_ADMIN = Query("low_stock", "Only at or below the threshold of the entry (`true`), or at or below this number.")
 _EXAMPLE = {"product_id": "MUG-1", "location": "MAIN", "quantity": 2}
-_ANSWER_HOLD = LevelHoldDocument | UnlimitedDocument
+_ANSWER_HOLD = (LevelHoldDocument, UnlimitedDocument)
 
 
 def _hold_route(action: str, plan: Any, summary: str, about: str, codes: tuple[str, ...]) -> Route:
@@ -400,23 +396,37 @@ ROUTES = (
     ),
     *_entry_routes("store"),
     _read(
-        "", "List inventory entries of all stores", list_admin_levels, [LevelDocument],
+        "",
+        "List inventory entries of all stores",
+        list_admin_levels,
+        [LevelDocument],
         query=(*_FILTERS, _LOW_ADMIN, STORE, *PAGED),
     ),
     _read("/stats", "Read figures over all entries", read_stats, InventoryStats, query=(STORE,)),
     _read(
-        "/low-stock", "List entries that run low, emptiest first", read_low_stock, list[LevelDocument],
+        "/low-stock",
+        "List entries that run low, emptiest first",
+        read_low_stock,
+        list[LevelDocument],
         query=(Query("threshold", "At or below this number instead of each entry's own.", "number"), STORE),
     ),
     _read("/stores", "Read each store's figures", read_stores, list[StoreOverview], query=(STORE,)),
     _read("/locations", "Read each location's figures", read_locations, list[LocationOverview], query=(STORE,)),
     _read(
-        "/stores/{id}", "Read a store's entries", read_store, StoreInventory,
-        codes=(Code.STORE_NOT_FOUND,), query=PAGED,
+        "/stores/{id}",
+        "Read a store's entries",
+        read_store,
+        StoreInventory,
+        codes=(Code.STORE_NOT_FOUND,),
+        query=PAGED,
     ),
     _read(
-        "/products/{id}", "Read a product's entries in all stores", read_summary, ProductSummary,
-        codes=(Code.PRODUCT_NOT_FOUND,), query=(STORE,),
+        "/products/{id}",
+        "Read a product's entries in all stores",
+        read_summary,
+        ProductSummary,
+        codes=(Code.PRODUCT_NOT_FOUND,),
+        query=(STORE,),
     ),
     _fact_route("admin", "set", plan_admin_set, AdminSetBody, (Code.QUANTITY_CHANGED,)),
     _fact_route("admin", "adjust", plan_admin_adjust, AdminAdjustBody, (Code.INVALID_AMOUNT, Code.INSUFFICIENT_STOCK)),

@@ -95,7 +95,7 @@ class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
     stores: Stores | UnsetType = UNSET
 
 
-# Settings --------------------------------------------------------------------------------------------------------------
+# Settings ------------------------------------------------------------------------------------------------------------
 
 
 def read_settings(call: Call) -> Any:
@@ -114,15 +114,16 @@ def plan_change_settings(call: Call) -> Planned:
     if "currency" in fields:
         fields["currency"] = _currency(fields["currency"])
         fields["minor_digits"] = get_currency_precision(fields["currency"])
-        if fields["minor_digits"] != present.minor_digits and call.shop.reports.products(call.actor.org_id, limit=1).items:
+        if (
+            fields["minor_digits"] != present.minor_digits
+            and call.shop.reports.products(call.actor.org_id, limit=1).items
+        ):
             raise Problem(
                 "INVALID_STATE",
                 f"There are products already: prices and costs are kept with the places of {present.currency}.",
                 numbers={"field": "currency"},
             )
-        present = msgspec.structs.replace(
-            present, currency=fields["currency"], minor_digits=fields["minor_digits"]
-        )
+        present = msgspec.structs.replace(present, currency=fields["currency"], minor_digits=fields["minor_digits"])
     if "cash_rounding" in fields:
         step = amount("cash_rounding", fields["cash_rounding"], present)
         fields["cash_rounding"] = from_minor(step, present.minor_digits)
@@ -138,7 +139,7 @@ def _currency(code: str) -> str:
         raise invalid("currency", str(refusal)) from None
 
 
-# Users -----------------------------------------------------------------------------------------------------------------
+# Users ---------------------------------------------------------------------------------------------------------------
 
 
 def _email(text: str) -> str:
@@ -214,7 +215,7 @@ def read_user(call: Call) -> Any:
     return _user(call)
 
 
-# API keys --------------------------------------------------------------------------------------------------------------
+# API keys ------------------------------------------------------------------------------------------------------------
 
 
 def _key(call: Call) -> dict[str, Any]:
@@ -271,7 +272,7 @@ def read_key(call: Call) -> Any:
     return _key(call)
 
 
-# The table -------------------------------------------------------------------------------------------------------------
+# The table -----------------------------------------------------------------------------------------------------------
 
 
 def _routes(
@@ -332,7 +333,10 @@ ROUTES = (
         (list_users, read_user),
         (UserBody, UserChange),
         (UserDocument, UserDocument),
-        ({"email": "bo@shop.example", "password": "correct horse", "role": "cashier", "stores": ["MAIN"]}, {"role": "staff"}),
+        (
+            {"email": "bo@shop.example", "password": "correct horse", "role": "cashier", "stores": ["MAIN"]},
+            {"role": "staff"},
+        ),
     ),
     *_routes(
         "/api/v1/api-keys",

@@ -1,7 +1,7 @@
 """Goods received over HTTP, and lots afterwards: where they came from, lie and went; recall.
 
-    POST /api/v1/receipts {"location": "MAIN", "lines": [{"product_id": "MUG-1", "quantity": 10, "unit_cost": "3.50"}]}
-    POST /api/v1/inventory/lots/{id}/quarantine {"reason": "supplier recall 17"}
+POST /api/v1/receipts {"location": "MAIN", "lines": [{"product_id": "MUG-1", "quantity": 10, "unit_cost": "3.50"}]}
+POST /api/v1/inventory/lots/{id}/quarantine {"reason": "supplier recall 17"}
 """
 
 from __future__ import annotations
@@ -189,7 +189,13 @@ ROUTES = (
             "location": "MAIN",
             "reference": "PO-77",
             "lines": [
-                {"product_id": "MUG-1", "quantity": 10, "unit_cost": "3.50", "lot_code": "A7", "expires_at": "2031-05-31"}
+                {
+                    "product_id": "MUG-1",
+                    "quantity": 10,
+                    "unit_cost": "3.50",
+                    "lot_code": "A7",
+                    "expires_at": "2031-05-31",
+                }
             ],
         },
     ),
@@ -200,6 +206,7 @@ ROUTES = (
         tag="Lots",
         permission=Permission.READ,
         answer_with=list_lots,
+        costs=True,
         answer=[LotRow],
         query=(
             Query("product", "Only of this product (id or SKU)."),
@@ -218,6 +225,7 @@ ROUTES = (
         tag="Lots",
         permission=Permission.READ,
         answer_with=read_trace,
+        costs=True,
         answer=Trace,
         codes=(Code.LOT_NOT_FOUND,),
         query=(STORE,),

@@ -1,7 +1,7 @@
 """What records over HTTP share: fields in inner units, and the stores and codes that they name.
 
-    price "19.99" in a currency of two places        -> 1999
-    stores ["MAIN"] of a caller limited to EAST      -> 403
+price "19.99" in a currency of two places        -> 1999
+stores ["MAIN"] of a caller limited to EAST      -> 403
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def amount(field: str, text: str, settings: Settings) -> int:
     if minor is None or minor < 0:
         places = from_minor(0, settings.minor_digits)
         raise invalid(
-            field, f"must be an amount of {settings.currency} of 0 or more, written like {places!r}.", Code.INVALID_AMOUNT
+            field,
+            f"must be an amount of {settings.currency} of 0 or more, written like {places!r}.",
+            Code.INVALID_AMOUNT,
         )
     return minor
 

@@ -78,9 +78,7 @@ class ReserveOperation(ReserveBody, tag_field="op", tag="reserve", forbid_unknow
     """A reservation to make."""
 
 
-class ReleaseOperation(
-    msgspec.Struct, tag_field="op", tag="release", forbid_unknown_fields=True, gc=False
-):
+class ReleaseOperation(msgspec.Struct, tag_field="op", tag="release", forbid_unknown_fields=True, gc=False):
     """A reservation to release, or a part of it."""
 
     reservation_id: Text
@@ -89,9 +87,7 @@ class ReleaseOperation(
     lot_id: Text | None = None
 
 
-class FulfillOperation(
-    msgspec.Struct, tag_field="op", tag="fulfill", forbid_unknown_fields=True, gc=False
-):
+class FulfillOperation(msgspec.Struct, tag_field="op", tag="fulfill", forbid_unknown_fields=True, gc=False):
     """A reservation to fulfil, or a part of it."""
 
     reservation_id: Text
@@ -122,7 +118,7 @@ class Results(msgspec.Struct, gc=False):
     results: list[Result]
 
 
-# Commands --------------------------------------------------------------------------------------------------------------
+# Commands ------------------------------------------------------------------------------------------------------------
 
 
 def target_of(body: ReserveBody) -> Target:
@@ -282,14 +278,20 @@ def _fallen(refused: dict[int, Problem]) -> Problem:
     """An atomic batch with members that cannot be: the first one's code, and a line for each."""
     first = next(iter(refused.values()))
     lines = [
-        {"index": index, "code": problem.code, "product_id": None, "requested": None, "available": None,
-         "detail": problem.detail}
+        {
+            "index": index,
+            "code": problem.code,
+            "product_id": None,
+            "requested": None,
+            "available": None,
+            "detail": problem.detail,
+        }
         for index, problem in refused.items()
     ]
     return Problem(first.code, first.detail, numbers={**first.numbers, "lines": lines})
 
 
-# Reads -----------------------------------------------------------------------------------------------------------------
+# Reads ---------------------------------------------------------------------------------------------------------------
 
 
 def list_reservations(call: Call) -> Any:

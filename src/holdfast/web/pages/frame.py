@@ -1,26 +1,20 @@
 """The frame of every page: who looks at it, what it is rendered with, and which headers go with it.
 
-    @page(Permission.MANAGE)
-    async def show(request: Request, visitor: Visitor) -> Response:
-        return render(request, "inventory.html", visitor, entries=[...])
+    return render(request, "inventory.html", visitor, entries=[...])
 
-A page that needs a permission sends the unknown to the sign-in and shows the others why not. Everything that fails
-inside becomes an error page with a reference that is also in the log.
+It refuses nobody: who may see a page is `gate`, what failed is `failure`.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -88,9 +82,6 @@ class Visitor(msgspec.Struct, frozen=True):
         return frozenset(self.actor.stores) if self.actor.stores else None
 
 
-Handler = Callable[[Request, Visitor], Awaitable[Response]]
-OpenHandler = Callable[[Request], Awaitable[Response]]
-
 _templates = Environment(
     loader=PackageLoader("holdfast.web"),
     autoescape=True,
@@ -99,45 +90,6 @@ _templates = Environment(
     lstrip_blocks=True,
     auto_reload=False,
 )
-
-
-def page(permission: Permission, *, fragment: bool = False) -> Callable[[Handler], OpenHandler]:
-    """Make a handler a page for those with the permission; a `fragment` is fetched by a page's script."""
-
-    def wrap(handler: Handler) -> OpenHandler:
-        @open_page
-        @functools.wraps(handler)
-        async def endpoint(request: Request) -> Response:
-            from holdfast.web.pages.failure import failure_page
-
-            visitor = await visitor_of(request)
-            if visitor is None:
-                if fragment:
-                    return Response(status_code=401, headers=HEADERS)
-                here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-                return RedirectResponse(f"/sign-in?next={quote(here, safe='')}", 303, HEADERS)
-            if not visitor.actor.has(permission):
-                return failure_page(request, 403, visitor)
-            return await handler(request, visitor)
-
-        return endpoint
-
-    return wrap
-
-
-def open_page(handler: OpenHandler) -> OpenHandler:
-    """Make a handler a page for everybody: whatever fails in it becomes an error page."""
-
-    @functools.wraps(handler)
-    async def endpoint(request: Request) -> Response:
-        from holdfast.web.pages.failure import page_of_error
-
-        try:
-            return await handler(request)
-        except Exception as error:  # noqa: BLE001 - the last resort: a page instead of nothing, and a log line
-            return page_of_error(request, error)
-
-    return endpoint
 
 
 async def visitor_of(request: Request) -> Visitor | None:

@@ -26,7 +26,8 @@ from holdfast.core.number import Number
 from holdfast.reports import LIMIT_MAX, Page, Reports
 from holdfast.web.body import TEXT_MAX, unprintable
 from holdfast.web.pages.entry import Json, figures, shown
-from holdfast.web.pages.frame import FIGURES, Visitor, page, render, render_part
+from holdfast.web.pages.frame import FIGURES, Visitor, render, render_part
+from holdfast.web.pages.gate import page
 
 ROWS = 50
 """Rows that come at once."""
@@ -36,6 +37,24 @@ LIVE_MAX = 50
 
 CHOICES_MAX = 1000
 """Most stores, and most locations, that a filter offers."""
+
+KINDS = (
+    "InventoryReserved",
+    "ReservationReleased",
+    "ReservationExpired",
+    "ReservationConsumed",
+    "ReservationBackordered",
+    "BackorderAllocated",
+    "StockAdjusted",
+    "StockReceived",
+    "StockCounted",
+    "StockTransferred",
+    "LotQuarantined",
+    "LowStock",
+    "SaleCompleted",
+    "SaleReturned",
+)
+"""The events that change what the page shows; an EventSource must name each that it listens to."""
 
 _NUMBER = re.compile(r"[0-9]{1,13}(\.[0-9]{1,4})?")
 
@@ -110,6 +129,7 @@ async def show(request: Request, visitor: Visitor) -> Response:
         more_href=_more(filters, listed),
         overview=await _overview(request, visitor, filters),
         cursor=cursor,
+        kinds=" ".join(KINDS),
         **choices,
     )
 
@@ -160,8 +180,13 @@ def _listed(reports: Reports, visitor: Visitor, filters: Filters, cursor: str | 
 
 def _levels(reports: Reports, visitor: Visitor, ids: list[str]) -> list[Json]:
     org_id, stores = visitor.actor.org_id, visitor.stores
-    entries = (reports.level(org_id, one, stores=stores) for one in ids)
-    return [entry for entry in entries if entry is not None and entry.get("listed", True)]
+    entries = []
+    for one in ids:
+        entry = reports.level(org_id, one, stores=stores)
+        # Only an empty entry can have left the list.
+        if entry and (entry["quantity"] or entry["backordered_quantity"] or reports.level_key(org_id, one)):
+            entries.append(entry)
+    return entries
 
 
 def _choices(reports: Reports, visitor: Visitor) -> dict[str, Any]:

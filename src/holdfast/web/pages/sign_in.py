@@ -8,7 +8,8 @@ from starlette.responses import RedirectResponse, Response
 
 from holdfast.web.auth import session_cookie, session_token
 from holdfast.web.pages.form import own_path, posted
-from holdfast.web.pages.frame import HEADERS, open_page, render, visitor_of
+from holdfast.web.pages.frame import HEADERS, render, visitor_of
+from holdfast.web.pages.gate import open_page
 from holdfast.web.problems import RATE_LIMITED, Problem
 
 _WRONG = "That email address and password do not belong together. Check both and try again."

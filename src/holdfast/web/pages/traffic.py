@@ -10,7 +10,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from holdfast.access import Permission
 from holdfast.web.pages.form import own_path, posted
-from holdfast.web.pages.frame import HEADERS, Visitor, demo_traffic, page
+from holdfast.web.pages.frame import HEADERS, Visitor, demo_traffic
+from holdfast.web.pages.gate import page
 from holdfast.web.problems import invalid
 
 

@@ -1,0 +1,106 @@
+"""Arco Iris, a shop to look at: two stores, a warehouse, two hundred products, and a busy week.
+
+    shop = Holdfast.open("sqlite:///demo.db")
+    made = make(shop)                                   # a second or two, and the same every time
+    run_traffic(shop, made.actor, stop_event, 3.0)      # customers, until the event is set
+
+Everything is made by the same commands that people and channels give, so the books are as true as anybody's. It
+refuses nothing and is for looking only: the passwords are known to everybody.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from holdfast.access import Actor, Role
+from holdfast.app import Holdfast
+from holdfast.core.catalog import Add, Change
+from holdfast.db.found import organisations
+from holdfast.demo.catalogue import PRODUCTS
+from holdfast.demo.traffic import run_traffic
+from holdfast.demo.week import Week
+from holdfast.organisation import establish, new_key, new_user
+
+NAME = "Arco Iris"
+OWNER = "ana@arcoiris.example"
+LOGINS = {
+    OWNER: "owner-of-the-rainbow",
+    "bruno@arcoiris.example": "manager-of-colours",
+    "carla@arcoiris.example": "cashier-downtown",
+}
+TIMEZONE = "Europe/Lisbon"
+SEED = 2024
+
+BINS = ("A-01", "A-02", "B-01", "B-02")
+
+
+class Shop(NamedTuple):
+    """The demo's organisation: its owner as an actor, who may sign in with which password, and an API key."""
+
+    org_id: str
+    actor: Actor
+    logins: dict[str, str]
+    api_key: str
+
+
+def make(shop: Holdfast) -> Shop:
+    """Found the shop and let a week happen."""
+    made = establish(
+        shop.database,
+        NAME,
+        OWNER,
+        currency="EUR",
+        password=LOGINS[OWNER],
+        timezone=TIMEZONE,
+        store_code="DOWNTOWN",
+        store_name="Arco Iris Downtown",
+    )
+    actor = Actor(made.org_id, f"user:{OWNER}", Role.OWNER)
+    _furnish(shop, actor, made.store_id)
+    for fields in PRODUCTS:
+        shop.submit(actor, Add("product", fields))
+    Week(shop, actor, random.Random(SEED)).happen()
+    return Shop(made.org_id, actor, LOGINS, made.api_key)
+
+
+def _furnish(shop: Holdfast, actor: Actor, downtown: str) -> None:
+    """The other store, the warehouse with its bins, and those who work there."""
+    sites = {}
+    for code, name in (("RIVERSIDE", "Arco Iris Riverside"), ("WAREHOUSE", "Warehouse")):
+        sites[code] = shop.do(actor, Add("store", {"code": code, "name": name, "timezone": TIMEZONE})).answer.id
+    places = [
+        {"store_id": sites["RIVERSIDE"], "code": "RIVERSIDE", "kind": "store", "priority": 110},
+        {"store_id": sites["WAREHOUSE"], "code": "WAREHOUSE", "kind": "warehouse", "priority": 10},
+    ]
+    for code in BINS:
+        bin_place = {
+            "store_id": sites["WAREHOUSE"],
+            "code": code,
+            "kind": "bin",
+            "priority": 200,
+            "ships_online": False,
+        }
+        places.append(bin_place)
+    for fields in places:
+        shop.do(actor, Add("location", fields))
+    shop.do(actor, Change("organisation", actor.org_id, {"default_reorder_point": 3}))
+    for email, role, assigned in (
+        ("bruno@arcoiris.example", Role.MANAGER, ()),
+        ("carla@arcoiris.example", Role.CASHIER, (downtown,)),
+    ):
+        shop.do(actor, new_user(email, role, assigned, password=LOGINS[email]).command)
+
+
+def remembered(shop: Holdfast) -> Shop | None:
+    """The shop that was made in this database before, with a new API key; None when there is none."""
+    known = organisations(shop.database, NAME)
+    if not known:
+        return None
+    actor = Actor(known[0].id, f"user:{OWNER}", Role.OWNER)
+    key = new_key(Role.OWNER, name="demo")
+    shop.do(actor, key.command)
+    return Shop(actor.org_id, actor, LOGINS, key.api_key)
+
+
+__all__ = ["LOGINS", "NAME", "Shop", "make", "remembered", "run_traffic"]

@@ -1,0 +1,48 @@
+// Parts of a page, rendered by the server, put into the page so that focus stays where it is.
+
+/** A fragment's document; asks somebody who was signed out to sign in again. */
+export async function fetchPart(url, signal) {
+  const response = await fetch(url, { signal, headers: { Accept: "text/html" }, credentials: "same-origin" });
+  if (response.status === 401) {
+    toSignIn();
+    throw new Error("signed out");
+  }
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+export function toSignIn() {
+  location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+/** Make `old` look like `fresh`, changing only what differs; tell `changed` of each [data-live] that did. */
+export function morph(old, fresh, changed) {
+  const before = old.hasAttribute("data-live") ? old.textContent : null;
+  for (const { name, value } of [...fresh.attributes]) {
+    if (old.getAttribute(name) !== value && !(name === "class" && old.classList.contains("is-changed"))) {
+      old.setAttribute(name, value);
+    }
+  }
+  const same =
+    old.childNodes.length === fresh.childNodes.length &&
+    [...old.childNodes].every((node, index) => node.nodeName === fresh.childNodes[index].nodeName);
+  if (!same) {
+    old.replaceChildren(...[...fresh.childNodes].map((node) => document.importNode(node, true)));
+  } else {
+    old.childNodes.forEach((node, index) => {
+      const other = fresh.childNodes[index];
+      if (node.nodeType === Node.ELEMENT_NODE) morph(node, other, changed);
+      else if (node.nodeValue !== other.nodeValue) node.nodeValue = other.nodeValue;
+    });
+  }
+  if (before !== null && before !== old.textContent) changed?.(old);
+}
+
+/** A short, soft light on what changed. */
+export function flash(element) {
+  element.classList.remove("is-changed");
+  // Reading the layout once lets the same animation begin again.
+  void element.offsetWidth;
+  element.classList.add("is-changed");
+  element.addEventListener("animationend", () => element.classList.remove("is-changed"), { once: true });
+}

@@ -1,0 +1,111 @@
+"""A process that sells until it is killed: `python -m tests.faults.crashing '{"url": ..., "org_id": ..., ...}'`.
+
+Every command has its own key. Each answer is written to standard output as one line of JSON, in one write, as soon as
+it is heard: whatever stands there has been acknowledged. With `die` ("begun", "decided", "writing" or "committed") the
+process kills itself with SIGKILL at that step of its `die_at`-th batch; otherwise its parent does it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
+
+from holdfast.access import Actor, Role
+from holdfast.app import Holdfast
+from holdfast.core.rejection import Rejected
+from holdfast.core.reservation import Consume
+from holdfast.db.session import PostgresSession, SqliteSession, Write
+from holdfast.executor import Reply
+from tests.races.stand import buy
+
+IN_FLIGHT = 64
+"""Reservations of one process that wait for their answer at once."""
+
+
+def main() -> None:
+    """Sell until the end."""
+    order = json.loads(sys.argv[1])
+    if order.get("die"):
+        for kind in (PostgresSession, SqliteSession):
+            _die(kind, order["die"], order["die_at"])
+    with Holdfast.open(order["url"], batch_max=40) as shop:
+        actor = Actor(order["org_id"], "key:race", Role.OWNER)
+        os.write(1, b"ready\n")
+        _sell(shop, actor, order["sku"], order["prefix"], order["count"])
+
+
+def _sell(shop: Holdfast, actor: Actor, sku: str, prefix: str, count: int) -> None:
+    """Reserve a unit under key after key; consume every third one under another key."""
+    room = threading.Semaphore(IN_FLIGHT)
+
+    def tell(key: str, kind: str, future: Future[Reply]) -> None:
+        error = future.exception()
+        if error is None:
+            reply = future.result()
+            assert not isinstance(reply.answer, Rejected), reply
+            os.write(1, f"{json.dumps({'key': key, 'kind': kind, 'id': _id(reply)})}\n".encode())
+        if kind == "reserve" and error is None and int(key.rsplit("-", 1)[1]) % 3 == 0:
+            next_key = f"{key}-paid"
+            paid = shop.submit(actor, Consume(_id(future.result())), key=next_key, fingerprint="c")
+            paid.add_done_callback(lambda done: tell(next_key, "consume", done))
+        if kind == "reserve":
+            room.release()
+
+    for number in range(count):
+        key = f"{prefix}-{number}"
+        room.acquire()
+        future = shop.submit(actor, buy(sku, key), key=key, fingerprint="r")
+        future.add_done_callback(lambda done, key=key: tell(key, "reserve", done))
+
+
+def _id(reply: Reply) -> str:
+    found: str = json.loads(reply.body or b"{}")["id"] if reply.replayed else reply.answer.id
+    return found
+
+
+class _Deadly(list[Write]):
+    """Statements of which the process survives writing the first two only."""
+
+    def __iter__(self) -> Iterator[Write]:
+        yield from list.__iter__(self[:2])
+        _kill()
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die(kind: type[Any], step: str, at: int) -> None:
+    """Let the session of the process end it at that step of its `at`-th batch."""
+    batches = 0
+    real_begin, real_finish = kind.begin, kind.finish
+
+    def begin(self: Any, *arguments: Any) -> Any:
+        nonlocal batches
+        batches += 1
+        loaded = real_begin(self, *arguments)
+        if step == "begun" and batches >= at:
+            _kill()
+        return loaded
+
+    def finish(self: Any, writes: list[Write], *, expected_version: Any) -> bool:
+        due = batches >= at
+        if due and step == "decided":
+            _kill()
+        given = _Deadly(writes) if due and step == "writing" else writes
+        saved: bool = real_finish(self, given, expected_version=expected_version)
+        if due and step == "committed":
+            _kill()
+        return saved
+
+    kind.begin, kind.finish = begin, finish
+
+
+if __name__ == "__main__":
+    main()

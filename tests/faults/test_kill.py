@@ -1,0 +1,144 @@
+"""kill -9 under load: what was acknowledged is there, once; what was not is there once after its key is repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from typing import Any
+
+from holdfast.core.reservation import Consume
+from tests.races.stand import (
+    ANSWER_SECONDS,
+    CHECKOUT,
+    Tally,
+    assert_books,
+    buy,
+    found,
+    open_shop,
+    rush,
+    stock_up,
+)
+
+UNITS = 1_000_000
+AFTER_THE_LAST = 300
+"""Keys beyond the last acknowledged one that may have been given: more than are in flight at once."""
+
+
+class Seller:
+    """A process of `crashing.py`, and what it acknowledged."""
+
+    def __init__(self, url: str, actor: Any, prefix: str, count: int = 1_000_000, **more: Any) -> None:
+        order = {"url": url, "org_id": actor.org_id, "sku": "MUG-1", "prefix": prefix, "count": count, **more}
+        self.prefix = prefix
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.crashing", json.dumps(order)],
+            cwd=CHECKOUT,
+            env={**os.environ, "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{CHECKOUT / 'src'}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def heard(self, seconds: float | None) -> list[dict[str, Any]]:
+        """Let it sell for so long (None: until it kills itself), kill it, and read what it acknowledged."""
+        assert self.process.stdout is not None
+        first = self.process.stdout.readline()
+        if first != "ready\n":
+            self.process.kill()
+            raise AssertionError(f"the process did not start: {first}{self.process.communicate()[1]}")
+        lines: list[str] = []
+        if seconds is not None:
+            lines.append(self.process.stdout.readline())  # it is selling now
+            time.sleep(0)
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                lines.append(self.process.stdout.readline())
+            self.process.kill()
+        said, errors = self.process.communicate(timeout=ANSWER_SECONDS)
+        assert self.process.returncode == -9, f"it ended by itself: {self.process.returncode} {errors[-2000:]}"
+        lines += said.splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def _assert_acknowledged(shop: Any, actor: Any, prefix: str, heard: list[dict[str, Any]]) -> None:
+    """Everything heard exists exactly once, before anything is repeated and after everything was."""
+    reserved = {one["key"]: one["id"] for one in heard if one["kind"] == "reserve"}
+    consumed = {one["key"]: one["id"] for one in heard if one["kind"] == "consume"}
+    books = assert_books(shop, actor)
+    there = {hold["id"]: hold for hold in books.holds}
+    lost = [key for key, name in reserved.items() if name not in there or there[name]["order_number"] != key]
+    assert not lost, f"acknowledged and lost: {lost[:5]}"
+    unpaid = [key for key, name in consumed.items() if there[name]["consumed"] != 1]
+    assert not unpaid, f"acknowledged and not consumed: {unpaid[:5]}"
+    assert max(books.orders().values(), default=1) == 1
+
+    last = max((int(key.rsplit("-", 1)[1]) for key in reserved), default=0)
+    keys = [f"{prefix}-{number}" for number in range(last + AFTER_THE_LAST)]
+    outcomes = _again(shop, actor, [buy("MUG-1", key) for key in keys], keys, "r")
+    told = {key: _id(one) for key, one in zip(keys, outcomes, strict=True)}
+    assert all(told[key] == name for key, name in reserved.items()), "a key got another answer after the crash"
+    paid = list(consumed)
+    again = _again(shop, actor, [Consume(consumed[key]) for key in paid], paid, "c")
+    assert all(one.replayed for one in again), "a consume was done a second time"
+
+    books = assert_books(shop, actor)
+    orders = books.orders()
+    assert all(orders[key] == 1 for key in keys)
+    assert sum(hold["consumed"] for hold in books.holds) == UNITS - books.on_hand()
+
+
+def _again(shop: Any, actor: Any, commands: list[Any], keys: list[str], fingerprint: str) -> list[Any]:
+    outcomes = rush(shop, actor, commands, keys=keys, fingerprint=fingerprint)
+    tally = Tally(outcomes)
+    assert not tally.failed
+    assert not tally.refused
+    return outcomes
+
+
+def _id(reply: Any) -> str:
+    return json.loads(reply.body)["id"] if reply.replayed else reply.answer.id
+
+
+def test_killed_at_random_moments_under_load(database_url):
+    """Three times in a row on one database: sell, kill -9, look, repeat every key."""
+    chance = random.Random()
+    with open_shop(database_url) as shop:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", UNITS)
+        for turn in range(3):
+            heard = Seller(database_url, actor, f"turn{turn}").heard(chance.uniform(0.05, 0.5))
+
+            assert heard, "it was killed before it sold anything"
+            _assert_acknowledged(shop, actor, f"turn{turn}", heard)
+
+
+def test_killed_at_every_step_of_a_batch(database_url):
+    """After the load, before the writes, between two writes, and after the commit but before the answer."""
+    with open_shop(database_url) as shop:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", UNITS)
+        steps = ("begun", "decided", "writing", "committed")
+        sellers = [Seller(database_url, actor, step, die=step, die_at=8) for step in steps]
+        for seller in sellers:
+            heard = seller.heard(None)
+
+            assert heard, f"{seller.prefix}: it was killed before it sold anything"
+            _assert_acknowledged(shop, actor, seller.prefix, heard)
+
+
+def test_one_of_two_processes_is_killed_while_the_other_sells_on(database_url):
+    """What the dead one held locked is free again, and the survivor never fails."""
+    with open_shop(database_url) as shop:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", UNITS)
+        seller = Seller(database_url, actor, "dead")
+        outcomes = rush(shop, actor, [buy("MUG-1", f"alive-{n}") for n in range(300)])
+        heard = seller.heard(0.3)
+        outcomes += rush(shop, actor, [buy("MUG-1", f"after-{n}") for n in range(300)])
+
+        assert Tally(outcomes).accepted == 600, Tally(outcomes).failed[:3]
+        _assert_acknowledged(shop, actor, "dead", heard)

@@ -1,0 +1,1030 @@
+"""A naive Holdfast, written from SPEC sections 2 to 6 alone: plain lists, every figure recomputed by brute force.
+
+It knows no batches, locks, ledger, database or undo. A command is a method: it changes the lists or raises `No` with
+the code of the refusal (`attempt` brings back the state as it was). Quantities are smallest units, money minor units,
+times microseconds. Where the law leaves the choice open, it follows what the code documents: a hold gives back what
+waits first, then its newest lots; it sells its oldest lots first.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+NEVER = 10**30
+
+
+class No(Exception):
+    """The command is refused."""
+
+    def __init__(self, code: str, **numbers: Any) -> None:
+        super().__init__(code, numbers)
+        self.code = code
+        self.numbers = numbers
+
+
+@dataclass
+class Product:
+    sku: str
+    precision: int = 0
+    oversell: str = "deny"
+    limit: int | None = None
+    fefo: bool = False
+    unlimited: bool = False
+
+
+@dataclass
+class Place:
+    code: str
+    store: str
+    kind: str = "store"
+    priority: int = 100
+    online: bool = True
+
+    @property
+    def sellable(self) -> bool:
+        return self.kind not in ("quarantine", "transit")
+
+
+@dataclass
+class Caller:
+    stores: tuple[str, ...] = ()
+    manager: bool = True
+
+
+@dataclass
+class Lot:
+    n: int
+    sku: str
+    code: str | None
+    cost: int
+    expires: int | None
+    received: int
+    status: str = "active"
+
+
+@dataclass
+class Pile:
+    """A lot at a place; `origins` says from where what lies in quarantine came."""
+
+    units: int = 0
+    value: int = 0
+    origins: list[list[Any]] = field(default_factory=list)
+
+
+@dataclass
+class Hold:
+    n: int
+    sku: str
+    place: str
+    quantity: int
+    created: int
+    target: tuple[Any, ...]
+    pinned: int | None = None
+    priority: int = 100
+    expires: int | None = None
+    consumed: int = 0
+    released: int = 0
+    waits: int = 0
+    alloc: dict[int, int] = field(default_factory=dict)
+    reason: str | None = None
+
+    @property
+    def open(self) -> int:
+        return self.quantity - self.consumed - self.released
+
+    @property
+    def held(self) -> int:
+        return sum(self.alloc.values())
+
+    @property
+    def status(self) -> str:
+        return "active" if self.open else ("consumed" if self.consumed else "released")
+
+
+@dataclass
+class SheetLine:
+    sku: str
+    lot: int | None
+    before: int
+    counted: int | None
+
+
+@dataclass
+class Sheet:
+    place: str
+    lines: list[SheetLine]
+    status: str = "draft"
+
+
+@dataclass
+class Shipment:
+    origin: str
+    destination: str
+    lots: list[tuple[str, int, int]]
+    status: str = "shipped"
+
+
+class Naive:
+    """See the module."""
+
+    def __init__(self, products: Iterable[Product], places: Iterable[Place], now: int) -> None:
+        self.now = now
+        self.products = {product.sku: product for product in products}
+        self.places = {place.code: place for place in places}
+        self.transit = next(place.code for place in self.places.values() if place.kind == "transit")
+        self.lots: list[Lot] = []
+        self.piles: dict[tuple[int, str], Pile] = {}
+        self.holds: list[Hold] = []
+        self.sheets: list[Sheet] = []
+        self.shipments: list[Shipment] = []
+        self.appointments: list[str] = []
+        self.costs: dict[str, int] = {}
+        self.listed: dict[tuple[str, str], bool] = {}
+        self.simple = False
+        self.allow_override = True
+        # What the command that runs did to others.
+        self.served: list[int] = []
+        self.shorted: list[int] = []
+
+    def attempt(self, command: Callable[[Naive], Any]) -> Any:
+        """Do a command, or leave everything as it was and raise No."""
+        before = copy.deepcopy(self.__dict__)
+        self.served, self.shorted = [], []
+        try:
+            return command(self)
+        except No:
+            self.__dict__ = before
+            raise
+
+    # Looking -------------------------------------------------------------------------------------------------------
+
+    def pile(self, lot: int, place: str) -> Pile:
+        return self.piles.setdefault((lot, place), Pile())
+
+    def on_hand(self, sku: str, place: str) -> int:
+        return sum(pile.units for (lot, at), pile in self.piles.items() if at == place and self.lots[lot].sku == sku)
+
+    def holds_at(self, sku: str, place: str) -> list[Hold]:
+        return [hold for hold in self.holds if hold.sku == sku and hold.place == place and hold.open]
+
+    def reserved(self, sku: str, place: str) -> int:
+        return sum(hold.held for hold in self.holds_at(sku, place))
+
+    def waiting(self, sku: str, place: str) -> int:
+        return sum(hold.waits for hold in self.holds_at(sku, place))
+
+    def reserved_of(self, lot: int, place: str) -> int:
+        return sum(hold.alloc.get(lot, 0) for hold in self.holds_at(self.lots[lot].sku, place))
+
+    def free(self, lot: int, place: str) -> int:
+        return self.piles.get((lot, place), Pile()).units - self.reserved_of(lot, place)
+
+    def expired(self, lot: int, place: str) -> bool:
+        expires = self.lots[lot].expires
+        return self.places[place].sellable and expires is not None and expires <= self.now
+
+    def in_order(self, sku: str, lots: Iterable[int]) -> list[int]:
+        """FEFO when the product tracks expiry, else FIFO by receipt."""
+
+        def key(n: int) -> tuple[int, int, int]:
+            lot = self.lots[n]
+            first = lot.expires if self.products[sku].fefo and lot.expires is not None else NEVER
+            return (first, lot.received, lot.n)
+
+        return sorted(lots, key=key)
+
+    def lots_at(self, sku: str, place: str) -> list[int]:
+        """Lots with units at the place, as units are taken from them."""
+        here = [lot for (lot, at), pile in self.piles.items() if at == place and pile.units]
+        return self.in_order(sku, [lot for lot in here if self.lots[lot].sku == sku])
+
+    def backing(self, sku: str, place: str, units: int, pinned: int | None = None) -> list[tuple[int, int]]:
+        found = []
+        for lot in self.lots_at(sku, place):
+            if pinned in (None, lot) and not self.expired(lot, place):
+                part = min(units, self.free(lot, place))
+                if part > 0:
+                    found.append((lot, part))
+                    units -= part
+        return found
+
+    def available(self, sku: str, place: str, pinned: int | None = None) -> int:
+        return sum(units for _, units in self.backing(sku, place, NEVER, pinned))
+
+    def touch(self, sku: str, place: str) -> None:
+        self.listed[sku, place] = True
+
+    # What is always the same -----------------------------------------------------------------------------------------
+
+    def leave(self, lot: int, place: str, units: int) -> int:
+        """Units leave a lot with their share of its value; the last unit takes what is left. The value."""
+        pile = self.pile(lot, place)
+        assert 0 < units <= pile.units, (lot, place, units, pile)
+        value = pile.value if units == pile.units else round(Fraction(pile.value * units, pile.units))
+        pile.units -= units
+        pile.value -= value
+        self.touch(self.lots[lot].sku, place)
+        return value
+
+    def come(self, lot: int, place: str, units: int, value: int) -> None:
+        pile = self.pile(lot, place)
+        pile.units += units
+        pile.value += value
+        self.touch(self.lots[lot].sku, place)
+
+    def worth(self, sku: str, units: int, cost: int) -> int:
+        return round(Fraction(units * cost * 100, 10 ** (self.products[sku].precision + 6)))
+
+    def new_lot(self, sku: str, code: str | None, cost: int, expires: int | None) -> int:
+        self.lots.append(Lot(len(self.lots), sku, code, cost, expires, self.now))
+        return len(self.lots) - 1
+
+    def serve(self, sku: str, place: str) -> None:
+        """New stock serves the waiting first: best priority, then oldest."""
+        if not self.places[place].sellable:
+            return
+        alive = [h for h in self.holds_at(sku, place) if h.waits and (h.expires is None or h.expires > self.now)]
+        for hold in sorted(alive, key=lambda h: (h.priority, h.created, h.n)):
+            for lot, units in self.backing(sku, place, hold.waits, hold.pinned):
+                hold.alloc[lot] = hold.alloc.get(lot, 0) + units
+                hold.waits -= units
+                self.touch(sku, place)
+                if hold.n not in self.served:
+                    self.served.append(hold.n)
+
+    def give_back(self, hold: Hold, units: int, reason: str, lot: int | None = None) -> None:
+        """Release: what waits first, then the newest lots; then whoever waits is served."""
+        assert 0 < units <= hold.open
+        hold.released += units
+        waits = min(units, hold.waits) if lot is None else 0
+        hold.waits -= waits
+        units -= waits
+        for name in reversed(self.in_order(hold.sku, list(hold.alloc))):
+            if lot in (None, name):
+                part = min(units, hold.alloc[name])
+                hold.alloc[name] -= part
+                units -= part
+        assert units == 0
+        self.close(hold, reason)
+        self.touch(hold.sku, hold.place)
+        self.serve(hold.sku, hold.place)
+
+    def close(self, hold: Hold, reason: str) -> None:
+        hold.alloc = {lot: units for lot, units in hold.alloc.items() if units}
+        if hold.status == "released" and hold.reason is None:
+            hold.reason = reason
+
+    def sell(self, hold: Hold, units: int, lot: int | None = None) -> None:
+        for name in self.in_order(hold.sku, list(hold.alloc)):
+            if lot in (None, name):
+                part = min(units, hold.alloc[name])
+                if part:
+                    self.leave(name, hold.place, part)
+                    hold.alloc[name] -= part
+                    hold.consumed += part
+                    units -= part
+        assert units == 0
+        self.close(hold, "cancelled")
+
+    # Truth beats promises --------------------------------------------------------------------------------------------
+
+    def worst_first(self, sku: str, place: str) -> list[Hold]:
+        holds = [hold for hold in self.holds_at(sku, place) if hold.held]
+        return sorted(holds, key=lambda h: (h.priority, h.created, h.n), reverse=True)
+
+    def lose(self, hold: Hold, units: int, lot: int | None = None) -> int:
+        """A hold loses up to `units` (of one lot); how many it lost."""
+        lost = 0
+        for name in reversed(self.in_order(hold.sku, list(hold.alloc))):
+            if lot in (None, name):
+                part = min(units - lost, hold.alloc[name])
+                hold.alloc[name] -= part
+                hold.waits += part
+                lost += part
+        hold.alloc = {name: held for name, held in hold.alloc.items() if held}
+        if lost and hold.n not in self.shorted:
+            self.shorted.append(hold.n)
+        return lost
+
+    def make_way(self, sku: str, place: str, gone: dict[int, int], units: int) -> None:
+        """`units` will leave the place, of which `gone` says how many of which lots: who loses, who moves."""
+        for lot, leaving in gone.items():
+            pinned = [hold for hold in self.worst_first(sku, place) if hold.pinned == lot]
+            excess = sum(hold.alloc.get(lot, 0) for hold in pinned) - (self.pile(lot, place).units - leaving)
+            for hold in pinned:
+                if excess > 0:
+                    excess -= self.lose(hold, excess, lot)
+        lack = self.reserved(sku, place) - (self.on_hand(sku, place) - units)
+        for hold in self.worst_first(sku, place):
+            if lack > 0:
+                lack -= self.lose(hold, lack)
+        assert lack <= 0
+        for lot, leaving in gone.items():
+            self.reallocate(sku, place, lot, leaving, set(gone))
+
+    def reallocate(self, sku: str, place: str, lot: int, leaving: int, leaving_lots: set[int]) -> None:
+        """Holds of a lot that leaves move to other lots of the place, the worst first."""
+        for hold in self.worst_first(sku, place):
+            stuck = leaving - self.free(lot, place)
+            if stuck <= 0 or hold.pinned is not None or not hold.alloc.get(lot):
+                continue
+            stuck = min(stuck, hold.alloc[lot])
+            for other, units in self.backing(sku, place, NEVER):
+                part = min(units, stuck)
+                if part and other not in leaving_lots:
+                    hold.alloc[lot] -= part
+                    hold.alloc[other] = hold.alloc.get(other, 0) + part
+                    stuck -= part
+            hold.alloc = {name: held for name, held in hold.alloc.items() if held}
+        assert self.free(lot, place) >= leaving, (lot, place)
+
+    def lack(self, sku: str, place: str, units: int, lot: int | None) -> None:
+        """A fact: `units` are not there (of the lot, or of the oldest lots, unreserved first)."""
+        self.make_way(sku, place, {} if lot is None else {lot: units}, units)
+        names = [lot] if lot is not None else sorted(self.lots_at(sku, place), key=lambda n: (self.lots[n].received, n))
+        for name in names:
+            part = min(units, self.free(name, place))
+            if part > 0:
+                self.leave(name, place, part)
+                units -= part
+        assert units == 0
+
+    def surplus(self, sku: str, place: str, units: int, lot: int | None, cost: int | None) -> None:
+        if lot is None:
+            known = self.costs.get(sku, 0) if cost is None else cost
+            lot = self.new_lot(sku, None, known, None)
+        self.come(lot, place, units, self.worth(sku, units, self.lots[lot].cost))
+
+    def make_equal(self, sku: str, place: str, lot: int | None, units: int, cost: int | None = None) -> None:
+        present = self.on_hand(sku, place) if lot is None else self.pile(lot, place).units
+        if units < present:
+            self.lack(sku, place, present - units, lot)
+        elif units > present:
+            self.surplus(sku, place, units - present, lot, cost)
+        self.serve(sku, place)
+
+    def quarantine_of(self, place: str) -> str:
+        store = self.places[place].store
+        return next(p.code for p in self.places.values() if p.store == store and p.kind == "quarantine")
+
+    def set_aside(self, sku: str, place: str, lots: list[int]) -> None:
+        """Lots move to the store's quarantine; their holds give way."""
+        gone = {lot: self.pile(lot, place).units for lot in lots}
+        self.make_way(sku, place, gone, sum(gone.values()))
+        for lot, units in gone.items():
+            self.move_aside(lot, place, units)
+        self.serve(sku, place)
+
+    def move_aside(self, lot: int, place: str, units: int) -> None:
+        corner = self.quarantine_of(place)
+        self.come(lot, corner, units, self.leave(lot, place, units))
+        origins = self.pile(lot, corner).origins
+        for origin in origins:
+            if origin[0] == place:
+                origin[1] += units
+                return
+        origins.append([place, units])
+
+    # Time ------------------------------------------------------------------------------------------------------------
+
+    def due(self) -> bool:
+        """Has time something to do?"""
+        dead = any(h.open and h.expires is not None and h.expires <= self.now for h in self.holds)
+        return dead or any(pile.units and self.expired(lot, at) for (lot, at), pile in self.piles.items())
+
+    def settle(self) -> None:
+        """What time has made due: dead holds are released, the oldest first; expired lots leave the shelf."""
+        dead = [h for h in self.holds if h.open and h.expires is not None and h.expires <= self.now]
+        for hold in sorted(dead, key=lambda h: h.expires or 0):
+            self.give_back(hold, hold.open, "expired")
+        for sku in self.products:
+            for place in self.places:
+                lots = [lot for lot in self.lots_at(sku, place) if self.expired(lot, place)]
+                if lots:
+                    self.set_aside(sku, place, lots)
+
+    # Finding what a command names --------------------------------------------------------------------------------------
+
+    def find_product(self, sku: str) -> Product:
+        if sku not in self.products:
+            raise No("PRODUCT_NOT_FOUND")
+        return self.products[sku]
+
+    def find_place(self, caller: Caller, code: str) -> Place:
+        if code not in self.places:
+            raise No("LOCATION_NOT_FOUND")
+        place = self.places[code]
+        if caller.stores and place.store not in caller.stores:
+            raise No("FORBIDDEN")
+        return place
+
+    def find_lot(self, n: int, sku: str | None = None) -> Lot:
+        if not 0 <= n < len(self.lots) or (sku is not None and self.lots[n].sku != sku):
+            raise No("LOT_NOT_FOUND")
+        return self.lots[n]
+
+    def may_act(self, caller: Caller, place: str) -> None:
+        if caller.stores and self.places[place].store not in caller.stores:
+            raise No("FORBIDDEN")
+
+    def find_hold(self, caller: Caller, n: int) -> Hold:
+        if not 0 <= n < len(self.holds):
+            raise No("RESERVATION_NOT_FOUND")
+        self.may_act(caller, self.holds[n].place)
+        return self.holds[n]
+
+    @staticmethod
+    def positive(units: int | None) -> int:
+        if units is None or units <= 0 or units > 10**12:
+            raise No("INVALID_QUANTITY")
+        return units
+
+    @staticmethod
+    def tracked(product: Product) -> None:
+        if product.unlimited:
+            raise No("PRODUCT_NOT_STOCK_TRACKED")
+
+    # Reserve ---------------------------------------------------------------------------------------------------------
+
+    def may_wait(self, product: Product, short: int, waiting: int, may_override: bool) -> bool:
+        if product.oversell == "preorder":
+            return product.limit is None or waiting + short <= product.limit
+        return product.oversell == "backorder" or may_override
+
+    def reserve(
+        self,
+        caller: Caller,
+        sku: str,
+        units: int | None,
+        place: str | None,
+        target: tuple[Any, ...] = (),
+        pinned: int | None = None,
+        expires: int | None = None,
+        priority: int = 100,
+        override: bool = False,
+    ) -> Hold:
+        product = self.find_product(sku)
+        if place is not None:
+            self.find_place(caller, place)
+        booked = True
+        if target[:1] == ("appointment",):
+            if not 0 <= target[1] < len(self.appointments):
+                raise No("TARGET_NOT_FOUND")
+            booked = self.appointments[target[1]] == "booked"
+        if pinned is not None:
+            self.find_lot(pinned, sku)
+        units = self.positive(units)
+        if expires is not None and expires <= self.now:
+            raise No("INVALID_EXPIRY")
+        self.tracked(product)
+        if not booked:
+            raise No("INVALID_STATE")
+        may_override = override and caller.manager and self.allow_override
+        chosen = self.choose(caller, product, units, place, pinned, may_override)
+        backing = self.backing(sku, chosen, units, pinned) if self.places[chosen].sellable else []
+        short = units - sum(part for _, part in backing)
+        if short:
+            allowed = self.may_wait(product, short, self.waiting(sku, chosen), may_override)
+            if not self.places[chosen].sellable or not allowed:
+                raise No("INSUFFICIENT_STOCK", available=units - short)
+        hold = Hold(len(self.holds), sku, chosen, units, self.now, target, pinned, priority, expires)
+        hold.alloc = dict(backing)
+        hold.waits = short
+        self.holds.append(hold)
+        self.touch(sku, chosen)
+        return hold
+
+    def choose(
+        self, caller: Caller, product: Product, units: int, place: str | None, pinned: int | None, may_override: bool
+    ) -> str:
+        """Where the hold will be."""
+        everywhere = sorted(
+            (
+                p
+                for p in self.places.values()
+                if p.sellable and (p.store in caller.stores if caller.stores else p.online)
+            ),
+            key=lambda p: (p.priority, p.code),
+        )
+        places = [p.code for p in everywhere] if place is None else [place]
+        if pinned is not None:
+            there = [code for code in places if self.places[code].sellable and self.pile(pinned, code).units]
+            if self.lots[pinned].status != "active" or not there:
+                raise No("LOT_NOT_AVAILABLE")
+            places = there
+        if place is not None:
+            return place
+        free = {code: self.available(product.sku, code, pinned) for code in places}
+        for code in places:
+            if free[code] >= units:
+                return code
+        for code in places:
+            if self.may_wait(product, units - free[code], self.waiting(product.sku, code), may_override):
+                return code
+        raise No("INSUFFICIENT_STOCK", available=max(free.values(), default=0))
+
+    # Amend, consume, release -------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def need_active(hold: Hold) -> None:
+        if not hold.open:
+            raise No("RESERVATION_NOT_ACTIVE")
+
+    def amend(
+        self, caller: Caller, n: int, total: int | None, priority: int | None, expiry: tuple[int | None] | None
+    ) -> Hold:
+        """`total` None: as it is; `expiry` None: as it is, (None,): no expiry."""
+        hold = self.find_hold(caller, n)
+        if total is not None:
+            self.positive(total)
+        if expiry is not None and expiry[0] is not None and expiry[0] <= self.now:
+            raise No("INVALID_EXPIRY")
+        self.need_active(hold)
+        total = hold.quantity if total is None else total
+        if total < hold.consumed + hold.released:
+            raise No("INVALID_STATE")
+        if priority is not None:
+            hold.priority = priority
+        if expiry is not None:
+            hold.expires = expiry[0]
+        more = total - hold.quantity
+        if more > 0:
+            backing = self.backing(hold.sku, hold.place, more, hold.pinned)
+            short = more - sum(part for _, part in backing)
+            product = self.products[hold.sku]
+            if short and not self.may_wait(product, short, self.waiting(hold.sku, hold.place), may_override=False):
+                raise No("INSUFFICIENT_STOCK", available=more - short)
+            for lot, part in backing:
+                hold.alloc[lot] = hold.alloc.get(lot, 0) + part
+            hold.waits += short
+            hold.quantity = total
+        elif more < 0:
+            self.give_back(hold, -more, "edited")
+            hold.quantity += more
+            hold.released += more
+            self.close(hold, "edited")
+        return hold
+
+    def part(self, hold: Hold, asked: tuple[int | None] | None, offered: int) -> int:
+        """The units that a part of a hold means; `asked` None: all that is offered."""
+        units = offered if asked is None else self.positive(asked[0])
+        self.need_active(hold)
+        if units == 0 or units > offered:
+            raise No("INSUFFICIENT_RESERVED")
+        return units
+
+    def consume(self, caller: Caller, n: int, asked: tuple[int | None] | None = None, lot: int | None = None) -> Hold:
+        hold = self.find_hold(caller, n)
+        units = self.part(hold, asked, hold.open if lot is None else hold.alloc.get(lot, 0))
+        if units > hold.held:
+            raise No("INSUFFICIENT_RESERVED")
+        self.sell(hold, units, lot)
+        return hold
+
+    def release(self, caller: Caller, n: int, asked: tuple[int | None] | None = None, lot: int | None = None) -> Hold:
+        hold = self.find_hold(caller, n)
+        units = self.part(hold, asked, hold.open if lot is None else hold.alloc.get(lot, 0))
+        self.give_back(hold, units, "cancelled", lot)
+        return hold
+
+    # At a level, by order, by appointment --------------------------------------------------------------------------------
+
+    def reserve_at_level(
+        self, caller: Caller, sku: str, place: str, units: int | None, order: str | None, source: str
+    ) -> Hold | None:
+        product = self.find_product(sku)
+        self.find_place(caller, place)
+        if product.unlimited:
+            self.positive(units)
+            return None
+        return self.reserve(caller, sku, units, place, ("order", order, source) if order else ("adhoc", None, source))
+
+    def meant(
+        self, caller: Caller, sku: str, place: str, units: int | None, order: str | None, source: str | None
+    ) -> tuple[int, list[Hold]] | None:
+        product = self.find_product(sku)
+        self.find_place(caller, place)
+        units = self.positive(units)
+        if product.unlimited:
+            return None
+        kind = "adhoc" if order is None else "order"
+        holds = [
+            hold
+            for hold in self.holds_at(sku, place)
+            if hold.target[:2] == (kind, order) and source in (None, hold.target[2])
+        ]
+        if order is not None and not holds:
+            raise No("RESERVATION_NOT_FOUND")
+        if order is not None and len({hold.target[2] for hold in holds}) > 1:
+            raise No("INVALID_STATE")
+        return units, sorted(holds, key=lambda h: (h.created, h.n))
+
+    def release_at_level(
+        self, caller: Caller, sku: str, place: str, units: int | None, order: str | None, source: str | None
+    ) -> None:
+        found = self.meant(caller, sku, place, units, order, source)
+        if found is None:
+            return
+        left, holds = found
+        if left > sum(hold.open for hold in holds):
+            raise No("INSUFFICIENT_RESERVED")
+        for hold in holds:
+            part = min(left, hold.open)
+            if part:
+                self.give_back(hold, part, "cancelled")
+                left -= part
+
+    def consume_at_level(
+        self, caller: Caller, sku: str, place: str, units: int | None, order: str | None, source: str | None
+    ) -> None:
+        found = self.meant(caller, sku, place, units, order, source)
+        if found is None:
+            return
+        left, holds = found
+        direct = max(0, left - sum(hold.held for hold in holds))
+        if direct and (not self.simple or order is not None or direct > self.available(sku, place)):
+            raise No("INSUFFICIENT_RESERVED")
+        for hold in holds:
+            part = min(left, hold.held)
+            if part:
+                self.sell(hold, part)
+                left -= part
+        for lot, part in self.backing(sku, place, left) if left else ():
+            self.leave(lot, place, part)
+
+    def of_order(self, order: str, source: str) -> list[Hold]:
+        found = [hold for hold in self.holds if hold.target[:3] == ("order", order, source)]
+        return sorted(found, key=lambda h: (h.created, h.n))
+
+    def order_reserve(
+        self, caller: Caller, order: str, source: str, lines: list[tuple[str, int | None]], place: str | None
+    ) -> list[Hold]:
+        known = self.of_order(order, source)
+        if known:
+            return known
+        made = []
+        refused: list[No] = []
+        for sku, units in lines:
+            product = self.products.get(sku)
+            if product is not None and product.unlimited:
+                continue
+            try:
+                made.append(self.reserve(caller, sku, units, place, ("order", order, source)))
+            except No as no:
+                refused.append(no)
+        if refused:
+            raise No(refused[0].code)
+        return made
+
+    def order_close(
+        self, caller: Caller, order: str, source: str, consume: bool, lines: list[tuple[str, int | None]]
+    ) -> None:
+        holds = self.of_order(order, source)
+        if not holds:
+            raise No("RESERVATION_NOT_FOUND")
+        for hold in holds:
+            self.may_act(caller, hold.place)
+        wanted: dict[str, int] = {}
+        for sku, units in lines:
+            self.find_product(sku)
+            wanted[sku] = wanted.get(sku, 0) + self.positive(units)
+        for hold in holds:
+            part = min(hold.open, wanted.get(hold.sku, 0)) if lines else hold.open
+            if not part:
+                continue
+            if lines:
+                wanted[hold.sku] -= part
+            if not consume:
+                self.give_back(hold, part, "cancelled")
+            elif part > hold.held:
+                raise No("INSUFFICIENT_RESERVED")
+            else:
+                self.sell(hold, part)
+
+    def book(self) -> int:
+        self.appointments.append("booked")
+        return len(self.appointments) - 1
+
+    def change_appointment(self, caller: Caller, n: int, status: str) -> None:
+        if not 0 <= n < len(self.appointments):
+            raise No("NOT_FOUND")
+        if self.appointments[n] not in ("booked", status):
+            raise No("INVALID_STATE")
+        if self.appointments[n] == "booked" and status != "booked":
+            for hold in self.holds:
+                if hold.open and hold.target[:2] == ("appointment", n):
+                    if status == "cancelled":
+                        self.give_back(hold, hold.open, "cancelled")
+                    elif hold.waits:
+                        raise No("INSUFFICIENT_RESERVED")
+                    else:
+                        self.sell(hold, hold.open)
+        self.appointments[n] = status
+
+    # Facts -----------------------------------------------------------------------------------------------------------
+
+    def receive(self, caller: Caller, place: str, lines: list[tuple[Any, ...]]) -> list[int]:
+        """Lines are (sku, units, cost in 10**-6, code, expires); the lots."""
+        found = self.find_place(caller, place)
+        if found.kind == "transit":
+            raise No("INVALID_REQUEST")
+        refused: list[No] = []
+        lots = []
+        for sku, units, cost, code, expires in lines:
+            try:
+                product = self.find_product(sku)
+                units = self.positive(units)
+                self.tracked(product)
+                if cost is None or cost < 0:
+                    raise No("INVALID_AMOUNT")
+                same = [
+                    lot
+                    for lot in self.lots
+                    if code is not None and (lot.sku, lot.code, lot.cost, lot.expires) == (sku, code, cost, expires)
+                ]
+                if same and same[0].status != "active":
+                    raise No("LOT_NOT_AVAILABLE")
+                lot = same[0].n if same else self.new_lot(sku, code, cost, expires)
+                self.come(lot, place, units, self.worth(sku, units, cost))
+                self.costs[sku] = cost
+                lots.append(lot)
+                self.serve(sku, place)
+            except No as no:
+                refused.append(no)
+        if refused:
+            raise refused[0]
+        return lots
+
+    def subject(self, caller: Caller, sku: str, place: str) -> Product:
+        product = self.find_product(sku)
+        self.find_place(caller, place)
+        return product
+
+    def not_on_the_road(self, place: str) -> None:
+        if self.places[place].kind == "transit":
+            raise No("INVALID_REQUEST")
+
+    def set_stock(self, caller: Caller, sku: str, place: str, units: int | None, expected: tuple[int] | None) -> None:
+        product = self.subject(caller, sku, place)
+        self.tracked(product)
+        if units is None or not 0 <= units <= 10**12:
+            raise No("INVALID_QUANTITY")
+        if expected is not None and expected[0] != self.on_hand(sku, place):
+            raise No("QUANTITY_CHANGED", quantity=self.on_hand(sku, place))
+        self.make_equal(sku, place, None, units)
+
+    def adjust_stock(self, caller: Caller, sku: str, place: str, units: int | None, cost: int | None) -> None:
+        product = self.subject(caller, sku, place)
+        self.tracked(product)
+        if units is None or units == 0 or abs(units) > 10**12:
+            raise No("INVALID_QUANTITY")
+        present = self.on_hand(sku, place)
+        if present + units < 0:
+            raise No("INSUFFICIENT_STOCK", available=present)
+        self.make_equal(sku, place, None, present + units, cost)
+
+    def forget_level(self, caller: Caller, sku: str, place: str) -> None:
+        product = self.subject(caller, sku, place)
+        self.tracked(product)
+        if not self.listed.get((sku, place)):
+            raise No("NOT_FOUND")
+        if self.on_hand(sku, place) or self.waiting(sku, place):
+            raise No("INVALID_STATE")
+        self.listed[sku, place] = False
+
+    # Counts ----------------------------------------------------------------------------------------------------------
+
+    def write_lines(
+        self,
+        caller: Caller,
+        place: str,
+        old: list[SheetLine],
+        lines: list[tuple[str, int | None, int | None]],
+        draft: bool,
+    ) -> list[SheetLine]:
+        """Lines are (sku, counted, lot)."""
+        known = {(line.sku, line.lot): line for line in old}
+        written = set()
+        for sku, counted, lot in lines:
+            product = self.subject(caller, sku, place)
+            self.tracked(product)
+            if (sku, lot) in written:
+                raise No("INVALID_REQUEST")
+            written.add((sku, lot))
+            if lot is not None:
+                self.find_lot(lot, sku)
+            if (counted is None and not draft) or (counted is not None and counted < 0):
+                raise No("INVALID_QUANTITY")
+            before = self.on_hand(sku, place) if lot is None else self.pile(lot, place).units
+            line = known.setdefault((sku, lot), SheetLine(sku, lot, before, None))
+            line.counted = counted
+        whole = {sku for sku, lot in known if lot is None}
+        if any(lot is not None and sku in whole for sku, lot in known):
+            raise No("INVALID_REQUEST")
+        return list(known.values())
+
+    def no_second_sheet(self, sheet: Sheet) -> None:
+        mine = {line.sku for line in sheet.lines}
+        for other in self.sheets:
+            if other is not sheet and other.status == "draft" and other.place == sheet.place:
+                if mine & {line.sku for line in other.lines}:
+                    raise No("INVALID_STATE")
+
+    def count(
+        self, caller: Caller, place: str, lines: list[tuple[str, int | None, int | None]], draft: bool
+    ) -> int | None:
+        self.find_place(caller, place)
+        sheet = Sheet(place, self.write_lines(caller, place, [], lines, draft))
+        if not draft:
+            self.post(sheet)
+            return None
+        self.no_second_sheet(sheet)
+        self.sheets.append(sheet)
+        return len(self.sheets) - 1
+
+    def find_sheet(self, caller: Caller, n: int) -> Sheet:
+        if not 0 <= n < len(self.sheets):
+            raise No("NOT_FOUND")
+        self.may_act(caller, self.sheets[n].place)
+        if self.sheets[n].status != "draft":
+            raise No("INVALID_STATE")
+        return self.sheets[n]
+
+    def fill_sheet(self, caller: Caller, n: int, lines: list[tuple[str, int | None, int | None]]) -> None:
+        sheet = self.find_sheet(caller, n)
+        sheet.lines = self.write_lines(caller, sheet.place, sheet.lines, lines, draft=True)
+        self.no_second_sheet(sheet)
+
+    def close_sheet(self, caller: Caller, n: int, post: bool) -> None:
+        sheet = self.find_sheet(caller, n)
+        if post:
+            self.post(sheet)
+        sheet.status = "posted" if post else "cancelled"
+
+    def post(self, sheet: Sheet) -> None:
+        """Moves made since the sheet was opened are added to what was counted."""
+        refused = False
+        for line in sheet.lines:
+            present = (
+                self.on_hand(line.sku, sheet.place) if line.lot is None else self.pile(line.lot, sheet.place).units
+            )
+            result = -1 if line.counted is None else line.counted + present - line.before
+            if result < 0:
+                refused = True
+            else:
+                self.make_equal(line.sku, sheet.place, line.lot, result)
+        if refused:
+            raise No("INVALID_STATE")
+
+    # Transfers ---------------------------------------------------------------------------------------------------------
+
+    def dispatch(
+        self, caller: Caller, origin: str, destination: str, lines: list[tuple[str, int | None, int | None]]
+    ) -> int:
+        """Lines are (sku, units, lot)."""
+        for code in (origin, destination):
+            if code not in self.places:
+                raise No("LOCATION_NOT_FOUND")
+        self.may_act(caller, origin)
+        if origin == destination or "transit" in (self.places[origin].kind, self.places[destination].kind):
+            raise No("INVALID_REQUEST")
+        refused: list[No] = []
+        shipped = []
+        for sku, units, lot in lines:
+            try:
+                product = self.find_product(sku)
+                if lot is not None:
+                    self.find_lot(lot, sku)
+                units = self.positive(units)
+                self.tracked(product)
+                if lot is not None and (self.lots[lot].status != "active" or not self.pile(lot, origin).units):
+                    raise No("LOT_NOT_AVAILABLE")
+                backing = self.backing(sku, origin, units, lot)
+                if sum(part for _, part in backing) < units:
+                    raise No("INSUFFICIENT_STOCK")
+                for name, part in backing:
+                    self.come(name, self.transit, part, self.leave(name, origin, part))
+                    shipped.append((sku, name, part))
+            except No as no:
+                refused.append(no)
+        if refused:
+            raise refused[0]
+        self.shipments.append(Shipment(origin, destination, shipped))
+        return len(self.shipments) - 1
+
+    def arrive(
+        self, caller: Caller, n: int, lines: list[tuple[str, int | None, int | None]] | None, short: bool
+    ) -> None:
+        if not 0 <= n < len(self.shipments):
+            raise No("NOT_FOUND")
+        shipment = self.shipments[n]
+        self.may_act(caller, shipment.destination)
+        came = [units if lines is None else 0 for _, _, units in shipment.lots]
+        if lines is not None:
+            for sku, units, _ in lines:
+                self.find_product(sku)
+                if units is None or units < 0:
+                    raise No("INVALID_QUANTITY")
+        if shipment.status != "shipped":
+            raise No("INVALID_STATE")
+        for sku, units, lot in lines or ():
+            assert units is not None
+            for index, (shipped_sku, shipped_lot, shipped) in enumerate(shipment.lots):
+                if shipped_sku == sku and lot in (None, shipped_lot):
+                    part = min(units, shipped - came[index])
+                    came[index] += part
+                    units -= part
+            if units:
+                raise No("INVALID_STATE")
+        if not short and any(part < shipped for part, (_, _, shipped) in zip(came, shipment.lots, strict=True)):
+            raise No("INVALID_STATE")
+        for part, (sku, lot, shipped) in zip(came, shipment.lots, strict=True):
+            if part:
+                self.come(lot, shipment.destination, part, self.leave(lot, self.transit, part))
+                if self.lots[lot].status != "active" and self.places[shipment.destination].sellable:
+                    self.move_aside(lot, shipment.destination, part)
+                self.serve(sku, shipment.destination)
+            if shipped > part:
+                self.leave(lot, self.transit, shipped - part)
+        shipment.status = "received"
+
+    # Recall ----------------------------------------------------------------------------------------------------------
+
+    def lies_at(self, lot: int) -> list[str]:
+        return sorted(at for (name, at), pile in self.piles.items() if name == lot and pile.units)
+
+    def quarantine(self, caller: Caller, n: int) -> None:
+        lot = self.find_lot(n)
+        places = [place for place in self.lies_at(n) if self.places[place].sellable]
+        for place in places:
+            self.may_act(caller, place)
+        if lot.status != "active":
+            raise No("INVALID_STATE")
+        lot.status = "quarantined"
+        for place in places:
+            self.set_aside(lot.sku, place, [n])
+
+    def asked(self, quantity: tuple[int | None] | None, there: int) -> int:
+        units = there if quantity is None else self.positive(quantity[0])
+        if units == 0 or units > there:
+            raise No("INSUFFICIENT_STOCK", available=there)
+        return units
+
+    def readmit(self, caller: Caller, n: int, place: str | None, quantity: tuple[int | None] | None) -> None:
+        lot = self.find_lot(n)
+        if place is not None:
+            if place not in self.places:
+                raise No("LOCATION_NOT_FOUND")
+            if not self.places[place].sellable:
+                raise No("INVALID_REQUEST")
+        aside = [code for code in self.lies_at(n) if self.places[code].kind == "quarantine"]
+        units = self.asked(quantity, sum(self.pile(n, code).units for code in aside))
+        lot.status = "active"
+        for corner in aside:
+            pile = self.pile(n, corner)
+            for origin in pile.origins:
+                home = place if place is not None else origin[0]
+                part = min(units, origin[1])
+                if part:
+                    self.may_act(caller, home)
+                    if self.expired(n, home):
+                        raise No("LOT_NOT_AVAILABLE")
+                    self.come(n, home, part, self.leave(n, corner, part))
+                    self.serve(lot.sku, home)
+                    origin[1] -= part
+                    units -= part
+            pile.origins = [origin for origin in pile.origins if origin[1]]
+        assert units == 0
+
+    def write_off(self, caller: Caller, n: int, place: str | None, quantity: tuple[int | None] | None) -> None:
+        """Without a place: what is in quarantine, else all but what is on the road."""
+        lot = self.find_lot(n)
+        places = [code for code in self.lies_at(n) if code != self.transit]
+        if place is not None:
+            if place not in self.places:
+                raise No("LOCATION_NOT_FOUND")
+            places = [code for code in places if code == place]
+        else:
+            aside = [code for code in places if self.places[code].kind == "quarantine"]
+            places = aside if aside and quantity is None else aside + [code for code in places if code not in aside]
+        units = self.asked(quantity, sum(self.pile(n, code).units for code in places))
+        for code in places:
+            part = min(units, self.pile(n, code).units)
+            if part:
+                self.may_act(caller, code)
+                self.lack(lot.sku, code, part, n)
+                self.forget_origins(n, code, part)
+                self.serve(lot.sku, code)
+                units -= part
+
+    def forget_origins(self, lot: int, place: str, units: int) -> None:
+        origins = self.pile(lot, place).origins
+        for origin in origins:
+            part = min(units, origin[1])
+            origin[1] -= part
+            units -= part
+        self.pile(lot, place).origins = [origin for origin in origins if origin[1]]
