@@ -183,7 +183,7 @@ def _template() -> tuple[Path, dict[str, Any]]:
 
 @contextmanager
 def open_shop(url: str, **limits: Any) -> Iterator[Shop]:
-    """Found a shop in the empty database behind the URL and open it; `limits` as for Holdfast (batch_max, queue_max)."""
+    """Found a shop in the empty database behind the URL and open it; `limits` as for Holdfast."""
     if url.startswith("sqlite"):
         path, facts = _template()
         shutil.copy(path, url.removeprefix("sqlite:///"))

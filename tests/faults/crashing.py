@@ -27,16 +27,21 @@ from tests.races.stand import buy
 IN_FLIGHT = 64
 """Reservations of one process that wait for their answer at once."""
 
+ACKNOWLEDGED = 9
+"""The file descriptor that keeps what was standard output."""
+
 
 def main() -> None:
     """Sell until the end."""
     order = json.loads(sys.argv[1])
+    os.dup2(1, ACKNOWLEDGED)
+    os.dup2(2, 1)  # whatever is logged goes with the errors
     if order.get("die"):
         for kind in (PostgresSession, SqliteSession):
             _die(kind, order["die"], order["die_at"])
     with Holdfast.open(order["url"], batch_max=40) as shop:
         actor = Actor(order["org_id"], "key:race", Role.OWNER)
-        os.write(1, b"ready\n")
+        os.write(ACKNOWLEDGED, b"ready\n")
         _sell(shop, actor, order["sku"], order["prefix"], order["count"])
 
 
@@ -49,7 +54,7 @@ def _sell(shop: Holdfast, actor: Actor, sku: str, prefix: str, count: int) -> No
         if error is None:
             reply = future.result()
             assert not isinstance(reply.answer, Rejected), reply
-            os.write(1, f"{json.dumps({'key': key, 'kind': kind, 'id': _id(reply)})}\n".encode())
+            os.write(ACKNOWLEDGED, f"{json.dumps({'key': key, 'kind': kind, 'id': _id(reply)})}\n".encode())
         if kind == "reserve" and error is None and int(key.rsplit("-", 1)[1]) % 3 == 0:
             next_key = f"{key}-paid"
             paid = shop.submit(actor, Consume(_id(future.result())), key=next_key, fingerprint="c")

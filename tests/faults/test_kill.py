@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -34,12 +35,13 @@ class Seller:
     def __init__(self, url: str, actor: Any, prefix: str, count: int = 1_000_000, **more: Any) -> None:
         order = {"url": url, "org_id": actor.org_id, "sku": "MUG-1", "prefix": prefix, "count": count, **more}
         self.prefix = prefix
+        self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.crashing", json.dumps(order)],
             cwd=CHECKOUT,
             env={**os.environ, "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{CHECKOUT / 'src'}"},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.errors,
             text=True,
         )
 
@@ -49,19 +51,24 @@ class Seller:
         first = self.process.stdout.readline()
         if first != "ready\n":
             self.process.kill()
-            raise AssertionError(f"the process did not start: {first}{self.process.communicate()[1]}")
+            raise AssertionError(f"the process did not start: {first}{self._errors()}")
         lines: list[str] = []
         if seconds is not None:
             lines.append(self.process.stdout.readline())  # it is selling now
-            time.sleep(0)
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
                 lines.append(self.process.stdout.readline())
             self.process.kill()
-        said, errors = self.process.communicate(timeout=ANSWER_SECONDS)
-        assert self.process.returncode == -9, f"it ended by itself: {self.process.returncode} {errors[-2000:]}"
+        said, _ = self.process.communicate(timeout=ANSWER_SECONDS)
+        assert self.process.returncode == -9, f"it ended by itself: {self.process.returncode} {self._errors()}"
+        self.errors.close()
         lines += said.splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def _errors(self) -> str:
+        self.process.wait(ANSWER_SECONDS)
+        self.errors.seek(0)
+        return self.errors.read()[-3000:]
 
 
 def _assert_acknowledged(shop: Any, actor: Any, prefix: str, heard: list[dict[str, Any]]) -> None:

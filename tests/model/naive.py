@@ -3,7 +3,7 @@
 It knows no batches, locks, ledger, database or undo. A command is a method: it changes the lists or raises `No` with
 the code of the refusal (`attempt` brings back the state as it was). Quantities are smallest units, money minor units,
 times microseconds. Where the law leaves the choice open, it follows what the code documents: a hold gives back what
-waits first, then its newest lots; it sells its oldest lots first.
+waits first, then its newest lots; it sells and loses its oldest lots first.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from fractions import Fraction
 from typing import Any
 
 NEVER = 10**30
+
+Line = tuple[str, int | None, int | None]
+"""(sku, units, lot)."""
+
+OrderLine = tuple[str, int | None]
+"""(sku, units)."""
 
 
 class No(Exception):
@@ -160,7 +166,7 @@ class Naive:
             self.__dict__ = before
             raise
 
-    # Looking -------------------------------------------------------------------------------------------------------
+    # Looking ---------------------------------------------------------------------------------------------------------
 
     def pile(self, lot: int, place: str) -> Pile:
         return self.piles.setdefault((lot, place), Pile())
@@ -297,9 +303,9 @@ class Naive:
         return sorted(holds, key=lambda h: (h.priority, h.created, h.n), reverse=True)
 
     def lose(self, hold: Hold, units: int, lot: int | None = None) -> int:
-        """A hold loses up to `units` (of one lot); how many it lost."""
+        """A hold loses up to `units` (of one lot), its oldest lots first; how many it lost."""
         lost = 0
-        for name in reversed(self.in_order(hold.sku, list(hold.alloc))):
+        for name in self.in_order(hold.sku, list(hold.alloc)):
             if lot in (None, name):
                 part = min(units - lost, hold.alloc[name])
                 hold.alloc[name] -= part
@@ -407,7 +413,7 @@ class Naive:
                 if lots:
                     self.set_aside(sku, place, lots)
 
-    # Finding what a command names --------------------------------------------------------------------------------------
+    # Finding what a command names ------------------------------------------------------------------------------------
 
     def find_product(self, sku: str) -> Product:
         if sku not in self.products:
@@ -527,7 +533,7 @@ class Naive:
                 return code
         raise No("INSUFFICIENT_STOCK", available=max(free.values(), default=0))
 
-    # Amend, consume, release -------------------------------------------------------------------------------------------
+    # Amend, consume, release -----------------------------------------------------------------------------------------
 
     @staticmethod
     def need_active(hold: Hold) -> None:
@@ -591,7 +597,7 @@ class Naive:
         self.give_back(hold, units, "cancelled", lot)
         return hold
 
-    # At a level, by order, by appointment --------------------------------------------------------------------------------
+    # At a level, by order, by appointment ----------------------------------------------------------------------------
 
     def reserve_at_level(
         self, caller: Caller, sku: str, place: str, units: int | None, order: str | None, source: str
@@ -661,7 +667,7 @@ class Naive:
         return sorted(found, key=lambda h: (h.created, h.n))
 
     def order_reserve(
-        self, caller: Caller, order: str, source: str, lines: list[tuple[str, int | None]], place: str | None
+        self, caller: Caller, order: str, source: str, lines: list[OrderLine], place: str | None
     ) -> list[Hold]:
         known = self.of_order(order, source)
         if known:
@@ -680,9 +686,7 @@ class Naive:
             raise No(refused[0].code)
         return made
 
-    def order_close(
-        self, caller: Caller, order: str, source: str, consume: bool, lines: list[tuple[str, int | None]]
-    ) -> None:
+    def order_close(self, caller: Caller, order: str, source: str, consume: bool, lines: list[OrderLine]) -> None:
         holds = self.of_order(order, source)
         if not holds:
             raise No("RESERVATION_NOT_FOUND")
@@ -803,7 +807,7 @@ class Naive:
         caller: Caller,
         place: str,
         old: list[SheetLine],
-        lines: list[tuple[str, int | None, int | None]],
+        lines: list[Line],
         draft: bool,
     ) -> list[SheetLine]:
         """Lines are (sku, counted, lot)."""
@@ -834,9 +838,7 @@ class Naive:
                 if mine & {line.sku for line in other.lines}:
                     raise No("INVALID_STATE")
 
-    def count(
-        self, caller: Caller, place: str, lines: list[tuple[str, int | None, int | None]], draft: bool
-    ) -> int | None:
+    def count(self, caller: Caller, place: str, lines: list[Line], draft: bool) -> int | None:
         self.find_place(caller, place)
         sheet = Sheet(place, self.write_lines(caller, place, [], lines, draft))
         if not draft:
@@ -854,7 +856,7 @@ class Naive:
             raise No("INVALID_STATE")
         return self.sheets[n]
 
-    def fill_sheet(self, caller: Caller, n: int, lines: list[tuple[str, int | None, int | None]]) -> None:
+    def fill_sheet(self, caller: Caller, n: int, lines: list[Line]) -> None:
         sheet = self.find_sheet(caller, n)
         sheet.lines = self.write_lines(caller, sheet.place, sheet.lines, lines, draft=True)
         self.no_second_sheet(sheet)
@@ -880,11 +882,9 @@ class Naive:
         if refused:
             raise No("INVALID_STATE")
 
-    # Transfers ---------------------------------------------------------------------------------------------------------
+    # Transfers -------------------------------------------------------------------------------------------------------
 
-    def dispatch(
-        self, caller: Caller, origin: str, destination: str, lines: list[tuple[str, int | None, int | None]]
-    ) -> int:
+    def dispatch(self, caller: Caller, origin: str, destination: str, lines: list[Line]) -> int:
         """Lines are (sku, units, lot)."""
         for code in (origin, destination):
             if code not in self.places:
@@ -916,9 +916,7 @@ class Naive:
         self.shipments.append(Shipment(origin, destination, shipped))
         return len(self.shipments) - 1
 
-    def arrive(
-        self, caller: Caller, n: int, lines: list[tuple[str, int | None, int | None]] | None, short: bool
-    ) -> None:
+    def arrive(self, caller: Caller, n: int, lines: list[Line] | None, short: bool) -> None:
         if not 0 <= n < len(self.shipments):
             raise No("NOT_FOUND")
         shipment = self.shipments[n]

@@ -18,6 +18,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -180,13 +181,14 @@ class Process:
 
     def __init__(self, url: str, actor: Actor, job: str, **arguments: Any) -> None:
         order = {"url": url, "org_id": actor.org_id, "job": job, "arguments": arguments}
+        self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.races.process", json.dumps(order)],
             cwd=CHECKOUT,
             env={**os.environ, "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{CHECKOUT / 'src'}"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
         )
 
@@ -196,7 +198,7 @@ class Process:
         line = self._process.stdout.readline()
         if line.strip() != "ready":
             self._process.kill()
-            raise AssertionError(f"the process did not start: {line}{self._process.communicate()[1]}")
+            raise AssertionError(f"the process did not start: {line}{self._said()}")
 
     def go(self) -> None:
         """Let it begin."""
@@ -206,14 +208,20 @@ class Process:
 
     def result(self) -> Any:
         """What it found, when it is done."""
-        said, errors = self._process.communicate(timeout=ANSWER_SECONDS * 2)
-        assert self._process.returncode == 0, f"the process failed: {errors[-3000:]}"
+        said, _ = self._process.communicate(timeout=ANSWER_SECONDS * 2)
+        assert self._process.returncode == 0, f"the process failed: {self._said()}"
         return json.loads(said.splitlines()[-1])
 
     def end(self) -> None:
         """End it, whatever it does, and let go of its pipes."""
         self._process.kill()
         self._process.communicate()
+        self._errors.close()
+
+    def _said(self) -> str:
+        self._process.wait(ANSWER_SECONDS)
+        self._errors.seek(0)
+        return self._errors.read()[-3000:]
 
 
 @contextmanager

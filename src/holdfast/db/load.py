@@ -166,9 +166,6 @@ _HOLD_QUERIES = {
 
 _EXISTS = {
     "stocked_product": "SELECT id FROM level WHERE org_id = :org AND product_id = :one AND seq > 0 LIMIT 1",
-    # The levels are locked first: goods on their way into an empty one wait, and then see the changed catalog.
-    "stocked_location": "SELECT id FROM (SELECT id, on_hand, reserved, backordered FROM level WHERE org_id = :org "
-    "AND location_id = :one ORDER BY product_id FOR UPDATE) x WHERE on_hand > 0 OR reserved > 0 OR backordered > 0",
     "lot_places": "SELECT location_id FROM lot_stock WHERE org_id = :org AND lot_id = :one AND is_open",
     "coming": "SELECT id FROM transfer WHERE org_id = :org AND to_location_id = :one AND status = 'shipped'",
     "pin": "SELECT id FROM app_user WHERE org_id = :org AND pin_hash = :one AND active",
@@ -239,6 +236,17 @@ def _load_lot_at(session: Session, stock: Stock, want: Want) -> None:
         stock.lots_at[want[1]].setdefault(want[2], _STOCK.read(row))
 
 
+def _load_stocked_location(session: Session, stock: Stock, want: Want) -> None:
+    """Levels of the location that are not empty; all are locked: goods on their way into an empty one wait, and then
+    see the changed catalog."""
+    sql = (
+        "SELECT id, on_hand, backordered FROM level WHERE org_id = :org AND location_id = :one "
+        "ORDER BY product_id FOR UPDATE"
+    )
+    rows = session.fetch(sql, org=stock.org_id, one=want[1])
+    stock.answers[want] = [level_id for level_id, on_hand, backordered in rows if on_hand or backordered]
+
+
 def _load_cost(session: Session, stock: Stock, want: Want) -> None:
     sql = "SELECT unit_cost FROM product_cost WHERE org_id = :org AND product_id = :one"
     for row in session.fetch(sql, org=stock.org_id, one=want[1]):
@@ -273,6 +281,7 @@ _OTHER: dict[str, Callable[[Session, Stock, Want], None]] = {
     "lot_code": _load_lots_of_code,
     "lot_at": _load_lot_at,
     "cost": _load_cost,
+    "stocked_location": _load_stocked_location,
     "record": _load_record,
     "named": _load_named,
     "sheets": _load_sheets,

@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import re
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,6 +25,7 @@ import uuid_utils
 
 from holdfast.access import Actor, Permission
 from holdfast.app import Forbidden, Holdfast
+from holdfast.core.decide import Command
 from holdfast.core.order import ChangeAppointment
 from holdfast.core.rejection import Rejected
 from holdfast.db.directory import is_away
@@ -141,7 +143,7 @@ class Application:
             endpoint, args = self._find(scope["path"], scope["method"])
             if endpoint is not None:
                 name = endpoint.name
-                if type(endpoint) is Endpoint:
+                if isinstance(endpoint, Endpoint):
                     await self._serve(endpoint, args, headers, scope, receive, answer)
                 else:
                     public = await self.read(endpoint.answer, self)
@@ -229,7 +231,7 @@ class Application:
         assert route.plan is not None
         render = route.render
         try:
-            planned = await self.read(route.plan, call) if route.looks_up else route.plan(call)
+            planned: Command | Planned = route.plan(call) if not route.looks_up else await self.read(route.plan, call)
         except Problem as problem:
             # What the call names may be gone because this very call was answered before.
             if call.key is None or problem.status != 404:
@@ -239,9 +241,11 @@ class Application:
                 raise
             return reply
         if isinstance(planned, Planned):
-            planned, render, finish = planned.command, planned.render, planned.finish
+            command, render, finish = planned.command, planned.render, planned.finish
+        else:
+            command = planned
         reply = await self.shop.ask(
-            call.actor, planned, key=call.key, fingerprint=fingerprint, render=render, status=route.status
+            call.actor, command, key=call.key, fingerprint=fingerprint, render=render, status=route.status
         )
         if finish is not None and reply.body is not None and not reply.replayed:
             return msgspec.structs.replace(reply, body=finish(reply.body))
@@ -277,7 +281,9 @@ class Application:
     async def _refuse(self, error: Exception, answer: Answer, name: str) -> None:
         problem = _problem(error)
         if problem is None:
-            log.error("request failed", request_id=answer.request_id, route=name, exc_info=error)
+            # As text: a formatter that shows local variables would put keys and passwords into the log.
+            trace = "".join(traceback.format_exception(error))
+            log.error("request failed", request_id=answer.request_id, route=name, exception=trace)
             problem = Problem(
                 problems.INTERNAL_ERROR, f"Something went wrong on our side. Reference: {answer.request_id}"
             )

@@ -56,7 +56,8 @@ def _shown(document: dict[str, Any], path: str, method: str, operation: dict[str
     example = content.get("example")
     answers = [(status, response) for status, response in operation["responses"].items() if status < "400"]
     success, response = answers[0]
-    answer = next(iter(response.get("content", {}).values()), {}).get("schema", {})
+    contents = list(response.get("content", {}).values())
+    answer = contents[0].get("schema", {}) if contents else {}
     return {
         "id": operation["operationId"],
         "method": method.upper(),

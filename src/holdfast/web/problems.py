@@ -3,8 +3,8 @@
     409 {"type": "/docs#INSUFFICIENT_STOCK", "title": "Insufficient stock", "status": 409, "code": "INSUFFICIENT_STOCK",
          "detail": "Not enough stock of MUG-1: 3 requested, 2 available.", "request_id": "...", "available": 2, ...}
 
-A `Rejected` of the core becomes one by its code; the web's own refusals are raised as `Problem`. A problem never carries
-a stack trace: what went wrong inside is in the log, under the same request id.
+A `Rejected` of the core becomes one by its code; the web's own refusals are raised as `Problem`. It never carries a
+stack trace: what went wrong inside is in the log, under the same request id.
 """
 
 from __future__ import annotations

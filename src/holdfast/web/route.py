@@ -99,8 +99,9 @@ class Call:
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One route. `codes` are its own codes, besides those that every route has.
 
-    `answer` is the type of what it answers, several in a tuple, or a list of one type for a page of those. A plan that `looks_up` something
-    in the database runs in a thread. `costs` says that the answer holds costs, which only some may see.
+    `answer` is the type of what it answers, several in a tuple, or a list of one type for a page of those. A plan that
+    `looks_up` something in the database runs in a thread. `costs` says that the answer holds costs, which only some
+    may see.
     """
 
     method: Method

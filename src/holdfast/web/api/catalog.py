@@ -169,7 +169,7 @@ def plan_change_product(call: Call) -> Planned:
         # Kept in smallest units, so they have to follow.
         for name in ("reorder_point", "preorder_limit"):
             if old[name] is not None and name not in fields:
-                fields[name] = msgspec.json.decode(msgspec.json.encode(old[name]), float_hook=Decimal)
+                fields[name] = Decimal(str(old[name]))
     totals = {name: old[name] for name in TOTALS}
     command = Change("product", old["id"], _product_inside(fields, precision, settings))
     return Planned(command, _render_product(settings, totals))

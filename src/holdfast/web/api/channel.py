@@ -1,4 +1,4 @@
-"""Whole orders of Shopify: reserve, cancel, convert to a sale; outside /api/v1 because the seeds' clients call it there.
+"""Whole orders of Shopify: reserve, cancel, convert to a sale; outside /api/v1, where the seeds' clients call it.
 
     POST /shopify/reserve {"order_id": 820982911946154508, "lines": [{"sku": "MUG-1", "quantity": 2}]}
 

@@ -23,7 +23,7 @@ def list_ledger(call: Call) -> Any:
     """Ledger entries, newest first."""
     query = call.query
     names = ("product", "location", "lot_id", "order_number", "ref_type", "source", "actor", "to")
-    filters = {name: query.get(name) for name in names}
+    filters: dict[str, Any] = {name: query.get(name) for name in names}
     return call.shop.reports.ledger(
         call.actor.org_id, **filters, from_=query.get("from"), stores=call.stores, **call.paging()
     )
@@ -32,7 +32,7 @@ def list_ledger(call: Call) -> Any:
 def list_audit(call: Call) -> Any:
     """Audit log and ledger together, newest first."""
     query = call.query
-    filters = {name: query.get(name) for name in ("actor", "kind", "action", "record_id", "to")}
+    filters: dict[str, Any] = {name: query.get(name) for name in ("actor", "kind", "action", "record_id", "to")}
     return call.shop.reports.audit(call.actor.org_id, **filters, from_=query.get("from"), **call.paging())
 
 

@@ -297,7 +297,7 @@ def _fallen(refused: dict[int, Problem]) -> Problem:
 def list_reservations(call: Call) -> Any:
     """Reservations, newest first."""
     names = ("product", "order_number", "status", "source", "lot_id", "location")
-    filters = {name: call.query.get(name) for name in names}
+    filters: dict[str, Any] = {name: call.query.get(name) for name in names}
     return call.shop.reports.reservations(call.actor.org_id, **filters, stores=call.stores, **call.paging())
 
 
@@ -399,7 +399,7 @@ ROUTES = (
         method="PATCH",
         path=f"{_PATH}/{{id}}",
         summary="Change a reservation's quantity, expiry or priority",
-        about="`quantity` is the new total, not below what is consumed or released already; `expires_at` null means never.",
+        about="`quantity` is the new total, not below what is settled already; `expires_at` null means never.",
         tag=TAG,
         permission=Permission.RESERVE,
         plan=plan_amend,

@@ -91,22 +91,22 @@ def shown(entry: Json, timezone: str, now: datetime | None = None) -> Json:
 def figures(stats: Json) -> list[Json]:
     """The overview as the templates show it, from the API's stats."""
     on_hand, entries = stats["total_quantity"], stats["total_entries"]
-    stores, places = stats["stores_with_inventory"], stats["unique_locations"]
-    low = stats["low_stock_count"]
+    reserved, available, low = stats["total_reserved"], stats["total_available"], stats["low_stock_count"]
+    where = f"{_count(stats['unique_locations'], 'location')}, {_count(stats['stores_with_inventory'], 'store')}"
     rows = [
-        _figure("entries", "Entries", entries, f"{_count(places, 'location')}, {_count(stores, 'store')}", share=None),
-        _figure("on-hand", "Units on hand", on_hand, "physically there", share=None),
-        _figure("reserved", "Reserved", stats["total_reserved"], "promised", _share(stats["total_reserved"], on_hand)),
-        _figure("available", "Available", stats["total_available"], "to sell", _share(stats["total_available"], on_hand)),
+        _figure("entries", "Entries", entries, where),
+        _figure("on-hand", "Units on hand", on_hand, "physically there"),
+        _figure("reserved", "Reserved", reserved, "promised", _share(reserved, on_hand)),
+        _figure("available", "Available", available, "to sell", _share(available, on_hand)),
         _figure("low", "Low stock", low, "at or below reorder level", _share(low, entries), alarming=low > 0),
     ]
     backordered = stats.get("total_backordered")
     if backordered is not None:
-        rows.append(_figure("backordered", "Backordered", backordered, "promised, not here yet", share=None))
+        rows.append(_figure("backordered", "Backordered", backordered, "promised, not here yet"))
     return rows
 
 
-def _figure(key: str, name: str, raw: Num, note: str, share: float | None, *, alarming: bool = False) -> Json:
+def _figure(key: str, name: str, raw: Num, note: str, share: float | None = None, *, alarming: bool = False) -> Json:
     return {
         "key": key,
         "name": name,

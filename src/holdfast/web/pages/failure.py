@@ -92,7 +92,7 @@ async def not_found_page(request: Request, error: Exception) -> Response:
         return RedirectResponse("/", error.status_code, HEADERS)
     try:
         visitor = await visitor_of(request)
-    except Exception as inner:  # noqa: BLE001 - the frame needs the database, and an error page must not
+    except Exception as inner:
         log.warning("visitor unknown", path=request.url.path, exc_info=inner)
         visitor = None
     response = failure_page(request, error.status_code, visitor)

@@ -30,9 +30,7 @@ async def posted(request: Request) -> dict[str, str]:
         if len(raw) > FORM_MAX:
             raise Problem(PAYLOAD_TOO_LARGE, "The form is larger than this page takes.")
     try:
-        return dict(
-            parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX)
-        )
+        return dict(parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX))
     except ValueError:
         raise invalid("", "The form cannot be read.") from None
 

@@ -37,9 +37,7 @@ async def enter(request: Request) -> Response:
     application = request.app.state.application
     address = request.client.host if request.client else ""
     try:
-        token = await run_in_threadpool(
-            application.auth.login, email, fields.get("password", ""), address=address
-        )
+        token = await run_in_threadpool(application.auth.login, email, fields.get("password", ""), address=address)
     except Problem as problem:
         if problem.code != RATE_LIMITED:
             raise

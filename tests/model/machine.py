@@ -1,0 +1,679 @@
+"""A Hypothesis state machine: the real Holdfast and the naive one get the same commands and must stand the same.
+
+Every rule draws one command, gives it to both, and compares the answer (accepted, or refused with which code and what
+`available`), then every level, lot and hold in the database. `TALLY` counts what was accepted and refused, by kind.
+
+Time only passes by the rule `time_passes` (`tests.shop.Clock`). What time has made due and nobody asked about is settled
+by a Sweep before the states are compared, in both.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from holdfast.access import Actor
+from holdfast.core.catalog import Change
+from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet
+from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.decide import Refusal, Sweep, Together
+from holdfast.core.order import (
+    Book,
+    ChangeAppointment,
+    ConsumeAtLevel,
+    OrderClose,
+    OrderLine,
+    OrderReserve,
+    ReleaseAtLevel,
+    ReserveAtLevel,
+)
+from holdfast.core.recall import Quarantine, Readmit, WriteOff
+from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.rejection import Rejected
+from holdfast.core.reservation import Amend, Consume, Release, Reserve, Target
+from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from tests.model.naive import Caller, Naive, No, Place, Product
+from tests.shop import FOUNDED, SECOND, Clock, open_shop, quick_sqlite
+from tests.truth import untruths
+
+TALLY: Counter[tuple[str, str]] = Counter()
+"""(kind of command, "accepted" or "refused") -> how often."""
+
+UNKNOWN = "01890000-0000-7000-8000-000000000000"
+PRODUCTS = (
+    Product("MUG"),
+    Product("OIL", precision=2, oversell="backorder"),
+    Product("BUN", oversell="preorder", limit=4, fefo=True),
+    Product("SONG", unlimited=True),
+)
+PLACES = (
+    Place("EAST", "EAST"),
+    Place("EAST-QUARANTINE", "EAST", "quarantine", online=False),
+    Place("MAIN", "MAIN"),
+    Place("MAIN-QUARANTINE", "MAIN", "quarantine", online=False),
+    Place("TRANSIT", "MAIN", "transit", online=False),
+)
+STOCKED = ("MUG", "OIL", "BUN")
+SHELVES = ("MAIN", "EAST")
+
+Both = tuple[Any, Callable[[Naive], Any]]
+"""A command for the real one, and the same for the naive one."""
+
+
+def often(usual: st.SearchStrategy[Any], rare: st.SearchStrategy[Any], *, one_in: int = 12) -> st.SearchStrategy[Any]:
+    """Mostly `usual`."""
+    return st.integers(0, one_in - 1).flatmap(lambda n: rare if n == one_in - 1 else usual)
+
+
+SKUS = often(st.sampled_from(STOCKED), st.sampled_from(("SONG", "GHOST")))
+CODES = often(st.sampled_from(SHELVES), st.sampled_from(("MAIN-QUARANTINE", "TRANSIT", "NOWHERE")))
+SHELF_CODES = often(st.sampled_from(SHELVES), st.sampled_from(("TRANSIT", "NOWHERE")))
+UNITS = often(st.integers(1, 6), st.sampled_from((0, -1, None)))
+"""Units of a command; None stands for a number that does not fit the precision."""
+COSTS = st.sampled_from(("0", "1.00", "0.35", "0.333333", "2.005"))
+
+
+class HoldfastAndNaive(RuleBasedStateMachine):
+    """See the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock(FOUNDED)
+        self.stack = ExitStack()
+        self.lot_ids: list[str] = []
+        self.hold_ids: list[str] = []
+        self.sheet_ids: list[str] = []
+        self.transfer_ids: list[str] = []
+        self.appointment_ids: list[str] = []
+        self.expiries = 0
+
+    @initialize(simple=st.booleans(), allow_override=often(st.just(True), st.just(False), one_in=4))
+    def open(self, simple: bool, allow_override: bool) -> None:
+        folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-model-"))
+        self.stack.enter_context(quick_sqlite())
+        self.stack.enter_context(self.clock.running())
+        self.shop = self.stack.enter_context(open_shop(f"sqlite:///{Path(folder) / 'model.db'}"))
+        self.product_ids = {}
+        for product in PRODUCTS:
+            self.product_ids[product.sku] = self.shop.product(
+                product.sku,
+                precision=product.precision,
+                oversell=product.oversell,
+                preorder_limit=product.limit,
+                track_expiry=product.fefo,
+                kind="digital" if product.unlimited else "physical",
+            ).id
+        self.sku_of = {name: sku for sku, name in self.product_ids.items()}
+        places = self.shop.rows("SELECT id, code FROM location")
+        self.place_ids = {row["code"]: row["id"] for row in places}
+        self.code_of = {row["id"]: row["code"] for row in places}
+        self.naive = Naive(PRODUCTS, PLACES, self.clock.now)
+        settings = {"mode": "simple" if simple else "advanced", "allow_override": allow_override}
+        self.shop.ok(Change("organisation", self.shop.org_id, settings))
+        self.naive.simple, self.naive.allow_override = simple, allow_override
+        self.actors: dict[str, tuple[Actor, Caller]] = {
+            "manager": (self.shop.manager, Caller()),
+            "staff": (self.shop.staff, Caller(manager=False)),
+            "east": (self.shop.east_staff, Caller(("EAST",), manager=False)),
+        }
+
+    def teardown(self) -> None:
+        try:
+            if hasattr(self, "shop"):
+                assert untruths(self.shop) == []
+        finally:
+            self.stack.close()
+
+    # Names -------------------------------------------------------------------------------------------------------------
+
+    def number(self, sku: str, units: int | None) -> Any:
+        """Units as they are said outside."""
+        product = self.naive.products.get(sku)
+        places = 0 if product is None else product.precision
+        if units is None:
+            return Decimal(1).scaleb(-places - 1)
+        return units if places == 0 else Decimal(units).scaleb(-places)
+
+    def lot_name(self, n: int | None) -> str | None:
+        return None if n is None else (self.lot_ids[n] if 0 <= n < len(self.lot_ids) else UNKNOWN)
+
+    @staticmethod
+    def named(names: list[str], n: int) -> str:
+        return names[n] if 0 <= n < len(names) else UNKNOWN
+
+    def some(self, data: st.DataObject, names: list[Any], *, unknown: int = 20) -> int:
+        """One of so many things that exist, the newest first; seldom one that does not."""
+        if not names or data.draw(st.integers(0, unknown)) == unknown:
+            return -1
+        return len(names) - 1 - data.draw(st.integers(0, min(len(names), 12) - 1))
+
+    def some_hold(self, data: st.DataObject) -> int:
+        """A hold, mostly an active one."""
+        active = [hold.n for hold in self.naive.holds if hold.open]
+        if active and data.draw(st.integers(0, 5)):
+            return data.draw(st.sampled_from(active))
+        return self.some(data, self.naive.holds)
+
+    def some_lot(self, data: st.DataObject, sku: str | None = None, *, maybe: int = 4) -> int | None:
+        """None mostly (`maybe` 0: never), else a lot, mostly one of the product."""
+        if maybe and data.draw(st.integers(0, maybe)) < maybe:
+            return None
+        fitting = [lot.n for lot in self.naive.lots if sku in (None, lot.sku)]
+        return data.draw(st.sampled_from(fitting)) if fitting and data.draw(st.integers(0, 9)) else self.some(data, [])
+
+    def expiry(self, data: st.DataObject) -> int | None:
+        """None mostly; else an instant, each its own, seldom in the past."""
+        choice = data.draw(st.integers(0, 9))
+        if choice < 6:
+            return None
+        self.expiries += 1
+        return self.naive.now + (choice - 6) * 40 * SECOND + self.expiries if choice > 6 else self.naive.now - 1
+
+    def actor(self, data: st.DataObject) -> str:
+        return data.draw(often(st.just("manager"), st.sampled_from(("staff", "east")), one_in=5))
+
+    # Doing both ----------------------------------------------------------------------------------------------------------
+
+    def both(self, actor: str, command: Any, naive: Callable[[Naive], Any]) -> tuple[Any, Any]:
+        """Give the command to both; what they answered. They must agree on yes or no, and on which no."""
+        self.naive.settle()
+        try:
+            expected: Any = self.naive.attempt(naive)
+        except No as no:
+            expected = no
+        answer = self.shop.do(command, actor=self.actors[actor][0])
+        self.agree(command, answer, expected)
+        self.compare()
+        return answer, expected
+
+    def agree(self, command: Any, answer: Any, expected: Any) -> None:
+        kind = type(command).__name__
+        if isinstance(expected, No):
+            assert isinstance(answer, Rejected), (command, "accepted, expected", expected.code, answer)
+            assert answer.code == expected.code, (command, answer, expected.code)
+            if "available" in expected.numbers and "available" in answer.numbers:
+                units = Decimal(str(answer.numbers["available"]))
+                sku = self.sku_of.get(answer.numbers["product_id"], "")
+                assert units == self.number(sku, expected.numbers["available"]), (command, answer, expected)
+            TALLY[kind, "refused"] += 1
+            TALLY[f"refused {expected.code}", "accepted"] += 1
+        else:
+            assert not isinstance(answer, Rejected), (command, answer)
+            TALLY[kind, "accepted"] += 1
+
+    def compare(self) -> None:
+        """Levels, lots and holds stand as the naive ones do."""
+        if self.naive.due():
+            self.naive.settle()
+            pairs = tuple((self.product_ids[sku], self.place_ids[code]) for sku in STOCKED for code in self.place_ids)
+            self.shop.ok(Sweep(pairs))
+        self.learn_new()
+        assert self.real_lots() == self.naive_lots()
+        assert self.real_holds() == self.naive_holds()
+        assert self.real_levels() == self.naive_levels()
+
+    def learn_new(self) -> None:
+        """The real ids of new lots and holds: both are made in the same order."""
+        query = "SELECT id FROM {} WHERE id > :last ORDER BY id"
+        for table, known in (("lot", self.lot_ids), ("reservation", self.hold_ids)):
+            known += [row["id"] for row in self.shop.rows(query.format(table), last=known[-1] if known else "")]
+        assert len(self.lot_ids) == len(self.naive.lots)
+        assert len(self.hold_ids) == len(self.naive.holds)
+        self.lot_number = {name: n for n, name in enumerate(self.lot_ids)}
+        self.hold_number = {name: n for n, name in enumerate(self.hold_ids)}
+
+    def real_lots(self) -> dict[Any, Any]:
+        query = "SELECT s.*, t.status FROM lot_stock s JOIN lot t ON t.id = s.lot_id WHERE s.on_hand > 0 OR s.value > 0"
+        return {
+            (self.lot_number[row["lot_id"]], self.code_of[row["location_id"]]): (
+                row["on_hand"],
+                row["reserved"],
+                row["value"],
+                row["status"],
+            )
+            for row in self.shop.rows(query)
+        }
+
+    def naive_lots(self) -> dict[Any, Any]:
+        return {
+            (lot, place): (
+                pile.units,
+                self.naive.reserved_of(lot, place),
+                pile.value,
+                self.naive.lots[lot].status,
+            )
+            for (lot, place), pile in self.naive.piles.items()
+            if pile.units or pile.value
+        }
+
+    def real_holds(self) -> list[Any]:
+        return [
+            (
+                self.sku_of[row["product_id"]],
+                self.code_of[row["location_id"]],
+                row["status"],
+                row["release_reason"],
+                row["quantity"],
+                row["consumed"],
+                row["released"],
+                row["backordered"],
+                {self.lot_number[lot]: units for lot, units in json.loads(row["allocations"])},
+                row["priority"],
+                row["expires_at"],
+            )
+            for row in self.shop.rows("SELECT * FROM reservation ORDER BY id")
+        ]
+
+    def naive_holds(self) -> list[Any]:
+        return [
+            (
+                hold.sku,
+                hold.place,
+                hold.status,
+                hold.reason,
+                hold.quantity,
+                hold.consumed,
+                hold.released,
+                hold.waits,
+                hold.alloc,
+                hold.priority,
+                hold.expires,
+            )
+            for hold in self.naive.holds
+        ]
+
+    def real_levels(self) -> dict[Any, Any]:
+        return {
+            (self.sku_of[row["product_id"]], self.code_of[row["location_id"]]): (
+                row["on_hand"],
+                row["reserved"],
+                row["backordered"],
+            )
+            for row in self.shop.rows("SELECT * FROM level WHERE on_hand > 0 OR reserved > 0 OR backordered > 0")
+        }
+
+    def naive_levels(self) -> dict[Any, Any]:
+        found = {}
+        for sku in STOCKED:
+            for place in self.naive.places:
+                figures = (
+                    self.naive.on_hand(sku, place),
+                    self.naive.reserved(sku, place),
+                    self.naive.waiting(sku, place),
+                )
+                if any(figures):
+                    found[sku, place] = figures
+        return found
+
+    # Commands that also go into groups -----------------------------------------------------------------------------------
+
+    def a_reserve(self, data: st.DataObject, caller: Caller) -> Both:
+        sku, units = data.draw(SKUS), data.draw(UNITS)
+        place = data.draw(st.one_of(st.none(), CODES))
+        lot, expires = self.some_lot(data, sku, maybe=6), self.expiry(data)
+        priority, override = data.draw(st.sampled_from((100, 100, 10, 200))), data.draw(st.booleans())
+        target, named = self.a_target(data)
+        command = Reserve(
+            sku, self.number(sku, units), place, named, self.lot_name(lot), expires, priority, override=override
+        )
+        return command, lambda naive: naive.reserve(caller, sku, units, place, target, lot, expires, priority, override)
+
+    def a_target(self, data: st.DataObject) -> tuple[tuple[Any, ...], Target]:
+        kind = data.draw(st.integers(0, 5))
+        if kind == 0 and self.appointment_ids:
+            n = self.some(data, self.appointment_ids)
+            named = self.named(self.appointment_ids, n)
+            return ("appointment", n), Target(reserved_for_type="appointment", reserved_for_id=named)
+        if kind <= 2:
+            return ("adhoc", None, "manual"), Target()
+        order, source = data.draw(st.sampled_from("123")), data.draw(st.sampled_from(("manual", "shopify")))
+        return ("order", order, source), Target(order, source)
+
+    def an_amend(self, data: st.DataObject, caller: Caller) -> Both:
+        n = self.some_hold(data)
+        sku = self.naive.holds[n].sku if n >= 0 else "MUG"
+        total = data.draw(st.one_of(st.just("same"), often(st.integers(1, 9), st.sampled_from((0, None)))))
+        priority = data.draw(st.sampled_from((None, None, 10, 200)))
+        change_expiry = data.draw(st.integers(0, 3)) == 0
+        expires = self.expiry(data) if change_expiry else None
+        command = Amend(
+            self.named(self.hold_ids, n),
+            None if total == "same" else self.number(sku, total),
+            priority,
+            expires,
+            set_expiry=change_expiry,
+        )
+        units = None if total == "same" else (-1 if total is None else total)
+        return command, lambda naive: naive.amend(caller, n, units, priority, (expires,) if change_expiry else None)
+
+    def a_part(self, data: st.DataObject, kind: type[Consume] | type[Release], caller: Caller) -> Both:
+        n = self.some_hold(data)
+        sku = self.naive.holds[n].sku if n >= 0 else "MUG"
+        asked = data.draw(st.one_of(st.none(), st.tuples(UNITS)))
+        lot = None
+        if n >= 0 and self.naive.holds[n].alloc and data.draw(st.integers(0, 4)) == 0:
+            lot = data.draw(st.sampled_from(sorted(self.naive.holds[n].alloc)))
+        command = kind(
+            self.named(self.hold_ids, n),
+            None if asked is None else self.number(sku, asked[0]),
+            lot_id=self.lot_name(lot),
+        )
+        method = Naive.consume if kind is Consume else Naive.release
+        return command, lambda naive: method(naive, caller, n, asked, lot)
+
+    def member(self, data: st.DataObject, caller: Caller) -> Both:
+        kind = data.draw(st.integers(0, 5))
+        if kind <= 2:
+            return self.a_reserve(data, caller)
+        if kind == 3:
+            return self.an_amend(data, caller)
+        return self.a_part(data, Consume if kind == 4 else Release, caller)
+
+    # Rules: holds ----------------------------------------------------------------------------------------------------------
+
+    @rule(data=st.data())
+    def reserve(self, data: st.DataObject) -> None:
+        actor = self.actor(data)
+        self.both(actor, *self.a_reserve(data, self.actors[actor][1]))
+
+    @rule(data=st.data())
+    def reserve_plainly(self, data: st.DataObject) -> None:
+        """Enough of these that holds compete."""
+        sku, place = data.draw(st.sampled_from(STOCKED)), data.draw(st.sampled_from(SHELVES))
+        units, priority = data.draw(st.integers(1, 5)), data.draw(st.sampled_from((100, 10, 200)))
+        order = data.draw(st.sampled_from("123"))
+        self.both(
+            "manager",
+            Reserve(sku, self.number(sku, units), place, Target(order), priority=priority, override=True),
+            lambda naive: naive.reserve(
+                Caller(), sku, units, place, ("order", order, "manual"), None, None, priority, True
+            ),
+        )
+
+    @rule(data=st.data())
+    def amend(self, data: st.DataObject) -> None:
+        actor = self.actor(data)
+        self.both(actor, *self.an_amend(data, self.actors[actor][1]))
+
+    @rule(data=st.data(), kind=st.sampled_from((Consume, Release)))
+    def part(self, data: st.DataObject, kind: Any) -> None:
+        actor = self.actor(data)
+        self.both(actor, *self.a_part(data, kind, self.actors[actor][1]))
+
+    @rule(data=st.data(), atomic=st.booleans())
+    def together(self, data: st.DataObject, atomic: bool) -> None:
+        """A group: all or nothing, or each on its own."""
+        actor = self.actor(data)
+        pairs = [self.member(data, self.actors[actor][1]) for _ in range(data.draw(st.integers(2, 4)))]
+
+        def naive(model: Naive) -> list[Any]:
+            answers: list[Any] = []
+            for _, member in pairs:
+                try:
+                    answers.append(model.attempt(member))
+                except No as no:
+                    answers.append(no)
+            refused = [answer for answer in answers if isinstance(answer, No)]
+            if refused and atomic:
+                raise No(refused[0].code)
+            return answers
+
+        answer, expected = self.both(actor, Together(tuple(command for command, _ in pairs), atomic), naive)
+        if isinstance(expected, list):
+            for (command, _), one, other in zip(pairs, answer, expected, strict=True):
+                self.agree(command, one.rejected if isinstance(one, Refusal) else one, other)
+
+    @rule(data=st.data())
+    def burst(self, data: st.DataObject) -> None:
+        """Commands that do not wait for each other: however they fall into batches, they are done in order."""
+        pairs = [self.member(data, Caller()) for _ in range(data.draw(st.integers(2, 6)))]
+        self.naive.settle()
+        futures = [self.shop.holdfast.submit(self.shop.manager, command) for command, _ in pairs]
+        for (command, member), future in zip(pairs, futures, strict=True):
+            try:
+                expected = self.naive.attempt(member)
+            except No as no:
+                expected = no
+            self.agree(command, future.result().answer, expected)
+        self.compare()
+
+    @rule(data=st.data())
+    def at_level(self, data: st.DataObject) -> None:
+        actor = self.actor(data)
+        caller = self.actors[actor][1]
+        sku, units, place = data.draw(SKUS), data.draw(UNITS), data.draw(CODES)
+        order = data.draw(st.sampled_from((None, None, "1", "2")))
+        kind = data.draw(st.integers(0, 2))
+        if kind == 0:
+            source = data.draw(st.sampled_from(("manual", "shopify")))
+            command: Any = ReserveAtLevel(sku, place, self.number(sku, units), order, source)
+            self.both(actor, command, lambda naive: naive.reserve_at_level(caller, sku, place, units, order, source))
+            return
+        wanted = data.draw(st.sampled_from((None, "manual", "shopify")))
+        named, method = (
+            (ReleaseAtLevel, Naive.release_at_level) if kind == 1 else (ConsumeAtLevel, Naive.consume_at_level)
+        )
+        command = named(sku, place, self.number(sku, units), order, wanted)
+        self.both(actor, command, lambda naive: method(naive, caller, sku, place, units, order, wanted))
+
+    @rule(data=st.data())
+    def order_reserve(self, data: st.DataObject) -> None:
+        order, source = data.draw(st.sampled_from("123456789")), data.draw(st.sampled_from(("manual", "shopify")))
+        lines = data.draw(st.lists(st.tuples(SKUS, UNITS), min_size=1, max_size=3))
+        place = data.draw(st.one_of(st.none(), CODES))
+        command = OrderReserve(
+            order, source, tuple(OrderLine(sku, self.number(sku, units)) for sku, units in lines), place
+        )
+        self.both("manager", command, lambda naive: naive.order_reserve(Caller(), order, source, lines, place))
+
+    @rule(data=st.data(), consume=st.booleans())
+    def order_close(self, data: st.DataObject, consume: bool) -> None:
+        actor = self.actor(data)
+        caller = self.actors[actor][1]
+        order, source = data.draw(st.sampled_from("123456")), data.draw(st.sampled_from(("manual", "shopify")))
+        lines = data.draw(st.one_of(st.just([]), st.lists(st.tuples(SKUS, UNITS), min_size=1, max_size=2)))
+        named = tuple(OrderLine(sku, self.number(sku, units)) for sku, units in lines)
+        self.both(
+            actor,
+            OrderClose(order, source, consume, named),
+            lambda naive: naive.order_close(caller, order, source, consume, lines),
+        )
+
+    @rule()
+    def book(self) -> None:
+        answer, _ = self.both("staff", Book(self.naive.now), lambda naive: naive.book())
+        self.appointment_ids.append(answer.id)
+
+    @rule(data=st.data(), status=st.sampled_from(("completed", "cancelled")))
+    def change_appointment(self, data: st.DataObject, status: str) -> None:
+        n = self.some(data, self.appointment_ids)
+        command = ChangeAppointment(self.named(self.appointment_ids, n), {"status": status})
+        self.both("staff", command, lambda naive: naive.change_appointment(Caller(), n, status))
+
+    # Rules: facts ----------------------------------------------------------------------------------------------------------
+
+    @rule(data=st.data())
+    def receive(self, data: st.DataObject) -> None:
+        actor, place = self.actor(data), data.draw(SHELF_CODES)
+        caller = self.actors[actor][1]
+        lines, named = [], []
+        for _ in range(data.draw(st.integers(1, 2))):
+            sku, units = data.draw(SKUS), data.draw(UNITS)
+            cost = data.draw(often(COSTS, st.sampled_from(("-1.00", "0.1234567"))))
+            code = data.draw(st.sampled_from((None, "A", "B")))
+            expires = None
+            if data.draw(st.booleans()):
+                expires = FOUNDED + ((self.naive.now - FOUNDED) // (60 * SECOND) + data.draw(st.integers(1, 3))) * (
+                    60 * SECOND
+                )
+            scaled = int(Decimal(cost) * 10**6) if cost != "0.1234567" else None
+            lines.append((sku, units, scaled, code, expires))
+            named.append(ReceiptLine(sku, self.number(sku, units), cost, None, code, expires))
+        command = Receive(place, tuple(named))
+        answer, expected = self.both(actor, command, lambda naive: naive.receive(caller, place, lines))
+        if not isinstance(expected, No):
+            assert [self.lot_number[line.lot_id] for line in answer.lines] == expected
+            assert [self.hold_number[name] for name in answer.served] == self.naive.served
+
+    @rule(data=st.data())
+    def set_stock(self, data: st.DataObject) -> None:
+        actor, sku, place = self.actor(data), data.draw(SKUS), data.draw(SHELF_CODES)
+        caller = self.actors[actor][1]
+        units = data.draw(often(st.integers(0, 12), st.sampled_from((-1, None))))
+        expected = None
+        if data.draw(st.integers(0, 2)) == 0:
+            present = self.naive.on_hand(sku, place)
+            expected = (data.draw(st.sampled_from((present, present, present + 1))),)
+        self.both(
+            actor,
+            SetStock(sku, place, self.number(sku, units), None if expected is None else self.number(sku, expected[0])),
+            lambda naive: naive.set_stock(caller, sku, place, units, expected),
+        )
+
+    @rule(data=st.data())
+    def adjust_stock(self, data: st.DataObject) -> None:
+        actor, sku, place = self.actor(data), data.draw(SKUS), data.draw(SHELF_CODES)
+        caller = self.actors[actor][1]
+        units = data.draw(often(st.sampled_from((-5, -3, -2, -1, 1, 2, 4)), st.sampled_from((0, None))))
+        cost = data.draw(st.one_of(st.none(), COSTS))
+        scaled = None if cost is None else int(Decimal(cost) * 10**6)
+        self.both(
+            actor,
+            AdjustStock(sku, place, self.number(sku, units), "drawn", cost),
+            lambda naive: naive.adjust_stock(caller, sku, place, units, scaled),
+        )
+
+    @rule(data=st.data())
+    def forget_level(self, data: st.DataObject) -> None:
+        sku, place = data.draw(SKUS), data.draw(SHELF_CODES)
+        self.both("staff", ForgetLevel(sku, place), lambda naive: naive.forget_level(Caller(), sku, place))
+
+    def count_lines(self, data: st.DataObject, *, draft: bool) -> tuple[list[Any], tuple[CountLine, ...]]:
+        lines, named = [], []
+        for _ in range(data.draw(st.integers(1, 3))):
+            sku = data.draw(SKUS)
+            lot = self.some_lot(data, sku, maybe=1)
+            counted = data.draw(often(st.integers(0, 8), st.sampled_from((-1, None))))
+            uncounted = counted is None
+            lines.append((sku, counted, lot))
+            named.append(CountLine(sku, None if uncounted else self.number(sku, counted), self.lot_name(lot)))
+        return lines, tuple(named)
+
+    @rule(data=st.data(), draft=st.booleans())
+    def count(self, data: st.DataObject, draft: bool) -> None:
+        actor, place = self.actor(data), data.draw(SHELF_CODES)
+        caller = self.actors[actor][1]
+        lines, named = self.count_lines(data, draft=draft)
+        command = Count(place, named, draft)
+        answer, expected = self.both(actor, command, lambda naive: naive.count(caller, place, lines, draft))
+        if isinstance(expected, No):
+            return
+        if draft:
+            self.sheet_ids.append(answer.id)
+        else:
+            shorted = {self.hold_number[name] for line in answer.lines for name in line.shorted}
+            assert shorted == set(self.naive.shorted)
+
+    @rule(data=st.data())
+    def fill_sheet(self, data: st.DataObject) -> None:
+        n = self.some(data, self.sheet_ids)
+        if n >= 0 and self.naive.sheets[n].status != "draft":
+            lines: Any = [("MUG", 1, None)]
+            named: tuple[CountLine, ...] = (CountLine("MUG", 1),)
+        else:
+            lines, named = self.count_lines(data, draft=True)
+        command = FillSheet(self.named(self.sheet_ids, n), named)
+        self.both("staff", command, lambda naive: naive.fill_sheet(Caller(), n, lines))
+
+    @rule(data=st.data(), post=often(st.just(True), st.just(False), one_in=3))
+    def close_sheet(self, data: st.DataObject, post: bool) -> None:
+        n = self.some(data, self.sheet_ids)
+        command = CloseSheet(self.named(self.sheet_ids, n), post)
+        self.both("staff", command, lambda naive: naive.close_sheet(Caller(), n, post))
+
+    @rule(data=st.data())
+    def dispatch(self, data: st.DataObject) -> None:
+        actor = self.actor(data)
+        caller = self.actors[actor][1]
+        origin, destination = data.draw(
+            often(
+                st.sampled_from((("MAIN", "EAST"), ("EAST", "MAIN"))),
+                st.sampled_from((("MAIN", "MAIN"), ("MAIN", "TRANSIT"), ("NOWHERE", "MAIN"))),
+            )
+        )
+        lines = []
+        for _ in range(data.draw(st.integers(1, 2))):
+            sku = data.draw(SKUS)
+            lines.append((sku, data.draw(UNITS), self.some_lot(data, sku)))
+        named = tuple(TransferLine(sku, self.number(sku, units), self.lot_name(lot)) for sku, units, lot in lines)
+        answer, expected = self.both(
+            actor,
+            Dispatch(origin, destination, named),
+            lambda naive: naive.dispatch(caller, origin, destination, lines),
+        )
+        if not isinstance(expected, No):
+            self.transfer_ids.append(answer.id)
+
+    @rule(data=st.data(), short=st.booleans())
+    def arrive(self, data: st.DataObject, short: bool) -> None:
+        actor = self.actor(data)
+        caller = self.actors[actor][1]
+        on_the_road = [n for n, shipment in enumerate(self.naive.shipments) if shipment.status == "shipped"]
+        n = data.draw(st.sampled_from(on_the_road)) if on_the_road else self.some(data, self.transfer_ids)
+        if data.draw(st.integers(0, 9)) == 0:
+            n = self.some(data, self.transfer_ids)
+        lines: list[Any] | None = None
+        if n >= 0 and data.draw(st.booleans()):
+            lines = []
+            for sku, lot, units in self.naive.shipments[n].lots:
+                came = data.draw(often(st.integers(0, units), st.sampled_from((units + 1, -1))))
+                lines.append((sku, came, lot))
+        named = None
+        if lines is not None:
+            named = tuple(TransferLine(sku, self.number(sku, units), self.lot_name(lot)) for sku, units, lot in lines)
+        command = Arrive(self.named(self.transfer_ids, n), named, short)
+        self.both(actor, command, lambda naive: naive.arrive(caller, n, lines, short))
+
+    @rule(data=st.data())
+    def quarantine(self, data: st.DataObject) -> None:
+        n = self.some_lot(data, maybe=0) or 0
+        command = Quarantine(self.lot_name(n) or UNKNOWN, "recall")
+        self.both("manager", command, lambda naive: naive.quarantine(Caller(), n))
+
+    @rule(data=st.data(), kind=st.sampled_from((Readmit, WriteOff)))
+    def recalled(self, data: st.DataObject, kind: Any) -> None:
+        """Bring a lot's units back, or write them off: mostly of lots that lie in quarantine."""
+        aside = [lot for (lot, place), pile in self.naive.piles.items() if pile.units and "QUARANTINE" in place]
+        n = (
+            data.draw(st.sampled_from(aside))
+            if aside and data.draw(st.integers(0, 5))
+            else self.some_lot(data, maybe=0)
+        )
+        assert n is not None
+        place = data.draw(st.one_of(st.none(), st.none(), st.sampled_from((*SHELVES, "MAIN-QUARANTINE", "NOWHERE"))))
+        asked = data.draw(st.one_of(st.none(), st.tuples(UNITS)))
+        sku = self.naive.lots[n].sku if n >= 0 else "MUG"
+        command = kind(self.lot_name(n), place, None if asked is None else self.number(sku, asked[0]), "drawn")
+        method = Naive.readmit if kind is Readmit else Naive.write_off
+        self.both("manager", command, lambda naive: method(naive, Caller(), n, place, asked))
+
+    # Rules: time -----------------------------------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from((1, 20, 45, 70)))
+    def time_passes(self, seconds: int) -> None:
+        """Nothing is settled by it: the next command does that."""
+        self.naive.now = self.clock.pass_(seconds * SECOND)
+
+    @rule()
+    def sweep(self) -> None:
+        pairs = tuple((self.product_ids[sku], self.place_ids[code]) for sku in STOCKED for code in SHELVES)
+        self.both("staff", Sweep(pairs), lambda naive: None)
