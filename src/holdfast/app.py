@@ -20,6 +20,7 @@ from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, state
 from holdfast.executor import Executor, Reply, Submission
 from holdfast.reports import Reports
+from holdfast.sweeper import Sweeper, sweep
 
 
 class Forbidden(Exception):
@@ -33,17 +34,19 @@ class Outdated(RuntimeError):
 class Holdfast:
     """A database with its executor and its reports."""
 
-    def __init__(self, database: Database, *, batch_max: int | None = None, queue_max: int | None = None) -> None:
+    def __init__(self, database: Database, **limits: Any) -> None:
+        """`limits` are those of the Executor."""
         self.database = database
         self.reports = Reports(database)
-        limits: dict[str, Any] = {"batch_max": batch_max, "queue_max": queue_max}
-        self.executor = Executor(database, **{name: value for name, value in limits.items() if value is not None})
+        self.executor = Executor(database, **limits)
+        self._sweeper: Sweeper | None = None
 
     @classmethod
-    def open(
-        cls, url: str, *, migrate_empty: bool = True, batch_max: int | None = None, queue_max: int | None = None
-    ) -> Self:
-        """Open the database behind a URL; an empty one is set up, an outdated one is refused (Outdated)."""
+    def open(cls, url: str, *, migrate_empty: bool = True, **limits: Any) -> Self:
+        """Open the database behind a URL; an empty one is set up, an outdated one is refused (Outdated).
+
+        `limits` (batch_max, queue_max, queue_age_seconds) are those of the Executor.
+        """
         database = Database(url)
         found = state(database)
         if found == "empty" and migrate_empty:
@@ -51,10 +54,20 @@ class Holdfast:
         elif found != "current":
             database.dispose()
             raise Outdated(f"The database is {found}: run `holdfast migrate`.")
-        return cls(database, batch_max=batch_max, queue_max=queue_max)
+        return cls(database, **limits)
+
+    def start_sweeping(self, seconds: float, *, idempotency_hours: float = 48) -> None:
+        """Sweep every `seconds` until closed: what a server does; a short-lived program need not."""
+        self._sweeper = Sweeper(self.database, self.executor, seconds=seconds, idempotency_hours=idempotency_hours)
+
+    def sweep(self) -> int:
+        """Settle at once everything that time has made due; how many levels that were."""
+        return sweep(self.database, self.executor)
 
     def close(self) -> None:
         """Answer what was accepted, then let go of the database."""
+        if self._sweeper is not None:
+            self._sweeper.stop()
         self.executor.close()
         self.database.dispose()
 

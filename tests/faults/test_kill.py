@@ -59,10 +59,11 @@ class Seller:
             while time.monotonic() < deadline:
                 lines.append(self.process.stdout.readline())
             self.process.kill()
-        said, _ = self.process.communicate(timeout=ANSWER_SECONDS)
+        lines += self.process.stdout.readlines()
+        self.process.wait(ANSWER_SECONDS)
+        self.process.stdout.close()
         assert self.process.returncode == -9, f"it ended by itself: {self.process.returncode} {self._errors()}"
         self.errors.close()
-        lines += said.splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def _errors(self) -> str:

@@ -3,8 +3,8 @@
 Every rule draws one command, gives it to both, and compares the answer (accepted, or refused with which code and what
 `available`), then every level, lot and hold in the database. `TALLY` counts what was accepted and refused, by kind.
 
-Time only passes by the rule `time_passes` (`tests.shop.Clock`). What time has made due and nobody asked about is settled
-by a Sweep before the states are compared, in both.
+Time only passes by the rule `time_passes` (`tests.shop.Clock`). What time has made due and nobody asked about is
+settled by a Sweep before the states are compared, in both.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         finally:
             self.stack.close()
 
-    # Names -------------------------------------------------------------------------------------------------------------
+    # Names -----------------------------------------------------------------------------------------------------------
 
     def number(self, sku: str, units: int | None) -> Any:
         """Units as they are said outside."""
@@ -181,7 +181,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     def actor(self, data: st.DataObject) -> str:
         return data.draw(often(st.just("manager"), st.sampled_from(("staff", "east")), one_in=5))
 
-    # Doing both ----------------------------------------------------------------------------------------------------------
+    # Doing both ------------------------------------------------------------------------------------------------------
 
     def both(self, actor: str, command: Any, naive: Callable[[Naive], Any]) -> tuple[Any, Any]:
         """Give the command to both; what they answered. They must agree on yes or no, and on which no."""
@@ -314,7 +314,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
                     found[sku, place] = figures
         return found
 
-    # Commands that also go into groups -----------------------------------------------------------------------------------
+    # Commands that also go into groups -------------------------------------------------------------------------------
 
     def a_reserve(self, data: st.DataObject, caller: Caller) -> Both:
         sku, units = data.draw(SKUS), data.draw(UNITS)
@@ -378,7 +378,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             return self.an_amend(data, caller)
         return self.a_part(data, Consume if kind == 4 else Release, caller)
 
-    # Rules: holds ----------------------------------------------------------------------------------------------------------
+    # Rules: holds ----------------------------------------------------------------------------------------------------
 
     @rule(data=st.data())
     def reserve(self, data: st.DataObject) -> None:
@@ -499,7 +499,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         command = ChangeAppointment(self.named(self.appointment_ids, n), {"status": status})
         self.both("staff", command, lambda naive: naive.change_appointment(Caller(), n, status))
 
-    # Rules: facts ----------------------------------------------------------------------------------------------------------
+    # Rules: facts ----------------------------------------------------------------------------------------------------
 
     @rule(data=st.data())
     def receive(self, data: st.DataObject) -> None:
@@ -666,7 +666,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         method = Naive.readmit if kind is Readmit else Naive.write_off
         self.both("manager", command, lambda naive: method(naive, Caller(), n, place, asked))
 
-    # Rules: time -----------------------------------------------------------------------------------------------------------
+    # Rules: time -----------------------------------------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from((1, 20, 45, 70)))
     def time_passes(self, seconds: int) -> None:

@@ -764,13 +764,11 @@ class Naive:
         return lots
 
     def subject(self, caller: Caller, sku: str, place: str) -> Product:
+        """What a fact is about; the road changes by transfers only."""
         product = self.find_product(sku)
-        self.find_place(caller, place)
-        return product
-
-    def not_on_the_road(self, place: str) -> None:
-        if self.places[place].kind == "transit":
+        if self.find_place(caller, place).kind == "transit":
             raise No("INVALID_REQUEST")
+        return product
 
     def set_stock(self, caller: Caller, sku: str, place: str, units: int | None, expected: tuple[int] | None) -> None:
         product = self.subject(caller, sku, place)

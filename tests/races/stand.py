@@ -208,9 +208,10 @@ class Process:
 
     def result(self) -> Any:
         """What it found, when it is done."""
-        said, _ = self._process.communicate(timeout=ANSWER_SECONDS * 2)
-        assert self._process.returncode == 0, f"the process failed: {self._said()}"
-        return json.loads(said.splitlines()[-1])
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        assert said, f"the process failed: {self._said()}"
+        return json.loads(said)
 
     def end(self) -> None:
         """End it, whatever it does, and let go of its pipes."""

@@ -181,7 +181,13 @@ def make_application() -> Any:
 
     config = load()
     configure_logs(config)
-    shop = Holdfast.open(config.database_url, batch_max=config.batch_max, queue_max=config.queue_max)
+    shop = Holdfast.open(
+        config.database_url,
+        batch_max=config.batch_max,
+        queue_max=config.queue_max,
+        queue_age_seconds=config.queue_age_seconds,
+    )
+    shop.start_sweeping(config.sweep_seconds, idempotency_hours=config.idempotency_hours)
     return create_application(shop, config, close_shop=True)
 
 

@@ -126,9 +126,14 @@ class Application:
                 self.stopping.set()
                 if self._close_shop:
                     await asyncio.get_running_loop().run_in_executor(None, self.shop.close)
-                self._threads.shutdown(wait=False, cancel_futures=True)
+                self.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    def close(self) -> None:
+        """End the streams and the threads; the shop stays open."""
+        self.stopping.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     # One request ---------------------------------------------------------------------------------------------------
 

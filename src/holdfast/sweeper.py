@@ -1,0 +1,104 @@
+"""The sweeper: does what time has made due for stock that nobody asks about (SPEC section 3).
+
+    sweep(database, executor)    -> levels settled: dead holds released, expired lots set aside, the waiting served
+
+Every command settles the levels that it touches by itself; the sweeper submits a `Sweep` for the others, through the
+same executor. It also forgets old answers to idempotency keys and refreshes the slow metrics. Any number of processes
+may sweep one database: the level locks keep them right.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future
+
+import structlog
+
+from holdfast import metrics
+from holdfast.core.decide import Sweep
+from holdfast.core.stock import SYSTEM
+from holdfast.db.engine import Database
+from holdfast.db.upkeep import FORGET_MAX, due, forget_answers, totals
+from holdfast.executor import Executor, Reply, Submission
+
+LEVELS_MAX = 1_000
+"""Most levels that one look takes on."""
+
+LEVELS_OF_COMMAND = 100
+"""Levels of one Sweep command, so that it holds few locks at once."""
+
+ROUNDS_MAX = 50
+"""Looks of one sweep: what is due beyond that waits for the next."""
+
+METRICS_SECONDS = 60.0
+"""How often the totals for the metrics are read."""
+
+log = structlog.get_logger("holdfast.sweeper")
+
+
+def sweep(database: Database, executor: Executor) -> int:
+    """Settle everything that is due; how many levels that were. Raises what the executor raises (Unavailable ...)."""
+    settled = 0
+    for _ in range(ROUNDS_MAX):
+        found = due(database, time.time_ns() // 1000, LEVELS_MAX)
+        if not found:
+            break
+        waiting = []
+        for org_id, pairs in found:
+            for start in range(0, len(pairs), LEVELS_OF_COMMAND):
+                waiting.append(_submit(executor, org_id, pairs[start : start + LEVELS_OF_COMMAND]))
+            settled += len(pairs)
+        for future in waiting:
+            future.result()
+    return settled
+
+
+def _submit(executor: Executor, org_id: str, pairs: list[tuple[str, str]]) -> Future[Reply]:
+    future: Future[Reply] = Future()
+    command = Sweep(tuple(pairs))
+    submission = Submission(
+        SYSTEM, command, key=None, fingerprint="", render=None, status=200, loop=None, future=future
+    )
+    executor.submit(org_id, submission)
+    return future
+
+
+class Sweeper:
+    """A thread that sweeps every `seconds` until it is stopped."""
+
+    def __init__(self, database: Database, executor: Executor, *, seconds: float, idempotency_hours: float) -> None:
+        self._database = database
+        self._executor = executor
+        self._seconds = seconds
+        self._keep = int(idempotency_hours * 3600 * 1_000_000)
+        self._stop = threading.Event()
+        self._measured = 0.0
+        self._thread = threading.Thread(target=self._run, name="holdfast-sweeper", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the sweep that is under way."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds):
+            try:
+                settled = sweep(self._database, self._executor)
+                if settled:
+                    log.info("swept", levels=settled)
+                while forget_answers(self._database, time.time_ns() // 1000 - self._keep) == FORGET_MAX:
+                    pass
+                self._measure()
+            except Exception as error:  # noqa: BLE001 - the database may be away: the next sweep tries again
+                log.warning("sweep_failed", error=str(error))
+
+    def _measure(self) -> None:
+        if time.monotonic() - self._measured < METRICS_SECONDS:
+            return
+        self._measured = time.monotonic()
+        active, backordered, dead = totals(self._database, time.time_ns() // 1000)
+        metrics.ACTIVE_HOLDS.set(active)
+        metrics.BACKORDERED_UNITS.set(backordered)
+        metrics.DEAD_HOLDS.set(dead)
