@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -12,15 +15,16 @@ from holdfast.app import Holdfast
 from holdfast.organisation import Established, establish, new_key
 from holdfast.web.application import Application, create_application
 from tests.api.client import Client
+from tests.shop import quick_sqlite
 
 
 class Shop:
     """A founded organisation and what a test needs to ask it."""
 
-    def __init__(self, holdfast: Holdfast, application: Application, runner: asyncio.Runner) -> None:
+    def __init__(self, holdfast: Holdfast, application: Application, runner: asyncio.Runner, made: Established) -> None:
         self.holdfast = holdfast
         self.application = application
-        self.made = establish(holdfast.database, "Arco Iris", "ana@arcoiris.example", password="correct horse")
+        self.made = made
         self.owner = Client(application, runner, self.made.api_key)
         self.anonymous = self.owner.using(None)
 
@@ -47,20 +51,37 @@ class Shop:
         return product_id
 
 
-def _opened(url: str) -> Iterator[Shop]:
+def _found(url: str) -> Established:
+    """Set up a database with one organisation."""
+    with Holdfast.open(url) as holdfast:
+        return establish(holdfast.database, "Arco Iris", "ana@arcoiris.example", password="correct horse")
+
+
+def _opened(url: str, made: Established) -> Iterator[Shop]:
     with Holdfast.open(url) as holdfast, asyncio.Runner() as runner:
         application = create_application(holdfast)
-        yield Shop(holdfast, application, runner)
+        yield Shop(holdfast, application, runner, made)
         application.close()
 
 
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Established]:
+    """A database file with one organisation, to be copied: founding takes a while (migrations, Argon2)."""
+    path = tmp_path_factory.mktemp("founded") / "holdfast.db"
+    return path, _found(f"sqlite:///{path}")
+
+
 @pytest.fixture
-def shop(sqlite_url: str) -> Iterator[Shop]:
+def shop(founded: tuple[Path, Established], tmp_path: Path) -> Iterator[Shop]:
     """An organisation on SQLite."""
-    yield from _opened(sqlite_url)
+    path = tmp_path / "holdfast.db"
+    with closing(sqlite3.connect(founded[0])) as source, closing(sqlite3.connect(path)) as copy:
+        source.backup(copy)
+    with quick_sqlite():
+        yield from _opened(f"sqlite:///{path}", founded[1])
 
 
 @pytest.fixture
 def any_shop(database_url: str) -> Iterator[Shop]:
     """An organisation on SQLite, and once more on PostgreSQL."""
-    yield from _opened(database_url)
+    yield from _opened(database_url, _found(database_url))

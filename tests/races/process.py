@@ -83,6 +83,13 @@ def receive_first(shop: Holdfast, actor: Actor, *, skus: list[str], location: st
     return _told(skus, rush(shop, actor, commands, threads=1))
 
 
+def add_products(shop: Holdfast, actor: Actor, *, prefix: str, count: int) -> dict[str, Any]:
+    """Add products one after another, as an import does: every one is a change of the catalog."""
+    names = [f"{prefix}-{number}" for number in range(count)]
+    outcomes: list[Outcome] = [shop.do(actor, Add("product", {"sku": name, "title": name})) for name in names]
+    return _told(names, outcomes)
+
+
 def _told(names: list[str], outcomes: list[Outcome]) -> dict[str, Any]:
     tally = Tally(outcomes)
     done = [
@@ -100,6 +107,7 @@ JOBS = {
     "same_keys": same_keys,
     "change_precision": change_precision,
     "receive_first": receive_first,
+    "add_products": add_products,
 }
 
 if __name__ == "__main__":

@@ -234,3 +234,20 @@ def test_one_name_is_given_once(database_url):
         tally = Tally(rush([shop, other], actor, commands))
 
         assert (tally.accepted, tally.refused, tally.failed) == (20, {"ALREADY_EXISTS": 180}, [])
+
+
+def test_first_receipts_while_other_processes_import_products(database_url):
+    """The catalog changes all the time; goods that begin new levels need it to stand still for one moment each."""
+    with open_shop(database_url) as shop:
+        actor = found(shop)
+        skus = [f"MUG-{n}" for n in range(60)]
+        for sku in skus:
+            stock_up(shop, actor, sku, 0)
+        imports = [{"job": "add_products", "prefix": name, "count": 200} for name in ("west", "east")]
+        goods = {"job": "receive_first", "skus": skus, "location": "MAIN"}
+
+        *imported, received = in_processes(database_url, actor, [*imports, goods])
+
+        assert [len(one["accepted"]) for one in imported] == [200, 200]
+        assert (len(received["accepted"]), received["failed"]) == (60, [])
+        assert assert_books(shop, actor).on_hand() == 60

@@ -11,9 +11,8 @@ from holdfast.core.number import instant_text
 from holdfast.core.stock import Catalog
 from holdfast.db import schema
 from holdfast.db.queries import ledger
-from holdfast.db.queries.catalog import columns_of
+from holdfast.db.queries.catalog import columns_of, read_records
 from holdfast.db.queries.paging import Found, Json, Page, as_id, bounded, encode_cursor, id_of_cursor, newest
-from holdfast.db.rows import record_of
 
 STOCK = "stock"
 """The kind under which ledger entries appear."""
@@ -52,7 +51,7 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
     items = [
         _entry(of_entry[row.id], described[row.id])
         if row.id in of_entry
-        else _line(record_of(Audit, dict(row._mapping), schema.audit))
+        else _line(read_records(schema.audit, Audit, [row])[0])
         for row in chosen
     ]
     if len(sure) > limit:

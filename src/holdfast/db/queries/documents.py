@@ -12,9 +12,8 @@ from holdfast.core.count_sheet import CountSheet, count_document
 from holdfast.core.stock import Catalog
 from holdfast.core.transfer import Transfer, transfer_document
 from holdfast.db import schema
-from holdfast.db.queries.catalog import columns_of, places_of, products_of, records
+from holdfast.db.queries.catalog import columns_of, places_of, products_of, read_records, records
 from holdfast.db.queries.paging import EMPTY, Json, Page, as_id, bounded, id_of_cursor, newest, page_of
-from holdfast.db.rows import record_of
 
 _sheet, _transfer = schema.count_sheet.c, schema.transfer.c
 
@@ -106,7 +105,7 @@ def _listed(
     return page_of(
         found,
         limit,
-        lambda rows: _describe(connection, catalog, [record_of(struct, dict(row._mapping), table) for row in rows]),
+        lambda rows: _describe(connection, catalog, read_records(table, struct, rows)),
     )
 
 

@@ -42,10 +42,11 @@ def number(database: Database, org_id: str, most: int = NUMBER_MAX) -> int:
             .limit(most)
             .cte("chosen")
         )
-        last = sa.select(sa.func.coalesce(sa.func.max(_batch.position), 0).label("position")).where(own).cte("last")
+        other = schema.event_batch.alias("other").c
+        last = sa.select(sa.func.coalesce(sa.func.max(other.position), 0)).where(other.org_id == org_id)
         update = (
             sa.update(schema.event_batch)
-            .values(position=last.c.position + chosen.c.number)
+            .values(position=last.scalar_subquery() + chosen.c.number)
             .where(own, _batch.id == chosen.c.id)
         )
         return connection.execute(update).rowcount

@@ -218,18 +218,21 @@ def _within(
     query = (
         sa.select(*COLUMNS)
         .select_from(given)
-        .join(
+        # An outer join leaves SQLite no choice of which comes first; what has no entry comes last and is left out.
+        .outerjoin(
             schema.ledger,
-            (_ledger.org_id == org_id)
-            & (_ledger.level_id == given.c.level_id)
-            & (_ledger.seq > given.c.low)
-            & (_ledger.seq <= given.c.high),
+            sa.and_(
+                _ledger.org_id == org_id,
+                _ledger.level_id == given.c.level_id,
+                _ledger.seq > given.c.low,
+                _ledger.seq <= given.c.high,
+                *where,
+            ),
         )
-        .where(*where)
-        .order_by(_ledger.created_at.desc(), _ledger.level_id.desc(), _ledger.seq.desc())
+        .order_by(_ledger.created_at.desc().nulls_last(), _ledger.level_id.desc(), _ledger.seq.desc())
         .limit(limit)
     )
-    return connection.execute(query).all()
+    return [row for row in connection.execute(query) if row.id is not None]
 
 
 def _key(entry: Entry) -> Key:

@@ -11,10 +11,10 @@ from holdfast.core.document import product_fields
 from holdfast.core.product import UNLIMITED, Product
 from holdfast.core.stock import Catalog, Level
 from holdfast.db import schema
-from holdfast.db.queries.catalog import columns_of, records, unsellable
+from holdfast.db.queries.catalog import columns_of, read_records, records, unsellable
 from holdfast.db.queries.paging import Json, Page, bounded, id_of_cursor, newest, page_of
 from holdfast.db.queries.settling import as_settled, ended
-from holdfast.db.rows import record_of, row_type
+from holdfast.db.rows import row_type
 
 _level, _product = schema.level.c, schema.product.c
 
@@ -131,7 +131,7 @@ def listed(
     )
 
     def described(rows: Sequence[Any]) -> list[Json]:
-        products = [record_of(Product, dict(row._mapping), schema.product) for row in rows]
+        products = read_records(schema.product, Product, rows)
         return describe(connection, catalog, products, places, now)
 
     return page_of(found, bounded(limit), described)

@@ -17,9 +17,8 @@ from holdfast.core.order import Appointment, appointment_document
 from holdfast.core.product import Location, Settings, Store
 from holdfast.core.stock import Catalog
 from holdfast.db import schema
-from holdfast.db.queries.catalog import columns_of, records, store_of
+from holdfast.db.queries.catalog import columns_of, read_records, records, store_of
 from holdfast.db.queries.paging import Json, Page, as_id, bounded, encode_cursor, id_of_cursor, newest, page_of
-from holdfast.db.rows import record_of
 
 
 def settings_fields(settings: Settings) -> Json:
@@ -202,7 +201,7 @@ def _listed(
     return page_of(
         found,
         bounded(limit),
-        lambda rows: [fields(record_of(struct, dict(row._mapping), table)) for row in rows],
+        lambda rows: [fields(record) for record in read_records(table, struct, rows)],
     )
 
 

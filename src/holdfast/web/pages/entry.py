@@ -94,11 +94,11 @@ def figures(stats: Json) -> list[Json]:
     reserved, available, low = stats["total_reserved"], stats["total_available"], stats["low_stock_count"]
     where = f"{_count(stats['unique_locations'], 'location')}, {_count(stats['stores_with_inventory'], 'store')}"
     rows = [
-        _figure("entries", "Entries", entries, where),
-        _figure("on-hand", "Units on hand", on_hand, "physically there"),
-        _figure("reserved", "Reserved", reserved, "promised", _share(reserved, on_hand)),
-        _figure("available", "Available", available, "to sell", _share(available, on_hand)),
-        _figure("low", "Low stock", low, "at or below reorder level", _share(low, entries), alarming=low > 0),
+        _figure("entries", "Entries", entries, "products by location"),
+        _figure("on-hand", "Units on hand", on_hand, where),
+        _figure("reserved", "Reserved", reserved, "of on hand", _share(reserved, on_hand)),
+        _figure("available", "Available", available, "of on hand", _share(available, on_hand)),
+        _figure("low", "Low stock", low, "of entries", _share(low, entries), alarming=low > 0),
     ]
     backordered = stats.get("total_backordered")
     if backordered is not None:
@@ -112,7 +112,7 @@ def _figure(key: str, name: str, raw: Num, note: str, share: float | None = None
         "name": name,
         "raw": raw,
         "value": number_text(raw),
-        "note": note,
+        "note": note if share is None else f"{_part(share)} {note}",
         "share": share,
         "alarming": alarming,
     }
@@ -128,6 +128,13 @@ def _share(part: Num, whole: Num) -> float:
 
 def _percent(part: Num, whole: Num) -> float:
     return round(100 * part / whole, 2)
+
+
+def _part(share: float) -> str:
+    """A share in whole percent; a little is not nothing, and nearly all is not all."""
+    if 0 < share < 1:
+        return "under 1%"
+    return "over 99%" if 99 < share < 100 else f"{share:.0f}%"
 
 
 def _words(texts: dict[str, str]) -> str:

@@ -183,12 +183,12 @@ export class ChangeDialog {
     // A refusal changed nothing; what is sent next is a new attempt.
     this.#attempt = { body: "", key: "" };
     if (problem.code === "QUANTITY_CHANGED" && typeof problem.quantity === "number") {
-      const before = this.#expected;
+      const [before, present] = [numberText(this.#expected), numberText(problem.quantity)];
       this.#expected = problem.quantity;
-      this.#text("expected", String(problem.quantity));
+      this.#text("expected", present);
       const wanted = form.elements.quantity.value.trim();
-      this.#problem(form, `Somebody was faster: ${problem.quantity} are on hand now, not ${before}. Nothing was changed. Set it to ${wanted} all the same?`);
-      form.querySelector("[data-submit]").textContent = `Set ${problem.quantity} to ${wanted}`;
+      this.#problem(form, `Somebody was faster: ${present} on hand now, not ${before}. Nothing was changed. Set it to ${wanted} all the same?`);
+      form.querySelector("[data-submit]").textContent = `Set ${present} to ${wanted}`;
       return;
     }
     if (problem.code?.startsWith("INVALID_QUANTITY")) form.elements.quantity?.setAttribute("aria-invalid", "true");
@@ -198,11 +198,16 @@ export class ChangeDialog {
   #done(form, facts, entry) {
     const { title, location } = facts.texts;
     const text = entry
-      ? `${title}: ${entry.quantity.toLocaleString("en")} on hand at ${location} now.`
+      ? `${title}: ${numberText(entry.quantity)} on hand at ${location} now.`
       : `${title} at ${location} is deleted.`;
     if (this.#facts?.id === facts.id) this.#dialog.close();
     this.#onDone({ text, id: facts.id, gone: form.id === "delete" });
   }
+}
+
+/** A quantity as the server shows it: thousands apart, up to four places. */
+function numberText(number) {
+  return number.toLocaleString("en", { maximumFractionDigits: 4 });
 }
 
 /** A random key; `randomUUID` exists only over HTTPS and on this machine. */

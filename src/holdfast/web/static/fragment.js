@@ -23,6 +23,7 @@ export function morph(old, fresh, changed) {
       old.setAttribute(name, value);
     }
   }
+  if (old.hasAttribute("class") && !fresh.hasAttribute("class") && !old.classList.contains("is-changed")) old.removeAttribute("class");
   const same =
     old.childNodes.length === fresh.childNodes.length &&
     [...old.childNodes].every((node, index) => node.nodeName === fresh.childNodes[index].nodeName);

@@ -11,7 +11,8 @@ const LIST_MILLISECONDS = 3000; // at most one look for new rows in this time
 const LIVE_MAX = 50; // rows of one update, as the server allows
 const LIST_MAX = 200; // rows of one list
 const TOAST_MILLISECONDS = 5000;
-const SPARK_POINTS = 60;
+const SPARK_POINTS = 90;
+const SPARK_STEPS_MIN = 24; // a line grows to the right until it fills its place, then it moves
 const MAKES_ROWS = new Set(["StockReceived", "StockAdjusted", "StockCounted", "StockTransferred", "LotQuarantined", "LowStock"]);
 
 const form = document.getElementById("filters");
@@ -253,7 +254,8 @@ function drawSparks() {
     if (past.length > SPARK_POINTS) past.shift();
     const low = Math.min(...past);
     const span = Math.max(...past) - low;
-    const points = past.map((one, index) => `${(100 * index) / (SPARK_POINTS - 1)},${span ? 18 - (16 * (one - low)) / span : 10}`);
+    const steps = Math.max(past.length - 1, SPARK_STEPS_MIN);
+    const points = past.map((one, index) => `${(100 * index) / steps},${18 - (16 * (one - low)) / (span || 1)}`);
     line.setAttribute("points", span ? points.join(" ") : "");
   }
 }

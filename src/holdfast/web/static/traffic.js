@@ -8,7 +8,7 @@ form?.addEventListener("submit", async (event) => {
   const button = form.querySelector("button");
   button.disabled = true;
   try {
-    const response = await fetch(form.action, {
+    const response = await fetch("/demo/traffic", {
       method: "POST",
       headers: { Accept: "application/json" },
       body: new URLSearchParams(new FormData(form)),
@@ -19,8 +19,8 @@ form?.addEventListener("submit", async (event) => {
     form.elements.action.value = running ? "stop" : "start";
     button.textContent = running ? "Stop" : "Let customers in";
     text.textContent = running
-      ? "Customers are buying right now. Watch the figures move."
-      : "It is quiet. Let customers in and watch the figures move.";
+      ? "Customers are buying: watch the figures move."
+      : "It is quiet here.";
   } catch {
     text.textContent = "That did not work. Try again in a moment.";
   }

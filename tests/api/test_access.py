@@ -1,0 +1,464 @@
+"""Who may do what over HTTP: every route with every role, and nothing across organisations."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+
+from holdfast.organisation import establish
+from holdfast.web.api import ROUTES
+from holdfast.web.auth import session_cookie
+from tests.api.client import Client
+from tests.api.conftest import Shop
+
+ROLES = ("cashier", "staff", "manager", "admin", "owner")
+NIL = "01890000-0000-7000-8000-000000000000"
+
+LEAST: dict[str, str] = {
+    "POST /api/v1/inventory-reservations": "staff",
+    "GET /api/v1/inventory-reservations": "cashier",
+    "POST /api/v1/inventory-reservations/batch": "staff",
+    "GET /api/v1/inventory-reservations/{id}": "cashier",
+    "PATCH /api/v1/inventory-reservations/{id}": "staff",
+    "POST /api/v1/inventory-reservations/{id}/release": "staff",
+    "POST /api/v1/inventory-reservations/{id}/fulfill": "staff",
+    "POST /api/v1/store/inventory/reserve": "staff",
+    "POST /api/v1/store/inventory/release": "staff",
+    "POST /api/v1/store/inventory/fulfill": "staff",
+    "POST /api/v1/store/inventory/set": "staff",
+    "POST /api/v1/store/inventory/adjust": "staff",
+    "GET /api/v1/store/inventory": "cashier",
+    "GET /api/v1/store/inventory/product/{id}": "cashier",
+    "PUT /api/v1/store/inventory/{id}": "staff",
+    "DELETE /api/v1/store/inventory/{id}": "staff",
+    "GET /api/v1/admin/inventory": "manager",
+    "GET /api/v1/admin/inventory/stats": "manager",
+    "GET /api/v1/admin/inventory/low-stock": "manager",
+    "GET /api/v1/admin/inventory/stores": "manager",
+    "GET /api/v1/admin/inventory/locations": "manager",
+    "GET /api/v1/admin/inventory/stores/{id}": "manager",
+    "GET /api/v1/admin/inventory/products/{id}": "manager",
+    "POST /api/v1/admin/inventory/set": "manager",
+    "POST /api/v1/admin/inventory/adjust": "manager",
+    "PUT /api/v1/admin/inventory/{id}": "manager",
+    "DELETE /api/v1/admin/inventory/{id}": "manager",
+    "POST /api/v1/receipts": "staff",
+    "GET /api/v1/inventory/lots": "cashier",
+    "GET /api/v1/inventory/lots/{id}/trace": "cashier",
+    "POST /api/v1/inventory/lots/{id}/quarantine": "manager",
+    "POST /api/v1/inventory/lots/{id}/release": "manager",
+    "POST /api/v1/inventory/lots/{id}/write-off": "manager",
+    "GET /api/v1/orders/{order_number}/lots": "cashier",
+    "POST /api/v1/counts": "staff",
+    "GET /api/v1/counts": "cashier",
+    "GET /api/v1/counts/{id}": "cashier",
+    "PATCH /api/v1/counts/{id}": "staff",
+    "POST /api/v1/counts/{id}/post": "staff",
+    "POST /api/v1/counts/{id}/cancel": "staff",
+    "POST /api/v1/transfers": "staff",
+    "GET /api/v1/transfers": "cashier",
+    "GET /api/v1/transfers/{id}": "cashier",
+    "POST /api/v1/transfers/{id}/receive": "staff",
+    "POST /api/v1/appointments": "staff",
+    "GET /api/v1/appointments": "staff",
+    "GET /api/v1/appointments/{id}": "staff",
+    "PATCH /api/v1/appointments/{id}": "staff",
+    "POST /api/v1/products": "manager",
+    "GET /api/v1/products": "cashier",
+    "GET /api/v1/products/{id}": "cashier",
+    "PATCH /api/v1/products/{id}": "manager",
+    "POST /api/v1/stores": "admin",
+    "GET /api/v1/stores": "cashier",
+    "GET /api/v1/stores/{id}": "cashier",
+    "PATCH /api/v1/stores/{id}": "admin",
+    "DELETE /api/v1/stores/{id}": "admin",
+    "POST /api/v1/locations": "manager",
+    "GET /api/v1/locations": "cashier",
+    "GET /api/v1/locations/{id}": "cashier",
+    "PATCH /api/v1/locations/{id}": "manager",
+    "DELETE /api/v1/locations/{id}": "manager",
+    "GET /api/v1/inventory/ledger": "cashier",
+    "GET /api/v1/audit": "manager",
+    "GET /api/v1/scan": "cashier",
+    "GET /api/v1/events": "staff",
+    "GET /api/v1/settings": "cashier",
+    "PATCH /api/v1/settings": "admin",
+    "POST /api/v1/users": "admin",
+    "GET /api/v1/users": "admin",
+    "GET /api/v1/users/{id}": "admin",
+    "PATCH /api/v1/users/{id}": "admin",
+    "DELETE /api/v1/users/{id}": "admin",
+    "POST /api/v1/api-keys": "admin",
+    "GET /api/v1/api-keys": "admin",
+    "GET /api/v1/api-keys/{id}": "admin",
+    "PATCH /api/v1/api-keys/{id}": "admin",
+    "DELETE /api/v1/api-keys/{id}": "admin",
+    "POST /shopify/reserve": "staff",
+    "POST /shopify/cancel": "staff",
+    "POST /shopify/convert-to-sale": "staff",
+}
+"""The least role of every route, written down from the specification (section 9), not from the code."""
+
+
+def test_every_route_is_in_the_permission_matrix() -> None:
+    assert {f"{route.method} {route.path}" for route in ROUTES} == set(LEAST)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_do_what_it_may_and_nothing_else(shop: Shop, role: str) -> None:
+    caller = shop.caller(role)
+    for name, least in LEAST.items():
+        method, path = name.split()
+        # The body is wrong on purpose: whether somebody may ask is decided before what they ask.
+        answer = caller.request(method, re.sub(r"\{\w+\}", NIL, path), None if method == "GET" else ["wrong"])
+        allowed = ROLES.index(role) >= ROLES.index(least)
+
+        assert (name, answer.status == 403) == (name, not allowed), answer
+        assert answer.status < 500 and answer.status != 401
+
+
+def test_without_a_key_everything_is_401(shop: Shop) -> None:
+    for name in LEAST:
+        method, path = name.split()
+        for caller in (shop.anonymous, shop.anonymous.using("hf_wrong"), shop.anonymous.using("x" * 500)):
+            answer = caller.request(method, re.sub(r"\{\w+\}", NIL, path), None if method == "GET" else ["wrong"])
+            assert (name, answer.status, answer.code) == (name, 401, "UNAUTHORIZED")
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("value", ["Register abc", "Basic YTpi", "Bearer", "Bearer ", "hf_x", "Bearer \x80"])
+def test_other_ways_to_authenticate_are_401(shop: Shop, value: str) -> None:
+    answer = shop.anonymous.get("/api/v1/products", headers={"Authorization": value})
+
+    assert (answer.status, answer.code) == (401, "UNAUTHORIZED")
+
+
+def test_a_revoked_key_is_dead_within_a_second(shop: Shop) -> None:
+    made = shop.owner.post("/api/v1/api-keys", {"role": "staff", "name": "till"}).json()
+    caller = shop.owner.using(made["api_key"])
+    assert caller.get("/api/v1/products").status == 200
+
+    assert shop.owner.delete(f"/api/v1/api-keys/{made['id']}").status == 204
+    time.sleep(1)
+
+    assert caller.get("/api/v1/products").status == 401
+    assert shop.owner.delete(f"/api/v1/api-keys/{made['id']}").status == 404
+
+
+def test_override_needs_a_manager(shop: Shop) -> None:
+    shop.product("MUG-1", 1)
+    body = {"product_id": "MUG-1", "quantity": 3, "override": True}
+
+    staff = shop.caller("staff").post("/api/v1/inventory-reservations", body)
+    manager = shop.caller("manager").post("/api/v1/inventory-reservations", body)
+
+    assert (staff.status, staff.json()["override_required"]) == (409, "manager")
+    assert (manager.status, manager.json()["backordered_quantity"]) == (201, 2)
+
+
+def test_costs_are_for_managers(shop: Shop) -> None:
+    shop.product("MUG-1", 2)
+
+    for role, seen in (("staff", None), ("manager", "3.50")):
+        caller = shop.caller(role)
+        lot = caller.get("/api/v1/inventory/lots").json()["items"][0]
+        entry = caller.get("/api/v1/inventory/ledger").json()["items"][0]
+        assert lot["unit_cost"] == seen
+        assert (entry["value_delta"] is None) == (seen is None)
+
+
+# Granting --------------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_grants_more_than_they_have(shop: Shop) -> None:
+    east = shop.owner.post("/api/v1/stores", {"code": "EAST", "name": "East"}).json()["id"]
+    admin, east_admin = shop.caller("admin"), shop.caller("admin", (east,))
+
+    for caller, body, status in (
+        (admin, {"role": "owner"}, 403),
+        (admin, {"role": "admin"}, 201),
+        (admin, {"role": "cashier", "stores": ["EAST"]}, 201),
+        (east_admin, {"role": "cashier"}, 403),
+        (east_admin, {"role": "cashier", "stores": ["MAIN"]}, 403),
+        (east_admin, {"role": "cashier", "stores": ["EAST", "MAIN"]}, 403),
+        (east_admin, {"role": "admin", "stores": ["east"]}, 201),
+    ):
+        assert caller.post("/api/v1/api-keys", body).status == status, body
+        user = {**body, "email": f"u{time.time_ns()}@shop.example", "password": "correct horse"}
+        assert caller.post("/api/v1/users", user).status == status, body
+
+
+def test_an_admin_cannot_touch_the_owner(shop: Shop) -> None:
+    admin = shop.caller("admin")
+    owner = f"/api/v1/users/{shop.made.user_id}"
+
+    assert admin.patch(owner, {"password": "stolen password"}).status == 403
+    assert admin.delete(owner).status == 403
+    assert admin.delete(f"/api/v1/api-keys/{shop.made.key_id}").status == 403
+    lesser = admin.post("/api/v1/api-keys", {"role": "staff"}).json()["id"]
+    assert admin.patch(f"/api/v1/api-keys/{lesser}", {"role": "owner"}).status == 403
+    assert admin.patch(f"/api/v1/api-keys/{lesser}", {"role": "manager"}).json()["role"] == "manager"
+
+
+def test_no_secret_is_ever_shown(shop: Shop) -> None:
+    shop.owner.post(
+        "/api/v1/users", {"email": "bo@shop.example", "password": "correct horse", "role": "staff", "pin": "4711"}
+    )
+    made = shop.owner.post("/api/v1/api-keys", {"role": "staff"}).json()
+
+    for path in ("/api/v1/users", "/api/v1/api-keys", "/api/v1/audit", "/api/v1/events"):
+        text = shop.owner.get(path).content.decode()
+        for secret in ("correct horse", "argon2", "4711", made["api_key"], "key_hash", "password_hash", "pin_hash"):
+            assert secret not in text, (path, secret)
+
+
+# Stores ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_of_a_store_stays_in_it(shop: Shop) -> None:
+    shop.product("MUG-1", 5)
+    east = shop.owner.post("/api/v1/stores", {"code": "EAST", "name": "East"}).json()["id"]
+    shop.owner.post("/api/v1/locations", {"store_id": "EAST", "code": "EAST"})
+    caller = shop.caller("manager", (east,))
+    hold = {"product_id": "MUG-1", "quantity": 1, "location": "MAIN"}
+    level = shop.owner.get("/api/v1/store/inventory").json()["items"][0]["id"]
+
+    assert caller.post("/api/v1/inventory-reservations", hold).status == 403
+    assert caller.post("/api/v1/store/inventory/reserve", hold).status == 403
+    assert caller.post("/api/v1/store/inventory/set", hold).status == 403
+    assert caller.put(f"/api/v1/store/inventory/{level}", {"quantity": 1}).status == 403
+    assert caller.post("/api/v1/admin/inventory/set", {**hold, "store_id": "MAIN"}).status == 403
+    assert caller.post("/api/v1/admin/inventory/set", {**hold, "store_id": "EAST"}).status == 403
+    assert caller.patch("/api/v1/locations/MAIN", {"priority": 1}).status == 403
+    assert caller.get("/api/v1/store/inventory").json()["items"] == []
+    assert caller.get("/api/v1/store/inventory?store_id=MAIN").status == 403
+    assert caller.get("/api/v1/store/inventory", headers={"X-Store": "MAIN"}).status == 403
+    assert caller.get("/api/v1/store/inventory?store_id=EAST", headers={"X-Store": east}).status == 200
+
+
+def test_the_whole_organisation_may_be_narrowed(shop: Shop) -> None:
+    shop.product("MUG-1", 5)
+    shop.owner.post("/api/v1/stores", {"code": "EAST", "name": "East"})
+    hold = {"product_id": "MUG-1", "quantity": 1, "location": "MAIN"}
+
+    assert len(shop.owner.get("/api/v1/store/inventory?store_id=main").json()["items"]) == 1
+    assert shop.owner.get("/api/v1/store/inventory?store_id=EAST").json()["items"] == []
+    assert shop.owner.get("/api/v1/store/inventory?store_id=NOPE").code == "STORE_NOT_FOUND"
+    assert shop.owner.get("/api/v1/store/inventory?store_id=MAIN", headers={"X-Store": "EAST"}).status == 403
+    assert shop.owner.post("/api/v1/inventory-reservations", hold, headers={"X-Store": "EAST"}).status == 403
+    assert shop.owner.post("/api/v1/inventory-reservations", hold, headers={"X-Store": "MAIN"}).status == 201
+
+
+# Organisations ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stranger(shop: Shop) -> Client:
+    """An owner of another organisation in the same database."""
+    made = establish(shop.holdfast.database, "Elsewhere", "eve@elsewhere.example", password="correct horse")
+    return shop.owner.using(made.api_key)
+
+
+def _things(shop: Shop) -> dict[str, str]:
+    """One of everything, and its id."""
+    product = shop.product("MUG-1", 5)
+    hold = shop.owner.post(
+        "/api/v1/inventory-reservations", {"product_id": "MUG-1", "quantity": 1, "order_number": "102"}
+    ).json()
+    lot = shop.owner.get("/api/v1/inventory/lots").json()["items"][0]["id"]
+    level = shop.owner.get("/api/v1/store/inventory").json()["items"][0]["id"]
+    place = shop.owner.get("/api/v1/locations/MAIN").json()["id"]
+    shop.owner.post("/api/v1/locations", {"code": "BACK"})
+    lines = [{"product_id": "MUG-1", "quantity": 1}]
+    count = shop.owner.post("/api/v1/counts", {"location": "MAIN", "draft": True, "lines": [{"product_id": "MUG-1"}]})
+    transfer = shop.owner.post("/api/v1/transfers", {"from_location": "MAIN", "to_location": "BACK", "lines": lines})
+    appointment = shop.owner.post("/api/v1/appointments", {"starts_at": "2031-05-31T09:00:00Z"})
+    return {
+        "inventory-reservations": hold["id"],
+        "store/inventory": level,
+        "admin/inventory": level,
+        "store/inventory/product": product,
+        "admin/inventory/products": product,
+        "admin/inventory/stores": shop.made.store_id,
+        "inventory/lots": lot,
+        "orders": "102",
+        "counts": count.json()["id"],
+        "transfers": transfer.json()["id"],
+        "appointments": appointment.json()["id"],
+        "products": product,
+        "stores": shop.made.store_id,
+        "locations": place,
+        "users": shop.made.user_id,
+        "api-keys": shop.made.key_id,
+    }
+
+
+def _valid_body(route: Any) -> Any:
+    return None if route.method in ("GET", "DELETE") else route.example or {}
+
+
+def test_another_organisations_ids_answer_like_ids_that_do_not_exist(shop: Shop, stranger: Client) -> None:
+    things = _things(shop)
+    tried = 0
+    for route in ROUTES:
+        noun, parameter, rest = route.path.removeprefix("/api/v1/").partition("/{")
+        if not parameter:
+            continue
+        suffix = rest.partition("}")[2]
+        body = _valid_body(route)
+        if noun == "counts" or noun == "transfers":
+            body = None if body is None else {name: one for name, one in body.items() if name != "lines"} or body
+        answers = []
+        for name in (things[noun], NIL):
+            answer = stranger.request(route.method, f"/api/v1/{noun}/{name}{suffix}", body)
+            document = answer.json()
+            del document["request_id"]
+            answers.append((answer.status, str(document).replace(name, "ID")))
+        assert answers[0] == answers[1], (route.path, answers)
+        assert answers[0][0] == 404, (route.path, answers)
+        tried += 1
+    assert tried > 30
+
+
+def test_another_organisations_ids_in_bodies_and_filters_answer_like_ids_that_do_not_exist(
+    shop: Shop, stranger: Client
+) -> None:
+    things = _things(shop)
+    product, lot, hold = things["products"], things["inventory/lots"], things["inventory-reservations"]
+    made = stranger.post("/api/v1/products", {"sku": "OWN", "title": "Own"})
+    assert made.status == 201
+    stranger.post("/api/v1/store/inventory/set", {"product_id": "OWN", "location": "MAIN", "quantity": 5})
+    reserve: dict[str, Any] = {"product_id": "OWN", "quantity": 1}
+    for path, body, code in (
+        ("inventory-reservations", {**reserve, "product_id": product}, "PRODUCT_NOT_FOUND"),
+        ("inventory-reservations", {**reserve, "product_id": "MUG-1"}, "PRODUCT_NOT_FOUND"),
+        ("inventory-reservations", {**reserve, "location": things["locations"]}, "LOCATION_NOT_FOUND"),
+        ("inventory-reservations", {**reserve, "lot_id": lot, "location": "MAIN"}, "LOT_NOT_FOUND"),
+        (
+            "inventory-reservations",
+            {**reserve, "reserved_for_type": "appointment", "reserved_for_id": things["appointments"]},
+            "TARGET_NOT_FOUND",
+        ),
+        (
+            "inventory-reservations/batch",
+            {"operations": [{"op": "release", "reservation_id": hold}]},
+            "RESERVATION_NOT_FOUND",
+        ),
+        ("store/inventory/reserve", {**reserve, "product_id": product, "location": "MAIN"}, "PRODUCT_NOT_FOUND"),
+        ("receipts", {"location": "MAIN", "lines": [{"product_id": product, "quantity": 1}]}, "PRODUCT_NOT_FOUND"),
+        ("counts", {"location": "MAIN", "lines": [{"product_id": product, "counted": 1}]}, "PRODUCT_NOT_FOUND"),
+        ("locations", {"code": "NEW", "store_id": things["stores"]}, "STORE_NOT_FOUND"),
+        ("api-keys", {"role": "cashier", "stores": [things["stores"]]}, "STORE_NOT_FOUND"),
+        ("admin/inventory/set", {**reserve, "location": "MAIN", "store_id": things["stores"]}, "STORE_NOT_FOUND"),
+    ):
+        answer = stranger.post(f"/api/v1/{path}", body)
+        assert (path, answer.status, answer.code) == (path, 404, code), answer
+    for query in (
+        f"inventory-reservations?product={product}",
+        "inventory-reservations?order_number=102",
+        f"inventory-reservations?lot_id={lot}",
+        f"inventory/ledger?product={product}",
+        f"inventory/ledger?lot_id={lot}",
+        f"inventory/lots?product={product}",
+        f"store/inventory?product={product}",
+        f"store/inventory?location={things['locations']}",
+        "products?sku=MUG-1",
+        "products?search=MUG",
+    ):
+        answer = stranger.get(f"/api/v1/{query}")
+        assert (query, answer.status, answer.json()["items"]) == (query, 200, [])
+    assert stranger.get(f"/api/v1/store/inventory?store_id={things['stores']}").code == "STORE_NOT_FOUND"
+    assert stranger.get("/api/v1/products", headers={"X-Store": things["stores"]}).code == "STORE_NOT_FOUND"
+    assert stranger.post("/shopify/cancel", {"order_id": "102"}).code == "RESERVATION_NOT_FOUND"
+    assert "MUG-1" not in stranger.get("/api/v1/events").content.decode()
+
+
+def test_an_idempotency_key_belongs_to_one_organisation(shop: Shop, stranger: Client) -> None:
+    headers = {"Idempotency-Key": "one"}
+
+    mine = shop.owner.post("/api/v1/products", {"sku": "A", "title": "A"}, headers=headers)
+    theirs = stranger.post("/api/v1/products", {"sku": "A", "title": "A"}, headers=headers)
+
+    assert (mine.status, theirs.status) == (201, 201)
+    assert mine.json()["id"] != theirs.json()["id"]
+    assert "idempotent-replayed" not in theirs.headers
+
+
+# Browser sessions ------------------------------------------------------------------------------------------------------
+
+
+def test_a_session_may_read_but_write_only_from_our_own_pages(shop: Shop) -> None:
+    auth = shop.application.auth
+    token = auth.login("Ana@ArcoIris.example ", "correct horse")
+    assert token is not None
+    cookie = {"Cookie": f"theme=dark; {session_cookie(token, secure=False).partition(';')[0]}"}
+    body = {"sku": "A", "title": "A"}
+
+    assert shop.anonymous.get("/api/v1/products", headers=cookie).status == 200
+    for extra, status in (
+        ({}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://shop.example"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 201),
+        ({"Origin": "http://shop.example"}, 409),
+    ):
+        answer = shop.anonymous.post("/api/v1/products", body, headers={**cookie, **extra})
+        assert (extra, answer.status) == (extra, status)
+
+    auth.logout(token)
+    assert shop.anonymous.get("/api/v1/products", headers=cookie).status == 401
+
+
+def test_a_removed_user_is_signed_out_within_a_second(shop: Shop) -> None:
+    user = {"email": "bo@shop.example", "password": "correct horse", "role": "staff"}
+    user_id = shop.owner.post("/api/v1/users", user).json()["id"]
+    token = shop.application.auth.login("bo@shop.example", "correct horse")
+    cookie = {"Cookie": f"holdfast_session={token}"}
+    assert shop.anonymous.get("/api/v1/products", headers=cookie).status == 200
+
+    shop.owner.delete(f"/api/v1/users/{user_id}")
+    time.sleep(1)
+
+    assert shop.anonymous.get("/api/v1/products", headers=cookie).status == 401
+    assert shop.application.auth.login("bo@shop.example", "correct horse") is None
+
+
+def test_the_cookie_cannot_be_read_by_scripts(shop: Shop) -> None:
+    assert "HttpOnly" in session_cookie("t", secure=False) and "SameSite=Lax" in session_cookie("t", secure=False)
+    assert "Secure" in session_cookie("t", secure=True)
+    assert "Max-Age=0" in session_cookie(None, secure=False)
+
+
+# Limits ----------------------------------------------------------------------------------------------------------------
+
+
+def test_logins_are_limited(shop: Shop) -> None:
+    from holdfast.web.auth import LOGINS_PER_MINUTE
+    from holdfast.web.problems import Problem
+
+    auth = shop.application.auth
+    for _ in range(LOGINS_PER_MINUTE):
+        assert auth.login("ana@arcoiris.example", "wrong", address="10.0.0.1") is None
+    with pytest.raises(Problem) as refused:
+        auth.login("ana@arcoiris.example", "correct horse", address="10.0.0.1")
+
+    assert refused.value.status == 429 and int(refused.value.headers["Retry-After"]) >= 1
+    assert auth.login("nobody@shop.example", "wrong", address="10.0.0.2") is None
+
+
+def test_an_organisation_may_limit_its_keys(shop: Shop) -> None:
+    caller = shop.caller("staff")
+    assert shop.owner.patch("/api/v1/settings", {"api_rate_limit": 5}).status == 200
+    time.sleep(0.6)
+
+    answers = [caller.get("/api/v1/products") for _ in range(11)]
+
+    assert answers[0].status == 200
+    assert (answers[-1].status, answers[-1].code) == (429, "RATE_LIMITED")
+    assert int(answers[-1].headers["retry-after"]) >= 1

@@ -1,0 +1,237 @@
+"""PostgreSQL goes away in mid-load: killed, shut down, connections ended, commits whose answer never arrives."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from holdfast import executor
+from holdfast.db import session
+from tests.faults.clients import Clients
+from tests.postgres import temporary_server
+from tests.races.stand import (
+    ANSWER_SECONDS,
+    Tally,
+    assert_books,
+    buy,
+    found,
+    open_shop,
+    outcome_of,
+    stock_up,
+)
+
+UNITS = 1_000_000
+
+
+def test_the_server_ends_in_mid_load_and_comes_back():
+    """Crashed, killed, shut down: clients go on asking, and when it is back traffic resumes by itself."""
+    with (
+        temporary_server(fsync=True, settings={"max_connections": 60}) as server,
+        open_shop(server.create_database("shop")) as shop,
+    ):
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", UNITS)
+        clients = Clients(shop, actor)
+        ends = (server.kill, lambda: server.kill(hard=True), server.stop)
+        for end in ends:
+            clients.wait_for_more(50)
+            end()
+            time.sleep(0.2)
+            server.start()
+        clients.wait_for_more(50)
+        clients.stop()
+        clients.assert_kept()
+
+
+def test_connections_are_ended_in_mid_load(postgres_url):
+    """pg_terminate_backend of whatever the executor uses, again and again."""
+    with open_shop(postgres_url) as shop:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", UNITS)
+        clients = Clients(shop, actor)
+        ended = 0
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            while ended < 8:
+                clients.wait_for_more(5)
+                time.sleep(ended % 4 * 0.001)
+                ended += connection.execute(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'holdfast'"
+                ).fetchone()[0]
+        clients.wait_for_more(50)
+        clients.stop()
+        clients.assert_kept()
+
+
+def test_statements_are_cancelled_in_mid_load(postgres_url):
+    """pg_cancel_backend: the batch fails as a whole, and is simply done again."""
+    with open_shop(postgres_url) as shop:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", UNITS)
+        clients = Clients(shop, actor)
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            for _ in range(40):
+                connection.execute(
+                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'holdfast'"
+                )
+                time.sleep(0.01)
+        clients.wait_for_more(20)
+        clients.stop()
+        clients.assert_kept()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Pauses of an absent database, shortened."""
+    monkeypatch.setattr(executor, "AWAY_SECONDS", 0.002)
+
+
+def _lose_the_answer(monkeypatch, away: int) -> None:
+    """The next commit goes through, its answer is lost, and for `away` statements the database cannot be reached."""
+    left = away
+    lost = threading.Event()
+    real_finish, real_begin = session.PostgresSession.finish, session.PostgresSession.begin
+    real_fetch = session.PostgresSession.fetch
+
+    def gone() -> bool:
+        nonlocal left
+        if not lost.is_set() or left <= 0:
+            return False
+        left -= 1
+        return True
+
+    def finish(self, writes, *, expected_version):
+        saved = real_finish(self, writes, expected_version=expected_version)
+        if not lost.is_set():
+            lost.set()
+            self.connection.close()
+            raise session.Away("the answer to COMMIT was lost")
+        return saved
+
+    def fetch(self, sql, **parameters):
+        if gone():
+            raise session.Away("no route to the database")
+        return real_fetch(self, sql, **parameters)
+
+    def begin(self, *arguments):
+        if gone():
+            raise session.Away("no route to the database")
+        return real_begin(self, *arguments)
+
+    monkeypatch.setattr(session.PostgresSession, "finish", finish)
+    monkeypatch.setattr(session.PostgresSession, "fetch", fetch)
+    monkeypatch.setattr(session.PostgresSession, "begin", begin)
+
+
+@pytest.mark.parametrize("away", [0, 3, 8, 25])
+def test_a_commit_whose_answer_is_lost_is_found_out_however_long_it_takes(postgres_url, monkeypatch, quick, away):
+    """Neither done again, nor called undone: a batch that may have been committed is settled by what is there."""
+    with open_shop(postgres_url) as shop:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", 1000)
+        _lose_the_answer(monkeypatch, away)
+        names = [f"o-{n}" for n in range(60)]
+
+        futures = [shop.submit(actor, buy("MUG-1", name)) for name in names]
+        outcomes = {name: outcome_of(future) for name, future in zip(names, futures, strict=True)}
+
+        monkeypatch.undo()
+        orders = assert_books(shop, actor).orders()
+        assert max(orders.values()) == 1, "a batch was done twice"
+        for name, one in outcomes.items():
+            if Tally([one]).accepted:
+                assert orders[name] == 1, f"{name} was acknowledged and is not there"
+            elif isinstance(one, executor.Unavailable):
+                assert orders[name] == 0, f"{name}: told that nothing was done, and it was"
+            else:
+                raise AssertionError(f"{name}: {one!r}")
+        assert Tally([outcome_of(shop.submit(actor, buy("MUG-1", "after")))]).accepted == 1
+
+
+class SlowCommit:
+    """A network in front of the server: on demand it takes a COMMIT, hangs up, and delivers it later."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.hang_up = threading.Event()
+        self.delivered = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._sockets: list[socket.socket] = [self._listener]
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        for one in list(self._sockets):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in list(self._threads):
+            thread.join(ANSWER_SECONDS)
+        for one in self._sockets:
+            one.close()
+
+    def _start(self, work: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._port))
+                self._sockets += [client, server]
+                self._start(self._carry, server, client)
+                self._start(self._carry_commits, client, server)
+
+    def _carry(self, origin: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := origin.recv(65536):
+                target.sendall(data)
+
+    def _carry_commits(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(65536):
+                if b"COMMIT" in data and self.hang_up.is_set():
+                    self.hang_up.clear()
+                    client.shutdown(socket.SHUT_RDWR)
+                    time.sleep(1.2)
+                    server.sendall(data)
+                    time.sleep(0.3)
+                    self.delivered.set()
+                    return
+                server.sendall(data)
+            server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_commit_that_arrives_after_its_connection_is_gone_is_not_done_twice(postgres_url):
+    """The network hangs up and delivers the COMMIT later: asking once whether it went through is too early."""
+    parts = urllib.parse.urlsplit(postgres_url)
+    network = SlowCommit(parts.port or 5432)
+    through = parts._replace(netloc=f"{parts.username}@127.0.0.1:{network.port}").geturl()
+    with open_shop(postgres_url) as direct, open_shop(through) as shop:
+        actor = found(direct)
+        stock_up(direct, actor, "MUG-1", 1000)
+        assert Tally([outcome_of(shop.submit(actor, buy("MUG-1", "warm")))]).accepted == 1
+        network.hang_up.set()
+        names = [f"o-{n}" for n in range(20)]
+
+        futures = [shop.submit(actor, buy("MUG-1", name)) for name in names]
+        outcomes = [outcome_of(future) for future in futures]
+
+        assert network.delivered.wait(ANSWER_SECONDS)
+        orders = assert_books(direct, actor).orders()
+        assert max(orders.values()) == 1, "a batch was done twice"
+        for name, one in zip(names, outcomes, strict=True):
+            assert orders[name] == Tally([one]).accepted, f"{name}: {one!r}"
+    network.close()
