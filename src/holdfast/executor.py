@@ -62,6 +62,15 @@ RETRY_SECONDS = 0.02
 AWAY_SECONDS = 0.4
 """First pause before a try when the database is away; doubles each time."""
 
+UNSETTLED_TRIES_MAX = 200
+"""How often such a batch is tried at most."""
+
+PAUSE_SECONDS_MAX = 5.0
+"""Longest pause between two tries."""
+
+UNSETTLED_SECONDS = 60.0
+"""How long a batch whose commit lost its connection asks for its outcome before its callers hear that it is unknown."""
+
 log = structlog.get_logger("holdfast.executor")
 
 
@@ -264,24 +273,23 @@ class Batch:
         self.catalogs = catalogs
         self.org_id = org_id
         self.submissions = submissions
-        self.batch_id = ""
+        self.batch_id = _new_id()
+        self.unsettled: list[tuple[Submission, Outcome]] | None = None
+        self._lost_at = 0.0
 
     def run(self) -> None:
         """Try, try again, split: until every submission has its outcome."""
-        for attempt in range(TRIES_MAX):
+        reason: Exception | None = None
+        tries = 0
+        while tries < (TRIES_MAX if self.unsettled is None else UNSETTLED_TRIES_MAX):
             try:
-                outcomes = self._attempt()
+                outcomes = self._settled() or self._attempt()
             except Conflict as conflict:
-                self.session.rollback()
-                self.catalogs.forget(self.org_id)
-                metrics.RETRIES.labels("conflict").inc()
-                reason: Exception = conflict
-                time.sleep(RETRY_SECONDS * 2**attempt)
+                reason = self._give_up_try(conflict, "conflict", RETRY_SECONDS * 2**tries)
             except Away as away:
-                self.session.rollback()
-                metrics.RETRIES.labels("away").inc()
-                reason = away
-                time.sleep(AWAY_SECONDS * 2**attempt if attempt else RETRY_SECONDS)
+                reason = self._give_up_try(away, "away", AWAY_SECONDS * 2**tries if tries else RETRY_SECONDS)
+                if self.unsettled is not None and time.monotonic() - self._lost_at > UNSETTLED_SECONDS:
+                    break
             except NoOrganisation as error:
                 resolve([(submission, error) for submission in self.submissions])
                 return
@@ -293,11 +301,37 @@ class Batch:
             else:
                 resolve(outcomes)
                 return
+            tries += 1
+        assert reason is not None
         self._split(reason)
+
+    def _give_up_try(self, reason: Exception, kind: str, pause: float) -> Exception:
+        """Roll back, forget what may be stale, and wait a little before the next try."""
+        self.session.rollback()
+        self.catalogs.forget(self.org_id)
+        metrics.RETRIES.labels(kind).inc()
+        time.sleep(min(pause, PAUSE_SECONDS_MAX))
+        return reason
+
+    def _settled(self) -> list[tuple[Submission, Outcome]] | None:
+        """After a connection was lost at the commit: the outcomes, when the batch's row of events is there.
+
+        When it is not there the batch is tried again under the same id: should the lost commit arrive late after all,
+        only one of the two can insert that row.
+        """
+        if self.unsettled is None:
+            return None
+        found = self.session.fetch(
+            "SELECT id FROM event_batch WHERE org_id = :org AND id = :id", org=self.org_id, id=self.batch_id
+        )
+        return self.unsettled if found else None
 
     def _split(self, reason: Exception) -> None:
         """The batch as a whole cannot be done: halve it; a single one is told why."""
-        if isinstance(reason, Away):
+        if self.unsettled is not None:
+            unknown = Unavailable("the outcome is unknown: repeat with the same Idempotency-Key")
+            resolve([(submission, unknown) for submission in self.submissions])
+        elif isinstance(reason, Away):
             outcome: Exception = Unavailable(str(reason))
             resolve([(submission, outcome) for submission in self.submissions])
         elif len(self.submissions) == 1:
@@ -319,7 +353,7 @@ class Batch:
             try:
                 stock, answered = self._load(catalog, wants)
                 outcomes, answers = self._decide(stock, answered)
-                if self._save(stock, answers):
+                if self._save(stock, answers, outcomes):
                     return outcomes
                 wants = set()
             except _Restart as restart:
@@ -410,9 +444,8 @@ class Batch:
 
     # Save
 
-    def _save(self, stock: Stock, answers: list[Answered]) -> bool:
+    def _save(self, stock: Stock, answers: list[Answered], outcomes: list[tuple[Submission, Outcome]]) -> bool:
         """Write and commit what was decided; False when the catalog changed under a product's first entry."""
-        self.batch_id = _new_id()
         writes = writes_of(stock, self.session.dialect, self.batch_id, answers)
         if not writes:
             self.session.rollback()
@@ -423,28 +456,16 @@ class Batch:
         try:
             saved = self.session.finish(writes, expected_version=(self.org_id, version) if begins_levels else None)
         except Away:
-            if not self._did_commit():
-                raise
-            saved = True
+            if self.unsettled is None:
+                self._lost_at = time.monotonic()
+            self.unsettled = outcomes
+            raise
+        self.unsettled = None
         metrics.COMMIT_SECONDS.observe(time.monotonic() - started)
         metrics.BATCH_SIZE.observe(len(self.submissions))
         if stock.records or not saved:
             self.catalogs.forget(self.org_id)
         return saved
-
-    def _did_commit(self) -> bool:
-        """After a connection was lost at the commit: the batch's row of events says whether it went through."""
-        for attempt in range(TRIES_MAX):
-            time.sleep(AWAY_SECONDS * 2**attempt)
-            try:
-                self.session.rollback()
-                found = self.session.fetch(
-                    "SELECT 1 FROM event_batch WHERE org_id = :org AND id = :id", org=self.org_id, id=self.batch_id
-                )
-                return bool(found)
-            except Away:
-                continue
-        return False
 
 
 def _repeat(submission: Submission, first: Answered) -> Reply:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import subprocess
-import sys
+import tempfile
 import threading
 import time
 
@@ -19,13 +18,13 @@ from holdfast.db.engine import Database
 from tests.faults.clients import Clients
 from tests.races.stand import (
     ANSWER_SECONDS,
-    CHECKOUT,
     Tally,
     assert_books,
     buy,
     found,
     open_shop,
     outcome_of,
+    python,
     rush,
     stock_up,
 )
@@ -52,17 +51,12 @@ def small_disk(tmp_path):
 
 def _fill_up(url: str, actor, how: str, place: str) -> dict:
     order = {"url": url, "org_id": actor.org_id, "how": how, "place": place}
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.faults.filling", json.dumps(order)],
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{CHECKOUT / 'src'}"},
-        capture_output=True,
-        text=True,
-        timeout=ANSWER_SECONDS * 2,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    return json.loads(result.stdout.splitlines()[-1])
+    with tempfile.TemporaryFile("w+") as errors, python("tests.faults.filling", order, errors) as process:
+        said, _ = process.communicate(timeout=ANSWER_SECONDS * 2)
+        errors.seek(0)
+        assert process.returncode == 0, errors.read()[-3000:]
+    told: dict = json.loads(said.splitlines()[-1])
+    return told
 
 
 def _assert_filled(url: str, actor, told: dict) -> None:

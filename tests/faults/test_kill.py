@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
 from typing import Any
@@ -14,12 +11,12 @@ from typing import Any
 from holdfast.core.reservation import Consume
 from tests.races.stand import (
     ANSWER_SECONDS,
-    CHECKOUT,
     Tally,
     assert_books,
     buy,
     found,
     open_shop,
+    python,
     rush,
     stock_up,
 )
@@ -35,15 +32,8 @@ class Seller:
     def __init__(self, url: str, actor: Any, prefix: str, count: int = 1_000_000, **more: Any) -> None:
         order = {"url": url, "org_id": actor.org_id, "sku": "MUG-1", "prefix": prefix, "count": count, **more}
         self.prefix = prefix
-        self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.crashing", json.dumps(order)],
-            cwd=CHECKOUT,
-            env={**os.environ, "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{CHECKOUT / 'src'}"},
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-        )
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `heard`
+        self.process = python("tests.faults.crashing", order, self.errors)
 
     def heard(self, seconds: float | None) -> list[dict[str, Any]]:
         """Let it sell for so long (None: until it kills itself), kill it, and read what it acknowledged."""
@@ -62,6 +52,8 @@ class Seller:
         lines += self.process.stdout.readlines()
         self.process.wait(ANSWER_SECONDS)
         self.process.stdout.close()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
         assert self.process.returncode == -9, f"it ended by itself: {self.process.returncode} {self._errors()}"
         self.errors.close()
         return [json.loads(line) for line in lines if line.endswith("\n")]

@@ -423,10 +423,8 @@ class Naive:
     def find_place(self, caller: Caller, code: str) -> Place:
         if code not in self.places:
             raise No("LOCATION_NOT_FOUND")
-        place = self.places[code]
-        if caller.stores and place.store not in caller.stores:
-            raise No("FORBIDDEN")
-        return place
+        self.may_act(caller, code)
+        return self.places[code]
 
     def find_lot(self, n: int, sku: str | None = None) -> Lot:
         if not 0 <= n < len(self.lots) or (sku is not None and self.lots[n].sku != sku):
@@ -434,7 +432,7 @@ class Naive:
         return self.lots[n]
 
     def may_act(self, caller: Caller, place: str) -> None:
-        if caller.stores and self.places[place].store not in caller.stores:
+        if place in self.places and caller.stores and self.places[place].store not in caller.stores:
             raise No("FORBIDDEN")
 
     def find_hold(self, caller: Caller, n: int) -> Hold:
@@ -473,6 +471,8 @@ class Naive:
         priority: int = 100,
         override: bool = False,
     ) -> Hold:
+        if place is not None:
+            self.may_act(caller, place)
         product = self.find_product(sku)
         if place is not None:
             self.find_place(caller, place)
@@ -602,6 +602,7 @@ class Naive:
     def reserve_at_level(
         self, caller: Caller, sku: str, place: str, units: int | None, order: str | None, source: str
     ) -> Hold | None:
+        self.may_act(caller, place)
         product = self.find_product(sku)
         self.find_place(caller, place)
         if product.unlimited:
@@ -612,6 +613,7 @@ class Naive:
     def meant(
         self, caller: Caller, sku: str, place: str, units: int | None, order: str | None, source: str | None
     ) -> tuple[int, list[Hold]] | None:
+        self.may_act(caller, place)
         product = self.find_product(sku)
         self.find_place(caller, place)
         units = self.positive(units)
@@ -765,6 +767,7 @@ class Naive:
 
     def subject(self, caller: Caller, sku: str, place: str) -> Product:
         """What a fact is about; the road changes by transfers only."""
+        self.may_act(caller, place)
         product = self.find_product(sku)
         if self.find_place(caller, place).kind == "transit":
             raise No("INVALID_REQUEST")

@@ -14,7 +14,7 @@ from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.catalog import Add, Change
 from holdfast.core.decide import Together
-from holdfast.core.receiving import Receive, ReceiptLine
+from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.executor import Reply
 from tests.races.stand import Outcome, Tally, buy, rush

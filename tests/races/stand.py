@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import sqlalchemy as sa
 import uuid_utils
@@ -34,7 +34,7 @@ from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.catalog import Add
 from holdfast.core.product import Settings
-from holdfast.core.receiving import Receive, ReceiptLine
+from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from holdfast.db import schema
@@ -176,21 +176,26 @@ def _accepted(one: Outcome) -> bool:
 # Other processes -------------------------------------------------------------------------------------------------
 
 
+def python(module: str, order: dict[str, Any], errors: IO[str]) -> subprocess.Popen[str]:
+    """A process that runs a module of the tests with an order as JSON; its pipes are text."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, json.dumps(order)],
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{CHECKOUT / 'src'}"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,  # a file, so that a process that logs much never waits for us
+        text=True,
+    )
+
+
 class Process:
     """Another process with a Holdfast of its own on the same database, doing one job of `tests/races/process.py`."""
 
     def __init__(self, url: str, actor: Actor, job: str, **arguments: Any) -> None:
         order = {"url": url, "org_id": actor.org_id, "job": job, "arguments": arguments}
-        self._errors = tempfile.TemporaryFile("w+")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.races.process", json.dumps(order)],
-            cwd=CHECKOUT,
-            env={**os.environ, "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{CHECKOUT / 'src'}"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-        )
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `end`
+        self._process = python("tests.races.process", order, self._errors)
 
     def wait_until_ready(self) -> None:
         """Wait until it is open for business."""

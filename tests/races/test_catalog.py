@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.core.catalog import Add, Change, Remove
 from holdfast.core.counting import SetStock
-from holdfast.core.receiving import Receive, ReceiptLine
+from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.db import session
 from tests.races.stand import (

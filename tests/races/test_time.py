@@ -7,8 +7,20 @@ from collections import Counter
 
 from holdfast.core.decide import Sweep
 from holdfast.core.reservation import Amend, Consume
-from tests.races.stand import ANSWER_SECONDS, Tally, assert_books, at_once, buy, do, found, open_shop, refused
-from tests.races.stand import outcome_of, rush, stock_up
+from tests.races.stand import (
+    ANSWER_SECONDS,
+    Tally,
+    assert_books,
+    at_once,
+    buy,
+    do,
+    found,
+    open_shop,
+    outcome_of,
+    refused,
+    rush,
+    stock_up,
+)
 
 SECOND = 1_000_000
 

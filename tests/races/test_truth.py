@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.recall import Quarantine, Readmit
-from holdfast.core.receiving import Receive, ReceiptLine
+from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Consume, Release
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine

@@ -22,6 +22,7 @@ from urllib.parse import unquote
 import msgspec
 import structlog
 import uuid_utils
+from starlette.routing import Match
 
 from holdfast.access import Actor, Permission
 from holdfast.app import Forbidden, Holdfast
@@ -155,10 +156,12 @@ class Application:
                     await answer.send(public.status, public.body, public.media_type, public.headers)
             elif self.pages is not None:
                 name = "page"
+                if b"text/html" not in headers.get(b"accept", b"") and not _is_a_page(self.pages, scope):
+                    raise nothing_here()
                 scope["request_id"] = request_id
                 await self.pages(scope, receive, answer.pass_on)
             else:
-                raise Problem("NOT_FOUND", "There is nothing at this address.")
+                raise nothing_here()
         except ClientGone:
             answer.status = 499
         except Exception as error:  # noqa: BLE001 - the last resort: every failure becomes an answer, and a log line
@@ -177,7 +180,7 @@ class Application:
                     break
             else:
                 if path.startswith(_MACHINES):
-                    raise Problem("NOT_FOUND", "There is nothing at this address.")
+                    raise nothing_here()
                 return None, args
         endpoint = methods.get("GET" if method == "HEAD" else method)
         if endpoint is None:
@@ -238,6 +241,8 @@ class Application:
         try:
             planned: Command | Planned = route.plan(call) if not route.looks_up else await self.read(route.plan, call)
         except Problem as problem:
+            if problem.status == 400 and problem.code != "INVALID_REQUEST" and route.missing is not None:
+                await self.read(route.missing, call)
             # What the call names may be gone because this very call was answered before.
             if call.key is None or problem.status != 404:
                 raise
@@ -350,6 +355,16 @@ class Answer:
             await self._send(message)
         except OSError:
             raise ClientGone from None
+
+
+def nothing_here() -> Problem:
+    """The address is unknown."""
+    return Problem("NOT_FOUND", "There is nothing at this address.")
+
+
+def _is_a_page(pages: Any, scope: Scope) -> bool:
+    """Is the address one of a page or a static file?"""
+    return any(route.matches(scope)[0] is not Match.NONE for route in pages.routes)
 
 
 def _problem(error: Exception) -> Problem | None:

@@ -24,7 +24,7 @@ from holdfast.core.rejection import Code
 from holdfast.db import directory
 from holdfast.db.queries.records import location_fields, store_fields
 from holdfast.web.api.receiving import Gtin
-from holdfast.web.api.records import amount, folded_code, given, settings_of, test_store, timezone, units
+from holdfast.web.api.records import amount, folded_code, given, require_store, settings_of, timezone, units
 from holdfast.web.api.shapes import LocationDocument, ProductDocument, StoreDocument
 from holdfast.web.body import Code as CodeText
 from holdfast.web.body import Quantity, Text, instant
@@ -262,7 +262,7 @@ def _location_inside(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
     if inside.get("store_id") is not None:
         name = inside["store_id"]
         store = found(call.shop.reports.store(call.actor.org_id, name), Code.STORE_NOT_FOUND, "Store", name)
-        test_store(call, store["id"])
+        require_store(call, store["id"])
         inside["store_id"] = store["id"]
     if "reorder_points" in inside:
         inside["reorder_points"] = {reference(name): value for name, value in inside["reorder_points"].items()}
@@ -300,7 +300,7 @@ def _location(call: Call) -> dict[str, Any]:
 def plan_change_location(call: Call) -> Planned:
     """Change a location."""
     old = _location(call)
-    test_store(call, old["store_id"])
+    require_store(call, old["store_id"])
     fields = _location_inside(call, given(call.body))
     render = _render_location(call, old["id"], set(fields.get("reorder_points", ())))
     return Planned(Change("location", old["id"], fields), render)
@@ -309,7 +309,7 @@ def plan_change_location(call: Call) -> Planned:
 def plan_remove_location(call: Call) -> Command:
     """Remove a location; one that holds stock or promises stays."""
     old = _location(call)
-    test_store(call, old["store_id"])
+    require_store(call, old["store_id"])
     return Remove("location", old["id"])
 
 

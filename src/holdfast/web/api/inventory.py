@@ -131,17 +131,17 @@ def plan_adjust(call: Call) -> Command:
 
 def plan_admin_set(call: Call) -> Command:
     """The same in a named store."""
-    _test_store(call)
+    _require_store(call)
     return plan_set(call)
 
 
 def plan_admin_adjust(call: Call) -> Command:
     """The same in a named store."""
-    _test_store(call)
+    _require_store(call)
     return plan_adjust(call)
 
 
-def _test_store(call: Call) -> None:
+def _require_store(call: Call) -> None:
     """The location must be of the store that the body names, and the caller may act there."""
     org_id, body = call.actor.org_id, call.body
     store = found(call.shop.reports.store(org_id, body.store_id), Code.STORE_NOT_FOUND, "Store", body.store_id)

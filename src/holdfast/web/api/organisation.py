@@ -30,7 +30,7 @@ from holdfast.organisation import (
     new_key,
     password_hash,
 )
-from holdfast.web.api.records import amount, given, settings_of, store_ids, test_grant, timezone
+from holdfast.web.api.records import amount, given, require_grant, settings_of, store_ids, timezone
 from holdfast.web.api.shapes import KeyDocument, NewKeyDocument, SettingsDocument, UserDocument
 from holdfast.web.auth import hash_pin
 from holdfast.web.body import Text
@@ -165,7 +165,7 @@ def plan_add_user(call: Call) -> Planned:
     """Make a user."""
     body: UserBody = call.body
     stores = store_ids(call, body.stores)
-    test_grant(call, body.role, stores)
+    require_grant(call, body.role, stores)
     fields = {
         "email": _email(body.email),
         "password_hash": password_hash(body.password),
@@ -179,7 +179,7 @@ def plan_add_user(call: Call) -> Planned:
 def plan_change_user(call: Call) -> Planned:
     """Change a user."""
     old = _user(call)
-    test_grant(call, old["role"], tuple(old["stores"]))
+    require_grant(call, old["role"], tuple(old["stores"]))
     fields = given(call.body)
     if "email" in fields:
         fields["email"] = _email(fields["email"])
@@ -195,14 +195,14 @@ def plan_change_user(call: Call) -> Planned:
 def plan_remove_user(call: Call) -> Command:
     """Remove a user: they are signed out everywhere within a second."""
     old = _user(call)
-    test_grant(call, old["role"], tuple(old["stores"]))
+    require_grant(call, old["role"], tuple(old["stores"]))
     return Remove("app_user", old["id"])
 
 
 def _change_rights(call: Call, old: dict[str, Any], fields: dict[str, Any]) -> None:
     if "stores" in fields:
         fields["stores"] = store_ids(call, fields["stores"])
-    test_grant(call, fields.get("role", old["role"]), tuple(fields.get("stores", old["stores"])))
+    require_grant(call, fields.get("role", old["role"]), tuple(fields.get("stores", old["stores"])))
 
 
 def list_users(call: Call) -> Any:
@@ -234,7 +234,7 @@ def plan_add_key(call: Call) -> Planned:
     """Make an API key. What is kept for an Idempotency-Key does not hold it: a replay shows it as null."""
     body: KeyBody = call.body
     stores = store_ids(call, body.stores)
-    test_grant(call, body.role, stores)
+    require_grant(call, body.role, stores)
     made = new_key(Role(body.role), stores, name=body.name or body.role)
 
     def render(key: ApiKey) -> bytes:
@@ -249,7 +249,7 @@ def plan_add_key(call: Call) -> Planned:
 def plan_change_key(call: Call) -> Planned:
     """Change an API key."""
     old = _key(call)
-    test_grant(call, old["role"], tuple(old["stores"]))
+    require_grant(call, old["role"], tuple(old["stores"]))
     fields = given(call.body)
     _change_rights(call, old, fields)
     return Planned(Change("api_key", old["id"], fields), _render_key)
@@ -258,7 +258,7 @@ def plan_change_key(call: Call) -> Planned:
 def plan_remove_key(call: Call) -> Command:
     """Revoke an API key: it is dead everywhere within a second."""
     old = _key(call)
-    test_grant(call, old["role"], tuple(old["stores"]))
+    require_grant(call, old["role"], tuple(old["stores"]))
     return Remove("api_key", old["id"])
 
 

@@ -16,6 +16,7 @@ from holdfast.core.decide import Command
 from holdfast.core.recall import LotsDocument, Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptDocument, ReceiptLine, Receive
 from holdfast.core.rejection import Code
+from holdfast.web.api.reservations import require_location, require_product
 from holdfast.web.api.shapes import LotRow, OrderLot, Trace
 from holdfast.web.body import Quantity, Text, expiry
 from holdfast.web.problems import Problem, invalid
@@ -84,6 +85,14 @@ def plan_receive(call: Call) -> Command:
             )
         )
     return Receive(body.location, tuple(lines), body.kind, body.reference, body.supplier)
+
+
+def require_names(call: Call) -> None:
+    """Raise the 404 of the location or product that a receipt names and that does not exist."""
+    body: ReceiptBody = call.body
+    require_location(call, body.location)
+    for name in sorted({line.product_id for line in body.lines}):
+        require_product(call, name)
 
 
 def _lot_id(call: Call) -> str:
@@ -173,6 +182,7 @@ ROUTES = (
         tag="Receiving",
         permission=Permission.STOCK,
         plan=plan_receive,
+        missing=require_names,
         body=ReceiptBody,
         answer=ReceiptDocument,
         status=201,

@@ -95,13 +95,13 @@ def store_ids(call: Call, names: list[str] | None) -> tuple[str, ...]:
     return tuple(ids)
 
 
-def test_grant(call: Call, role: str, stores: tuple[str, ...]) -> None:
+def require_grant(call: Call, role: str, stores: tuple[str, ...]) -> None:
     """Nobody may make, change or remove a user or key above their own role or beyond their own stores."""
     if not call.actor.may_grant(Role(role), stores):
         raise Problem("FORBIDDEN", "You may not give more than you have: not a higher role, not other stores.")
 
 
-def test_store(call: Call, store_id: str) -> None:
+def require_store(call: Call, store_id: str) -> None:
     """Who is limited to stores may not touch the records of another."""
     if call.stores is not None and store_id not in call.stores:
         raise Problem("FORBIDDEN", "You may not act in that store.")

@@ -291,6 +291,28 @@ def _fallen(refused: dict[int, Problem]) -> Problem:
     return Problem(first.code, first.detail, numbers={**first.numbers, "lines": lines})
 
 
+def require_names(call: Call) -> None:
+    """Raise the 404 of the product or location that a reservation names and that does not exist."""
+    body: ReserveBody = call.body
+    require_product(call, body.product_id)
+    if body.location is not None:
+        require_location(call, body.location)
+
+
+def require_product(call: Call, name: str) -> None:
+    """Raise the 404 of a product that does not exist."""
+    product = call.shop.reports.product_by_code(call.actor.org_id, sku=name) or call.shop.reports.product(
+        call.actor.org_id, reference(name)
+    )
+    found(product, Code.PRODUCT_NOT_FOUND, "Product", name)
+
+
+def require_location(call: Call, name: str) -> None:
+    """Raise the 404 of a location that does not exist."""
+    place = call.shop.reports.location(call.actor.org_id, name)
+    found(place, Code.LOCATION_NOT_FOUND, "Location", name)
+
+
 # Reads ---------------------------------------------------------------------------------------------------------------
 
 
@@ -340,6 +362,7 @@ ROUTES = (
         tag=TAG,
         permission=Permission.RESERVE,
         plan=plan_reserve,
+        missing=require_names,
         body=ReserveBody,
         answer=ReservationDocument,
         status=201,
@@ -403,6 +426,7 @@ ROUTES = (
         tag=TAG,
         permission=Permission.RESERVE,
         plan=plan_amend,
+        missing=read_reservation,
         body=AmendBody,
         answer=ReservationDocument,
         codes=(

@@ -9,16 +9,20 @@ anything from another host, by a Content-Security-Policy on every answer.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Route
 
-from holdfast.web.auth import Remembered
+from holdfast.settings import Config
+from holdfast.web.auth import SESSION_SECONDS, Remembered
 from holdfast.web.pages import inventory, sign_in, traffic
 from holdfast.web.pages.failure import not_found_page
 from holdfast.web.pages.frame import FIGURES, StaticFolder
+
+if TYPE_CHECKING:
+    from holdfast.web.application import Application
 
 routes: list[BaseRoute] = [
     Route("/", sign_in.start, methods=["GET"]),
@@ -34,12 +38,13 @@ routes: list[BaseRoute] = [
 """Every page, in the order in which they are tried."""
 
 
-def create_pages(application: Any, config: Any = None) -> Starlette:
-    """The pages over an application (its `shop` and `auth`); `config` has `secure_cookies`."""
+def create_pages(application: Application, config: Config | None = None) -> Starlette:
+    """The pages over an application; without `config`, cookies as the settings have them by default."""
     pages = Starlette(routes=routes, exception_handlers={HTTPException: not_found_page})
     pages.router.redirect_slashes = False
     pages.state.application = application
-    pages.state.secure_cookies = bool(getattr(config, "secure_cookies", False))
+    pages.state.secure_cookies = config is not None and config.secure_cookies
+    pages.state.session_seconds = SESSION_SECONDS if config is None else round(config.session_hours * 3600)
     reports = application.shop.reports
     # Many people look at the same figures while something sells: they are computed at most twice a second.
     setattr(

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from holdfast.db.directory import is_away
 from holdfast.executor import Overloaded, Unavailable
 from holdfast.reports import BadCursor
 from holdfast.web.pages.frame import HEADERS, Visitor, render, visitor_of
@@ -80,6 +81,8 @@ def page_of_error(request: Request, error: Exception) -> Response:
             response = failure_page(request, error.status, text=error.detail)
             response.headers.update(error.headers)
             return response
+    if is_away(error):
+        return failure_page(request, 503)
     reference = str(request.scope.get("request_id") or uuid_utils.uuid7())
     log.error("page failed", request_id=reference, path=request.url.path, exc_info=error)
     return failure_page(request, 500, reference=reference)

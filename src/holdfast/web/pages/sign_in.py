@@ -46,7 +46,8 @@ async def enter(request: Request) -> Response:
         return response
     if token is None:
         return _form(request, going, email=email, problem=_WRONG, status=401)
-    cookie = session_cookie(token, secure=request.app.state.secure_cookies)
+    state = request.app.state
+    cookie = session_cookie(token, secure=state.secure_cookies, seconds=state.session_seconds)
     return RedirectResponse(going, 303, {**HEADERS, "Set-Cookie": cookie})
 
 
