@@ -33,7 +33,7 @@ from holdfast.core.stock import Caller, Catalog, Missing, Stock, Want
 from holdfast.db.engine import Database
 from holdfast.db.load import Catalogs, NoOrganisation, begin, load_more, load_products
 from holdfast.db.save import Answered, writes_of
-from holdfast.db.session import Away, Conflict, Session, open_session
+from holdfast.db.session import Away, Conflict, Full, Lost, Session, open_session
 
 BATCH_MAX = 512
 """Most commands (a group counts its members) of one transaction."""
@@ -288,6 +288,8 @@ class Batch:
                 reason = self._give_up_try(conflict, "conflict", RETRY_SECONDS * 2**tries)
             except Away as away:
                 reason = self._give_up_try(away, "away", AWAY_SECONDS * 2**tries if tries else RETRY_SECONDS)
+                if isinstance(away, Full) and self.unsettled is None:
+                    break
                 if self.unsettled is not None and time.monotonic() - self._lost_at > UNSETTLED_SECONDS:
                     break
             except NoOrganisation as error:
@@ -455,7 +457,7 @@ class Batch:
         started = time.monotonic()
         try:
             saved = self.session.finish(writes, expected_version=(self.org_id, version) if begins_levels else None)
-        except Away:
+        except Lost:
             if self.unsettled is None:
                 self._lost_at = time.monotonic()
             self.unsettled = outcomes

@@ -366,11 +366,14 @@ class Naive:
         self.come(lot, place, units, self.worth(sku, units, self.lots[lot].cost))
 
     def make_equal(self, sku: str, place: str, lot: int | None, units: int, cost: int | None = None) -> None:
+        """A fact. Of a recalled lot nothing stays on the shelf, whoever found it there."""
         present = self.on_hand(sku, place) if lot is None else self.pile(lot, place).units
         if units < present:
             self.lack(sku, place, present - units, lot)
         elif units > present:
             self.surplus(sku, place, units - present, lot, cost)
+        if lot is not None and units and self.lots[lot].status != "active" and self.places[place].sellable:
+            self.set_aside(sku, place, [lot])
         self.serve(sku, place)
 
     def quarantine_of(self, place: str) -> str:
@@ -878,8 +881,8 @@ class Naive:
             result = -1 if line.counted is None else line.counted + present - line.before
             if result < 0:
                 refused = True
-            else:
-                self.make_equal(line.sku, sheet.place, line.lot, result)
+                continue
+            self.make_equal(line.sku, sheet.place, line.lot, result)
         if refused:
             raise No("INVALID_STATE")
 

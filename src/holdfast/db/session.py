@@ -41,6 +41,14 @@ class Away(Exception):
     """The database does not answer, shuts down, or cannot write."""
 
 
+class Full(Away):
+    """The database answers but cannot write (a full disk, a read-only file): trying again at once is of no use."""
+
+
+class Lost(Away):
+    """The connection ended before the answer to a commit came: it may have gone through, or may yet."""
+
+
 class Loaded(NamedTuple):
     """What `begin` read: raw rows, the organisation's catalog version, the database's clock (microseconds)."""
 
@@ -128,7 +136,7 @@ class PostgresSession:
         else False, and the transaction is rolled back.
         """
         connection = self.connection
-        with _translated():
+        with _translated(lost=True):
             if expected_version is not None:
                 for write in writes:
                     connection.execute(_percent(write.sql), write.parameters)
@@ -209,7 +217,13 @@ class SqliteSession:
                     self.connection.execute(write.sql, write.parameters)
                 else:
                     self.connection.executemany(write.sql, write.parameters)
-            self.connection.execute("COMMIT")
+        try:
+            with _translated():
+                self.connection.execute("COMMIT")
+        except Away as away:
+            if self.connection.in_transaction:
+                raise
+            raise Lost(str(away)) from away
         return True
 
     def rollback(self) -> None:
@@ -314,12 +328,16 @@ def _text_array(texts: Sequence[str]) -> str:
 
 
 _TRY_AGAIN = ("40001", "40P01", "23505", "55P03", "25P02")
+_FULL = ("53100", "25006")
 _AWAY = ("08", "53", "57", "58", "25006")
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what the drivers raise into Conflict or Away where it is one of them."""
+def _translated(*, lost: bool = False) -> Iterator[None]:
+    """Turn what the drivers raise into Conflict or Away where it is one of them.
+
+    With `lost`, a connection that ended without an answer from the server is Lost.
+    """
     try:
         yield
     except psycopg.Error as error:
@@ -328,8 +346,12 @@ def _translated() -> Iterator[None]:
             raise Conflict(str(error)) from error
         if state is None and not isinstance(error, psycopg.OperationalError):
             raise
+        if state in _FULL:
+            raise Full(str(error)) from error
         if state is None or state.startswith(_AWAY):
-            raise Away(str(error)) from error
+            ended = state is None or state.startswith(("08", "57P"))
+            raise (Lost if lost and ended else Away)(str(error)) from error
         raise
     except sqlite3.OperationalError as error:
-        raise Away(str(error)) from error
+        full = any(word in str(error) for word in ("full", "readonly"))
+        raise (Full if full else Away)(str(error)) from error
