@@ -245,7 +245,7 @@ class Shop:
     def _receive(self, level: Level, units: int) -> None:
         lot_id, receipt_id = self.ids.at(self.at), self.ids.at(self.at)
         number = len(self.lots)
-        expires = self.at + 90 * DAY if number % 40 == 0 else None
+        expires = self.at + 90 * DAY if number % 40 == 0 and self.random.random() < self._freshness() else None
         lot = Lot(
             lot_id, level.product_id, f"L{number}" if number % 2 else None, 5_000_000, expires, None, self.at,
             "Acme", None, "purchase", "active",
@@ -271,6 +271,10 @@ class Shop:
                 self.active[level.id][index] = replace(
                     hold, backordered=0, allocations=tuple(held.items()), updated_at=self.at
                 )
+
+    def _freshness(self) -> float:
+        """How likely a lot with an expiry is still to be found: a sweeper would have set most expired ones aside."""
+        return 1.0 if self.at + 90 * DAY > self.now else 0.02
 
     def _reserve(self, level: Level) -> None:
         units = self.random.randint(1, 3)

@@ -33,7 +33,7 @@ from holdfast.core.stock import Caller, Catalog, Missing, Stock, Want
 from holdfast.db.engine import Database
 from holdfast.db.load import Catalogs, NoOrganisation, begin, load_more, load_products
 from holdfast.db.save import Answered, writes_of
-from holdfast.db.session import Away, Conflict, Full, Lost, Session, open_session
+from holdfast.db.session import Away, Conflict, Full, Lost, Session, Unchanged, open_session
 
 BATCH_MAX = 512
 """Most commands (a group counts its members) of one transaction."""
@@ -361,7 +361,7 @@ class Batch:
             except _Restart as restart:
                 self.session.rollback()
                 wants |= restart.wants
-        raise RuntimeError(f"a batch asked for ever more: {sorted(wants)[:5]}")
+        raise Conflict("the catalog changed faster than the batch could be decided")
 
     # Load
 
@@ -452,11 +452,9 @@ class Batch:
         if not writes:
             self.session.rollback()
             return True
-        version = stock.settings.catalog_version
-        begins_levels = any(level.id in stock.fresh for level in stock.levels.values())
         started = time.monotonic()
         try:
-            saved = self.session.finish(writes, expected_version=(self.org_id, version) if begins_levels else None)
+            saved = self.session.finish(writes, unchanged=_seen_of_new_levels(stock))
         except Lost:
             if self.unsettled is None:
                 self._lost_at = time.monotonic()
@@ -468,6 +466,21 @@ class Batch:
         if stock.records or not saved:
             self.catalogs.forget(self.org_id)
         return saved
+
+
+def _seen_of_new_levels(stock: Stock) -> Unchanged | None:
+    """What the batch relied on for the levels that it begins, apart from records that it wrote itself."""
+    new = [level for level in stock.levels.values() if level.id in stock.fresh]
+    if not new:
+        return None
+    written = {key for _, key in stock.records}
+    products = {level.product_id: stock.product_of(level).updated_at for level in new}
+    places = {level.location_id: stock.catalog.locations[level.location_id].updated_at for level in new}
+    return Unchanged(
+        stock.org_id,
+        {key: at for key, at in products.items() if key not in written},
+        {key: at for key, at in places.items() if key not in written},
+    )
 
 
 def _repeat(submission: Submission, first: Answered) -> Reply:

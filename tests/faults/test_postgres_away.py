@@ -109,8 +109,8 @@ def _lose_the_answer(monkeypatch, away: int) -> None:
         left -= 1
         return True
 
-    def finish(self, writes, *, expected_version):
-        saved = real_finish(self, writes, expected_version=expected_version)
+    def finish(self, writes, *, unchanged=None):
+        saved = real_finish(self, writes, unchanged=unchanged)
         if not lost.is_set():
             lost.set()
             self.connection.close()

@@ -505,6 +505,11 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         sku, units, place = data.draw(SKUS), data.draw(UNITS), data.draw(CODES)
         order = data.draw(st.sampled_from((None, None, "1", "2")))
         kind = data.draw(st.integers(0, 2))
+        known = [hold for hold in self.naive.holds if hold.open and hold.target[0] in ("adhoc", "order")]
+        if kind and known and data.draw(st.integers(0, 3)):
+            hold = data.draw(st.sampled_from(known))
+            sku, place, order = hold.sku, hold.place, hold.target[1]
+            units = data.draw(st.one_of(st.just(hold.open), UNITS))
         if kind == 0:
             source = data.draw(st.sampled_from(("manual", "shopify")))
             command: Any = ReserveAtLevel(sku, place, self.number(sku, units), order, source)
@@ -532,6 +537,9 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         actor = self.actor(data)
         caller = self.actors[actor][1]
         order, source = data.draw(st.sampled_from("123456")), data.draw(st.sampled_from(("manual", "shopify")))
+        known = [hold.target for hold in self.naive.holds if hold.target[0] == "order"]
+        if known and data.draw(st.integers(0, 3)):
+            _, order, source = data.draw(st.sampled_from(known))
         lines = data.draw(st.one_of(st.just([]), st.lists(st.tuples(SKUS, UNITS), min_size=1, max_size=2)))
         named = tuple(OrderLine(sku, self.number(sku, units)) for sku, units in lines)
         self.both(

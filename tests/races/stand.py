@@ -42,7 +42,7 @@ from holdfast.db.engine import Database
 from holdfast.db.rows import record_row
 from holdfast.executor import Reply
 
-ANSWER_SECONDS = 60
+ANSWER_SECONDS = 30
 """How long a test waits for an answer before it says that there is none."""
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -175,11 +175,11 @@ def test_a_catalog_change_that_looked_before_the_first_entry_was_committed(postg
         looked, go_on = threading.Event(), threading.Event()
         real = session.PostgresSession.finish
 
-        def finish(self, writes, *, expected_version):
+        def finish(self, writes, *, unchanged=None):
             if any("catalog_version + 1" in write.sql for write in writes):
                 looked.set()
                 go_on.wait(2)
-            return real(self, writes, expected_version=expected_version)
+            return real(self, writes, unchanged=unchanged)
 
         monkeypatch.setattr(session.PostgresSession, "finish", finish)
         change = office.submit(actor, command)

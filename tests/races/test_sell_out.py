@@ -23,7 +23,7 @@ from tests.races.stand import (
 )
 
 
-@pytest.mark.parametrize("batch_max", [None, 7], ids=["batches", "small batches"])
+@pytest.mark.parametrize("batch_max", [512, 7], ids=["batches", "small batches"])
 def test_a_hundred_units_and_four_hundred_buyers_sell_exactly_a_hundred(database_url, batch_max):
     """The plainest race: one product, one unit each."""
     with open_shop(database_url, batch_max=batch_max) as shop:

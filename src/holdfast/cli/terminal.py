@@ -88,7 +88,7 @@ def open_shop(org: str) -> Iterator[tuple[Holdfast, OrganisationRow]]:
     config = load()
     with ready_database(config) as database:
         organisation = organisation_of(database, org)
-    with Holdfast.open(config.database_url, batch_max=config.batch_max, queue_max=config.queue_max) as shop:
+    with Holdfast.open(config.database_url) as shop:
         yield shop, organisation
 
 

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
-from holdfast.cli.terminal import Misuse, say
+from holdfast.app import Holdfast
+from holdfast.cli.accounts import AsJson
+from holdfast.cli.terminal import Misuse, ready_database, say, say_json, tell
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
+from holdfast.organisation import organisation_of
 from holdfast.settings import load
+
+MISMATCHES_PRINTED = 1000
+"""Most mismatches that are printed for people; JSON has all of them."""
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("migrate")(migrate_database)
+    app.command("check")(check_database)
+    app.command("sweep")(sweep_database)
     app.command("bench", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)
 
 
@@ -30,10 +39,53 @@ def migrate_database() -> None:
     say("The database is current." if ran else "The database was current already.")
 
 
+def check_database(
+    org: Annotated[
+        str | None, typer.Option("--org", metavar="ORG", help="Only this organisation: its id or name.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute everything from the ledger and name what differs; exit code 1 when anything does."""
+    with ready_database() as database:
+        org_id = None if org is None else organisation_of(database, org).id
+        found = _part("holdfast.check").check(database, org_id)
+    mismatches = [msgspec.to_builtins(mismatch) for mismatch in found.mismatches]
+    if as_json:
+        say_json({"ok": found.ok, "checked": msgspec.to_builtins(found.checked), "mismatches": mismatches})
+    else:
+        for mismatch in mismatches[:MISMATCHES_PRINTED]:
+            say(", ".join(f"{name} {value}" for name, value in mismatch.items() if value is not None))
+        if len(mismatches) > MISMATCHES_PRINTED:
+            tell(f"... and {len(mismatches) - MISMATCHES_PRINTED} more; --json has them all.")
+        say("Everything is as the ledger says." if found.ok else f"{len(mismatches)} mismatches.")
+        tell(f"Checked: {_counted(msgspec.to_builtins(found.checked))}.")
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def sweep_database() -> None:
+    """Release expired holds and set expired lots aside, now instead of within seconds (a running server does it)."""
+    config = load()
+    with ready_database(config):
+        pass
+    with Holdfast.open(config.database_url) as shop:
+        settled = shop.sweep()
+    say(f"{settled} level{'' if settled == 1 else 's'} settled.")
+
+
 def bench(context: typer.Context) -> None:
     """Measure how many holds a second this machine makes."""
-    if importlib.util.find_spec("holdfast.bench") is None:
-        raise Misuse("This version of Holdfast has no benchmark.")
-    code = importlib.import_module("holdfast.bench").main(context.args)
-    sys.stdout.flush()
-    raise typer.Exit(code or 0)
+    raise typer.Exit(_part("holdfast.bench").main(context.args) or 0)
+
+
+def _part(name: str) -> Any:
+    """A module that not every installation has."""
+    if importlib.util.find_spec(name) is None:
+        raise Misuse(f"This installation has no {name}.")
+    return importlib.import_module(name)
+
+
+def _counted(checked: Any) -> str:
+    if isinstance(checked, dict):
+        return ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in checked.items())
+    return str(checked)

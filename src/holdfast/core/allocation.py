@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from holdfast.core.product import Product
 from holdfast.core.rejection import Code, Rejected, not_found
-from holdfast.core.stock import Level, Lot, LotStock, Stock
+from holdfast.core.stock import Level, Lot, LotStock, Reservation, Stock
 
 Backing = list[tuple[LotStock, int]]
 
@@ -22,6 +22,16 @@ def removal_order(stock: Stock, level: Level, product: Product) -> list[LotStock
     if product.track_expiry and len(lots) > 1:
         lots.sort(key=lambda at: _NEVER if at.sellable_until is None else at.sellable_until)
     return lots
+
+
+def held_in_order(stock: Stock, level: Level, product: Product, hold: Reservation) -> list[tuple[LotStock, int]]:
+    """The lots that back a hold and the units of each, in the order in which units are taken."""
+    here = stock.lots_at[level.id]
+    if len(hold.allocations) == 1:
+        lot_id, units = hold.allocations[0]
+        return [(here[lot_id], units)]
+    held = dict(hold.allocations)
+    return [(at, held[at.lot_id]) for at in removal_order(stock, level, product) if at.lot_id in held]
 
 
 def back(stock: Stock, level: Level, product: Product, units: int, lot_id: str | None = None) -> Backing:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.allocation import lot_of_id
+from holdfast.core.allocation import lot_exists, lot_of_id
 from holdfast.core.counting import make_equal, product_at
 from holdfast.core.number import Number, instant_text
 from holdfast.core.product import Location, Product
@@ -214,6 +214,8 @@ def _sheet_lines(
         if key in written:
             return Rejected(Code.INVALID_REQUEST, f"{product.sku} is counted twice.", {"field": "lines"})
         written.add(key)
+        if line.lot_id is not None and not lot_exists(stock, line.lot_id, product):
+            return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", line.lot_id)
         units = None if line.counted is None else product.units(line.counted)
         if (line.counted is None and not draft) or (line.counted is not None and (units is None or units < 0)):
             return invalid_quantity(product, line.counted)

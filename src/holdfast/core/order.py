@@ -241,6 +241,8 @@ def _holds_at_level(
         return unlimited_document(product)
     level = stock.level(product.id, places[0].id)
     if level is None:
+        if command.order_number is not None:
+            return not_found(Code.RESERVATION_NOT_FOUND, "Active reservation of order", command.order_number)
         return _too_many(product, units, [])
     if command.order_number is None:
         names = {*stock.require("adhoc", level.id)}

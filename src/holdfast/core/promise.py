@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.allocation import back
+from holdfast.core.allocation import back, held_in_order
 from holdfast.core.ledger import RefType
 from holdfast.core.number import instant_text, share_of_value
 from holdfast.core.product import Product
@@ -153,17 +153,18 @@ def _free_units(
 
     With `only` from what that lot backs, with `pinned` from the holds that are pinned to it.
     """
-    here = stock.lots_at[level.id]
+    product = stock.product_of(level)
     for name in _worst_first(stock, level):
-        if pinned and stock.reservations[name].lot_id is None:
+        hold = stock.reservations[name]
+        if pinned and hold.lot_id is None:
             continue
-        for lot_id, held in stock.reservations[name].allocations:
+        for at, held in held_in_order(stock, level, product, hold):
             if lack == 0:
                 return
-            if only is not None and lot_id != only.lot_id:
+            if only is not None and at.lot_id != only.lot_id:
                 continue
             units = min(lack, held)
-            _give_way(stock, level, name, here[lot_id], units, cause, shorted)
+            _give_way(stock, level, name, at, units, cause, shorted)
             lack -= units
     assert lack == 0, (level, lack)
 

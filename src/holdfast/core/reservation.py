@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.allocation import back, lot_exists, pinned_lot_refusal
+from holdfast.core.allocation import back, held_in_order, lot_exists, pinned_lot_refusal
 from holdfast.core.document import ReservationDocument, reservation_document
 from holdfast.core.number import Number, share_of_value
 from holdfast.core.product import Location, Product
@@ -180,13 +180,15 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
     """The first place that can fill the hold alone; else the first, where the rest may wait; else a refusal."""
     if len(places) == 1 and command.location is not None:
         return places[0]
+    if command.lot_id is not None:
+        places = [place for place in places if _lot_lies_at(stock, product, place, command.lot_id)]
+        if not places:
+            refused = pinned_lot_refusal(stock, None, command.lot_id, product)
+            assert refused is not None
+            return refused
     available = {}
     for place in places:
-        level = stock.level(product.id, place.id)
-        free = 0 if level is None else level.available
-        if level is not None and command.lot_id is not None:
-            at = stock.lots_at[level.id].get(command.lot_id)
-            free = 0 if at is None else at.free
+        free = _free_units_at(stock, product, place, command.lot_id)
         if free >= units:
             return place
         available[place.code] = free
@@ -197,9 +199,22 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
     return _short(stock, product, units, max(available.values(), default=0), available_by_location=numbers)
 
 
+def _lot_lies_at(stock: Stock, product: Product, place: Location, lot_id: str) -> bool:
+    level = stock.level(product.id, place.id)
+    return pinned_lot_refusal(stock, level, lot_id, product) is None
+
+
+def _free_units_at(stock: Stock, product: Product, place: Location, lot_id: str | None) -> int:
+    """Units that a hold could get at the place, of the pinned lot or of any."""
+    level = stock.level(product.id, place.id)
+    if level is None:
+        return 0
+    return level.available if lot_id is None else stock.lots_at[level.id][lot_id].free
+
+
 def _may_wait(stock: Stock, product: Product, place: Location, units: int, command: Reserve) -> bool:
     level = stock.level(product.id, place.id)
-    short = units - (0 if level is None else level.available)
+    short = units - _free_units_at(stock, product, place, command.lot_id)
     waiting = 0 if level is None else level.backordered
     return _shortfall_allowed(stock, product, short, waiting, command)
 
@@ -283,14 +298,23 @@ def promise(stock: Stock, product: Product, place: Location, units: int, command
 # Finding and closing -----------------------------------------------------------------------------------------------
 
 
-def active_hold(stock: Stock, reservation_id: str) -> Reservation | Rejected:
-    """The hold with that id that the caller may touch and that is still active."""
+def active_hold(
+    stock: Stock, reservation_id: str, quantity: Number | None, expires_at: int | None = None
+) -> Reservation | Rejected:
+    """The active hold with that id, if the caller may touch it and the quantity or expiry asked for has a meaning."""
     hold = stock.hold(reservation_id)
     if hold is None:
         return not_found(Code.RESERVATION_NOT_FOUND, "Reservation", reservation_id)
     refused = foreign_store_refusal(stock, stock.catalog.locations[hold.location_id])
     if refused is not None:
         return refused
+    if quantity is not None:
+        product = stock.product_of(stock.level_of_id[hold.level_id])
+        units = product.units(quantity)
+        if units is None or units <= 0:
+            return invalid_quantity(product, quantity)
+    if expires_at is not None and expires_at <= stock.now:
+        return Rejected(Code.INVALID_EXPIRY, "The expiry must be in the future.")
     if hold.active and hold.expires_at is not None and hold.expires_at <= stock.now:
         raise Missing(("dead", hold.level_id))
     if not hold.active:
@@ -324,11 +348,12 @@ def release_units(
         stock.post(cause, level, None, "RELEASE", backordered=-waiting, hold=hold.id)
         left -= waiting
     allocations = hold.allocations
-    for name, held in reversed(hold.allocations):
+    product = stock.product_of(level)
+    for at, held in reversed(held_in_order(stock, level, product, hold)):
         part = min(left, held)
-        if part and (lot_id is None or lot_id == name):
-            stock.post(cause, level, stock.lots_at[level.id][name], "RELEASE", reserved=-part, hold=hold.id)
-            allocations = add_allocation(allocations, name, -part)
+        if part and (lot_id is None or lot_id == at.lot_id):
+            stock.post(cause, level, at, "RELEASE", reserved=-part, hold=hold.id)
+            allocations = add_allocation(allocations, at.lot_id, -part)
             left -= part
     assert left == 0, (hold, units)
     hold = closed(
@@ -342,7 +367,6 @@ def release_units(
         reason,
     )
     stock.put_hold(hold)
-    product = stock.product_of(level)
     told = "ReservationExpired" if reason == "expired" else "ReservationReleased"
     stock.tell(told, product.id, {**hold_facts(stock, hold, product, units), "reason": reason})
     serve_waiting(stock, level, stock.caller.actor)
@@ -359,13 +383,12 @@ def consume_units(
     before = level.on_hand
     left = units
     allocations = hold.allocations
-    for name, held in hold.allocations:
+    for at, held in held_in_order(stock, level, stock.product_of(level), hold):
         part = min(left, held)
-        if part and (lot_id is None or lot_id == name):
-            at = stock.lots_at[level.id][name]
+        if part and (lot_id is None or lot_id == at.lot_id):
             value = share_of_value(at.value, at.on_hand, part)
             stock.post(cause, level, at, "SALE", qty=-part, reserved=-part, value=-value, hold=hold.id)
-            allocations = add_allocation(allocations, name, -part)
+            allocations = add_allocation(allocations, at.lot_id, -part)
             left -= part
     assert left == 0, (hold, units)
     hold = closed(
@@ -380,7 +403,7 @@ def consume_units(
 
 def release(stock: Stock, command: Release) -> Reservation | Rejected:
     """Decide a Release; the hold as it stands after it, or why not."""
-    hold = active_hold(stock, command.reservation_id)
+    hold = active_hold(stock, command.reservation_id, command.quantity)
     if isinstance(hold, Rejected):
         return hold
     offered = hold.open if command.lot_id is None else dict(hold.allocations).get(command.lot_id, 0)
@@ -392,7 +415,7 @@ def release(stock: Stock, command: Release) -> Reservation | Rejected:
 
 def consume(stock: Stock, command: Consume) -> Reservation | Rejected:
     """Decide a Consume; the hold as it stands after it, or why not. A part that no stock backs cannot be sold."""
-    hold = active_hold(stock, command.reservation_id)
+    hold = active_hold(stock, command.reservation_id, command.quantity)
     if isinstance(hold, Rejected):
         return hold
     if command.lot_id is not None:
@@ -411,8 +434,6 @@ def part_of(stock: Stock, hold: Reservation, quantity: Number | None, offered: i
     """The units that a part of a hold means (default: all `offered`), or a refusal."""
     product = stock.product_of(stock.level_of_id[hold.level_id])
     units = offered if quantity is None else product.units(quantity)
-    if quantity is not None and (units is None or units <= 0):
-        return invalid_quantity(product, quantity)
     assert units is not None
     if units > offered or units == 0:
         return insufficient_reserved(product, hold, units)
@@ -440,7 +461,9 @@ def insufficient_reserved(product: Product, hold: Reservation, units: int) -> Re
 
 def amend(stock: Stock, command: Amend) -> Reservation | Rejected:
     """Decide an Amend; the hold as it stands after it, or why not. Its own units never stand in its way."""
-    hold = active_hold(stock, command.reservation_id)
+    hold = active_hold(
+        stock, command.reservation_id, command.quantity, command.expires_at if command.set_expiry else None
+    )
     if isinstance(hold, Rejected):
         return hold
     level = stock.level_of_id[hold.level_id]
@@ -448,11 +471,8 @@ def amend(stock: Stock, command: Amend) -> Reservation | Rejected:
     total = hold.quantity
     if command.quantity is not None:
         units = product.units(command.quantity)
-        if units is None or units <= 0:
-            return invalid_quantity(product, command.quantity)
+        assert units is not None
         total = units
-    if command.set_expiry and command.expires_at is not None and command.expires_at <= stock.now:
-        return Rejected(Code.INVALID_EXPIRY, "The expiry must be in the future.")
     settled = hold.consumed + hold.released
     if total < settled:
         return invalid_state(

@@ -562,6 +562,12 @@ class Touched:
         self.records: dict[tuple[str, str], Any] = {}
         self.costs: dict[str, int] = {}
 
+    @property
+    def anything(self) -> bool:
+        """Is there something to save?"""
+        parts = (self.levels, self.lot_stocks, self.reservations, self.lots, self.records, self.costs)
+        return any(parts)
+
 
 def tell_low_stock(stock: Stock, level: Level, before: int) -> None:
     """Tell `LowStock` when the level's units on hand fell from above its line to or below it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.allocation import back, pinned_lot_refusal
+from holdfast.core.allocation import back, lot_exists, pinned_lot_refusal
 from holdfast.core.counting import product_at
 from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.product import Location, Product
@@ -161,6 +161,8 @@ def _ship_line(
     if isinstance(subject, Rejected):
         return subject
     product = subject[0]
+    if line.lot_id is not None and not lot_exists(stock, line.lot_id, product):
+        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", line.lot_id)
     units = product.units(line.quantity)
     if units is None or units <= 0:
         return invalid_quantity(product, line.quantity)
@@ -195,9 +197,11 @@ def arrive(stock: Stock, command: Arrive) -> TransferDocument | Rejected:
     refused = foreign_store_refusal(stock, destination)
     if refused is not None:
         return refused
+    arrived = _arrived(stock, transfer, command)
+    if isinstance(arrived, Rejected) and arrived.code is not Code.INVALID_STATE:
+        return arrived
     if transfer.status != "shipped":
         return invalid_state(f"The transfer is {transfer.status}.")
-    arrived = _arrived(stock, transfer, command)
     if isinstance(arrived, Rejected):
         return arrived
     cause = Cause(stock.caller.actor, ref_id=transfer.id, note=transfer.reference)

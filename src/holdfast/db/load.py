@@ -165,7 +165,7 @@ _HOLD_QUERIES = {
 """Wants that are answered by reservations."""
 
 _EXISTS = {
-    "stocked_product": "SELECT id FROM level WHERE org_id = :org AND product_id = :one AND seq > 0 LIMIT 1",
+    "stocked_product": "SELECT id FROM level WHERE org_id = :org AND product_id = :one LIMIT 1",
     "lot_places": "SELECT location_id FROM lot_stock WHERE org_id = :org AND lot_id = :one AND is_open",
     "coming": "SELECT id FROM transfer WHERE org_id = :org AND to_location_id = :one AND status = 'shipped'",
     "pin": "SELECT id FROM app_user WHERE org_id = :org AND pin_hash = :one AND active",

@@ -55,7 +55,7 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
     Empty when it changed nothing: then nothing needs to be written, and not even committed.
     """
     touched = stock.touched()
-    if not (stock.entries or answers or touched.levels or touched.records or touched.reservations or touched.costs):
+    if not (answers or touched.anything):
         return []
     org, fresh = stock.org_id, stock.fresh
     writes: list[Write] = []

@@ -61,6 +61,14 @@ class Loaded(NamedTuple):
     now: int
 
 
+class Unchanged(NamedTuple):
+    """Records that a commit depends on: `updated_at` by id of products and locations that get their first level."""
+
+    org_id: str
+    products: dict[str, int]
+    locations: dict[str, int]
+
+
 class Write(NamedTuple):
     """One bulk statement: SQL with its parameters; `rows` for SQLite's executemany."""
 
@@ -129,22 +137,18 @@ class PostgresSession:
         with _translated():
             return self.connection.execute(_percent(sql), parameters).fetchall()
 
-    def finish(self, writes: Sequence[Write], *, expected_version: tuple[str, int] | None) -> bool:
+    def finish(self, writes: Sequence[Write], *, unchanged: Unchanged | None = None) -> bool:
         """Write everything and commit.
 
-        With `expected_version` (org id, version) the commit only happens when the catalog is still of that version;
-        else False, and the transaction is rolled back.
+        With `unchanged` the commit only happens when those records are still as the decisions saw them; else False,
+        and the transaction is rolled back. (The foreign keys of a level's first row have waited for their changers.)
         """
         connection = self.connection
         with _translated(lost=True):
-            if expected_version is not None:
+            if unchanged is not None:
                 for write in writes:
                     connection.execute(_percent(write.sql), write.parameters)
-                org_id, version = expected_version
-                row = connection.execute(
-                    "SELECT catalog_version FROM organisation WHERE org_id = %s", (org_id,)
-                ).fetchone()
-                if row is None or row[0] != version:
+                if not self._still(unchanged):
                     self.rollback()
                     return False
                 connection.execute("COMMIT")
@@ -153,6 +157,17 @@ class PostgresSession:
                 for write in writes:
                     connection.execute(_percent(write.sql), write.parameters)
                 connection.execute("COMMIT")
+        return True
+
+    def _still(self, unchanged: Unchanged) -> bool:
+        """Are the products and locations of the given `updated_at` what they were?"""
+        for table, seen in (("product", unchanged.products), ("location", unchanged.locations)):
+            rows = self.connection.execute(
+                f"SELECT id, updated_at FROM {table} WHERE org_id = %s AND id = ANY (%s::uuid[])",
+                (unchanged.org_id, _array(list(seen))),
+            ).fetchall()
+            if dict(rows) != seen:
+                return False
         return True
 
     def rollback(self) -> None:
@@ -209,7 +224,7 @@ class SqliteSession:
         with _translated():
             return self.connection.execute(sql.replace(" FOR UPDATE", ""), parameters).fetchall()
 
-    def finish(self, writes: Sequence[Write], *, expected_version: tuple[str, int] | None) -> bool:
+    def finish(self, writes: Sequence[Write], *, unchanged: Unchanged | None = None) -> bool:
         """Write everything and commit; nobody else can have changed the catalog meanwhile."""
         with _translated():
             for write in writes:

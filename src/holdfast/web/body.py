@@ -46,10 +46,17 @@ class Quantity(metaclass=_NumberType):
     """A JSON number, exact: an int or a Decimal, never a text or a boolean."""
 
 
-Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
-"""A text of 1 to 200 characters; that it has no control characters is tested on the whole body at once."""
+PRINTABLE = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
+"""No control characters, for the documentation: it is tested on the whole body at once, which is cheaper."""
 
-Code = Annotated[str, Meta(min_length=1, max_length=64)]
+Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, extra_json_schema={"pattern": PRINTABLE})]
+"""A text of 1 to 200 characters."""
+
+Code = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"})]
+"""The code of a store or location, in any case."""
+
+Instant = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, extra_json_schema={"format": "date-time"})]
+"""An ISO 8601 instant with its offset."""
 
 QUANTITY_FIELDS = frozenset(
     {"quantity", "expected_quantity", "counted", "reorder_point", "preorder_limit", "default_reorder_point"}

@@ -17,7 +17,7 @@ import msgspec
 from holdfast import __version__
 from holdfast.reports import LIMIT_MAX
 from holdfast.web.api import ROUTES
-from holdfast.web.body import BODY_MAX, TEXT_MAX, Nothing, Quantity
+from holdfast.web.body import BODY_MAX, PRINTABLE, TEXT_MAX, Nothing, Quantity
 from holdfast.web.problems import EXPLAINED, MEDIA_TYPE, STATUS
 from holdfast.web.route import CURSOR_MAX, Query, Route
 
@@ -41,7 +41,7 @@ Every POST, PUT, PATCH and DELETE takes an `Idempotency-Key`: the same key and r
 the numbers that matter.
 """
 
-_TEXT = {"type": "string", "minLength": 1, "maxLength": TEXT_MAX}
+_TEXT = {"type": "string", "minLength": 1, "maxLength": TEXT_MAX, "pattern": PRINTABLE}
 _HEADERS: Json = {
     "X-Request-Id": {"description": "The id of the request; it is in the log.", "schema": {"type": "string"}}
 }

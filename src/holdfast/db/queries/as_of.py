@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from holdfast.db import schema
 
-_ledger = schema.ledger.c
+_ledger, _level, _stock = schema.ledger.c, schema.level.c, schema.lot_stock.c
 
 _GIVEN = {
     "sqlite": "SELECT value ->> 0 AS level_id, value ->> 1 AS instant, value ->> 2 AS high FROM json_each(:given)",
@@ -59,6 +59,30 @@ def balances_at(connection: sa.Connection, org_id: str, levels: Mapping[str, tup
     """The last entry's balances at or before an instant, of each level that had one: {level id: (last seq, instant)}."""
     places = [(level_id, seq) for level_id, seq in seq_at(connection, org_id, levels).items() if seq]
     return {row.level_id: row for row in entries_at(connection, org_id, places)}
+
+
+def stretches_of_lot(connection: sa.Connection, org_id: str, lot_id: str) -> dict[str, tuple[int, int]]:
+    """Where a lot's entries are: {level id: (all are above this seq, all are up to this one)}.
+
+    A lot is in a level's ledger from the first units that came until, when it is empty, the last that went.
+    """
+    first, last = sa.func.min(_ledger.seq), sa.func.max(_ledger.seq)
+    moves = (
+        sa.select(_ledger.level_id, first.label("first"), last.label("last"))
+        .where(_ledger.org_id == org_id, _ledger.lot_id == lot_id, sa.text("ledger.qty_delta <> 0"))
+        .group_by(_ledger.level_id)
+        .subquery()
+    )
+    query = (
+        sa.select(_stock.level_id, _stock.is_open, _level.seq, moves.c.first, moves.c.last)
+        .join(schema.level, (_level.org_id == _stock.org_id) & (_level.id == _stock.level_id))
+        .join(moves, moves.c.level_id == _stock.level_id)
+        .where(_stock.org_id == org_id, _stock.lot_id == lot_id)
+    )
+    return {
+        level_id: (begin - 1, seq if is_open else end)
+        for level_id, is_open, seq, begin, end in connection.execute(query)
+    }
 
 
 def entries_at(connection: sa.Connection, org_id: str, places: Sequence[tuple[str, int]]) -> Sequence[Any]:

@@ -19,7 +19,7 @@ from holdfast.core.number import from_minor, instant_text
 from holdfast.core.product import Location, Product, Settings
 from holdfast.core.stock import Catalog
 from holdfast.db import schema
-from holdfast.db.queries.as_of import entries_at, given_rows, seq_at
+from holdfast.db.queries.as_of import entries_at, given_rows, seq_at, stretches_of_lot
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
     EMPTY,
@@ -85,13 +85,12 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
             return EMPTY
         where.append(_ledger.product_id == product.id)
     before = None if cursor is None else decode_cursor(cursor, UUID)[0]
-    scan = SCAN_MAX if wanted.order_number is None else None
     if wanted.to is not None:
         latest = id_floor(wanted.to + SKEW)
         before = latest if before is None else min(before, latest)
     if wanted.from_ is not None:
         where.append(_ledger.id >= id_floor(wanted.from_ - SKEW))
-    found = newest(connection, schema.ledger, COLUMNS, org_id, where, before=before, limit=limit, scan=scan)
+    found = newest(connection, schema.ledger, COLUMNS, org_id, where, before=before, limit=limit, indexed=wanted.order_number is not None)
     if wanted.from_ is not None and found.floor is not None and found.floor < id_floor(wanted.from_ - SKEW):
         found = found._replace(floor=None)
     return page_of(found, limit, lambda rows: describe(connection, catalog, read(rows)))
@@ -165,6 +164,11 @@ def _by_levels(
     org_id = catalog.settings.id
     after: Key | None = None if cursor is None else decode_cursor(cursor, int, UUID, int)  # type: ignore[assignment] # as the types say
     lows, highs = _stretches(connection, org_id, wanted, levels, after)
+    if wanted.lot_id is not None:
+        of_lot = stretches_of_lot(connection, org_id, wanted.lot_id)
+        for name in levels:
+            low, high = of_lot.get(name, (0, 0))
+            lows[name], highs[name] = max(low, lows.get(name, 0)), min(high, highs[name])
     levels = {level_id: high for level_id, high in highs.items() if high > lows.get(level_id, 0)}
     if not levels:
         return EMPTY

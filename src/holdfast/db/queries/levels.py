@@ -40,7 +40,7 @@ from holdfast.db.rows import row_type
 _level, _product, _location = schema.level.c, schema.product.c, schema.location.c
 COLUMNS = columns_of(schema.level, Level)
 
-PAST_SCAN_MAX = 1_000
+PAST_SCAN_MAX = 400
 """Most levels that one page works out as of the past to find those that were low."""
 
 LOW_MAX = 10_000
@@ -109,7 +109,17 @@ def _found(
 ) -> Found:
     org_id, limit = catalog.settings.id, bounded(limit)
     if not wanted.low_stock:
-        return newest(connection, schema.level, COLUMNS, org_id, where, before=before, limit=limit, scan=None)
+        return newest(
+            connection,
+            schema.level,
+            COLUMNS,
+            org_id,
+            where,
+            before=before,
+            limit=limit,
+            scan=None,
+            indexed=wanted.product is not None,
+        )
     if before is not None:
         where = [*where, _level.id < before]
     query = low_levels(catalog, connection.dialect.name, wanted.threshold, COLUMNS).where(*where)
@@ -182,6 +192,7 @@ def _listed_as_of(
         before=id_of_cursor(cursor),
         limit=count,
         scan=None,
+        indexed=wanted.product is not None,
     )
     levels = _read(found.rows[:count])
     past = balances_at(connection, catalog.settings.id, {level.id: (level.seq, as_of) for level in levels})

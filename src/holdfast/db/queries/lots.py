@@ -27,6 +27,10 @@ LOT_COLUMNS = columns_of(schema.lot, Lot)
 _JOINED = schema.lot_stock.join(schema.lot, (_lot.org_id == _stock.org_id) & (_lot.id == _stock.lot_id))
 
 
+_NO_ID = "00000000-0000-0000-0000-000000000000"
+"""Below every id."""
+
+
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which lots: product by id or SKU, location by code or id; `in_stock`: only where units are."""
 
@@ -52,10 +56,13 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
     order = (_stock.lot_id.desc(), _stock.level_id.desc())
     floor = None
     if where and wanted.product is None and wanted.lot_code is None:
-        end = sa.select(_stock.lot_id, _stock.level_id).where(*own).order_by(*order).offset(SCAN_MAX - 1).limit(1)
-        floor = connection.execute(end).one_or_none()
+        end = sa.select(_stock.lot_id).where(*own).order_by(_stock.lot_id.desc()).offset(SCAN_MAX - 1).limit(1)
+        floor = connection.execute(end).scalar()
         if floor is not None:
-            own += [_stock.lot_id >= floor[0], sa.tuple_(_stock.lot_id, _stock.level_id) >= sa.tuple_(*_ids(*floor))]
+            own.append(_stock.lot_id >= floor)
+    elif connection.dialect.name == "sqlite":
+        # As in `paging.newest`: the few lots of a product or a code are found by their index and sorted.
+        order = (sa.literal_column("+lot_stock.lot_id", schema.Id).desc(), _stock.level_id.desc())
     query = sa.select(*STOCK_COLUMNS, *_labelled()).select_from(_JOINED).where(*own, *where)
     rows = connection.execute(query.order_by(*order).limit(limit + 1)).all()
     found = [_read(row) for row in rows]
@@ -63,7 +70,7 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
     if len(found) > limit:
         at = found[limit - 1][1]
         return Page(items, encode_cursor(at.lot_id, at.level_id))
-    return Page(items, None if floor is None else encode_cursor(*floor))
+    return Page(items, None if floor is None else encode_cursor(floor, _NO_ID))
 
 
 def _ids(*ids: str) -> list[sa.ColumnElement[str]]:

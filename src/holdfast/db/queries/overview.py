@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from holdfast.core.number import Number
-from holdfast.core.product import Product, Store
+from holdfast.core.product import Store
 from holdfast.core.stock import Catalog, Level
 from holdfast.db import schema
-from holdfast.db.queries.catalog import columns_of, places_of, products_of
+from holdfast.db.queries.catalog import columns_of, places_of
 from holdfast.db.queries.levels import low_levels
 from holdfast.db.queries.paging import Json, pieces
-from holdfast.db.queries.settling import as_settled, ended
+from holdfast.db.queries.settling import Ended, as_settled, ended
 from holdfast.db.rows import row_type
 
 _level, _product = schema.level.c, schema.product.c
@@ -74,11 +74,11 @@ def stats(connection: sa.Connection, catalog: Catalog, places: Collection[str] |
         (_scaled(group.on_hand - group.reserved, group.precision) for group in groups if group.location_id in sellable),
         Decimal(0),
     )
-    for level, product, over in _unsettled(connection, catalog, places, now):
+    for level, precision, over in _unsettled(connection, catalog, places, now):
         seen = as_settled(level, over)
-        reserved -= _scaled(seen.dead, product.precision)
+        reserved -= _scaled(seen.dead, precision)
         if level.location_id in sellable:
-            available += _scaled(seen.available - level.available, product.precision)
+            available += _scaled(seen.available - level.available, precision)
     low = low_levels(catalog, connection.dialect.name, None, [sa.func.count()]).where(_level.listed)
     if places is not None:
         low = low.where(_level.location_id.in_(places))
@@ -96,17 +96,22 @@ def stats(connection: sa.Connection, catalog: Catalog, places: Collection[str] |
 
 def _unsettled(
     connection: sa.Connection, catalog: Catalog, places: Collection[str] | None, now: int
-) -> list[tuple[Level, Product, Any]]:
-    """The listed levels where something has ended, with their products and what has."""
+) -> list[tuple[Level, int, Ended]]:
+    """The listed levels where something has ended, with their products' precision and what has."""
     org_id = catalog.settings.id
     over = ended(connection, org_id, now)
-    levels: list[Level] = []
+    found: list[tuple[Level, int, Ended]] = []
     for part in pieces(sorted(over)):
-        query = sa.select(*columns_of(schema.level, Level)).where(_level.org_id == org_id, _level.id.in_(part))
-        levels += [row_type(Level).read(row) for row in connection.execute(query)]
-    levels = [level for level in levels if level.listed and (places is None or level.location_id in places)]
-    products = products_of(connection, org_id, {level.product_id for level in levels})
-    return [(level, products[level.product_id], over[level.id]) for level in levels]
+        query = (
+            sa.select(*columns_of(schema.level, Level), _product.precision)
+            .join(schema.product, (_product.org_id == _level.org_id) & (_product.id == _level.product_id))
+            .where(_level.org_id == org_id, _level.id.in_(part), _level.listed)
+        )
+        for row in connection.execute(query):
+            level = row_type(Level).read(row[:-1])
+            if places is None or level.location_id in places:
+                found.append((level, row[-1], over[level.id]))
+    return found
 
 
 def by_store(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None) -> list[Json]:

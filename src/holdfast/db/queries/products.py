@@ -128,6 +128,7 @@ def listed(
         before=id_of_cursor(cursor),
         limit=bounded(limit),
         scan=None,
+        indexed=sku is not None,
     )
 
     def described(rows: Sequence[Any]) -> list[Json]:

@@ -7,7 +7,7 @@ ledgers are short the holds are found through those, else they are dense enough 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from holdfast.core.document import reservation_document
 from holdfast.core.stock import Catalog, Lot, Reservation
 from holdfast.db import schema
+from holdfast.db.queries.as_of import given_rows, stretches_of_lot
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
     EMPTY,
-    SCAN_MAX,
     Json,
     Page,
     as_id,
@@ -33,7 +33,6 @@ from holdfast.db.queries.settling import ACTIVE, hold_as_settled
 from holdfast.db.rows import row_type
 
 _hold, _level, _ledger, _lot = schema.reservation.c, schema.level.c, schema.ledger.c, schema.lot.c
-_stock = schema.lot_stock.c
 COLUMNS = columns_of(schema.reservation, Reservation)
 
 LEDGER_MAX = 3_000
@@ -61,20 +60,20 @@ def listed(
     where = _conditions(catalog, wanted, now)
     if where is None:
         return EMPTY
-    scan: int | None = SCAN_MAX
-    if wanted.order_number is not None or wanted.reserved_for_id is not None:
-        scan = None
-    if wanted.product is not None or wanted.lot_id is not None:
-        levels = _levels(connection, catalog, wanted)
-        if not levels:
+    indexed = wanted.order_number is not None or wanted.reserved_for_id is not None
+    if not indexed and (wanted.product is not None or wanted.lot_id is not None):
+        stretches = _stretches(connection, catalog, wanted)
+        if not stretches:
             return EMPTY
-        where.append(_hold.level_id.in_(list(levels)))
+        where.append(_hold.level_id.in_(list(stretches)))
         if wanted.status == "active":
-            scan = None
-        elif scan is not None and sum(levels.values()) <= LEDGER_MAX:
-            where.append(_hold.id.in_(_named_in_ledgers(connection, org_id, list(levels))))
-            scan = None
-    found = newest(connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, scan=scan)
+            indexed = True
+        elif sum(high - low for low, high in stretches.values()) <= LEDGER_MAX:
+            where.append(_hold.id.in_(_named_in_ledgers(connection, org_id, stretches)))
+            indexed = True
+    found = newest(
+        connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, indexed=indexed
+    )
     return page_of(found, limit, lambda rows: describe(connection, catalog, read(rows), now))
 
 
@@ -115,29 +114,42 @@ def _status(status: str, now: int) -> sa.ColumnElement[bool]:
     return sa.or_(_hold.status == status, sa.and_(_hold.status == "active", _hold.expires_at <= now, partly))
 
 
-def _levels(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> dict[str, int]:
-    """The levels that a product, a lot and a location name together, each with the length of its ledger."""
-    where = [_level.org_id == catalog.settings.id]
-    query = sa.select(_level.id, _level.seq)
+def _stretches(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> dict[str, tuple[int, int]]:
+    """The levels that product, lot and location name together, each with the part of its ledger to look at."""
+    org_id = catalog.settings.id
+    of_lot = None if wanted.lot_id is None else stretches_of_lot(connection, org_id, wanted.lot_id)
+    where = [_level.org_id == org_id]
     if wanted.product is not None:
-        product = product_of(connection, catalog.settings.id, wanted.product)
+        product = product_of(connection, org_id, wanted.product)
         if product is None:
             return {}
         where.append(_level.product_id == product.id)
-    if wanted.lot_id is not None:
-        query = query.join(schema.lot_stock, (_stock.org_id == _level.org_id) & (_stock.level_id == _level.id))
-        where.append(_stock.lot_id == as_id(wanted.lot_id))
+    if of_lot is not None:
+        where.append(_level.id.in_(list(of_lot)))
     places = places_of(catalog, stores=wanted.stores, location=wanted.location)
     if places is not None:
         where.append(_level.location_id.in_(places))
-    return {level_id: seq for level_id, seq in connection.execute(query.where(*where))}
+    levels = connection.execute(sa.select(_level.id, _level.seq).where(*where))
+    return {name: (0, seq) if of_lot is None else of_lot[name] for name, seq in levels}
 
 
-def _named_in_ledgers(connection: sa.Connection, org_id: str, levels: Sequence[str]) -> list[str]:
-    query = sa.select(_ledger.reservation_id).where(
-        _ledger.org_id == org_id, _ledger.level_id.in_(levels), _ledger.reservation_id.is_not(None)
+def _named_in_ledgers(
+    connection: sa.Connection, org_id: str, stretches: Mapping[str, tuple[int, int]]
+) -> list[str]:
+    """The ids of the reservations that entries of the stretches name."""
+    kinds = {"level_id": schema.Id, "low": sa.BigInteger(), "high": sa.BigInteger()}
+    given = given_rows(connection.dialect.name, kinds, [(name, *both) for name, both in stretches.items()])
+    query = sa.select(_ledger.reservation_id).select_from(given)
+    query = query.outerjoin(
+        schema.ledger,
+        sa.and_(
+            _ledger.org_id == org_id,
+            _ledger.level_id == given.c.level_id,
+            _ledger.seq > given.c.low,
+            _ledger.seq <= given.c.high,
+        ),
     )
-    return sorted(set(connection.execute(query).scalars()))
+    return sorted({name for name in connection.execute(query).scalars() if name is not None})
 
 
 def one(

@@ -42,7 +42,8 @@ def of_lot(
     places = places_of(catalog, stores=stores)
     if places is not None:
         moved = moved.where(_ledger.location_id.in_(places))
-    moves = ledger.read(connection.execute(moved.order_by(_ledger.id)).all())
+    moves = ledger.read(connection.execute(moved).all())
+    moves.sort(key=lambda entry: entry.id)
     whole = lots.one(connection, catalog, name, stores)
     assert whole is not None
     customers = _customers(connection, org_id, {entry.ref_id for entry in moves if entry.ref_id is not None})
@@ -107,9 +108,10 @@ def _held(
         sa.cast(_hold.allocations, sa.Text).contains(lot_id),
     )
     holds: list[Reservation] = (
-        reservations.read(connection.execute(query.order_by(_hold.id.desc())).all()) if at else []
+        reservations.read(connection.execute(query).all()) if at else []
     )
     living = [hold for hold in (hold_as_settled(hold, now) for hold in holds) if hold.active]
+    living.sort(key=lambda hold: hold.id, reverse=True)
     customers = _customers(connection, org_id, {hold.reserved_for_id for hold in living if hold.reserved_for_id})
     return [
         {
@@ -152,7 +154,7 @@ def of_order(
     places = places_of(catalog, stores=stores)
     if places is not None:
         query = query.where(_ledger.location_id.in_(places))
-    entries = ledger.read(connection.execute(query.order_by(_ledger.id)).all())
+    entries = sorted(ledger.read(connection.execute(query).all()), key=lambda entry: entry.id)
     if not entries:
         return None
     groups: dict[tuple[str, str | None, str], dict[str, int]] = {}

@@ -27,7 +27,7 @@ from holdfast.web.api.receiving import Gtin
 from holdfast.web.api.records import amount, folded_code, given, require_store, settings_of, timezone, units
 from holdfast.web.api.shapes import LocationDocument, ProductDocument, StoreDocument
 from holdfast.web.body import Code as CodeText
-from holdfast.web.body import Quantity, Text, instant
+from holdfast.web.body import Instant, Quantity, Text, instant
 from holdfast.web.problems import invalid
 from holdfast.web.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference, uuid_text
 
@@ -49,7 +49,7 @@ class ProductBody(msgspec.Struct, forbid_unknown_fields=True):
     reorder_point: Quantity | None = None
     oversell: Oversell = "deny"
     preorder_limit: Quantity | None = None
-    available_from: Text | None = None
+    available_from: Instant | None = None
     track_expiry: bool = False
     dropship: bool = False
     supplier: Text | None = None
@@ -69,7 +69,7 @@ class ProductChange(msgspec.Struct, forbid_unknown_fields=True):
     reorder_point: Quantity | UnsetType | None = UNSET
     oversell: Oversell | UnsetType = UNSET
     preorder_limit: Quantity | UnsetType | None = UNSET
-    available_from: Text | UnsetType | None = UNSET
+    available_from: Instant | UnsetType | None = UNSET
     track_expiry: bool | UnsetType = UNSET
     dropship: bool | UnsetType = UNSET
     supplier: Text | UnsetType | None = UNSET

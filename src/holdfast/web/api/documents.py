@@ -20,7 +20,7 @@ from holdfast.core.rejection import Code
 from holdfast.core.transfer import Arrive, Dispatch, TransferDocument, TransferLine
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import lot_id_of
-from holdfast.web.body import Nothing, Quantity, Text, instant
+from holdfast.web.body import Instant, Nothing, Quantity, Text, instant
 from holdfast.web.problems import invalid
 from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference
 
@@ -77,7 +77,7 @@ AppointmentStatus = Literal["booked", "completed", "cancelled"]
 class AppointmentBody(msgspec.Struct, forbid_unknown_fields=True):
     """When, and for whom."""
 
-    starts_at: Text
+    starts_at: Instant
     customer: Text | None = None
     status: AppointmentStatus = "booked"
 
@@ -85,7 +85,7 @@ class AppointmentBody(msgspec.Struct, forbid_unknown_fields=True):
 class AppointmentChange(msgspec.Struct, forbid_unknown_fields=True):
     """Move, complete or cancel: completing sells what is held for the appointment, cancelling gives it back."""
 
-    starts_at: Text | UnsetType = UNSET
+    starts_at: Instant | UnsetType = UNSET
     customer: Text | UnsetType | None = UNSET
     status: AppointmentStatus | UnsetType = UNSET
 

@@ -20,7 +20,7 @@ from holdfast.core.number import Number
 from holdfast.core.rejection import Code
 from holdfast.core.reservation import NOBODY, PRIORITY_DEFAULT, Amend, Consume, Release, Reserve, Target
 from holdfast.web import problems
-from holdfast.web.body import BATCH_MAX, Quantity, Text, instant
+from holdfast.web.body import BATCH_MAX, Instant, Quantity, Text, instant
 from holdfast.web.problems import Problem, invalid, not_found, problem_document
 from holdfast.web.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference, uuid_text
 
@@ -46,7 +46,7 @@ class ReserveBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     order_number: Text | None = None
     source: Text | None = None
     lot_id: Text | None = None
-    expires_at: Text | None = None
+    expires_at: Instant | None = None
     priority: Priority | None = None
     override: bool = False
 
@@ -55,7 +55,7 @@ class AmendBody(msgspec.Struct, forbid_unknown_fields=True):
     """What to change of a reservation: its new total, its expiry (null: none), its priority."""
 
     quantity: Quantity | UnsetType = UNSET
-    expires_at: Text | UnsetType | None = UNSET
+    expires_at: Instant | UnsetType | None = UNSET
     priority: Priority | UnsetType = UNSET
 
 

@@ -1,0 +1,109 @@
+"""Nothing is left out: settings, commands, codes, routes and events are documented, and every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from holdfast.core.rejection import Code
+from holdfast.settings import Config, variable
+from holdfast.web.api import ROUTES
+from holdfast.web.problems import STATUS
+from tests.docs.generated import command_names, with_parts
+from tests.docs.pages import DOCS, ROOT, anchors, links, name_of, pages
+
+REFERENCE = DOCS / "reference"
+
+
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_generated_parts_are_what_the_code_says_now(page: Path) -> None:
+    """If this fails: `.venv/bin/python -m tests.docs.generated`."""
+    text = page.read_text(encoding="utf-8")
+
+    assert with_parts(text) == text
+
+
+def test_every_setting_is_documented() -> None:
+    """A setting is a row of settings.md."""
+    text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
+
+    assert [name for name in Config.model_fields if f"| `{variable(name)}` |" not in text] == []
+
+
+def test_every_command_is_documented() -> None:
+    """A command is a heading of commands.md."""
+    text = (REFERENCE / "commands.md").read_text(encoding="utf-8")
+
+    assert [name for name in command_names() if f"\n## {name}\n" not in text] == []
+
+
+def test_every_code_is_documented() -> None:
+    """A code is a row of errors.md, with its status."""
+    text = (REFERENCE / "errors.md").read_text(encoding="utf-8")
+
+    assert [code for code in {*STATUS, *map(str, Code)} if f"| `{code}` | {STATUS[code]} |" not in text] == []
+
+
+def test_every_route_is_documented() -> None:
+    """A route is a heading of api.md."""
+    text = (REFERENCE / "api.md").read_text(encoding="utf-8")
+
+    assert [route.name for route in ROUTES if f"\n### {route.method} {route.path}\n" not in text] == []
+
+
+def test_every_event_is_documented() -> None:
+    """What the core tells is a row of events.md, and every row is something that it tells."""
+    told = set()
+    for module in (ROOT / "src" / "holdfast" / "core").glob("*.py"):
+        source = module.read_text(encoding="utf-8")
+        told.update(re.findall(r'tell\(\s*"(\w+)"', source))
+        told.update(re.findall(r'tell_hold\(\s*stock, "(\w+)"', source))
+        told.update(re.findall(r'"(Reservation(?:Expired|Released))"', source))
+    rows = set(re.findall(r"^\| `([A-Z]\w+)` \|", (REFERENCE / "events.md").read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert rows == told
+
+
+def test_every_link_leads_somewhere() -> None:
+    """A link inside the checkout names a file that is there, and a heading of it."""
+    broken = []
+    for page in pages():
+        for link in links(page.read_text(encoding="utf-8")):
+            if re.match(r"[a-z]+:", link.target):
+                continue
+            path, _, anchor = link.target.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            if not target.exists() or ROOT not in target.parents:
+                broken.append(f"{name_of(page)}: {link.target}")
+            elif anchor and target.suffix == ".md" and anchor not in anchors(target.read_text(encoding="utf-8")):
+                broken.append(f"{name_of(page)}: {link.target}")
+
+    assert broken == []
+
+
+def test_every_page_is_linked() -> None:
+    """Whoever begins at the README finds every page."""
+    found: set[Path] = set()
+    ahead = [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        found.add(page)
+        for link in links(page.read_text(encoding="utf-8")):
+            target = (page.parent / link.target.partition("#")[0]).resolve()
+            if target.suffix == ".md" and target.exists() and target not in found:
+                ahead.append(target)
+
+    assert sorted(name_of(page) for page in set(pages()) - found) == []
+
+
+def test_no_page_mentions_a_machine() -> None:
+    """No path of somebody's machine; no address but examples."""
+    wrong = []
+    for page in pages():
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+            if re.search(r"(?<![\w.])/(?:work|tmp|home|root|Users|mnt)/", line):
+                wrong.append(f"{name_of(page)}:{number}: {line.strip()[:100]}")
+
+    assert wrong == []
