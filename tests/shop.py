@@ -18,6 +18,7 @@ import shutil
 import sqlite3
 import tempfile
 import types
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -153,7 +154,12 @@ def rows(database: Database, query: str, **parameters: Any) -> list[dict[str, An
     """Rows of a query as dicts; on SQLite and PostgreSQL alike."""
     with database.reading() as connection:
         found = connection.exec_driver_sql(_named(query, database), parameters)
-        return [dict(row._mapping) for row in found]
+        return [{name: _plain(value) for name, value in row._mapping.items()} for row in found]
+
+
+def _plain(value: Any) -> Any:
+    """Ids are texts, on both databases."""
+    return str(value) if isinstance(value, uuid.UUID) else value
 
 
 def _named(query: str, database: Database) -> str:
@@ -189,6 +195,13 @@ def open_shop(url: str, **limits: Any) -> Iterator[Shop]:
         shutil.copy(path, url.removeprefix("sqlite:///"))
     else:
         facts = founded(url)
+    with shop_in(url, facts, **limits) as shop:
+        yield shop
+
+
+@contextmanager
+def shop_in(url: str, facts: dict[str, Any], **limits: Any) -> Iterator[Shop]:
+    """Open the shop in a database that was founded; `facts` as `founded` told them."""
     opened = Holdfast(Database(url), **limits)
     try:
         yield Shop(opened, **facts)

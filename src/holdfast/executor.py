@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import InvalidStateError
@@ -246,7 +247,7 @@ class Executor:
             try:
                 self._serve(session, catalogs, org_id, batch)
             except BaseException as error:
-                log.exception("batch_failed", error=str(error))
+                _log_failure(batch[0], error)
                 resolve([(submission, error) for submission in batch if not submission.future.done()])
             self._done(org_id)
         session.close()
@@ -337,7 +338,7 @@ class Batch:
             outcome: Exception = Unavailable(str(reason))
             resolve([(submission, outcome) for submission in self.submissions])
         elif len(self.submissions) == 1:
-            log.error("command_failed", kind=type(self.submissions[0].command).__name__, exc_info=reason)
+            _log_failure(self.submissions[0], reason)
             outcome = Unavailable(str(reason)) if isinstance(reason, Conflict) else reason
             resolve([(self.submissions[0], outcome)])
         else:
@@ -441,7 +442,7 @@ class Batch:
             raise
         except Exception as error:
             stock.undo(mark)
-            log.error("command_failed", kind=type(submission.command).__name__, exc_info=error)
+            _log_failure(submission, error)
             return error
 
     # Save
@@ -481,6 +482,12 @@ def _seen_of_new_levels(stock: Stock) -> Unchanged | None:
         {key: at for key, at in products.items() if key not in written},
         {key: at for key, at in places.items() if key not in written},
     )
+
+
+def _log_failure(submission: Submission, error: BaseException) -> None:
+    """Log a defect with its plain traceback: a writer has no time for a pretty one."""
+    text = "".join(traceback.format_exception(error))
+    log.error("command_failed", kind=type(submission.command).__name__, error=repr(error), traceback=text)
 
 
 def _repeat(submission: Submission, first: Answered) -> Reply:

@@ -24,7 +24,7 @@ class Visitor:
     def __init__(self, application: Application, runner: asyncio.Runner) -> None:
         self._runner = runner
         transport = httpx.ASGITransport(app=application)  # type: ignore[arg-type] # an ASGI application
-        self._client = httpx.AsyncClient(transport=transport, base_url=ORIGIN)
+        self._client = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"Accept": "text/html"})
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         """GET an address."""

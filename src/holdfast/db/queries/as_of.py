@@ -109,7 +109,7 @@ def entries_at(connection: sa.Connection, org_id: str, places: Sequence[tuple[st
     return [row for row in connection.execute(query) if row.level_id is not None]
 
 
-def given_rows(dialect: str, columns: Mapping[str, sa.types.TypeEngine[Any]], rows: Sequence[Sequence[Any]]) -> Any:
+def given_rows(dialect: str, columns: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> Any:
     """Rows of ids and integers to join with, whatever their number, in one parameter."""
     body = msgspec.json.encode(rows).decode()
     parts = []

@@ -156,7 +156,7 @@ def reorder_points(org_id: str, dialect: str) -> sa.CTE:
         product_id, units = each.c.key, each.c.value
     else:
         each = sa.func.json_each_text(_location.reorder_points).table_valued("key", "value")
-        product_id, units = sa.cast(each.c.key, schema.Id), sa.cast(each.c.value, sa.BigInteger)
+        product_id, units = each.c.key.cast(schema.Id), each.c.value.cast(sa.BigInteger)
     query = sa.select(
         _location.id.label("location_id"), product_id.label("product_id"), units.label("units")
     ).select_from(sa.join(schema.location, each, sa.true()))
