@@ -163,6 +163,7 @@ class Executor:
         queue_max: int = QUEUE_MAX,
         queue_age_seconds: float = QUEUE_AGE_SECONDS,
     ) -> None:
+        assert batch_max > 0 and queue_max > 0 and queue_age_seconds > 0, (batch_max, queue_max, queue_age_seconds)
         self._database = database
         self._batch_max = batch_max
         self._queue_max = queue_max
@@ -186,8 +187,8 @@ class Executor:
     def submit(self, org_id: str, submission: Submission) -> None:
         """Queue a command; its future is resolved after the commit. Raises Overloaded when too much waits."""
         with self._lock:
-            if self._closing:
-                raise Unavailable("shutting down")
+            if self._closing or not self._threads[0].is_alive():
+                raise Unavailable("shutting down" if self._closing else "the writer has died")
             if self._waiting >= self._queue_max:
                 raise Overloaded
             self._waiting += submission.weight
@@ -239,6 +240,11 @@ class Executor:
             else:
                 del self._queues[org_id]
 
+    @property
+    def healthy(self) -> bool:
+        """Are all writers at work?"""
+        return all(thread.is_alive() for thread in self._threads)
+
     def _work(self) -> None:
         session = open_session(self._database)
         catalogs = Catalogs()
@@ -246,7 +252,7 @@ class Executor:
             org_id, batch = taken
             try:
                 self._serve(session, catalogs, org_id, batch)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - a writer outlives whatever happens to a batch
                 _log_failure(batch[0], error)
                 resolve([(submission, error) for submission in batch if not submission.future.done()])
             self._done(org_id)
@@ -367,15 +373,15 @@ class Batch:
     # Load
 
     def _first_wants(self, catalog: Catalog) -> set[Want]:
-        wants: set[Want] = set()
-        for submission in self.submissions:
-            while True:
-                try:
-                    wants |= needs(catalog, submission.caller, submission.command)
-                    break
-                except Missing as missing:
-                    load_products(self.session, catalog, self.org_id, [want[1] for want in missing.wants])
-        return wants
+        """What is certainly needed; products that nobody looked up yet are looked up on the way."""
+        while True:
+            wants: set[Want] = set()
+            for submission in self.submissions:
+                wants |= needs(catalog, submission.caller, submission.command)
+            unknown = {want[1] for want in wants if want[0] == "product"}
+            if not unknown:
+                return wants
+            load_products(self.session, catalog, self.org_id, unknown)
 
     def _load(self, catalog: Catalog, wants: set[Want]) -> tuple[Stock, dict[str, Answered]]:
         keys = [submission.key for submission in self.submissions if submission.key is not None]
@@ -440,7 +446,7 @@ class Batch:
             return Reply(answer, submission.status, body)
         except (_Restart, Conflict, Away):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this command's alone
             stock.undo(mark)
             _log_failure(submission, error)
             return error

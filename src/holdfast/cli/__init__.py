@@ -20,6 +20,7 @@ from typer.exceptions import Abort, TyperException
 from holdfast import __version__
 from holdfast.app import Forbidden, Outdated
 from holdfast.cli import accounts, files, serving, upkeep
+from holdfast.cli.logs import configure_command_logs
 from holdfast.cli.terminal import PROGRAM, Misuse, Refusal, say, tell
 from holdfast.db.engine import UnknownDatabase
 from holdfast.db.migrate import DatabaseUnreachable, MigrationRefused
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
+    configure_command_logs()
     try:
         code = app(list(arguments), prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()

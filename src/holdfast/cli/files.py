@@ -83,8 +83,6 @@ def import_stock_file(
             shop, actor, opened, reference=file.name[:200], dry_run=dry_run, again=again, progress=advance
         )
     _report(outcome, "lines of stock", dry_run=dry_run, as_json=as_json)
-    if outcome.skipped and not as_json:
-        tell("Skipped lines were taken less than two days ago; --again takes them once more.")
 
 
 @export_commands.command("stock")
@@ -140,5 +138,7 @@ def _report(outcome: Outcome, what: str, *, dry_run: bool, as_json: bool) -> Non
         counts = (outcome.added, "added"), (outcome.changed, "changed"), (outcome.skipped, skipped)
         told = [f"{count} {word}" for count, word in counts if count] or ["nothing to do"]
         say(f"{'Would be: ' if dry_run else ''}{what}: {', '.join(told)}, {outcome.refused} refused.")
+    if outcome.skipped and what != "products":
+        tell("Skipped lines were taken before, and lately; --again takes them once more.")
     if outcome.refused:
         raise typer.Exit(1)

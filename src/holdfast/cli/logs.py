@@ -15,32 +15,43 @@ from holdfast.settings import Config
 
 
 def configure_logs(config: Config) -> None:
-    """Set up logging of this process as the settings say."""
+    """Set up the logs of a server process as the settings say."""
     level = getattr(logging, config.log_level.upper())
     as_json = config.log_format == "json" or (config.log_format == "auto" and not sys.stderr.isatty())
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     last: list[Any]
     if as_json:
         last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
     else:
         last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    structlog.configure(
-        processors=[*shared, structlog.processors.StackInfoRenderer(), *last],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+    _configure(level, last, cache=True)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.INFO), force=True)
     # The server tells of every start and stop in several lines; what matters of it is an event of ours.
     logging.getLogger("uvicorn").setLevel(max(level, logging.WARNING))
+
+
+def configure_command_logs() -> None:
+    """Set up the logs of a command: only what went wrong, and never among its results."""
+    _configure(logging.WARNING, [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())], cache=False)
+
+
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def _configure(level: int, last: list[Any], *, cache: bool) -> None:
+    structlog.configure(
+        processors=[*_SHARED, structlog.processors.StackInfoRenderer(), *last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=cache,
+    )

@@ -264,39 +264,41 @@ def _post(stock: Stock, sheet: CountSheet) -> CountDocument | Rejected:
     cause = Cause(stock.caller.actor, ref_id=sheet.id)
     posted: list[SheetLine] = []
     failed: list[tuple[int, Rejected]] = []
-    for index, line in enumerate(sheet.lines):
-        product = stock.catalog.product(line.product_id)
-        assert product is not None
-        if line.counted is None:
-            failed.append((index, invalid_state(f"{product.sku} is not counted yet.", product_id=product.id)))
-            continue
-        level = stock.open_level(line.product_id, place.id)
-        identity = None if line.lot_id is None else lot_of_id(stock, line.lot_id)
-        lot = None if identity is None else lot_at(stock, level, identity)
-        present = level.on_hand if lot is None else lot.on_hand
-        result = line.counted + present - line.before
-        if result < 0:
-            failed.append(
-                (
-                    index,
-                    invalid_state(
-                        f"{product.sku}: {product.number(line.counted)} counted, but more than that has left since.",
-                        product_id=product.id,
-                        available=product.number(present),
-                    ),
-                )
-            )
-            continue
-        shorted = make_equal(stock, level, lot, result, cause, "COUNT", None)
-        if lot is not None and identity is not None and identity.status != "active" and place.sellable and lot.on_hand:
-            shorted += set_aside(stock, level, lot, lot.on_hand, cause, "TRANSFER")
-        posted.append(replace(line, difference=result - present, shorted=tuple(shorted)))
-        _tell_counted(stock, product, place, level, lot, result - present, sheet.id)
+    results = stock.each(sheet.lines, lambda _, line: _post_line(stock, sheet, place, line, cause))
+    for index, result in enumerate(results):
+        if isinstance(result, Rejected):
+            failed.append((index, result))
+        else:
+            posted.append(result)
     if failed:
         return group_rejected(failed)
     sheet = replace(sheet, status="posted", lines=tuple(posted), updated_at=stock.now)
     stock.put_record("count_sheet", sheet.id, sheet)
     return describe_sheet(stock, sheet)
+
+
+def _post_line(stock: Stock, sheet: CountSheet, place: Location, line: SheetLine, cause: Cause) -> SheetLine | Rejected:
+    """Make the line's level (or lot) what was counted plus what has moved since; the line as posted."""
+    product = stock.catalog.product(line.product_id)
+    assert product is not None
+    if line.counted is None:
+        return invalid_state(f"{product.sku} is not counted yet.", product_id=product.id)
+    level = stock.open_level(line.product_id, place.id)
+    identity = None if line.lot_id is None else lot_of_id(stock, line.lot_id)
+    lot = None if identity is None else lot_at(stock, level, identity)
+    present = level.on_hand if lot is None else lot.on_hand
+    result = line.counted + present - line.before
+    if result < 0:
+        return invalid_state(
+            f"{product.sku}: {product.number(line.counted)} counted, but more than that has left since.",
+            product_id=product.id,
+            available=product.number(present),
+        )
+    shorted = make_equal(stock, level, lot, result, cause, "COUNT", None)
+    if lot is not None and identity is not None and identity.status != "active" and place.sellable and lot.on_hand:
+        shorted += set_aside(stock, level, lot, lot.on_hand, cause, "TRANSFER")
+    _tell_counted(stock, product, place, level, lot, result - present, sheet.id)
+    return replace(line, difference=result - present, shorted=tuple(shorted))
 
 
 def _tell_counted(

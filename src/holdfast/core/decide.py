@@ -105,8 +105,8 @@ def _together(stock: Stock, command: Together) -> list[Answer] | Rejected:
     caller = stock.caller
     answers: list[Answer] = []
     refused: list[tuple[int, Rejected]] = []
-    for index, member in enumerate(command.commands):
-        answer = decide(stock, caller, member)
+    decided = stock.each(command.commands, lambda _, member: decide(stock, caller, member))
+    for index, answer in enumerate(decided):
         if type(answer) is Rejected:
             refused.append((index, answer))
             answers.append(Refusal(answer))
@@ -157,7 +157,7 @@ _DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
 
 
 def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
-    """What the command will certainly look at; asks (`Missing`) for products that nobody looked up yet.
+    """What the command will certainly look at, ("product", id or SKU) for those that nobody looked up yet among it.
 
     It is only a good first guess: whatever it forgets, the decision asks for.
     """
@@ -181,7 +181,12 @@ def _need_levels(known: Catalog, caller: Caller, command: Any, wants: set[Want])
     lines = getattr(command, "lines", None)
     names = [line.product for line in lines] if lines else [getattr(command, "product", None)]
     for name in names:
-        product = None if name is None else known.product(name)
+        if name is None:
+            continue
+        if not known.knows(name):
+            wants.add(("product", name))
+            continue
+        product = known.product(name)
         if product is None or product.unlimited:
             continue
         if location is not None:

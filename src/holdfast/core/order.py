@@ -280,14 +280,18 @@ def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocume
         return [describe(stock, hold) for hold in known]
     answers: list[ReservationDocument | UnlimitedDocument] = []
     failed: list[tuple[int, Rejected]] = []
-    for index, line in enumerate(command.lines):
+    target = Target(command.order_number, command.source)
+
+    def hold_line(_: int, line: OrderLine) -> Reservation | UnlimitedDocument | Rejected:
         product = stock.catalog.product(line.product)
         if product is not None and product.unlimited:
-            answers.append(unlimited_document(product))
-            continue
-        target = Target(command.order_number, command.source)
-        hold = reserve(stock, Reserve(line.product, line.quantity, command.location, target))
-        if isinstance(hold, Rejected):
+            return unlimited_document(product)
+        return reserve(stock, Reserve(line.product, line.quantity, command.location, target))
+
+    for index, hold in enumerate(stock.each(command.lines, hold_line)):
+        if isinstance(hold, UnlimitedDocument):
+            answers.append(hold)
+        elif isinstance(hold, Rejected):
             failed.append((index, hold))
         else:
             answers.append(describe(stock, hold))

@@ -106,8 +106,8 @@ def receive(stock: Stock, command: Receive) -> ReceiptDocument | Rejected:
     lines: list[ReceiptLineDocument] = []
     served: list[str] = []
     failed: list[tuple[int, Rejected]] = []
-    for index, line in enumerate(command.lines):
-        came = _receive_line(stock, command, place, line, cause)
+    received = stock.each(command.lines, lambda _, line: _receive_line(stock, command, place, line, cause))
+    for index, came in enumerate(received):
         if isinstance(came, Rejected):
             failed.append((index, came))
             continue

@@ -2,7 +2,7 @@
 
 A batch of commands is decided against one Stock: the levels it locked, their lots, the holds it asked for. Decisions
 look first and then `post` ledger entries; `post` moves level and lot together and asserts what must always be true
-(SPEC section 3). What a decision did can be undone as a whole (`trial`), so a refusal leaves no trace.
+(SPEC section 3). What a decision did can be undone as a whole, so a refusal leaves no trace.
 
 What a decision needs and the Stock does not have, it asks for by raising `Missing`; whoever loaded the Stock loads
 that too and the command is decided again from the start. So the core never reads, and loading never guesses.
@@ -10,9 +10,8 @@ that too and the command is decided again from the start. So the core never read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,6 +24,10 @@ Want = tuple[str, ...]
 
 LevelKey = tuple[str, str]
 """(product id, location id)."""
+
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Missing(Exception):
@@ -222,6 +225,10 @@ class Catalog:
     def put_store(self, store: Store) -> None:
         """Know a store by its id."""
         self.stores[store.id] = store
+
+    def knows(self, reference: str) -> bool:
+        """Was the id or SKU looked up already, found or not?"""
+        return reference in self.products or reference in self.unknown
 
     def product(self, reference: str) -> Product | None:
         """The product with that id or SKU; asks for it when nobody looked yet."""
@@ -482,15 +489,23 @@ class Stock:
 
     # Undoing -------------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def trial(self) -> Iterator[Callable[[], None]]:
-        """Everything done inside is undone when the block raises, or when the yielded function is called."""
-        mark = self.mark()
-        try:
-            yield lambda: self.undo(mark)
-        except BaseException:
-            self.undo(mark)
-            raise
+    def each(self, items: Iterable[T], step: Callable[[int, T], R]) -> list[R]:
+        """`step(index, item)` for every item; when some ask for more, all that they ask for is asked at once.
+
+        Without it, a group of n would be decided n times over, each time one want further.
+        """
+        wants: list[Want] = []
+        results: list[R] = []
+        for index, item in enumerate(items):
+            mark = self.mark()
+            try:
+                results.append(step(index, item))
+            except Missing as missing:
+                self.undo(mark)
+                wants.extend(missing.wants)
+        if wants:
+            raise Missing(*dict.fromkeys(wants))
+        return results
 
     def mark(self) -> tuple[int, int, int]:
         """A point to which `undo` can return."""

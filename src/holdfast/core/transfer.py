@@ -131,8 +131,9 @@ def dispatch(stock: Stock, command: Dispatch) -> TransferDocument | Rejected:
     cause = Cause(stock.caller.actor, ref_id=transfer_id, note=command.reference)
     shipped: list[ShippedLot] = []
     failed: list[tuple[int, Rejected]] = []
-    for index, line in enumerate(command.lines):
-        lots = _ship_line(stock, cause, origin, transit, line)
+    for index, lots in enumerate(
+        stock.each(command.lines, lambda _, line: _ship_line(stock, cause, origin, transit, line))
+    ):
         if isinstance(lots, Rejected):
             failed.append((index, lots))
         else:
@@ -205,10 +206,9 @@ def arrive(stock: Stock, command: Arrive) -> TransferDocument | Rejected:
     if isinstance(arrived, Rejected):
         return arrived
     cause = Cause(stock.caller.actor, ref_id=transfer.id, note=transfer.reference)
-    lots = []
-    for shipped, units in zip(transfer.lots, arrived, strict=True):
-        _bring_in(stock, cause, shipped, units, destination)
-        lots.append(msgspec.structs.replace(shipped, received=units))
+    pairs = list(zip(transfer.lots, arrived, strict=True))
+    stock.each(pairs, lambda _, pair: _bring_in(stock, cause, pair[0], pair[1], destination))
+    lots = [msgspec.structs.replace(shipped, received=units) for shipped, units in pairs]
     transfer = msgspec.structs.replace(transfer, status="received", lots=tuple(lots), updated_at=stock.now)
     stock.put_record("transfer", transfer.id, transfer)
     return describe_transfer(stock, transfer)

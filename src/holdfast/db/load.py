@@ -24,6 +24,9 @@ CATALOGS_MAX = 256
 PRODUCTS_MAX = 200_000
 """Products (by id and by SKU) that one catalog keeps before it starts anew."""
 
+NAMES_MAX = 200
+"""Products that one statement looks up."""
+
 DEAD_MORE = 2_000
 """Expired holds of one level that are brought in when a decision asks for more."""
 
@@ -79,15 +82,17 @@ def _read_catalog(session: Session, org_id: str) -> Catalog:
 
 def load_products(session: Session, catalog: Catalog, org_id: str, references: Iterable[str]) -> None:
     """Bring the products with those ids or SKUs into the catalog; the others are known not to exist."""
-    for reference in references:
-        column = "id" if _is_id(reference) else "sku"
-        name = reference.lower() if column == "id" else reference
-        found = _records(session, "product", Product, f"org_id = :org AND {column} = :name", org=org_id, name=name)
-        if found:
-            catalog.put_product(found[0])
-            catalog.products[reference] = found[0]
-        else:
-            catalog.unknown.add(reference)
+    wanted = sorted(references)
+    for column in ("id", "sku"):
+        named = {name.lower() if column == "id" else name: name for name in wanted if _is_id(name) == (column == "id")}
+        for start in range(0, len(named), NAMES_MAX):
+            part = list(named)[start : start + NAMES_MAX]
+            marks = {f"n{number}": name for number, name in enumerate(part)}
+            where = f"org_id = :org AND {column} IN ({', '.join(':' + mark for mark in marks)})"
+            for product in _records(session, "product", Product, where, org=org_id, **marks):
+                catalog.put_product(product)
+                catalog.products[named[getattr(product, column)]] = product
+    catalog.unknown.update(name for name in wanted if name not in catalog.products)
 
 
 def _is_id(reference: str) -> bool:

@@ -118,16 +118,13 @@ class Week:
             orders.append(OrderReserve(order_number(self.chance, source, number), source, lines))
         actors = {source: Actor(self.owner.org_id, f"key:{source}", Role.MANAGER) for source in ONLINE}
         taken = [self.shop.submit(actors[order.source], order) for order in orders]
-        closed = []
         for order, future in zip(orders, taken, strict=True):
             if isinstance(future.result().answer, Rejected):
                 continue
             fate = self.chance.random()
             if fate < 0.74:
                 close = OrderClose(order.order_number, order.source, consume=fate < 0.66)
-                closed.append(self.shop.submit(actors[order.source], close))
-        for future in closed:
-            future.result()
+                self.shop.do(actors[order.source], close)
 
     def _wait_for_stock(self) -> None:
         """Customers who wait: for the shelf that is made to order, and for the lamp that is not out yet."""

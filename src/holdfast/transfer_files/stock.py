@@ -60,8 +60,10 @@ def import_stock(
                 except BadLine as bad:
                     outcome.refuse(line.number, str(bad))
                     continue
-                key = None if again else _line_key(line.cells, seen)
-                future = shop.submit(actor, command, key=key, fingerprint=key or "", render=lambda _: b"{}")
+                said = _said(line.cells)
+                seen[said] = seen.get(said, 0) + 1
+                key = None if again else f"import-stock:{said}:{seen[said]}"
+                future = shop.submit(actor, command, key=key, fingerprint=said, render=lambda _: b"{}")
                 waiting.append((line.number, future))
             for number, future in waiting:
                 reply = future.result()
@@ -100,10 +102,9 @@ def _receipt(cells: Mapping[str, str], reference: str | None) -> Receive:
     return Receive(text_cell("location", cells["location"]), (line,), kind="opening", reference=reference)
 
 
-def _line_key(cells: Mapping[str, str], seen: dict[str, int]) -> str:
-    said = hashlib.sha256("\0".join(cells.get(name, "") for name in STOCK_COLUMNS).encode()).hexdigest()
-    seen[said] = seen.get(said, 0) + 1
-    return f"import-stock:{said}:{seen[said]}"
+def _said(cells: Mapping[str, str]) -> str:
+    """What a line says, as a SHA-256 in hex."""
+    return hashlib.sha256("\0".join(cells.get(name, "") for name in STOCK_COLUMNS).encode()).hexdigest()
 
 
 def _look_at_stock(shop: Holdfast, actor: Actor, part: list[Line], outcome: Outcome) -> None:

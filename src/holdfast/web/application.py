@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import signal
+import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -122,6 +124,7 @@ class Application:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self._hear_signals()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 self.stopping.set()
@@ -130,6 +133,23 @@ class Application:
                 self.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+    def _hear_signals(self) -> None:
+        """End the streams as soon as the server is told to stop: it would wait for them before it says so here."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = signal.getsignal(number)
+            if not callable(before):
+                continue
+
+            def stop(received: int, frame: Any, before: Callable[[int, Any], Any] = before) -> None:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(self.stopping.set)
+                before(received, frame)
+
+            signal.signal(number, stop)
 
     def close(self) -> None:
         """End the streams and the threads; the shop stays open."""
@@ -211,8 +231,11 @@ class Application:
         key = _idempotency_key(headers) if route.writes else None
         call = Call(self.shop, actor, args, answer.request_id, key)
         call.query = endpoint.query(scope["query_string"])
+        unknown = None
         if b"x-store" in headers or "store_id" in call.query:
-            await self._narrow(call, headers)
+            unknown = await self._narrow(call, headers)
+        if unknown is not None and not route.writes:
+            raise unknown
         if route.stream and b"text/event-stream" in headers.get(b"accept", b""):
             await stream_events(self, call, headers, receive, answer)
             return
@@ -225,6 +248,8 @@ class Application:
             return
         _test_type(headers, raw, endpoint)
         call.body = decode(endpoint.decoder, raw)
+        if unknown is not None:
+            raise unknown
         fingerprint = "" if key is None else _fingerprint(route.method, scope["path"], raw)
         reply = await self._ask(call, route, fingerprint)
         if type(reply.answer) is Rejected:
@@ -261,8 +286,8 @@ class Application:
             return msgspec.structs.replace(reply, body=finish(reply.body))
         return reply
 
-    async def _narrow(self, call: Call, headers: dict[bytes, bytes]) -> None:
-        """Act in one store only: the one that X-Store or `store_id` names."""
+    async def _narrow(self, call: Call, headers: dict[bytes, bytes]) -> Problem | None:
+        """Act only in the store that X-Store or `store_id` names; the 404 to raise after the body's shape, or None."""
         names = [call.query.get("store_id"), headers.get(b"x-store")]
         ids = []
         for name in names:
@@ -273,7 +298,7 @@ class Application:
                 raise invalid("X-Store", "is not the id or code of a store.")
             store = await self._stores.get((call.actor.org_id, text))
             if store is None:
-                raise Problem("STORE_NOT_FOUND", f"Store {text!r} does not exist.")
+                return Problem("STORE_NOT_FOUND", f"Store {text!r} does not exist.")
             ids.append(store["id"])
         if len(set(ids)) > 1 or (call.stores is not None and not call.stores.issuperset(ids)):
             raise Problem("FORBIDDEN", "You may not act in that store.")
@@ -281,6 +306,7 @@ class Application:
         call.stores = frozenset(ids[:1])
         actor = call.actor
         call.actor = Actor(actor.org_id, actor.name, actor.role, (ids[0],))
+        return None
 
     async def read(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run what asks the database in a thread of its own."""

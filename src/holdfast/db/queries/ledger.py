@@ -162,7 +162,7 @@ def _by_levels(
 ) -> Page:
     """A page merged from the levels' own ledgers, by (created_at, level, seq), newest first."""
     org_id = catalog.settings.id
-    after: Key | None = None if cursor is None else decode_cursor(cursor, int, UUID, int)  # type: ignore[assignment] # as the types say
+    after: Key | None = None if cursor is None else decode_cursor(cursor, int, UUID, int)
     lows, highs = _stretches(connection, org_id, wanted, levels, after)
     if wanted.lot_id is not None:
         of_lot = stretches_of_lot(connection, org_id, wanted.lot_id)

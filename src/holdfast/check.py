@@ -1,0 +1,339 @@
+"""The check: everything that must always be true of the stock (SPEC section 3), recomputed and compared.
+
+    result = check(Database("sqlite:///shop.db"))
+    result.ok, result.mismatches     -> True, []
+
+One consistent snapshot is read from end to end, in memory that does not grow with the history, beside running writers.
+Every level is replayed from its ledger with the fold that writes it (`core.ledger.follow`); lots, holds and ledger are
+added up against each other; every row's checksum is recomputed, so that a change of any single field behind
+Holdfast's back is found and the row is named. It repairs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from holdfast.core.ledger import Balance, Entry, follow, stated
+from holdfast.core.reservation import Target
+from holdfast.core.stock import Level, Lot, LotStock, Reservation
+from holdfast.db.audit_rows import HoldSum, Snapshot, Stored, snapshot
+from holdfast.db.engine import Database
+
+PROGRESS_ROWS = 10_000
+"""The progress callback hears of so many rows at a time."""
+
+Key = tuple[str, ...]
+T = TypeVar("T")
+
+
+class Mismatch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Something that is not as it must be. `row` names the table and the key; quantities are smallest units."""
+
+    invariant: str
+    org_id: str
+    sku: str | None = None
+    location: str | None = None
+    lot_id: str | None = None
+    reservation_id: str | None = None
+    expected: str
+    found: str
+    row: str
+
+
+class CheckResult(msgspec.Struct, frozen=True, gc=False):
+    """`checked` rows were looked at; `ok` when nothing is wrong."""
+
+    ok: bool
+    checked: int
+    mismatches: list[Mismatch]
+
+
+def check(
+    database: Database, *, org_id: str | None = None, progress: Callable[[int, int], None] | None = None
+) -> CheckResult:
+    """Check one organisation, or all. `progress` is told (rows done, rows in all)."""
+    with snapshot(database) as rows:
+        run = _Run(rows, org_id, progress)
+        run.levels()
+        run.reservations()
+        run.lots()
+    return CheckResult(not run.mismatches, run.checked, run.mismatches)
+
+
+class _Merged(Generic[T]):
+    """A sorted stream that is asked for one key after another."""
+
+    def __init__(self, stream: Iterator[T], key: Callable[[T], Key]) -> None:
+        self._stream = stream
+        self._key = key
+        self._next = next(stream, None)
+
+    def before(self, key: Key | None) -> Iterator[T]:
+        """What comes before the key (None: everything that is left): nobody asked for it."""
+        while self._next is not None and (key is None or self._key(self._next) < key):
+            yield self._pop()
+
+    def of(self, key: Key) -> Iterator[T]:
+        """What has the key."""
+        while self._next is not None and self._key(self._next) == key:
+            yield self._pop()
+
+    def _pop(self) -> T:
+        assert self._next is not None
+        item, self._next = self._next, next(self._stream, None)
+        return item
+
+
+class _Sums:
+    """What the lots of one level have according to one source, in smallest units and minor units of value."""
+
+    def __init__(self) -> None:
+        self.on_hand: dict[str, int] = {}
+        self.reserved: dict[str, int] = {}
+        self.value: dict[str, int] = {}
+
+    def add(self, lot_id: str, on_hand: int, reserved: int, value: int) -> None:
+        """Add to a lot."""
+        self.on_hand[lot_id] = self.on_hand.get(lot_id, 0) + on_hand
+        self.reserved[lot_id] = self.reserved.get(lot_id, 0) + reserved
+        self.value[lot_id] = self.value.get(lot_id, 0) + value
+
+
+class _Place:
+    """The level at hand: how its mismatches are named."""
+
+    def __init__(self, row: Stored, level: Level) -> None:
+        self.org_id, self.level, (self.sku, self.location) = row.org_id, level, row.beside
+
+
+class _Run:
+    """One check."""
+
+    def __init__(self, rows: Snapshot, org_id: str | None, progress: Callable[[int, int], None] | None) -> None:
+        self._rows, self._org, self._progress = rows, org_id, progress
+        self._total = rows.rows(org_id)
+        self.checked = 0
+        self.mismatches: list[Mismatch] = []
+
+    def _tell(self, invariant: str, row: str, expected: object, found: object, **where: Any) -> None:
+        self.mismatches.append(
+            Mismatch(invariant=invariant, row=row, expected=str(expected), found=str(found), **where)
+        )
+
+    def _at(self, place: _Place, invariant: str, row: str, expected: object, found: object, **where: Any) -> None:
+        """A mismatch at a level, unless the two are equal."""
+        if expected != found:
+            where = {"org_id": place.org_id, "sku": place.sku, "location": place.location, **where}
+            self._tell(invariant, row, expected, found, **where)
+
+    def _stored(self, row: Stored, name: str, *, counted: bool = True, **where: Any) -> Any:
+        """The struct of a row, its checksum compared; None when the row cannot be read."""
+        if counted:
+            self.checked += 1
+            if self._progress is not None and self.checked % PROGRESS_ROWS == 0:
+                self._progress(self.checked, self._total)
+            if not row.intact:
+                found = "a row that cannot be read" if row.struct is None else "a row that was changed"
+                self._tell("checksum", name, "the row as it was written", found, org_id=row.org_id, **where)
+        return row.struct
+
+    # Levels with their lots, active holds and ledgers ----------------------------------------------------------------
+
+    def levels(self) -> None:
+        """Walk all levels, and beside them everything that belongs to one."""
+        rows, org = self._rows, self._org
+        lots = _Merged(rows.lot_stocks(org), lambda row: (row.org_id, str(row.raw[1])))
+        holds = _Merged(rows.active_holds(org), lambda row: (row.org_id, str(row.raw[2])))
+        entries = _Merged(rows.entries(org), lambda row: (row.org_id, str(row.raw[2])))
+        for row in rows.levels(org):
+            key = (row.org_id, str(row.raw[1]))
+            self._orphans(lots, holds, entries, key)
+            level: Level | None = self._stored(row, f"level {key[1]}", sku=row.beside[0], location=row.beside[1])
+            if level is None:
+                continue
+            place = _Place(row, level)
+            self._level(place)
+            stored = self._lots_of(place, lots.of(key))
+            promised = self._holds_of(place, holds.of(key), stored)
+            told = self._ledger_of(place, entries.of(key))
+            self._compare(place, stored, promised, told)
+        self._orphans(lots, holds, entries, None)
+
+    def _orphans(
+        self, lots: _Merged[Stored], holds: _Merged[Stored], entries: _Merged[Stored], key: Key | None
+    ) -> None:
+        """Rows whose level is not there."""
+        for row in lots.before(key):
+            name = f"lot_stock {row.raw[1]} {row.raw[2]}"
+            self._stored(row, name, lot_id=str(row.raw[2]))
+            self._tell("lot_stock.level", name, row.raw[1], None, org_id=row.org_id, lot_id=str(row.raw[2]))
+        for row in holds.before(key):
+            where = {"org_id": row.org_id, "reservation_id": str(row.raw[1])}
+            self._tell("reservation.level", f"reservation {row.raw[1]}", row.raw[2], None, **where)
+        for row in entries.before(key):
+            name = f"ledger {row.raw[1]}"
+            self._stored(row, name)
+            self._tell("ledger.level", name, row.raw[2], None, org_id=row.org_id)
+
+    def _level(self, place: _Place) -> None:
+        level, name = place.level, f"level {place.level.id}"
+        if place.sku is None:
+            self._at(place, "level.product", name, level.product_id, None)
+        if place.location is None:
+            self._at(place, "level.location", name, level.location_id, None)
+        self._at(place, "level.reserved", name, True, 0 <= level.reserved <= level.on_hand)
+        self._at(place, "level.backordered", name, True, level.backordered >= 0)
+        if not level.listed:
+            self._at(place, "level.listed", name, (0, 0, 0), (level.on_hand, level.reserved, level.backordered))
+
+    def _lots_of(self, place: _Place, rows: Iterator[Stored]) -> _Sums:
+        """The level's lots as they are stored."""
+        sums = _Sums()
+        for row in rows:
+            lot_id = str(row.raw[2])
+            name = f"lot_stock {place.level.id} {lot_id}"
+            at: LotStock | None = self._stored(row, name, sku=place.sku, location=place.location, lot_id=lot_id)
+            if at is None:
+                continue
+            sums.add(lot_id, at.on_hand, at.reserved, at.value)
+            self._at(place, "lot_stock.lot", name, place.level.product_id, row.beside[0], lot_id=lot_id)
+            self._at(place, "lot_stock.location", name, place.level.location_id, at.location_id, lot_id=lot_id)
+            self._at(place, "lot_stock.is_open", name, at.on_hand > 0, at.is_open, lot_id=lot_id)
+            self._at(place, "lot_stock.reserved", name, True, 0 <= at.reserved <= at.on_hand, lot_id=lot_id)
+            worthy = at.value >= 0 and (at.on_hand > 0 or at.value == 0)
+            self._at(place, "lot_stock.value", name, True, worthy, lot_id=lot_id)
+        return sums
+
+    def _holds_of(self, place: _Place, rows: Iterator[Stored], stored: _Sums) -> _Sums:
+        """What the level's active holds take from each lot."""
+        sums, waiting = _Sums(), 0
+        for row in rows:
+            hold: Reservation | None = self._stored(row, "", counted=False)
+            if hold is None:
+                continue
+            waiting += hold.backordered
+            for lot_id, units in hold.allocations:
+                sums.add(lot_id, 0, units, 0)
+                if lot_id not in stored.on_hand:
+                    row_name = f"reservation {hold.id}"
+                    self._at(place, "reservation.lot", row_name, lot_id, None, lot_id=lot_id, reservation_id=hold.id)
+        name = f"level {place.level.id}"
+        self._at(place, "level.backordered is its reservations'", name, waiting, place.level.backordered)
+        return sums
+
+    def _ledger_of(self, place: _Place, rows: Iterator[Stored]) -> _Sums:
+        """Replay the level's ledger; what it says of each lot."""
+        sums, before = _Sums(), Balance()
+        level = place.level
+        for row in rows:
+            name = f"ledger {row.raw[1]}"
+            entry: Entry | None = self._stored(row, name, sku=place.sku, location=place.location)
+            if entry is None:
+                continue
+            where = {"lot_id": entry.lot_id, "reservation_id": entry.reservation_id}
+            must, does = follow(before, entry), stated(entry)
+            if must != does:
+                self._at(place, "ledger.balance", name, must, does, **where)
+            if entry.created_at < before.created_at:
+                self._at(place, "ledger.created_at", name, f">= {before.created_at}", entry.created_at, **where)
+            whose = (entry.product_id, entry.location_id)
+            self._at(place, "ledger.level", name, (level.product_id, level.location_id), whose, **where)
+            if entry.lot_id is not None:
+                sums.add(entry.lot_id, entry.qty_delta, entry.reserved_delta, entry.value_delta)
+            elif entry.qty_delta or entry.reserved_delta or entry.value_delta:
+                moved = (entry.qty_delta, entry.reserved_delta, entry.value_delta)
+                self._at(place, "ledger.lot", name, (0, 0, 0), moved, **where)
+            before = does
+        name = f"level {level.id}"
+        last = (before.seq, before.on_hand, before.reserved, before.backordered)
+        self._at(
+            place, "level is its last entry", name, last, (level.seq, level.on_hand, level.reserved, level.backordered)
+        )
+        return sums
+
+    def _compare(self, place: _Place, stored: _Sums, promised: _Sums, told: _Sums) -> None:
+        """Level, lots, holds and ledger against each other."""
+        level, name = place.level, f"level {place.level.id}"
+        lots = (sum(stored.on_hand.values()), sum(stored.reserved.values()))
+        self._at(place, "level is the sum of its lots", name, lots, (level.on_hand, level.reserved))
+        for lot_id in sorted({*stored.on_hand, *told.on_hand, *promised.reserved}):
+            row = f"lot_stock {level.id} {lot_id}"
+            held = promised.reserved.get(lot_id, 0)
+            self._at(
+                place, "lot_stock.reserved is its allocations", row, held, stored.reserved.get(lot_id), lot_id=lot_id
+            )
+            in_ledger = tuple(told_of.get(lot_id, 0) for told_of in (told.on_hand, told.reserved, told.value))
+            in_row = tuple(row_of.get(lot_id) for row_of in (stored.on_hand, stored.reserved, stored.value))
+            self._at(place, "lot_stock is its entries", row, in_ledger, in_row, lot_id=lot_id)
+
+    # Reservations and lots -------------------------------------------------------------------------------------------
+
+    def reservations(self) -> None:
+        """Walk all reservations, and beside them what the ledger says of each."""
+        sums = _Merged(self._rows.hold_sums(self._org), lambda row: (row.org_id, row.reservation_id))
+        for row in self._rows.reservations(self._org):
+            key = (row.org_id, str(row.raw[1]))
+            self._unheld(sums.before(key))
+            sku, location = row.beside[2:]
+            where = {"org_id": row.org_id, "sku": sku, "location": location, "reservation_id": key[1]}
+            name = f"reservation {key[1]}"
+            hold: Reservation | None = self._stored(row, name, **{k: v for k, v in where.items() if k != "org_id"})
+            if hold is None:
+                continue
+            for invariant, expected, found in [
+                *_of_itself(hold),
+                ("reservation.level", tuple(row.beside[:2]), (hold.product_id, hold.location_id)),
+                *_of_ledger(hold, list(sums.of(key))),
+            ]:
+                if expected != found:
+                    self._tell(invariant, name, expected, found, **where)
+        self._unheld(sums.before(None))
+
+    def _unheld(self, sums: Iterator[HoldSum]) -> None:
+        """Entries whose reservation is not there."""
+        for one in sums:
+            self._tell(
+                "ledger.reservation",
+                f"reservation {one.reservation_id}",
+                one.reservation_id,
+                None,
+                org_id=one.org_id,
+                reservation_id=one.reservation_id,
+            )
+
+    def lots(self) -> None:
+        """Walk all lots."""
+        for row in self._rows.lots(self._org):
+            name = f"lot {row.raw[1]}"
+            lot: Lot | None = self._stored(row, name, sku=row.beside[0], lot_id=str(row.raw[1]))
+            if lot is not None and row.beside[0] is None:
+                self._tell("lot.product", name, lot.product_id, None, org_id=row.org_id, lot_id=lot.id)
+
+
+def _of_itself(hold: Reservation) -> Iterator[tuple[str, object, object]]:
+    """What must be true of a reservation alone: (invariant, expected, found)."""
+    numbers = (hold.consumed, hold.released, hold.backordered, hold.open, hold.allocated)
+    yield "reservation.quantity", True, hold.quantity > 0 and min(numbers) >= 0
+    yield "reservation.open is its allocations and backorder", hold.allocated, sum(u for _, u in hold.allocations)
+    fit = all(units > 0 for _, units in hold.allocations) and len(dict(hold.allocations)) == len(hold.allocations)
+    yield "reservation.allocations", True, fit
+    status = "active" if hold.open else "consumed" if hold.consumed else "released"
+    yield "reservation.status", status, hold.status
+    yield "reservation.release_reason", hold.status == "released", hold.release_reason is not None
+    target = Target(hold.order_number, hold.source, hold.reserved_for_type, hold.reserved_for_id, hold.sale_line_id)
+    yield "reservation.held_for", target.kind, hold.held_for
+
+
+def _of_ledger(hold: Reservation, sums: list[HoldSum]) -> Iterator[tuple[str, object, object]]:
+    """What must be true of a reservation and its entries: (invariant, expected, found)."""
+    for one in sums:
+        yield "ledger.reservation is of its level", hold.level_id, one.level_id
+    told = (
+        sum(one.reserved for one in sums),
+        sum(one.backordered for one in sums),
+        sum(one.sold for one in sums),
+    )
+    yield "reservation is its entries", told, (hold.allocated, hold.backordered, hold.consumed)

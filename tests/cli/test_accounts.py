@@ -1,0 +1,119 @@
+"""org create, key create, user add: what they make, what they tell once, what they refuse."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+import sqlalchemy as sa
+from pwdlib import PasswordHash
+
+from holdfast.db import schema
+from holdfast.db.engine import Database
+from holdfast.organisation import NotPossible, currency_of, email_of, minor_digits_of
+from tests.cli.conftest import Cli
+
+
+def test_an_organisation_can_start_to_work(cli: Cli, acme: dict[str, str], database_url: str) -> None:
+    assert set(acme) >= {"org_id", "store_id", "store_code", "location", "api_key", "password"}
+    assert (acme["store_code"], acme["location"]) == ("MAIN", "MAIN")
+    database = Database(database_url)
+    with database.reading() as connection:
+        places = connection.execute(sa.select(schema.location.c.code, schema.location.c.kind)).all()
+        kept = connection.execute(sa.select(schema.api_key.c.key_hash, schema.api_key.c.role)).one()
+        owner = connection.execute(sa.select(schema.app_user.c.email, schema.app_user.c.password_hash)).one()
+    database.dispose()
+    assert sorted(map(tuple, places)) == [
+        ("MAIN", "store"),
+        ("MAIN-QUARANTINE", "quarantine"),
+        ("TRANSIT", "transit"),
+    ]
+    assert tuple(kept) == (hashlib.sha256(acme["api_key"].encode()).hexdigest(), "owner")
+    assert owner.email == "ana@acme.example"
+    assert PasswordHash.recommended().verify(acme["password"], owner.password_hash)
+
+
+def test_without_json_a_line_a_value(cli: Cli) -> None:
+    made = cli("org", "create", "Acme", "--owner", "ana@acme.example", "--password", "correct horse")
+
+    fields = dict(line.split(maxsplit=1) for line in made.out.splitlines())
+    assert fields["location"] == "MAIN"
+    assert len(fields["api_key"]) == 46 and fields["api_key"].startswith("hf_")
+    assert "correct horse" not in made.out
+
+
+def test_a_key_of_one_store(cli: Cli, acme: dict[str, str]) -> None:
+    made = cli("key", "create", "--org", "acme", "--role", "cashier", "--store", "main", "--name", "till", "--json")
+
+    assert made.code == 0, made.err
+    assert set(made.json) == {"key_id", "api_key", "role", "stores"}
+    assert (made.json["role"], made.json["stores"]) == ("cashier", [acme["store_id"]])
+
+
+def test_a_key_by_the_id_of_the_organisation(cli: Cli, acme: dict[str, str]) -> None:
+    made = cli("key", "create", "--org", acme["org_id"], "--role", "admin", "--json")
+
+    assert made.json["stores"] == []
+
+
+def test_a_user_signs_in_with_the_password_that_was_printed(cli: Cli, acme: dict[str, str], database_url: str) -> None:
+    made = cli("user", "add", "--org", "Acme", "--email", " Bo@Acme.Example", "--role", "staff", "--json")
+
+    assert made.json["email"] == "bo@acme.example"
+    database = Database(database_url)
+    asked = sa.select(schema.app_user.c.password_hash).where(schema.app_user.c.email == "bo@acme.example")
+    with database.reading() as connection:
+        kept = connection.scalar(asked)
+    database.dispose()
+    assert PasswordHash.recommended().verify(made.json["password"], kept)
+
+
+def test_what_cannot_be_is_refused_in_one_line(cli: Cli, acme: dict[str, str]) -> None:
+    cli("user", "add", "--org", "Acme", "--email", "bo@acme.example", "--role", "staff")
+    for arguments, code, words in [
+        (("user", "add", "--org", "Acme", "--email", "BO@acme.example", "--role", "staff"), 1, "exists already"),
+        (("user", "add", "--org", "Acme", "--email", "nobody", "--role", "staff"), 1, "no email address"),
+        (("user", "add", "--org", "Acme", "--email", "c@d", "--role", "staff", "--password", "short"), 1, "8 to 200"),
+        (("key", "create", "--org", "Nope", "--role", "staff"), 1, "no organisation 'Nope'"),
+        (("key", "create", "--org", "Acme", "--role", "staff", "--store", "EAST"), 1, "there is MAIN"),
+        (("key", "create", "--org", "Acme", "--role", "boss"), 2, "cashier"),
+        (("key", "create", "--org", "Acme"), 2, "--role"),
+        (("org", "create", "Beta", "--owner", "a@b.example", "--currency", "XYZ"), 1, "ISO 4217"),
+        (("org", "create", " ", "--owner", "a@b.example"), 1, "1 to 200 characters"),
+        (("frobnicate",), 2, "frobnicate"),
+    ]:
+        refused = cli(*arguments)
+
+        assert (refused.code, refused.out) == (code, ""), arguments
+        assert words in refused.err and refused.err.count("\n") == 1, refused.err
+
+
+def test_two_organisations_of_one_name_are_told_apart_by_id(cli: Cli, acme: dict[str, str]) -> None:
+    second = cli("org", "create", "ACME", "--owner", "eve@acme.example", "--json")
+
+    assert second.code == 0 and "needs the id" in second.err
+    ambiguous = cli("key", "create", "--org", "Acme", "--role", "staff")
+    assert ambiguous.code == 1 and acme["org_id"] in ambiguous.err and second.json["org_id"] in ambiguous.err
+    assert cli("key", "create", "--org", acme["org_id"], "--role", "staff").code == 0
+    assert [row["name"] for row in cli("org", "list", "--json").json] in (["ACME", "Acme"], ["Acme", "ACME"])
+
+
+def test_an_empty_database_is_said_to_be_empty(cli: Cli) -> None:
+    refused = cli("key", "create", "--org", "Acme", "--role", "staff")
+
+    assert refused.code == 1 and "holdfast org create" in refused.err
+
+
+def test_money_has_the_digits_of_iso_4217() -> None:
+    assert [minor_digits_of(code) for code in ("USD", "jpy", "KWD", "ALL", "CLF")] == [2, 0, 3, 2, 4]
+    with pytest.raises(NotPossible):
+        currency_of("US")
+
+
+@pytest.mark.parametrize("text", ["", "a", "a@", "@b", "a b@c.d", "a@b@c", "a@b\n", "x" * 200 + "@y"])
+def test_what_is_no_email_address(text: str) -> None:
+    if text.strip() == "a@b":
+        assert email_of(text) == "a@b"
+        return
+    with pytest.raises(NotPossible):
+        email_of(text)

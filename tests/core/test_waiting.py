@@ -1,0 +1,300 @@
+"""New stock serves the waiting first, whatever brings it (SPEC section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from holdfast.core.count_sheet import CloseSheet, Count, CountLine
+from holdfast.core.counting import AdjustStock, SetStock
+from holdfast.core.decide import Sweep
+from holdfast.core.order import OrderClose, OrderReserve, ReleaseAtLevel, ReserveAtLevel
+from holdfast.core.order import OrderLine as Line
+from holdfast.core.recall import Quarantine, Readmit
+from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.reservation import Amend, Release, Reserve, Target
+from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from tests.core.scene import Scene
+
+
+def a_receipt(scene: Scene) -> None:
+    answer = scene.do(Receive("MAIN", (ReceiptLine("MUG-1", 2, lot_code="B"),)))
+    assert answer.served == [scene.hold("102")]
+
+
+def a_release(scene: Scene) -> None:
+    scene.do(Release(scene.hold("101"), 2))
+
+
+def an_amendment(scene: Scene) -> None:
+    scene.do(Amend(scene.hold("101"), 1))
+
+
+def an_expiry(scene: Scene) -> None:
+    scene.pass_(60)
+    scene.do(Sweep((level_of(scene),)))
+
+
+def an_expiry_noticed_by_a_refused_command(scene: Scene) -> None:
+    scene.pass_(60)
+    assert scene.shop.refused(Reserve("MUG-1", 100, "MAIN")).code == "INSUFFICIENT_STOCK"
+
+
+def a_transfer(scene: Scene) -> None:
+    scene.given("MUG-1 EAST  B 2")
+    sent = scene.do(Dispatch("EAST", "MAIN", (TransferLine("MUG-1", 2),)))
+    scene.do(Arrive(sent.id))
+
+
+def a_count(scene: Scene) -> None:
+    scene.do(Count("MAIN", (CountLine("MUG-1", 5),)))
+
+
+def a_count_of_the_lot(scene: Scene) -> None:
+    scene.do(Count("MAIN", (CountLine("MUG-1", 5, scene.lot("A")),)))
+
+
+def a_set(scene: Scene) -> None:
+    scene.do(SetStock("MUG-1", "MAIN", 5))
+
+
+def an_adjustment(scene: Scene) -> None:
+    scene.do(AdjustStock("MUG-1", "MAIN", 2))
+
+
+def a_readmission(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN-QUARANTINE  Q 2")
+    scene.do(Readmit(scene.lot("Q"), "MAIN"))
+
+
+def a_release_at_the_level(scene: Scene) -> None:
+    scene.do(ReleaseAtLevel("MUG-1", "MAIN", 2, "101"))
+
+
+def an_order_that_is_cancelled(scene: Scene) -> None:
+    scene.do(OrderClose("101", "manual", consume=False, lines=(Line("MUG-1", 2),)))
+
+
+def level_of(scene: Scene) -> tuple[str, str]:
+    row = scene.shop.rows("SELECT product_id, location_id FROM level ORDER BY id")[0]
+    return row["product_id"], row["location_id"]
+
+
+@pytest.mark.parametrize(
+    "brings_two",
+    [
+        a_receipt,
+        a_release,
+        an_amendment,
+        an_expiry,
+        an_expiry_noticed_by_a_refused_command,
+        a_transfer,
+        a_count,
+        a_count_of_the_lot,
+        a_set,
+        an_adjustment,
+        a_readmission,
+        a_release_at_the_level,
+        an_order_that_is_cancelled,
+    ],
+    ids=lambda bring: bring.__name__,
+)
+def test_who_waits_is_served_by(scene: Scene, brings_two: Callable[[Scene], None]) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 3
+        101         3 MUG-1 MAIN until 60
+        102         2 MUG-1 MAIN
+    """)
+    brings_two(scene)
+    query = "SELECT backordered FROM reservation WHERE order_number = '102'"
+    assert scene.shop.rows(query) == [{"backordered": 0}]
+    level = scene.shop.rows("SELECT reserved, on_hand, backordered FROM level ORDER BY id")[0]
+    assert (
+        (level["reserved"], level["backordered"]) == (level["on_hand"], 0)
+        or brings_two is an_expiry
+        or (brings_two is an_expiry_noticed_by_a_refused_command)
+    )
+    served = [event["data"] for event in scene.events("BackorderAllocated")]
+    assert [(told["order_number"], told["quantity"]) for told in served] == [("102", 2)]
+    lines = [line for line in scene.ledger("RESERVE") if line["reason"] == "backorder"]
+    assert sum(line["backordered_delta"] for line in lines) == -2
+
+
+def test_the_best_priority_is_served_first_then_the_oldest(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.product("MUG-1")
+    scene.given("""
+        101  2 MUG-1 MAIN
+        102  2 MUG-1 MAIN priority 10
+        103  2 MUG-1 MAIN priority 10
+        104  2 MUG-1 MAIN priority 200
+    """)
+    answer = scene.do(Receive("MAIN", (ReceiptLine("MUG-1", 5, lot_code="A"),)))
+    assert answer.served == [scene.hold("102"), scene.hold("103"), scene.hold("101")]
+    scene.stands("""
+        MUG-1 MAIN  A 5/5, waits 3
+        101         A 1, waits 1
+        102         A 2
+        103         A 2
+        104         waits 2
+    """)
+
+
+def test_nobody_overtakes_who_waits(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 2
+        101         5 MUG-1 MAIN
+    """)
+    scene.do(Receive("MAIN", (ReceiptLine("MUG-1", 2, lot_code="B"),)))
+    scene.refuses(Reserve("MUG-1", 1, "MAIN", Target("102")), "INSUFFICIENT_STOCK")
+
+
+def test_who_waits_for_a_lot_is_not_served_from_another(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 2
+        101         3 MUG-1 MAIN lot A
+        MUG-1 MAIN  B 5
+    """)
+    scene.stands("""
+        MUG-1 MAIN  A 2/2, B 5/0, waits 1
+        101         A 2, waits 1
+    """)
+    scene.do(Reserve("MUG-1", 5, "MAIN", Target("102")))
+    scene.do(Receive("MAIN", (ReceiptLine("MUG-1", 1, lot_code="A"),)))
+    scene.stands("""
+        MUG-1 MAIN  A 3/3, B 5/5
+        101         A 3
+        102         B 5
+    """)
+
+
+def test_one_release_may_serve_many(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 5
+        101         5 MUG-1 MAIN
+        102         2 MUG-1 MAIN
+        103         2 MUG-1 MAIN
+        104         2 MUG-1 MAIN
+    """)
+    scene.do(Release(scene.hold("101")))
+    scene.stands("""
+        MUG-1 MAIN  A 5/5, waits 1
+        101         cancelled
+        102         A 2
+        103         A 2
+        104         A 1, waits 1
+    """)
+
+
+def test_an_order_given_back_as_a_whole_does_not_serve_itself_for_long(scene: Scene) -> None:
+    scene.product("MUG-1", oversell="backorder")
+    scene.given("""
+        MUG-1 MAIN  A 5
+        101         5 MUG-1 MAIN
+        101         5 MUG-1 MAIN
+    """)
+    scene.do(OrderClose("101", "manual", consume=False))
+    scene.stands("""
+        MUG-1 MAIN  A 5/0
+        101         cancelled
+        101         cancelled
+    """)
+
+
+def test_ad_hoc_holds_are_given_back_oldest_first_even_when_they_serve_each_other(scene: Scene) -> None:
+    scene.product("MUG-1", oversell="backorder")
+    scene.given("MUG-1 MAIN  A 5")
+    scene.do(ReserveAtLevel("MUG-1", "MAIN", 5))
+    scene.do(ReserveAtLevel("MUG-1", "MAIN", 5))
+    scene.do(ReleaseAtLevel("MUG-1", "MAIN", 8))
+    scene.stands("""
+        MUG-1 MAIN  A 5/2
+        -           cancelled
+        -           A 2
+    """)
+
+
+def test_a_dead_hold_is_never_served(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 2
+        101         2 MUG-1 MAIN
+        102         2 MUG-1 MAIN until 60
+        103         2 MUG-1 MAIN
+    """)
+    scene.pass_(61)
+    scene.do(Release(scene.hold("101")))
+    scene.stands("""
+        MUG-1 MAIN  A 2/2
+        101         cancelled
+        102         expired
+        103         A 2
+    """)
+
+
+def test_dead_holds_are_released_oldest_first_each_serving_whoever_waits(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 2, B 2
+        101         2 MUG-1 MAIN until 50
+        102         2 MUG-1 MAIN until 40
+        103         3 MUG-1 MAIN
+    """)
+    scene.pass_(60)
+    scene.do(Sweep((level_of(scene),)))
+    scene.stands("""
+        MUG-1 MAIN  A 2/1, B 2/2
+        101         expired
+        102         expired
+        103         B 2, A 1
+    """)
+    assert [event["data"]["order_number"] for event in scene.events("ReservationExpired")] == ["102", "101"]
+
+
+def test_hundreds_of_dead_holds_do_not_hide_the_stock(scene: Scene) -> None:
+    """More than one load brings in: the rest is subtracted all the same."""
+    scene.given("MUG-1 MAIN  A 1203")
+    lines = tuple(Line("MUG-1", 1) for _ in range(601))
+    for order in ("101", "102"):
+        scene.do(OrderReserve(order, "manual", lines, "MAIN"))
+    # Only Reserve takes an expiry: move it.
+    for row in scene.shop.rows("SELECT id FROM reservation"):
+        scene.shop.holdfast.submit(scene.shop.owner, Amend(row["id"], expires_at=scene.now + 1_000, set_expiry=True))
+    scene.do(Amend(scene.hold("101"), priority=5))
+    scene.pass_(1)
+    scene.do(Reserve("MUG-1", 1203, "MAIN", Target("103")))
+    assert scene.table()[0] == "MUG-1 MAIN A 1203/1203"
+
+
+def test_a_recalled_lot_that_comes_back_serves_whom_it_left(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 3
+        101         3 MUG-1 MAIN
+    """)
+    scene.do(Quarantine(scene.lot("A"), "bad glaze"))
+    scene.stands("""
+        MUG-1 MAIN             waits 3
+        MUG-1 MAIN-QUARANTINE  A 3/0
+        101                    waits 3
+    """)
+    scene.do(Readmit(scene.lot("A")))
+    scene.stands("""
+        MUG-1 MAIN  A 3/3
+        101         A 3
+    """)
+
+
+def test_a_sheet_that_finds_more_serves(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 2
+        101         4 MUG-1 MAIN
+    """)
+    sheet = scene.do(Count("MAIN", (CountLine("MUG-1", 5),), draft=True))
+    scene.stands("""
+        MUG-1 MAIN  A 2/2, waits 2
+        101         A 2, waits 2
+    """)
+    scene.do(CloseSheet(sheet.id, post=True))
+    scene.stands("""
+        MUG-1 MAIN  A 2/2, ~ 3/2
+        101         A 2, ~ 2
+    """)

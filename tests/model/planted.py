@@ -1,0 +1,232 @@
+"""Bugs to plant into the core: each a small wrong edit, so that the state machine can be seen to find it.
+
+    with planted("waiting is not served on release"):
+        ...                                            # the product now has that bug
+
+An edit names a function and replaces a piece of its source; a piece that is no longer there is an error, so a planted
+bug never quietly stops being one. The function is compiled anew and put wherever the old one was imported.
+"""
+
+from __future__ import annotations
+import __future__
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from holdfast.core import (
+    allocation,
+    count_sheet,
+    counting,
+    decide,
+    number,
+    order,
+    promise,
+    recall,
+    receiving,
+    reservation,
+    stock,
+    transfer,
+)
+
+
+class Edit(NamedTuple):
+    """In `module`, function `name` (or `Class.name`): `old` becomes `new`."""
+
+    module: ModuleType
+    name: str
+    old: str
+    new: str
+
+
+BUGS: dict[str, Edit] = {
+    "available forgets what is promised": Edit(
+        stock, "Level.available", "return self.on_hand - self.reserved", "return self.on_hand"
+    ),
+    "a group's members do not see each other": Edit(
+        decide,
+        "_together",
+        "answer = decide(stock, caller, member)",
+        "mark = stock.mark()\n        answer = decide(stock, caller, member)\n"
+        "        if index + 1 < len(command.commands):\n            stock.undo(mark)",
+    ),
+    "waiting is not served on release": Edit(
+        reservation, "release_units", "    serve_waiting(stock, level, stock.caller.actor)\n", ""
+    ),
+    "waiting is not served on arrival": Edit(
+        transfer, "_bring_in", "        serve_waiting(stock, level, stock.caller.actor)\n", ""
+    ),
+    "newest is served first": Edit(
+        promise,
+        "serve_waiting",
+        "(hold.priority, hold.created_at, hold.id))",
+        "(hold.priority, -hold.created_at, hold.id))",
+    ),
+    "priority is ignored when serving": Edit(
+        promise, "serve_waiting", "(hold.priority, hold.created_at, hold.id))", "(hold.created_at, hold.id))"
+    ),
+    "who waits for a lot gets any": Edit(
+        promise,
+        "serve_waiting",
+        "back(stock, level, product, hold.backordered, hold.lot_id)",
+        "back(stock, level, product, hold.backordered)",
+    ),
+    "newest lot first instead of FIFO": Edit(
+        stock,
+        "Stock.lots_of",
+        "(lots[at.lot_id].received_at, at.lot_id),",
+        "(-lots[at.lot_id].received_at, at.lot_id),",
+    ),
+    "FEFO is ignored": Edit(allocation, "removal_order", "if product.track_expiry and len(lots) > 1:", "if False:"),
+    "override needs no permission": Edit(
+        reservation, "_shortfall_allowed", "command.override and stock.caller.may_override and", "command.override and"
+    ),
+    "override ignores the organisation": Edit(
+        reservation, "_shortfall_allowed", " and stock.settings.allow_override", ""
+    ),
+    "preorders forget who waits already": Edit(
+        reservation,
+        "_shortfall_allowed",
+        "waiting + short <= product.preorder_limit",
+        "short <= product.preorder_limit",
+    ),
+    "the best priority gives way": Edit(
+        promise,
+        "_worst_first",
+        "holds.sort(key=lambda hold: (hold.priority,",
+        "holds.sort(key=lambda hold: (-hold.priority,",
+    ),
+    "the oldest gives way": Edit(promise, "_worst_first", "hold.created_at, hold.id)", "-hold.created_at, hold.id)"),
+    "pinned holds are not the first to lose their lot": Edit(promise, "vacate", "if lost > 0:", "if False:"),
+    "holds of a lost lot are not moved": Edit(
+        promise, "vacate", "stuck = _move_holds(stock, level, lot, units - lot.free, cause)", "stuck = 1"
+    ),
+    "released units go back to the oldest lot": Edit(
+        reservation,
+        "release_units",
+        "in reversed(held_in_order(stock, level, product, hold)):",
+        "in held_in_order(stock, level, product, hold):",
+    ),
+    "the newest lot of a hold is sold first": Edit(
+        reservation,
+        "consume_units",
+        "in held_in_order(stock, level, stock.product_of(level), hold):",
+        "in reversed(held_in_order(stock, level, stock.product_of(level), hold)):",
+    ),
+    "value is rounded down": Edit(
+        number, "share_of_value", "return divide_half_even(value * taken, on_hand)", "return value * taken // on_hand"
+    ),
+    "value is rounded half up": Edit(
+        number, "divide_half_even", "(twice == denominator and quotient % 2)", "twice == denominator"
+    ),
+    "a dead hold may be sold": Edit(
+        recall,
+        "settle",
+        'release_units(stock, hold, hold.open, "expired")',
+        "stock.put_hold(replace(hold, expires_at=None))",
+    ),
+    "settling forgets dead holds when it has to ask": Edit(
+        recall, "settle", "stock.dead.get(level.id, ())", "stock.dead.pop(level.id, ())"
+    ),
+    "a backordered part may be sold": Edit(reservation, "consume", "units > hold.allocated", "units > hold.open"),
+    "a sheet ignores the moves since it was opened": Edit(
+        count_sheet, "_post", "line.counted + present - line.before", "line.counted"
+    ),
+    "a second open sheet is allowed": Edit(count_sheet, "_open_elsewhere", "if shared:", "if False:"),
+    "amending up counts the hold's own units twice": Edit(
+        reservation,
+        "_extend",
+        "back(stock, level, product, units, hold.lot_id)",
+        "back(stock, level, product, units - hold.allocated, hold.lot_id)",
+    ),
+    "amending down counts as released": Edit(
+        reservation, "_shrink", "released=shrunk.released - units", "released=shrunk.released"
+    ),
+    "a recalled lot stays recalled when it comes back": Edit(
+        recall, "readmit", 'lot = replace(lot, status="active")', "lot = replace(lot, status=lot.status)"
+    ),
+    "a recalled lot is not diverted on arrival": Edit(transfer, "_bring_in", 'if lot.status != "active":', "if False:"),
+    "a recall with nothing on the shelf is not saved": Edit(
+        stock,
+        "Stock.touched",
+        "result.lots[item[1]] = first[item[1]]",
+        "result.lots.update({item[1]: first[item[1]]} if self.entries else {})",
+    ),
+    "lots of another cost are joined": Edit(
+        receiving,
+        "joined_or_new_lot",
+        "(lot.unit_cost, lot.expires_at, lot.expires_on) == (cost.unit_cost, ",
+        "(0, lot.expires_at, lot.expires_on) == (0, ",
+    ),
+    "compare-and-set only compares with zero": Edit(
+        counting, "set_stock", "expected != present", "expected == 0 != present"
+    ),
+    "an order is reserved twice": Edit(order, "order_reserve", "if known:", "if False:"),
+    "a cancelled order works on old copies": Edit(
+        order, "order_close", "hold = stock.reservations[name]", "hold = next(one for one in holds if one.id == name)"
+    ),
+    "an appointment forgets holds of its own batch": Edit(
+        order, "change_appointment", "one.reserved_for_id == appointment.id", "False"
+    ),
+    "short arrivals keep the rest on the road": Edit(
+        transfer, "_bring_in", "missing = shipped.units - units", "missing = 0"
+    ),
+    "a fact below the reserved is refused": Edit(
+        counting,
+        "adjust_stock",
+        "if present + units < 0:",
+        "if present + units < (0 if level is None else level.reserved):",
+    ),
+}
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """The product has that bug while the block runs."""
+    undo: list[tuple[Any, Any, Any]] = []
+    try:
+        _plant(BUGS[name], undo)
+        yield
+    finally:
+        for holder, key, original in reversed(undo):
+            _put(holder, key, original)
+
+
+def _put(holder: Any, key: Any, value: Any) -> None:
+    if isinstance(holder, dict):
+        holder[key] = value
+    else:
+        setattr(holder, key, value)
+
+
+def _plant(edit: Edit, undo: list[tuple[Any, Any, Any]]) -> None:
+    holder: Any = edit.module
+    *path, name = edit.name.split(".")
+    for part in path:
+        holder = getattr(holder, part)
+    original = inspect.getattr_static(holder, name)
+    function = original.fget if isinstance(original, property) else original
+    source = textwrap.dedent(inspect.getsource(function))
+    assert source.count(edit.old) >= 1, f"{edit.name} has no {edit.old!r} any more"
+    changed = source.replace(edit.old, edit.new).removeprefix("@property\n")
+    code = compile(changed, f"<planted {edit.name}>", "exec", flags=__future__.annotations.compiler_flag)
+    names: dict[str, Any] = {}
+    exec(code, vars(edit.module), names)
+    wrong: Any = names[name]
+    if isinstance(original, property):
+        wrong = property(wrong)
+    undo.append((holder, name, original))
+    setattr(holder, name, wrong)
+    for module in [module for key, module in sys.modules.items() if key.startswith("holdfast.")]:
+        for key, value in list(vars(module).items()):
+            if value is original and module is not holder:
+                undo.append((module, key, original))
+                setattr(module, key, wrong)
+    for command, decision in decide._DECISIONS.items():
+        if decision is original:
+            undo.append((decide._DECISIONS, command, original))
+            decide._DECISIONS[command] = wrong

@@ -1,0 +1,96 @@
+"""The real Holdfast against the naive one, and planted bugs that must not go unnoticed.
+
+`HOLDFAST_MODEL_EXAMPLES=2000` looks deeper, with new random commands each time; without it the run is the same every
+time. `HOLDFAST_MODEL_BUGS=all` plants every bug.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.model.machine import TALLY, HoldfastAndNaive
+from tests.model.planted import BUGS, planted
+
+EXAMPLES = int(os.environ.get("HOLDFAST_MODEL_EXAMPLES", "0"))
+EXAMPLES_ALWAYS = 120
+STEPS = 35
+EXAMPLES_TO_FIND_A_BUG = 150
+
+KINDS = [
+    "AdjustStock", "Amend", "Arrive", "Book", "ChangeAppointment", "CloseSheet", "Consume", "ConsumeAtLevel",
+    "Count", "Dispatch", "FillSheet", "ForgetLevel", "OrderClose", "OrderReserve", "Quarantine", "Readmit",
+    "Receive", "Release", "ReleaseAtLevel", "Reserve", "ReserveAtLevel", "SetStock", "Sweep", "Together", "WriteOff",
+]
+NEVER_REFUSED = {"Book", "Sweep"}
+
+QUICK_BUGS = sorted(BUGS)[::4]
+"""The bugs that every run plants."""
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """A planted bug makes the executor complain."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    yield
+    structlog.configure(**before)
+
+
+def common(examples: int, *, shrink: bool, same_each_time: bool) -> settings:
+    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
+    return settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        phases=phases,
+        derandomize=same_each_time,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+
+
+@pytest.mark.slow
+def test_holdfast_does_what_the_naive_one_does() -> None:
+    """And the run was not empty: every kind of command was accepted and refused."""
+    TALLY.clear()
+    how = common(EXAMPLES or EXAMPLES_ALWAYS, shrink=bool(EXAMPLES), same_each_time=not EXAMPLES)
+    run_state_machine_as_test(HoldfastAndNaive, settings=how)
+    never_accepted = [kind for kind in KINDS if not TALLY[kind, "accepted"]]
+    never_refused = [kind for kind in KINDS if not TALLY[kind, "refused"] and kind not in NEVER_REFUSED]
+    assert (never_accepted, never_refused) == ([], []), TALLY
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bug", sorted(BUGS) if os.environ.get("HOLDFAST_MODEL_BUGS") == "all" else QUICK_BUGS)
+def test_a_planted_bug_is_found(bug: str) -> None:
+    how = common(EXAMPLES_TO_FIND_A_BUG, shrink=False, same_each_time=True)
+    with planted(bug), pytest.raises(Exception):  # noqa: B017 - an assertion of ours or of the product
+        run_state_machine_as_test(HoldfastAndNaive, settings=how)
+
+
+@pytest.mark.parametrize("bug", sorted(BUGS))
+def test_every_bug_can_still_be_planted_and_taken_out(bug: str) -> None:
+    """The source it edits is still there, and nothing of it stays behind."""
+    before = _functions()
+    with planted(bug):
+        assert _functions() != before
+    assert _functions() == before
+
+
+def _functions() -> dict[str, object]:
+    found: dict[str, object] = {}
+    for edit in BUGS.values():
+        holder: object = edit.module
+        *path, name = edit.name.split(".")
+        for part in path:
+            holder = getattr(holder, part)
+        found[f"{edit.module.__name__}.{edit.name}"] = vars(holder)[name]
+    return found
