@@ -27,7 +27,7 @@ from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.catalog import Add
 from holdfast.core.decide import Together
-from holdfast.core.receiving import Receive, ReceiptLine
+from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from holdfast.db.engine import Database
@@ -219,9 +219,7 @@ def single_body(sku: str, number: int) -> bytes:
 
 def batch_body(sku: str, number: int) -> bytes:
     """The body of POST /inventory-reservations/batch with 100 reservations."""
-    one = (
-        b'{"op":"reserve","product_id":"%b","quantity":1,"location":"MAIN","order_number":"H%d-%d"}'
-    )
+    one = b'{"op":"reserve","product_id":"%b","quantity":1,"location":"MAIN","order_number":"H%d-%d"}'
     return b'{"operations":[' + b",".join(one % (sku.encode(), number, i) for i in range(100)) + b"]}"
 
 

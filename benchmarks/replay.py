@@ -31,7 +31,7 @@ from holdfast.core.catalog import Add
 from holdfast.core.counting import AdjustStock
 from holdfast.core.decide import Refusal, Together
 from holdfast.core.order import ConsumeAtLevel, ReserveAtLevel
-from holdfast.core.receiving import Receive, ReceiptLine
+from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.db.engine import Database
 
@@ -39,9 +39,7 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "retail"
 ROWS = "uci_online_retail.csv.gz"
 OPENING = "uci_opening_stock_needed.csv.gz"
 
-SERVICES = frozenset(
-    ("POST", "DOT", "M", "D", "C2", "BANK CHARGES", "AMAZONFEE", "S", "B", "CRUK", "PADS", "GIFT")
-)
+SERVICES = frozenset(("POST", "DOT", "M", "D", "C2", "BANK CHARGES", "AMAZONFEE", "S", "B", "CRUK", "PADS", "GIFT"))
 """Codes of services and fees: they are no goods and have no stock."""
 
 GROUP_ROWS = 100
@@ -111,7 +109,9 @@ def replay(url: str, limit: int | None, console: Console) -> bool:
         refused = _run(shop, actor, goods, console)
         seconds = time.monotonic() - started
         for row in goods:
-            expected[row.sku] += -row.units if row.kind == "sale" else (-row.units if row.kind == "return" else row.units)
+            expected[row.sku] += (
+                -row.units if row.kind == "sale" else (-row.units if row.kind == "return" else row.units)
+            )
         different = _differences(database, actor.org_id, expected)
     checking = time.monotonic()
     result = check(database)

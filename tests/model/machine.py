@@ -221,7 +221,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     def both(self, actor: str, command: Any, naive: Callable[[Naive], Any]) -> tuple[Any, Any]:
         """Give the command to both; what they answered. They must agree on yes or no, and on which no."""
         note(f"{actor}: {command}")
-        self.naive.settle()
+        self.tick()
         try:
             expected: Any = self.naive.attempt(naive)
         except No as no:
@@ -231,6 +231,12 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         self.agree(command, answer, expected)
         self.compare()
         return answer, expected
+
+    def tick(self) -> None:
+        """No two commands at the same instant; what time has made due comes first."""
+        self.naive.now = self.clock.pass_(1000)
+        self.unsettled = self.unsettled or self.naive.due()
+        self.naive.settle()
 
     def agree(self, command: Any, answer: Any, expected: Any) -> None:
         kind = type(command).__name__
@@ -486,7 +492,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         """Commands that do not wait for each other: however they fall into batches, they are done in order."""
         pairs = [self.member(data, Caller()) for _ in range(data.draw(st.integers(2, 6)))]
         note(f"burst: {[command for command, _ in pairs]}")
-        self.naive.settle()
+        self.tick()
         futures = [self.shop.holdfast.submit(self.shop.manager, command) for command, _ in pairs]
         for (command, member), future in zip(pairs, futures, strict=True):
             try:
@@ -685,6 +691,31 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         if not isinstance(expected, No):
             self.transfer_ids.append(answer.id)
 
+    @rule(data=st.data())
+    def send_what_is_free(self, data: st.DataObject) -> None:
+        """Enough of these that something is on the road."""
+        origin, destination = data.draw(st.sampled_from((("MAIN", "EAST"), ("EAST", "MAIN"))))
+        sku = data.draw(st.sampled_from(STOCKED))
+        free = self.naive.available(sku, origin)
+        if not free:
+            return
+        lines = [(sku, data.draw(st.integers(1, min(free, 4))), None)]
+        named = (TransferLine(sku, self.number(sku, lines[0][1])),)
+        answer, expected = self.both(
+            "manager",
+            Dispatch(origin, destination, named),
+            lambda naive: naive.dispatch(Caller(), origin, destination, lines),
+        )
+        if not isinstance(expected, No):
+            self.transfer_ids.append(answer.id)
+
+    @precondition(lambda self: any(shipment.status == "shipped" for shipment in self.naive.shipments))
+    @rule(data=st.data())
+    def arrive_whole(self, data: st.DataObject) -> None:
+        on_the_road = [n for n, shipment in enumerate(self.naive.shipments) if shipment.status == "shipped"]
+        n = data.draw(st.sampled_from(on_the_road))
+        self.both("manager", Arrive(self.transfer_ids[n]), lambda naive: naive.arrive(Caller(), n, None, False))
+
     @precondition(lambda self: self.transfer_ids)
     @rule(data=st.data(), short=st.booleans())
     def arrive(self, data: st.DataObject, short: bool) -> None:
@@ -734,7 +765,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from((1, 20, 45, 70)))
     def time_passes(self, seconds: int) -> None:
         """Nothing is settled by it: the next command does that."""
-        self.unsettled = True
         self.naive.now = self.clock.pass_(seconds * SECOND)
 
     @rule()

@@ -23,9 +23,31 @@ STEPS = 35
 EXAMPLES_TO_FIND_A_BUG = 150
 
 KINDS = [
-    "AdjustStock", "Amend", "Arrive", "Book", "ChangeAppointment", "CloseSheet", "Consume", "ConsumeAtLevel",
-    "Count", "Dispatch", "FillSheet", "ForgetLevel", "OrderClose", "OrderReserve", "Quarantine", "Readmit",
-    "Receive", "Release", "ReleaseAtLevel", "Reserve", "ReserveAtLevel", "SetStock", "Sweep", "Together", "WriteOff",
+    "AdjustStock",
+    "Amend",
+    "Arrive",
+    "Book",
+    "ChangeAppointment",
+    "CloseSheet",
+    "Consume",
+    "ConsumeAtLevel",
+    "Count",
+    "Dispatch",
+    "FillSheet",
+    "ForgetLevel",
+    "OrderClose",
+    "OrderReserve",
+    "Quarantine",
+    "Readmit",
+    "Receive",
+    "Release",
+    "ReleaseAtLevel",
+    "Reserve",
+    "ReserveAtLevel",
+    "SetStock",
+    "Sweep",
+    "Together",
+    "WriteOff",
 ]
 NEVER_REFUSED = {"Book", "Sweep"}
 

@@ -7,7 +7,7 @@ go to standard output while they are read, whatever their size.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -62,9 +62,9 @@ def add_to(app: typer.Typer) -> None:
 @import_commands.command("products")
 def import_products_file(file: FileArgument, org: Org, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Add products, and change those that exist: sku,title,kind,price,... or Shopify's product export."""
-    with _opened(file) as opened, open_shop(org) as (shop, organisation), progress("products") as advance:
+    with _opened(file) as opened, open_shop(org) as (shop, organisation), progress("lines") as show:
         actor = command_line(organisation.id)
-        outcome = import_products(shop, actor, organisation, opened, dry_run=dry_run, progress=advance)
+        outcome = import_products(shop, actor, organisation, opened, dry_run=dry_run, progress=_counting(show))
     _report(outcome, "products", dry_run=dry_run, as_json=as_json)
 
 
@@ -77,10 +77,10 @@ def import_stock_file(
     as_json: AsJson = False,
 ) -> None:
     """Receive opening stock: sku,location,quantity[,unit_cost,lot_code,expires_at]."""
-    with _opened(file) as opened, open_shop(org) as (shop, organisation), progress("lines") as advance:
+    with _opened(file) as opened, open_shop(org) as (shop, organisation), progress("lines") as show:
         actor = command_line(organisation.id)
         outcome = import_stock(
-            shop, actor, opened, reference=file.name[:200], dry_run=dry_run, again=again, progress=advance
+            shop, actor, opened, reference=file.name[:200], dry_run=dry_run, again=again, progress=_counting(show)
         )
     _report(outcome, "lines of stock", dry_run=dry_run, as_json=as_json)
 
@@ -112,6 +112,18 @@ def _opened(path: Path) -> Iterator[TextIO]:
         if error.filename is None or Path(error.filename) != path:
             raise
         raise Misuse(f"{path}: {error.strerror}.") from error
+
+
+def _counting(show: Callable[[int, int | None], None]) -> Callable[[int], None]:
+    """Add up what a file's parts tell; how many lines it has is not known before its end."""
+    done = 0
+
+    def advance(lines: int) -> None:
+        nonlocal done
+        done += lines
+        show(done, None)
+
+    return advance
 
 
 def _report(outcome: Outcome, what: str, *, dry_run: bool, as_json: bool) -> None:

@@ -10,8 +10,9 @@ import msgspec
 import typer
 
 from holdfast.app import Holdfast
+from holdfast.check import check
 from holdfast.cli.accounts import AsJson
-from holdfast.cli.terminal import Misuse, ready_database, say, say_json, tell
+from holdfast.cli.terminal import Misuse, progress, ready_database, say, say_json, tell
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
 from holdfast.organisation import organisation_of
@@ -46,9 +47,9 @@ def check_database(
     as_json: AsJson = False,
 ) -> None:
     """Recompute everything from the ledger and name what differs; exit code 1 when anything does."""
-    with ready_database() as database:
+    with ready_database() as database, progress("rows") as show:
         org_id = None if org is None else organisation_of(database, org).id
-        found = _part("holdfast.check").check(database, org_id)
+        found = check(database, org_id=org_id, progress=show)
     mismatches = [msgspec.to_builtins(mismatch) for mismatch in found.mismatches]
     if as_json:
         say_json({"ok": found.ok, "checked": msgspec.to_builtins(found.checked), "mismatches": mismatches})

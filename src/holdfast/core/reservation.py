@@ -321,7 +321,7 @@ def active_hold(
         return Rejected(
             Code.RESERVATION_NOT_ACTIVE,
             f"The reservation is {hold.status}" + (f" ({hold.release_reason})." if hold.release_reason else "."),
-            {"status": hold.status, "release_reason": hold.release_reason},
+            {"reservation_status": hold.status, "release_reason": hold.release_reason},
         )
     return hold
 

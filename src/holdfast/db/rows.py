@@ -11,8 +11,7 @@ what was changed by accident or by hand.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -122,10 +121,12 @@ def _pairs(value: Any) -> tuple[tuple[str, int], ...]:
     return tuple((name, units) for name, units in value)
 
 
-@cache
-def row_type(struct: Hashable) -> RowType:
+_ROW_TYPES = {struct: RowType(struct, table) for struct, table in STOCK_TABLES.items()}
+
+
+def row_type(struct: type[Any]) -> RowType:
     """The row type of Level, Lot, LotStock, Reservation or Entry."""
-    return RowType(struct, STOCK_TABLES[struct])  # type: ignore[arg-type, index] # a struct class, hashable as such
+    return _ROW_TYPES[struct]
 
 
 def read_row(struct: type[Any], row: Sequence[Any]) -> Any:

@@ -7,7 +7,7 @@ the schema, so a new column needs no change here.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -65,7 +65,7 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
         writes.append(
             Write("UPDATE organisation SET catalog_version = catalog_version + 1 WHERE org_id = :org", {"org": org})
         )
-    stock_rows: list[tuple[Hashable, list[Any], list[Any]]] = [
+    stock_rows: list[tuple[Any, list[Any], list[Any]]] = [
         (Level, *_split(touched.levels, fresh)),
         (Lot, *_split_lots(stock, touched.lots)),
         (LotStock, *_split(touched.lot_stocks, fresh)),
@@ -136,7 +136,7 @@ def _unnested(rows: RowType) -> str:
 
 
 @cache
-def _insert(struct: Hashable, dialect: str) -> str:
+def _insert(struct: Any, dialect: str) -> str:
     rows = row_type(struct)
     names = ", ".join((*rows.columns, "checksum"))
     if dialect == "postgresql":
@@ -146,7 +146,7 @@ def _insert(struct: Hashable, dialect: str) -> str:
 
 
 @cache
-def _update(struct: Hashable, dialect: str) -> str:
+def _update(struct: Any, dialect: str) -> str:
     rows = row_type(struct)
     table = rows.table.name
     if dialect == "postgresql":

@@ -81,9 +81,7 @@ def fields_of(table: sa.Table, struct: type[Any]) -> list[str]:
 
 def columns_of(table: sa.Table, struct: type[Any]) -> list[sa.ColumnElement[Any]]:
     """The columns of those fields, under their names."""
-    return [
-        table.c[name] if name in table.c else table.c.org_id.label(name) for name in fields_of(table, struct)
-    ]
+    return [table.c[name] if name in table.c else table.c.org_id.label(name) for name in fields_of(table, struct)]
 
 
 def products_of(connection: sa.Connection, org_id: str, ids: Collection[str]) -> dict[str, Product]:

@@ -90,7 +90,16 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
         before = latest if before is None else min(before, latest)
     if wanted.from_ is not None:
         where.append(_ledger.id >= id_floor(wanted.from_ - SKEW))
-    found = newest(connection, schema.ledger, COLUMNS, org_id, where, before=before, limit=limit, indexed=wanted.order_number is not None)
+    found = newest(
+        connection,
+        schema.ledger,
+        COLUMNS,
+        org_id,
+        where,
+        before=before,
+        limit=limit,
+        indexed=wanted.order_number is not None,
+    )
     if wanted.from_ is not None and found.floor is not None and found.floor < id_floor(wanted.from_ - SKEW):
         found = found._replace(floor=None)
     return page_of(found, limit, lambda rows: describe(connection, catalog, read(rows)))

@@ -71,9 +71,7 @@ def listed(
         elif sum(high - low for low, high in stretches.values()) <= LEDGER_MAX:
             where.append(_hold.id.in_(_named_in_ledgers(connection, org_id, stretches)))
             indexed = True
-    found = newest(
-        connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, indexed=indexed
-    )
+    found = newest(connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, indexed=indexed)
     return page_of(found, limit, lambda rows: describe(connection, catalog, read(rows), now))
 
 
@@ -133,9 +131,7 @@ def _stretches(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> d
     return {name: (0, seq) if of_lot is None else of_lot[name] for name, seq in levels}
 
 
-def _named_in_ledgers(
-    connection: sa.Connection, org_id: str, stretches: Mapping[str, tuple[int, int]]
-) -> list[str]:
+def _named_in_ledgers(connection: sa.Connection, org_id: str, stretches: Mapping[str, tuple[int, int]]) -> list[str]:
     """The ids of the reservations that entries of the stretches name."""
     kinds = {"level_id": schema.Id, "low": sa.BigInteger(), "high": sa.BigInteger()}
     given = given_rows(connection.dialect.name, kinds, [(name, *both) for name, both in stretches.items()])

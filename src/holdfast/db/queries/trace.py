@@ -107,9 +107,7 @@ def _held(
         ACTIVE,
         sa.cast(_hold.allocations, sa.Text).contains(lot_id),
     )
-    holds: list[Reservation] = (
-        reservations.read(connection.execute(query).all()) if at else []
-    )
+    holds: list[Reservation] = reservations.read(connection.execute(query).all()) if at else []
     living = [hold for hold in (hold_as_settled(hold, now) for hold in holds) if hold.active]
     living.sort(key=lambda hold: hold.id, reverse=True)
     customers = _customers(connection, org_id, {hold.reserved_for_id for hold in living if hold.reserved_for_id})

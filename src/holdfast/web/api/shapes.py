@@ -255,6 +255,8 @@ class EventDocument(msgspec.Struct):
 
     id: str
     type: str
+    timestamp: str
+    product_id: str | None
     data: dict[str, Any]
 
 
