@@ -45,7 +45,8 @@ def main(arguments: list[str]) -> int:
             shop.do(actor, Add("product", {"sku": "MUG-1", "title": "Mug"}))
             shop.do(actor, Receive("MAIN", (ReceiptLine("MUG-1", 1_000_000_000),), kind="opening"))
         rates = []
-        for title, limits in (("one transaction a hold", {"batch_max": 1}), ("Holdfast", {})):
+        ways: list[tuple[str, dict[str, Any]]] = [("one transaction a hold", {"batch_max": 1}), ("Holdfast", {})]
+        for title, limits in ways:
             with Holdfast.open(url, **limits) as shop:
                 rates.append(_rate(shop, actor))
             console.print(f"{title:<24} {rates[-1]:>10,.0f} holds a second (SQLite FULL, {IN_FLIGHT} in flight)")

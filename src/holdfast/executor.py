@@ -91,6 +91,10 @@ class Unavailable(Exception):
         self.retry_after = retry_after
 
 
+class OutcomeUnknown(Unavailable):
+    """The commit lost its connection and nobody could tell in time whether it went through."""
+
+
 class Reply(msgspec.Struct, frozen=True, gc=False):
     """What a caller hears: the core's answer or refusal, and, rendered, the response that was kept for its key."""
 
@@ -326,19 +330,23 @@ class Batch:
         """After a connection was lost at the commit: the outcomes, when the batch's row of events is there.
 
         When it is not there the batch is tried again under the same id: should the lost commit arrive late after all,
-        only one of the two can insert that row.
+        only one of the two can insert that row. (A SQLite file has no late commits: what is not there never comes.)
         """
         if self.unsettled is None:
             return None
         found = self.session.fetch(
             "SELECT id FROM event_batch WHERE org_id = :org AND id = :id", org=self.org_id, id=self.batch_id
         )
-        return self.unsettled if found else None
+        if found:
+            return self.unsettled
+        if self.session.dialect == "sqlite":
+            self.unsettled = None
+        return None
 
     def _split(self, reason: Exception) -> None:
         """The batch as a whole cannot be done: halve it; a single one is told why."""
         if self.unsettled is not None:
-            unknown = Unavailable("the outcome is unknown: repeat with the same Idempotency-Key")
+            unknown = OutcomeUnknown("the outcome is unknown: repeat with the same Idempotency-Key")
             resolve([(submission, unknown) for submission in self.submissions])
         elif isinstance(reason, Away):
             outcome: Exception = Unavailable(str(reason))

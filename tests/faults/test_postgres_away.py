@@ -25,6 +25,7 @@ from tests.races.stand import (
     found,
     open_shop,
     outcome_of,
+    rush,
     stock_up,
 )
 
@@ -93,6 +94,7 @@ def test_statements_are_cancelled_in_mid_load(postgres_url):
 def quick(monkeypatch):
     """Pauses of an absent database, shortened."""
     monkeypatch.setattr(executor, "AWAY_SECONDS", 0.002)
+    monkeypatch.setattr(executor, "PAUSE_SECONDS_MAX", 0.02)
 
 
 def _lose_the_answer(monkeypatch, away: int) -> None:
@@ -114,7 +116,7 @@ def _lose_the_answer(monkeypatch, away: int) -> None:
         if not lost.is_set():
             lost.set()
             self.connection.close()
-            raise session.Away("the answer to COMMIT was lost")
+            raise session.Lost("the answer to COMMIT was lost")
         return saved
 
     def fetch(self, sql, **parameters):
@@ -141,20 +143,32 @@ def test_a_commit_whose_answer_is_lost_is_found_out_however_long_it_takes(postgr
         _lose_the_answer(monkeypatch, away)
         names = [f"o-{n}" for n in range(60)]
 
-        futures = [shop.submit(actor, buy("MUG-1", name)) for name in names]
-        outcomes = {name: outcome_of(future) for name, future in zip(names, futures, strict=True)}
+        outcomes = [outcome_of(future) for future in [shop.submit(actor, buy("MUG-1", name)) for name in names]]
 
         monkeypatch.undo()
-        orders = assert_books(shop, actor).orders()
-        assert max(orders.values()) == 1, "a batch was done twice"
-        for name, one in outcomes.items():
-            if Tally([one]).accepted:
-                assert orders[name] == 1, f"{name} was acknowledged and is not there"
-            elif isinstance(one, executor.Unavailable):
-                assert orders[name] == 0, f"{name}: told that nothing was done, and it was"
-            else:
-                raise AssertionError(f"{name}: {one!r}")
+        assert Tally(outcomes).accepted == 60, Tally(outcomes).failed[:3]
+        assert assert_books(shop, actor).orders() == dict.fromkeys(names, 1)
         assert Tally([outcome_of(shop.submit(actor, buy("MUG-1", "after")))]).accepted == 1
+
+
+def test_an_outcome_that_cannot_be_found_out_is_called_unknown(postgres_url, monkeypatch, quick):
+    """The database stays away: the answer does not say that nothing was done, and the key tells it later."""
+    monkeypatch.setattr(executor, "UNSETTLED_SECONDS", 0.1)
+    with open_shop(postgres_url) as shop:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", 1000)
+        _lose_the_answer(monkeypatch, 1_000_000)
+        names = [f"o-{n}" for n in range(20)]
+        commands = [buy("MUG-1", name) for name in names]
+
+        first = outcome_of(shop.submit(actor, commands[0], key=names[0], fingerprint="one"))
+
+        assert isinstance(first, executor.Unavailable)
+        assert "unknown" in str(first), "it was done, and its caller was told that nothing was"
+        monkeypatch.undo()
+        again = Tally(rush(shop, actor, commands, keys=names))
+        assert (again.accepted, again.replayed, again.failed) == (19, 1, [])
+        assert assert_books(shop, actor).orders() == dict.fromkeys(names, 1)
 
 
 class SlowCommit:

@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 
 from holdfast.core.counting import ForgetLevel, SetStock
+from holdfast.core.order import ReleaseAtLevel
 from tests.pages.conftest import House
 from tests.pages.household import EAST_MANAGER
 
@@ -152,6 +153,7 @@ def test_who_is_of_one_store_sees_that_store_alone(house: House) -> None:
 
 def test_an_empty_shop_says_what_to_do(house: House) -> None:
     house.shop.settings(default_reorder_point=0)
+    house.shop.ok(ReleaseAtLevel("MUG-1", "MAIN", 3, "102", None))
     for sku, place in [("MUG-1", "MAIN"), ("MUG-1", "EAST"), ("LAMP-1", "MAIN")]:
         house.shop.ok(SetStock(sku, place, 0))
         if sku == "LAMP-1":

@@ -157,6 +157,7 @@ def run_server(
             forwarded_allow_ips=config.trusted_proxies,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=config.shutdown_seconds,
+            timeout_worker_healthcheck=60,  # a worker on a busy machine needs its time to import
         )
         if traffic_for is not None:
             stack.enter_context(_customers(config, traffic_for))

@@ -235,10 +235,10 @@ class SqliteSession:
         try:
             with _translated():
                 self.connection.execute("COMMIT")
-        except Away as away:
+        except Full as full:
             if self.connection.in_transaction:
                 raise
-            raise Lost(str(away)) from away
+            raise Lost(str(full)) from full
         return True
 
     def rollback(self) -> None:
@@ -344,6 +344,7 @@ def _text_array(texts: Sequence[str]) -> str:
 
 
 _TRY_AGAIN = ("40001", "40P01", "23505", "55P03", "25P02")
+_LITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 _FULL = ("53100", "25006")
 _AWAY = ("08", "53", "57", "58", "25006")
 
@@ -369,5 +370,5 @@ def _translated(*, lost: bool = False) -> Iterator[None]:
             raise (Lost if lost and ended else Away)(str(error)) from error
         raise
     except sqlite3.OperationalError as error:
-        full = any(word in str(error) for word in ("full", "readonly"))
+        full = (error.sqlite_errorcode & 0xFF) in _LITE_FULL
         raise (Full if full else Away)(str(error)) from error
