@@ -427,12 +427,17 @@ class Batch:
     ) -> tuple[list[tuple[Submission, Outcome]], list[Answered]]:
         outcomes: list[tuple[Submission, Outcome]] = []
         answers: list[Answered] = []
+        wants: set[Want] = set()
         for submission in self.submissions:
             first = None if submission.key is None else answered.get(submission.key)
             if first is not None:
                 outcomes.append((submission, _repeat(submission, first)))
                 continue
-            reply = self._decide_one(stock, submission)
+            try:
+                reply = self._decide_one(stock, submission)
+            except _Restart as restart:  # the others may need more as well: ask for all of it at once
+                wants |= restart.wants
+                continue
             outcomes.append((submission, reply))
             if isinstance(reply, BaseException):
                 continue
@@ -441,6 +446,8 @@ class Batch:
                 kept = Answered(submission.key, submission.fingerprint, submission.status, body.decode(), stock.now)
                 answered[submission.key] = kept
                 answers.append(kept)
+        if wants:
+            raise _Restart(wants)
         return outcomes, answers
 
     def _decide_one(self, stock: Stock, submission: Submission) -> Outcome:

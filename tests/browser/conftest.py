@@ -40,9 +40,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """The browser that is installed."""
+    """The browser that is installed; gone before other tests begin, for whom its event loop would be in the way."""
     named = os.environ.get("HOLDFAST_TEST_CHROMIUM")
     path = named or next((found for name in NAMES if (found := shutil.which(name))), None)
     if path is None:
@@ -94,7 +94,9 @@ def site(tmp_path: Path) -> Iterator[Site]:
             assert time.monotonic() < until, "the server did not start"
             time.sleep(0.02)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Site(shop, application, f"http://localhost:{port}")
+        site = Site(shop, application, f"http://localhost:{port}")
+        yield site
+        site.api.close()
         server.should_exit = True
         thread.join(START_SECONDS)
 

@@ -21,6 +21,7 @@ from holdfast.db.migrate import migrate
 
 HOLDFAST = (sys.executable, "-c", "from holdfast.cli import main; main()")
 START_SECONDS_MAX = 60
+pytestmark = pytest.mark.slow  # every process imports everything anew
 
 
 def _environment(url: str) -> dict[str, str]:
@@ -147,7 +148,6 @@ def test_several_workers_on_postgresql(postgres_url: str, tmp_path: Path) -> Non
         assert server.end() == 0
 
 
-@pytest.mark.slow
 def test_the_demo_opens_a_shop(tmp_path: Path) -> None:
     """Within seconds: goods, orders, logins and a key; and it comes back as it was left."""
     with _serving("sqlite:///unused.db", tmp_path, "demo", "--directory", "shop", "--traffic") as server:

@@ -47,9 +47,7 @@ def name_of(page: Path) -> str:
 
 def fences(text: str) -> list[Fence]:
     """The blocks of code of a page, in order."""
-    return [
-        Fence(match[1], match[2], text.count("\n", 0, match.start()) + 1) for match in _FENCE.finditer(text)
-    ]
+    return [Fence(match[1], match[2], text.count("\n", 0, match.start()) + 1) for match in _FENCE.finditer(text)]
 
 
 def prose(text: str) -> str:

@@ -34,6 +34,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", EXECUTED, ids=name_of)
 def test_page_runs_as_it_is_written(page: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """All its fences in order, in one directory, with what they print."""

@@ -1,7 +1,8 @@
 """Clients that go on buying while the database comes and goes, and what must be true of them afterwards.
 
 A client gives commands one after another. With keys it repeats an unanswered command until it has an answer, as any
-good client does. Without keys it takes Unavailable by its word: nothing was done.
+good client does. Without keys it takes Unavailable by its word: nothing was done, unless it says that the outcome is
+unknown.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from holdfast.app import Holdfast
 from holdfast.core.rejection import Rejected
-from holdfast.executor import Overloaded, Unavailable
+from holdfast.executor import OutcomeUnknown, Overloaded, Unavailable
 from tests.races.stand import ANSWER_SECONDS, Books, assert_books, buy
 
 PATIENCE_SECONDS = 90
@@ -93,7 +94,7 @@ class Clients:
             except (Unavailable, Overloaded) as error:
                 if not keyed:
                     with self._lock:
-                        (self.unknown if "unknown" in str(error) else self.not_done).append(order)
+                        (self.unknown if isinstance(error, OutcomeUnknown) else self.not_done).append(order)
                     return
                 assert time.monotonic() < deadline, "the database is back, and the answer is still 503"
                 time.sleep(0.05)

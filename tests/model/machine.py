@@ -439,14 +439,27 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         """Enough of these that holds compete."""
         sku, place = data.draw(st.sampled_from(STOCKED)), data.draw(st.sampled_from(SHELVES))
         units, priority = data.draw(st.integers(1, 5)), data.draw(st.sampled_from((100, 10, 200)))
-        order = data.draw(st.sampled_from("123"))
+        order, actor = data.draw(st.sampled_from("123")), data.draw(st.sampled_from(("manager", "manager", "staff")))
+        caller = self.actors[actor][1]
+        here = self.naive.lots_at(sku, place)
+        lot = data.draw(st.sampled_from(here)) if here and data.draw(st.integers(0, 3)) == 0 else None
         self.both(
-            "manager",
-            Reserve(sku, self.number(sku, units), place, Target(order), priority=priority, override=True),
+            actor,
+            Reserve(
+                sku, self.number(sku, units), place, Target(order), self.lot_name(lot), None, priority, override=True
+            ),
             lambda naive: naive.reserve(
-                Caller(), sku, units, place, ("order", order, "manual"), None, None, priority, True
+                caller, sku, units, place, ("order", order, "manual"), lot, None, priority, True
             ),
         )
+
+    @precondition(lambda self: any(hold.held > 1 for hold in self.naive.holds))
+    @rule(data=st.data())
+    def sell_a_part(self, data: st.DataObject) -> None:
+        hold = data.draw(st.sampled_from([hold for hold in self.naive.holds if hold.held > 1]))
+        asked = (data.draw(st.integers(1, hold.held - 1)),)
+        command = Consume(self.hold_ids[hold.n], self.number(hold.sku, asked[0]))
+        self.both("staff", command, lambda naive: naive.consume(Caller(), hold.n, asked))
 
     @rule(sku=st.sampled_from(STOCKED), place=st.sampled_from(SHELVES), units=st.integers(1, 6))
     def receive_plainly(self, sku: str, place: str, units: int) -> None:
@@ -648,6 +661,31 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         else:
             shorted = {self.hold_number[name] for line in answer.lines for name in line.shorted}
             assert shorted == self.shorted, (shorted, self.shorted)
+
+    @rule(data=st.data())
+    def count_one_lot(self, data: st.DataObject) -> None:
+        """Fewer than there were: holds of the lot move or lose."""
+        place = data.draw(st.sampled_from(SHELVES))
+        lots = [lot for sku in STOCKED for lot in self.naive.lots_at(sku, place)]
+        if not lots:
+            return
+        lot = data.draw(st.sampled_from(lots))
+        sku, counted = self.naive.lots[lot].sku, data.draw(st.integers(0, self.naive.pile(lot, place).units))
+        command = Count(place, (CountLine(sku, self.number(sku, counted), self.lot_name(lot)),))
+        answer, _ = self.both(
+            "staff", command, lambda naive: naive.count(Caller(), place, [(sku, counted, lot)], draft=False)
+        )
+        assert {self.hold_number[name] for name in answer.lines[0].shorted} == self.shorted
+
+    @rule(sku=st.sampled_from(STOCKED), place=st.sampled_from(SHELVES), counted=st.integers(0, 9))
+    def open_sheet(self, sku: str, place: str, counted: int) -> None:
+        """A sheet that could be posted."""
+        command = Count(place, (CountLine(sku, self.number(sku, counted)),), draft=True)
+        answer, expected = self.both(
+            "staff", command, lambda naive: naive.count(Caller(), place, [(sku, counted, None)], draft=True)
+        )
+        if not isinstance(expected, No):
+            self.sheet_ids.append(answer.id)
 
     @precondition(lambda self: self.sheet_ids)
     @rule(data=st.data())

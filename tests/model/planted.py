@@ -50,9 +50,9 @@ BUGS: dict[str, Edit] = {
     "a group's members do not see each other": Edit(
         decide,
         "_together",
-        "answer = decide(stock, caller, member)",
-        "mark = stock.mark()\n        answer = decide(stock, caller, member)\n"
-        "        if index + 1 < len(command.commands):\n            stock.undo(mark)",
+        "lambda _, member: decide(stock, caller, member)",
+        "lambda index, member: (lambda mark, answer: (index + 1 < len(command.commands) and stock.undo(mark), answer)[1])"
+        "(stock.mark(), decide(stock, caller, member))",
     ),
     "waiting is not served on release": Edit(
         reservation, "release_units", "    serve_waiting(stock, level, stock.caller.actor)\n", ""

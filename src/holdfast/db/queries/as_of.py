@@ -16,6 +16,7 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.db import schema
+from holdfast.db.queries.paging import not_walked
 
 _ledger, _level, _stock = schema.ledger.c, schema.level.c, schema.lot_stock.c
 
@@ -70,7 +71,7 @@ def stretches_of_lot(connection: sa.Connection, org_id: str, lot_id: str) -> dic
     moves = (
         sa.select(_ledger.level_id, first.label("first"), last.label("last"))
         .where(_ledger.org_id == org_id, _ledger.lot_id == lot_id, sa.text("ledger.qty_delta <> 0"))
-        .group_by(_ledger.level_id)
+        .group_by(not_walked(connection, _ledger.level_id))
         .subquery()
     )
     query = (

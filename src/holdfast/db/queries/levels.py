@@ -129,24 +129,31 @@ def _found(
 def low_levels(
     catalog: Catalog, dialect: str, threshold: Number | None, columns: Sequence[sa.ColumnElement[Any]]
 ) -> sa.Select[Any]:
-    """Levels at or below their line, at sellable locations: the line given, else the reorder threshold of each."""
-    org_id = catalog.settings.id
-    query = sa.select(*columns).join(
+    """Levels at or below their line: the line given, else the reorder threshold of each."""
+    joined: sa.FromClause = schema.level.join(
         schema.product, (_product.org_id == _level.org_id) & (_product.id == _level.product_id)
     )
+    joined, is_low = with_line(catalog, dialect, threshold, joined)
+    return sa.select(*columns).select_from(joined).where(_level.org_id == catalog.settings.id, is_low)
+
+
+def with_line(
+    catalog: Catalog, dialect: str, threshold: Number | None, joined: sa.FromClause
+) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
+    """Level and product joined to what else the line needs, and the condition of being low: sellable, and not above it."""
     if threshold is not None:
         line: Any = _by_precision(threshold)
     else:
         default = catalog.settings.default_reorder_point
         parts: list[Any] = [_product.reorder_point, sa.null() if default is None else _by_precision(default)]
         if any(place.reorder_points for place in catalog.locations.values()):
-            points = reorder_points(org_id, dialect)
+            points = reorder_points(catalog.settings.id, dialect)
             own = (points.c.location_id == _level.location_id) & (points.c.product_id == _level.product_id)
-            query = query.outerjoin(points, own)
+            joined = joined.outerjoin(points, own)
             parts.insert(0, points.c.units)
         line = sa.func.coalesce(*parts)
     sellable = [place.id for place in catalog.locations.values() if place.sellable]
-    return query.where(_level.org_id == org_id, _level.on_hand <= line, _level.location_id.in_(sellable))
+    return joined, sa.and_(_level.on_hand <= line, _level.location_id.in_(sellable))
 
 
 def reorder_points(org_id: str, dialect: str) -> sa.CTE:

@@ -17,7 +17,17 @@ from holdfast.core.number import from_minor
 from holdfast.core.stock import Catalog, Lot, LotStock
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
-from holdfast.db.queries.paging import EMPTY, SCAN_MAX, Json, Page, as_id, bounded, decode_cursor, encode_cursor
+from holdfast.db.queries.paging import (
+    EMPTY,
+    SCAN_MAX,
+    Json,
+    Page,
+    as_id,
+    bounded,
+    decode_cursor,
+    encode_cursor,
+    not_walked,
+)
 from holdfast.db.queries.settling import OPEN
 from holdfast.db.rows import row_type
 
@@ -60,9 +70,8 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
         floor = connection.execute(end).scalar()
         if floor is not None:
             own.append(_stock.lot_id >= floor)
-    elif connection.dialect.name == "sqlite":
-        # As in `paging.newest`: the few lots of a product or a code are found by their index and sorted.
-        order = (sa.literal_column("+lot_stock.lot_id", schema.Id).desc(), _stock.level_id.desc())
+    else:
+        order = (not_walked(connection, _stock.lot_id).desc(), _stock.level_id.desc())
     query = sa.select(*STOCK_COLUMNS, *_labelled()).select_from(_JOINED).where(*own, *where)
     rows = connection.execute(query.order_by(*order).limit(limit + 1)).all()
     found = [_read(row) for row in rows]

@@ -17,7 +17,7 @@ from holdfast.core.product import Store
 from holdfast.core.stock import Catalog, Level
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of
-from holdfast.db.queries.levels import low_levels
+from holdfast.db.queries.levels import with_line
 from holdfast.db.queries.paging import Json, pieces
 from holdfast.db.queries.settling import Ended, as_settled, ended
 from holdfast.db.rows import row_type
@@ -26,48 +26,46 @@ _level, _product = schema.level.c, schema.product.c
 
 
 class Sum(NamedTuple):
-    """Entries of one location and one precision, in smallest units."""
+    """Entries of one location and one precision, in smallest units; `low` of them are at or below their line."""
 
     location_id: str
     precision: int
     entries: int
     on_hand: int
     reserved: int
+    low: int = 0
 
 
-def sums(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None) -> list[Sum]:
-    """The listed entries summed up by location and precision.
-
-    Nearly all products are counted in whole units: those that are not are added up apart and taken out of the rest, so
-    that the many levels need not be joined to their products.
-    """
+def sums(
+    connection: sa.Connection, catalog: Catalog, places: Collection[str] | None, *, low: bool = False
+) -> list[Sum]:
+    """The listed entries summed up by location and precision; with `low`, how many run low."""
     org_id = catalog.settings.id
-    here = [_level.org_id == org_id, _level.listed]
-    if places is not None:
-        here.append(_level.location_id.in_(places))
-    numbers = (sa.func.count(), sa.func.sum(_level.on_hand), sa.func.sum(_level.reserved))
-    everything = sa.select(_level.location_id, *numbers).where(*here).group_by(_level.location_id)
-    whole = {row[0]: Sum(row[0], 0, row[1], int(row[2]), int(row[3])) for row in connection.execute(everything)}
-    broken = (
+    numbers: list[sa.ColumnElement[int]] = [
+        sa.func.count(),
+        sa.func.sum(_level.on_hand),
+        sa.func.sum(_level.reserved),
+    ]
+    joined: sa.FromClause = schema.level.join(
+        schema.product, (_product.org_id == _level.org_id) & (_product.id == _level.product_id)
+    )
+    if low:
+        joined, is_low = with_line(catalog, connection.dialect.name, None, joined)
+        numbers.append(sa.func.sum(sa.case((is_low, 1), else_=0)))
+    query = (
         sa.select(_level.location_id, _product.precision, *numbers)
-        .join(schema.product, (_product.org_id == _level.org_id) & (_product.id == _level.product_id))
-        .where(*here, _product.org_id == org_id, _product.precision > 0)
+        .select_from(joined)
+        .where(_level.org_id == org_id, _level.listed)
         .group_by(_level.location_id, _product.precision)
     )
-    parts = [Sum(row[0], row[1], row[2], int(row[3]), int(row[4])) for row in connection.execute(broken)]
-    for part in parts:
-        rest = whole[part.location_id]
-        whole[part.location_id] = rest._replace(
-            entries=rest.entries - part.entries,
-            on_hand=rest.on_hand - part.on_hand,
-            reserved=rest.reserved - part.reserved,
-        )
-    return [*(rest for rest in whole.values() if rest.entries), *parts]
+    if places is not None:
+        query = query.where(_level.location_id.in_(places))
+    return [Sum(row[0], row[1], *(int(number) for number in row[2:])) for row in connection.execute(query)]
 
 
 def stats(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None, now: int) -> Json:
     """`{total_entries, total_quantity, total_reserved, total_available, low_stock_count, ...}`."""
-    groups = sums(connection, catalog, places)
+    groups = sums(connection, catalog, places, low=True)
     sellable = {place.id for place in catalog.locations.values() if place.sellable}
     reserved = sum((_scaled(group.reserved, group.precision) for group in groups), Decimal(0))
     available = sum(
@@ -79,16 +77,13 @@ def stats(connection: sa.Connection, catalog: Catalog, places: Collection[str] |
         reserved -= _scaled(seen.dead, precision)
         if level.location_id in sellable:
             available += _scaled(seen.available - level.available, precision)
-    low = low_levels(catalog, connection.dialect.name, None, [sa.func.count()]).where(_level.listed)
-    if places is not None:
-        low = low.where(_level.location_id.in_(places))
     here = {group.location_id for group in groups}
     return {
         "total_entries": sum(group.entries for group in groups),
         "total_quantity": _number(_on_hand(groups)),
         "total_reserved": _number(reserved),
         "total_available": _number(available),
-        "low_stock_count": connection.execute(low).scalar_one(),
+        "low_stock_count": sum(group.low for group in groups),
         "stores_with_inventory": len({catalog.locations[name].store_id for name in here}),
         "unique_locations": len(here),
     }

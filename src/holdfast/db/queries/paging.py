@@ -88,6 +88,18 @@ def bounded(limit: int) -> int:
     return max(1, min(limit, LIMIT_MAX))
 
 
+def not_walked(connection: sa.Connection, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The column, to sort or group by it without walking along an index that has it.
+
+    Without statistics SQLite would rather read all of an organisation in order than sort the few rows that another
+    index finds; a plus sign forbids that.
+    """
+    if connection.dialect.name != "sqlite":
+        return column
+    assert isinstance(column, sa.Column)
+    return sa.literal_column(f"+{column.table.name}.{column.name}", column.type)
+
+
 class Found(NamedTuple):
     """Rows of a list, newest first; when `floor` is set the scan ended there and older rows were not looked at."""
 
@@ -113,10 +125,7 @@ def newest(
     own, which is used instead of walking along the ids.
     """
     own = [table.c.org_id == org_id]
-    name: sa.ColumnElement[Any] = table.c.id
-    if indexed and connection.dialect.name == "sqlite":
-        # Without statistics SQLite would rather walk along the primary key than sort a few rows; a plus forbids it.
-        name = sa.literal_column(f"+{table.name}.id", table.c.id.type)
+    name = not_walked(connection, table.c.id) if indexed else table.c.id
     if before is not None:
         own.append(name < before)
     floor = None
