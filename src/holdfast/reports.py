@@ -18,9 +18,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from holdfast.core.document import product_fields
 from holdfast.core.number import Number
 from holdfast.core.stock import Catalog
 from holdfast.db.engine import Database
@@ -38,7 +37,7 @@ from holdfast.db.queries import (
     settling,
     trace,
 )
-from holdfast.db.queries.catalog import Catalogs, places_of, product_of, store_of
+from holdfast.db.queries.catalog import Catalogs
 from holdfast.db.queries.paging import EMPTY, LIMIT_MAX, BadCursor, Json, Page
 
 __all__ = ["LIMIT_DEFAULT", "LIMIT_MAX", "BadCursor", "Json", "Page", "Reports", "Stores"]
@@ -49,6 +48,7 @@ LIMIT_DEFAULT = 50
 """Items of a page when nobody says."""
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Reports:
@@ -58,27 +58,34 @@ class Reports:
         self.database = database
         self._catalogs = Catalogs()
 
-    def _read(self, org_id: str, otherwise: T, answer: Callable[[Any, Catalog], T]) -> T:
-        """An answer from one consistent view, or `otherwise` when there is no such organisation."""
+    def _read(
+        self,
+        org_id: str,
+        otherwise: T,
+        query: Callable[Concatenate[Any, Catalog, P], T],
+        *arguments: P.args,
+        **options: P.kwargs,
+    ) -> T:
+        """A query's answer from one consistent view, or `otherwise` when there is no such organisation."""
         with self.database.reading() as connection:
             catalog = self._catalogs.of(connection, org_id)
-            return otherwise if catalog is None else answer(connection, catalog)
+            return otherwise if catalog is None else query(connection, catalog, *arguments, **options)
 
     # Organisation --------------------------------------------------------------------------------------------------
 
     def settings(self, org_id: str) -> Json | None:
         """The organisation's settings."""
-        return self._read(org_id, None, lambda _, catalog: records.settings_fields(catalog.settings))
+        return self._read(org_id, None, records.settings)
 
     def stores(
         self, org_id: str, *, stores: Stores = None, cursor: str | None = None, limit: int = LIMIT_DEFAULT
     ) -> Page:
         """Active stores: `{id, code, name, timezone, active, created_at, updated_at}`."""
-        return self._read(org_id, EMPTY, lambda _, catalog: records.stores(catalog, stores, cursor, limit))
+        return self._read(org_id, EMPTY, records.stores, stores, cursor, limit)
 
     def store(self, org_id: str, ref: str, *, stores: Stores = None) -> Json | None:
         """A store by id or code."""
-        return self._read(org_id, None, lambda _, catalog: records.store(catalog, ref, stores))
+        return self._read(org_id, None, records.store, ref, stores)
 
     def locations(
         self,
@@ -90,45 +97,33 @@ class Reports:
         limit: int = LIMIT_DEFAULT,
     ) -> Page:
         """Active locations, of one store (id or code) if given; `reorder_points` by SKU."""
-        return self._read(
-            org_id,
-            EMPTY,
-            lambda connection, catalog: records.locations(
-                connection, catalog, places_of(catalog, stores=stores, store=store), cursor, limit
-            ),
-        )
+        return self._read(org_id, EMPTY, records.locations, store, stores, cursor, limit)
 
     def location(self, org_id: str, ref: str, *, stores: Stores = None) -> Json | None:
         """A location by id or code (any case)."""
-        return self._read(org_id, None, lambda connection, catalog: records.location(connection, catalog, ref, stores))
+        return self._read(org_id, None, records.location, ref, stores)
 
     def users(self, org_id: str, *, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:
         """Active users: `{id, email, role, stores, has_pin, active, created_at, updated_at}`."""
-        return self._read(org_id, EMPTY, lambda connection, _: records.users(connection, org_id, cursor, limit))
+        return self._read(org_id, EMPTY, records.users, cursor, limit)
 
     def user(self, org_id: str, user_id: str) -> Json | None:
         """A user, active or not."""
-        return self._read(org_id, None, lambda connection, _: records.user(connection, org_id, user_id))
+        return self._read(org_id, None, records.user, user_id)
 
     def api_keys(self, org_id: str, *, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:
         """Active API keys: `{id, name, role, stores, active, created_at, updated_at}`, never the key."""
-        return self._read(org_id, EMPTY, lambda connection, _: records.api_keys(connection, org_id, cursor, limit))
+        return self._read(org_id, EMPTY, records.api_keys, cursor, limit)
 
     def api_key(self, org_id: str, key_id: str) -> Json | None:
         """An API key, active or not."""
-        return self._read(org_id, None, lambda connection, _: records.api_key(connection, org_id, key_id))
+        return self._read(org_id, None, records.api_key, key_id)
 
     # Products ------------------------------------------------------------------------------------------------------
 
     def product(self, org_id: str, ref: str, *, stores: Stores = None, now: int | None = None) -> Json | None:
         """A product by id or SKU with `total_quantity, total_reserved, total_available, backordered`."""
-
-        def answer(connection: Any, catalog: Catalog) -> Json | None:
-            found = product_of(connection, org_id, ref)
-            places = places_of(catalog, stores=stores)
-            return None if found is None else products.describe(connection, catalog, [found], places, _now(now))[0]
-
-        return self._read(org_id, None, answer)
+        return self._read(org_id, None, products.one, ref, stores, _now(now))
 
     def products(
         self,
@@ -146,33 +141,23 @@ class Reports:
         return self._read(
             org_id,
             EMPTY,
-            lambda connection, catalog: products.listed(
-                connection,
-                catalog,
-                active=active,
-                search=search,
-                sku=sku,
-                places=places_of(catalog, stores=stores),
-                cursor=cursor,
-                limit=limit,
-                now=_now(now),
-            ),
+            products.listed,
+            active=active,
+            search=search,
+            sku=sku,
+            stores=stores,
+            cursor=cursor,
+            limit=limit,
+            now=_now(now),
         )
 
     def product_by_code(self, org_id: str, *, gtin: str | None = None, sku: str | None = None) -> Json | None:
         """The product that a scan means, without totals: by GTIN (8 to 14 digits, zeros in front ignored) or SKU."""
-
-        def answer(connection: Any, catalog: Catalog) -> Json | None:
-            found = products.by_code(connection, catalog, gtin, sku)
-            return None if found is None else product_fields(found, catalog.settings)
-
-        return self._read(org_id, None, answer)
+        return self._read(org_id, None, products.coded, gtin, sku)
 
     def product_summary(self, org_id: str, ref: str, *, stores: Stores = None, now: int | None = None) -> Json | None:
-        """`{product_id, sku, title, unlimited, total_..., backordered, locations: [entry]}` of a product (id or SKU)."""
-        return self._read(
-            org_id, None, lambda connection, catalog: levels.summary(connection, catalog, ref, stores, _now(now))
-        )
+        """`{product_id, sku, title, unlimited, total_..., backordered, locations: [entry]}` of a product."""
+        return self._read(org_id, None, levels.summary, ref, stores, _now(now))
 
     # Levels --------------------------------------------------------------------------------------------------------
 
@@ -205,31 +190,15 @@ class Reports:
             threshold=threshold,
             stores=stores,
         )
-        return self._read(
-            org_id,
-            EMPTY,
-            lambda connection, catalog: levels.listed(
-                connection, catalog, wanted, as_of=as_of, cursor=cursor, limit=limit, now=_now(now)
-            ),
-        )
+        return self._read(org_id, EMPTY, levels.listed, wanted, as_of=as_of, cursor=cursor, limit=limit, now=_now(now))
 
     def level(self, org_id: str, level_id: str, *, stores: Stores = None, now: int | None = None) -> Json | None:
         """An inventory entry by id, also when it is not listed any more (`listed` is not part of it)."""
-
-        def answer(connection: Any, catalog: Catalog) -> Json | None:
-            found = levels.one(connection, catalog, level_id, stores)
-            return None if found is None else levels.describe(connection, catalog, [found], _now(now))[0]
-
-        return self._read(org_id, None, answer)
+        return self._read(org_id, None, levels.entry, level_id, stores, _now(now))
 
     def level_key(self, org_id: str, level_id: str, *, stores: Stores = None) -> tuple[str, str] | None:
         """(product id, location id) of a listed inventory entry."""
-
-        def answer(connection: Any, catalog: Catalog) -> tuple[str, str] | None:
-            found = levels.one(connection, catalog, level_id, stores)
-            return None if found is None or not found.listed else (found.product_id, found.location_id)
-
-        return self._read(org_id, None, answer)
+        return self._read(org_id, None, levels.key, level_id, stores)
 
     def low_stock(
         self,
@@ -242,39 +211,21 @@ class Reports:
     ) -> list[Json]:
         """All entries at sellable locations at or below their threshold (or the one given), emptiest first."""
         wanted = levels.Filter(store=store, stores=stores, threshold=threshold)
-        return self._read(
-            org_id, [], lambda connection, catalog: levels.low_stock(connection, catalog, wanted, _now(now))
-        )
+        return self._read(org_id, [], levels.low_stock, wanted, _now(now))
 
     def inventory_stats(
         self, org_id: str, *, store: str | None = None, stores: Stores = None, now: int | None = None
     ) -> Json:
         """`{total_entries, total_quantity, total_reserved, total_available, low_stock_count, ...}`."""
-        return self._read(
-            org_id,
-            {},
-            lambda connection, catalog: overview.stats(
-                connection, catalog, places_of(catalog, stores=stores, store=store), _now(now)
-            ),
-        )
+        return self._read(org_id, {}, overview.stats, store, stores, _now(now))
 
     def stores_overview(self, org_id: str, *, stores: Stores = None) -> list[Json]:
         """`{store_id, store_name, total_entries, total_quantity}` of each store with inventory."""
-        return self._read(
-            org_id,
-            [],
-            lambda connection, catalog: overview.by_store(connection, catalog, places_of(catalog, stores=stores)),
-        )
+        return self._read(org_id, [], overview.by_store, stores)
 
     def locations_overview(self, org_id: str, *, store: str | None = None, stores: Stores = None) -> list[Json]:
         """`{location, store_id, total_quantity}` of each location with inventory."""
-        return self._read(
-            org_id,
-            [],
-            lambda connection, catalog: overview.by_location(
-                connection, catalog, places_of(catalog, stores=stores, store=store)
-            ),
-        )
+        return self._read(org_id, [], overview.by_location, store, stores)
 
     def store_inventory(
         self,
@@ -286,21 +237,8 @@ class Reports:
         limit: int = LIMIT_DEFAULT,
         now: int | None = None,
     ) -> Json | None:
-        """`{store_id, store_name, total_entries, total_quantity, items: [entry], next_cursor}` of a store (id, code)."""
-
-        def answer(connection: Any, catalog: Catalog) -> Json | None:
-            found = store_of(catalog, store)
-            if found is None or (stores is not None and found.id not in stores):
-                return None
-            wanted = levels.Filter(store=found.id)
-            page = levels.listed(connection, catalog, wanted, as_of=None, cursor=cursor, limit=limit, now=_now(now))
-            return {
-                **overview.of_store(connection, catalog, found),
-                "items": page.items,
-                "next_cursor": page.next_cursor,
-            }
-
-        return self._read(org_id, None, answer)
+        """`{store_id, store_name, total_entries, total_quantity, items, next_cursor}` of a store."""
+        return self._read(org_id, None, overview.of_store, store, stores, cursor, limit, _now(now))
 
     # Reservations --------------------------------------------------------------------------------------------------
 
@@ -320,7 +258,7 @@ class Reports:
         limit: int = LIMIT_DEFAULT,
         now: int | None = None,
     ) -> Page:
-        """Reservations; a dead one is shown and found as released (or consumed). `lot_id`: backed by or pinned to it."""
+        """Reservations; dead ones are shown and found as released (or consumed). `lot_id`: backed by it or pinned."""
         wanted = reservations.Filter(
             product=product,
             order_number=order_number,
@@ -331,23 +269,13 @@ class Reports:
             reserved_for_id=reserved_for_id,
             stores=stores,
         )
-        return self._read(
-            org_id,
-            EMPTY,
-            lambda connection, catalog: reservations.listed(
-                connection, catalog, wanted, cursor=cursor, limit=limit, now=_now(now)
-            ),
-        )
+        return self._read(org_id, EMPTY, reservations.listed, wanted, cursor=cursor, limit=limit, now=_now(now))
 
     def reservation(
         self, org_id: str, reservation_id: str, *, stores: Stores = None, now: int | None = None
     ) -> Json | None:
         """A reservation by id."""
-        return self._read(
-            org_id,
-            None,
-            lambda connection, catalog: reservations.one(connection, catalog, reservation_id, stores, _now(now)),
-        )
+        return self._read(org_id, None, reservations.one, reservation_id, stores, _now(now))
 
     # Ledger and lots -----------------------------------------------------------------------------------------------
 
@@ -381,11 +309,7 @@ class Reports:
             to=to,
             stores=stores,
         )
-        return self._read(
-            org_id,
-            EMPTY,
-            lambda connection, catalog: ledger.listed(connection, catalog, wanted, cursor=cursor, limit=limit),
-        )
+        return self._read(org_id, EMPTY, ledger.listed, wanted, cursor=cursor, limit=limit)
 
     def lots(
         self,
@@ -404,28 +328,20 @@ class Reports:
         wanted = lots.Filter(
             product=product, location=location, lot_code=lot_code, status=status, in_stock=in_stock, stores=stores
         )
-        return self._read(
-            org_id,
-            EMPTY,
-            lambda connection, catalog: lots.listed(connection, catalog, wanted, cursor=cursor, limit=limit),
-        )
+        return self._read(org_id, EMPTY, lots.listed, wanted, cursor=cursor, limit=limit)
 
     def lot(self, org_id: str, lot_id: str, *, stores: Stores = None) -> Json | None:
         """`{id, lot_code, product_id, sku, ..., on_hand, reserved, value, locations: [row per location]}`."""
-        return self._read(org_id, None, lambda connection, catalog: lots.one(connection, catalog, lot_id, stores))
+        return self._read(org_id, None, lots.one, lot_id, stores)
 
     def trace(self, org_id: str, lot_id: str, *, stores: Stores = None, now: int | None = None) -> Json | None:
         """`{lot, received, on_hand, held, sold, returned}`: where a lot came from, lies, and went."""
-        return self._read(
-            org_id, None, lambda connection, catalog: trace.of_lot(connection, catalog, lot_id, stores, _now(now))
-        )
+        return self._read(org_id, None, trace.of_lot, lot_id, stores, _now(now))
 
     def order_lots(self, org_id: str, order_number: str, *, stores: Stores = None) -> list[Json] | None:
         """The lots that an order got: `{lot_id, lot_code, product_id, sku, location, source, quantity, held, sold,
         returned}` each; None when nothing is known of the order."""
-        return self._read(
-            org_id, None, lambda connection, catalog: trace.of_order(connection, catalog, order_number, stores)
-        )
+        return self._read(org_id, None, trace.of_order, order_number, stores)
 
     # Documents -----------------------------------------------------------------------------------------------------
 
@@ -443,16 +359,17 @@ class Reports:
         return self._read(
             org_id,
             EMPTY,
-            lambda connection, catalog: documents.counts(
-                connection, catalog, status=status, location=location, stores=stores, cursor=cursor, limit=limit
-            ),
+            documents.counts,
+            status=status,
+            location=location,
+            stores=stores,
+            cursor=cursor,
+            limit=limit,
         )
 
     def count(self, org_id: str, count_id: str, *, stores: Stores = None) -> Json | None:
         """A count."""
-        return self._read(
-            org_id, None, lambda connection, catalog: documents.count(connection, catalog, count_id, stores)
-        )
+        return self._read(org_id, None, documents.count, count_id, stores)
 
     def transfers(
         self,
@@ -464,31 +381,21 @@ class Reports:
         limit: int = LIMIT_DEFAULT,
     ) -> Page:
         """Transfers from or to the stores."""
-        return self._read(
-            org_id,
-            EMPTY,
-            lambda connection, catalog: documents.transfers(
-                connection, catalog, status=status, stores=stores, cursor=cursor, limit=limit
-            ),
-        )
+        return self._read(org_id, EMPTY, documents.transfers, status=status, stores=stores, cursor=cursor, limit=limit)
 
     def transfer(self, org_id: str, transfer_id: str, *, stores: Stores = None) -> Json | None:
         """A transfer."""
-        return self._read(
-            org_id, None, lambda connection, catalog: documents.transfer(connection, catalog, transfer_id, stores)
-        )
+        return self._read(org_id, None, documents.transfer, transfer_id, stores)
 
     def appointments(
         self, org_id: str, *, status: str | None = None, cursor: str | None = None, limit: int = LIMIT_DEFAULT
     ) -> Page:
         """Appointments."""
-        return self._read(
-            org_id, EMPTY, lambda connection, _: records.appointments(connection, org_id, status, cursor, limit)
-        )
+        return self._read(org_id, EMPTY, records.appointments, status, cursor, limit)
 
     def appointment(self, org_id: str, appointment_id: str) -> Json | None:
         """An appointment."""
-        return self._read(org_id, None, lambda connection, _: records.appointment(connection, org_id, appointment_id))
+        return self._read(org_id, None, records.appointment, appointment_id)
 
     # What happened -------------------------------------------------------------------------------------------------
 
@@ -510,11 +417,7 @@ class Reports:
         A line of the ledger has kind `stock`, its `ref_type` as action, the level's id, and the entry as changes.
         """
         wanted = audit.Filter(actor=actor, kind=kind, action=action, record_id=record_id, from_=from_, to=to)
-        return self._read(
-            org_id,
-            EMPTY,
-            lambda connection, catalog: audit.listed(connection, catalog, wanted, cursor=cursor, limit=limit),
-        )
+        return self._read(org_id, EMPTY, audit.listed, wanted, cursor=cursor, limit=limit)
 
     def events(self, org_id: str, *, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:
         """Events after the cursor (None: from the beginning), oldest first; `next_cursor` is never None.

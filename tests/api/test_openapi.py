@@ -132,14 +132,14 @@ def test_answers_fit_the_document(shop: Shop) -> None:
 # schemathesis ---------------------------------------------------------------------------------------------------------
 
 ATTACK = settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     database=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )
-"""Bounded: some seventy operations, two modes, ten requests each."""
+"""Bounded: some seventy operations, two modes, six requests each."""
 
 
 NOT_ASKED = [positive_data_acceptance]

@@ -160,7 +160,7 @@ def test_more_than_the_hold_has_is_refused(scene: Scene) -> None:
     scene.do(Release(scene.hold("102")))
     for command in (Consume, Release):
         refused = scene.refuses(command(scene.hold("102")), "RESERVATION_NOT_ACTIVE")
-        assert refused.numbers == {"status": "released", "release_reason": "cancelled"}
+        assert refused.numbers == {"reservation_status": "released", "release_reason": "cancelled"}
 
 
 # Amend ---------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.rejection import Code
+from holdfast.metrics import REGISTRY
 from holdfast.settings import Config, variable
 from holdfast.web.api import ROUTES
 from holdfast.web.problems import STATUS
@@ -64,6 +65,23 @@ def test_every_event_is_documented() -> None:
     rows = set(re.findall(r"^\| `([A-Z]\w+)` \|", (REFERENCE / "events.md").read_text(encoding="utf-8"), re.MULTILINE))
 
     assert rows == told
+
+
+def test_every_metric_is_documented() -> None:
+    """What `/metrics` shows is a row of operate.md."""
+    text = (DOCS / "how-to" / "operate.md").read_text(encoding="utf-8")
+    names = {metric.name + ("_total" if metric.type == "counter" else "") for metric in REGISTRY.collect()}
+    shown = set(re.findall(r"^\| `(holdfast_\w+)` \|", text, re.MULTILINE))
+
+    assert shown == names
+
+
+def test_every_dev_command_exists() -> None:
+    """`python3 dev.py X` on a page is a command of dev.py."""
+    known = set(re.findall(r'"(\w+)": \1\b', (ROOT / "dev.py").read_text(encoding="utf-8")))
+    named = {name for page in pages() for name in re.findall(r"dev\.py (\w+)", page.read_text(encoding="utf-8"))}
+
+    assert {"demo", "test"} <= named <= known
 
 
 def test_every_link_leads_somewhere() -> None:

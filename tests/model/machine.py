@@ -79,9 +79,8 @@ def often(usual: st.SearchStrategy[Any], rare: st.SearchStrategy[Any], *, one_in
     return st.integers(0, one_in - 1).flatmap(lambda n: rare if n == one_in - 1 else usual)
 
 
-SKUS = often(st.sampled_from(STOCKED), st.sampled_from(("SONG", "GHOST")))
-CODES = often(st.sampled_from(SHELVES), st.sampled_from(("MAIN-QUARANTINE", "TRANSIT", "NOWHERE")))
-SHELF_CODES = often(st.sampled_from(SHELVES), st.sampled_from(("TRANSIT", "NOWHERE")))
+FOCUS = st.sampled_from((("MUG",), ("OIL",), ("BUN",), STOCKED))
+"""What an example is about: where few things compete, more happens to each."""
 UNITS = often(st.integers(1, 6), st.sampled_from((0, -1, None)))
 """Units of a command; None stands for a number that does not fit the precision."""
 COSTS = st.sampled_from(("0", "1.00", "0.35", "0.333333", "2.005"))
@@ -112,8 +111,14 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         self.expiries = 0
         self.unsettled = False
 
-    @initialize(simple=st.booleans(), allow_override=often(st.just(True), st.just(False), one_in=4))
-    def open(self, simple: bool, allow_override: bool) -> None:
+    @initialize(
+        simple=st.booleans(),
+        allow_override=often(st.just(True), st.just(False), one_in=4),
+        focus=FOCUS,
+        shelves=st.sampled_from((("MAIN",), SHELVES)),
+    )
+    def open(self, simple: bool, allow_override: bool, focus: tuple[str, ...], shelves: tuple[str, ...]) -> None:
+        self.skus, self.shelves = st.sampled_from(focus), st.sampled_from(shelves)
         folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-model-"))
         self.stack.enter_context(quick_sqlite())
         self.stack.enter_context(self.clock.running())
@@ -184,6 +189,21 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     @staticmethod
     def named(names: list[str], n: int) -> str:
         return names[n] if 0 <= n < len(names) else UNKNOWN
+
+    def some_sku(self, data: st.DataObject) -> str:
+        return data.draw(often(self.skus, st.sampled_from((*STOCKED, "SONG", "GHOST"))))
+
+    def some_code(self, data: st.DataObject, *, shelf: bool = False) -> str:
+        """A location; with `shelf` no quarantine."""
+        others = ("TRANSIT", "NOWHERE", "EAST") if shelf else ("MAIN-QUARANTINE", "TRANSIT", "NOWHERE", "EAST")
+        return data.draw(often(self.shelves, st.sampled_from(others)))
+
+    def maybe_code(self, data: st.DataObject) -> str | None:
+        return None if data.draw(st.integers(0, 2)) == 0 else self.some_code(data)
+
+    def some_lines(self, data: st.DataObject, at_most: int) -> list[tuple[str, int | None]]:
+        count = data.draw(st.integers(1, at_most))
+        return [(self.some_sku(data), data.draw(UNITS)) for _ in range(count)]
 
     def some(self, data: st.DataObject, names: list[Any], *, unknown: int = 20) -> int:
         """One of so many things that exist, the newest first; seldom one that does not."""
@@ -366,8 +386,8 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     # Commands that also go into groups -------------------------------------------------------------------------------
 
     def a_reserve(self, data: st.DataObject, caller: Caller) -> Both:
-        sku, units = data.draw(SKUS), data.draw(UNITS)
-        place = data.draw(st.one_of(st.none(), CODES))
+        sku, units = self.some_sku(data), data.draw(UNITS)
+        place = self.maybe_code(data)
         lot, expires = self.some_lot(data, sku, maybe=6), self.expiry(data)
         priority, override = data.draw(st.sampled_from((100, 100, 10, 200))), data.draw(st.booleans())
         target, named = self.a_target(data)
@@ -437,7 +457,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     @rule(data=st.data())
     def reserve_plainly(self, data: st.DataObject) -> None:
         """Enough of these that holds compete."""
-        sku, place = data.draw(st.sampled_from(STOCKED)), data.draw(st.sampled_from(SHELVES))
+        sku, place = data.draw(self.skus), data.draw(self.shelves)
         units, priority = data.draw(st.integers(1, 5)), data.draw(st.sampled_from((100, 10, 200)))
         order, actor = data.draw(st.sampled_from("123")), data.draw(st.sampled_from(("manager", "manager", "staff")))
         caller = self.actors[actor][1]
@@ -461,9 +481,9 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         command = Consume(self.hold_ids[hold.n], self.number(hold.sku, asked[0]))
         self.both("staff", command, lambda naive: naive.consume(Caller(), hold.n, asked))
 
-    @rule(sku=st.sampled_from(STOCKED), place=st.sampled_from(SHELVES), units=st.integers(1, 6))
-    def receive_plainly(self, sku: str, place: str, units: int) -> None:
-        self.bring(place, [(sku, units, 2_005_000, None, None)])
+    @rule(data=st.data(), units=st.integers(1, 6))
+    def receive_plainly(self, data: st.DataObject, units: int) -> None:
+        self.bring(data.draw(self.shelves), [(data.draw(self.skus), units, 2_005_000, None, None)])
 
     @precondition(lambda self: self.naive.holds)
     @rule(data=st.data())
@@ -519,7 +539,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     def at_level(self, data: st.DataObject) -> None:
         actor = self.actor(data)
         caller = self.actors[actor][1]
-        sku, units, place = data.draw(SKUS), data.draw(UNITS), data.draw(CODES)
+        sku, units, place = self.some_sku(data), data.draw(UNITS), self.some_code(data)
         order = data.draw(st.sampled_from((None, None, "1", "2")))
         kind = data.draw(st.integers(0, 2))
         known = [hold for hold in self.naive.holds if hold.open and hold.target[0] in ("adhoc", "order")]
@@ -542,8 +562,8 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     @rule(data=st.data())
     def order_reserve(self, data: st.DataObject) -> None:
         order, source = data.draw(st.sampled_from("123456789")), data.draw(st.sampled_from(("manual", "shopify")))
-        lines = data.draw(st.lists(st.tuples(SKUS, UNITS), min_size=1, max_size=3))
-        place = data.draw(st.one_of(st.none(), CODES))
+        lines = self.some_lines(data, 3)
+        place = self.maybe_code(data)
         command = OrderReserve(
             order, source, tuple(OrderLine(sku, self.number(sku, units)) for sku, units in lines), place
         )
@@ -557,7 +577,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         known = [hold.target for hold in self.naive.holds if hold.target[0] == "order"]
         if known and data.draw(st.integers(0, 3)):
             _, order, source = data.draw(st.sampled_from(known))
-        lines = data.draw(st.one_of(st.just([]), st.lists(st.tuples(SKUS, UNITS), min_size=1, max_size=2)))
+        lines = [] if data.draw(st.booleans()) else self.some_lines(data, 2)
         named = tuple(OrderLine(sku, self.number(sku, units)) for sku, units in lines)
         self.both(
             actor,
@@ -582,11 +602,11 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def receive(self, data: st.DataObject) -> None:
-        actor, place = self.actor(data), data.draw(SHELF_CODES)
+        actor, place = self.actor(data), self.some_code(data, shelf=True)
         caller = self.actors[actor][1]
         lines, named = [], []
         for _ in range(data.draw(st.integers(1, 2))):
-            sku, units = data.draw(SKUS), data.draw(UNITS)
+            sku, units = self.some_sku(data), data.draw(UNITS)
             cost = data.draw(often(COSTS, st.sampled_from(("-1.00", "0.1234567"))))
             code = data.draw(st.sampled_from((None, "A", "B")))
             expires = None
@@ -605,7 +625,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def set_stock(self, data: st.DataObject) -> None:
-        actor, sku, place = self.actor(data), data.draw(SKUS), data.draw(SHELF_CODES)
+        actor, sku, place = self.actor(data), self.some_sku(data), self.some_code(data, shelf=True)
         caller = self.actors[actor][1]
         units = data.draw(often(st.integers(0, 12), st.sampled_from((-1, None))))
         expected = None
@@ -620,7 +640,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def adjust_stock(self, data: st.DataObject) -> None:
-        actor, sku, place = self.actor(data), data.draw(SKUS), data.draw(SHELF_CODES)
+        actor, sku, place = self.actor(data), self.some_sku(data), self.some_code(data, shelf=True)
         caller = self.actors[actor][1]
         units = data.draw(often(st.sampled_from((-5, -3, -2, -1, 1, 2, 4)), st.sampled_from((0, None))))
         cost = data.draw(st.one_of(st.none(), COSTS))
@@ -633,13 +653,13 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def forget_level(self, data: st.DataObject) -> None:
-        sku, place = data.draw(SKUS), data.draw(SHELF_CODES)
+        sku, place = self.some_sku(data), self.some_code(data, shelf=True)
         self.both("staff", ForgetLevel(sku, place), lambda naive: naive.forget_level(Caller(), sku, place))
 
     def count_lines(self, data: st.DataObject, *, draft: bool) -> tuple[list[Any], tuple[CountLine, ...]]:
         lines, named = [], []
         for _ in range(data.draw(st.integers(1, 3))):
-            sku = data.draw(SKUS)
+            sku = self.some_sku(data)
             lot = self.some_lot(data, sku, maybe=1) if sku in STOCKED else None
             counted = data.draw(often(st.integers(0, 8), st.sampled_from((-1, None))))
             uncounted = counted is None
@@ -649,7 +669,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     @rule(data=st.data(), draft=st.booleans())
     def count(self, data: st.DataObject, draft: bool) -> None:
-        actor, place = self.actor(data), data.draw(SHELF_CODES)
+        actor, place = self.actor(data), self.some_code(data, shelf=True)
         caller = self.actors[actor][1]
         lines, named = self.count_lines(data, draft=draft)
         command = Count(place, named, draft)
@@ -665,7 +685,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     @rule(data=st.data())
     def count_one_lot(self, data: st.DataObject) -> None:
         """Fewer than there were: holds of the lot move or lose."""
-        place = data.draw(st.sampled_from(SHELVES))
+        place = data.draw(self.shelves)
         lots = [lot for sku in STOCKED for lot in self.naive.lots_at(sku, place)]
         if not lots:
             return
@@ -677,9 +697,10 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         )
         assert {self.hold_number[name] for name in answer.lines[0].shorted} == self.shorted
 
-    @rule(sku=st.sampled_from(STOCKED), place=st.sampled_from(SHELVES), counted=st.integers(0, 9))
-    def open_sheet(self, sku: str, place: str, counted: int) -> None:
+    @rule(data=st.data(), counted=st.integers(0, 9))
+    def open_sheet(self, data: st.DataObject, counted: int) -> None:
         """A sheet that could be posted."""
+        sku, place = data.draw(self.skus), data.draw(self.shelves)
         command = Count(place, (CountLine(sku, self.number(sku, counted)),), draft=True)
         answer, expected = self.both(
             "staff", command, lambda naive: naive.count(Caller(), place, [(sku, counted, None)], draft=True)
@@ -718,7 +739,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         )
         lines = []
         for _ in range(data.draw(st.integers(1, 2))):
-            sku = data.draw(SKUS)
+            sku = self.some_sku(data)
             lines.append((sku, data.draw(UNITS), self.some_lot(data, sku) if sku in STOCKED else None))
         named = tuple(TransferLine(sku, self.number(sku, units), self.lot_name(lot)) for sku, units, lot in lines)
         answer, expected = self.both(
@@ -733,7 +754,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     def send_what_is_free(self, data: st.DataObject) -> None:
         """Enough of these that something is on the road."""
         origin, destination = data.draw(st.sampled_from((("MAIN", "EAST"), ("EAST", "MAIN"))))
-        sku = data.draw(st.sampled_from(STOCKED))
+        sku = data.draw(self.skus)
         free = self.naive.available(sku, origin)
         if not free:
             return

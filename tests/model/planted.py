@@ -51,8 +51,8 @@ BUGS: dict[str, Edit] = {
         decide,
         "_together",
         "lambda _, member: decide(stock, caller, member)",
-        "lambda index, member: (lambda mark, answer: (index + 1 < len(command.commands) and stock.undo(mark), answer)[1])"
-        "(stock.mark(), decide(stock, caller, member))",
+        "lambda index, member: (lambda mark, answer: (stock.undo(mark) if index + 1 < len(command.commands) else None, "
+        "answer)[1])(stock.mark(), decide(stock, caller, member))",
     ),
     "waiting is not served on release": Edit(
         reservation, "release_units", "    serve_waiting(stock, level, stock.caller.actor)\n", ""
@@ -134,7 +134,7 @@ BUGS: dict[str, Edit] = {
     ),
     "a backordered part may be sold": Edit(reservation, "consume", "units > hold.allocated", "units > hold.open"),
     "a sheet ignores the moves since it was opened": Edit(
-        count_sheet, "_post", "line.counted + present - line.before", "line.counted"
+        count_sheet, "_post_line", "line.counted + present - line.before", "line.counted"
     ),
     "a second open sheet is allowed": Edit(count_sheet, "_open_elsewhere", "if shared:", "if False:"),
     "amending up counts the hold's own units twice": Edit(

@@ -73,13 +73,18 @@ class LotsDocument(msgspec.Struct, frozen=True, gc=False):
 def settle(stock: Stock) -> None:
     """Do what time has made due at the loaded levels: release dead holds (oldest first), set expired lots aside."""
     caller, stock.caller = stock.caller, SYSTEM
-    for level in list(stock.levels.values()):
-        for name in stock.dead.get(level.id, ()):
-            hold = stock.reservations[name]
-            if hold.active and hold.expires_at is not None and hold.expires_at <= stock.now:
-                release_units(stock, hold, hold.open, "expired")
-        _set_expired_aside(stock, level)
-    stock.caller = caller
+    try:
+        stock.each(list(stock.levels.values()), lambda _, level: _settle_level(stock, level))
+    finally:
+        stock.caller = caller
+
+
+def _settle_level(stock: Stock, level: Level) -> None:
+    for name in stock.dead.get(level.id, ()):
+        hold = stock.reservations[name]
+        if hold.active and hold.expires_at is not None and hold.expires_at <= stock.now:
+            release_units(stock, hold, hold.open, "expired")
+    _set_expired_aside(stock, level)
 
 
 def _set_expired_aside(stock: Stock, level: Level) -> None:

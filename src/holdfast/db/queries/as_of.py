@@ -39,7 +39,10 @@ WITH RECURSIVE probe (level_id, instant, low, high) AS (
 )
 SELECT level_id, low FROM probe WHERE low >= high
 """
-"""CROSS JOIN tells SQLite which of the two comes first. `low` entries are known to be at or before the instant, those above `high` to be after it."""
+"""`low` entries are known to be at or before the instant, those above `high` to be after it.
+
+CROSS JOIN tells SQLite which of the two comes first.
+"""
 
 
 def seq_at(connection: sa.Connection, org_id: str, levels: Mapping[str, tuple[int, int]]) -> dict[str, int]:
@@ -57,7 +60,7 @@ def seq_at(connection: sa.Connection, org_id: str, levels: Mapping[str, tuple[in
 
 
 def balances_at(connection: sa.Connection, org_id: str, levels: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
-    """The last entry's balances at or before an instant, of each level that had one: {level id: (last seq, instant)}."""
+    """The balances of the last entry at or before an instant; levels: {level id: (last seq, instant)}."""
     places = [(level_id, seq) for level_id, seq in seq_at(connection, org_id, levels).items() if seq]
     return {row.level_id: row for row in entries_at(connection, org_id, places)}
 

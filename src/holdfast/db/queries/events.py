@@ -91,7 +91,7 @@ def after(connection: sa.Connection, org_id: str, cursor: str | None, limit: int
 
 
 def listed(database: Database, org_id: str, cursor: str | None, limit: int) -> Page:
-    """The next `limit` events after the cursor; numbers what has no position yet when it runs out of those that have."""
+    """The next `limit` events after the cursor; when those with positions run out, the others get theirs."""
     if as_id(org_id) is None:
         return Page([], cursor_at(*place_of(cursor)))
     limit = bounded(limit)

@@ -157,7 +157,7 @@ def _levels(
         where.append(_level.location_id.in_(places))
     query = query.where(*where)
     rows = connection.execute(query if most is None else query.limit(most + 1)).all()
-    return None if most is not None and len(rows) > most else {level_id: seq for level_id, seq in rows}
+    return None if most is not None and len(rows) > most else dict(rows)
 
 
 def _by_levels(

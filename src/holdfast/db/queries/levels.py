@@ -140,7 +140,7 @@ def low_levels(
 def with_line(
     catalog: Catalog, dialect: str, threshold: Number | None, joined: sa.FromClause
 ) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
-    """Level and product joined to what else the line needs, and the condition of being low: sellable, and not above it."""
+    """Level and product joined to what else the line needs, and the condition of being low there."""
     if threshold is not None:
         line: Any = _by_precision(threshold)
     else:
@@ -160,10 +160,12 @@ def reorder_points(org_id: str, dialect: str) -> sa.CTE:
     """The locations' own reorder points as rows: location_id, product_id, units."""
     if dialect == "sqlite":
         each = sa.func.json_each(_location.reorder_points).table_valued("key", "value")
-        product_id, units = each.c.key, each.c.value
+        product_id: sa.ColumnElement[Any] = each.c.key
+        units: sa.ColumnElement[Any] = each.c.value
     else:
         each = sa.func.json_each_text(_location.reorder_points).table_valued("key", "value")
-        product_id, units = each.c.key.cast(schema.Id), each.c.value.cast(sa.BigInteger)
+        product_id = each.c.key.cast(schema.Id)
+        units = each.c.value.cast(sa.BigInteger)
     query = sa.select(
         _location.id.label("location_id"), product_id.label("product_id"), units.label("units")
     ).select_from(sa.join(schema.location, each, sa.true()))
@@ -283,6 +285,22 @@ def one(connection: sa.Connection, catalog: Catalog, level_id: str, stores: Coll
     return None if outside else level
 
 
+def entry(
+    connection: sa.Connection, catalog: Catalog, level_id: str, stores: Collection[str] | None, now: int
+) -> Json | None:
+    """An entry by its level's id, within the stores."""
+    found = one(connection, catalog, level_id, stores)
+    return None if found is None else describe(connection, catalog, [found], now)[0]
+
+
+def key(
+    connection: sa.Connection, catalog: Catalog, level_id: str, stores: Collection[str] | None
+) -> tuple[str, str] | None:
+    """(product id, location id) of a listed level, within the stores."""
+    found = one(connection, catalog, level_id, stores)
+    return None if found is None or not found.listed else (found.product_id, found.location_id)
+
+
 def of_product(
     connection: sa.Connection, catalog: Catalog, product: Product, stores: Collection[str] | None
 ) -> list[Level]:
@@ -326,7 +344,7 @@ def summary(
                 catalog.settings,
                 dead=seen.dead,
                 stale=seen.stale,
-            )  # fmt: skip
+            )
         )
     return {
         "product_id": product.id,

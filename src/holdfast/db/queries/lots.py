@@ -63,23 +63,32 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
         lot_id, level_id = decode_cursor(cursor, UUID, UUID)
         # The first of the two alone bounds the index; the pair is exact.
         own += [_stock.lot_id <= lot_id, sa.tuple_(_stock.lot_id, _stock.level_id) < sa.tuple_(*_ids(lot_id, level_id))]
-    order = (_stock.lot_id.desc(), _stock.level_id.desc())
     floor = None
-    if where and wanted.product is None and wanted.lot_code is None:
+    if wanted.product is not None or wanted.lot_code is not None:
+        own += _keys_of_page(connection, [*own, *where], limit)
+    elif where:
         end = sa.select(_stock.lot_id).where(*own).order_by(_stock.lot_id.desc()).offset(SCAN_MAX - 1).limit(1)
         floor = connection.execute(end).scalar()
         if floor is not None:
             own.append(_stock.lot_id >= floor)
-    else:
-        order = (not_walked(connection, _stock.lot_id).desc(), _stock.level_id.desc())
     query = sa.select(*STOCK_COLUMNS, *_labelled()).select_from(_JOINED).where(*own, *where)
-    rows = connection.execute(query.order_by(*order).limit(limit + 1)).all()
+    rows = connection.execute(query.order_by(_stock.lot_id.desc(), _stock.level_id.desc()).limit(limit + 1)).all()
     found = [_read(row) for row in rows]
     items = describe(connection, catalog, found[:limit])
     if len(found) > limit:
         at = found[limit - 1][1]
         return Page(items, encode_cursor(at.lot_id, at.level_id))
     return Page(items, None if floor is None else encode_cursor(floor, _NO_ID))
+
+
+def _keys_of_page(
+    connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]], limit: int
+) -> list[sa.ColumnElement[bool]]:
+    """The condition that leaves only a page's lots, found by their bare keys: a product may have thousands."""
+    first = not_walked(connection, _stock.lot_id)
+    query = sa.select(_stock.lot_id).select_from(_JOINED).where(*where)
+    lots = connection.execute(query.order_by(first.desc()).limit(limit + 1)).scalars()
+    return [_stock.lot_id.in_(sorted(set(lots)))]
 
 
 def _ids(*ids: str) -> list[sa.ColumnElement[str]]:

@@ -13,11 +13,10 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from holdfast.core.number import Number
-from holdfast.core.product import Store
 from holdfast.core.stock import Catalog, Level
 from holdfast.db import schema
-from holdfast.db.queries.catalog import columns_of, places_of
-from holdfast.db.queries.levels import with_line
+from holdfast.db.queries import levels
+from holdfast.db.queries.catalog import columns_of, places_of, store_of
 from holdfast.db.queries.paging import Json, pieces
 from holdfast.db.queries.settling import Ended, as_settled, ended
 from holdfast.db.rows import row_type
@@ -50,7 +49,7 @@ def sums(
         schema.product, (_product.org_id == _level.org_id) & (_product.id == _level.product_id)
     )
     if low:
-        joined, is_low = with_line(catalog, connection.dialect.name, None, joined)
+        joined, is_low = levels.with_line(catalog, connection.dialect.name, None, joined)
         numbers.append(sa.func.sum(sa.case((is_low, 1), else_=0)))
     query = (
         sa.select(_level.location_id, _product.precision, *numbers)
@@ -63,8 +62,11 @@ def sums(
     return [Sum(row[0], row[1], *(int(number) for number in row[2:])) for row in connection.execute(query)]
 
 
-def stats(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None, now: int) -> Json:
+def stats(
+    connection: sa.Connection, catalog: Catalog, store: str | None, stores: Collection[str] | None, now: int
+) -> Json:
     """`{total_entries, total_quantity, total_reserved, total_available, low_stock_count, ...}`."""
+    places = places_of(catalog, stores=stores, store=store)
     groups = sums(connection, catalog, places, low=True)
     sellable = {place.id for place in catalog.locations.values() if place.sellable}
     reserved = sum((_scaled(group.reserved, group.precision) for group in groups), Decimal(0))
@@ -109,8 +111,9 @@ def _unsettled(
     return found
 
 
-def by_store(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None) -> list[Json]:
+def by_store(connection: sa.Connection, catalog: Catalog, stores: Collection[str] | None) -> list[Json]:
     """`{store_id, store_name, total_entries, total_quantity}` of each store with inventory, by name."""
+    places = places_of(catalog, stores=stores)
     groups: dict[str, list[Sum]] = {}
     for group in sums(connection, catalog, places):
         groups.setdefault(catalog.locations[group.location_id].store_id, []).append(group)
@@ -126,19 +129,37 @@ def by_store(connection: sa.Connection, catalog: Catalog, places: Collection[str
     return sorted(rows, key=lambda row: (str(row["store_name"]), str(row["store_id"])))
 
 
-def of_store(connection: sa.Connection, catalog: Catalog, store: Store) -> Json:
-    """`{store_id, store_name, total_entries, total_quantity}` of one store."""
-    groups = sums(connection, catalog, places_of(catalog, store=store.id))
+def of_store(
+    connection: sa.Connection,
+    catalog: Catalog,
+    store: str,
+    stores: Collection[str] | None,
+    cursor: str | None,
+    limit: int,
+    now: int,
+) -> Json | None:
+    """One store (id or code): `{store_id, store_name, total_entries, total_quantity, items, next_cursor}`."""
+    found = store_of(catalog, store)
+    if found is None or (stores is not None and found.id not in stores):
+        return None
+    groups = sums(connection, catalog, places_of(catalog, store=found.id))
+    wanted = levels.Filter(store=found.id)
+    page = levels.listed(connection, catalog, wanted, as_of=None, cursor=cursor, limit=limit, now=now)
     return {
-        "store_id": store.id,
-        "store_name": store.name,
+        "store_id": found.id,
+        "store_name": found.name,
         "total_entries": sum(group.entries for group in groups),
         "total_quantity": _number(_on_hand(groups)),
+        "items": page.items,
+        "next_cursor": page.next_cursor,
     }
 
 
-def by_location(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None) -> list[Json]:
+def by_location(
+    connection: sa.Connection, catalog: Catalog, store: str | None, stores: Collection[str] | None
+) -> list[Json]:
     """`{location, store_id, total_quantity}` of each location with inventory, by code."""
+    places = places_of(catalog, stores=stores, store=store)
     groups: dict[str, list[Sum]] = {}
     for group in sums(connection, catalog, places):
         groups.setdefault(group.location_id, []).append(group)

@@ -11,7 +11,7 @@ from holdfast.core.document import product_fields
 from holdfast.core.product import UNLIMITED, Product
 from holdfast.core.stock import Catalog, Level
 from holdfast.db import schema
-from holdfast.db.queries.catalog import columns_of, read_records, records, unsellable
+from holdfast.db.queries.catalog import columns_of, places_of, product_of, read_records, records, unsellable
 from holdfast.db.queries.paging import Json, Page, bounded, id_of_cursor, newest, page_of
 from holdfast.db.queries.settling import as_settled, ended
 from holdfast.db.rows import row_type
@@ -106,12 +106,13 @@ def listed(
     active: bool | None,
     search: str | None,
     sku: str | None,
-    places: Collection[str] | None,
+    stores: Collection[str] | None,
     cursor: str | None,
     limit: int,
     now: int,
 ) -> Page:
     """A page of products."""
+    places = places_of(catalog, stores=stores)
     where: list[sa.ColumnElement[bool]] = []
     if active is not None:
         where.append(_product.active.is_(active))
@@ -148,6 +149,19 @@ def matching(search: str) -> sa.ColumnElement[bool]:
     return sa.or_(*(column.icontains(text, autoescape=True) for text in sorted(spellings) for column in columns))
 
 
+def one(connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None, now: int) -> Json | None:
+    """A product by id or SKU with its totals."""
+    found = product_of(connection, catalog.settings.id, ref)
+    places = places_of(catalog, stores=stores)
+    return None if found is None else describe(connection, catalog, [found], places, now)[0]
+
+
+def coded(connection: sa.Connection, catalog: Catalog, gtin: str | None, sku: str | None) -> Json | None:
+    """The product that a scan means, without totals."""
+    found = by_code(connection, catalog, gtin, sku)
+    return None if found is None else product_fields(found, catalog.settings)
+
+
 def by_code(connection: sa.Connection, catalog: Catalog, gtin: str | None, sku: str | None) -> Product | None:
     """The product with the GTIN (however many zeros it begins with), else the one with the SKU; active ones first."""
     org_id = catalog.settings.id
@@ -156,7 +170,7 @@ def by_code(connection: sa.Connection, catalog: Catalog, gtin: str | None, sku: 
         forms = sorted({gtin, *(bare.rjust(length, "0") for length in (8, 12, 13, 14) if len(bare) <= length)})
         found = records(connection, schema.product, Product, _product.org_id == org_id, _product.gtin.in_(forms))
         if found:
-            return sorted(found, key=lambda product: (not product.active, product.id))[0]  # type: ignore[no-any-return]
+            return min(found, key=lambda product: (not product.active, product.id))  # type: ignore[no-any-return]
     if sku is None:
         return None
     found = records(connection, schema.product, Product, _product.org_id == org_id, _product.sku == sku)

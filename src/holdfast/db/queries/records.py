@@ -14,15 +14,16 @@ import sqlalchemy as sa
 from holdfast.core.catalog import ApiKey, User
 from holdfast.core.number import instant_text
 from holdfast.core.order import Appointment, appointment_document
-from holdfast.core.product import Location, Settings, Store
+from holdfast.core.product import Location, Store
 from holdfast.core.stock import Catalog
 from holdfast.db import schema
-from holdfast.db.queries.catalog import columns_of, read_records, records, store_of
+from holdfast.db.queries.catalog import columns_of, places_of, read_records, records, store_of
 from holdfast.db.queries.paging import Json, Page, as_id, bounded, encode_cursor, id_of_cursor, newest, page_of
 
 
-def settings_fields(settings: Settings) -> Json:
+def settings(_: sa.Connection, catalog: Catalog) -> Json | None:
     """The organisation's settings."""
+    settings = catalog.settings
     return {
         "id": settings.id,
         "name": settings.name,
@@ -80,23 +81,29 @@ def _with_times(record: Any) -> Json:
 # Stores and locations: they are in the catalog -----------------------------------------------------------------------
 
 
-def stores(catalog: Catalog, only: Collection[str] | None, cursor: str | None, limit: int) -> Page:
+def stores(_: sa.Connection, catalog: Catalog, only: Collection[str] | None, cursor: str | None, limit: int) -> Page:
     """Active stores."""
     chosen = [store for store in catalog.stores.values() if store.active and (only is None or store.id in only)]
     part, following = _cut(chosen, cursor, limit)
     return Page([store_fields(store) for store in part], following)
 
 
-def store(catalog: Catalog, ref: str, only: Collection[str] | None) -> Json | None:
+def store(_: sa.Connection, catalog: Catalog, ref: str, only: Collection[str] | None) -> Json | None:
     """A store by id or code."""
     found = store_of(catalog, ref)
     return None if found is None or (only is not None and found.id not in only) else store_fields(found)
 
 
 def locations(
-    connection: sa.Connection, catalog: Catalog, ids: Collection[str] | None, cursor: str | None, limit: int
+    connection: sa.Connection,
+    catalog: Catalog,
+    store: str | None,
+    stores: Collection[str] | None,
+    cursor: str | None,
+    limit: int,
 ) -> Page:
-    """Active locations, those with the `ids` if given."""
+    """Active locations, of one store (id or code), within the stores."""
+    ids = places_of(catalog, stores=stores, store=store)
     chosen = [place for place in catalog.locations.values() if place.active and (ids is None or place.id in ids)]
     part, following = _cut(chosen, cursor, limit)
     return Page(_describe_locations(connection, catalog, part), following)
@@ -143,35 +150,39 @@ def _cut(chosen: list[Any], cursor: str | None, limit: int) -> tuple[list[Any], 
 # Users, keys, appointments -------------------------------------------------------------------------------------------
 
 
-def users(connection: sa.Connection, org_id: str, cursor: str | None, limit: int) -> Page:
+def users(connection: sa.Connection, catalog: Catalog, cursor: str | None, limit: int) -> Page:
     """Active users."""
-    return _listed(connection, schema.app_user, User, user_fields, org_id, cursor, limit, [schema.app_user.c.active])
+    return _listed(connection, schema.app_user, User, user_fields, catalog, cursor, limit, [schema.app_user.c.active])
 
 
-def user(connection: sa.Connection, org_id: str, user_id: str) -> Json | None:
+def user(connection: sa.Connection, catalog: Catalog, user_id: str) -> Json | None:
     """A user by id."""
-    return _one(connection, schema.app_user, User, user_fields, org_id, user_id)
+    return _one(connection, schema.app_user, User, user_fields, catalog, user_id)
 
 
-def api_keys(connection: sa.Connection, org_id: str, cursor: str | None, limit: int) -> Page:
+def api_keys(connection: sa.Connection, catalog: Catalog, cursor: str | None, limit: int) -> Page:
     """Active API keys."""
-    return _listed(connection, schema.api_key, ApiKey, api_key_fields, org_id, cursor, limit, [schema.api_key.c.active])
+    return _listed(
+        connection, schema.api_key, ApiKey, api_key_fields, catalog, cursor, limit, [schema.api_key.c.active]
+    )
 
 
-def api_key(connection: sa.Connection, org_id: str, key_id: str) -> Json | None:
+def api_key(connection: sa.Connection, catalog: Catalog, key_id: str) -> Json | None:
     """An API key by id."""
-    return _one(connection, schema.api_key, ApiKey, api_key_fields, org_id, key_id)
+    return _one(connection, schema.api_key, ApiKey, api_key_fields, catalog, key_id)
 
 
-def appointments(connection: sa.Connection, org_id: str, status: str | None, cursor: str | None, limit: int) -> Page:
+def appointments(
+    connection: sa.Connection, catalog: Catalog, status: str | None, cursor: str | None, limit: int
+) -> Page:
     """Appointments."""
     where = [] if status is None else [schema.appointment.c.status == status]
-    return _listed(connection, schema.appointment, Appointment, _appointment, org_id, cursor, limit, where)
+    return _listed(connection, schema.appointment, Appointment, _appointment, catalog, cursor, limit, where)
 
 
-def appointment(connection: sa.Connection, org_id: str, appointment_id: str) -> Json | None:
+def appointment(connection: sa.Connection, catalog: Catalog, appointment_id: str) -> Json | None:
     """An appointment by id."""
-    return _one(connection, schema.appointment, Appointment, _appointment, org_id, appointment_id)
+    return _one(connection, schema.appointment, Appointment, _appointment, catalog, appointment_id)
 
 
 def _appointment(record: Appointment) -> Json:
@@ -184,7 +195,7 @@ def _listed(
     table: sa.Table,
     struct: type[Any],
     fields: Any,
-    org_id: str,
+    catalog: Catalog,
     cursor: str | None,
     limit: int,
     where: list[Any],
@@ -193,7 +204,7 @@ def _listed(
         connection,
         table,
         columns_of(table, struct),
-        org_id,
+        catalog.settings.id,
         where,
         before=id_of_cursor(cursor),
         limit=bounded(limit),
@@ -206,10 +217,10 @@ def _listed(
 
 
 def _one(
-    connection: sa.Connection, table: sa.Table, struct: type[Any], fields: Any, org_id: str, record_id: str
+    connection: sa.Connection, table: sa.Table, struct: type[Any], fields: Any, catalog: Catalog, record_id: str
 ) -> Json | None:
     name = as_id(record_id)
     if name is None:
         return None
-    found = records(connection, table, struct, table.c.org_id == org_id, table.c.id == name)
+    found = records(connection, table, struct, table.c.org_id == catalog.settings.id, table.c.id == name)
     return fields(found[0]) if found else None

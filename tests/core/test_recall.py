@@ -1,0 +1,202 @@
+"""Recall, expiry, write-off, readmission: lots that may not be sold (SPEC section 5)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from holdfast.core.catalog import Add, Change
+from holdfast.core.counting import SetStock
+from holdfast.core.decide import Sweep
+from holdfast.core.recall import Quarantine, Readmit, WriteOff
+from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.reservation import Reserve, Target
+from tests.core.scene import Scene
+from tests.shop import SECOND
+
+
+def settle(scene: Scene) -> None:
+    """A command at every level, so that time is settled there."""
+    levels = scene.shop.rows("SELECT product_id, location_id FROM level")
+    scene.do(Sweep(tuple((row["product_id"], row["location_id"]) for row in levels)))
+
+
+def test_a_recall_clears_every_shelf_into_its_own_store(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.given("""
+        MUG-1 EAST  A 2 @1.00
+        MUG-1 MAIN  A 5 @1.00
+    """)
+    answer = scene.do(Quarantine(scene.lot("A"), "glaze"))
+    scene.stands("""
+        MUG-1 EAST-QUARANTINE  A 2/0
+        MUG-1 MAIN-QUARANTINE  A 5/0
+    """)
+    assert (answer.status, {row["location"] for row in answer.locations}) == (
+        "quarantined",
+        {"EAST-QUARANTINE", "MAIN-QUARANTINE"},
+    )
+    assert {line["reason"] for line in scene.ledger("TRANSFER")} == {"glaze"}
+    assert scene.values() == 700
+    assert len(scene.events("LotQuarantined")) == 2
+    scene.refuses(Quarantine(scene.lot("A")), "INVALID_STATE")
+
+
+def test_a_recalled_lot_is_not_promised(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5, B 1")
+    scene.do(Quarantine(scene.lot("A")))
+    scene.refuses(Reserve("MUG-1", 1, "MAIN", lot_id=scene.lot("A")), "LOT_NOT_AVAILABLE")
+    scene.refuses(Reserve("MUG-1", 1, None, lot_id=scene.lot("A")), "LOT_NOT_AVAILABLE")
+    scene.refuses(Reserve("MUG-1", 2, None, Target("101")), "INSUFFICIENT_STOCK")
+
+
+def test_what_comes_back_goes_where_it_came_from(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.shop.location("BACK")
+    scene.given("""
+        MUG-1 BACK  A 2 @1.50
+        MUG-1 MAIN  A 5 @1.50
+    """)
+    scene.do(Quarantine(scene.lot("A")))
+    scene.do(Readmit(scene.lot("A"), None, 6))
+    scene.stands("""
+        MUG-1 BACK             A 2/0
+        MUG-1 MAIN             A 4/0
+        MUG-1 MAIN-QUARANTINE  A 1/0
+    """)
+    scene.do(Readmit(scene.lot("A"), "EAST"))
+    assert scene.table()[1] == "MUG-1 EAST A 1/0"
+    scene.refuses(Readmit(scene.lot("A")), "INSUFFICIENT_STOCK")
+
+
+def test_units_that_came_to_quarantine_otherwise_go_home_too(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    scene.do(Quarantine(scene.lot("A")))
+    scene.do(SetStock("MUG-1", "MAIN-QUARANTINE", 3))
+    scene.do(Readmit(scene.lot("A")))
+    scene.stands("MUG-1 MAIN  A 3/0")
+
+
+def test_a_readmission_says_how_much_and_where(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    scene.do(Quarantine(scene.lot("A")))
+    lot = scene.lot("A")
+    scene.refuses(Readmit(lot, None, 6), "INSUFFICIENT_STOCK")
+    scene.refuses(Readmit(lot, None, 0), "INVALID_QUANTITY")
+    scene.refuses(Readmit(lot, "EAST-QUARANTINE"), "INVALID_REQUEST")
+    scene.refuses(Readmit(lot, "NOWHERE"), "LOCATION_NOT_FOUND")
+    scene.refuses(Readmit(scene.products["MUG-1"].id), "LOT_NOT_FOUND")
+
+
+def test_a_write_off_takes_what_is_in_quarantine(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.given("MUG-1 MAIN  A 5 @1.50, B 1")
+    scene.do(Quarantine(scene.lot("A")))
+    scene.do(Readmit(scene.lot("A"), None, 2))
+    scene.do(WriteOff(scene.lot("A"), reason="smashed"))
+    scene.stands("MUG-1 MAIN  A 2/0, B 1/0")
+    lost = scene.ledger("ADJUSTMENT")
+    assert [(line["qty_delta"], line["value_delta"], line["reason"]) for line in lost] == [(-3, -450, "smashed")]
+
+
+def test_a_write_off_of_a_lot_on_the_shelf_takes_all_or_a_part(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 EAST  B 1
+        MUG-1 MAIN  A 5
+    """)
+    scene.do(WriteOff(scene.lot("A"), None, 2))
+    scene.do(WriteOff(scene.lot("B")))
+    scene.stands("MUG-1 MAIN  A 3/0")
+    scene.refuses(WriteOff(scene.lot("A"), None, 4), "INSUFFICIENT_STOCK")
+    scene.refuses(WriteOff(scene.lot("A"), "EAST"), "INSUFFICIENT_STOCK")
+
+
+def test_goods_do_not_join_a_recalled_lot(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5 @1.00")
+    scene.do(Quarantine(scene.lot("A")))
+    scene.refuses(Receive("MAIN", (ReceiptLine("MUG-1", 1, "1.00", lot_code="A"),)), "LOT_NOT_AVAILABLE")
+
+
+# Expiry --------------------------------------------------------------------------------------------------------------
+
+
+def test_an_expired_lot_leaves_the_shelf_at_its_instant(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5 @1.00 until 60")
+    scene.clock.pass_(60 * SECOND - 1)
+    settle(scene)
+    scene.stands("MUG-1 MAIN  A 5/0")
+    scene.clock.pass_(1)
+    settle(scene)
+    scene.stands("MUG-1 MAIN-QUARANTINE  A 5/0")
+    assert {(line["ref_type"], line["reason"]) for line in scene.ledger()[1:]} == {("EXPIRY", "expired")}
+    assert scene.value("A", "MAIN-QUARANTINE") == 500
+    scene.refuses(Readmit(scene.lot("A")), "LOT_NOT_AVAILABLE")
+    scene.do(WriteOff(scene.lot("A")))
+    assert scene.table() == []
+
+
+@pytest.mark.parametrize(
+    ("timezone", "ends"),
+    [
+        ("UTC", "2027-01-16T00:00:00Z"),
+        ("Pacific/Auckland", "2027-01-15T11:00:00Z"),
+        ("America/Los_Angeles", "2027-01-16T08:00:00Z"),
+        ("Asia/Kathmandu", "2027-01-15T18:15:00Z"),
+    ],
+)
+def test_a_lot_that_expires_on_a_day_is_sold_through_that_day_where_it_lies(
+    scene: Scene, timezone: str, ends: str
+) -> None:
+    store = scene.do(Add("store", {"code": "FAR", "name": "Far", "timezone": timezone}))
+    scene.do(Add("location", {"code": "FAR", "store_id": store.id}))
+    scene.product("MUG-1")
+    scene.shop.receive("MUG-1", 5, "FAR", lot="A", expires_on="2027-01-15")
+    end = int(datetime.fromisoformat(ends).timestamp()) * SECOND
+    scene.clock.pass_(end - scene.now - 1)
+    scene.do(Reserve("MUG-1", 1, "FAR", Target("101")))
+    scene.clock.pass_(1)
+    settle(scene)
+    scene.stands("""
+        MUG-1 FAR             waits 1
+        MUG-1 FAR-QUARANTINE  A 5/0
+        101                   waits 1
+    """)
+
+
+def test_one_lot_expires_in_each_store_at_its_own_midnight(scene: Scene) -> None:
+    scene.do(Change("store", scene.shop.stores["EAST"], {"timezone": "Asia/Tokyo"}))
+    scene.product("MUG-1")
+    for place in ("MAIN", "EAST"):
+        scene.shop.receive("MUG-1", 2, place, lot="A", expires_on="2027-01-15")
+    scene.pass_(8 * 3600)
+    settle(scene)
+    scene.stands("""
+        MUG-1 EAST-QUARANTINE  A 2/0
+        MUG-1 MAIN             A 2/0
+    """)
+
+
+def test_two_lots_that_expire_together_short_exactly_what_is_missing(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 2 until 60, B 2 until 60, C 3
+        101         2 MUG-1 MAIN priority 10
+        102         2 MUG-1 MAIN
+        103         2 MUG-1 MAIN
+    """)
+    scene.pass_(60)
+    settle(scene)
+    scene.stands("""
+        MUG-1 MAIN             C 3/3, waits 3
+        MUG-1 MAIN-QUARANTINE  A 2/0, B 2/0
+        101                    C 2
+        102                    C 1, waits 1
+        103                    waits 2
+    """)
+
+
+def test_a_lot_on_its_way_back_meets_its_expiry(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5 until 60")
+    scene.do(Quarantine(scene.lot("A")))
+    scene.pass_(60)
+    scene.refuses(Readmit(scene.lot("A")), "LOT_NOT_AVAILABLE")

@@ -1,0 +1,212 @@
+"""Transfers: units on the road keep lot, cost and expiry (SPEC section 5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.core.catalog import Remove
+from holdfast.core.counting import AdjustStock, SetStock
+from holdfast.core.recall import Quarantine, Readmit, WriteOff
+from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.reservation import Reserve, Target
+from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from tests.core.scene import Scene
+
+
+def send(quantity: int, lot: str | None = None, *, to: str = "EAST") -> Dispatch:
+    return Dispatch("MAIN", to, (TransferLine("MUG-1", quantity, lot),), "truck 7")
+
+
+def test_units_leave_for_the_road_and_come_in(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.given("MUG-1 MAIN  A 3 @1.33, B 5 @2.00")
+    sent = scene.do(send(4))
+    scene.stands("""
+        MUG-1 MAIN     B 4/0
+        MUG-1 TRANSIT  A 3/0, B 1/0
+    """)
+    assert sent.status == "shipped" and sent.lines[0].received is None
+    arrived = scene.do(Arrive(sent.id))
+    scene.stands("""
+        MUG-1 EAST  A 3/0, B 1/0
+        MUG-1 MAIN  B 4/0
+    """)
+    assert (arrived.status, [line.received for line in arrived.lines]) == ("received", [3, 1])
+    assert (scene.value("A", "EAST"), scene.value("B", "EAST"), scene.value("B")) == (399, 200, 800)
+    scene.refuses(Arrive(sent.id), "INVALID_STATE")
+
+
+def test_only_unreserved_units_may_leave(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 3, B 3
+        101         2 MUG-1 MAIN
+    """)
+    refused = scene.refuses(send(5), "INSUFFICIENT_STOCK")
+    assert (refused.numbers["requested"], refused.numbers["available"]) == (5, 4)
+    scene.do(send(4))
+    scene.stands("""
+        MUG-1 MAIN     A 2/2
+        MUG-1 TRANSIT  A 1/0, B 3/0
+        101            A 2
+    """)
+
+
+def test_a_lot_can_be_named(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 3, B 3")
+    scene.do(send(2, scene.lot("B")))
+    scene.stands("""
+        MUG-1 MAIN     A 3/0, B 1/0
+        MUG-1 TRANSIT  B 2/0
+    """)
+    scene.refuses(send(2, scene.lot("B")), "INSUFFICIENT_STOCK")
+    scene.refuses(send(1, scene.products["MUG-1"].id), "LOT_NOT_FOUND")
+    scene.do(Quarantine(scene.lot("A")))
+    scene.refuses(send(1, scene.lot("A")), "LOT_NOT_AVAILABLE")
+
+
+def test_what_expires_first_travels_first(scene: Scene) -> None:
+    scene.product("MUG-1", track_expiry=True)
+    scene.given("MUG-1 MAIN  A 3, B 3 until 900")
+    scene.do(send(4))
+    scene.stands("""
+        MUG-1 MAIN     A 2/0
+        MUG-1 TRANSIT  A 1/0, B 3/0
+    """)
+
+
+def test_fewer_than_shipped_need_to_be_said(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.given("MUG-1 MAIN  A 5 @1.01")
+    sent = scene.do(send(5))
+    lines = (TransferLine("MUG-1", 3),)
+    scene.refuses(Arrive(sent.id, lines), "INVALID_STATE")
+    scene.do(Arrive(sent.id, lines, short=True))
+    scene.stands("MUG-1 EAST  A 3/0")
+    lost = scene.ledger("ADJUSTMENT")
+    assert [(line["qty_delta"], line["value_delta"], line["reason"]) for line in lost] == [
+        (-2, -202, "lost in transfer")
+    ]
+
+
+def test_more_than_shipped_cannot_arrive(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5, B 1")
+    sent = scene.do(send(6))
+    scene.refuses(Arrive(sent.id, (TransferLine("MUG-1", 7),)), "INVALID_STATE")
+    scene.refuses(Arrive(sent.id, (TransferLine("MUG-1", 2, scene.lot("B")),), short=True), "INVALID_STATE")
+    scene.refuses(Arrive(sent.id, (TransferLine("MUG-1", -1),), short=True), "INVALID_QUANTITY")
+    scene.refuses(Arrive(sent.id, (TransferLine("GHOST-1", 1),), short=True), "PRODUCT_NOT_FOUND")
+    scene.do(Arrive(sent.id, (TransferLine("MUG-1", 1, scene.lot("B")), TransferLine("MUG-1", 2)), short=True))
+    scene.stands("MUG-1 EAST  A 2/0, B 1/0")
+
+
+def test_nothing_of_it_may_arrive(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5 @1.00")
+    sent = scene.do(send(5))
+    scene.do(Arrive(sent.id, (), short=True))
+    assert scene.table() == [] and scene.values() == 0
+
+
+def test_two_transfers_of_one_lot_do_not_mix_their_units(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5 @1.01")
+    first, second = scene.do(send(2)), scene.do(send(3))
+    scene.do(Arrive(first.id, (), short=True))
+    scene.do(Arrive(second.id))
+    scene.stands("MUG-1 EAST  A 3/0")
+    assert scene.values() == 303
+
+
+@pytest.mark.parametrize(
+    ("origin", "destination"), [("MAIN", "MAIN"), ("MAIN", "main"), ("TRANSIT", "MAIN"), ("MAIN", "TRANSIT")]
+)
+def test_a_transfer_goes_from_one_place_to_another(scene: Scene, origin: str, destination: str) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    scene.refuses(Dispatch(origin, destination, (TransferLine("MUG-1", 1),)), "INVALID_REQUEST")
+
+
+def test_every_line_or_none(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    command = Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 3), TransferLine("MUG-1", 3), TransferLine("GHOST-1", 1)))
+    refused = scene.refuses(command, "INSUFFICIENT_STOCK")
+    assert [(line["index"], line["code"]) for line in refused.numbers["lines"]] == [
+        (1, "INSUFFICIENT_STOCK"),
+        (2, "PRODUCT_NOT_FOUND"),
+    ]
+
+
+def test_both_ends_belong_to_somebody(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    sent = scene.do(send(2))
+    scene.refuses(send(1), "FORBIDDEN", actor=scene.shop.east_staff)
+    scene.do(Arrive(sent.id), actor=scene.shop.east_staff)
+    back = scene.do(Dispatch("EAST", "MAIN", (TransferLine("MUG-1", 1),)), actor=scene.shop.east_staff)
+    scene.refuses(Arrive(back.id), "FORBIDDEN", actor=scene.shop.east_staff)
+
+
+def test_a_lot_recalled_on_the_road_arrives_in_quarantine(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.given("""
+        MUG-1 MAIN  A 5 @1.00
+        MUG-1 EAST  B 1
+        101         2 MUG-1 EAST
+    """)
+    sent = scene.do(send(5))
+    scene.do(Quarantine(scene.lot("A"), "glaze"))
+    scene.stands("""
+        MUG-1 EAST     B 1/1, waits 1
+        MUG-1 TRANSIT  A 5/0
+        101            B 1, waits 1
+    """)
+    scene.do(Arrive(sent.id))
+    scene.stands("""
+        MUG-1 EAST             B 1/1, waits 1
+        MUG-1 EAST-QUARANTINE  A 5/0
+        101                    B 1, waits 1
+    """)
+    assert scene.value("A", "EAST-QUARANTINE") == 500
+    scene.do(Readmit(scene.lot("A")))
+    scene.stands("""
+        MUG-1 EAST  A 5/1, B 1/1
+        101         B 1, A 1
+    """)
+
+
+def test_a_lot_that_expires_on_the_road_is_set_aside_on_arrival(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5 until 60")
+    sent = scene.do(send(5))
+    scene.pass_(60)
+    scene.do(Arrive(sent.id))
+    scene.shop.refused(Reserve("MUG-1", 1, None, Target("101")))
+    scene.stands("MUG-1 EAST-QUARANTINE  A 5/0")
+
+
+def test_what_is_on_the_road_changes_by_transfers_only(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    sent = scene.do(send(5))
+    scene.refuses(SetStock("MUG-1", "TRANSIT", 0), "INVALID_REQUEST")
+    scene.refuses(AdjustStock("MUG-1", "TRANSIT", -1), "INVALID_REQUEST")
+    scene.refuses(Receive("TRANSIT", (ReceiptLine("MUG-1", 1),)), "INVALID_REQUEST")
+    scene.refuses(WriteOff(scene.lot("A")), "INSUFFICIENT_STOCK")
+    scene.refuses(WriteOff(scene.lot("A"), "TRANSIT"), "INVALID_REQUEST")
+    scene.do(Arrive(sent.id))
+
+
+def test_a_place_to_which_something_is_on_the_road_stays(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    side = scene.shop.location("SIDE")
+    sent = scene.do(send(2, to="SIDE"))
+    scene.refuses(Remove("location", side.id), "INVALID_STATE")
+    scene.do(Arrive(sent.id))
+    scene.refuses(Remove("location", side.id), "INVALID_STATE")
+    scene.do(SetStock("MUG-1", "SIDE", 0))
+    scene.do(Remove("location", side.id))
+    scene.refuses(send(1, to="SIDE"), "LOCATION_NOT_FOUND")
+
+
+def test_transfers_post_no_value(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 3 @0.333333")
+    before = scene.values()
+    sent = scene.do(send(2))
+    assert scene.values() == before
+    scene.do(Arrive(sent.id))
+    assert scene.values() == before == 100
+    assert sum(line["value_delta"] for line in scene.ledger("TRANSFER")) == 0
