@@ -288,7 +288,8 @@ class Shop:
         expires = self.at + DAY if source == "pos" else None
         hold = Reservation(
             self.ids.at(self.at), level.id, level.product_id, level.location_id, units, 0, 0, waiting,
-            () if at is None else ((at.lot_id, units),), "active", None, None, "adhoc" if adhoc else "order", None, None,
+            () if at is None else ((at.lot_id, units),), "active", None, None,
+            "adhoc" if adhoc else "order", None, None,
             None, None if adhoc else f"#{number}", source, 100, expires, self.random.choice(ACTORS), self.at, self.at,
         )  # fmt: skip
         self._post(level, at, "RESERVE", 0, units - waiting, waiting, hold=hold)

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from holdfast import executor
-from holdfast.db import session
+from holdfast.db import engine, session
 from tests.faults.clients import Clients
 from tests.postgres import temporary_server
 from tests.races.stand import (
@@ -88,6 +88,24 @@ def test_statements_are_cancelled_in_mid_load(postgres_url):
         clients.wait_for_more(20)
         clients.stop()
         clients.assert_kept()
+
+
+def test_a_process_that_stops_in_mid_batch_is_not_waited_for_for_ever(postgres_url, monkeypatch):
+    """Paused, or its machine is gone, with the level locked: the server ends its transaction, and others go on."""
+    monkeypatch.setattr(engine, "IDLE_IN_TRANSACTION_SECONDS", 1)
+    with open_shop(postgres_url) as shop:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", UNITS)
+        [level] = assert_books(shop, actor).levels
+        with open_shop(postgres_url) as stopped:
+            orphan = session.open_session(stopped.database)
+            orphan.begin(actor.org_id, [(level["product_id"], level["location_id"])], [], [])
+
+            outcomes = rush(shop, actor, [buy("MUG-1", f"o-{n}") for n in range(50)], threads=4)
+
+            orphan.close()
+        assert Tally(outcomes).accepted == 50, Tally(outcomes).failed[:3]
+        assert_books(shop, actor)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ misuse, and a second server on the same file is refused. A shutdown (SIGTERM, Ct
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import socket
@@ -70,7 +71,7 @@ def demo(
         config = config.model_copy(update={"database_url": f"sqlite:///{place / 'arco-iris.db'}"})
         made = _demo_shop(config)
         address = address_of(config.host, listener)
-        run_server(config, listener, greeting=_greeting(made, address), traffic_for=made if traffic else None)
+        run_server(config, listener, greeting=_greeting(made, address), demo=made, customers=traffic)
 
 
 def _demo_shop(config: Config) -> Shop:
@@ -128,7 +129,12 @@ def address_of(host: str, listener: socket.socket) -> str:
 
 
 def run_server(
-    config: Config, listener: socket.socket, *, greeting: list[str] | None = None, traffic_for: Shop | None = None
+    config: Config,
+    listener: socket.socket,
+    *,
+    greeting: list[str] | None = None,
+    demo: Shop | None = None,
+    customers: bool = False,
 ) -> None:
     """Serve on the socket until a signal says stop."""
     import uvicorn
@@ -145,7 +151,7 @@ def run_server(
             kind = "SQLite" if database.is_sqlite else "PostgreSQL"
         _hand_over(config)
         server_config = uvicorn.Config(
-            "holdfast.cli.serving:make_application",
+            _factory(demo, customers=customers),
             factory=True,
             workers=config.workers,
             backlog=BACKLOG,
@@ -159,8 +165,6 @@ def run_server(
             timeout_graceful_shutdown=config.shutdown_seconds,
             timeout_worker_healthcheck=60,  # a worker on a busy machine needs its time to import
         )
-        if traffic_for is not None:
-            stack.enter_context(_customers(config, traffic_for))
         for line in greeting or [f"Holdfast serves {address_of(config.host, listener)} ({kind}); stop with Ctrl-C."]:
             say(line)
         with _stopping_is_success():
@@ -175,8 +179,18 @@ def run_server(
                     raise Refusal("The server did not start.")
 
 
-def make_application() -> Any:
-    """The ASGI application of one server process, by the settings in its environment."""
+def _factory(demo: Shop | None, *, customers: bool) -> Any:
+    """What makes the application: by name, so that every worker process finds it; the demo's has its shop with it."""
+    if demo is None:
+        return "holdfast.cli.serving:make_application"
+    return functools.partial(make_application, demo, customers=customers)
+
+
+def make_application(made: Shop | None = None, *, customers: bool = False) -> Any:
+    """The ASGI application of one server process, by the settings in its environment.
+
+    With `made` it is the demo's: a button lets customers in, and with `customers` they come in right away.
+    """
     from holdfast.cli.logs import configure_logs
     from holdfast.web.application import create_application
 
@@ -189,7 +203,14 @@ def make_application() -> Any:
         queue_age_seconds=config.queue_age_seconds,
     )
     shop.start_sweeping(config.sweep_seconds, idempotency_hours=config.idempotency_hours)
-    return create_application(shop, config, close_shop=True)
+    application = create_application(shop, config, close_shop=True)
+    if made is not None:
+        from holdfast.demo import Traffic
+
+        application.state.demo_traffic = traffic = Traffic(shop, made.actor)
+        if customers:
+            traffic.start()
+    return application
 
 
 def _hand_over(config: Config) -> None:
@@ -207,21 +228,3 @@ def _stopping_is_success() -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
-
-
-@contextmanager
-def _customers(config: Config, made: Shop) -> Iterator[None]:
-    """Customers come in while the server runs; they act in this process, beside the server's own commands."""
-    import threading
-
-    from holdfast.demo import run_traffic
-
-    stop = threading.Event()
-    with Holdfast.open(config.database_url) as shop:
-        thread = threading.Thread(target=run_traffic, args=(shop, made.actor, stop, 3.0), name="holdfast-customers")
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()

@@ -44,6 +44,8 @@ def back(stock: Stock, level: Level, product: Product, units: int, lot_id: str |
         if lot_id is not None and at.lot_id != lot_id:
             continue
         taken = min(left, at.on_hand - at.reserved)
+        if stock.lots[at.lot_id].status != "active":
+            continue
         if taken > 0 and (at.sellable_until is None or at.sellable_until > stock.now):
             backing.append((at, taken))
             left -= taken

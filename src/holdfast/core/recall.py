@@ -220,7 +220,7 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
         stock.put_lot(lot)
     for level, at in aside:
         known = sum(held for _, held in at.origins)
-        for origin, held in (*at.origins, (level.location_id, at.on_hand - known)):
+        for origin, held in (*at.origins, (level.location_id, max(0, at.on_hand - known))):
             place = target or _home(stock, stock.catalog.locations[origin])
             refused = foreign_store_refusal(stock, place)
             if refused is not None:

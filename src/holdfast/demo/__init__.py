@@ -18,7 +18,7 @@ from holdfast.app import Holdfast
 from holdfast.core.catalog import Add, Change
 from holdfast.db.found import organisations
 from holdfast.demo.catalogue import PRODUCTS
-from holdfast.demo.traffic import run_traffic
+from holdfast.demo.traffic import Traffic, run_traffic
 from holdfast.demo.week import Week
 from holdfast.organisation import establish, new_key, new_user
 
@@ -103,4 +103,4 @@ def remembered(shop: Holdfast) -> Shop | None:
     return Shop(actor.org_id, actor, LOGINS, key.api_key)
 
 
-__all__ = ["LOGINS", "NAME", "Shop", "make", "remembered", "run_traffic"]
+__all__ = ["LOGINS", "NAME", "Shop", "Traffic", "make", "remembered", "run_traffic"]

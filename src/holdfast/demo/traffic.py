@@ -51,6 +51,35 @@ class Shelf(NamedTuple):
     available: int
 
 
+class Traffic:
+    """Customers that can be let in and stopped: what the demo's button holds."""
+
+    def __init__(self, shop: Holdfast, actor: Actor, *, per_second: float = 3.0) -> None:
+        self._shop = shop
+        self._actor = actor
+        self._per_second = per_second
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        """Are customers coming in?"""
+        return self._thread is not None and self._thread.is_alive() and not self._stop.is_set()
+
+    def start(self) -> None:
+        """Let customers in."""
+        if self.running:
+            return
+        self._stop = threading.Event()
+        arguments = (self._shop, self._actor, self._stop, self._per_second)
+        self._thread = threading.Thread(target=run_traffic, args=arguments, name="holdfast-customers", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let no more customers in."""
+        self._stop.set()
+
+
 def run_traffic(shop: Holdfast, actor: Actor, stop_event: threading.Event, per_second: float = 3.0) -> int:
     """Let customers come in until `stop_event` is set, `per_second` on average; how many commands were accepted."""
     chance = random.Random()

@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -32,7 +33,7 @@ from holdfast.core.decide import Command
 from holdfast.core.order import ChangeAppointment
 from holdfast.core.rejection import Rejected
 from holdfast.db.directory import is_away
-from holdfast.executor import Overloaded, Reply, Unavailable
+from holdfast.executor import OutcomeUnknown, Overloaded, Reply, Unavailable
 from holdfast.reports import BadCursor
 from holdfast.settings import Config
 from holdfast.web import problems
@@ -88,6 +89,8 @@ class Application:
         self.shop = shop
         self.auth = Auth(shop.database, session_seconds)
         self.pages: ASGIApp | None = None
+        self.state = SimpleNamespace()
+        """What who starts the application hands to its pages (the demo's customers)."""
         self.stopping = asyncio.Event()
         self.streams = 0
         self._close_shop = close_shop
@@ -404,9 +407,10 @@ def _problem(error: Exception) -> Problem | None:
             return invalid("cursor", "is not a cursor of this list.")
         case Overloaded() | Unavailable():
             wait = str(error.retry_after)
+            reasons = {Overloaded: "Too much is waiting to be done.", OutcomeUnknown: f"The connection broke: {error}."}
             return Problem(
                 problems.UNAVAILABLE,
-                "Too much is waiting to be done." if isinstance(error, Overloaded) else "The database is away.",
+                reasons.get(type(error), "The database is away."),
                 numbers={"retry_after": error.retry_after},
                 headers={"Retry-After": wait},
             )

@@ -24,8 +24,8 @@ NUMBER_MAX = 2_000
 _decode = msgspec.json.Decoder(list[dict[str, Any]]).decode
 
 
-def number(database: Database, org_id: str, most: int = NUMBER_MAX) -> int:
-    """Give positions to batches of the organisation that have none; how many got one, at most `most`."""
+def number(database: Database, org_id: str, most: int = NUMBER_MAX) -> None:
+    """Give positions to at most `most` batches of the organisation that have none."""
     organisation = schema.organisation
     with database.writing() as connection:
         if not database.is_sqlite:
@@ -49,7 +49,7 @@ def number(database: Database, org_id: str, most: int = NUMBER_MAX) -> int:
             .values(position=last.scalar_subquery() + chosen.c.number)
             .where(own, _batch.id == chosen.c.id)
         )
-        return connection.execute(update).rowcount
+        connection.execute(update)
 
 
 def unnumbered(connection: sa.Connection, org_id: str) -> bool:
@@ -112,11 +112,12 @@ def end(database: Database, org_id: str) -> str:
     """The cursor behind the newest event."""
     if as_id(org_id) is None:
         return cursor_at(0, 0)
-    while number(database, org_id):
-        pass
-    with database.reading() as connection:
-        query = sa.select(sa.func.max(_batch.position)).where(_batch.org_id == org_id)
-        return cursor_at((connection.execute(query).scalar() or 0) + 1, 0)
+    while True:
+        with database.reading() as connection:
+            if not unnumbered(connection, org_id):
+                query = sa.select(sa.func.max(_batch.position)).where(_batch.org_id == org_id)
+                return cursor_at((connection.execute(query).scalar() or 0) + 1, 0)
+        number(database, org_id)
 
 
 def cursor_at(position: int, index: int) -> str:

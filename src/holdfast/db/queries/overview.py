@@ -32,6 +32,7 @@ class Sum(NamedTuple):
     entries: int
     on_hand: int
     reserved: int
+    backordered: int
     low: int = 0
 
 
@@ -44,6 +45,7 @@ def sums(
         sa.func.count(),
         sa.func.sum(_level.on_hand),
         sa.func.sum(_level.reserved),
+        sa.func.sum(_level.backordered),
     ]
     joined: sa.FromClause = schema.level.join(
         schema.product, (_product.org_id == _level.org_id) & (_product.id == _level.product_id)
@@ -70,6 +72,7 @@ def stats(
     groups = sums(connection, catalog, places, low=True)
     sellable = {place.id for place in catalog.locations.values() if place.sellable}
     reserved = sum((_scaled(group.reserved, group.precision) for group in groups), Decimal(0))
+    backordered = sum((_scaled(group.backordered, group.precision) for group in groups), Decimal(0))
     available = sum(
         (_scaled(group.on_hand - group.reserved, group.precision) for group in groups if group.location_id in sellable),
         Decimal(0),
@@ -77,6 +80,7 @@ def stats(
     for level, precision, over in _unsettled(connection, catalog, places, now):
         seen = as_settled(level, over)
         reserved -= _scaled(seen.dead, precision)
+        backordered -= _scaled(level.backordered - seen.level.backordered, precision)
         if level.location_id in sellable:
             available += _scaled(seen.available - level.available, precision)
     here = {group.location_id for group in groups}
@@ -85,6 +89,7 @@ def stats(
         "total_quantity": _number(_on_hand(groups)),
         "total_reserved": _number(reserved),
         "total_available": _number(available),
+        "total_backordered": _number(backordered),
         "low_stock_count": sum(group.low for group in groups),
         "stores_with_inventory": len({catalog.locations[name].store_id for name in here}),
         "unique_locations": len(here),

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from holdfast.core.catalog import ApiKey, User
 from holdfast.core.number import instant_text
 from holdfast.core.order import Appointment, appointment_document
-from holdfast.core.product import Location, Store
+from holdfast.core.product import Location, Settings, Store
 from holdfast.core.stock import Catalog
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, read_records, records, store_of
@@ -23,7 +23,11 @@ from holdfast.db.queries.paging import Json, Page, as_id, bounded, encode_cursor
 
 def settings(_: sa.Connection, catalog: Catalog) -> Json | None:
     """The organisation's settings."""
-    settings = catalog.settings
+    return settings_fields(catalog.settings)
+
+
+def settings_fields(settings: Settings) -> Json:
+    """Settings as they go outside."""
     return {
         "id": settings.id,
         "name": settings.name,

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from babel.numbers import get_currency_precision
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission, Role
@@ -27,6 +26,7 @@ from holdfast.organisation import (
     NotPossible,
     currency_of,
     email_of,
+    minor_digits_of,
     new_key,
     password_hash,
 )
@@ -113,7 +113,7 @@ def plan_change_settings(call: Call) -> Planned:
     present = settings_of(call)
     if "currency" in fields:
         fields["currency"] = _currency(fields["currency"])
-        fields["minor_digits"] = get_currency_precision(fields["currency"])
+        fields["minor_digits"] = minor_digits_of(fields["currency"])
         if (
             fields["minor_digits"] != present.minor_digits
             and call.shop.reports.products(call.actor.org_id, limit=1).items

@@ -11,13 +11,13 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
-from babel.numbers import get_currency_precision
 from msgspec import UNSET
 
 from holdfast.access import Role
 from holdfast.core.number import Number, from_minor, to_minor, to_units
 from holdfast.core.product import Settings
 from holdfast.core.rejection import Code
+from holdfast.organisation import minor_digits_of
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import Call, found
 
@@ -38,7 +38,7 @@ def settings_of(call: Call) -> Settings:
         id=call.actor.org_id,
         name=fields["name"],
         currency=currency,
-        minor_digits=get_currency_precision(currency),
+        minor_digits=minor_digits_of(currency),
         timezone=fields["timezone"],
     )
 

@@ -59,6 +59,7 @@ class InventoryStats(msgspec.Struct):
     total_quantity: Num
     total_reserved: Num
     total_available: Num
+    total_backordered: Num
     low_stock_count: int
     stores_with_inventory: int
     unique_locations: int

@@ -1,0 +1,158 @@
+"""Products, stores, locations, settings: what may change when, within a batch as between batches."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.core.catalog import Add, Change, Remove
+from holdfast.core.counting import SetStock
+from holdfast.core.decide import Together
+from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.reservation import Reserve, Target
+from tests.core.scene import Scene
+
+
+def received(sku: str = "MUG-1", location: str = "MAIN") -> Receive:
+    return Receive(location, (ReceiptLine(sku, 5),))
+
+
+def test_precision_and_kind_are_fixed_by_the_first_entry(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.product("MUG-1")
+    product = scene.products["MUG-1"].id
+    scene.do(Change("product", product, {"precision": 2}))
+    scene.do(Change("product", product, {"precision": 0}))
+    scene.do(received())
+    scene.do(SetStock("MUG-1", "MAIN", 0))
+    scene.refuses(Change("product", product, {"precision": 2}), "INVALID_STATE")
+    scene.refuses(Change("product", product, {"kind": "digital"}), "INVALID_STATE")
+    scene.do(Change("product", product, {"precision": 0, "kind": "physical", "title": "Big mug"}))
+
+
+def test_precision_is_fixed_within_a_batch_too(scene: Scene) -> None:
+    scene.product("MUG-1")
+    change = Change("product", scene.products["MUG-1"].id, {"precision": 2})
+    scene.refuses(Together((received(), change)), "INVALID_STATE")
+    scene.do(Together((change, received())))
+    assert scene.shop.rows("SELECT on_hand FROM level") == [{"on_hand": 500}]
+
+
+def test_a_batch_sees_what_it_added(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    store = scene.shop.stores["MAIN"]
+    scene.do(
+        Together(
+            (
+                Add("product", {"sku": "NEW-1", "title": "New"}),
+                Add("location", {"code": "SHED", "store_id": store}),
+                received("NEW-1", "SHED"),
+                Reserve("NEW-1", 2, "SHED", Target("101")),
+            )
+        )
+    )
+    assert scene.table() == ["NEW-1 SHED ~ 5/2", "101 ~ 2"]
+
+
+def test_a_batch_sees_what_it_changed(scene: Scene) -> None:
+    scene.product("MUG-1")
+    product, main = scene.products["MUG-1"].id, scene.shop.rows("SELECT id FROM location WHERE code = 'EAST'")[0]["id"]
+    scene.do(
+        Together((Change("product", product, {"oversell": "backorder"}), Reserve("MUG-1", 1, "MAIN", Target("101"))))
+    )
+    scene.refuses(Together((Remove("location", main), received("MUG-1", "EAST"))), "LOCATION_NOT_FOUND")
+    scene.refuses(Together((received("MUG-1", "EAST"), Remove("location", main))), "INVALID_STATE")
+
+
+def test_what_a_refused_group_changed_is_forgotten(scene: Scene) -> None:
+    scene.product("MUG-1")
+    product = scene.products["MUG-1"].id
+    group = Together((Change("product", product, {"oversell": "backorder"}), Reserve("GHOST-1", 1, "MAIN")))
+    scene.refuses(group, "PRODUCT_NOT_FOUND")
+    scene.refuses(Reserve("MUG-1", 1, "MAIN"), "INSUFFICIENT_STOCK")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("product", {"sku": "MUG-1", "title": "Another"}),
+        ("store", {"code": "EAST", "name": "Another"}),
+        ("location", {"code": "MAIN"}),
+    ],
+)
+def test_names_are_given_once(scene: Scene, kind: str, fields: dict[str, object]) -> None:
+    scene.product("MUG-1")
+    if kind == "location":
+        fields = {**fields, "store_id": scene.shop.stores["EAST"]}
+    scene.refuses(Add(kind, dict(fields)), "ALREADY_EXISTS")
+
+
+def test_a_name_is_given_once_within_a_batch(scene: Scene) -> None:
+    new = Add("product", {"sku": "NEW-1", "title": "New"})
+    scene.refuses(Together((new, new)), "ALREADY_EXISTS")
+
+
+def test_a_store_comes_with_its_quarantine(scene: Scene) -> None:
+    store = scene.do(Add("store", {"code": "WEST", "name": "West"}))
+    rows = scene.shop.rows("SELECT code, kind, store_id FROM location WHERE store_id = :store", store=store.id)
+    assert rows == [{"code": "WEST-QUARANTINE", "kind": "quarantine", "store_id": store.id}]
+
+
+def test_a_place_with_stock_or_promises_stays(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    side = scene.shop.location("SIDE")
+    scene.product("MUG-1", oversell="backorder")
+    hold = scene.do(Reserve("MUG-1", 1, "SIDE", Target("101")))
+    assert hold.backordered_quantity == 1
+    scene.refuses(Remove("location", side.id), "INVALID_STATE")
+    scene.refuses(Change("location", side.id, {"kind": "quarantine"}), "INVALID_STATE")
+    scene.refuses(Change("location", side.id, {"store_id": scene.shop.stores["EAST"]}), "INVALID_STATE")
+    scene.do(Change("location", side.id, {"priority": 1}))
+
+
+def test_what_the_organisation_cannot_do_without_stays(scene: Scene) -> None:
+    for code in ("TRANSIT", "EAST-QUARANTINE"):
+        place = scene.shop.rows("SELECT id FROM location WHERE code = :code", code=code)[0]["id"]
+        scene.refuses(Remove("location", place), "INVALID_STATE")
+        scene.refuses(Change("location", place, {"kind": "store"}), "INVALID_STATE")
+    scene.refuses(Remove("store", scene.shop.stores["MAIN"]), "INVALID_STATE")
+
+
+def test_a_removed_store_takes_its_empty_places_along(scene: Scene) -> None:
+    scene.product("MUG-1")
+    scene.do(Remove("store", scene.shop.stores["EAST"]))
+    scene.refuses(received("MUG-1", "EAST"), "LOCATION_NOT_FOUND")
+    scene.refuses(Remove("store", scene.shop.stores["EAST"]), "STORE_NOT_FOUND")
+    scene.refuses(Add("location", {"code": "X", "store_id": scene.shop.stores["EAST"]}), "STORE_NOT_FOUND")
+    again = scene.do(Add("store", {"code": "EAST", "name": "East again"}))
+    scene.do(Add("location", {"code": "EAST", "store_id": again.id}))
+
+
+def test_a_change_of_policy_counts_from_the_next_command(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.product("MUG-1")
+    product = scene.products["MUG-1"].id
+    command = Reserve("MUG-1", 1, "MAIN", Target("101"))
+    scene.refuses(command, "INSUFFICIENT_STOCK")
+    scene.do(Change("product", product, {"oversell": "backorder"}))
+    scene.do(command)
+    scene.do(Change("product", product, {"oversell": "deny"}))
+    scene.refuses(command, "INSUFFICIENT_STOCK")
+
+
+def test_the_audit_log_says_who_changed_what(scene: Scene) -> None:
+    scene.product("MUG-1")
+    scene.do(Change("product", scene.products["MUG-1"].id, {"title": "Big"}), actor=scene.shop.manager)
+    last = scene.shop.rows("SELECT actor, action, kind, changes FROM audit ORDER BY id DESC LIMIT 1")[0]
+    assert (last["actor"], last["action"], last["kind"]) == ("user:manager", "change", "product")
+    assert "Big" in last["changes"]
+
+
+def test_what_does_not_exist_is_not_changed(scene: Scene) -> None:
+    unknown = "01890000-0000-7000-8000-000000000000"
+    for kind, code in (
+        ("product", "PRODUCT_NOT_FOUND"),
+        ("store", "STORE_NOT_FOUND"),
+        ("location", "LOCATION_NOT_FOUND"),
+    ):
+        scene.refuses(Change(kind, unknown, {}), code)
+    scene.refuses(Remove("api_key", unknown), "NOT_FOUND")
