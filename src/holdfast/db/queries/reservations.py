@@ -71,6 +71,11 @@ def listed(
         elif sum(high - low for low, high in stretches.values()) <= LEDGER_MAX:
             where.append(_hold.id.in_(_named_in_ledgers(connection, org_id, stretches)))
             indexed = True
+    elif wanted.product is not None:
+        product = product_of(connection, org_id, wanted.product)
+        if product is None:
+            return EMPTY
+        where.append(_hold.product_id == product.id)
     found = newest(connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, indexed=indexed)
     return page_of(found, limit, lambda rows: describe(connection, catalog, read(rows), now))
 
