@@ -133,7 +133,7 @@ class _Run:
         """The struct of a row, its checksum compared; None when the row cannot be read."""
         if counted:
             self.checked += 1
-            if self._progress is not None and self.checked % PROGRESS_ROWS == 0:
+            if self._progress is not None and (self.checked % PROGRESS_ROWS == 0 or self.checked == self._total):
                 self._progress(self.checked, self._total)
             if not row.intact:
                 found = "a row that cannot be read" if row.struct is None else "a row that was changed"
@@ -235,8 +235,10 @@ class _Run:
                 continue
             where = {"lot_id": entry.lot_id, "reservation_id": entry.reservation_id}
             must, does = follow(before, entry), stated(entry)
-            if must != does:
-                self._at(place, "ledger.balance", name, must, does, **where)
+            # The numbers belong to the level: where one is missing, there is no row to name.
+            self._at(place, "ledger.seq", f"level {level.id}", must.seq, does.seq, **where)
+            expected = (must.on_hand, must.reserved, must.backordered)
+            self._at(place, "ledger.balance", name, expected, (does.on_hand, does.reserved, does.backordered), **where)
             if entry.created_at < before.created_at:
                 self._at(place, "ledger.created_at", name, f">= {before.created_at}", entry.created_at, **where)
             whose = (entry.product_id, entry.location_id)

@@ -330,18 +330,16 @@ class Batch:
         """After a connection was lost at the commit: the outcomes, when the batch's row of events is there.
 
         When it is not there the batch is tried again under the same id: should the lost commit arrive late after all,
-        only one of the two can insert that row. (A SQLite file has no late commits: what is not there never comes.)
+        only one of the two can insert that row.
         """
         if self.unsettled is None:
             return None
-        found = self.session.fetch(
-            "SELECT id FROM event_batch WHERE org_id = :org AND id = :id", org=self.org_id, id=self.batch_id
-        )
-        if found:
-            return self.unsettled
-        if self.session.dialect == "sqlite":
-            self.unsettled = None
-        return None
+        return self.unsettled if self._is_written() else None
+
+    def _is_written(self) -> bool:
+        """Is the batch's row of events there? (A SQLite file has no late commits: what is not there never comes.)"""
+        query = "SELECT id FROM event_batch WHERE org_id = :org AND id = :id"
+        return bool(self.session.fetch(query, org=self.org_id, id=self.batch_id))
 
     def _split(self, reason: Exception) -> None:
         """The batch as a whole cannot be done: halve it; a single one is told why."""
@@ -477,11 +475,16 @@ class Batch:
         started = time.monotonic()
         try:
             saved = self.session.finish(writes, unchanged=_seen_of_new_levels(stock))
-        except Lost:
-            if self.unsettled is None:
-                self._lost_at = time.monotonic()
-            self.unsettled = outcomes
-            raise
+        except Lost as lost:
+            if self.session.dialect == "sqlite":
+                saved = self._is_written()
+                if not saved:
+                    raise Full(str(lost)) from lost
+            else:
+                if self.unsettled is None:
+                    self._lost_at = time.monotonic()
+                self.unsettled = outcomes
+                raise
         self.unsettled = None
         metrics.COMMIT_SECONDS.observe(time.monotonic() - started)
         metrics.BATCH_SIZE.observe(len(self.submissions))

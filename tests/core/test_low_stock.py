@@ -172,6 +172,7 @@ def test_every_change_tells_and_a_refusal_does_not(scene: Scene) -> None:
         "StockAdjusted",
         "StockTransferred",
         "StockTransferred",
+        "LowStock",
         "LotQuarantined",
         "LotQuarantined",
     ]

@@ -455,6 +455,10 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         self.both(actor, *self.a_reserve(data, self.actors[actor][1]))
 
     @rule(data=st.data())
+    def reserve_once_more(self, data: st.DataObject) -> None:
+        self.reserve_plainly(data)
+
+    @rule(data=st.data())
     def reserve_plainly(self, data: st.DataObject) -> None:
         """Enough of these that holds compete."""
         sku, place = data.draw(self.skus), data.draw(self.shelves)
@@ -481,7 +485,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         command = Consume(self.hold_ids[hold.n], self.number(hold.sku, asked[0]))
         self.both("staff", command, lambda naive: naive.consume(Caller(), hold.n, asked))
 
-    @rule(data=st.data(), units=st.integers(1, 6))
     def receive_plainly(self, data: st.DataObject, units: int) -> None:
         self.bring(data.draw(self.shelves), [(data.draw(self.skus), units, 2_005_000, None, None)])
 
@@ -559,7 +562,13 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         command = named(sku, place, self.number(sku, units), order, wanted)
         self.both(actor, command, lambda naive: method(naive, caller, sku, place, units, order, wanted))
 
-    @rule(data=st.data())
+    @rule(data=st.data(), close=st.booleans(), consume=st.booleans())
+    def order(self, data: st.DataObject, close: bool, consume: bool) -> None:
+        if close:
+            self.order_close(data, consume)
+        else:
+            self.order_reserve(data)
+
     def order_reserve(self, data: st.DataObject) -> None:
         order, source = data.draw(st.sampled_from("123456789")), data.draw(st.sampled_from(("manual", "shopify")))
         lines = self.some_lines(data, 3)
@@ -569,7 +578,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         )
         self.both("manager", command, lambda naive: naive.order_reserve(Caller(), order, source, lines, place))
 
-    @rule(data=st.data(), consume=st.booleans())
     def order_close(self, data: st.DataObject, consume: bool) -> None:
         actor = self.actor(data)
         caller = self.actors[actor][1]
@@ -585,14 +593,10 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             lambda naive: naive.order_close(caller, order, source, consume, lines),
         )
 
-    @precondition(lambda self: len(self.appointment_ids) < 3)
-    @rule()
     def book(self) -> None:
         answer, _ = self.both("staff", Book(self.naive.now), lambda naive: naive.book())
         self.appointment_ids.append(answer.id)
 
-    @precondition(lambda self: self.appointment_ids)
-    @rule(data=st.data(), status=st.sampled_from(("completed", "cancelled")))
     def change_appointment(self, data: st.DataObject, status: str) -> None:
         n = self.some(data, self.appointment_ids)
         command = ChangeAppointment(self.named(self.appointment_ids, n), {"status": status})
@@ -600,7 +604,52 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     # Rules: facts ----------------------------------------------------------------------------------------------------
 
-    @rule(data=st.data())
+    @rule(data=st.data(), plainly=st.booleans())
+    def goods(self, data: st.DataObject, plainly: bool) -> None:
+        if plainly:
+            self.receive_plainly(data, data.draw(st.integers(1, 6)))
+        else:
+            self.receive(data)
+
+    @rule(data=st.data(), kind=st.integers(0, 5))
+    def fact(self, data: st.DataObject, kind: int) -> None:
+        if kind == 0:
+            self.set_stock(data)
+        elif kind == 1:
+            self.adjust_stock(data)
+        elif kind == 2:
+            self.count(data, data.draw(st.booleans()))
+        else:
+            self.count_one_lot(data)
+
+    @rule(data=st.data(), plainly=st.booleans())
+    def road(self, data: st.DataObject, plainly: bool) -> None:
+        """Send, or receive what is on the road."""
+        on_the_road = any(shipment.status == "shipped" for shipment in self.naive.shipments)
+        if on_the_road and plainly:
+            self.arrive_whole(data)
+        elif on_the_road or (self.transfer_ids and data.draw(st.booleans())):
+            self.arrive(data, data.draw(st.booleans()))
+        elif plainly:
+            self.send_what_is_free(data)
+        else:
+            self.dispatch(data)
+
+    @rule(data=st.data(), kind=st.integers(0, 7))
+    def odds_and_ends(self, data: st.DataObject, kind: int) -> None:
+        if kind == 0:
+            self.sweep()
+        elif kind == 1:
+            self.forget_level(data)
+        elif kind == 2 and self.sheet_ids:
+            self.fill_sheet(data)
+        elif kind <= 4:
+            self.open_sheet(data, data.draw(st.integers(0, 9)))
+        elif kind == 5 or not self.appointment_ids:
+            self.book()
+        else:
+            self.change_appointment(data, data.draw(st.sampled_from(("completed", "cancelled"))))
+
     def receive(self, data: st.DataObject) -> None:
         actor, place = self.actor(data), self.some_code(data, shelf=True)
         caller = self.actors[actor][1]
@@ -623,7 +672,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             assert [self.lot_number[line.lot_id] for line in answer.lines] == expected
             assert [self.hold_number[name] for name in answer.served] == self.served
 
-    @rule(data=st.data())
     def set_stock(self, data: st.DataObject) -> None:
         actor, sku, place = self.actor(data), self.some_sku(data), self.some_code(data, shelf=True)
         caller = self.actors[actor][1]
@@ -638,7 +686,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             lambda naive: naive.set_stock(caller, sku, place, units, expected),
         )
 
-    @rule(data=st.data())
     def adjust_stock(self, data: st.DataObject) -> None:
         actor, sku, place = self.actor(data), self.some_sku(data), self.some_code(data, shelf=True)
         caller = self.actors[actor][1]
@@ -651,7 +698,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             lambda naive: naive.adjust_stock(caller, sku, place, units, scaled),
         )
 
-    @rule(data=st.data())
     def forget_level(self, data: st.DataObject) -> None:
         sku, place = self.some_sku(data), self.some_code(data, shelf=True)
         self.both("staff", ForgetLevel(sku, place), lambda naive: naive.forget_level(Caller(), sku, place))
@@ -667,7 +713,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             named.append(CountLine(sku, None if uncounted else self.number(sku, counted), self.lot_name(lot)))
         return lines, tuple(named)
 
-    @rule(data=st.data(), draft=st.booleans())
     def count(self, data: st.DataObject, draft: bool) -> None:
         actor, place = self.actor(data), self.some_code(data, shelf=True)
         caller = self.actors[actor][1]
@@ -682,7 +727,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             shorted = {self.hold_number[name] for line in answer.lines for name in line.shorted}
             assert shorted == self.shorted, (shorted, self.shorted)
 
-    @rule(data=st.data())
     def count_one_lot(self, data: st.DataObject) -> None:
         """Fewer than there were: holds of the lot move or lose."""
         place = data.draw(self.shelves)
@@ -697,7 +741,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         )
         assert {self.hold_number[name] for name in answer.lines[0].shorted} == self.shorted
 
-    @rule(data=st.data(), counted=st.integers(0, 9))
     def open_sheet(self, data: st.DataObject, counted: int) -> None:
         """A sheet that could be posted."""
         sku, place = data.draw(self.skus), data.draw(self.shelves)
@@ -708,8 +751,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         if not isinstance(expected, No):
             self.sheet_ids.append(answer.id)
 
-    @precondition(lambda self: self.sheet_ids)
-    @rule(data=st.data())
     def fill_sheet(self, data: st.DataObject) -> None:
         n = self.some(data, self.sheet_ids)
         if n >= 0 and self.naive.sheets[n].status != "draft":
@@ -727,7 +768,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         command = CloseSheet(self.named(self.sheet_ids, n), post)
         self.both("staff", command, lambda naive: naive.close_sheet(Caller(), n, post))
 
-    @rule(data=st.data())
     def dispatch(self, data: st.DataObject) -> None:
         actor = self.actor(data)
         caller = self.actors[actor][1]
@@ -750,7 +790,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         if not isinstance(expected, No):
             self.transfer_ids.append(answer.id)
 
-    @rule(data=st.data())
     def send_what_is_free(self, data: st.DataObject) -> None:
         """Enough of these that something is on the road."""
         origin, destination = data.draw(st.sampled_from((("MAIN", "EAST"), ("EAST", "MAIN"))))
@@ -768,15 +807,11 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         if not isinstance(expected, No):
             self.transfer_ids.append(answer.id)
 
-    @precondition(lambda self: any(shipment.status == "shipped" for shipment in self.naive.shipments))
-    @rule(data=st.data())
     def arrive_whole(self, data: st.DataObject) -> None:
         on_the_road = [n for n, shipment in enumerate(self.naive.shipments) if shipment.status == "shipped"]
         n = data.draw(st.sampled_from(on_the_road))
         self.both("manager", Arrive(self.transfer_ids[n]), lambda naive: naive.arrive(Caller(), n, None, False))
 
-    @precondition(lambda self: self.transfer_ids)
-    @rule(data=st.data(), short=st.booleans())
     def arrive(self, data: st.DataObject, short: bool) -> None:
         actor = self.actor(data)
         caller = self.actors[actor][1]
@@ -826,7 +861,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         """Nothing is settled by it: the next command does that."""
         self.naive.now = self.clock.pass_(seconds * SECOND)
 
-    @rule()
     def sweep(self) -> None:
         pairs = tuple((self.product_ids[sku], self.place_ids[code]) for sku in STOCKED for code in SHELVES)
         self.both("staff", Sweep(pairs), lambda naive: None)

@@ -125,12 +125,12 @@ BUGS: dict[str, Edit] = {
     ),
     "a dead hold may be sold": Edit(
         recall,
-        "settle",
+        "_settle_level",
         'release_units(stock, hold, hold.open, "expired")',
         "stock.put_hold(replace(hold, expires_at=None))",
     ),
     "settling forgets dead holds when it has to ask": Edit(
-        recall, "settle", "stock.dead.get(level.id, ())", "stock.dead.pop(level.id, ())"
+        recall, "_settle_level", "stock.dead.get(level.id, ())", "stock.dead.pop(level.id, ())"
     ),
     "a backordered part may be sold": Edit(reservation, "consume", "units > hold.allocated", "units > hold.open"),
     "a sheet ignores the moves since it was opened": Edit(

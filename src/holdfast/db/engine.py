@@ -24,10 +24,36 @@ READERS_MAX = 16
 """Most connections that reads of one process use."""
 
 
+IDLE_IN_TRANSACTION_SECONDS = 10
+"""A batch waits for nobody between its two round trips: a process that stops longer has its transaction ended."""
+
+LOCK_SECONDS = 15
+"""How long a batch waits for levels that another process holds before it tries again."""
+
+CONNECT_SECONDS = 10
+"""How long connecting to PostgreSQL may take."""
+
+SILENCE_SECONDS = 20
+"""How long a server that does not acknowledge is believed to be there."""
+
+
+def _patience() -> dict[str, Any]:
+    """libpq's limits, so that a server that vanished without a word is noticed."""
+    return {
+        "connect_timeout": CONNECT_SECONDS,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": SILENCE_SECONDS * 1000,
+    }
+
+
 _BATCH_SETTINGS = (
     "SELECT set_config(name, value, false) FROM (VALUES ('plan_cache_mode', 'force_generic_plan'), "
     "('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_bitmapscan', 'off'), "
-    "('jit', 'off')) AS s (name, value)"
+    "('jit', 'off'), ('idle_in_transaction_session_timeout', %s::text), ('lock_timeout', %s::text), "
+    "('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')) "
+    "AS s (name, value)"
 )
 """A batch only ever probes indexes by key: its statements are planned once, and never as scans."""
 
@@ -83,10 +109,12 @@ class Database:
 
     def connect_postgresql(self) -> psycopg.Connection[Any]:
         """A raw PostgreSQL connection for batches; UUIDs and JSON come back as text, which is what rows hold."""
-        connection = psycopg.connect(self.path, autocommit=True, prepare_threshold=0, application_name="holdfast")
+        connection = psycopg.connect(
+            self.path, autocommit=True, prepare_threshold=0, application_name="holdfast", **_patience()
+        )
         for name in ("uuid", "json", "jsonb"):
             connection.adapters.register_loader(name, TextLoader)
-        connection.execute(_BATCH_SETTINGS)
+        connection.execute(_BATCH_SETTINGS, [f"{IDLE_IN_TRANSACTION_SECONDS}s", f"{LOCK_SECONDS}s"])
         return connection
 
     def dispose(self) -> None:
@@ -111,7 +139,7 @@ def _engine(sa_url: str, dialect: str) -> sa.Engine:
             connection.exec_driver_sql("BEGIN")
 
         return engine
-    return sa.create_engine(sa_url, pool_size=READERS_MAX, pool_pre_ping=True)
+    return sa.create_engine(sa_url, pool_size=READERS_MAX, pool_pre_ping=True, connect_args=_patience())
 
 
 def _prepare_sqlite(connection: sqlite3.Connection) -> None:

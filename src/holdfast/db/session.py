@@ -346,7 +346,7 @@ def _text_array(texts: Sequence[str]) -> str:
 _TRY_AGAIN = ("40001", "40P01", "23505", "55P03", "25P02")
 _LITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 _FULL = ("53100", "25006")
-_AWAY = ("08", "53", "57", "58", "25006")
+_AWAY = ("08", "53", "57", "58", "25P03")
 
 
 @contextmanager
