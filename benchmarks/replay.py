@@ -59,12 +59,18 @@ class Row(NamedTuple):
 
 def rows(limit: int | None) -> Iterator[Row]:
     """The rows in time order (stable: lines of an invoice keep theirs)."""
+    known: dict[str, str] = {}
+    found = []
     with gzip.open(DATA / ROWS, "rt", encoding="utf-8", newline="") as file:
-        lines = sorted(csv.DictReader(file), key=lambda line: line["InvoiceDate"])
-    for line in lines[:limit]:
-        sku = line["StockCode"].strip().upper()
-        units = int(line["Quantity"])
-        yield Row(_kind(line, sku, units), line["InvoiceNo"], sku, units)
+        for line in csv.DictReader(file):
+            sku = line["StockCode"].strip().upper()
+            units = int(line["Quantity"])
+            invoice = known.setdefault(line["InvoiceNo"], line["InvoiceNo"])
+            row = Row(_kind(line, sku, units), invoice, known.setdefault(sku, sku), units)
+            found.append((known.setdefault(line["InvoiceDate"], line["InvoiceDate"]), row))
+    found.sort(key=lambda pair: pair[0])
+    for _, row in found[:limit]:
+        yield row
 
 
 def _kind(line: dict[str, str], sku: str, units: int) -> str:
