@@ -1,6 +1,7 @@
 """Every list, walked page by page with every filter, is exactly what a look at all rows says, newest first.
 
-The shop is one of `benchmarks.fill`, small; the bounds of scans are made tiny, so that every way to find a page is gone.
+The shop is one of `benchmarks.fill`, small; the bounds of scans are made tiny, so that every way
+to find a page is gone.
 """
 
 from __future__ import annotations

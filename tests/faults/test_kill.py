@@ -8,6 +8,8 @@ import tempfile
 import time
 from typing import Any
 
+import pytest
+
 from holdfast.core.reservation import Consume
 from tests.races.stand import (
     ANSWER_SECONDS,
@@ -103,14 +105,15 @@ def _id(reply: Any) -> str:
     return json.loads(reply.body)["id"] if reply.replayed else reply.answer.id
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_under_load(database_url):
-    """Three times in a row on one database: sell, kill -9, look, repeat every key."""
+    """Twice in a row on one database: sell, kill -9, look, repeat every key."""
     chance = random.Random()
     with open_shop(database_url) as shop:
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", UNITS)
-        for turn in range(3):
-            heard = Seller(database_url, actor, f"turn{turn}").heard(chance.uniform(0.05, 0.5))
+        for turn in range(2):
+            heard = Seller(database_url, actor, f"turn{turn}").heard(chance.uniform(0.02, 0.3))
 
             assert heard, "it was killed before it sold anything"
             _assert_acknowledged(shop, actor, f"turn{turn}", heard)

@@ -32,6 +32,7 @@ from tests.races.stand import (
 UNITS = 1_000_000
 
 
+@pytest.mark.slow
 def test_the_server_ends_in_mid_load_and_comes_back():
     """Crashed, killed, shut down: clients go on asking, and when it is back traffic resumes by itself."""
     with (

@@ -454,14 +454,19 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         actor = self.actor(data)
         self.both(actor, *self.a_reserve(data, self.actors[actor][1]))
 
-    @rule(data=st.data())
-    def reserve_once_more(self, data: st.DataObject) -> None:
-        self.reserve_plainly(data)
+    @rule(data=st.data(), holds=st.integers(2, 4))
+    def compete(self, data: st.DataObject, holds: int) -> None:
+        """Several want the same, one of them perhaps a certain lot."""
+        sku, place = data.draw(self.skus), data.draw(self.shelves)
+        for _ in range(holds):
+            self.reserve_plainly(data, sku, place)
 
     @rule(data=st.data())
-    def reserve_plainly(self, data: st.DataObject) -> None:
-        """Enough of these that holds compete."""
-        sku, place = data.draw(self.skus), data.draw(self.shelves)
+    def reserve_one(self, data: st.DataObject) -> None:
+        self.reserve_plainly(data, data.draw(self.skus), data.draw(self.shelves))
+
+    def reserve_plainly(self, data: st.DataObject, sku: str, place: str) -> None:
+        """Nothing is wrong with these but that they compete."""
         units, priority = data.draw(st.integers(1, 5)), data.draw(st.sampled_from((100, 10, 200)))
         order, actor = data.draw(st.sampled_from("123")), data.draw(st.sampled_from(("manager", "manager", "staff")))
         caller = self.actors[actor][1]
@@ -611,16 +616,14 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         else:
             self.receive(data)
 
-    @rule(data=st.data(), kind=st.integers(0, 5))
+    @rule(data=st.data(), kind=st.integers(0, 2))
     def fact(self, data: st.DataObject, kind: int) -> None:
         if kind == 0:
             self.set_stock(data)
         elif kind == 1:
             self.adjust_stock(data)
-        elif kind == 2:
-            self.count(data, data.draw(st.booleans()))
         else:
-            self.count_one_lot(data)
+            self.count(data, data.draw(st.booleans()))
 
     @rule(data=st.data(), plainly=st.booleans())
     def road(self, data: st.DataObject, plainly: bool) -> None:
@@ -635,17 +638,22 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         else:
             self.dispatch(data)
 
-    @rule(data=st.data(), kind=st.integers(0, 7))
+    @rule(data=st.data(), kind=st.integers(0, 5))
+    def sheet(self, data: st.DataObject, kind: int) -> None:
+        if not self.sheet_ids or kind <= 2:
+            self.open_sheet(data, data.draw(st.integers(0, 9)))
+        elif kind == 3:
+            self.fill_sheet(data)
+        else:
+            self.close_sheet(data, data.draw(often(st.just(True), st.just(False), one_in=3)))
+
+    @rule(data=st.data(), kind=st.integers(0, 4))
     def odds_and_ends(self, data: st.DataObject, kind: int) -> None:
         if kind == 0:
             self.sweep()
         elif kind == 1:
             self.forget_level(data)
-        elif kind == 2 and self.sheet_ids:
-            self.fill_sheet(data)
-        elif kind <= 4:
-            self.open_sheet(data, data.draw(st.integers(0, 9)))
-        elif kind == 5 or not self.appointment_ids:
+        elif kind == 2 or not self.appointment_ids:
             self.book()
         else:
             self.change_appointment(data, data.draw(st.sampled_from(("completed", "cancelled"))))
@@ -727,6 +735,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             shorted = {self.hold_number[name] for line in answer.lines for name in line.shorted}
             assert shorted == self.shorted, (shorted, self.shorted)
 
+    @rule(data=st.data())
     def count_one_lot(self, data: st.DataObject) -> None:
         """Fewer than there were: holds of the lot move or lose."""
         place = data.draw(self.shelves)
@@ -761,8 +770,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         command = FillSheet(self.named(self.sheet_ids, n), named)
         self.both("staff", command, lambda naive: naive.fill_sheet(Caller(), n, lines))
 
-    @precondition(lambda self: self.sheet_ids)
-    @rule(data=st.data(), post=often(st.just(True), st.just(False), one_in=3))
     def close_sheet(self, data: st.DataObject, post: bool) -> None:
         n = self.some(data, self.sheet_ids)
         command = CloseSheet(self.named(self.sheet_ids, n), post)
@@ -833,7 +840,11 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def quarantine(self, data: st.DataObject) -> None:
-        n = self.some_lot(data, maybe=0) or 0
+        on_the_road = [lot for (lot, place), pile in self.naive.piles.items() if pile.units and place == "TRANSIT"]
+        if on_the_road and data.draw(st.booleans()):
+            n = data.draw(st.sampled_from(on_the_road))
+        else:
+            n = self.some_lot(data, maybe=0) or 0
         command = Quarantine(self.lot_name(n) or UNKNOWN, "recall")
         self.both("manager", command, lambda naive: naive.quarantine(Caller(), n))
 
