@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import structlog
 
-import holdfast.executor
+import holdfast.batch
 from holdfast.app import Forbidden, Holdfast
 from holdfast.core.catalog import Change
 from holdfast.core.counting import SetStock
@@ -166,7 +166,7 @@ def test_a_change_of_nothing_but_a_lot_is_kept(shop: Shop) -> None:
 def test_a_poisoned_command_costs_only_itself(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=1000)
-    original = holdfast.executor.decide
+    original = holdfast.batch.decide
 
     def decide(stock: Any, caller: Any, command: Any) -> Any:
         answer = original(stock, caller, command)
@@ -174,7 +174,7 @@ def test_a_poisoned_command_costs_only_itself(shop: Shop, monkeypatch: pytest.Mo
             raise ZeroDivisionError(command.target.order_number)
         return answer
 
-    monkeypatch.setattr(holdfast.executor, "decide", decide)
+    monkeypatch.setattr(holdfast.batch, "decide", decide)
     with stopped(shop.holdfast) as go:
         futures = {str(n): shop.holdfast.submit(shop.owner, reserve(str(n))) for n in range(300)}
         go.set()
@@ -315,8 +315,8 @@ def test_close_answers_what_was_accepted_and_takes_no_more(tmp_path: Path) -> No
 
 def lose_answers(shop: Shop, monkeypatch: pytest.MonkeyPatch, *, after: bool, times: int = 1) -> list[int]:
     """The next commits lose their answer, after or before they went through; a list that counts them."""
-    monkeypatch.setattr(holdfast.executor, "RETRY_SECONDS", 0.001)
-    monkeypatch.setattr(holdfast.executor, "AWAY_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.batch, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.batch, "AWAY_SECONDS", 0.001)
     kind: Any = sessions.SqliteSession if shop.holdfast.database.is_sqlite else sessions.PostgresSession
     original = kind.finish
     lost: list[int] = []
@@ -381,8 +381,8 @@ def test_the_answer_of_a_lost_commit_is_the_one_that_is_kept(shop: Shop, monkeyp
 def test_a_database_that_is_away_is_told_and_nothing_is_done(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=10)
-    monkeypatch.setattr(holdfast.executor, "RETRY_SECONDS", 0.001)
-    monkeypatch.setattr(holdfast.executor, "AWAY_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.batch, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.batch, "AWAY_SECONDS", 0.001)
 
     def begin(*_: Any) -> Any:
         raise sessions.Away("nobody home")
@@ -399,7 +399,7 @@ def test_a_database_that_is_away_is_told_and_nothing_is_done(shop: Shop, monkeyp
 def test_a_conflict_is_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=10)
-    monkeypatch.setattr(holdfast.executor, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.batch, "RETRY_SECONDS", 0.001)
     original = sessions.SqliteSession.finish
     tries: list[int] = []
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import holdfast.executor
+import holdfast.batch
 from holdfast.core.catalog import Add, Change, Remove
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
@@ -107,7 +107,7 @@ def rows_of(shop: Shop, names: Names) -> dict[str, list[str]]:
 @contextmanager
 def fixed_ids() -> Iterator[None]:
     """Ids that count up instead of random ones."""
-    original = holdfast.executor._new_id
+    original = holdfast.batch._new_id
     count = 0
 
     def new_id() -> str:
@@ -115,11 +115,11 @@ def fixed_ids() -> Iterator[None]:
         count += 1
         return f"01a00000-0000-7000-8000-{count:012x}"
 
-    holdfast.executor._new_id = new_id
+    holdfast.batch._new_id = new_id
     try:
         yield
     finally:
-        holdfast.executor._new_id = original
+        holdfast.batch._new_id = original
 
 
 class Stand:

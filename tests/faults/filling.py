@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from holdfast import executor
+from holdfast import batch, executor
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from tests.races.stand import Outcome, Tally, buy, rush
@@ -29,7 +29,7 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     told = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever is logged goes with the errors
-    executor.AWAY_SECONDS = 0.002  # its pauses add up to half a minute; nothing comes back here while it waits
+    batch.AWAY_SECONDS = 0.002  # its pauses add up to half a minute; nothing comes back here while it waits
     with Holdfast.open(order["url"], batch_max=25) as shop:
         actor = Actor(order["org_id"], "key:race", Role.OWNER)
         accepted, unavailable, strange = [], [], []

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from holdfast import executor
+from holdfast import batch, executor
 from holdfast.db import engine
 from holdfast.db.engine import Database
 from tests.faults.clients import Clients
@@ -116,7 +116,7 @@ def test_another_writer_that_comes_and_goes(sqlite_url):
 def test_another_writer_that_does_not_let_go(sqlite_url, monkeypatch):
     """Locked for longer than anybody waits: Unavailable and nothing done; afterwards it works by itself."""
     monkeypatch.setattr(engine, "BUSY_SECONDS", 0)
-    monkeypatch.setattr(executor, "AWAY_SECONDS", 0.002)
+    monkeypatch.setattr(batch, "AWAY_SECONDS", 0.002)
     with open_shop(sqlite_url) as shop:
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", UNITS)

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from holdfast import executor
+from holdfast import batch, executor
 from holdfast.db import engine, session
 from tests.faults.clients import Clients
 from tests.postgres import temporary_server
@@ -112,8 +112,8 @@ def test_a_process_that_stops_in_mid_batch_is_not_waited_for_for_ever(postgres_u
 @pytest.fixture
 def quick(monkeypatch):
     """Pauses of an absent database, shortened."""
-    monkeypatch.setattr(executor, "AWAY_SECONDS", 0.002)
-    monkeypatch.setattr(executor, "PAUSE_SECONDS_MAX", 0.02)
+    monkeypatch.setattr(batch, "AWAY_SECONDS", 0.002)
+    monkeypatch.setattr(batch, "PAUSE_SECONDS_MAX", 0.02)
 
 
 def _lose_the_answer(monkeypatch, away: int) -> None:
@@ -172,7 +172,7 @@ def test_a_commit_whose_answer_is_lost_is_found_out_however_long_it_takes(postgr
 
 def test_an_outcome_that_cannot_be_found_out_is_called_unknown(postgres_url, monkeypatch, quick):
     """The database stays away: the answer does not say that nothing was done, and the key tells it later."""
-    monkeypatch.setattr(executor, "UNSETTLED_SECONDS", 0.1)
+    monkeypatch.setattr(batch, "UNSETTLED_SECONDS", 0.1)
     with open_shop(postgres_url) as shop:
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 1000)

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from holdfast.core.reservation import closed
 from holdfast.core.stock import Level, Reservation
 from holdfast.db import schema
-from holdfast.db.queries.paging import pieces
+from holdfast.db.queries.paging import not_walked, pieces
 
 _hold, _lots, _level = schema.reservation.c, schema.lot_stock.c, schema.level.c
 
@@ -81,10 +81,12 @@ def ended(
         )
         for level_id, allocated, waiting in connection.execute(held):
             found[level_id] = Ended(int(allocated), int(waiting))
+        # Of all lots the few expired ones are found by their time, those of known levels by level.
+        org = not_walked(connection, _lots.org_id) if part is None else _lots.org_id
         expired = (
             sa.select(_lots.level_id, sa.func.sum(_lots.on_hand))
-            .where(_lots.org_id == org_id, *expired_lots(now), *([] if part is None else [_lots.level_id.in_(part)]))
-            .group_by(_lots.level_id)
+            .where(org == org_id, *expired_lots(now), *([] if part is None else [_lots.level_id.in_(part)]))
+            .group_by(not_walked(connection, _lots.level_id) if part is None else _lots.level_id)
         )
         for level_id, units in connection.execute(expired):
             found[level_id] = found.get(level_id, Ended())._replace(expired=int(units))

@@ -1,0 +1,303 @@
+"""One batch: load, decide, save in one transaction, tried again and split until every submission has its outcome.
+
+    Batch(session, catalogs, org_id, submissions).run()
+
+A batch that fails as a whole (another transaction came first, the database was away) is tried again, then halved. A
+commit whose answer was lost is asked about, under the batch's own id, and never done twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import uuid_utils
+
+from holdfast import metrics
+from holdfast.core.decide import changes_catalog, decide, needs
+from holdfast.core.recall import settle
+from holdfast.core.rejection import Code, Rejected
+from holdfast.core.stock import Catalog, Missing, Stock, Want
+from holdfast.db.load import Catalogs, NoOrganisation, begin, load_more, load_products
+from holdfast.db.save import Answered, writes_of
+from holdfast.db.session import Away, Conflict, Full, Lost, Session, Unchanged
+from holdfast.submission import Outcome, OutcomeUnknown, Reply, Submission, Unavailable, log_failure, resolve
+
+ROUNDS_MAX = 12
+"""How often one transaction may begin again with more levels locked."""
+
+QUESTIONS_MAX = 10_000
+"""How much more one transaction may load for its decisions."""
+
+TRIES_MAX = 6
+"""How often a batch is tried again when another transaction came first or the database was away."""
+
+RETRY_SECONDS = 0.02
+"""First pause before such a try; doubles each time."""
+
+AWAY_SECONDS = 0.4
+"""First pause before a try when the database is away; doubles each time."""
+
+UNSETTLED_TRIES_MAX = 200
+"""How often such a batch is tried at most."""
+
+PAUSE_SECONDS_MAX = 5.0
+"""Longest pause between two tries."""
+
+UNSETTLED_SECONDS = 60.0
+"""How long a batch whose commit lost its connection asks for its outcome before its callers hear that it is unknown."""
+
+
+class _Restart(Exception):
+    """Begin the transaction again with more wanted, or with a fresh catalog."""
+
+    def __init__(self, wants: set[Want]) -> None:
+        super().__init__(wants)
+        self.wants = wants
+
+
+class Batch:
+    """One batch on its way through load, decide, save; `run` answers all of it."""
+
+    def __init__(self, session: Session, catalogs: Catalogs, org_id: str, submissions: list[Submission]) -> None:
+        self.session = session
+        self.catalogs = catalogs
+        self.org_id = org_id
+        self.submissions = submissions
+        self.batch_id = _new_id()
+        self.unsettled: list[tuple[Submission, Outcome]] | None = None
+        self._lost_at = 0.0
+
+    def run(self) -> None:
+        """Try, try again, split: until every submission has its outcome."""
+        reason: Exception | None = None
+        tries = 0
+        while tries < (TRIES_MAX if self.unsettled is None else UNSETTLED_TRIES_MAX):
+            try:
+                outcomes = self._settled() or self._attempt()
+            except Conflict as conflict:
+                reason = self._give_up_try(conflict, "conflict", RETRY_SECONDS * 2**tries)
+            except Away as away:
+                reason = self._give_up_try(away, "away", AWAY_SECONDS * 2**tries if tries else RETRY_SECONDS)
+                if isinstance(away, Full) and self.unsettled is None:
+                    break
+                if self.unsettled is not None and time.monotonic() - self._lost_at > UNSETTLED_SECONDS:
+                    break
+            except NoOrganisation as error:
+                resolve([(submission, error) for submission in self.submissions])
+                return
+            except Exception as error:  # noqa: BLE001 - split below, so that each command meets its own fate
+                self.session.rollback()
+                self.catalogs.forget(self.org_id)
+                reason = error
+                break
+            else:
+                resolve(outcomes)
+                return
+            tries += 1
+        assert reason is not None
+        self._split(reason)
+
+    def _give_up_try(self, reason: Exception, kind: str, pause: float) -> Exception:
+        """Roll back, forget what may be stale, and wait a little before the next try."""
+        self.session.rollback()
+        self.catalogs.forget(self.org_id)
+        metrics.RETRIES.labels(kind).inc()
+        time.sleep(min(pause, PAUSE_SECONDS_MAX))
+        return reason
+
+    def _settled(self) -> list[tuple[Submission, Outcome]] | None:
+        """After a connection was lost at the commit: the outcomes, when the batch's row of events is there.
+
+        When it is not there the batch is tried again under the same id: should the lost commit arrive late after all,
+        only one of the two can insert that row.
+        """
+        if self.unsettled is None:
+            return None
+        return self.unsettled if self._is_written() else None
+
+    def _is_written(self) -> bool:
+        """Is the batch's row of events there? (A SQLite file has no late commits: what is not there never comes.)"""
+        query = "SELECT id FROM event_batch WHERE org_id = :org AND id = :id"
+        return bool(self.session.fetch(query, org=self.org_id, id=self.batch_id))
+
+    def _split(self, reason: Exception) -> None:
+        """The batch as a whole cannot be done: halve it; a single one is told why."""
+        if self.unsettled is not None:
+            unknown = OutcomeUnknown("the outcome is unknown: repeat with the same Idempotency-Key")
+            resolve([(submission, unknown) for submission in self.submissions])
+        elif isinstance(reason, Away):
+            outcome: Exception = Unavailable(str(reason))
+            resolve([(submission, outcome) for submission in self.submissions])
+        elif len(self.submissions) == 1:
+            log_failure(self.submissions[0], reason)
+            outcome = Unavailable(str(reason)) if isinstance(reason, Conflict) else reason
+            resolve([(self.submissions[0], outcome)])
+        else:
+            metrics.RETRIES.labels("split").inc()
+            half = len(self.submissions) // 2
+            for part in (self.submissions[:half], self.submissions[half:]):
+                Batch(self.session, self.catalogs, self.org_id, part).run()
+
+    def _attempt(self) -> list[tuple[Submission, Outcome]]:
+        """Load, decide, save: one transaction, begun again while it turns out to need more."""
+        wants: set[Want] = set()
+        for _ in range(ROUNDS_MAX):
+            catalog = self.catalogs.of(self.session, self.org_id)
+            wants |= self._first_wants(catalog)
+            try:
+                stock, answered = self._load(catalog, wants)
+                outcomes, answers = self._decide(stock, answered)
+                if self._save(stock, answers, outcomes):
+                    return outcomes
+                wants = set()
+            except _Restart as restart:
+                self.session.rollback()
+                wants |= restart.wants
+        raise Conflict("the catalog changed faster than the batch could be decided")
+
+    # Load
+
+    def _first_wants(self, catalog: Catalog) -> set[Want]:
+        """What is certainly needed; products that nobody looked up yet are looked up on the way."""
+        while True:
+            wants: set[Want] = set()
+            for submission in self.submissions:
+                wants |= needs(catalog, submission.caller, submission.command)
+            unknown = {want[1] for want in wants if want[0] == "product"}
+            if not unknown:
+                return wants
+            load_products(self.session, catalog, self.org_id, unknown)
+
+    def _load(self, catalog: Catalog, wants: set[Want]) -> tuple[Stock, dict[str, Answered]]:
+        keys = [submission.key for submission in self.submissions if submission.key is not None]
+        if any(changes_catalog(submission.command) for submission in self.submissions):
+            catalog = catalog.copy()
+        stock, loaded = begin(self.session, self.org_id, catalog, wants, keys, _new_id)
+        if loaded.version != catalog.settings.catalog_version:
+            self.catalogs.forget(self.org_id)
+            raise _Restart(set())
+        answered = {row[0]: Answered(row[0], row[1], row[2], row[3], 0) for row in loaded.answered}
+        self._asking(stock, lambda: settle(stock))
+        return stock, answered
+
+    def _asking(self, stock: Stock, step: Callable[[], Any]) -> Any:
+        """Do a step of the core, loading what it asks for; levels need the transaction to begin again."""
+        for _ in range(QUESTIONS_MAX):
+            mark = stock.mark()
+            try:
+                return step()
+            except Missing as missing:
+                stock.undo(mark)
+                levels = {want for want in missing.wants if want[0] == "level"}
+                if levels:
+                    raise _Restart(levels) from None
+                for want in missing.wants:
+                    load_more(self.session, stock, want)
+                    if want[0] == "dead":
+                        self._asking(stock, lambda: settle(stock))
+        raise RuntimeError("a decision asked for ever more")
+
+    # Decide
+
+    def _decide(
+        self, stock: Stock, answered: dict[str, Answered]
+    ) -> tuple[list[tuple[Submission, Outcome]], list[Answered]]:
+        outcomes: list[tuple[Submission, Outcome]] = []
+        answers: list[Answered] = []
+        wants: set[Want] = set()
+        for submission in self.submissions:
+            first = None if submission.key is None else answered.get(submission.key)
+            if first is not None:
+                outcomes.append((submission, _repeat(submission, first)))
+                continue
+            try:
+                reply = self._decide_one(stock, submission)
+            except _Restart as restart:  # the others may need more as well: ask for all of it at once
+                wants |= restart.wants
+                continue
+            outcomes.append((submission, reply))
+            if isinstance(reply, BaseException):
+                continue
+            if submission.key is not None and not isinstance(reply.answer, Rejected):
+                body = reply.body if reply.body is not None else msgspec.json.encode(reply.answer)
+                kept = Answered(submission.key, submission.fingerprint, submission.status, body.decode(), stock.now)
+                answered[submission.key] = kept
+                answers.append(kept)
+        if wants:
+            raise _Restart(wants)
+        return outcomes, answers
+
+    def _decide_one(self, stock: Stock, submission: Submission) -> Outcome:
+        """The reply to one command; a bug in deciding it is undone and told to its caller, and costs nobody else."""
+        mark = stock.mark()
+        try:
+            answer = self._asking(stock, lambda: decide(stock, submission.caller, submission.command))
+            if type(answer) is Rejected:
+                return Reply(answer, 0, None)
+            body = None if submission.render is None else submission.render(answer)
+            return Reply(answer, submission.status, body)
+        except (_Restart, Conflict, Away):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this command's alone
+            stock.undo(mark)
+            log_failure(submission, error)
+            return error
+
+    # Save
+
+    def _save(self, stock: Stock, answers: list[Answered], outcomes: list[tuple[Submission, Outcome]]) -> bool:
+        """Write and commit what was decided; False when the catalog changed under a product's first entry."""
+        writes = writes_of(stock, self.session.dialect, self.batch_id, answers)
+        if not writes:
+            self.session.rollback()
+            return True
+        started = time.monotonic()
+        try:
+            saved = self.session.finish(writes, unchanged=_seen_of_new_levels(stock))
+        except Lost as lost:
+            if self.session.dialect == "sqlite":
+                saved = self._is_written()
+                if not saved:
+                    raise Full(str(lost)) from lost
+            else:
+                if self.unsettled is None:
+                    self._lost_at = time.monotonic()
+                self.unsettled = outcomes
+                raise
+        self.unsettled = None
+        metrics.COMMIT_SECONDS.observe(time.monotonic() - started)
+        metrics.BATCH_SIZE.observe(len(self.submissions))
+        if stock.records or not saved:
+            self.catalogs.forget(self.org_id)
+        return saved
+
+
+def _seen_of_new_levels(stock: Stock) -> Unchanged | None:
+    """What the batch relied on for the levels that it begins, apart from records that it wrote itself."""
+    new = [level for level in stock.levels.values() if level.id in stock.fresh]
+    if not new:
+        return None
+    written = {key for _, key in stock.records}
+    products = {level.product_id: stock.product_of(level).updated_at for level in new}
+    places = {level.location_id: stock.catalog.locations[level.location_id].updated_at for level in new}
+    return Unchanged(
+        stock.org_id,
+        {key: at for key, at in products.items() if key not in written},
+        {key: at for key, at in places.items() if key not in written},
+    )
+
+
+def _repeat(submission: Submission, first: Answered) -> Reply:
+    """The answer to a key that was answered before."""
+    if first.fingerprint != submission.fingerprint:
+        return Reply(
+            Rejected(Code.IDEMPOTENCY_KEY_REUSED, "The Idempotency-Key was used for another request."), 0, None
+        )
+    return Reply(None, first.status, first.body.encode(), replayed=True)
+
+
+def _new_id() -> str:
+    return str(uuid_utils.uuid7())
