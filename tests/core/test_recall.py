@@ -195,6 +195,28 @@ def test_two_lots_that_expire_together_short_exactly_what_is_missing(scene: Scen
     """)
 
 
+def test_lots_that_expire_together_are_one_fact(scene: Scene) -> None:
+    """Who loses must not depend on which of them is looked at first."""
+    scene.given("""
+        MUG-1 MAIN  A 2 until 60, B 1 until 60, C 2
+        101         2 MUG-1 MAIN priority 10
+        102         2 MUG-1 MAIN
+    """)
+    scene.stands("""
+        MUG-1 MAIN  A 2/2, B 1/1, C 2/1
+        101         A 2
+        102         B 1, C 1
+    """)
+    scene.pass_(60)
+    settle(scene)
+    scene.stands("""
+        MUG-1 MAIN             C 2/2, waits 2
+        MUG-1 MAIN-QUARANTINE  A 2/0, B 1/0
+        101                    C 2
+        102                    waits 2
+    """)
+
+
 def test_a_lot_on_its_way_back_meets_its_expiry(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5 until 60")
     scene.do(Quarantine(scene.lot("A")))

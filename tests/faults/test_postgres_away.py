@@ -15,6 +15,7 @@ import pytest
 
 from holdfast import batch, executor
 from holdfast.db import engine, session
+from holdfast.db.engine import Database
 from tests.faults.clients import Clients
 from tests.postgres import temporary_server
 from tests.races.stand import (
@@ -98,13 +99,12 @@ def test_a_process_that_stops_in_mid_batch_is_not_waited_for_for_ever(postgres_u
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", UNITS)
         [level] = assert_books(shop, actor).levels
-        with open_shop(postgres_url) as stopped:
-            orphan = session.open_session(stopped.database)
+        stopped = Database(postgres_url)
+        with contextlib.closing(session.open_session(stopped)) as orphan:
             orphan.begin(actor.org_id, [(level["product_id"], level["location_id"])], [], [])
 
             outcomes = rush(shop, actor, [buy("MUG-1", f"o-{n}") for n in range(50)], threads=4)
-
-            orphan.close()
+        stopped.dispose()
         assert Tally(outcomes).accepted == 50, Tally(outcomes).failed[:3]
         assert_books(shop, actor)
 

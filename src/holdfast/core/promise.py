@@ -203,19 +203,32 @@ def vacate(stock: Stock, level: Level, lot: LotStock | None, units: int, cause: 
 
     The level must have that many units on hand.
     """
+    if lot is not None:
+        return vacate_lots(stock, level, [(lot, units)], cause)
     shorted: list[str] = []
-    if lot is not None and units > lot.free:
-        lost = _pinned_units(stock, level, lot) - (lot.on_hand - units)
-        if lost > 0:
-            _free_units(stock, level, lost, cause, shorted, only=lot, pinned=True)
     lack = units - level.available
     if lack > 0:
         _free_units(stock, level, lack, cause, shorted)
-    if lot is None or units <= lot.free:
-        return shorted
-    stuck = _move_holds(stock, level, lot, units - lot.free, cause)
-    if stuck:
-        _free_units(stock, level, units - lot.free, cause, shorted, only=lot)
+    return shorted
+
+
+def vacate_lots(stock: Stock, level: Level, leaving: list[tuple[LotStock, int]], cause: Cause) -> list[str]:
+    """Make units of several lots unreserved at once: one fact, so the worst holds lose, whichever lot backs them.
+
+    Holds pinned to a lot lose what it will not have; then the level's lack is taken by worst priority; the rest moves.
+    """
+    shorted: list[str] = []
+    for lot, units in leaving:
+        if units > lot.free:
+            lost = _pinned_units(stock, level, lot) - (lot.on_hand - units)
+            if lost > 0:
+                _free_units(stock, level, lost, cause, shorted, only=lot, pinned=True)
+    lack = sum(units for _, units in leaving) - level.available
+    if lack > 0:
+        _free_units(stock, level, lack, cause, shorted)
+    for lot, units in leaving:
+        if units > lot.free and _move_holds(stock, level, lot, units - lot.free, cause):
+            _free_units(stock, level, units - lot.free, cause, shorted, only=lot)
     return shorted
 
 

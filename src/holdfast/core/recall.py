@@ -18,7 +18,7 @@ from holdfast.core.document import lot_fields
 from holdfast.core.ledger import RefType
 from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.product import Location
-from holdfast.core.promise import remove_units, serve_waiting, vacate
+from holdfast.core.promise import remove_units, serve_waiting, vacate, vacate_lots
 from holdfast.core.receiving import lot_at, put_in
 from holdfast.core.rejection import (
     Code,
@@ -99,7 +99,9 @@ def _set_expired_aside(stock: Stock, level: Level) -> None:
     for at in expired:
         if at.free:
             set_aside(stock, level, at, at.free, cause, "EXPIRY")
-    for at in expired:
+    left = [at for at in expired if at.on_hand]
+    vacate_lots(stock, level, [(at, at.on_hand) for at in left], cause)
+    for at in left:
         if at.on_hand:
             set_aside(stock, level, at, at.on_hand, cause, "EXPIRY")
     serve_waiting(stock, level, SYSTEM.actor)
