@@ -74,6 +74,8 @@ class Scene:
 
     def _hold(self, order: str, rest: str) -> None:
         units, sku, place, *options = rest.split()
+        if self._clock is not None:
+            self._clock.pass_(1)  # so that one hold is older than another
         given = dict(zip(options[::2], options[1::2], strict=True))
         self.do(
             Reserve(

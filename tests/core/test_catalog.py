@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.core.catalog import Add, Change, Remove
 from holdfast.core.counting import SetStock
-from holdfast.core.decide import Together
+from holdfast.core.decide import Refusal, Together
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
 from tests.core.scene import Scene
@@ -61,6 +61,19 @@ def test_a_batch_sees_what_it_changed(scene: Scene) -> None:
     )
     scene.refuses(Together((Remove("location", main), received("MUG-1", "EAST"))), "LOCATION_NOT_FOUND")
     scene.refuses(Together((received("MUG-1", "EAST"), Remove("location", main))), "INVALID_STATE")
+
+
+def test_a_batch_that_renames_a_product_knows_it_by_its_new_name(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    rename = Change("product", scene.products["MUG-1"].id, {"sku": "CUP-1"})
+    group = (rename, Reserve("MUG-1", 1, "MAIN", Target("101")), Reserve("CUP-1", 1, "MAIN", Target("102")))
+    answers = scene.do(Together(group, atomic=False))
+    assert [isinstance(answer, Refusal) for answer in answers] == [False, True, False]
+    scene.refuses(Reserve("MUG-1", 1, "MAIN"), "PRODUCT_NOT_FOUND")
+    scene.stands("""
+        CUP-1 MAIN  A 5/1
+        102         A 1
+    """)
 
 
 def test_what_a_refused_group_changed_is_forgotten(scene: Scene) -> None:

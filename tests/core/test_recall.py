@@ -6,11 +6,13 @@ from datetime import datetime
 
 import pytest
 
+from holdfast.access import Actor, Role
 from holdfast.core.catalog import Add, Change
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Sweep
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from tests.core.scene import Scene
 from tests.shop import SECOND
@@ -87,6 +89,30 @@ def test_a_readmission_says_how_much_and_where(scene: Scene) -> None:
     scene.refuses(Readmit(lot, "EAST-QUARANTINE"), "INVALID_REQUEST")
     scene.refuses(Readmit(lot, "NOWHERE"), "LOCATION_NOT_FOUND")
     scene.refuses(Readmit(scene.products["MUG-1"].id), "LOT_NOT_FOUND")
+
+
+def test_nobody_takes_from_another_stores_quarantine(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 EAST  A 2
+        MUG-1 MAIN  A 5
+    """)
+    east = Actor(scene.shop.org_id, "user:east-manager", Role.MANAGER, (scene.shop.stores["EAST"],))
+    lot = scene.lot("A")
+    scene.refuses(Quarantine(lot), "FORBIDDEN", actor=east)
+    scene.do(Quarantine(lot))
+    for command in (Readmit(lot), Readmit(lot, "EAST"), WriteOff(lot), WriteOff(lot, "MAIN-QUARANTINE")):
+        scene.refuses(command, "FORBIDDEN", actor=east)
+    scene.do(WriteOff(lot, "EAST-QUARANTINE"), actor=east)
+
+
+def test_a_store_that_moves_its_clock_moves_its_expiries(scene: Scene) -> None:
+    """Or it may not, while lots with a day lie there."""
+    scene.product("MUG-1")
+    scene.shop.receive("MUG-1", 3, lot="A", expires_on="2027-01-15")
+    moved = scene.shop.do(Change("store", scene.shop.stores["MAIN"], {"timezone": "Pacific/Auckland"}))
+    scene.pass_(4 * 3600)
+    settle(scene)
+    scene.stands("MUG-1 MAIN  A 3/0" if isinstance(moved, Rejected) else "MUG-1 MAIN-QUARANTINE  A 3/0")
 
 
 def test_a_write_off_takes_what_is_in_quarantine(scene_anywhere: Scene) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from holdfast.core.count_sheet import CloseSheet, Count, CountLine
 from holdfast.core.counting import AdjustStock, SetStock
-from holdfast.core.decide import Sweep
-from holdfast.core.order import OrderClose, OrderReserve, ReleaseAtLevel, ReserveAtLevel
+from holdfast.core.decide import Sweep, Together
+from holdfast.core.order import OrderClose, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.order import OrderLine as Line
 from holdfast.core.recall import Quarantine, Readmit
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Amend, Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from tests.core.scene import Scene
+from tests.shop import SECOND
 
 
 def a_receipt(scene: Scene) -> None:
@@ -250,19 +252,59 @@ def test_dead_holds_are_released_oldest_first_each_serving_whoever_waits(scene: 
     assert [event["data"]["order_number"] for event in scene.events("ReservationExpired")] == ["102", "101"]
 
 
-def test_hundreds_of_dead_holds_do_not_hide_the_stock(scene: Scene) -> None:
-    """More than one load brings in: the rest is subtracted all the same."""
-    scene.given("MUG-1 MAIN  A 1203")
-    lines = tuple(Line("MUG-1", 1) for _ in range(601))
-    for order in ("101", "102"):
-        scene.do(OrderReserve(order, "manual", lines, "MAIN"))
-    # Only Reserve takes an expiry: move it.
-    for row in scene.shop.rows("SELECT id FROM reservation"):
-        scene.shop.holdfast.submit(scene.shop.owner, Amend(row["id"], expires_at=scene.now + 1_000, set_expiry=True))
-    scene.do(Amend(scene.hold("101"), priority=5))
-    scene.pass_(1)
-    scene.do(Reserve("MUG-1", 1203, "MAIN", Target("103")))
-    assert scene.table()[0] == "MUG-1 MAIN A 1203/1203"
+DEAD = 601
+"""More than one load brings in."""
+
+
+def many_die(scene: Scene) -> None:
+    """Hundreds of holds of one order, all dead at once, and nobody has looked yet."""
+    expires_at = scene.now + 10 * SECOND
+    command = Reserve("MUG-1", 1, "MAIN", Target("101", "shopify"), priority=10, expires_at=expires_at)
+    scene.do(Together((command,) * DEAD))
+    scene.pass_(10)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Reserve("MUG-1", DEAD, "MAIN", Target("102")),
+        Reserve("MUG-1", DEAD, None, Target("102")),
+        Dispatch("MAIN", "EAST", (TransferLine("MUG-1", DEAD),)),
+        ReserveAtLevel("MUG-1", "MAIN", DEAD),
+        AdjustStock("MUG-1", "MAIN", -DEAD),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_hundreds_of_dead_holds_do_not_hide_the_stock(scene: Scene, command: Any) -> None:
+    scene.given(f"MUG-1 MAIN  A {DEAD}")
+    many_die(scene)
+    scene.do(command)
+    assert scene.events("ReservationBackordered") == []
+    assert len(scene.events("ReservationExpired")) == DEAD
+
+
+@pytest.mark.parametrize("consume", [True, False])
+def test_hundreds_of_dead_holds_are_neither_sold_nor_given_back_twice(scene: Scene, consume: bool) -> None:
+    scene.given(f"MUG-1 MAIN  A {DEAD}")
+    many_die(scene)
+    answer = scene.do(OrderClose("101", "shopify", consume=consume))
+    assert {(one.status, one.release_reason) for one in answer} == {("released", "expired")}
+    assert scene.ledger("SALE") == []
+
+
+@pytest.mark.parametrize("fact", ["count", "recall"])
+def test_the_dead_lose_before_the_living(scene: Scene, fact: str) -> None:
+    scene.given(f"MUG-1 MAIN  A {DEAD}, B 5")
+    many_die(scene)
+    scene.clock.pass_(-SECOND)
+    scene.do(Reserve("MUG-1", 5, "MAIN", Target("102"), priority=200))
+    scene.clock.pass_(SECOND)
+    if fact == "count":
+        answer = scene.do(Count("MAIN", (CountLine("MUG-1", 5),)))
+        assert answer.lines[0].shorted == []
+    else:
+        assert scene.do(Quarantine(scene.lot("A"))).shorted == []
+    assert scene.table()[-1] == "102 B 5"
 
 
 def test_a_recalled_lot_that_comes_back_serves_whom_it_left(scene: Scene) -> None:

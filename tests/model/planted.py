@@ -101,9 +101,9 @@ BUGS: dict[str, Edit] = {
         "holds.sort(key=lambda hold: (-hold.priority,",
     ),
     "the oldest gives way": Edit(promise, "_worst_first", "hold.created_at, hold.id)", "-hold.created_at, hold.id)"),
-    "pinned holds are not the first to lose their lot": Edit(promise, "vacate", "if lost > 0:", "if False:"),
+    "pinned holds are not the first to lose their lot": Edit(promise, "vacate_lots", "if lost > 0:", "if False:"),
     "holds of a lost lot are not moved": Edit(
-        promise, "vacate", "stuck = _move_holds(stock, level, lot, units - lot.free, cause)", "stuck = 1"
+        promise, "vacate_lots", " and _move_holds(stock, level, lot, units - lot.free, cause):", ":"
     ),
     "released units go back to the oldest lot": Edit(
         reservation,

@@ -153,7 +153,7 @@ def level_fields(
         "reserved_quantity": number(reserved),
         "available_quantity": number(level.on_hand - reserved - stale),
         "backordered_quantity": number(level.backordered),
-        "is_low_stock": line is not None and level.on_hand <= line,
+        "is_low_stock": line is not None and location.sellable and level.on_hand <= line,
         "threshold": None if line is None else number(line),
         "gtin": product.gtin,
         "created_at": instant_text(level.created_at),

@@ -302,7 +302,7 @@ lot = Table(
     _big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     ForeignKeyConstraint(["org_id", "product_id"], ["product.org_id", "product.id"]),
-    Index("ix_lot_code", "org_id", "product_id", "code"),
+    Index("ix_lot_code", "org_id", "code", "product_id"),
 )
 
 lot_stock = Table(

@@ -116,9 +116,7 @@ def _conditions(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> 
         levels = sa.select(_level.id).where(_level.org_id == org_id, _level.product_id == product.id)
         where.append(_stock.level_id.in_(connection.execute(levels).scalars().all()))
     if wanted.lot_code is not None:
-        # The index is by product and code: to ask for every product is still far less than to read every lot.
-        of = [product.id] if product is not None else sa.select(_product.id).where(_product.org_id == org_id)
-        coded = sa.select(_lot.id).where(_lot.org_id == org_id, _lot.product_id.in_(of), _lot.code == wanted.lot_code)
+        coded = sa.select(_lot.id).where(_lot.org_id == org_id, _lot.code == wanted.lot_code)
         where.append(_stock.lot_id.in_(connection.execute(coded).scalars().all()))
     places = places_of(catalog, stores=wanted.stores, location=wanted.location)
     if places is not None:

@@ -295,7 +295,7 @@ def _lot() -> None:
         ),
         sa.PrimaryKeyConstraint("org_id", "id", name="pk_lot"),
     )
-    op.create_index("ix_lot_code", "lot", ["org_id", "product_id", "code"], unique=False)
+    op.create_index("ix_lot_code", "lot", ["org_id", "code", "product_id"], unique=False)
 
 
 def _lot_stock() -> None:
