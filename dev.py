@@ -107,9 +107,7 @@ def check(arguments: list[str]) -> int:
     failed = []
     for name, command in checks.items():
         started = time.perf_counter()
-        result = subprocess.run(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-        )
+        result = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         verdict = "failed" if result.returncode else "ok"
         say(f"{name:<8} {verdict:<6} {time.perf_counter() - started:5.1f} s")
         if result.returncode:
@@ -321,9 +319,7 @@ def cores() -> int:
 def become(command: list[str]) -> int:
     """Let the command take our place, with our terminal, environment and signals."""
     if not os.path.exists(command[0]):  # noqa: PTH110 - as above
-        raise Failed(
-            f"{Path(command[0]).name} is not in {VENV.name}; remove {VENV.name} and run setup again."
-        )
+        raise Failed(f"{Path(command[0]).name} is not in {VENV.name}; remove {VENV.name} and run setup again.")
     os.chdir(ROOT)
     sys.stdout.flush()
     if not WINDOWS:
@@ -333,8 +329,6 @@ def become(command: list[str]) -> int:
 
 if __name__ == "__main__":
     if sys.version_info < (3, 11):  # noqa: UP036 - this file is run by whatever Python is there
-        print(
-            "dev.py: Holdfast needs Python 3.11 or newer; this is " + sys.version.split()[0], file=sys.stderr
-        )
+        print("dev.py: Holdfast needs Python 3.11 or newer; this is " + sys.version.split()[0], file=sys.stderr)
         sys.exit(1)
     sys.exit(main(sys.argv[1:]))

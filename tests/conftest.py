@@ -42,9 +42,7 @@ class Postgres:
 
     def drop_database(self, name: str) -> None:
         """Remove a database, whoever is connected to it."""
-        self._connection.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-        )
+        self._connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def close(self) -> None:
         """Close our connection."""

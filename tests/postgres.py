@@ -132,9 +132,7 @@ class PostgresServer:
 
     def create_database(self, name: str) -> str:
         """Make an empty database and return its address."""
-        self._run(
-            "createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", SUPERUSER, "-T", "template0", name
-        )
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", SUPERUSER, "-T", "template0", name)
         return self.url(name)
 
     # --- inside ---
@@ -265,9 +263,7 @@ def find_binaries() -> Path:
 
 def debian_binaries() -> Path | None:
     """The newest PostgreSQL that Debian installed, if it is new enough."""
-    found = [
-        path for path in DEBIAN.glob("*/bin") if path.parent.name.isdigit() and (path / "initdb").exists()
-    ]
+    found = [path for path in DEBIAN.glob("*/bin") if path.parent.name.isdigit() and (path / "initdb").exists()]
     newest = max(found, key=lambda path: int(path.parent.name), default=None)
     return newest if newest and int(newest.parent.name) >= VERSION_MIN else None
 
@@ -325,9 +321,7 @@ def _unprivileged_user() -> pwd.struct_passwd | None:
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
-    raise PostgresFailed(
-        "PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody."
-    )
+    raise PostgresFailed("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody.")
 
 
 def _as_user(user: pwd.struct_passwd | None, directory: str | Path) -> dict[str, Any]:

@@ -323,6 +323,7 @@ _LITE_ANSWERED = (
     "CROSS JOIN answered a ON a.org_id = ?1 AND a.key = k.value"
 )
 
+
 def _leave_idle_timer(pipeline: psycopg.Pipeline) -> None:
     """Leave the pipeline with a Sync only.
 
