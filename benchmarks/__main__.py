@@ -139,6 +139,7 @@ def with_slow_flush(board: Board, seconds: float) -> None:
         a_hot = board.measured(
             "(a) textbook ORM, +1 ms flush", textbook.measure(url, skus=1, clients=CLIENTS, seconds=seconds)
         )
+    with benchmark_server(commit_delay=True) as url:
         shop = engine.prepare(url, skus=1)
         hot = board.measured("Holdfast, +1 ms flush", engine.measure(shop, in_flight=IN_FLIGHT, seconds=seconds))
     board.ratio("+1 ms flush, one hot SKU : textbook (a)", hot.per_second, a_hot.per_second, 50)

@@ -31,6 +31,9 @@ ROUNDS_MAX = 12
 QUESTIONS_MAX = 10_000
 """How much more one transaction may load for its decisions."""
 
+DEAD_ROUNDS_MAX = 25
+"""How often one transaction brings in more expired holds of its levels (2,000 a level each time) to release them."""
+
 TRIES_MAX = 6
 """How often a batch is tried again when another transaction came first or the database was away."""
 
@@ -181,6 +184,12 @@ class Batch:
             raise _Restart(set())
         answered = {row[0]: Answered(row[0], row[1], row[2], row[3], 0) for row in loaded.answered}
         self._asking(stock, lambda: settle(stock))
+        for _ in range(DEAD_ROUNDS_MAX):
+            if not stock.more_dead:
+                break
+            for level_id in sorted(stock.more_dead):
+                load_more(self.session, stock, ("dead", level_id))
+            self._asking(stock, lambda: settle(stock))
         return stock, answered
 
     def _asking(self, stock: Stock, step: Callable[[], Any]) -> Any:

@@ -102,7 +102,8 @@ Outcome = Reply | BaseException
 def log_failure(submission: Submission, error: BaseException) -> None:
     """Log a defect with its plain traceback: a writer has no time for a pretty one."""
     text = "".join(traceback.format_exception(error))
-    log.error("command_failed", kind=type(submission.command).__name__, error=repr(error), traceback=text)
+    with contextlib.suppress(OSError, ValueError):  # an output that was closed must not stop a writer
+        log.error("command_failed", kind=type(submission.command).__name__, error=repr(error), traceback=text)
 
 
 def resolve(outcomes: list[tuple[Submission, Outcome]]) -> None:

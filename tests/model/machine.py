@@ -230,8 +230,12 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         choice = data.draw(st.integers(0, 9))
         if choice < 6:
             return None
+        return self.soon(data) if choice > 6 else self.naive.now - 1
+
+    def soon(self, data: st.DataObject) -> int:
+        """An instant that comes; each its own, so that there is an order in which they come."""
         self.expiries += 1
-        return self.naive.now + (choice - 6) * 40 * SECOND + self.expiries if choice > 6 else self.naive.now - 1
+        return self.naive.now + data.draw(st.integers(1, 3)) * 40 * SECOND + self.expiries
 
     def actor(self, data: st.DataObject) -> str:
         return data.draw(often(st.just("manager"), st.sampled_from(("staff", "east")), one_in=5))
@@ -439,13 +443,67 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         method = Naive.consume if kind is Consume else Naive.release
         return command, lambda naive: method(naive, caller, n, asked, lot)
 
+    def at_level(self, data: st.DataObject, caller: Caller) -> Both:
+        sku, units, place = self.some_sku(data), data.draw(UNITS), self.some_code(data)
+        order = data.draw(st.sampled_from((None, None, "1", "2")))
+        kind = data.draw(st.integers(0, 2))
+        known = [hold for hold in self.naive.holds if hold.open and hold.target[0] in ("adhoc", "order")]
+        if kind and known and data.draw(st.integers(0, 3)):
+            hold = data.draw(st.sampled_from(known))
+            sku, place, order = hold.sku, hold.place, hold.target[1]
+            units = data.draw(st.one_of(st.just(hold.open), UNITS))
+        if kind == 0:
+            source = data.draw(st.sampled_from(("manual", "shopify")))
+            command = ReserveAtLevel(sku, place, self.number(sku, units), order, source)
+            return command, lambda naive: naive.reserve_at_level(caller, sku, place, units, order, source)
+        wanted = data.draw(st.sampled_from((None, "manual", "shopify")))
+        named, method = (
+            (ReleaseAtLevel, Naive.release_at_level) if kind == 1 else (ConsumeAtLevel, Naive.consume_at_level)
+        )
+        return (
+            named(sku, place, self.number(sku, units), order, wanted),
+            lambda naive: method(naive, caller, sku, place, units, order, wanted),
+        )
+
+    def an_order(self, data: st.DataObject, caller: Caller) -> Both:
+        order, source = data.draw(st.sampled_from("123456789")), data.draw(st.sampled_from(("manual", "shopify")))
+        lines, place = self.some_lines(data, 3), self.maybe_code(data)
+        named = tuple(OrderLine(sku, self.number(sku, units)) for sku, units in lines)
+        return (
+            OrderReserve(order, source, named, place),
+            lambda naive: naive.order_reserve(caller, order, source, lines, place),
+        )
+
+    def a_closed_order(self, data: st.DataObject, caller: Caller) -> Both:
+        order, source, consume = data.draw(st.sampled_from("123456")), "manual", data.draw(st.booleans())
+        known = [hold.target for hold in self.naive.holds if hold.target[0] == "order"]
+        if known and data.draw(st.integers(0, 5)):
+            _, order, source = data.draw(st.sampled_from(known))
+        lines = self.some_lines(data, 2) if data.draw(st.integers(0, 2)) == 0 else []
+        named = tuple(OrderLine(sku, self.number(sku, units)) for sku, units in lines)
+        return (
+            OrderClose(order, source, consume, named),
+            lambda naive: naive.order_close(caller, order, source, consume, lines),
+        )
+
+    def a_changed_appointment(self, data: st.DataObject, caller: Caller) -> Both:
+        n, status = self.some(data, self.appointment_ids), data.draw(st.sampled_from(("completed", "cancelled")))
+        command = ChangeAppointment(self.named(self.appointment_ids, n), {"status": status})
+        return command, lambda naive: naive.change_appointment(caller, n, status)
+
     def member(self, data: st.DataObject, caller: Caller) -> Both:
-        kind = data.draw(st.integers(0, 5))
-        if kind <= 2:
+        kind = data.draw(st.integers(0, 9))
+        if kind <= 3:
             return self.a_reserve(data, caller)
-        if kind == 3:
+        if kind == 4:
             return self.an_amend(data, caller)
-        return self.a_part(data, Consume if kind == 4 else Release, caller)
+        if kind <= 6:
+            return self.a_part(data, Consume if kind == 5 else Release, caller)
+        if kind == 7:
+            return self.at_level(data, caller)
+        if kind == 8 and self.appointment_ids:
+            return self.a_changed_appointment(data, caller)
+        return self.a_closed_order(data, caller)
 
     # Rules: holds ----------------------------------------------------------------------------------------------------
 
@@ -471,14 +529,15 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         order, actor = data.draw(st.sampled_from("123")), data.draw(st.sampled_from(("manager", "manager", "staff")))
         caller = self.actors[actor][1]
         here = self.naive.lots_at(sku, place)
-        lot = data.draw(st.sampled_from(here)) if here and data.draw(st.integers(0, 3)) == 0 else None
+        lot = data.draw(st.sampled_from(here)) if here and data.draw(st.integers(0, 2)) == 0 else None
+        expires = self.soon(data) if data.draw(st.integers(0, 3)) == 0 else None
         self.both(
             actor,
             Reserve(
-                sku, self.number(sku, units), place, Target(order), self.lot_name(lot), None, priority, override=True
+                sku, self.number(sku, units), place, Target(order), self.lot_name(lot), expires, priority, override=True
             ),
             lambda naive: naive.reserve(
-                caller, sku, units, place, ("order", order, "manual"), lot, None, priority, True
+                caller, sku, units, place, ("order", order, "manual"), lot, expires, priority, True
             ),
         )
 
@@ -543,69 +602,21 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             self.agree(command, future.result().answer, expected)
         self.compare()
 
-    @rule(data=st.data())
-    def at_level(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), kind=st.sampled_from(("level", "order", "order")))
+    def by_name(self, data: st.DataObject, kind: str) -> None:
+        """Holds found by what they are for."""
         actor = self.actor(data)
         caller = self.actors[actor][1]
-        sku, units, place = self.some_sku(data), data.draw(UNITS), self.some_code(data)
-        order = data.draw(st.sampled_from((None, None, "1", "2")))
-        kind = data.draw(st.integers(0, 2))
-        known = [hold for hold in self.naive.holds if hold.open and hold.target[0] in ("adhoc", "order")]
-        if kind and known and data.draw(st.integers(0, 3)):
-            hold = data.draw(st.sampled_from(known))
-            sku, place, order = hold.sku, hold.place, hold.target[1]
-            units = data.draw(st.one_of(st.just(hold.open), UNITS))
-        if kind == 0:
-            source = data.draw(st.sampled_from(("manual", "shopify")))
-            command: Any = ReserveAtLevel(sku, place, self.number(sku, units), order, source)
-            self.both(actor, command, lambda naive: naive.reserve_at_level(caller, sku, place, units, order, source))
-            return
-        wanted = data.draw(st.sampled_from((None, "manual", "shopify")))
-        named, method = (
-            (ReleaseAtLevel, Naive.release_at_level) if kind == 1 else (ConsumeAtLevel, Naive.consume_at_level)
-        )
-        command = named(sku, place, self.number(sku, units), order, wanted)
-        self.both(actor, command, lambda naive: method(naive, caller, sku, place, units, order, wanted))
-
-    @rule(data=st.data(), close=st.booleans(), consume=st.booleans())
-    def order(self, data: st.DataObject, close: bool, consume: bool) -> None:
-        if close:
-            self.order_close(data, consume)
+        if kind == "level":
+            self.both(actor, *self.at_level(data, caller))
+        elif data.draw(st.booleans()):
+            self.both(actor, *self.an_order(data, caller))
         else:
-            self.order_reserve(data)
-
-    def order_reserve(self, data: st.DataObject) -> None:
-        order, source = data.draw(st.sampled_from("123456789")), data.draw(st.sampled_from(("manual", "shopify")))
-        lines = self.some_lines(data, 3)
-        place = self.maybe_code(data)
-        command = OrderReserve(
-            order, source, tuple(OrderLine(sku, self.number(sku, units)) for sku, units in lines), place
-        )
-        self.both("manager", command, lambda naive: naive.order_reserve(Caller(), order, source, lines, place))
-
-    def order_close(self, data: st.DataObject, consume: bool) -> None:
-        actor = self.actor(data)
-        caller = self.actors[actor][1]
-        order, source = data.draw(st.sampled_from("123456")), data.draw(st.sampled_from(("manual", "shopify")))
-        known = [hold.target for hold in self.naive.holds if hold.target[0] == "order"]
-        if known and data.draw(st.integers(0, 3)):
-            _, order, source = data.draw(st.sampled_from(known))
-        lines = [] if data.draw(st.booleans()) else self.some_lines(data, 2)
-        named = tuple(OrderLine(sku, self.number(sku, units)) for sku, units in lines)
-        self.both(
-            actor,
-            OrderClose(order, source, consume, named),
-            lambda naive: naive.order_close(caller, order, source, consume, lines),
-        )
+            self.both(actor, *self.a_closed_order(data, caller))
 
     def book(self) -> None:
         answer, _ = self.both("staff", Book(self.naive.now), lambda naive: naive.book())
         self.appointment_ids.append(answer.id)
-
-    def change_appointment(self, data: st.DataObject, status: str) -> None:
-        n = self.some(data, self.appointment_ids)
-        command = ChangeAppointment(self.named(self.appointment_ids, n), {"status": status})
-        self.both("staff", command, lambda naive: naive.change_appointment(Caller(), n, status))
 
     # Rules: facts ----------------------------------------------------------------------------------------------------
 
@@ -656,7 +667,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         elif kind == 2 or not self.appointment_ids:
             self.book()
         else:
-            self.change_appointment(data, data.draw(st.sampled_from(("completed", "cancelled"))))
+            self.both("staff", *self.a_changed_appointment(data, Caller()))
 
     def receive(self, data: st.DataObject) -> None:
         actor, place = self.actor(data), self.some_code(data, shelf=True)
@@ -742,7 +753,8 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         lots = [lot for sku in STOCKED for lot in self.naive.lots_at(sku, place)]
         if not lots:
             return
-        lot = data.draw(st.sampled_from(lots))
+        pinned = [hold.pinned for hold in self.naive.holds if hold.place == place and hold.pinned in hold.alloc]
+        lot = data.draw(st.sampled_from(pinned if pinned and data.draw(st.booleans()) else lots))
         sku, counted = self.naive.lots[lot].sku, data.draw(st.integers(0, self.naive.pile(lot, place).units))
         command = Count(place, (CountLine(sku, self.number(sku, counted), self.lot_name(lot)),))
         answer, _ = self.both(

@@ -167,7 +167,7 @@ BUGS: dict[str, Edit] = {
     ),
     "an order is reserved twice": Edit(order, "order_reserve", "if known:", "if False:"),
     "a cancelled order works on old copies": Edit(
-        order, "order_close", "hold = stock.reservations[name]", "hold = next(one for one in holds if one.id == name)"
+        reservation, "release_units", "    hold = stock.reservations[hold.id]\n", ""
     ),
     "an appointment forgets holds of its own batch": Edit(
         order, "change_appointment", "one.reserved_for_id == appointment.id", "False"

@@ -224,7 +224,9 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
         known = sum(held for _, held in at.origins)
         for origin, held in (*at.origins, (level.location_id, max(0, at.on_hand - known))):
             place = target or _home(stock, stock.catalog.locations[origin])
-            refused = foreign_store_refusal(stock, place)
+            refused = foreign_store_refusal(stock, place) or foreign_store_refusal(
+                stock, stock.catalog.locations[level.location_id]
+            )
             if refused is not None:
                 return refused
             part = min(units, held, at.on_hand)

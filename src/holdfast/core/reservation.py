@@ -252,6 +252,7 @@ def promise(stock: Stock, product: Product, place: Location, units: int, command
         level = stock.open_level(product.id, place.id)
     assert level is not None
     target = command.target
+    began = max(stock.now, level.updated_at)  # never before its elders, even when the clock steps back
     hold = Reservation(
         stock.new_id(),
         level.id,
@@ -274,8 +275,8 @@ def promise(stock: Stock, product: Product, place: Location, units: int, command
         command.priority,
         command.expires_at,
         stock.caller.actor,
-        stock.now,
-        stock.now,
+        began,
+        began,
     )
     cause = Cause(
         stock.caller.actor,

@@ -210,6 +210,7 @@ class Catalog:
         old = self.products.get(product.id)
         if old is not None and old.sku != product.sku:
             self.products.pop(old.sku, None)
+            self.unknown.add(old.sku)
         self.products[product.id] = self.products[product.sku] = product
         self.unknown.discard(product.id)
         self.unknown.discard(product.sku)

@@ -208,16 +208,14 @@ def load_more(session: Session, stock: Stock, want: Want) -> None:
 def _load_dead(session: Session, stock: Stock, level_id: str) -> None:
     sql = (
         f"SELECT {_HOLD.select} FROM reservation WHERE org_id = :org AND level_id = :one AND status = 'active' "
-        f"AND expires_at IS NOT NULL AND expires_at <= :now ORDER BY expires_at LIMIT {DEAD_MORE}"
+        f"AND expires_at IS NOT NULL AND expires_at <= :now ORDER BY expires_at, id "
+        f"LIMIT {DEAD_MORE} OFFSET :known"
     )
-    rows = session.fetch(sql, org=stock.org_id, one=level_id, now=stock.now)
-    _put_dead(stock, [row for row in rows if stock.reservations.get(row[0], None) is None or _still_dead(stock, row)])
+    known = len(stock.dead.get(level_id, ()))
+    rows = session.fetch(sql, org=stock.org_id, one=level_id, now=stock.now, known=known)
+    _put_dead(stock, rows)
     if len(rows) < DEAD_MORE:
         stock.more_dead.discard(level_id)
-
-
-def _still_dead(stock: Stock, row: Row) -> bool:
-    return stock.reservations[row[0]].active
 
 
 def _load_lot(session: Session, stock: Stock, want: Want) -> None:

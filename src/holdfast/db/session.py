@@ -291,7 +291,7 @@ _PG_DEAD = (
     f"{_PG_CHOSEN}SELECT {_HOLD.select_as('r')} FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL (SELECT * FROM reservation "
     "WHERE org_id = %(org)s::uuid AND level_id = l.id AND status = 'active' AND expires_at IS NOT NULL "
     "AND expires_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint OFFSET 0) r "
-    f"ORDER BY r.expires_at LIMIT {DEAD_MAX}"
+    f"ORDER BY r.expires_at, r.id LIMIT {DEAD_MAX}"
 )
 _PG_HOLDS = f"SELECT {_HOLD.select} FROM reservation WHERE org_id = %(org)s::uuid AND id = ANY (%(holds)s::uuid[])"
 _PG_ANSWERED = (
@@ -313,7 +313,7 @@ _LITE_LOTS = (
 _LITE_DEAD = (
     f"SELECT {_HOLD.select_as('r')} FROM json_each(?2) k CROSS JOIN reservation r ON r.org_id = ?1 "
     "AND r.level_id = k.value AND r.status = 'active' AND r.expires_at IS NOT NULL AND r.expires_at <= ?3 "
-    f"ORDER BY r.expires_at LIMIT {DEAD_MAX}"
+    f"ORDER BY r.expires_at, r.id LIMIT {DEAD_MAX}"
 )
 _LITE_HOLDS = (
     f"SELECT {_HOLD.select_as('r')} FROM json_each(?2) k CROSS JOIN reservation r ON r.org_id = ?1 AND r.id = k.value"
