@@ -43,7 +43,7 @@ class Edit(NamedTuple):
     new: str
 
 
-BUGS: dict[str, Edit] = {
+BUGS: dict[str, Edit | list[Edit]] = {
     "available forgets what is promised": Edit(
         stock, "Level.available", "return self.on_hand - self.reserved", "return self.on_hand"
     ),
@@ -166,9 +166,15 @@ BUGS: dict[str, Edit] = {
         counting, "set_stock", "expected != present", "expected == 0 != present"
     ),
     "an order is reserved twice": Edit(order, "order_reserve", "if known:", "if False:"),
-    "a cancelled order works on old copies": Edit(
-        reservation, "release_units", "    hold = stock.reservations[hold.id]\n", ""
-    ),
+    "a cancelled order works on old copies": [
+        Edit(reservation, "release_units", "    hold = stock.reservations[hold.id]\n", ""),
+        Edit(
+            order,
+            "order_close",
+            "hold = stock.reservations[name]",
+            "hold = next(one for one in holds if one.id == name)",
+        ),
+    ],
     "an appointment forgets holds of its own batch": Edit(
         order, "change_appointment", "one.reserved_for_id == appointment.id", "False"
     ),
@@ -184,12 +190,19 @@ BUGS: dict[str, Edit] = {
 }
 
 
+def edits(name: str) -> list[Edit]:
+    """The edits that make the bug."""
+    bug = BUGS[name]
+    return bug if isinstance(bug, list) else [bug]
+
+
 @contextmanager
 def planted(name: str) -> Iterator[None]:
     """The product has that bug while the block runs."""
     undo: list[tuple[Any, Any, Any]] = []
     try:
-        _plant(BUGS[name], undo)
+        for edit in edits(name):
+            _plant(edit, undo)
         yield
     finally:
         for holder, key, original in reversed(undo):
