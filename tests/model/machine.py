@@ -640,7 +640,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     def road(self, data: st.DataObject, plainly: bool) -> None:
         """Send, or receive what is on the road."""
         on_the_road = any(shipment.status == "shipped" for shipment in self.naive.shipments)
-        if on_the_road and plainly:
+        if on_the_road and plainly and data.draw(st.booleans()):
             self.arrive_whole(data)
         elif on_the_road or (self.transfer_ids and data.draw(st.booleans())):
             self.arrive(data, data.draw(st.booleans()))
@@ -719,6 +719,9 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     def forget_level(self, data: st.DataObject) -> None:
         sku, place = self.some_sku(data), self.some_code(data, shelf=True)
+        empty = [level for level, listed in self.naive.listed.items() if listed and not self.naive.on_hand(*level)]
+        if empty and data.draw(st.integers(0, 3)):
+            sku, place = data.draw(st.sampled_from(empty))
         self.both("staff", ForgetLevel(sku, place), lambda naive: naive.forget_level(Caller(), sku, place))
 
     def count_lines(self, data: st.DataObject, *, draft: bool) -> tuple[list[Any], tuple[CountLine, ...]]:
@@ -774,6 +777,9 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     def fill_sheet(self, data: st.DataObject) -> None:
         n = self.some(data, self.sheet_ids)
+        drafts = [number for number, sheet in enumerate(self.naive.sheets) if sheet.status == "draft"]
+        if drafts and data.draw(st.integers(0, 3)):
+            n = data.draw(st.sampled_from(drafts))
         if n >= 0 and self.naive.sheets[n].status != "draft":
             lines: Any = [("MUG", 1, None)]
             named: tuple[CountLine, ...] = (CountLine("MUG", 1),)

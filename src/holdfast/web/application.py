@@ -195,6 +195,7 @@ class Application:
         """The endpoint of an address and the parameters in its path; None when no route has the address."""
         methods: Mapping[str, Endpoint | Public] | None = self._exact.get(path) or PUBLIC.get(path)
         args: dict[str, str] = {}
+        path = path.replace("\0", "\ufffd")  # PostgreSQL has no texts with NUL: nothing can be called like that
         if methods is None:
             for pattern, candidates in self._templates:
                 match = pattern.fullmatch(path)
@@ -253,7 +254,7 @@ class Application:
         call.body = decode(endpoint.decoder, raw)
         if unknown is not None:
             raise unknown
-        fingerprint = "" if key is None else _fingerprint(route.method, scope["path"], raw)
+        fingerprint = "" if key is None else _fingerprint(route.method, _address(scope["path"], call.actor), raw)
         reply = await self._ask(call, route, fingerprint)
         if type(reply.answer) is Rejected:
             raise problems.problem_of(reply.answer)
@@ -482,6 +483,11 @@ def _test_type(headers: dict[bytes, bytes], raw: bytes, endpoint: Endpoint) -> N
     media_type = headers.get(b"content-type", b"")
     if media_type != _JSON_TYPE and not _JSON.fullmatch(media_type):
         raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8.")
+
+
+def _address(path: str, actor: Actor) -> str:
+    """The path as a key's fingerprint has it: who is limited to stores does not hear what others were answered."""
+    return path if not actor.stores else f"{path} {' '.join(sorted(actor.stores))}"
 
 
 def _fingerprint(method: str, path: str, raw: bytes) -> str:

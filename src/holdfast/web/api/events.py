@@ -13,6 +13,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from holdfast.access import Permission
 from holdfast.web.api.shapes import EventDocument
 from holdfast.web.metrics import STREAMS
@@ -36,7 +38,7 @@ PAGE = 200
 
 def list_events(call: Call) -> Any:
     """Events, oldest first."""
-    return call.shop.reports.events(call.actor.org_id, **call.paging())
+    return _visible(call, call.shop.reports.events(call.actor.org_id, **call.paging()))
 
 
 async def stream_events(
@@ -93,7 +95,29 @@ def _begin(call: Call, headers: dict[bytes, bytes]) -> str | None:
 
 
 def _page(call: Call, cursor: str | None) -> Any:
-    return call.shop.reports.events(call.actor.org_id, cursor=cursor, limit=PAGE)
+    return _visible(call, call.shop.reports.events(call.actor.org_id, cursor=cursor, limit=PAGE))
+
+
+def _visible(call: Call, page: Any) -> Any:
+    """The page without the events of locations of other stores, for a caller who is limited to some."""
+    if not call.actor.stores or not page.items:
+        return page
+    stores, cursor = frozenset(call.actor.stores), None
+    own: set[str] = set()
+    while True:
+        places = call.shop.reports.locations(call.actor.org_id, stores=stores, cursor=cursor, limit=PAGE)
+        own.update(place["code"] for place in places.items)
+        cursor = places.next_cursor
+        if cursor is None:
+            break
+    return msgspec.structs.replace(page, items=[event for event in page.items if _concerns(event, own)])
+
+
+def _concerns(event: dict[str, Any], codes: set[str]) -> bool:
+    """Is the event about one of the locations, or about no location at all?"""
+    named = [event["data"].get(name) for name in ("location", "from_location", "to_location")]
+    places = [name for name in named if name is not None]
+    return not places or any(name in codes for name in places)
 
 
 def _block(page: Any) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from holdfast.access import Permission
 from holdfast.core.ledger import RefType
 from holdfast.web.api.shapes import AuditEntry, LedgerEntry
+from holdfast.web.problems import Problem
 from holdfast.web.route import PAGED, STORE, Call, Query, Route
 
 _FROM_TO = (
@@ -30,7 +31,9 @@ def list_ledger(call: Call) -> Any:
 
 
 def list_audit(call: Call) -> Any:
-    """Audit log and ledger together, newest first."""
+    """Audit log and ledger together, newest first; it is about the whole organisation."""
+    if call.actor.stores:
+        raise Problem("FORBIDDEN", "The audit log is about all stores; you are assigned to some.")
     query = call.query
     filters: dict[str, Any] = {name: query.get(name) for name in ("actor", "kind", "action", "record_id", "to")}
     return call.shop.reports.audit(call.actor.org_id, **filters, from_=query.get("from"), **call.paging())
