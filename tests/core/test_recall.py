@@ -105,6 +105,7 @@ def test_nobody_takes_from_another_stores_quarantine(scene: Scene) -> None:
     scene.do(WriteOff(lot, "EAST-QUARANTINE"), actor=east)
 
 
+@pytest.mark.xfail(reason="known: a new time zone counts for what is received from then on (docs/why/not.md)")
 def test_a_store_that_moves_its_clock_moves_its_expiries(scene: Scene) -> None:
     """Or it may not, while lots with a day lie there."""
     scene.product("MUG-1")
