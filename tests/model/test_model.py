@@ -98,9 +98,17 @@ def test_holdfast_does_what_the_naive_one_does() -> None:
     TALLY.clear()
     how = common(EXAMPLES or EXAMPLES_ALWAYS, shrink=bool(EXAMPLES), same_each_time=not EXAMPLES)
     run_state_machine_as_test(HoldfastAndNaive, settings=how)
-    never_accepted = [kind for kind in KINDS if not TALLY[kind, "accepted"]]
-    never_refused = [kind for kind in KINDS if not TALLY[kind, "refused"] and kind not in NEVER_REFUSED]
-    assert (never_accepted, never_refused) == ([], []), TALLY
+    if _unseen():  # rare, and no fault: look on with other commands
+        how = common(EXAMPLES_ALWAYS, shrink=False, same_each_time=False)
+        run_state_machine_as_test(HoldfastAndNaive, settings=how)
+    assert _unseen() == [], TALLY
+
+
+def _unseen() -> list[tuple[str, str]]:
+    """Kinds of commands that were never accepted, or never refused."""
+    wanted = [(kind, "accepted") for kind in KINDS]
+    wanted += [(kind, "refused") for kind in KINDS if kind not in NEVER_REFUSED]
+    return [pair for pair in wanted if not TALLY[pair]]
 
 
 @pytest.mark.slow
