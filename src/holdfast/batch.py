@@ -20,7 +20,7 @@ from holdfast.core.decide import changes_catalog, decide, needs
 from holdfast.core.recall import settle
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.stock import Catalog, Missing, Stock, Want
-from holdfast.db.load import Catalogs, NoOrganisation, begin, load_more, load_products
+from holdfast.db.load import Catalogs, NoOrganisation, begin, is_written, load_more, load_products
 from holdfast.db.save import Answered, writes_of
 from holdfast.db.session import Away, Conflict, Full, Lost, Session, Unchanged
 from holdfast.submission import Outcome, OutcomeUnknown, Reply, Submission, Unavailable, log_failure, resolve
@@ -123,8 +123,7 @@ class Batch:
 
     def _is_written(self) -> bool:
         """Is the batch's row of events there? (A SQLite file has no late commits: what is not there never comes.)"""
-        query = "SELECT id FROM event_batch WHERE org_id = :org AND id = :id"
-        return bool(self.session.fetch(query, org=self.org_id, id=self.batch_id))
+        return is_written(self.session, self.org_id, self.batch_id)
 
     def _split(self, reason: Exception) -> None:
         """The batch as a whole cannot be done: halve it; a single one is told why."""

@@ -110,6 +110,12 @@ def _records(session: Session, kind: str, struct: type[Any], where: str, **param
     return [record_of(struct, dict(zip(names, row, strict=True)), table) for row in rows]
 
 
+def is_written(session: Session, org_id: str, batch_id: str) -> bool:
+    """Did the batch with that id commit? Its row of events is the proof."""
+    query = "SELECT id FROM event_batch WHERE org_id = :org AND id = :id"
+    return bool(session.fetch(query, org=org_id, id=batch_id))
+
+
 def begin(
     session: Session,
     org_id: str,

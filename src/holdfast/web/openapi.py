@@ -104,7 +104,7 @@ def _schemas() -> tuple[Json, dict[Any, Json]]:
 def _schema_of(kind: type[Any]) -> Json:
     if kind is Quantity:
         return {"type": "number"}
-    raise NotImplementedError(kind)
+    raise TypeError(kind)
 
 
 def _tidied(schema: Any) -> Any:
