@@ -1,17 +1,34 @@
 """Logs of a server process: one line an event, on standard error, as key and value for people or as JSON for machines.
 
-Events of Holdfast itself come from structlog, those of the HTTP server from `logging`; both look the same.
+Events of Holdfast itself come from structlog, those of the HTTP server from `logging`; both look the same. A log that
+cannot be written (the reader of the pipe went away, the disk is full) never fails the work that it tells of.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
 from holdfast.settings import Config
+
+
+class StandardError:
+    """Standard error as it is at the moment of writing; what it refuses is dropped."""
+
+    def write(self, text: str) -> int:
+        """Write what can be written; returns the length of the text."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what was written, where there is still somebody to take it."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
 
 
 def configure_logs(config: Config) -> None:
@@ -24,7 +41,7 @@ def configure_logs(config: Config) -> None:
     else:
         last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     _configure(level, last, cache=True)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(cast(TextIO, StandardError()))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name],
@@ -52,6 +69,6 @@ def _configure(level: int, last: list[Any], *, cache: bool) -> None:
     structlog.configure(
         processors=[*_SHARED, structlog.processors.StackInfoRenderer(), *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, StandardError())),
         cache_logger_on_first_use=cache,
     )

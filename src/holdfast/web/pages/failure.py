@@ -7,6 +7,7 @@ A 500 shows a reference and nothing of what went wrong; the log has the rest und
 
 from __future__ import annotations
 
+import traceback
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -84,7 +85,8 @@ def page_of_error(request: Request, error: Exception) -> Response:
     if is_away(error):
         return failure_page(request, 503)
     reference = str(request.scope.get("request_id") or uuid_utils.uuid7())
-    log.error("page failed", request_id=reference, path=request.url.path, exc_info=error)
+    trace = "".join(traceback.format_exception(error))  # as text: without local variables, which may be secrets
+    log.error("page failed", request_id=reference, path=request.url.path, exception=trace)
     return failure_page(request, 500, reference=reference)
 
 
@@ -96,7 +98,7 @@ async def not_found_page(request: Request, error: Exception) -> Response:
     try:
         visitor = await visitor_of(request)
     except Exception as inner:
-        log.warning("visitor unknown", path=request.url.path, exc_info=inner)
+        log.warning("visitor unknown", path=request.url.path, error=repr(inner))
         visitor = None
     response = failure_page(request, error.status_code, visitor)
     response.headers.update(error.headers or {})
