@@ -33,12 +33,17 @@ from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
+from holdfast.db.upkeep import refresh_statistics
 from holdfast.organisation import establish
 
 PER_SKU = 50_000_000
 """Units received of each SKU: more than any run can sell."""
 
 WARM_UP_SECONDS = 1.0
+
+STATISTICS_SECONDS = 1.2
+"""After that PostgreSQL has counted what was written."""
+
 PREPARED_AT_ONCE = 500
 
 
@@ -65,6 +70,8 @@ def prepare(url: str, *, skus: int, stock: int = PER_SKU) -> Shop:
             lines = tuple(ReceiptLine(name, stock, "1.00") for name in part)
             reply = shop.do(made.actor, Receive("MAIN", lines, kind="opening"))
             assert not isinstance(reply.answer, Rejected), reply.answer
+        time.sleep(STATISTICS_SECONDS)
+        refresh_statistics(shop.database)  # as the sweeper of a server does
     return Shop(url, made.actor, names, made.api_key)
 
 

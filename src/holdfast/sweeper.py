@@ -3,7 +3,8 @@
     sweep(database, executor)    -> levels settled: dead holds released, expired lots set aside, the waiting served
 
 Every command settles the levels that it touches by itself; the sweeper submits a `Sweep` for the others, through the
-same executor. It also forgets old answers to idempotency keys and refreshes the slow metrics. Any number of processes
+same executor. It also forgets old answers to idempotency keys, keeps the planner's statistics of young tables fresh and
+refreshes the slow metrics. Any number of processes
 may sweep one database: the level locks keep them right.
 """
 
@@ -19,7 +20,7 @@ from holdfast import metrics
 from holdfast.core.decide import Sweep
 from holdfast.core.stock import SYSTEM
 from holdfast.db.engine import Database
-from holdfast.db.upkeep import FORGET_MAX, due, forget_answers, totals
+from holdfast.db.upkeep import FORGET_MAX, due, forget_answers, refresh_statistics, totals
 from holdfast.executor import Executor, Reply, Submission
 
 LEVELS_MAX = 1_000
@@ -90,6 +91,7 @@ class Sweeper:
                     log.info("swept", levels=settled)
                 while forget_answers(self._database, time.time_ns() // 1000 - self._keep) == FORGET_MAX:
                     pass
+                refresh_statistics(self._database)
                 self._measure()
             except Exception as error:  # noqa: BLE001 - the database may be away: the next sweep tries again
                 log.warning("sweep_failed", error=str(error))

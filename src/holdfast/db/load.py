@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
 from holdfast.core import catalog as records
 from holdfast.core import count_sheet, order, receiving, transfer
 from holdfast.core.product import Location, Product, Settings, Store
@@ -23,9 +25,6 @@ CATALOGS_MAX = 256
 
 PRODUCTS_MAX = 200_000
 """Products (by id and by SKU) that one catalog keeps before it starts anew."""
-
-NAMES_MAX = 200
-"""Products that one statement looks up."""
 
 DEAD_MORE = 2_000
 """Expired holds of one level that are brought in when a decision asks for more."""
@@ -85,14 +84,32 @@ def load_products(session: Session, catalog: Catalog, org_id: str, references: I
     wanted = sorted(references)
     for column in ("id", "sku"):
         named = {name.lower() if column == "id" else name: name for name in wanted if _is_id(name) == (column == "id")}
-        for start in range(0, len(named), NAMES_MAX):
-            part = list(named)[start : start + NAMES_MAX]
-            marks = {f"n{number}": name for number, name in enumerate(part)}
-            where = f"org_id = :org AND {column} IN ({', '.join(':' + mark for mark in marks)})"
-            for product in _records(session, "product", Product, where, org=org_id, **marks):
-                catalog.put_product(product)
-                catalog.products[named[getattr(product, column)]] = product
+        for product in _products(session, org_id, column, list(named)):
+            catalog.put_product(product)
+            catalog.products[named[getattr(product, column)]] = product
     catalog.unknown.update(name for name in wanted if name not in catalog.products)
+
+
+def _products(session: Session, org_id: str, column: str, names: list[str]) -> list[Product]:
+    """The products with those ids or SKUs, by one index probe a name, whatever the statistics say."""
+    if not names:
+        return []
+    table = schema.product
+    columns = [str(column.name) for column in table.c]
+    if session.dialect == "postgresql":
+        of = "uuid" if column == "id" else "text"
+        source = (
+            f"json_array_elements_text(:names::json) AS k (name) CROSS JOIN LATERAL "
+            f"(SELECT * FROM product WHERE org_id = :org::uuid AND {column} = k.name::{of} OFFSET 0) p"
+        )
+    else:
+        source = f"json_each(:names) k CROSS JOIN product p ON p.org_id = :org AND p.{column} = k.value"
+    rows = session.fetch(
+        f"SELECT {', '.join(f'p.{name}' for name in columns)} FROM {source}",
+        org=org_id,
+        names=msgspec.json.encode(names).decode(),
+    )
+    return [record_of(Product, dict(zip(columns, row, strict=True)), table) for row in rows]
 
 
 def _is_id(reference: str) -> bool:
@@ -179,6 +196,7 @@ _EXISTS = {
     "stocked_product": "SELECT id FROM level WHERE org_id = :org AND product_id = :one LIMIT 1",
     "lot_places": "SELECT location_id FROM lot_stock WHERE org_id = :org AND lot_id = :one AND is_open",
     "coming": "SELECT id FROM transfer WHERE org_id = :org AND to_location_id = :one AND status = 'shipped'",
+    "places_of_kind": "SELECT id FROM location WHERE org_id = :org AND kind = :one AND active",
     "pin": "SELECT id FROM app_user WHERE org_id = :org AND pin_hash = :one AND active",
 }
 """Wants that are answered by ids."""
@@ -277,6 +295,26 @@ def _load_named(session: Session, stock: Stock, want: Want) -> None:
     stock.answers[want] = [row[0] for row in session.fetch(sql, org=stock.org_id, name=name)]
 
 
+def _load_gtin(session: Session, stock: Stock, want: Want) -> None:
+    """Active products with one of the spellings of a number."""
+    marks = {f"n{number}": spelling for number, spelling in enumerate(want[1:])}
+    sql = (
+        f"SELECT id FROM product WHERE org_id = :org AND active AND gtin IN ({', '.join(':' + mark for mark in marks)})"
+    )
+    stock.answers[want] = [str(row[0]) for row in session.fetch(sql, org=stock.org_id, **marks)]
+
+
+def _load_owners(session: Session, stock: Stock, want: Want) -> None:
+    """Active users and keys that own the whole organisation."""
+    where = "org_id = :org AND active AND role = 'owner'"
+    found = [
+        record
+        for kind in ("app_user", "api_key")
+        for record in _records(session, kind, records.KINDS[kind], where, org=stock.org_id)
+    ]
+    stock.answers[want] = [record.id for record in found if not record.stores]
+
+
 def _load_sheets(session: Session, stock: Stock, want: Want) -> None:
     where = "org_id = :org AND location_id = :one AND status = 'draft' FOR UPDATE"
     sheets = _records(session, "count_sheet", count_sheet.CountSheet, where, org=stock.org_id, one=want[1])
@@ -293,5 +331,7 @@ _OTHER: dict[str, Callable[[Session, Stock, Want], None]] = {
     "stocked_location": _load_stocked_location,
     "record": _load_record,
     "named": _load_named,
+    "gtin": _load_gtin,
+    "owners": _load_owners,
     "sheets": _load_sheets,
 }
