@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.load import Measurement, percentile
 from holdfast.access import Actor, Role
-from holdfast.app import Holdfast
+from holdfast.app import Holdfast, spare_collector
 from holdfast.core.catalog import Add
 from holdfast.core.decide import Together
 from holdfast.core.receiving import ReceiptLine, Receive
@@ -137,6 +137,7 @@ def _run_load(connection: Connection, shop: Shop, load: Load, number: int) -> No
             wanted = 1 if index % 100 < load.accepted_percent else PER_SKU * 10
             return Reserve(skus[index * 7919 % count], wanted, "MAIN", Target(f"B{number}-{index}"))
 
+        spare_collector()  # as a server does
         loop = Loop(holdfast, shop.actor, command_of, load.in_flight)
         connection.send("ready")
         connection.recv()

@@ -10,6 +10,7 @@ the actor may not give (`Forbidden`), and nothing else: all other answers come f
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Self
@@ -53,7 +54,11 @@ class Holdfast:
             migrate(database)
         elif found != "current":
             database.dispose()
-            raise Outdated(f"The database is {found}: run `holdfast migrate`.")
+            raise Outdated(
+                "The database was made by a newer Holdfast: run that version, or a newer one."
+                if found == "newer"
+                else f"The database is {found}: run `holdfast migrate`."
+            )
         return cls(database, **limits)
 
     def start_sweeping(self, seconds: float, *, idempotency_hours: float = 48) -> None:
@@ -139,3 +144,18 @@ class Holdfast:
             future=future,
         )
         self.executor.submit(actor.org_id, submission)
+
+
+COLLECT_AFTER = 50_000
+"""New containers, beyond those freed, after which Python looks for unreachable cycles among them."""
+
+
+def spare_collector() -> None:
+    """What a process that serves commands for long does once after its start: keep the garbage collector from it.
+
+    A batch holds thousands of objects for milliseconds; by default Python would look through them, and through every
+    library loaded, many times a second (measured: a third of the time of a reservation).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)

@@ -21,7 +21,7 @@ from holdfast.core.recall import settle
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.stock import Catalog, Missing, Stock, Want
 from holdfast.db.load import Catalogs, NoOrganisation, begin, is_written, load_more, load_products
-from holdfast.db.save import Answered, writes_of
+from holdfast.db.save import Answered, Sent, early_writes, writes_of
 from holdfast.db.session import Away, Conflict, Full, Lost, Session, Unchanged
 from holdfast.submission import Outcome, OutcomeUnknown, Reply, Submission, Unavailable, log_failure, resolve
 
@@ -33,6 +33,9 @@ QUESTIONS_MAX = 10_000
 
 DEAD_ROUNDS_MAX = 25
 """How often one transaction brings in more expired holds of its levels (2,000 a level each time) to release them."""
+
+SEND_ENTRIES = 64
+"""Ledger entries that are sent ahead while the rest of the batch is still being decided."""
 
 TRIES_MAX = 6
 """How often a batch is tried again when another transaction came first or the database was away."""
@@ -71,6 +74,7 @@ class Batch:
         self.submissions = submissions
         self.batch_id = _new_id()
         self.unsettled: list[tuple[Submission, Outcome]] | None = None
+        self._sent = Sent()
         self._lost_at = 0.0
 
     def run(self) -> None:
@@ -147,6 +151,7 @@ class Batch:
         """Load, decide, save: one transaction, begun again while it turns out to need more."""
         wants: set[Want] = set()
         for _ in range(ROUNDS_MAX):
+            self._sent = Sent()
             catalog = self.catalogs.of(self.session, self.org_id)
             wants |= self._first_wants(catalog)
             try:
@@ -234,6 +239,8 @@ class Batch:
                 kept = Answered(submission.key, submission.fingerprint, submission.status, body.decode(), stock.now)
                 answered[submission.key] = kept
                 answers.append(kept)
+            if len(stock.entries) - self._sent.entries >= SEND_ENTRIES and not wants and not stock.fresh:
+                self.session.send(early_writes(stock, self.session.dialect, self._sent))
         if wants:
             raise _Restart(wants)
         return outcomes, answers
@@ -258,7 +265,7 @@ class Batch:
 
     def _save(self, stock: Stock, answers: list[Answered], outcomes: list[tuple[Submission, Outcome]]) -> bool:
         """Write and commit what was decided; False when the catalog changed under a product's first entry."""
-        writes = writes_of(stock, self.session.dialect, self.batch_id, answers)
+        writes = writes_of(stock, self.session.dialect, self.batch_id, answers, self._sent)
         if not writes:
             self.session.rollback()
             return True

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from holdfast.web.application import Application
 
@@ -111,14 +111,15 @@ class Client:
 def scope_of(method: str, path: str, headers: dict[str, str]) -> dict[str, Any]:
     """The ASGI scope of a request; the path may carry a query."""
     path, _, query = path.partition("?")
+    raw_path = quote(path, safe="/%")
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": path,
-        "raw_path": quote(path).encode(),
+        "path": unquote(raw_path),
+        "raw_path": raw_path.encode(),
         "query_string": query.encode(),
         "root_path": "",
         "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()],

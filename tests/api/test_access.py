@@ -215,6 +215,35 @@ def test_no_secret_is_ever_shown(shop: Shop) -> None:
             assert secret not in text, (path, secret)
 
 
+def test_what_all_stores_share_is_not_for_who_is_limited_to_some(shop: Shop) -> None:
+    east = shop.owner.post("/api/v1/stores", {"code": "EAST", "name": "East"}).json()["id"]
+    limited = shop.caller("admin", (east,))
+
+    # Wrong in shape as well: whether they may ask comes first.
+    for body in ({"allow_override": False}, {"tax_mode": "inclusive"}, {"tax_mode": 7}):
+        assert limited.patch("/api/v1/settings", body).code == "FORBIDDEN"
+    for body in ({"code": "WEST"}, {"code": 7}):
+        assert limited.post("/api/v1/stores", body).code == "FORBIDDEN"
+    assert limited.patch("/api/v1/stores/EAST", {"name": "East side"}).status == 200
+    assert limited.patch("/api/v1/stores/MAIN", {"name": "Mine"}).code == "STORE_NOT_FOUND"
+    assert shop.caller("admin").patch("/api/v1/settings", {"allow_override": False}).status == 200
+    assert shop.caller("admin").post("/api/v1/stores", {"code": "WEST"}).status == 201
+
+
+def test_an_organisation_keeps_an_owner(any_shop: Shop) -> None:
+    shop = any_shop
+    user = f"/api/v1/users/{shop.made.user_id}"
+    second = shop.owner.post("/api/v1/api-keys", {"role": "owner"}).json()
+    owner = shop.owner.using(second["api_key"])
+
+    assert owner.delete(f"/api/v1/api-keys/{shop.made.key_id}").status == 204
+    assert owner.delete(f"/api/v1/api-keys/{second['id']}").status == 204
+    # The key is dead everywhere within a second; until then it shows what even an owner may not do.
+    for answer in (owner.delete(user), owner.patch(user, {"role": "admin"}), owner.patch(user, {"stores": ["MAIN"]})):
+        assert (answer.status, answer.code) in ((409, "INVALID_STATE"), (401, "UNAUTHORIZED"))
+    assert shop.holdfast.reports.user(shop.made.org_id, shop.made.user_id)["role"] == "owner"
+
+
 # Stores --------------------------------------------------------------------------------------------------------------
 
 
@@ -462,3 +491,102 @@ def test_an_organisation_may_limit_its_keys(shop: Shop) -> None:
     assert answers[0].status == 200
     assert (answers[-1].status, answers[-1].code) == (429, "RATE_LIMITED")
     assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+# Transfers, answers and events of other stores -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def east(shop: Shop) -> Client:
+    """A manager of EAST; MAIN and EAST have a location each, and MUG-1 is in both."""
+    shop.product("MUG-1", 9)
+    store = shop.owner.post("/api/v1/stores", {"code": "EAST", "name": "East"}).json()["id"]
+    shop.owner.post("/api/v1/locations", {"store_id": "EAST", "code": "EAST"})
+    shop.owner.post(
+        "/api/v1/receipts", {"location": "EAST", "lines": [{"product_id": "MUG-1", "quantity": 4, "lot_code": "E"}]}
+    )
+    return shop.caller("manager", (store,))
+
+
+def _transfer(origin: str, destination: str, sku: str = "MUG-1", quantity: float = 1) -> dict[str, Any]:
+    return {
+        "from_location": origin,
+        "to_location": destination,
+        "lines": [{"product_id": sku, "quantity": quantity}],
+    }
+
+
+def test_a_transfer_of_another_store_is_403_before_it_is_404_or_409(shop: Shop, east: Client) -> None:
+    path = "/api/v1/transfers"
+    for body in (
+        _transfer("MAIN", "EAST", "NONE"),
+        _transfer("MAIN", "EAST", quantity=99),
+        _transfer("MAIN", "EAST", quantity=0),
+        _transfer("MAIN", "NOWHERE"),
+        _transfer("MAIN", "MAIN"),
+    ):
+        assert east.post(path, body).code == "FORBIDDEN", body
+    assert east.post(path, _transfer("EAST", "NOWHERE")).code == "LOCATION_NOT_FOUND"
+    sent = east.post(path, _transfer("EAST", "MAIN"))
+    assert sent.status == 201, sent
+
+    receive = f"{path}/{sent.json()['id']}/receive"
+    for lines in (
+        [{"product_id": "NONE", "quantity": 1}],
+        [{"product_id": "MUG-1", "quantity": 99}],
+        [{"product_id": "MUG-1", "quantity": 0.5}],
+        None,
+    ):
+        assert east.post(receive, {"lines": lines} if lines else None).code == "FORBIDDEN", lines
+    assert shop.owner.post(receive).status == 200
+    assert east.post(receive).code == "FORBIDDEN"
+    assert shop.owner.post(receive).code == "INVALID_STATE"
+
+
+def test_a_lot_of_another_store_is_403_before_it_is_409(shop: Shop, east: Client) -> None:
+    lots = shop.owner.get("/api/v1/inventory/lots?location=MAIN").json()["items"]
+    for action in ("quarantine", "release", "write-off"):
+        answer = east.post(f"/api/v1/inventory/lots/{lots[0]['id']}/{action}", {"reason": "x"})
+        assert (action, answer.status, answer.code) == (action, 403, "FORBIDDEN")
+
+
+def test_an_answer_kept_for_another_store_is_not_repeated_to_who_is_limited(shop: Shop, east: Client) -> None:
+    key = {"Idempotency-Key": "order-102"}
+    hold = {"product_id": "MUG-1", "quantity": 2, "location": "MAIN"}
+    kept = shop.owner.post("/api/v1/inventory-reservations", hold, headers=key).json()
+    path = f"/api/v1/inventory-reservations/{kept['id']}/release"
+    assert shop.owner.post(path, headers={"Idempotency-Key": "release"}).status == 200
+
+    for answer in (
+        east.post("/api/v1/inventory-reservations", hold, headers=key),
+        east.post(path, headers={"Idempotency-Key": "release"}),
+        shop.owner.post("/api/v1/inventory-reservations", hold, headers={**key, "X-Store": "EAST"}),
+    ):
+        assert (answer.status, answer.code) == (422, "IDEMPOTENCY_KEY_REUSED")
+        assert kept["id"] not in answer.content.decode() and "idempotent-replayed" not in answer.headers
+    again = shop.owner.post("/api/v1/inventory-reservations", hold, headers=key)
+    assert (again.json(), again.headers["idempotent-replayed"]) == (kept, "true")
+    own = {**hold, "location": "EAST"}
+    first, second = (
+        east.post("/api/v1/inventory-reservations", own, headers={"Idempotency-Key": "e"}) for _ in range(2)
+    )
+    assert (first.status, second.headers["idempotent-replayed"]) == (201, "true")
+
+
+def test_events_and_audit_of_other_stores_are_not_told(shop: Shop, east: Client) -> None:
+    def places(caller: Client, **headers: str) -> set[str]:
+        page = caller.get("/api/v1/events?limit=200", headers=headers).json()
+        assert page["next_cursor"]
+        return {event["data"].get("location") or event["data"].get("from_location") for event in page["items"]}
+
+    east.post("/api/v1/transfers", _transfer("EAST", "MAIN"))
+    shop.owner.post("/api/v1/inventory-reservations", {"product_id": "MUG-1", "quantity": 2, "location": "MAIN"})
+
+    assert places(shop.owner) >= {"MAIN", "EAST"}
+    assert places(east) - {None} == {"EAST"}
+    assert places(shop.owner, **{"X-Store": "EAST"}) - {None} == {"EAST"}
+    assert shop.owner.get("/api/v1/audit").status == 200
+    assert (east.get("/api/v1/audit").status, east.get("/api/v1/audit").code) == (403, "FORBIDDEN")
+    assert shop.owner.get("/api/v1/audit", headers={"X-Store": "EAST"}).code == "FORBIDDEN"
+    ledger = east.get("/api/v1/inventory/ledger?limit=200").json()["items"]
+    assert {entry["location"] for entry in ledger} == {"EAST"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -293,6 +294,7 @@ def test_fractions_stay_exact(any_shop: Shop) -> None:
         ({"expires_at": "31.05.2031"}, "INVALID_EXPIRY"),
         ({"expires_at": "2031-02-30"}, "INVALID_EXPIRY"),
         ({"gtin": "abc"}, "INVALID_REQUEST"),
+        ({"gtin": "9506000134353"}, "INVALID_REQUEST"),
         ({"quantity": 0}, "INVALID_QUANTITY"),
         ({"product_id": "NONE", "expires_at": "soon"}, "PRODUCT_NOT_FOUND"),
     ],
@@ -425,10 +427,51 @@ def test_products(any_shop: Shop) -> None:
         ({"sku": "X", "kind": "ghost"}, "INVALID_REQUEST"),
         ({"sku": "X", "oversell": "maybe"}, "INVALID_REQUEST"),
         ({"sku": "X", "gtin": "12"}, "INVALID_REQUEST"),
+        ({"sku": "X", "gtin": "9506000134353"}, "INVALID_REQUEST"),
+        ({"sku": "X", "gtin": "9506000134"}, "INVALID_REQUEST"),
+        ({"sku": "."}, "INVALID_REQUEST"),
+        ({"sku": ".."}, "INVALID_REQUEST"),
+        ({"sku": " X"}, "INVALID_REQUEST"),
+        ({"sku": "X\u00a0"}, "INVALID_REQUEST"),
         ({"sku": "X", "available_from": "soon"}, "INVALID_REQUEST"),
         ({"sku": "X", "active": "yes"}, "INVALID_REQUEST"),
     ):
         assert shop.owner.post("/api/v1/products", body).code == code, body
+
+
+def test_a_gtin_means_one_product(any_shop: Shop) -> None:
+    shop = any_shop
+    shop.product("MUG-1", gtin="4006381333931")
+    padded = {"gtin": "04006381333931"}
+
+    twice = shop.owner.post("/api/v1/products", {"sku": "MUG-2", **padded})
+    assert (twice.status, twice.code, twice.json()["field"]) == (409, "ALREADY_EXISTS", "gtin")
+    shop.product("MUG-2")
+    assert shop.owner.patch("/api/v1/products/MUG-2", padded).code == "ALREADY_EXISTS"
+    wrong = shop.owner.patch("/api/v1/products/MUG-2", {"gtin": "4006381333932"})
+    assert (wrong.status, wrong.code, wrong.json()["field"]) == (400, "INVALID_REQUEST", "gtin")
+    assert shop.owner.patch("/api/v1/products/MUG-1", {"active": False}).status == 200
+    assert shop.owner.patch("/api/v1/products/MUG-2", padded).json()["gtin"] == "04006381333931"
+    assert shop.owner.get("/api/v1/scan?code=4006381333931").json()["sku"] == "MUG-2"
+    assert shop.owner.patch("/api/v1/products/MUG-1", {"active": True}).code == "ALREADY_EXISTS"
+
+
+def test_a_sku_with_a_slash_is_reached_by_its_path(any_shop: Shop) -> None:
+    shop = any_shop
+    for sku in ("A/B", "A%2FB", "50% off/\u00e9", "//"):
+        shop.product(sku)
+        name = quote(sku, safe="")
+        for path in (f"products/{name}", f"store/inventory/product/{name}", f"admin/inventory/products/{name}"):
+            assert shop.owner.get(f"/api/v1/{path}").json()["sku"] == sku
+        assert shop.owner.patch(f"/api/v1/products/{name}", {"title": "New"}).json()["title"] == "New"
+    key = {"Idempotency-Key": "one address"}
+    for name, status in (("A%2FB", 200), ("A%2fB", 200), ("A%252FB", 422)):
+        assert shop.owner.patch(f"/api/v1/products/{name}", {"title": "Newer"}, headers=key).status == status
+    assert shop.owner.get("/api/v1/products/A/B").code == "NOT_FOUND"
+    assert shop.owner.get("/api/v1%2Fproducts").code == "NOT_FOUND"
+    shop.owner.post(RESERVE, {"product_id": "A/B", "quantity": 1, "order_number": "2026/7"})
+    unknown = shop.owner.get("/api/v1/orders/2026%2F7/lots")
+    assert (unknown.status, "2026/7" in unknown.json()["detail"]) == (404, True)
 
 
 def test_stores_and_locations(any_shop: Shop) -> None:

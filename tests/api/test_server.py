@@ -104,3 +104,31 @@ def test_keep_alive_survives_errors(running: Running) -> None:
         assert client.get("/api/v1/products/none").status_code == 404
         assert client.head("/api/v1/products").status_code == 200
         assert client.post("/api/v1/products", json={}, headers={"Authorization": "Bearer hf_no"}).status_code == 401
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_client_that_sends_a_large_body_to_its_end_hears_the_413(running: Running, chunked: bool) -> None:
+    """It would hear of a broken connection instead, were the server to close while the body is still on its way."""
+    _, client = running
+    size, port = 6 * 1024 * 1024, client.base_url.port
+    assert port is not None
+    length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
+    key = client.headers["Authorization"].encode()
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(
+            b"POST /api/v1/receipts HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Authorization: %b\r\n%b\r\n\r\n" % (key, length)
+        )
+        for _ in range(size // 65536):
+            connection.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n" if chunked else b" " * 65536)
+            time.sleep(0.002)
+        if chunked:
+            connection.sendall(b"0\r\n\r\n")
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413") and b"connection: close" in head.lower()
+    assert json.loads(body)["code"] == "PAYLOAD_TOO_LARGE"

@@ -280,3 +280,22 @@ def test_a_wrong_query_is_refused(shop: Shop) -> None:
 
         assert (query, answer.status, answer.code) == (query, 400, "INVALID_REQUEST")
         assert answer.json()["field"] == field
+
+
+def test_details_speak_of_json_and_not_of_types_of_python() -> None:
+    for raw, detail in (
+        (b'{"product_id":null,"quantity":1}', "product_id: Expected text, got null."),
+        (b'{"product_id":7,"quantity":1}', "product_id: Expected text, got whole number."),
+        (b'{"product_id":[],"quantity":1}', "product_id: Expected text, got list."),
+        (b'{"product_id":{},"quantity":1}', "product_id: Expected text, got object."),
+        (b'{"product_id":"A","quantity":"1"}', "quantity: Expected number, got text."),
+        (b'{"product_id":"A","quantity":true}', "quantity: Expected number, got true/false."),
+        (b'{"product_id":"A","quantity":null}', "quantity: Expected number, got null."),
+        (b'{"product_id":"A","quantity":1,"override":"yes"}', "override: Expected true/false, got text."),
+        (b'{"product_id":"A","quantity":1,"location":7}', "location: Expected text or null, got whole number."),
+        (b'{"product_id":"A","quantity":1,"priority":1.5}', "priority: Expected whole number or null, got number."),
+        (b"[]", "The body: Expected object, got list."),
+    ):
+        with pytest.raises(Problem) as refused:
+            decode(RESERVE, raw)
+        assert refused.value.detail == detail

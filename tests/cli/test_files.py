@@ -122,6 +122,8 @@ BAD_PRODUCTS = [
     (",x,,1,,,,,,", "sku is missing"),
     ("0191a6f3-7f4e-7cc2-9d8e-0123456789ab,x,,1,,,,,,", "look like an id"),
     ("MUG-1,again,,1,,,,,,", "stands in line 2 already"),
+    (".,x,,1,,,,,,", "one or two dots"),
+    ("BAD-11,x,,1,04006381333931,,,,,", "04006381333931 stands in line 2 already"),
     ("BAD-10,x,,1,,,,,,,,more", "more cells"),
 ]
 
@@ -204,6 +206,24 @@ def test_shopifys_product_export(cli: Cli, acme: dict[str, str], tmp_path: Path,
         ("TEE-M", "Tee - M", ""),
         ("TEE-S", "Tee - S", "4006381333931"),
     ]
+
+
+def test_a_barcode_that_a_variant_before_has_is_left_out(cli: Cli, acme: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "shopify.csv").write_text(SHOPIFY_NEW.replace("ABC", "04006381333931"))
+
+    ran = cli("import", "products", "shopify.csv", "--org", "Acme")
+
+    assert (ran.code, ran.out) == (0, "products: 3 added, 0 refused.\n")
+    assert "TEE-M: imported without barcode. Line 2 has 04006381333931 already." in ran.err
+
+
+@pytest.mark.usefixtures("stocked")
+def test_a_gtin_that_another_product_has_is_refused_by_line(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text("sku,title,gtin\nMUG-9,Mug,04006381333931\nMUG-8,Mug,\n")
+
+    ran = cli("import", "products", "more.csv", "--org", "Acme")
+
+    assert (ran.code, ran.err) == (1, "line 2: Product 'MUG-1' has the GTIN 04006381333931 already.\n")
 
 
 @pytest.mark.parametrize(

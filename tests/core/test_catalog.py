@@ -169,3 +169,71 @@ def test_what_does_not_exist_is_not_changed(scene: Scene) -> None:
     ):
         scene.refuses(Change(kind, unknown, {}), code)
     scene.refuses(Remove("api_key", unknown), "NOT_FOUND")
+
+
+# What there is only one of -------------------------------------------------------------------------------------------
+
+SHORT, PADDED, OTHER = "4006381333931", "04006381333931", "9506000134352"
+
+
+def test_no_two_active_products_have_one_gtin_however_it_is_written(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.product("MUG-1", gtin=SHORT)
+    refused = scene.refuses(Add("product", {"sku": "MUG-2", "title": "Mug", "gtin": PADDED}), "ALREADY_EXISTS")
+    assert refused.numbers == {"field": "gtin"} and "MUG-1" in refused.detail
+    scene.product("MUG-2", gtin=OTHER)
+    second = scene.products["MUG-2"].id
+    scene.refuses(Change("product", second, {"gtin": SHORT}), "ALREADY_EXISTS")
+    scene.do(Change("product", scene.products["MUG-1"].id, {"gtin": PADDED}))
+    scene.do(Change("product", second, {"title": "Other mug"}))
+
+
+def test_a_product_that_is_not_active_leaves_its_gtin_to_others(scene: Scene) -> None:
+    scene.product("MUG-1", gtin=SHORT)
+    first = scene.products["MUG-1"].id
+    scene.do(Change("product", first, {"active": False}))
+    scene.product("MUG-2", gtin=SHORT)
+    scene.product("MUG-3", gtin=SHORT, active=False)
+    scene.refuses(Change("product", first, {"active": True}), "ALREADY_EXISTS")
+    scene.do(Change("product", first, {"active": True, "gtin": None}))
+
+
+def test_a_batch_sees_the_gtins_and_places_that_it_gave_and_took(scene: Scene) -> None:
+    one, other = ({"sku": sku, "title": sku, "gtin": SHORT} for sku in ("MUG-1", "MUG-2"))
+    scene.refuses(Together((Add("product", one), Add("product", other))), "ALREADY_EXISTS")
+    scene.product("MUG-1", gtin=SHORT)
+    free = Change("product", scene.products["MUG-1"].id, {"gtin": None})
+    scene.do(Together((free, Add("product", other))))
+
+
+def test_an_organisation_has_one_transit_location(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    fields = {"code": "ROAD", "store_id": scene.shop.stores["EAST"]}
+    refused = scene.refuses(Add("location", {**fields, "kind": "transit"}), "ALREADY_EXISTS")
+    assert refused.numbers == {"field": "kind"}
+    place = scene.do(Add("location", fields))
+    scene.refuses(Change("location", place.id, {"kind": "transit"}), "ALREADY_EXISTS")
+    transit = scene.shop.rows("SELECT id FROM location WHERE code = 'TRANSIT'")[0]["id"]
+    scene.do(Change("location", transit, {"kind": "transit", "priority": 7}))
+
+
+def test_the_last_owner_stays(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    owner, key = (
+        scene.shop.rows(f"SELECT id FROM {kind} WHERE role = 'owner'")[0]["id"] for kind in ("app_user", "api_key")
+    )
+    scene.do(Change("app_user", owner, {"email": "ana.luz@arcoiris.example"}))
+    scene.do(Remove("api_key", key))
+    for command in (
+        Remove("app_user", owner),
+        Change("app_user", owner, {"role": "admin"}),
+        Change("app_user", owner, {"stores": (scene.shop.stores["EAST"],)}),
+    ):
+        scene.refuses(command, "INVALID_STATE")
+    second = {"email": "bo@arcoiris.example", "password_hash": "x", "role": "owner"}
+    scene.refuses(
+        Together((Add("app_user", {**second, "stores": (scene.shop.stores["EAST"],)}), Remove("app_user", owner))),
+        "INVALID_STATE",
+    )
+    made = scene.do(Together((Add("app_user", second), Remove("app_user", owner))))[0]
+    scene.refuses(Remove("app_user", made.id), "INVALID_STATE")

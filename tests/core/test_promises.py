@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
+from holdfast.access import Actor, Role
+from holdfast.core.catalog import Add
 from holdfast.core.decide import Refusal, Together
 from holdfast.core.order import Book, ChangeAppointment, OrderReserve
 from holdfast.core.order import OrderLine as Line
@@ -321,6 +324,28 @@ def test_nobody_overrides_where_the_organisation_forbids_it(scene: Scene) -> Non
     scene.shop.settings(allow_override=False)
     refused = scene.refuses(Reserve("MUG-1", 3, "MAIN", override=True), "INSUFFICIENT_STOCK")
     assert "override_required" not in refused.numbers
+
+
+def test_nobody_is_sent_for_a_manager_where_none_could_help(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 2
+        102         1 MUG-1 MAIN
+    """)
+    shop = scene.shop
+    west = shop.ok(Add("store", {"code": "WEST", "name": "West"})).id
+    nowhere = Actor(shop.org_id, "user:west", Role.STAFF, (west,))
+    for command, actor in (
+        (Reserve("MUG-1", 3, "MAIN-QUARANTINE", override=True), shop.manager),
+        (Reserve("MUG-1", 3, "TRANSIT"), shop.staff),
+        (Reserve("MUG-1", 3), nowhere),
+        (Amend(scene.hold("102"), 9), shop.staff),
+    ):
+        refused = scene.refuses(command, "INSUFFICIENT_STOCK", actor=actor)
+        assert "override_required" not in refused.numbers, command
+    for command in (Reserve("MUG-1", 3), Reserve("MUG-1", 3, "MAIN"), Reserve("MUG-1", 3, lot_id=scene.lot("A"))):
+        refused = scene.refuses(command, "INSUFFICIENT_STOCK", actor=shop.staff)
+        assert refused.numbers["override_required"] == "manager", command
+        assert scene.shop.ok(msgspec.structs.replace(command, override=True), actor=shop.manager).backordered_quantity
 
 
 def test_backorders_wait_without_limit(scene_anywhere: Scene) -> None:

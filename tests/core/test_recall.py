@@ -9,10 +9,10 @@ import pytest
 from holdfast.access import Actor, Role
 from holdfast.core.catalog import Add, Change
 from holdfast.core.counting import SetStock
-from holdfast.core.decide import Sweep
+from holdfast.core.decide import Sweep, Together
+from holdfast.core.number import instant_text
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from tests.core.scene import Scene
 from tests.shop import SECOND
@@ -105,15 +105,41 @@ def test_nobody_takes_from_another_stores_quarantine(scene: Scene) -> None:
     scene.do(WriteOff(lot, "EAST-QUARANTINE"), actor=east)
 
 
-@pytest.mark.xfail(reason="known: a new time zone counts for what is received from then on (docs/why/not.md)")
-def test_a_store_that_moves_its_clock_moves_its_expiries(scene: Scene) -> None:
-    """Or it may not, while lots with a day lie there."""
-    scene.product("MUG-1")
-    scene.shop.receive("MUG-1", 3, lot="A", expires_on="2027-01-15")
-    moved = scene.shop.do(Change("store", scene.shop.stores["MAIN"], {"timezone": "Pacific/Auckland"}))
-    scene.pass_(4 * 3600)
-    settle(scene)
-    scene.stands("MUG-1 MAIN  A 3/0" if isinstance(moved, Rejected) else "MUG-1 MAIN-QUARANTINE  A 3/0")
+def test_who_may_not_act_hears_that_before_anything_about_the_lot(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    east = Actor(scene.shop.org_id, "user:east-manager", Role.MANAGER, (scene.shop.stores["EAST"],))
+    lot = scene.lot("A")
+    recalls = (Readmit(lot), Readmit(lot, "EAST"), Readmit(lot, "NOWHERE"), Readmit(lot, "MAIN"), WriteOff(lot))
+    for command in (*recalls, WriteOff(lot, "MAIN"), WriteOff(lot, None, 9), WriteOff(lot, "NOWHERE")):
+        scene.refuses(command, "FORBIDDEN", actor=east)
+    scene.do(Quarantine(lot))
+    for command in (*recalls, Quarantine(lot), Readmit(lot, None, 9), WriteOff(lot, None, 0)):
+        scene.refuses(command, "FORBIDDEN", actor=east)
+
+
+def test_a_lot_of_the_own_store_may_lie_elsewhere_too(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 EAST  A 2
+        MUG-1 MAIN  A 5
+    """)
+    east = Actor(scene.shop.org_id, "user:east-manager", Role.MANAGER, (scene.shop.stores["EAST"],))
+    scene.refuses(Readmit(scene.lot("A")), "INSUFFICIENT_STOCK", actor=east)
+    scene.do(WriteOff(scene.lot("A"), "EAST"), actor=east)
+
+
+def test_a_lot_that_has_too_little_says_where_it_was_looked_for(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    lot = scene.lot("A")
+    told = [
+        scene.refuses(command, "INSUFFICIENT_STOCK").detail
+        for command in (Readmit(lot), Readmit(lot, None, 2), WriteOff(lot, "EAST"), WriteOff(lot, "MAIN", 6))
+    ]
+    assert told == [
+        "Lot A of MUG-1 has no units in quarantine.",
+        "Lot A of MUG-1 has no units in quarantine: 2 requested.",
+        "Lot A of MUG-1 has no units at EAST.",
+        "Lot A of MUG-1 has 5 at MAIN: 6 requested.",
+    ]
 
 
 def test_a_write_off_takes_what_is_in_quarantine(scene_anywhere: Scene) -> None:
@@ -202,6 +228,64 @@ def test_one_lot_expires_in_each_store_at_its_own_midnight(scene: Scene) -> None
         MUG-1 EAST-QUARANTINE  A 2/0
         MUG-1 MAIN             A 2/0
     """)
+
+
+def test_a_store_that_moves_its_clock_moves_its_expiries(scene: Scene) -> None:
+    scene.product("MUG-1")
+    for place in ("MAIN", "EAST"):
+        scene.shop.receive("MUG-1", 3, place, lot="A", expires_on="2027-01-15")
+    scene.given("""
+        MUG-1 MAIN  B 1, C 1 until 50000
+        101         2 MUG-1 MAIN
+    """)
+    scene.do(Change("store", scene.shop.stores["MAIN"], {"timezone": "Pacific/Auckland"}))
+    scene.pass_(4 * 3600)
+    settle(scene)
+    scene.stands("""
+        MUG-1 EAST             A 3/0
+        MUG-1 MAIN             B 1/1, C 1/1
+        MUG-1 MAIN-QUARANTINE  A 3/0
+        101                    B 1, C 1
+    """)
+
+
+def test_a_clock_that_moves_back_lets_a_lot_be_sold_again(scene: Scene) -> None:
+    """What was set aside by the old clock stays where it is; whoever wants it back may have it now."""
+    main = scene.shop.stores["MAIN"]
+    scene.product("MUG-1")
+    for lot in ("A", "B"):
+        scene.shop.receive("MUG-1", 3, lot=lot, expires_on="2027-01-15" if lot == "A" else "2027-01-16")
+    scene.pass_(17 * 3600)
+    settle(scene)
+    scene.refuses(Readmit(scene.lot("A")), "LOT_NOT_AVAILABLE")
+    scene.do(Change("store", main, {"timezone": "America/Los_Angeles"}))
+    scene.do(Readmit(scene.lot("A")))
+    scene.pass_(24 * 3600)
+    settle(scene)
+    scene.stands("""
+        MUG-1 MAIN             B 3/0
+        MUG-1 MAIN-QUARANTINE  A 3/0
+    """)
+
+
+def test_a_clock_that_moves_and_is_refused_moves_nothing(scene_anywhere: Scene) -> None:
+    """In one group with something that cannot be done; and then, alone, with goods received in the same breath."""
+    scene, main = scene_anywhere, scene_anywhere.shop.stores["MAIN"]
+    for sku in ("MUG-1", "MUG-2"):
+        scene.product(sku)
+    scene.shop.receive("MUG-1", 3, lot="A", expires_on="2999-01-15")
+    moved = Change("store", main, {"timezone": "Asia/Tokyo"})
+    line = ReceiptLine("MUG-2", 1, "1.00", lot_code="B", expires_on="2999-01-15")
+    scene.refuses(Together((moved, Receive("NOWHERE", (line,)))), "LOCATION_NOT_FOUND")
+    assert _ends(scene) == {"A": "2999-01-16T00:00"}
+    scene.do(Together((Receive("MAIN", (line,)), moved)))
+    assert _ends(scene) == {"A": "2999-01-15T15:00", "B": "2999-01-15T15:00"}
+
+
+def _ends(scene: Scene) -> dict[str, str]:
+    """Until when the lots that lie somewhere may be sold there, by lot code."""
+    query = "SELECT l.code, s.sellable_until FROM lot_stock s JOIN lot l ON l.id = s.lot_id WHERE s.on_hand > 0"
+    return {row["code"]: instant_text(row["sellable_until"])[:16] for row in scene.shop.rows(query)}
 
 
 def test_two_lots_that_expire_together_short_exactly_what_is_missing(scene: Scene) -> None:

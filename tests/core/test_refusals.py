@@ -171,3 +171,36 @@ def test_only_an_empty_level_leaves_the_lists(scene_anywhere: Scene) -> None:
     before = scene.ledger()
     scene.given("MUG-1 MAIN  B 1")
     assert [line["seq"] for line in scene.ledger()] == [line["seq"] for line in before] + [3]
+
+
+def test_a_quantity_that_is_none_is_told_what_it_may_be(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    transfer = scene.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 1),)))
+    for command, may_be in (
+        (SetStock("MUG-1", "MAIN", -1), "0 or more"),
+        (SetStock("MUG-1", "MAIN", 1, -1), "0 or more"),
+        (Count("MAIN", (CountLine("MUG-1", -1),)), "0 or more"),
+        (Arrive(transfer.id, (TransferLine("MUG-1", -1),)), "0 or more"),
+        (AdjustStock("MUG-1", "MAIN", 0), "other than 0"),
+        (Reserve("MUG-1", 0, "MAIN"), "greater than 0"),
+    ):
+        assert f"must be {may_be}," in scene.refuses(command, "INVALID_QUANTITY").detail, command
+
+
+def test_who_may_not_act_at_a_transfers_end_hears_that_first(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    ghosts = (TransferLine("GHOST-1", 0),)
+    scene.do(Arrive(scene.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 1),))).id))
+    home = scene.do(Dispatch("EAST", "MAIN", (TransferLine("MUG-1", 1),)))
+    for command in (
+        Dispatch("MAIN", "NOWHERE", ghosts),
+        Dispatch("MAIN", "MAIN", ghosts),
+        Dispatch("MAIN", "EAST", ghosts),
+        Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 99),)),
+        Arrive(home.id, ghosts),
+        Arrive(home.id, (TransferLine("MUG-1", 99),)),
+    ):
+        scene.refuses(command, "FORBIDDEN", actor=scene.shop.east_staff)
+    scene.do(Arrive(home.id))
+    scene.refuses(Arrive(home.id), "FORBIDDEN", actor=scene.shop.east_staff)
+    scene.refuses(Arrive(home.id), "INVALID_STATE")

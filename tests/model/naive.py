@@ -890,10 +890,11 @@ class Naive:
 
     def dispatch(self, caller: Caller, origin: str, destination: str, lines: list[Line]) -> int:
         """Lines are (sku, units, lot)."""
+        if origin in self.places:
+            self.may_act(caller, origin)
         for code in (origin, destination):
             if code not in self.places:
                 raise No("LOCATION_NOT_FOUND")
-        self.may_act(caller, origin)
         if origin == destination or "transit" in (self.places[origin].kind, self.places[destination].kind):
             raise No("INVALID_REQUEST")
         refused: list[No] = []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 
 import pytest
 
 from holdfast.core.catalog import Add, Change, Remove
 from holdfast.core.counting import SetStock
+from holdfast.core.number import end_of_day
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.db import session
@@ -251,3 +253,78 @@ def test_first_receipts_while_other_processes_import_products(database_url):
         assert [len(one["accepted"]) for one in imported] == [200, 200]
         assert (len(received["accepted"]), received["failed"]) == (60, [])
         assert assert_books(shop, actor).on_hand() == 60
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.2])
+def test_what_there_is_only_one_of_stays_one_when_two_write_at_once(database_url, monkeypatch, pause):
+    """One product to a GTIN, one transit location, always an owner: no index says so, the organisation's lock does."""
+    for kind in (session.PostgresSession, session.SqliteSession):
+        finish = kind.finish
+
+        def slow(self, writes, *, unchanged=None, finish=finish):
+            time.sleep(pause)
+            return finish(self, writes, unchanged=unchanged)
+
+        monkeypatch.setattr(kind, "finish", slow)
+    with open_shop(database_url) as shop, open_shop(database_url) as office:
+        actor = found(shop)
+        store_id = do(shop, actor, Add("store", {"code": "EXTRA", "name": "Extra"})).id
+        transit = shop.reports.location(actor.org_id, "TRANSIT")["id"]
+        owner = {"password_hash": "x", "role": "owner"}
+        owners = [do(shop, actor, Add("app_user", {**owner, "email": f"{n}@shop.example"})).id for n in range(2)]
+        answers = []
+
+        def write(side: int) -> None:
+            mine = (shop, office)[side]
+            commands = [
+                Add("product", {"sku": f"P-{side}-{n}", "title": "P", "gtin": str(n).zfill(8 + 5 * side)})
+                for n in range(100, 103)
+            ]
+            commands += [
+                Add("location", {"code": f"ROAD-{side}", "store_id": store_id, "kind": "transit"}),
+                Change("location", transit, {"priority": side}),
+                Remove("app_user", owners[side]),
+            ]
+            waiting = [mine.submit(actor, command) for command in commands]
+            answers.extend(one.result(ANSWER_SECONDS).answer for one in waiting)
+
+        at_once([lambda: write(0), lambda: write(1)])
+
+        refused = Counter(str(one.code) for one in answers if isinstance(one, Rejected))
+        assert refused == {"ALREADY_EXISTS": 5, "INVALID_STATE": 1}
+
+
+def test_a_store_moves_its_clock_while_lots_with_a_day_come_in(database_url):
+    """Receipts at old levels and new ones against changes of the time zone: every lot ends by the last clock."""
+    zones = ("Asia/Tokyo", "America/New_York", "Pacific/Auckland", "Europe/Lisbon") * 6
+    day, skus = "2999-01-15", [f"MILK-{n}" for n in range(8)]
+    with open_shop(database_url, batch_max=5) as dock, open_shop(database_url) as office:
+        actor = found(dock)
+        for sku in skus:
+            stock_up(dock, actor, sku, 1)
+        store_id = dock.reports.stores(actor.org_id).items[0]["id"]
+        outcomes = []
+
+        def receive() -> None:
+            lines = [
+                tuple(ReceiptLine(sku, 1, "1.00", expires_on=day) for sku in (skus[n % 8], skus[-1 - n % 8 // 2]))
+                for n in range(240)
+            ]
+            commands = [Receive("EAST" if n % 3 else "MAIN", both) for n, both in enumerate(lines)]
+            outcomes.extend(rush(dock, actor, commands, threads=8))
+
+        def move() -> None:
+            for zone in zones:
+                do(office, actor, Change("store", store_id, {"timezone": zone}))
+
+        at_once([receive, move])
+
+        tally = Tally(outcomes)
+        assert (tally.accepted, tally.failed) == (240, [])
+        assert_books(dock, actor)
+        with dock.database.reading() as connection:
+            ends = connection.exec_driver_sql(
+                "SELECT s.sellable_until, count(*) FROM lot_stock s JOIN lot l ON l.id = s.lot_id "
+                f"WHERE l.expires_on = '{day}' GROUP BY 1"
+            ).all()
+        assert [tuple(row) for row in ends] == [(end_of_day(day, zones[-1]), 480)]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.app import Holdfast
+from holdfast.app import Holdfast, spare_collector
 from holdfast.cli.terminal import Misuse, Refusal, ready_database, say
 from holdfast.db.lock import AlreadyServed, serving_alone
 from holdfast.settings import Config, load, variable
@@ -202,6 +202,7 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
         queue_max=config.queue_max,
         queue_age_seconds=config.queue_age_seconds,
     )
+    spare_collector()
     shop.start_sweeping(config.sweep_seconds, idempotency_hours=config.idempotency_hours)
     application = create_application(shop, config, close_shop=True)
     if made is not None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from holdfast.core.expiry import follow_clock
+from holdfast.core.gtin import same_number, spellings
 from holdfast.core.product import Location, Product, Settings, Store
 from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
 from holdfast.core.stock import Stock
@@ -120,7 +122,11 @@ class Remove(msgspec.Struct, frozen=True, gc=False):
 def add(stock: Stock, command: Add) -> Record | Rejected:
     """Decide an Add; the record."""
     kind, fields = command.kind, dict(command.fields)
-    refused = _reference_refusal(stock, kind, fields) or _name_refusal(stock, kind, fields, None)
+    refused = (
+        _reference_refusal(stock, kind, fields)
+        or _name_refusal(stock, kind, fields, None)
+        or _only_one_refusal(stock, kind, fields, None)
+    )
     if refused is not None:
         return refused
     points = _points(stock, kind, fields, {})
@@ -153,9 +159,17 @@ def change(stock: Stock, command: Change) -> Record | Rejected:
     record = _existing(stock, kind, command.record_id)
     if isinstance(record, Rejected):
         return record
-    refused = _reference_refusal(stock, kind, fields) or _name_refusal(stock, kind, fields, record.id)
+    refused = (
+        _reference_refusal(stock, kind, fields)
+        or _name_refusal(stock, kind, fields, record.id)
+        or _only_one_refusal(stock, kind, fields, record)
+    )
     if refused is not None:
         return refused
+    if isinstance(record, User):
+        left = _owner_refusal(stock, record, replace(record, **fields))
+        if left is not None:
+            return left
     if isinstance(record, Product):
         fixed = _fixed_refusal(stock, record, fields)
         if fixed is not None:
@@ -169,6 +183,8 @@ def change(stock: Stock, command: Change) -> Record | Rejected:
         return points
     changed: Record = replace(record, **{**fields, **points}, updated_at=stock.now)
     _put(stock, kind, changed)
+    if isinstance(changed, Store) and changed.timezone != record.timezone:
+        follow_clock(stock, changed)
     return changed
 
 
@@ -183,6 +199,10 @@ def remove(stock: Stock, command: Remove) -> Record | Rejected:
         if refused is not None:
             return refused
         _put(stock, "location", replace(record, active=False, updated_at=stock.now))
+    elif isinstance(record, User):
+        left = _owner_refusal(stock, record, replace(record, active=False))
+        if left is not None:
+            return left
     elif isinstance(record, Store):
         for place in sorted(stock.catalog.locations.values(), key=lambda place: place.code):
             if place.store_id == record.id and place.active:
@@ -249,6 +269,69 @@ def _name_refusal(stock: Stock, kind: str, fields: dict[str, Any], own_id: str |
         if taken:
             return Rejected(Code.ALREADY_EXISTS, "Another user has that PIN.", {"field": "pin"})
     return None
+
+
+def _only_one_refusal(stock: Stock, kind: str, fields: dict[str, Any], record: Any) -> Rejected | None:
+    """Refuse a GTIN that another active product has, and a second transit location; `record` is as it was."""
+    if kind == "product":
+        gtin = fields.get("gtin", getattr(record, "gtin", None))
+        active = fields.get("active", getattr(record, "active", True))
+        same = record is not None and (record.gtin, record.active) == (gtin, active)
+        return None if gtin is None or not active or same else _gtin_refusal(stock, gtin, getattr(record, "id", ""))
+    if kind == "location" and fields.get("kind") == "transit" and getattr(record, "kind", None) != "transit":
+        return _transit_refusal(stock)
+    return None
+
+
+def _transit_refusal(stock: Stock) -> Rejected | None:
+    _lock_organisation(stock)
+    there = {*stock.require("places_of_kind", "transit")} - {key for _, key in stock.records}
+    there.update(place.id for place in _written(stock, "location") if place.kind == "transit" and place.active)
+    if not there:
+        return None
+    return Rejected(Code.ALREADY_EXISTS, "The organisation has its transit location already.", {"field": "kind"})
+
+
+def _gtin_refusal(stock: Stock, gtin: str, own_id: str) -> Rejected | None:
+    _lock_organisation(stock)
+    others = {*stock.require("gtin", *sorted(spellings(gtin)))} - {key for _, key in stock.records}
+    others.update(
+        product.id
+        for product in _written(stock, "product")
+        if product.active and product.gtin is not None and same_number(product.gtin, gtin)
+    )
+    others.discard(own_id)
+    if not others:
+        return None
+    other = stock.catalog.product(min(others))
+    assert other is not None
+    return Rejected(Code.ALREADY_EXISTS, f"Product {other.sku!r} has the GTIN {gtin} already.", {"field": "gtin"})
+
+
+def _owner_refusal(stock: Stock, user: User, changed: User) -> Rejected | None:
+    """Refuse to take away the last owner of the whole organisation: nobody could give the role again."""
+    if not _owns_all(user) or _owns_all(changed):
+        return None
+    _lock_organisation(stock)
+    others = {*stock.require("owners")} - {key for _, key in stock.records}
+    others.update(one.id for kind in ("app_user", "api_key") for one in _written(stock, kind) if _owns_all(one))
+    if others - {user.id}:
+        return None
+    return invalid_state("The organisation would be left without an owner: make another user or key an owner first.")
+
+
+def _owns_all(one: User | ApiKey) -> bool:
+    return one.active and one.role == "owner" and not one.stores
+
+
+def _written(stock: Stock, kind: str) -> list[Any]:
+    """The records of the kind that this batch has read or written, as they stand now."""
+    return [record for (name, _), record in stock.records.items() if name == kind and record is not None]
+
+
+def _lock_organisation(stock: Stock) -> None:
+    """Let no other batch change the organisation's records between a look at all of them and the write."""
+    stock.record("organisation", stock.org_id)
 
 
 def _reference_refusal(stock: Stock, kind: str, fields: dict[str, Any]) -> Rejected | None:

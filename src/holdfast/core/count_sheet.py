@@ -218,7 +218,7 @@ def _sheet_lines(
             return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", line.lot_id)
         units = None if line.counted is None else product.units(line.counted)
         if (line.counted is None and not draft) or (line.counted is not None and (units is None or units < 0)):
-            return invalid_quantity(product, line.counted)
+            return invalid_quantity(product, line.counted, "0 or more")
         before = _present(stock, product, place, line.lot_id)
         if isinstance(before, Rejected):
             return before

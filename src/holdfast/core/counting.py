@@ -98,10 +98,10 @@ def set_stock(stock: Stock, command: SetStock) -> LevelDocument | Rejected:
     product, place = subject
     units = product.units(command.quantity)
     if units is None or units < 0:
-        return invalid_quantity(product, command.quantity)
+        return invalid_quantity(product, command.quantity, "0 or more")
     expected = None if command.expected is None else product.units(command.expected)
     if command.expected is not None and (expected is None or expected < 0):
-        return invalid_quantity(product, command.expected)
+        return invalid_quantity(product, command.expected, "0 or more")
     level = stock.level(product.id, place.id)
     present = 0 if level is None else level.on_hand
     if expected is not None and expected != present:
@@ -129,7 +129,7 @@ def adjust_stock(stock: Stock, command: AdjustStock) -> LevelDocument | Rejected
     product, place = subject
     units = product.units(command.quantity)
     if units is None or units == 0:
-        return invalid_quantity(product, command.quantity)
+        return invalid_quantity(product, command.quantity, "other than 0")
     cost = None if command.unit_cost is None else to_unit_cost(command.unit_cost)
     if command.unit_cost is not None and (cost is None or cost < 0):
         return Rejected(Code.INVALID_AMOUNT, f"unit_cost {command.unit_cost[:40]!r} is not a cost of up to six places.")

@@ -23,7 +23,6 @@ from holdfast.core.receiving import lot_at, put_in
 from holdfast.core.rejection import (
     Code,
     Rejected,
-    insufficient_stock,
     invalid_quantity,
     invalid_state,
     not_found,
@@ -174,25 +173,36 @@ def _lies_at(stock: Stock, lot: Lot) -> list[tuple[Level, LotStock]]:
     return sorted(found, key=lambda pair: codes[pair[0].location_id].code)
 
 
+def _foreign_refusal(stock: Stock, lot: Lot, places: list[Location]) -> Rejected | None:
+    """Refuse who may not act at one of the places or, when there are none, anywhere that the lot lies."""
+    if not places:
+        known = stock.catalog.locations
+        here = [known[level.location_id] for level, _ in _lies_at(stock, lot)]
+        refusals = [foreign_store_refusal(stock, place) for place in here if place.kind != "transit"]
+        return refusals[0] if all(refusals) and refusals else None
+    return next(filter(None, (foreign_store_refusal(stock, place) for place in places)), None)
+
+
 def quarantine(stock: Stock, command: Quarantine) -> LotsDocument | Rejected:
     """Decide a Quarantine. Units on the road stay there and are diverted when they arrive."""
     lot = _lot(stock, command.lot_id)
     if isinstance(lot, Rejected):
         return lot
+    sellable = [
+        (level, at) for level, at in _lies_at(stock, lot) if stock.catalog.locations[level.location_id].sellable
+    ]
+    refused = _foreign_refusal(stock, lot, [stock.catalog.locations[level.location_id] for level, _ in sellable])
+    if refused is not None:
+        return refused
     if lot.status != "active":
         return invalid_state(f"Lot {lot.code or lot.id} is {lot.status}.")
     lot = replace(lot, status="quarantined")
     stock.put_lot(lot)
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
     shorted: list[str] = []
-    for level, at in _lies_at(stock, lot):
-        place = stock.catalog.locations[level.location_id]
-        if place.sellable:
-            refused = foreign_store_refusal(stock, place)
-            if refused is not None:
-                return refused
-            shorted += set_aside(stock, level, at, at.on_hand, cause, "TRANSFER")
-            serve_waiting(stock, level, stock.caller.actor)
+    for level, at in sellable:
+        shorted += set_aside(stock, level, at, at.on_hand, cause, "TRANSFER")
+        serve_waiting(stock, level, stock.caller.actor)
     return _describe(stock, lot, shorted)
 
 
@@ -201,19 +211,21 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
     lot = _lot(stock, command.lot_id)
     if isinstance(lot, Rejected):
         return lot
-    target = None
-    if command.location is not None:
-        target = stock.catalog.location(command.location)
-        if target is None:
-            return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
-        if not target.sellable:
-            return Rejected(Code.INVALID_REQUEST, f"{target.code} is not sellable.", {"field": "location"})
+    target = None if command.location is None else stock.catalog.location(command.location)
     aside = [
         (level, at)
         for level, at in _lies_at(stock, lot)
         if stock.catalog.locations[level.location_id].kind == "quarantine"
     ]
-    units = _asked(stock, lot, command.quantity, sum(at.on_hand for _, at in aside))
+    refused = None if target is None else foreign_store_refusal(stock, target)
+    refused = refused or _foreign_refusal(stock, lot, _touched_by_readmission(stock, aside, target))
+    if refused is not None:
+        return refused
+    if command.location is not None and target is None:
+        return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
+    if target is not None and not target.sellable:
+        return Rejected(Code.INVALID_REQUEST, f"{target.code} is not sellable.", {"field": "location"})
+    units = _asked(stock, lot, command.quantity, aside, "in quarantine")
     if isinstance(units, Rejected):
         return units
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
@@ -224,11 +236,6 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
         known = sum(held for _, held in at.origins)
         for origin, held in (*at.origins, (level.location_id, max(0, at.on_hand - known))):
             place = target or _home(stock, stock.catalog.locations[origin])
-            refused = foreign_store_refusal(stock, place) or foreign_store_refusal(
-                stock, stock.catalog.locations[level.location_id]
-            )
-            if refused is not None:
-                return refused
             part = min(units, held, at.on_hand)
             if part:
                 gone = _bring_back(stock, lot, level, at, part, place, cause)
@@ -237,6 +244,17 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
                 stock.set_origins(at, _without(at.origins, part, origin))
                 units -= part
     return _describe(stock, lot, [])
+
+
+def _touched_by_readmission(
+    stock: Stock, aside: list[tuple[Level, LotStock]], target: Location | None
+) -> list[Location]:
+    """Where units lie in quarantine, and where they would go."""
+    known = stock.catalog.locations
+    places = [known[level.location_id] for level, _ in aside]
+    if target is None:
+        places += [_home(stock, known[origin]) for _, at in aside for origin, _ in at.origins]
+    return places
 
 
 def _home(stock: Stock, place: Location) -> Location:
@@ -260,15 +278,26 @@ def _bring_back(
     return None
 
 
-def _asked(stock: Stock, lot: Lot, quantity: Number | None, there: int) -> int | Rejected:
+def _asked(
+    stock: Stock, lot: Lot, quantity: Number | None, places: list[tuple[Level, LotStock]], where: str
+) -> int | Rejected:
+    """The units meant (default: all at the places), or a refusal that says what there is, and `where`."""
     product = stock.catalog.product(lot.product_id)
     assert product is not None
-    if quantity is None:
-        return there or insufficient_stock(product, 0, 0, lot_id=lot.id)
-    units = product.units(quantity)
-    if units is None or units <= 0:
+    there = sum(at.on_hand for _, at in places)
+    if quantity is None and there:
+        return there
+    units = None if quantity is None else product.units(quantity)
+    if quantity is not None and (units is None or units <= 0):
         return invalid_quantity(product, quantity)
-    return units if units <= there else insufficient_stock(product, units, there, lot_id=lot.id)
+    if units is not None and units <= there:
+        return units
+    numbers = {"product_id": product.id, "available": product.number(there), "lot_id": lot.id}
+    said = f"Lot {lot.code or lot.id} of {product.sku} has {product.number(there) or 'no units'} {where}"
+    if units is None:
+        return Rejected(Code.INSUFFICIENT_STOCK, f"{said}.", numbers)
+    asked = product.number(units)
+    return Rejected(Code.INSUFFICIENT_STOCK, f"{said}: {asked} requested.", {**numbers, "requested": asked})
 
 
 def write_off(stock: Stock, command: WriteOff) -> LotsDocument | Rejected:
@@ -277,27 +306,28 @@ def write_off(stock: Stock, command: WriteOff) -> LotsDocument | Rejected:
     if isinstance(lot, Rejected):
         return lot
     places = _lies_at(stock, lot)
+    known = stock.catalog.locations
+    wanted = None if command.location is None else stock.catalog.location(command.location)
     if command.location is not None:
-        wanted = stock.catalog.location(command.location)
-        if wanted is None:
-            return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
-        if wanted.kind == "transit":
-            return Rejected(Code.INVALID_REQUEST, "What is on the road is written off by a short arrival.")
-        places = [(level, at) for level, at in places if level.location_id == wanted.id]
+        places = [(level, at) for level, at in places if wanted is not None and level.location_id == wanted.id]
     else:
-        kinds = stock.catalog.locations
-        aside = [pair for pair in places if kinds[pair[0].location_id].kind == "quarantine"]
-        others = [pair for pair in places if kinds[pair[0].location_id].sellable]
+        aside = [pair for pair in places if known[pair[0].location_id].kind == "quarantine"]
+        others = [pair for pair in places if known[pair[0].location_id].sellable]
         places = aside if aside and command.quantity is None else aside + others
-    units = _asked(stock, lot, command.quantity, sum(at.on_hand for _, at in places))
+    refused = None if wanted is None else foreign_store_refusal(stock, wanted)
+    refused = refused or _foreign_refusal(stock, lot, [known[level.location_id] for level, _ in places])
+    if refused is not None:
+        return refused
+    if command.location is not None and wanted is None:
+        return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
+    if wanted is not None and wanted.kind == "transit":
+        return Rejected(Code.INVALID_REQUEST, "What is on the road is written off by a short arrival.")
+    units = _asked(stock, lot, command.quantity, places, "here" if wanted is None else f"at {wanted.code}")
     if isinstance(units, Rejected):
         return units
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
     shorted: list[str] = []
     for level, at in places:
-        refused = foreign_store_refusal(stock, stock.catalog.locations[level.location_id])
-        if refused is not None:
-            return refused
         part = min(units, at.on_hand)
         if part:
             shorted += remove_units(stock, level, at, part, cause, "ADJUSTMENT")[1]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import msgspec
 
+from holdfast.core.expiry import renew, sellable_until
 from holdfast.core.number import (
     AMOUNT_MAX,
     UNIT_COST_MAX,
     Number,
-    end_of_day,
     from_minor,
     instant_text,
     to_minor,
@@ -224,25 +224,18 @@ def joined_or_new_lot(
     return lot
 
 
-def sellable_until(stock: Stock, lot: Lot, place: Location) -> int | None:
-    """When the lot's expiry takes it off sale at the location: at its instant, or after its day there."""
-    if not place.sellable:
-        return None
-    if lot.expires_on is not None:
-        return end_of_day(lot.expires_on, stock.catalog.timezone_of(place))
-    return lot.expires_at
-
-
 def lot_at(stock: Stock, level: Level, lot: Lot) -> LotStock:
     """The lot at the level, begun empty when it was never there."""
     here = stock.lots_at[level.id]
     at = here.get(lot.id)
     if at is None and level.id not in stock.fresh and lot.id not in stock.new_ids:
         stock.require("lot_at", level.id, lot.id)
+    place = stock.catalog.locations[level.location_id]
     if at is None:
-        place = stock.catalog.locations[level.location_id]
         at = LotStock(level.id, lot.id, level.location_id, 0, 0, 0, sellable_until(stock, lot, place), False)
         stock.put_lot_stock(at)
+    elif not at.on_hand:
+        renew(stock, at, lot, place)
     return at
 
 

@@ -34,6 +34,8 @@ class Code(StrEnum):
     INVALID_TARGET_TYPE = "INVALID_TARGET_TYPE"
     INVALID_EXPIRY = "INVALID_EXPIRY"
     PRODUCT_NOT_STOCK_TRACKED = "PRODUCT_NOT_STOCK_TRACKED"
+    PRICE_MISMATCH = "PRICE_MISMATCH"
+    PAYMENT_MISMATCH = "PAYMENT_MISMATCH"
     INSUFFICIENT_STOCK = "INSUFFICIENT_STOCK"
     INSUFFICIENT_RESERVED = "INSUFFICIENT_RESERVED"
     RESERVATION_NOT_ACTIVE = "RESERVATION_NOT_ACTIVE"
@@ -57,13 +59,13 @@ def not_found(code: Code, what: str, reference: str) -> Rejected:
     return Rejected(code, f"{what} {reference!r} does not exist.")
 
 
-def invalid_quantity(product: Product, quantity: Any) -> Rejected:
+def invalid_quantity(product: Product, quantity: Any, must_be: str = "greater than 0") -> Rejected:
     """The quantity is zero, has the wrong sign, too many places, or is out of bounds."""
     places = "a whole number" if product.precision == 0 else f"at most {product.precision} decimal places"
     shown = str(quantity)
     return Rejected(
         Code.INVALID_QUANTITY,
-        f"Quantity {shown[:40]} of {product.sku} must be greater than 0, with {places}, within bounds.",
+        f"Quantity {shown[:40]} of {product.sku} must be {must_be}, with {places}, within bounds.",
         {"product_id": product.id},
     )
 

@@ -179,6 +179,8 @@ def target_refusal(stock: Stock, target: Target) -> Rejected | None:
 def choose(stock: Stock, product: Product, places: list[Location], units: int, command: Reserve) -> Location | Rejected:
     """The first place that can fill the hold alone; else the first, where the rest may wait; else a refusal."""
     if len(places) == 1 and command.location is not None:
+        if not places[0].sellable and command.lot_id is None:
+            return insufficient_stock(product, units, 0)
         return places[0]
     if command.lot_id is not None:
         places = [place for place in places if _lot_lies_at(stock, product, place, command.lot_id)]
@@ -186,6 +188,8 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
             refused = pinned_lot_refusal(stock, None, command.lot_id, product)
             assert refused is not None
             return refused
+    if not places:
+        return insufficient_stock(product, units, 0, available_by_location={})
     available = {}
     for place in places:
         free = _free_units_at(stock, product, place, command.lot_id)
@@ -229,6 +233,7 @@ def _shortfall_allowed(stock: Stock, product: Product, short: int, waiting: int,
 
 
 def _short(stock: Stock, product: Product, units: int, available: int, **numbers: Any) -> Rejected:
+    """Not enough to begin a hold at a sellable place; whether a manager's override could."""
     if product.oversell == "deny" and stock.settings.allow_override:
         numbers["override_required"] = "manager"
     return insufficient_stock(product, units, available, **numbers)
@@ -515,7 +520,7 @@ def _extend(stock: Stock, level: Level, product: Product, hold: Reservation, uni
         if level.id in stock.more_dead:
             raise Missing(("dead", level.id))
         if not _shortfall_allowed(stock, product, short, level.backordered, asked):
-            return _short(stock, product, units, units - short)
+            return insufficient_stock(product, units, units - short)  # a hold is not extended by override
     cause = cause_of_hold(hold, stock.caller.actor, "edited")
     allocations = hold.allocations
     for at, taken in backing:

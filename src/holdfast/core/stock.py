@@ -386,7 +386,7 @@ class Stock:
         level.listed = True
         level.updated_at = at = max(self.now, level.updated_at)
         if lot is not None:
-            self._log.append((lot, lot.on_hand, lot.reserved, lot.value, lot.is_open, lot.origins))
+            self._log.append((lot, lot.on_hand, lot.reserved, lot.value, lot.is_open, lot.origins, lot.sellable_until))
             lot.on_hand += qty
             lot.reserved += reserved
             lot.value += value
@@ -454,8 +454,13 @@ class Stock:
 
     def set_origins(self, at: LotStock, origins: tuple[tuple[str, int], ...]) -> None:
         """Remember from where the units of a quarantined lot came."""
-        self._log.append((at, at.on_hand, at.reserved, at.value, at.is_open, at.origins))
+        self._log.append((at, at.on_hand, at.reserved, at.value, at.is_open, at.origins, at.sellable_until))
         at.origins = origins
+
+    def set_sellable_until(self, at: LotStock, until: int | None) -> None:
+        """Set the instant at which the lot's expiry takes it off sale there."""
+        self._log.append((at, at.on_hand, at.reserved, at.value, at.is_open, at.origins, at.sellable_until))
+        at.sellable_until = until
 
     def put_record(self, kind: str, key: str, record: Any) -> None:
         """Set a document as it now stands; `key` is its id."""
@@ -530,13 +535,28 @@ class Stock:
                     touched.updated_at,
                 ) = item
             elif type(touched) is LotStock:
-                _, touched.on_hand, touched.reserved, touched.value, touched.is_open, touched.origins = item
+                (
+                    _,
+                    touched.on_hand,
+                    touched.reserved,
+                    touched.value,
+                    touched.is_open,
+                    touched.origins,
+                    touched.sellable_until,
+                ) = item
             elif item[2] is None:
                 touched.pop(item[1], None)
             else:
                 touched[item[1]] = item[2]
         del self.entries[entries:]
         del self.events[events:]
+
+    def new_holds(self, since: tuple[int, int, int]) -> dict[str, Reservation]:
+        """Holds made since a mark, as they stand now."""
+        holds = self.reservations
+        return {
+            item[1]: holds[item[1]] for item in self._log[since[0] :] if item[0] is holds and item[1] in self.new_ids
+        }
 
     def touched(self) -> Touched:
         """What this batch changed, each thing once, as it stands now."""

@@ -110,16 +110,14 @@ def transit_of(stock: Stock) -> Location:
 
 def dispatch(stock: Stock, command: Dispatch) -> TransferDocument | Rejected:
     """Decide a Dispatch: every line, or none."""
-    ends = []
-    for code in (command.from_location, command.to_location):
-        place = stock.catalog.location(code)
-        if place is None:
-            return not_found(Code.LOCATION_NOT_FOUND, "Location", code)
-        ends.append(place)
-    origin, destination = ends
-    refused = foreign_store_refusal(stock, origin)
+    origin = stock.catalog.location(command.from_location)
+    refused = None if origin is None else foreign_store_refusal(stock, origin)
     if refused is not None:
         return refused
+    destination = stock.catalog.location(command.to_location)
+    if origin is None or destination is None:
+        unknown = command.from_location if origin is None else command.to_location
+        return not_found(Code.LOCATION_NOT_FOUND, "Location", unknown)
     if origin.id == destination.id or "transit" in (origin.kind, destination.kind):
         return Rejected(
             Code.INVALID_REQUEST,
@@ -225,7 +223,7 @@ def _arrived(stock: Stock, transfer: Transfer, command: Arrive) -> list[int] | R
             return not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
         units = product.units(line.quantity)
         if units is None or units < 0:
-            return invalid_quantity(product, line.quantity)
+            return invalid_quantity(product, line.quantity, "0 or more")
         for index, shipped in enumerate(transfer.lots):
             if shipped.product_id == product.id and line.lot_id in (None, shipped.lot_id):
                 part = min(units, shipped.units - arrived[index])

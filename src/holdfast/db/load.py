@@ -274,6 +274,30 @@ def _load_stocked_location(session: Session, stock: Stock, want: Want) -> None:
     stock.answers[want] = [level_id for level_id, on_hand, backordered in rows if on_hand or backordered]
 
 
+def _load_dated_lots(session: Session, stock: Stock, want: Want) -> None:
+    """Lots with a day of expiry that lie in the store. Its locations and all their levels are locked, these in the
+    global order: goods on their way in wait, and then see the changed catalog. (Whatever else the batch has locked
+    may be out of that order; a deadlock is a Conflict, and a batch that is split ends with this command alone.)
+    """
+    org, store = stock.org_id, want[1]
+    there = session.fetch(
+        "SELECT id FROM location WHERE org_id = :org AND store_id = :one FOR UPDATE", org=org, one=store
+    )
+    if any(row[0] not in stock.catalog.locations for row in there):
+        raise Conflict("the store got a location between the lock and the load")
+    places = "location_id IN (SELECT id FROM location WHERE org_id = :org AND store_id = :one)"
+    locked = f"SELECT id FROM level WHERE org_id = :org AND {places} ORDER BY product_id, location_id FOR UPDATE"
+    session.fetch(locked, org=org, one=store)
+    dated = (
+        f"SELECT {_STOCK.select_as('s')}, {_LOT.select_as('t')} FROM lot_stock s JOIN lot t ON t.org_id = s.org_id "
+        f"AND t.id = s.lot_id WHERE s.org_id = :org AND s.is_open AND s.sellable_until IS NOT NULL AND s.{places} "
+        "AND t.expires_on IS NOT NULL"
+    )
+    for row in session.fetch(dated, org=org, one=store):
+        stock.lots_at.setdefault(row[0], {})
+        _put_lot(stock, row)
+
+
 def _load_cost(session: Session, stock: Stock, want: Want) -> None:
     sql = "SELECT unit_cost FROM product_cost WHERE org_id = :org AND product_id = :one"
     for row in session.fetch(sql, org=stock.org_id, one=want[1]):
@@ -329,6 +353,7 @@ _OTHER: dict[str, Callable[[Session, Stock, Want], None]] = {
     "lot_at": _load_lot_at,
     "cost": _load_cost,
     "stocked_location": _load_stocked_location,
+    "dated_lots": _load_dated_lots,
     "record": _load_record,
     "named": _load_named,
     "gtin": _load_gtin,

@@ -11,8 +11,8 @@ what was changed by accident or by hand.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -38,6 +38,13 @@ _PAIRS = msgspec.json.Decoder(tuple[tuple[str, int], ...])
 def checksum(struct: Any) -> int:
     """The checksum that the row of a struct carries."""
     return crc32(_encode(struct))
+
+
+class Columns(NamedTuple):
+    """Parameters by column: the names in `constant` as one value, the others as array literals."""
+
+    parameters: dict[str, Any]
+    constant: frozenset[str]
 
 
 class RowType:
@@ -70,14 +77,25 @@ class RowType:
 
     def arrays(self, structs: Sequence[Any]) -> dict[str, str]:
         """The rows as PostgreSQL array literals, one a column: a text parameter costs a fraction of a list."""
-        sums = [str(crc32(_encode(struct))) for struct in structs]
-        literals = {"checksum": "{" + ",".join(sums) + "}"}
+        return {name: _array_literal(values) for name, values in self._columns_of(structs)}
+
+    def arrays_and_constants(self, structs: Sequence[Any], constant: Callable[[set[str]], frozenset[str]]) -> Columns:
+        """The rows as arrays, but the columns that `constant` picks of those with one value only as that value.
+
+        Most columns of the rows of a batch are the same in all of them; a server that need not take them apart
+        inserts a quarter faster.
+        """
+        columns = list(self._columns_of(structs))
+        same = constant({name for name, values in columns if values.count(values[0]) == len(values)})
+        return Columns({name: values[0] if name in same else _array_literal(values) for name, values in columns}, same)
+
+    def _columns_of(self, structs: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
         columns = zip(*map(msgspec.structs.astuple, structs), strict=True)
         for index, (name, values) in enumerate(zip(self.columns, columns, strict=True)):
             if index in self._json_at:
                 values = tuple(_encode(value).decode() if value else "[]" for value in values)
-            literals[name] = _array_literal(values)
-        return literals
+            yield name, values
+        yield "checksum", tuple(crc32(_encode(struct)) for struct in structs)
 
     def tuples(self, org_id: str, structs: Iterable[Any]) -> list[tuple[Any, ...]]:
         """The rows as tuples (org_id, columns ..., checksum)."""

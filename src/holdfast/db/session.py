@@ -13,11 +13,12 @@ cannot write) or itself (a bug, or a poisoned batch).
 
 from __future__ import annotations
 
+import functools
 import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,6 +30,9 @@ from holdfast.db.rows import row_type
 
 DEAD_MAX = 500
 """Most expired holds that one load brings in; more are asked for when a decision needs them."""
+
+STATEMENTS_MAX = 1_000
+"""Statements whose translation into the driver's notation is kept."""
 
 Row = Sequence[Any]
 
@@ -93,6 +97,7 @@ class PostgresSession:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: psycopg.Connection[Any] | None = None
+        self._pipeline: AbstractContextManager[psycopg.Pipeline] | None = None
 
     @property
     def connection(self) -> psycopg.Connection[Any]:
@@ -138,6 +143,22 @@ class PostgresSession:
         with _translated():
             return self.connection.execute(_percent(sql), parameters).fetchall()
 
+    def send(self, writes: Sequence[Write]) -> None:
+        """Write in the transaction that is open, without waiting for it: what fails is told by a later call."""
+        connection = self.connection
+        with _translated():
+            if self._pipeline is None:
+                self._pipeline = connection.pipeline()
+                _leave_idle_timer(self._pipeline.__enter__())
+            for write in writes:
+                connection.execute(_percent(write.sql), write.parameters)
+
+    def _received(self) -> None:
+        """Wait for what was sent."""
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            pipeline.__exit__(None, None, None)
+
     def finish(self, writes: Sequence[Write], *, unchanged: Unchanged | None = None) -> bool:
         """Write everything and commit.
 
@@ -147,6 +168,7 @@ class PostgresSession:
         connection = self.connection
         with _translated(lost=True):
             if unchanged is not None:
+                self._received()
                 for write in writes:
                     connection.execute(_percent(write.sql), write.parameters)
                 if not self._still(unchanged):
@@ -154,11 +176,9 @@ class PostgresSession:
                     return False
                 connection.execute("COMMIT")
                 return True
-            with connection.pipeline() as pipeline:
-                _leave_idle_timer(pipeline)
-                for write in writes:
-                    connection.execute(_percent(write.sql), write.parameters)
-                connection.execute("COMMIT")
+            self.send(writes)
+            connection.execute("COMMIT")
+            self._received()
         return True
 
     def _still(self, unchanged: Unchanged) -> bool:
@@ -176,6 +196,12 @@ class PostgresSession:
         """Give up the transaction, whatever its state."""
         connection = self._connection
         if connection is None or connection.closed or connection.broken:
+            self._pipeline = None
+            return
+        with suppress(psycopg.Error):
+            self._received()
+        if connection.pgconn.pipeline_status != psycopg.pq.PipelineStatus.OFF:
+            connection.close()  # results of the failed pipeline are still under way; the server rolls back as well
             return
         try:
             connection.execute("ROLLBACK")
@@ -228,12 +254,7 @@ class SqliteSession:
 
     def finish(self, writes: Sequence[Write], *, unchanged: Unchanged | None = None) -> bool:
         """Write everything and commit; nobody else can have changed the catalog meanwhile."""
-        with _translated():
-            for write in writes:
-                if isinstance(write.parameters, dict):
-                    self.connection.execute(write.sql, write.parameters)
-                else:
-                    self.connection.executemany(write.sql, write.parameters)
+        self.send(writes)
         try:
             with _translated():
                 self.connection.execute("COMMIT")
@@ -242,6 +263,15 @@ class SqliteSession:
                 raise
             raise Lost(str(full)) from full
         return True
+
+    def send(self, writes: Sequence[Write]) -> None:
+        """Write in the transaction that is open."""
+        with _translated():
+            for write in writes:
+                if isinstance(write.parameters, dict):
+                    self.connection.execute(write.sql, write.parameters)
+                else:
+                    self.connection.executemany(write.sql, write.parameters)
 
     def rollback(self) -> None:
         """Give up the transaction, if one is open."""
@@ -336,6 +366,7 @@ def _leave_idle_timer(pipeline: psycopg.Pipeline) -> None:
 _NAMED = re.compile(r"(?<![:\w]):(\w+)")
 
 
+@functools.lru_cache(maxsize=STATEMENTS_MAX)
 def _percent(sql: str) -> str:
     """`:name` parameters as psycopg writes them."""
     return _NAMED.sub(r"%(\1)s", sql)

@@ -113,12 +113,17 @@ def import_products(
 def _prepared_products(
     lines: Iterable[Line], minor_digits: int, seen: dict[str, int], outcome: Outcome
 ) -> Iterator[Prepared]:
+    gtins: dict[str, int] = {}
     for line in lines:
         try:
             fields = product_fields(line.cells, minor_digits)
             first = seen.setdefault(fields["sku"], line.number)
             if first != line.number:
                 raise BadLine(f"SKU {fields['sku']!r} stands in line {first} already.")
+            if "gtin" in fields and fields.get("active", True):
+                first = gtins.setdefault(fields["gtin"].lstrip("0"), line.number)
+                if first != line.number:
+                    raise BadLine(f"gtin {fields['gtin']} stands in line {first} already.")
         except BadLine as bad:
             outcome.refuse(line.number, str(bad))
             continue
@@ -153,6 +158,8 @@ def product_fields(cells: Mapping[str, str], minor_digits: int) -> dict[str, Any
             fields[name] = _PRODUCT_CELLS.get(name, text_cell)(name, text)
     if "sku" not in fields:
         raise BadLine("The sku is missing.")
+    if fields["sku"] in (".", ".."):
+        raise BadLine("A sku may not be one or two dots: in an address they mean something else.")
     if _UUID.fullmatch(fields["sku"]):
         raise BadLine("A sku may not look like an id (UUID).")
     if "price" in fields:

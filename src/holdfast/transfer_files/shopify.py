@@ -32,6 +32,7 @@ def is_shopify(table: Table) -> bool:
 def shopify_lines(table: Table, outcome: Outcome) -> Iterator[Line]:
     """The variants as lines with our columns; what had to be left out is noted."""
     product: dict[str, str] = {}
+    barcodes: dict[str, int] = {}
     for line in table.lines:
         handle = _cell(line.cells, _HANDLE)
         if handle != product.get("handle"):
@@ -40,7 +41,19 @@ def shopify_lines(table: Table, outcome: Outcome) -> Iterator[Line]:
             if line.cells.get(name):
                 product[name] = line.cells[name]
         if _cell(line.cells, _SKU) or _cell(line.cells, _PRICE) or any(line.cells.get(name) for name in _OPTIONS):
-            yield _variant(line, product, outcome)
+            yield _without_doubled_barcode(_variant(line, product, outcome), barcodes, outcome)
+
+
+def _without_doubled_barcode(line: Line, barcodes: dict[str, int], outcome: Outcome) -> Line:
+    """The line without its barcode when an active one before it has the same: shops do that, a scan could not tell."""
+    gtin, sku = line.cells["gtin"], line.cells["sku"]
+    if not gtin or line.cells["active"] != "true":
+        return line
+    first = barcodes.setdefault(gtin.lstrip("0"), line.number)
+    if first == line.number:
+        return line
+    outcome.notes.append(Named(line.number, f"{sku}: imported without barcode. Line {first} has {gtin} already."))
+    return Line(line.number, {**line.cells, "gtin": ""})
 
 
 def _variant(line: Line, product: Mapping[str, str], outcome: Outcome) -> Line:

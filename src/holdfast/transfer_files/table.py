@@ -10,6 +10,7 @@ from typing import NamedTuple, TextIO
 
 import msgspec
 
+from holdfast.core.gtin import is_gtin
 from holdfast.core.number import instant_of
 from holdfast.organisation import NotPossible, text_of
 
@@ -166,9 +167,6 @@ def gtin_cell(name: str, text: str) -> str:
     digits = text.removeprefix("'")
     if _SPREADSHEET_NUMBER.fullmatch(digits):
         raise BadLine(f"{name} {digits!r}: a spreadsheet has rounded it; format the column as text and export again.")
-    weighted = sum(
-        int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(digits)) if digit.isdigit()
-    )
-    if not (digits.isascii() and digits.isdigit() and len(digits) in (8, 12, 13, 14)) or weighted % 10:
+    if not is_gtin(digits):
         raise BadLine(f"{name} {digits[:40]!r} is no GTIN: 8, 12, 13 or 14 digits, the last one checking the others.")
     return digits

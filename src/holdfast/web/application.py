@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -43,15 +43,12 @@ from holdfast.web.api.shapes import without_costs
 from holdfast.web.auth import SESSION_SECONDS, Auth, Remembered
 from holdfast.web.body import canonical, decode, unprintable
 from holdfast.web.health import PUBLIC, Public
+from holdfast.web.incoming import ClientGone, Message, Receive, Scope, Send, TooLarge, drain, length_of, read_body
 from holdfast.web.metrics import measure
 from holdfast.web.mount import mounted_pages
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import Call, Endpoint, Planned, Route, encode
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
@@ -64,6 +61,9 @@ KEY_MAX = 255
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _KEY = re.compile(rb"[ -~]{1,255}")
 _JSON = re.compile(rb"application/(?:[a-z0-9.!#$&^_-]+\+)?json(?:\s*;\s*charset=\"?utf-?8\"?)?\s*", re.IGNORECASE)
+_SLASH = "\udc2f"
+"""Stands for a slash inside a segment while a path is taken apart: no decoded path has a lone surrogate."""
+
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _MACHINES = ("/api/", "/shopify/", "/webhooks/")
 """Where an unknown address is a problem document, not a page."""
@@ -76,10 +76,6 @@ _JSON_TYPE = b"application/json"
 _PROBLEM_TYPE = problems.MEDIA_TYPE.encode()
 
 log = structlog.get_logger("holdfast.web")
-
-
-class ClientGone(Exception):
-    """Whoever asked does not listen any more."""
 
 
 class Application:
@@ -169,7 +165,7 @@ class Application:
         answer = Answer(scope, send, request_id)
         name = "other"
         try:
-            endpoint, args = self._find(scope["path"], scope["method"])
+            endpoint, args = self._find(_address(scope), scope["method"])
             if endpoint is not None:
                 name = endpoint.name
                 if isinstance(endpoint, Endpoint):
@@ -188,7 +184,7 @@ class Application:
         except ClientGone:
             answer.status = 499
         except Exception as error:  # noqa: BLE001 - the last resort: every failure becomes an answer, and a log line
-            await self._refuse(error, answer, name)
+            await self._refuse(error, answer, name, receive)
         measure(name, answer.status, time.perf_counter() - began)
 
     def _find(self, path: str, method: str) -> tuple[Endpoint | Public | None, dict[str, str]]:
@@ -200,7 +196,8 @@ class Application:
             for pattern, candidates in self._templates:
                 match = pattern.fullmatch(path)
                 if match is not None:
-                    methods, args = candidates, match.groupdict()
+                    methods = candidates
+                    args = {name: value.replace(_SLASH, "/") for name, value in match.groupdict().items()}
                     break
             else:
                 if path.startswith(_MACHINES):
@@ -223,15 +220,17 @@ class Application:
     ) -> None:
         route = endpoint.route
         raw = b""
-        length = _length(headers, route.body_max)
+        length = length_of(headers, route.body_max)
         if length is None and b"transfer-encoding" in headers:
-            raw = await _read(receive, route.body_max)
+            raw = await read_body(receive, route.body_max)
         identity = await self.auth.identify(headers, scope["method"])
         if length:
-            raw = await _read(receive, route.body_max)
+            raw = await read_body(receive, route.body_max)
         actor = identity.actor
         if route.permission is not None and not actor.has(route.permission):
             raise Problem("FORBIDDEN", f"A {actor.role} may not do this: it needs {route.permission}.")
+        if route.of_all_stores and actor.stores:
+            raise Problem("FORBIDDEN", "This is about all stores; you are assigned to some.")
         key = _idempotency_key(headers) if route.writes else None
         call = Call(self.shop, actor, args, answer.request_id, key)
         call.query = endpoint.query(scope["query_string"])
@@ -254,7 +253,7 @@ class Application:
         call.body = decode(endpoint.decoder, raw)
         if unknown is not None:
             raise unknown
-        fingerprint = "" if key is None else _fingerprint(route.method, _address(scope["path"], call.actor), raw)
+        fingerprint = "" if key is None else _fingerprint(route.method, _whose(_address(scope), call.actor), raw)
         reply = await self._ask(call, route, fingerprint)
         if type(reply.answer) is Rejected:
             raise problems.problem_of(reply.answer)
@@ -318,7 +317,7 @@ class Application:
 
     # When the answer is no -----------------------------------------------------------------------------------------
 
-    async def _refuse(self, error: Exception, answer: Answer, name: str) -> None:
+    async def _refuse(self, error: Exception, answer: Answer, name: str, receive: Receive) -> None:
         problem = _problem(error)
         if problem is None:
             # As text: a formatter that shows local variables would put keys and passwords into the log.
@@ -335,7 +334,11 @@ class Application:
         extra = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
         if problem.status == 413:
             extra.append((b"connection", b"close"))
-        await answer.send(problem.status, encode(document), _PROBLEM_TYPE, extra)
+        unread = isinstance(error, TooLarge)
+        await answer.send(problem.status, encode(document), _PROBLEM_TYPE, extra, more=unread)
+        if unread:
+            await drain(receive)
+            await answer.end()
 
 
 class Answer:
@@ -351,15 +354,21 @@ class Answer:
         self._head = scope["method"] == "HEAD"
 
     async def send(
-        self, status: int, body: bytes, media_type: bytes = _JSON_TYPE, extra: Headers | tuple[()] = ()
+        self,
+        status: int,
+        body: bytes,
+        media_type: bytes = _JSON_TYPE,
+        extra: Headers | tuple[()] = (),
+        *,
+        more: bool = False,
     ) -> None:
-        """Send the whole response."""
+        """Send the whole response; with `more` its end is still to be said, which keeps the connection open."""
         headers: Headers = [(b"x-request-id", self.request_id.encode()), *extra]
         if status != 204:
             headers.append((b"content-type", media_type))
             headers.append((b"content-length", b"%d" % len(body)))
         await self.pass_on({"type": "http.response.start", "status": status, "headers": headers})
-        await self.pass_on({"type": "http.response.body", "body": b"" if self._head else body})
+        await self.pass_on({"type": "http.response.body", "body": b"" if self._head else body, "more_body": more})
 
     async def begin(self, status: int, headers: Headers) -> None:
         """Begin a response whose body comes in parts."""
@@ -422,49 +431,6 @@ def _problem(error: Exception) -> Problem | None:
     return None
 
 
-def _length(headers: dict[bytes, bytes], body_max: int) -> int | None:
-    """The announced length of the body, refused when it is too large; None when none is announced."""
-    text = headers.get(b"content-length")
-    if text is None:
-        return None
-    if not text.isdigit() or len(text) > 18:
-        raise invalid("Content-Length", "is not a number.")
-    length = int(text)
-    if length > body_max:
-        raise too_large(body_max)
-    return length
-
-
-async def _read(receive: Receive, body_max: int) -> bytes:
-    """The body, up to its limit."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        if len(body) > body_max:
-            raise too_large(body_max)
-        return body
-    parts, size = [body], len(body)
-    while True:
-        if size > body_max:
-            raise too_large(body_max)
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if not message.get("more_body", False) and size <= body_max:
-            return b"".join(parts)
-
-
-def too_large(body_max: int) -> Problem:
-    """The body is larger than the route takes."""
-    return Problem(
-        problems.PAYLOAD_TOO_LARGE, f"The body may have at most {body_max} bytes.", numbers={"limit": body_max}
-    )
-
-
 def _idempotency_key(headers: dict[bytes, bytes]) -> str | None:
     key = headers.get(b"idempotency-key")
     if key is None:
@@ -485,14 +451,25 @@ def _test_type(headers: dict[bytes, bytes], raw: bytes, endpoint: Endpoint) -> N
         raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8.")
 
 
-def _address(path: str, actor: Actor) -> str:
+def _address(scope: Scope) -> str:
+    """The decoded path, in which only the slashes between segments are slashes: SKU A/B is /products/A%2FB."""
+    raw: bytes = scope.get("raw_path") or b""
+    path: str = scope["path"]
+    if b"%" not in raw or b"%2f" not in raw.lower():
+        return path
+    return "/".join(unquote(segment).replace("/", _SLASH) for segment in raw.decode("ascii").split("/"))
+
+
+def _whose(path: str, actor: Actor) -> str:
     """The path as a key's fingerprint has it: who is limited to stores does not hear what others were answered."""
     return path if not actor.stores else f"{path} {' '.join(sorted(actor.stores))}"
 
 
 def _fingerprint(method: str, path: str, raw: bytes) -> str:
     """What makes two requests the same: method, path, and the JSON whatever way it is written."""
-    return hashlib.sha256(b"%b %b\n%b" % (method.encode(), unquote(path).encode(), canonical(raw))).hexdigest()
+    return hashlib.sha256(
+        b"%b %b\n%b" % (method.encode(), path.encode("utf-8", "surrogatepass"), canonical(raw))
+    ).hexdigest()
 
 
 def create_application(shop: Holdfast, config: Config | None = None, *, close_shop: bool = False) -> Application:

@@ -20,6 +20,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from holdfast.core.gtin import is_gtin
 from holdfast.core.number import day_of, instant_of
 from holdfast.web.problems import Problem, invalid
 
@@ -55,6 +56,9 @@ Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, extra_json_schema=
 Code = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"})]
 """The code of a store or location, in any case."""
 
+Gtin = Annotated[str, Meta(max_length=TEXT_MAX, extra_json_schema={"pattern": "^([0-9]{8}|[0-9]{12,14})$"})]
+"""A GTIN, to be tested by `gtin`."""
+
 Instant = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, extra_json_schema={"format": "date-time"})]
 """An ISO 8601 instant with its offset."""
 
@@ -67,6 +71,21 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _STEP = re.compile(r"\[(\d+|\.\.\.)\]")
 _AT = re.compile(r"(?s)^(.*?)(?: - at `(?:key in )?\$(.*)`)?$")
 _NAMED = re.compile(r"(?s)^Object (missing required|contains unknown) field `(.*)`$")
+_QUOTED = re.compile(r"`([a-zA-Z]+(?: \| [a-zA-Z]+)*)`")
+_WORDS = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "Decimal": "number",
+    "Quantity": "number",
+    "bool": "true/false",
+    "NoneType": "null",
+    "None": "null",
+    "array": "list",
+    "dict": "object",
+}
+"""What JSON calls the types that msgspec names."""
+
 _UNTYPED = msgspec.json.Decoder(float_hook=Decimal)
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
@@ -236,9 +255,12 @@ def _named(message: str) -> Problem:
     if named is not None:
         field = f"{field}.{_shown(named.group(2))}".strip(".")
         return invalid(field, "is required." if named.group(1).startswith("missing") else "is not a known field.")
-    if "Quantity" in said:
-        said = said.replace("Quantity", "number")
+    said = _QUOTED.sub(lambda types: " or ".join(map(_word, types.group(1).split(" | "))), said)
     return invalid(field, f"{said}." if field else f"The body: {said}.")
+
+
+def _word(name: str) -> str:
+    return _WORDS.get(name, name)
 
 
 # Texts with a meaning ------------------------------------------------------------------------------------------------
@@ -255,6 +277,13 @@ def instant(field: str, text: str, code: str = "INVALID_REQUEST") -> int:
     if at is None:
         raise invalid(field, "must be an ISO 8601 instant with its offset, as 2030-01-31T12:00:00Z.", code)
     return at
+
+
+def gtin(field: str, text: str | None) -> str | None:
+    """A GTIN, as it was written."""
+    if text is not None and not is_gtin(text):
+        raise invalid(field, "must be a GTIN: 8, 12, 13 or 14 digits, the last of which checks the others.")
+    return text
 
 
 def expiry(field: str, text: str | None) -> tuple[int | None, str | None]:

@@ -85,7 +85,7 @@ EXPLAINED: dict[str, str] = {
     "RESERVATION_NOT_ACTIVE": "The reservation is consumed, released or expired.",
     "LOT_NOT_AVAILABLE": "The lot is expired, quarantined or elsewhere.",
     "QUANTITY_CHANGED": "`expected_quantity` is not what is there; `quantity` tells the present one.",
-    "ALREADY_EXISTS": "Another record has that name.",
+    "ALREADY_EXISTS": "Another record has that name or number, or there can be only one of its kind.",
     "INVALID_STATE": "The thing exists, but not in a state that allows this.",
     "RETURN_EXCEEDS_SALE": "More would be returned than was bought.",
     "IDEMPOTENCY_KEY_REUSED": "The Idempotency-Key was used for a different request.",

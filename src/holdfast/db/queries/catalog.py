@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from holdfast.core.product import Location, Product, Settings, Store
 from holdfast.core.stock import Catalog
 from holdfast.db import schema
-from holdfast.db.queries.paging import as_id, pieces
+from holdfast.db.queries.paging import among, as_id
 from holdfast.db.rows import record_of
 
 CATALOGS_MAX = 256
@@ -87,11 +87,8 @@ def columns_of(table: sa.Table, struct: type[Any]) -> list[sa.ColumnElement[Any]
 def products_of(connection: sa.Connection, org_id: str, ids: Collection[str]) -> dict[str, Product]:
     """The products with those ids, by id."""
     product = schema.product
-    found: dict[str, Product] = {}
-    for part in pieces(sorted(set(ids))):
-        rows = records(connection, product, Product, product.c.org_id == org_id, product.c.id.in_(part))
-        found.update((row.id, row) for row in rows)
-    return found
+    rows = records(connection, product, Product, product.c.org_id == org_id, among(connection, product.c.id, ids))
+    return {row.id: row for row in rows}
 
 
 def product_of(connection: sa.Connection, org_id: str, ref: str) -> Product | None:

@@ -122,43 +122,46 @@ def _found(
         )
     if before is not None:
         where = [*where, _level.id < before]
-    query = low_levels(catalog, connection.dialect.name, wanted.threshold, COLUMNS).where(*where)
+    query = low_levels(connection, catalog, wanted.threshold, COLUMNS).where(*where)
     return Found(connection.execute(query.order_by(_level.id.desc()).limit(limit + 1)).all())
 
 
 def low_levels(
-    catalog: Catalog, dialect: str, threshold: Number | None, columns: Sequence[sa.ColumnElement[Any]]
+    connection: sa.Connection, catalog: Catalog, threshold: Number | None, columns: Sequence[sa.ColumnElement[Any]]
 ) -> sa.Select[Any]:
     """Levels at or below their line: the line given, else the reorder threshold of each."""
     joined: sa.FromClause = schema.level.join(
         schema.product, (_product.org_id == _level.org_id) & (_product.id == _level.product_id)
     )
-    joined, is_low = with_line(catalog, dialect, threshold, joined)
-    return sa.select(*columns).select_from(joined).where(_level.org_id == catalog.settings.id, is_low)
+    where = [_level.org_id == catalog.settings.id]
+    own = [units for place in catalog.locations.values() for units in place.reorder_points.values()]
+    line: sa.ColumnElement[Any] = product_line(catalog) if threshold is None else _by_precision(threshold)
+    if threshold is None and own:
+        # Few are below both lines: only for those is a place's own one looked up.
+        where.append(sa.or_(_level.on_hand <= line, _level.on_hand <= max(own)))
+        points = reorder_points(connection, catalog.settings.id)
+        joined = joined.outerjoin(
+            points, (points.c.location_id == _level.location_id) & (points.c.product_id == _level.product_id)
+        )
+        line = sa.func.coalesce(points.c.units, line)
+    where.append(_level.on_hand <= line)
+    return sa.select(*columns).select_from(joined).where(*where, _level.location_id.in_(sellable(catalog)))
 
 
-def with_line(
-    catalog: Catalog, dialect: str, threshold: Number | None, joined: sa.FromClause
-) -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
-    """Level and product joined to what else the line needs, and the condition of being low there."""
-    if threshold is not None:
-        line: Any = _by_precision(threshold)
-    else:
-        default = catalog.settings.default_reorder_point
-        parts: list[Any] = [_product.reorder_point, sa.null() if default is None else _by_precision(default)]
-        if any(place.reorder_points for place in catalog.locations.values()):
-            points = reorder_points(catalog.settings.id, dialect)
-            own = (points.c.location_id == _level.location_id) & (points.c.product_id == _level.product_id)
-            joined = joined.outerjoin(points, own)
-            parts.insert(0, points.c.units)
-        line = sa.func.coalesce(*parts)
-    sellable = [place.id for place in catalog.locations.values() if place.sellable]
-    return joined, sa.and_(_level.on_hand <= line, _level.location_id.in_(sellable))
+def product_line(catalog: Catalog) -> sa.ColumnElement[Any]:
+    """The reorder point of a product, else the organisation's, in smallest units; null when there is neither."""
+    default = catalog.settings.default_reorder_point
+    return sa.func.coalesce(_product.reorder_point, sa.null() if default is None else _by_precision(default))
 
 
-def reorder_points(org_id: str, dialect: str) -> sa.CTE:
+def sellable(catalog: Catalog) -> list[str]:
+    """The ids of the locations that sell: nothing runs low elsewhere."""
+    return [place.id for place in catalog.locations.values() if place.sellable]
+
+
+def reorder_points(connection: sa.Connection, org_id: str) -> sa.CTE:
     """The locations' own reorder points as rows: location_id, product_id, units."""
-    if dialect == "sqlite":
+    if connection.dialect.name == "sqlite":
         each = sa.func.json_each(_location.reorder_points).table_valued("key", "value")
         product_id: sa.ColumnElement[Any] = each.c.key
         units: sa.ColumnElement[Any] = each.c.value
@@ -361,6 +364,6 @@ def low_stock(connection: sa.Connection, catalog: Catalog, wanted: Filter, now: 
     where = conditions(connection, catalog, wanted)
     if where is None:
         return []
-    query = low_levels(catalog, connection.dialect.name, wanted.threshold, COLUMNS).where(*where, _level.listed)
+    query = low_levels(connection, catalog, wanted.threshold, COLUMNS).where(*where, _level.listed)
     rows = connection.execute(query.order_by(_level.on_hand, _level.id.desc()).limit(LOW_MAX)).all()
     return describe(connection, catalog, _read(rows), now)

@@ -11,11 +11,14 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from holdfast.db import schema
 
 Json = dict[str, Any]
 
@@ -149,6 +152,15 @@ def page_of(
     if len(found.rows) > limit:
         return Page(describe(rows), cursor_of(rows[-1]))
     return Page(describe(rows), None if found.floor is None else encode_cursor(found.floor))
+
+
+def among(connection: sa.Connection, column: sa.ColumnElement[Any], ids: Collection[str]) -> sa.ColumnElement[bool]:
+    """The condition that the column is one of the ids, as one parameter: a thousand of their own take longer to write
+    into the statement than to look up."""
+    if connection.dialect.name == "sqlite":
+        each = sa.func.json_each(msgspec.json.encode(sorted(ids)).decode()).table_valued("value")
+        return column.in_(sa.select(each.c.value))
+    return column == sa.any_(sa.cast(sa.literal(sorted(ids), ARRAY(sa.Text)), ARRAY(schema.Id)))
 
 
 def pieces(values: Sequence[str], size: int = 5_000) -> list[Sequence[str]]:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from holdfast.core.reservation import closed
 from holdfast.core.stock import Level, Reservation
 from holdfast.db import schema
-from holdfast.db.queries.paging import not_walked, pieces
+from holdfast.db.queries.paging import among, not_walked
 
 _hold, _lots, _level = schema.reservation.c, schema.lot_stock.c, schema.level.c
 
@@ -69,27 +69,30 @@ def ended(
 ) -> dict[str, Ended]:
     """What has ended at each of the levels, or of the whole organisation; levels where nothing has are left out."""
     found: dict[str, Ended] = {}
-    for part in [None] if levels is None else pieces(sorted(levels)):
-        held = (
-            sa.select(
-                _hold.level_id,
-                sa.func.sum(_hold.quantity - _hold.consumed - _hold.released - _hold.backordered),
-                sa.func.sum(_hold.backordered),
-            )
-            .where(_hold.org_id == org_id, *dead_holds(now), *([] if part is None else [_hold.level_id.in_(part)]))
-            .group_by(_hold.level_id)
+    if levels is not None and not levels:
+        return found
+    held_here = [] if levels is None else [among(connection, _hold.level_id, levels)]
+    lots_here = [] if levels is None else [among(connection, _lots.level_id, levels)]
+    held = (
+        sa.select(
+            _hold.level_id,
+            sa.func.sum(_hold.quantity - _hold.consumed - _hold.released - _hold.backordered),
+            sa.func.sum(_hold.backordered),
         )
-        for level_id, allocated, waiting in connection.execute(held):
-            found[level_id] = Ended(int(allocated), int(waiting))
-        # Of all lots the few expired ones are found by their time, those of known levels by level.
-        org = not_walked(connection, _lots.org_id) if part is None else _lots.org_id
-        expired = (
-            sa.select(_lots.level_id, sa.func.sum(_lots.on_hand))
-            .where(org == org_id, *expired_lots(now), *([] if part is None else [_lots.level_id.in_(part)]))
-            .group_by(not_walked(connection, _lots.level_id) if part is None else _lots.level_id)
-        )
-        for level_id, units in connection.execute(expired):
-            found[level_id] = found.get(level_id, Ended())._replace(expired=int(units))
+        .where(_hold.org_id == org_id, *dead_holds(now), *held_here)
+        .group_by(_hold.level_id)
+    )
+    for level_id, allocated, waiting in connection.execute(held):
+        found[level_id] = Ended(int(allocated), int(waiting))
+    # Of all lots the few expired ones are found by their time, those of known levels by level.
+    org = not_walked(connection, _lots.org_id) if levels is None else _lots.org_id
+    expired = (
+        sa.select(_lots.level_id, sa.func.sum(_lots.on_hand))
+        .where(org == org_id, *expired_lots(now), *lots_here)
+        .group_by(not_walked(connection, _lots.level_id) if levels is None else _lots.level_id)
+    )
+    for level_id, units in connection.execute(expired):
+        found[level_id] = found.get(level_id, Ended())._replace(expired=int(units))
     return found
 
 

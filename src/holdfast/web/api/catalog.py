@@ -23,11 +23,10 @@ from holdfast.core.product import Location, LocationKind, Oversell, Product, Pro
 from holdfast.core.rejection import Code
 from holdfast.db import directory
 from holdfast.db.queries.records import location_fields, store_fields
-from holdfast.web.api.receiving import Gtin
 from holdfast.web.api.records import amount, folded_code, given, require_store, settings_of, timezone, units
 from holdfast.web.api.shapes import LocationDocument, ProductDocument, StoreDocument
 from holdfast.web.body import Code as CodeText
-from holdfast.web.body import Instant, Quantity, Text, instant
+from holdfast.web.body import Gtin, Instant, Quantity, Text, gtin, instant
 from holdfast.web.problems import invalid
 from holdfast.web.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference, uuid_text
 
@@ -120,8 +119,10 @@ class LocationChange(msgspec.Struct, forbid_unknown_fields=True):
 def _product_inside(fields: dict[str, Any], precision: int, settings: Settings) -> dict[str, Any]:
     """A product's fields in inner units."""
     inside = dict(fields)
-    if "sku" in inside and uuid_text(inside["sku"]) is not None:
-        raise invalid("sku", "may not look like a UUID.")
+    if "sku" in inside:
+        _test_sku(inside["sku"])
+    if "gtin" in inside:
+        gtin("gtin", inside["gtin"])
     if inside.get("price") is not None:
         inside["price"] = amount("price", inside["price"], settings)
     for name in ("reorder_point", "preorder_limit"):
@@ -130,6 +131,16 @@ def _product_inside(fields: dict[str, Any], precision: int, settings: Settings) 
     if inside.get("available_from") is not None:
         inside["available_from"] = instant("available_from", inside["available_from"])
     return inside
+
+
+def _test_sku(sku: str) -> None:
+    """A SKU must name its product in a path as well: /products/. would be /products/."""
+    if uuid_text(sku) is not None:
+        raise invalid("sku", "may not look like a UUID.")
+    if sku != sku.strip():
+        raise invalid("sku", "may not begin or end with white space.")
+    if sku in (".", ".."):
+        raise invalid("sku", "may not be one or two dots: in an address they mean something else.")
 
 
 def _render_product(settings: Settings, totals: dict[str, Any]) -> Any:
@@ -329,6 +340,12 @@ _PRODUCT_CODES = (Code.INVALID_QUANTITY, Code.INVALID_AMOUNT, Code.ALREADY_EXIST
 _EXAMPLE = {"sku": "MUG-1", "title": "Mug", "price": "12.00", "gtin": "9506000134352"}
 
 
+_MAKING = {
+    "store": "Only for callers who are limited to no store: the new one would be beyond their reach.",
+    "location": "An organisation has one `transit` location, which is there from the start.",
+}
+
+
 def _record_routes(
     noun: str,
     missing: str,
@@ -347,7 +364,8 @@ def _record_routes(
     one = f"{path}/{{id}}"
     return (
         Route(method="POST", path=path, summary=f"Make a {noun}", permission=permission, plan=plans[0], body=add,
-              status=201, codes=codes, example=example, looks_up=True, **shared),
+              status=201, codes=codes, example=example, looks_up=True, of_all_stores=noun == "store",
+              about=_MAKING[noun], **shared),
         Route(method="GET", path=path, summary=f"List {noun}s", tag=tag, permission=Permission.READ,
               answer_with=reads[0], answer=[answer], query=(STORE, *PAGED)),
         Route(method="GET", path=one, summary=f"Read a {noun}", permission=Permission.READ,
@@ -364,6 +382,8 @@ ROUTES = (
         method="POST",
         path="/api/v1/products",
         summary="Make a product",
+        about="`gtin` has 8, 12, 13 or 14 digits, the last of which checks the others. No two active products have the "
+        "same number; zeros in front make no difference.",
         tag="Products",
         permission=Permission.MANAGE,
         plan=plan_add_product,
@@ -405,7 +425,7 @@ ROUTES = (
         method="PATCH",
         path="/api/v1/products/{id}",
         summary="Change a product",
-        about="`precision` and `kind` are fixed once the product has a ledger entry.",
+        about="`gtin` as in making one. `precision` and `kind` are fixed once the product has a ledger entry.",
         tag="Products",
         permission=Permission.MANAGE,
         plan=plan_change_product,

@@ -22,7 +22,8 @@ from holdfast.web.problems import UNAVAILABLE, Problem, invalid
 from holdfast.web.route import CURSOR_MAX, PAGED, Call, Route, encode
 
 if TYPE_CHECKING:
-    from holdfast.web.application import Answer, Application, Receive
+    from holdfast.web.application import Answer, Application
+    from holdfast.web.incoming import Receive
 
 POLL_SECONDS = 0.5
 """How long an idle stream waits before it looks again."""

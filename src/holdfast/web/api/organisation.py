@@ -288,6 +288,7 @@ def _routes(
     shared: dict[str, Any] = {"tag": tag, "permission": Permission.CONFIGURE}
     one = f"{path}/{{id}}"
     changes = (Code.STORE_NOT_FOUND, Code.ALREADY_EXISTS)
+    kept = (Code.INVALID_STATE,) if tag == "Users" else ()  # the last owner
     return (
         Route(method="POST", path=path, summary=f"Make {noun}", plan=plans[0], body=bodies[0], answer=answers[0],
               status=201, codes=changes, example=examples[0], looks_up=True, **shared),
@@ -296,9 +297,9 @@ def _routes(
         Route(method="GET", path=one, summary=f"Read {noun}", answer_with=reads[1], answer=answers[1],
               codes=(Code.NOT_FOUND,), **shared),
         Route(method="PATCH", path=one, summary=f"Change {noun}", plan=plans[1], body=bodies[1], answer=answers[1],
-              codes=(Code.NOT_FOUND, *changes), example=examples[1], looks_up=True, **shared),
+              codes=(Code.NOT_FOUND, *changes, *kept), example=examples[1], looks_up=True, **shared),
         Route(method="DELETE", path=one, summary=f"Remove {noun}", plan=plans[2], status=204,
-              codes=(Code.NOT_FOUND,), looks_up=True, **shared),
+              codes=(Code.NOT_FOUND, *kept), looks_up=True, **shared),
     )  # fmt: skip
 
 
@@ -324,6 +325,8 @@ ROUTES = (
         codes=(Code.INVALID_AMOUNT, Code.INVALID_STATE),
         example={"cart_hold_minutes": 45, "default_reorder_point": 5},
         looks_up=True,
+        about="They are for all stores: who is limited to some may not change them.",
+        of_all_stores=True,
     ),
     *_routes(
         "/api/v1/users",

@@ -18,14 +18,12 @@ from holdfast.core.receiving import ReceiptDocument, ReceiptLine, Receive
 from holdfast.core.rejection import Code
 from holdfast.web.api.reservations import require_location, require_product
 from holdfast.web.api.shapes import LotRow, OrderLot, Trace
-from holdfast.web.body import Quantity, Text, expiry
+from holdfast.web.body import Gtin, Quantity, Text, expiry, gtin
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference
 
 LINES_MAX = 1000
 """Most lines of a receipt, count or transfer."""
-
-Gtin = Annotated[str, Meta(pattern="^[0-9]{8,14}$")]
 
 
 class ReceiptLineBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,7 +79,7 @@ def plan_receive(call: Call) -> Command:
                 line.lot_code,
                 expires_at,
                 expires_on,
-                line.gtin,
+                gtin(f"lines.{index}.gtin", line.gtin),
             )
         )
     return Receive(body.location, tuple(lines), body.kind, body.reference, body.supplier)
