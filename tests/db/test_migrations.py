@@ -15,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from holdfast.app import Holdfast, Outdated
 from holdfast.db import migrations
 from holdfast.db.engine import Database
 from holdfast.db.migrate import DatabaseUnreachable, MigrationRefused, migrate, revisions, state
@@ -105,6 +106,8 @@ def test_a_newer_database_is_refused(database: Database) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
 
     assert state(database) == "newer"
+    with pytest.raises(Outdated, match="newer Holdfast: run that version"):
+        Holdfast.open(database.url)
     with pytest.raises(MigrationRefused, match="newer Holdfast"):
         migrate(database)
 

@@ -328,3 +328,34 @@ def test_a_store_moves_its_clock_while_lots_with_a_day_come_in(database_url):
                 f"WHERE l.expires_on = '{day}' GROUP BY 1"
             ).all()
         assert [tuple(row) for row in ends] == [(end_of_day(day, zones[-1]), 480)]
+
+
+@pytest.mark.parametrize("place", ["MAIN", "EAST"])
+def test_a_clock_that_moves_before_dated_goods_are_committed(postgres_url, monkeypatch, place):
+    """The change has looked for lots and waits before its commit; goods come to an old level, or begin a new one."""
+    day = "2999-01-15"
+    with open_shop(postgres_url) as office, open_shop(postgres_url) as dock:
+        actor = found(office)
+        stock_up(office, actor, "MILK", 1)
+        do(dock, actor, SetStock("MILK", "MAIN", 1))  # the dock knows the catalog as it was
+        store_id = office.reports.stores(actor.org_id).items[0]["id"]
+        looked, go_on = threading.Event(), threading.Event()
+        real = session.PostgresSession.finish
+
+        def finish(self, writes, *, unchanged=None):
+            if any("catalog_version + 1" in write.sql for write in writes):
+                looked.set()
+                go_on.wait(2)
+            return real(self, writes, unchanged=unchanged)
+
+        monkeypatch.setattr(session.PostgresSession, "finish", finish)
+        change = office.submit(actor, Change("store", store_id, {"timezone": "Asia/Tokyo"}))
+        assert looked.wait(ANSWER_SECONDS)
+        receipt = dock.submit(actor, Receive(place, (ReceiptLine("MILK", 1, "1.00", expires_on=day),)))
+        threading.Timer(0.5, go_on.set).start()
+
+        assert Tally([outcome_of(change), outcome_of(receipt)]).accepted == 2
+        with dock.database.reading() as connection:
+            query = "SELECT sellable_until FROM lot_stock WHERE sellable_until IS NOT NULL"
+            ends = connection.exec_driver_sql(query).scalars().all()
+        assert ends == [end_of_day(day, "Asia/Tokyo")]

@@ -183,7 +183,7 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
             return insufficient_stock(product, units, 0)
         return places[0]
     if command.lot_id is not None:
-        places = [place for place in places if _lot_lies_at(stock, product, place, command.lot_id)]
+        places = [place for place in places if lot_lies_at(stock, product, place, command.lot_id)]
         if not places:
             refused = pinned_lot_refusal(stock, None, command.lot_id, product)
             assert refused is not None
@@ -192,7 +192,7 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
         return insufficient_stock(product, units, 0, available_by_location={})
     available = {}
     for place in places:
-        free = _free_units_at(stock, product, place, command.lot_id)
+        free = free_units_at(stock, product, place, command.lot_id)
         if free >= units:
             return place
         available[place.code] = free
@@ -203,12 +203,12 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
     return _short(stock, product, units, max(available.values(), default=0), available_by_location=numbers)
 
 
-def _lot_lies_at(stock: Stock, product: Product, place: Location, lot_id: str) -> bool:
+def lot_lies_at(stock: Stock, product: Product, place: Location, lot_id: str) -> bool:
     level = stock.level(product.id, place.id)
     return pinned_lot_refusal(stock, level, lot_id, product) is None
 
 
-def _free_units_at(stock: Stock, product: Product, place: Location, lot_id: str | None) -> int:
+def free_units_at(stock: Stock, product: Product, place: Location, lot_id: str | None) -> int:
     """Units that a hold could get at the place, of the pinned lot or of any."""
     level = stock.level(product.id, place.id)
     if level is None:
@@ -218,12 +218,12 @@ def _free_units_at(stock: Stock, product: Product, place: Location, lot_id: str 
 
 def _may_wait(stock: Stock, product: Product, place: Location, units: int, command: Reserve) -> bool:
     level = stock.level(product.id, place.id)
-    short = units - _free_units_at(stock, product, place, command.lot_id)
+    short = units - free_units_at(stock, product, place, command.lot_id)
     waiting = 0 if level is None else level.backordered
-    return _shortfall_allowed(stock, product, short, waiting, command)
+    return shortfall_allowed(stock, product, short, waiting, command)
 
 
-def _shortfall_allowed(stock: Stock, product: Product, short: int, waiting: int, command: Reserve) -> bool:
+def shortfall_allowed(stock: Stock, product: Product, short: int, waiting: int, command: Reserve) -> bool:
     """May `short` units wait without stock, beside the `waiting` ones? By the product's policy, or by override."""
     if product.oversell == "backorder":
         return True
@@ -252,7 +252,7 @@ def promise(stock: Stock, product: Product, place: Location, units: int, command
         if level is not None and level.id in stock.more_dead:
             raise Missing(("dead", level.id))
         waiting = 0 if level is None else level.backordered
-        if not place.sellable or not _shortfall_allowed(stock, product, short, waiting, command):
+        if not place.sellable or not shortfall_allowed(stock, product, short, waiting, command):
             return _short(stock, product, units, units - short)
         level = stock.open_level(product.id, place.id)
     assert level is not None
@@ -496,13 +496,13 @@ def amend(stock: Stock, command: Amend) -> Reservation | Rejected:
         hold = replace(hold, **changes, updated_at=max(stock.now, hold.updated_at))
         stock.put_hold(hold)
     if total > hold.quantity:
-        return _extend(stock, level, product, hold, total - hold.quantity)
+        return extend(stock, level, product, hold, total - hold.quantity)
     if total < hold.quantity:
-        return _shrink(stock, hold, hold.quantity - total)
+        return shrink(stock, hold, hold.quantity - total)
     return hold
 
 
-def _shrink(stock: Stock, hold: Reservation, units: int) -> Reservation:
+def shrink(stock: Stock, hold: Reservation, units: int) -> Reservation:
     """Fewer are promised: the units go back, and the total shrinks instead of counting them as released."""
     hold = replace(hold, quantity=hold.quantity, released=hold.released)
     shrunk = release_units(stock, hold, units, "edited")
@@ -511,7 +511,7 @@ def _shrink(stock: Stock, hold: Reservation, units: int) -> Reservation:
     return shrunk
 
 
-def _extend(stock: Stock, level: Level, product: Product, hold: Reservation, units: int) -> Reservation | Rejected:
+def extend(stock: Stock, level: Level, product: Product, hold: Reservation, units: int) -> Reservation | Rejected:
     """More are promised: the addition competes like a new hold of the same target."""
     backing = back(stock, level, product, units, hold.lot_id)
     short = units - sum(taken for _, taken in backing)
@@ -519,7 +519,7 @@ def _extend(stock: Stock, level: Level, product: Product, hold: Reservation, uni
     if short:
         if level.id in stock.more_dead:
             raise Missing(("dead", level.id))
-        if not _shortfall_allowed(stock, product, short, level.backordered, asked):
+        if not shortfall_allowed(stock, product, short, level.backordered, asked):
             return insufficient_stock(product, units, units - short)  # a hold is not extended by override
     cause = cause_of_hold(hold, stock.caller.actor, "edited")
     allocations = hold.allocations

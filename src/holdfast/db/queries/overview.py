@@ -1,6 +1,7 @@
 """Figures over all inventory entries: totals, how many run low, by store and by location.
 
-Sums are grouped by location and precision (quantities of different precision can only be added as numbers). What has ended but is not settled is put right afterwards, level by level: it is little.
+Sums are grouped by location and precision (quantities of different precision can only be added as numbers). What has
+ended but is not settled is put right afterwards, level by level: it is little.
 """
 
 from __future__ import annotations
