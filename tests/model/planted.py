@@ -83,14 +83,14 @@ BUGS: dict[str, Edit | list[Edit]] = {
     ),
     "FEFO is ignored": Edit(allocation, "removal_order", "if product.track_expiry and len(lots) > 1:", "if False:"),
     "override needs no permission": Edit(
-        reservation, "_shortfall_allowed", "command.override and stock.caller.may_override and", "command.override and"
+        reservation, "shortfall_allowed", "command.override and stock.caller.may_override and", "command.override and"
     ),
     "override ignores the organisation": Edit(
-        reservation, "_shortfall_allowed", " and stock.settings.allow_override", ""
+        reservation, "shortfall_allowed", " and stock.settings.allow_override", ""
     ),
     "preorders forget who waits already": Edit(
         reservation,
-        "_shortfall_allowed",
+        "shortfall_allowed",
         "waiting + short <= product.preorder_limit",
         "short <= product.preorder_limit",
     ),
@@ -139,12 +139,12 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "a second open sheet is allowed": Edit(count_sheet, "_open_elsewhere", "if shared:", "if False:"),
     "amending up counts the hold's own units twice": Edit(
         reservation,
-        "_extend",
+        "extend",
         "back(stock, level, product, units, hold.lot_id)",
         "back(stock, level, product, units - hold.allocated, hold.lot_id)",
     ),
     "amending down counts as released": Edit(
-        reservation, "_shrink", "released=shrunk.released - units", "released=shrunk.released"
+        reservation, "shrink", "released=shrunk.released - units", "released=shrunk.released"
     ),
     "a recalled lot stays recalled when it comes back": Edit(
         recall, "readmit", 'lot = replace(lot, status="active")', "lot = replace(lot, status=lot.status)"
