@@ -11,7 +11,20 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core import catalog, count_sheet, counting, order, recall, receiving, reservation, transfer
+from holdfast.core import (
+    cart,
+    catalog,
+    checkout,
+    count_sheet,
+    counting,
+    order,
+    recall,
+    receiving,
+    register,
+    reservation,
+    returns,
+    transfer,
+)
 from holdfast.core.decide import Command, Sweep, Together
 from holdfast.core.stock import Caller
 
@@ -83,18 +96,45 @@ _NEEDED: dict[type[Any], Permission] = {
     recall.Readmit: Permission.MANAGE,
     recall.WriteOff: Permission.MANAGE,
     Sweep: Permission.STOCK,
+    cart.OpenSale: Permission.SELL,
+    cart.AddLine: Permission.SELL,
+    cart.EditLine: Permission.SELL,
+    cart.RemoveLine: Permission.SELL,
+    cart.ChangeSale: Permission.SELL,
+    cart.SuspendSale: Permission.SELL,
+    cart.ResumeSale: Permission.SELL,
+    cart.CancelSale: Permission.SELL,
+    checkout.CompleteSale: Permission.SELL,
+    checkout.Fulfill: Permission.SELL,
+    checkout.Checkout: Permission.SELL,
+    checkout.ShipSupplierOrder: Permission.STOCK,
+    returns.ReturnSale: Permission.SELL,
+    returns.ReturnBlind: Permission.DISCOUNT,
+    register.OpenSession: Permission.SELL,
+    register.MoveCash: Permission.SELL,
+    register.CloseSession: Permission.SELL,
 }
-_RECORDS = {"product": Permission.MANAGE, "location": Permission.MANAGE}
+_RECORDS = {
+    "product": Permission.MANAGE,
+    "location": Permission.MANAGE,
+    "tax_rate": Permission.MANAGE,
+    "register": Permission.MANAGE,
+    "account": Permission.MANAGE,
+}
 """Records that a manager may write; all others are for owner and admin."""
 
 
 class Actor(msgspec.Struct, frozen=True, gc=False):
-    """Somebody, authenticated. `name` goes into the ledger; empty `stores` means all of the organisation."""
+    """Somebody, authenticated. `name` goes into the ledger; empty `stores` means all of the organisation.
+
+    `session_id` is the register session in which somebody acts at a till.
+    """
 
     org_id: str
     name: str
     role: Role
     stores: tuple[str, ...] = ()
+    session_id: str | None = None
 
     def has(self, permission: Permission) -> bool:
         """Does the actor's role have the permission?"""
@@ -108,6 +148,11 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
             frozenset(self.stores) if self.stores else None,
             self.has(Permission.OVERRIDE),
             online=not self.stores,
+            may_price=self.has(Permission.PRICE_OVERRIDE),
+            may_discount=self.has(Permission.DISCOUNT),
+            may_return_blind=self.has(Permission.DISCOUNT),
+            may_see_cash=self.has(Permission.MANAGE),
+            session_id=self.session_id,
         )
 
     def may_grant(self, role: Role, stores: tuple[str, ...]) -> bool:

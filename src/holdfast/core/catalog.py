@@ -16,7 +16,7 @@ import msgspec
 
 from holdfast.core.expiry import follow_clock
 from holdfast.core.gtin import same_number, spellings
-from holdfast.core.product import Location, Product, Settings, Store
+from holdfast.core.product import Location, Product, Register, Settings, Store, TaxRate
 from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
 from holdfast.core.stock import Stock
 
@@ -69,7 +69,7 @@ SECRET = {"password_hash", "pin_hash", "key_hash"}
 """Fields whose values the audit log does not repeat."""
 
 
-Record = Settings | Product | Store | Location | User | ApiKey
+Record = Settings | Product | Store | Location | User | ApiKey | TaxRate | Register
 
 KINDS: dict[str, type[Any]] = {
     "organisation": Settings,
@@ -78,8 +78,18 @@ KINDS: dict[str, type[Any]] = {
     "location": Location,
     "app_user": User,
     "api_key": ApiKey,
+    "tax_rate": TaxRate,
+    "register": Register,
 }
-NAMES = {"product": "sku", "store": "code", "location": "code", "app_user": "email", "api_key": None}
+NAMES = {
+    "product": "sku",
+    "store": "code",
+    "location": "code",
+    "app_user": "email",
+    "api_key": None,
+    "tax_rate": None,
+    "register": "code",
+}
 """The field by which an active record of the kind is unique in its organisation."""
 
 LABELS = {
@@ -89,6 +99,8 @@ LABELS = {
     "location": "Location",
     "app_user": "User",
     "api_key": "API key",
+    "tax_rate": "Tax rate",
+    "register": "Register",
 }
 MISSING_CODE = {
     "product": Code.PRODUCT_NOT_FOUND,
@@ -231,7 +243,7 @@ def _put(stock: Stock, kind: str, record: Any) -> None:
         if before.get(name) != value and name not in ("id", "created_at", "updated_at")
     }
     stock.put_record(kind, record.id, record)
-    if kind in ("organisation", "product", "store", "location"):
+    if kind in ("organisation", "product", "store", "location", "tax_rate"):
         stock.put_in_catalog(record)
     action = "add" if old is None else ("remove" if changes.get("active") is False else "change")
     audit_id = stock.new_id()
@@ -278,8 +290,24 @@ def _only_one_refusal(stock: Stock, kind: str, fields: dict[str, Any], record: A
         active = fields.get("active", getattr(record, "active", True))
         same = record is not None and (record.gtin, record.active) == (gtin, active)
         return None if gtin is None or not active or same else _gtin_refusal(stock, gtin, getattr(record, "id", ""))
+    if kind == "tax_rate":
+        return _rate_refusal(stock, fields, record)
     if kind == "location" and fields.get("kind") == "transit" and getattr(record, "kind", None) != "transit":
         return _transit_refusal(stock)
+    return None
+
+
+def _rate_refusal(stock: Stock, fields: dict[str, Any], record: TaxRate | None) -> Rejected | None:
+    """A class has one rate in a store, and one in the organisation."""
+    _lock_organisation(stock)
+    tax_class = fields.get("tax_class", getattr(record, "tax_class", None))
+    store_id = fields.get("store_id", getattr(record, "store_id", None))
+    for rate in stock.catalog.tax_rates.values():
+        if rate.active and rate is not record and (rate.tax_class, rate.store_id) == (tax_class, store_id):
+            if record is None or rate.id != record.id:
+                return Rejected(
+                    Code.ALREADY_EXISTS, f"There is a rate of the class {tax_class!r} already.", {"field": "tax_class"}
+                )
     return None
 
 

@@ -12,7 +12,21 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core import catalog, count_sheet, counting, order, recall, receiving, reservation, transfer
+from holdfast.core import (
+    cart,
+    catalog,
+    checkout,
+    count_sheet,
+    counting,
+    order,
+    recall,
+    receiving,
+    register,
+    reservation,
+    returns,
+    transfer,
+)
+from holdfast.core.journal import book
 from holdfast.core.rejection import Code, Rejected, group_rejected
 from holdfast.core.reservation import describe
 from holdfast.core.stock import Beyond, Caller, Catalog, Reservation, Stock, Want
@@ -67,6 +81,23 @@ Command = (
     | catalog.Add
     | catalog.Change
     | catalog.Remove
+    | cart.OpenSale
+    | cart.AddLine
+    | cart.EditLine
+    | cart.RemoveLine
+    | cart.ChangeSale
+    | cart.SuspendSale
+    | cart.ResumeSale
+    | cart.CancelSale
+    | checkout.CompleteSale
+    | checkout.Fulfill
+    | checkout.Checkout
+    | checkout.ShipSupplierOrder
+    | returns.ReturnSale
+    | returns.ReturnBlind
+    | register.OpenSession
+    | register.MoveCash
+    | register.CloseSession
     | Together
     | Sweep
 )
@@ -81,6 +112,8 @@ def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
     mark = stock.mark()
     try:
         answer = _DECISIONS[type(command)](stock, command)
+        if type(answer) is not Rejected:
+            book(stock, mark[1])
     except Beyond as beyond:
         stock.undo(mark)
         return _beyond(beyond)
@@ -151,6 +184,23 @@ _DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
     catalog.Add: catalog.add,
     catalog.Change: catalog.change,
     catalog.Remove: catalog.remove,
+    cart.OpenSale: cart.open_sale,
+    cart.AddLine: cart.add_line,
+    cart.EditLine: cart.edit_line,
+    cart.RemoveLine: cart.remove_line,
+    cart.ChangeSale: cart.change_sale,
+    cart.SuspendSale: cart.suspend_sale,
+    cart.ResumeSale: cart.resume_sale,
+    cart.CancelSale: checkout.cancel_sale,
+    checkout.CompleteSale: checkout.complete_sale,
+    checkout.Fulfill: checkout.fulfill,
+    checkout.Checkout: checkout.checkout,
+    checkout.ShipSupplierOrder: checkout.ship_supplier_order,
+    returns.ReturnSale: returns.return_sale,
+    returns.ReturnBlind: returns.return_blind,
+    register.OpenSession: register.open_session,
+    register.MoveCash: register.move_cash,
+    register.CloseSession: register.close_session,
     Together: _together,
     Sweep: _sweep,
 }
@@ -168,11 +218,30 @@ def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
             wants |= needs(known, caller, member)
     elif kind in (reservation.Release, reservation.Consume, reservation.Amend):
         wants.add(("hold", command.reservation_id))  # type: ignore[union-attr] # these three have it
+    elif kind in _OF_SALE:
+        wants.add(("sale", command.sale_id))  # type: ignore[union-attr] # these have it
+        if kind is cart.AddLine:
+            _need_levels(known, caller, command.line, wants)  # type: ignore[union-attr] # it has a line
     elif kind is Sweep:
         wants.update(("level", *pair) for pair in command.levels)  # type: ignore[union-attr] # the type was tested
     else:
         _need_levels(known, caller, command, wants)
     return wants
+
+
+_OF_SALE = (
+    cart.AddLine,
+    cart.EditLine,
+    cart.RemoveLine,
+    cart.ChangeSale,
+    cart.SuspendSale,
+    cart.ResumeSale,
+    cart.CancelSale,
+    checkout.CompleteSale,
+    checkout.Fulfill,
+    returns.ReturnSale,
+)
+"""Commands that name a sale."""
 
 
 def _need_levels(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:
@@ -194,7 +263,9 @@ def _need_levels(known: Catalog, caller: Caller, command: Any, wants: set[Want])
             if place is not None:
                 wants.add(("level", product.id, place.id))
         else:
-            for place in known.selling_order(caller.stores, online=caller.online):
+            store = known.store(command.store_id) if getattr(command, "store_id", None) else None
+            stores, online = (caller.stores, caller.online) if store is None else (frozenset((store.id,)), False)
+            for place in known.selling_order(stores, online=online):
                 wants.add(("level", product.id, place.id))
 
 

@@ -92,7 +92,10 @@ class Location(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The organisation and its rules. `minor_digits` follows from the ISO 4217 currency."""
+    """The organisation and its rules. `minor_digits` follows from the ISO 4217 currency.
+
+    Nothing posts to the books on or before the day `books_closed_through` (YYYY-MM-DD).
+    """
 
     id: str
     name: str
@@ -106,7 +109,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cash_rounding: str = "0.00"
     timezone: str = "UTC"
     api_rate_limit: int | None = None
+    books_closed_through: str | None = None
     catalog_version: int = 0
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class Register(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A till of a store."""
+
+    id: str
+    store_id: str
+    code: str
+    name: str | None = None
+    active: bool = True
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class TaxRate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The tax of a class, in a store or, without one, in the organisation. `rate` is in 10**-6: 150000 is 15%."""
+
+    id: str
+    tax_class: str
+    rate: int
+    store_id: str | None = None
+    name: str | None = None
+    active: bool = True
     created_at: int = 0
     updated_at: int = 0
 

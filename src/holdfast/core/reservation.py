@@ -29,6 +29,7 @@ from holdfast.core.rejection import (
     not_found,
     not_stock_tracked,
 )
+from holdfast.core.sale import find_sale, sale_of_line
 from holdfast.core.stock import Cause, Level, Missing, Reservation, Stock, tell_low_stock
 
 replace = msgspec.structs.replace
@@ -61,7 +62,8 @@ NOBODY = Target()
 class Reserve(msgspec.Struct, frozen=True, gc=False):
     """Promise `quantity` of a product (id or SKU), at a location (code or id) or wherever it can be had.
 
-    `expires_at` in microseconds since 1970. Answers the reservation, or a Rejected.
+    `expires_at` in microseconds since 1970. A `fact` has happened already (an order that a channel took): what stock
+    does not cover waits, whatever the product's policy. Answers the reservation, or a Rejected.
     """
 
     product: str
@@ -72,6 +74,7 @@ class Reserve(msgspec.Struct, frozen=True, gc=False):
     expires_at: int | None = None
     priority: int = PRIORITY_DEFAULT
     override: bool = False
+    fact: bool = False
 
 
 class Amend(msgspec.Struct, frozen=True, gc=False):
@@ -164,8 +167,7 @@ def foreign_store_refusal(stock: Stock, place: Location) -> Rejected | None:
 def target_refusal(stock: Stock, target: Target) -> Rejected | None:
     """Refuse a target that does not exist or is finished."""
     if target.sale_line_id is not None or target.reserved_for_type == "transaction":
-        name = target.sale_line_id or target.reserved_for_id or ""
-        return not_found(Code.TARGET_NOT_FOUND, "Sale", name)
+        return _sale_refusal(stock, target)
     if target.reserved_for_type == "appointment":
         assert target.reserved_for_id is not None
         appointment = stock.record("appointment", target.reserved_for_id)
@@ -174,6 +176,27 @@ def target_refusal(stock: Stock, target: Target) -> Rejected | None:
         if appointment.status != "booked":
             return invalid_state(f"The appointment is {appointment.status}.")
     return None
+
+
+def _sale_refusal(stock: Stock, target: Target) -> Rejected | None:
+    """Refuse a sale or line that does not exist or is finished."""
+    sale_id = target.reserved_for_id
+    if target.sale_line_id is not None:
+        sale_id = sale_of_line(stock, target.sale_line_id)
+    if sale_id is None:
+        return not_found(Code.TARGET_NOT_FOUND, "Sale line", target.sale_line_id or "")
+    sale = find_sale(stock, sale_id)
+    if isinstance(sale, Rejected):
+        return replace(sale, code=Code.TARGET_NOT_FOUND) if sale.code is Code.SALE_NOT_FOUND else sale
+    return None if sale.unfinished else invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+
+
+def completed_target(stock: Stock, target: Target) -> Target:
+    """A target that names a line of a sale names the sale as well, so that the sale finds all its holds."""
+    if target.sale_line_id is None or target.reserved_for_id is not None:
+        return target
+    sale_id = sale_of_line(stock, target.sale_line_id)
+    return replace(target, reserved_for_type="transaction", reserved_for_id=sale_id)
 
 
 def choose(stock: Stock, product: Product, places: list[Location], units: int, command: Reserve) -> Location | Rejected:
@@ -225,7 +248,7 @@ def _may_wait(stock: Stock, product: Product, place: Location, units: int, comma
 
 def shortfall_allowed(stock: Stock, product: Product, short: int, waiting: int, command: Reserve) -> bool:
     """May `short` units wait without stock, beside the `waiting` ones? By the product's policy, or by override."""
-    if product.oversell == "backorder":
+    if product.oversell == "backorder" or command.fact:
         return True
     if product.oversell == "preorder":
         return product.preorder_limit is None or waiting + short <= product.preorder_limit
@@ -256,7 +279,7 @@ def promise(stock: Stock, product: Product, place: Location, units: int, command
             return _short(stock, product, units, units - short)
         level = stock.open_level(product.id, place.id)
     assert level is not None
-    target = command.target
+    target = completed_target(stock, command.target)
     began = max(stock.now, level.updated_at)  # never before its elders, even when the clock steps back
     hold = Reservation(
         stock.new_id(),
@@ -511,11 +534,13 @@ def shrink(stock: Stock, hold: Reservation, units: int) -> Reservation:
     return shrunk
 
 
-def extend(stock: Stock, level: Level, product: Product, hold: Reservation, units: int) -> Reservation | Rejected:
+def extend(
+    stock: Stock, level: Level, product: Product, hold: Reservation, units: int, *, fact: bool = False
+) -> Reservation | Rejected:
     """More are promised: the addition competes like a new hold of the same target."""
     backing = back(stock, level, product, units, hold.lot_id)
     short = units - sum(taken for _, taken in backing)
-    asked = Reserve(product.sku, 1)
+    asked = Reserve(product.sku, 1, fact=fact)
     if short:
         if level.id in stock.more_dead:
             raise Missing(("dead", level.id))

@@ -17,7 +17,7 @@ import msgspec
 
 from holdfast.core.ledger import Entry, RefType
 from holdfast.core.number import QUANTITY_MAX, VALUE_MAX
-from holdfast.core.product import Location, Product, Settings, Store, reorder_threshold
+from holdfast.core.product import Location, Product, Settings, Store, TaxRate, reorder_threshold
 
 Want = tuple[str, ...]
 """Something to load: ("level", product id, location id), ("hold", reservation id), ("waiting", level id) ..."""
@@ -166,12 +166,18 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who asks: the name that the ledger keeps, the stores they may act in (None: all), what they may overrule.
 
     `online` callers sell by post: without a location they get those that ship online; others get their own store's.
+    `session_id` is the register session that a till acts in.
     """
 
     actor: str
     stores: frozenset[str] | None = None
     may_override: bool = False
     online: bool = True
+    may_price: bool = False
+    may_discount: bool = False
+    may_return_blind: bool = False
+    may_see_cash: bool = False
+    session_id: str | None = None
 
 
 SYSTEM = Caller("system")
@@ -196,6 +202,7 @@ class Catalog:
         self.location_of_code: dict[str, Location] = {}
         self.products: dict[str, Product] = {}
         self.unknown: set[str] = set()
+        self.tax_rates: dict[str, TaxRate] = {}
 
     def copy(self) -> Catalog:
         """A catalog that can be changed without this one."""
@@ -203,6 +210,7 @@ class Catalog:
         other.stores, other.locations = dict(self.stores), dict(self.locations)
         other.location_of_code, other.products = dict(self.location_of_code), dict(self.products)
         other.unknown = set(self.unknown)
+        other.tax_rates = dict(self.tax_rates)
         return other
 
     def put_product(self, product: Product) -> None:
@@ -226,6 +234,29 @@ class Catalog:
     def put_store(self, store: Store) -> None:
         """Know a store by its id."""
         self.stores[store.id] = store
+
+    def store(self, reference: str) -> Store | None:
+        """The active store with that id or code (any case)."""
+        found = self.stores.get(reference)
+        if found is None:
+            code = reference.upper()
+            found = next((store for store in self.stores.values() if store.active and store.code == code), None)
+        return found if found is not None and found.active else None
+
+    def put_tax_rate(self, rate: TaxRate) -> None:
+        """Know a tax rate by its id."""
+        self.tax_rates[rate.id] = rate
+
+    def tax_rate(self, tax_class: str, store_id: str | None) -> int:
+        """The rate (10**-6) of a class: the store's own, else the organisation's, else 0."""
+        of_organisation = 0
+        for rate in self.tax_rates.values():
+            if rate.active and rate.tax_class == tax_class:
+                if rate.store_id is not None and rate.store_id == store_id:
+                    return rate.rate
+                if rate.store_id is None:
+                    of_organisation = rate.rate
+        return of_organisation
 
     def knows(self, reference: str) -> bool:
         """Was the id or SKU looked up already, found or not?"""
@@ -282,6 +313,7 @@ class Stock:
         self.dead: dict[str, list[str]] = {}
         self.more_dead: set[str] = set()
         self.records: dict[tuple[str, str], Any] = {}
+        self.rows: dict[type[Any], dict[str, Any]] = {}
         self.costs: dict[str, int] = {}
         self.loaded: set[Want] = set()
         self.answers: dict[Want, list[str]] = {}
@@ -292,6 +324,7 @@ class Stock:
         self.new_ids: set[str] = set()
         self.born: set[str] = set()
         self._log: list[tuple[Any, ...]] = []
+        self._money: dict[tuple[str, str], tuple[str, tuple[tuple[str, int], ...]]] = {}
 
     @property
     def settings(self) -> Settings:
@@ -356,6 +389,14 @@ class Stock:
             self.require("record", kind, key)
             return None
         return self.records[kind, key]
+
+    def row(self, kind: type[T], key: str) -> T | None:
+        """A row of sales or books by its id, if it is loaded."""
+        return self.rows.get(kind, {}).get(key)
+
+    def rows_of(self, kind: type[T]) -> list[T]:
+        """Every row of a kind that is loaded."""
+        return list(self.rows.get(kind, {}).values())
 
     # Writing -------------------------------------------------------------------------------------------------------
 
@@ -467,10 +508,36 @@ class Stock:
         self._log.append((self.records, (kind, key), self.records.get((kind, key))))
         self.records[kind, key] = record
 
-    def put_in_catalog(self, record: Settings | Product | Store | Location) -> None:
+    def put_row(self, row: Any) -> None:
+        """Set a row of sales or books as it now stands."""
+        rows = self.rows.setdefault(type(row), {})
+        if row.id not in rows:
+            self.new_ids.add(row.id)
+        self._log.append((rows, row.id, rows.get(row.id)))
+        rows[row.id] = row
+
+    def put_money(self, ref_type: str, ref_id: str, description: str, lines: tuple[tuple[str, int], ...]) -> None:
+        """Money that the command under way moves, by what it refers to."""
+        self._log.append((self._money, (ref_type, ref_id), self._money.get((ref_type, ref_id))))
+        self._money[ref_type, ref_id] = (description, lines)
+
+    def take_money(self) -> dict[tuple[str, str], tuple[str, tuple[tuple[str, int], ...]]]:
+        """The money of the command under way, taken to be booked."""
+        taken = dict(self._money)
+        self._money.clear()
+        return taken
+
+    def put_in_catalog(self, record: Settings | Product | Store | Location | TaxRate) -> None:
         """Let the rest of the batch see a record as it now stands (the batch has a catalog of its own for that)."""
         catalog = self.catalog
-        for known in (catalog.products, catalog.locations, catalog.location_of_code, catalog.stores):
+        known: dict[str, Any]
+        for known in (
+            catalog.products,
+            catalog.locations,
+            catalog.location_of_code,
+            catalog.stores,
+            catalog.tax_rates,
+        ):
             for key in (record.id, getattr(record, "sku", None), getattr(record, "code", None)):
                 if key is not None:
                     self._log.append((known, key, known.get(key)))
@@ -481,6 +548,8 @@ class Stock:
             catalog.put_location(record)
         elif isinstance(record, Store):
             catalog.put_store(record)
+        elif isinstance(record, TaxRate):
+            catalog.put_tax_rate(record)
         else:
             catalog.settings = record
 
@@ -577,6 +646,8 @@ class Stock:
                 result.records[item[1]] = first[item[1]]
             elif first is self.costs:
                 result.costs[item[1]] = first[item[1]]
+            elif type(first) is dict and (row := first.get(item[1])) is not None and type(row) in self.rows:
+                result.rows.setdefault(type(row), {})[item[1]] = row
         return result
 
 
@@ -596,12 +667,13 @@ class Touched:
         self.reservations: dict[str, Reservation] = {}
         self.lots: dict[str, Lot] = {}
         self.records: dict[tuple[str, str], Any] = {}
+        self.rows: dict[type[Any], dict[str, Any]] = {}
         self.costs: dict[str, int] = {}
 
     @property
     def anything(self) -> bool:
         """Is there something to save?"""
-        parts = (self.levels, self.lot_stocks, self.reservations, self.lots, self.records, self.costs)
+        parts = (self.levels, self.lot_stocks, self.reservations, self.lots, self.records, self.costs, self.rows)
         return any(parts)
 
 

@@ -14,7 +14,11 @@ import msgspec
 
 from holdfast.core import catalog as records
 from holdfast.core import count_sheet, order, receiving, transfer
-from holdfast.core.product import Location, Product, Settings, Store
+from holdfast.core.checkout import SupplierOrder
+from holdfast.core.journal import Account
+from holdfast.core.product import Location, Product, Settings, Store, TaxRate
+from holdfast.core.register import RegisterSession
+from holdfast.core.sale import Counter, Sale, SaleLine
 from holdfast.core.stock import Catalog, Level, LevelKey, Lot, LotStock, Reservation, Stock, Want
 from holdfast.db import schema
 from holdfast.db.rows import record_of, row_type
@@ -38,6 +42,8 @@ DOCUMENTS: dict[str, type[Any]] = {
     "count_sheet": count_sheet.CountSheet,
     "transfer": transfer.Transfer,
     "audit": records.Audit,
+    "counter": Counter,
+    "account": Account,
 }
 """The struct of every document, by its table's name."""
 
@@ -76,6 +82,8 @@ def _read_catalog(session: Session, org_id: str) -> Catalog:
         catalog.put_store(place)
     for place in _records(session, "location", Location, "org_id = :org", org=org_id):
         catalog.put_location(place)
+    for rate in _records(session, "tax_rate", TaxRate, "org_id = :org AND active", org=org_id):
+        catalog.put_tax_rate(rate)
     return catalog
 
 
@@ -144,7 +152,8 @@ def begin(
     """Begin a transaction with the wanted levels and holds; the Stock, and the raw rows with answers and version."""
     pairs: list[LevelKey] = sorted((want[1], want[2]) for want in wants if want[0] == "level")
     holds = sorted(want[1] for want in wants if want[0] == "hold" and _is_id(want[1]))
-    loaded = session.begin(org_id, pairs, holds, keys)
+    sales = sorted(want[1] for want in wants if want[0] == "sale" and _is_id(want[1]))
+    loaded = session.begin(org_id, pairs, holds, keys, sales)
     stock = Stock(org_id, catalog, loaded.now, new_id)
     stock.locked.update(pairs)
     for row in loaded.levels:
@@ -164,6 +173,8 @@ def begin(
     _put_dead(stock, loaded.dead)
     if len(loaded.dead) == DEAD_MAX:
         stock.more_dead.update(stock.level_of_id)
+    if sales:
+        _load_sales(session, stock, sales)
     return stock, loaded
 
 
@@ -192,7 +203,11 @@ _HOLD_QUERIES = {
 }
 """Wants that are answered by reservations."""
 
+_BY_ID = ("hold", "record", "target", "lot", "lot_places", "sale", "sale_of_line", "session", "supplier_order")
+"""Wants that end with an id: what does not look like one does not exist."""
+
 _EXISTS = {
+    "sale_of_line": "SELECT sale_id FROM sale_line WHERE org_id = :org AND id = :one AND NOT removed",
     "stocked_product": "SELECT id FROM level WHERE org_id = :org AND product_id = :one LIMIT 1",
     "lot_places": "SELECT location_id FROM lot_stock WHERE org_id = :org AND lot_id = :one AND is_open",
     "coming": "SELECT id FROM transfer WHERE org_id = :org AND to_location_id = :one AND status = 'shipped'",
@@ -209,7 +224,7 @@ def load_more(session: Session, stock: Stock, want: Want) -> None:
     if kind == "product":
         load_products(session, stock.catalog, org, want[1:])
         return
-    if kind in ("hold", "record", "target", "lot", "lot_places") and not _is_id(want[-1]):
+    if kind in _BY_ID and not _is_id(want[-1]) and want[1] not in ("counter", "account"):
         stock.loaded.add(want)
         return
     if kind in _HOLD_QUERIES:
@@ -347,6 +362,63 @@ def _load_sheets(session: Session, stock: Stock, want: Want) -> None:
     stock.answers[want] = [sheet.id for sheet in sheets]
 
 
+def _load_sales(session: Session, stock: Stock, sale_ids: list[str]) -> None:
+    """Sales, locked in the order of their ids, with their lines, supplier orders and active holds."""
+    names = msgspec.json.encode(sale_ids).decode()
+    for struct, column, more in (
+        (Sale, "id", " ORDER BY t.id FOR UPDATE OF t"),
+        (SaleLine, "sale_id", ""),
+        (SupplierOrder, "sale_id", ""),
+    ):
+        rows = row_type(struct)
+        sql = _named(session, rows.table.name, rows.select_as("t"), column, more)
+        known = stock.rows.setdefault(struct, {})
+        for row in session.fetch(sql, org=stock.org_id, names=names):
+            found = rows.read(row)
+            known.setdefault(found.id, found)
+    sql = _named(session, "reservation", _HOLD.select_as("t"), "reserved_for_id", " AND t.status = 'active'")
+    aimed: dict[str | None, list[str]] = {name: [] for name in sale_ids}
+    for row in session.fetch(sql, org=stock.org_id, names=names):
+        hold = _HOLD.read(row)
+        hold = stock.reservations.setdefault(hold.id, hold)
+        aimed[hold.reserved_for_id].append(hold.id)
+    for name in sale_ids:
+        stock.answers["target", name] = aimed[name]
+        stock.loaded.update((("sale", name), ("target", name)))
+
+
+def _named(session: Session, table: str, columns: str, column: str, more: str) -> str:
+    """A query for the rows whose `column` is one of the ids in the JSON list `:names`."""
+    if session.dialect == "postgresql":
+        names = "SELECT value::uuid FROM json_array_elements_text(:names::json)"
+        return f"SELECT {columns} FROM {table} t WHERE t.org_id = :org AND t.{column} IN ({names}){more}"
+    source = f"json_each(:names) k CROSS JOIN {table} t ON t.org_id = :org AND t.{column} = k.value"
+    return f"SELECT {columns} FROM {source}{more.replace(' FOR UPDATE OF t', '')}"
+
+
+def _load_sale(session: Session, stock: Stock, want: Want) -> None:
+    _load_sales(session, stock, [want[1]])
+
+
+def _load_sale_of_order(session: Session, stock: Stock, want: Want) -> None:
+    sql = "SELECT id FROM sale WHERE org_id = :org AND source = :source AND order_number = :number"
+    stock.answers[want] = [row[0] for row in session.fetch(sql, org=stock.org_id, source=want[1], number=want[2])]
+
+
+def _load_row(struct: type[Any], where: str) -> Callable[[Session, Stock, Want], None]:
+    """A loader of rows of sales or books, locked."""
+    rows = row_type(struct)
+
+    def load(session: Session, stock: Stock, want: Want) -> None:
+        sql = f"SELECT {rows.select} FROM {rows.table.name} WHERE org_id = :org AND {where} FOR UPDATE"
+        known = stock.rows.setdefault(struct, {})
+        for row in session.fetch(sql, org=stock.org_id, one=want[1]):
+            found = rows.read(row)
+            known.setdefault(found.id, found)
+
+    return load
+
+
 _OTHER: dict[str, Callable[[Session, Stock, Want], None]] = {
     "lot": _load_lot,
     "lot_code": _load_lots_of_code,
@@ -359,4 +431,13 @@ _OTHER: dict[str, Callable[[Session, Stock, Want], None]] = {
     "gtin": _load_gtin,
     "owners": _load_owners,
     "sheets": _load_sheets,
+    "sale": _load_sale,
+    "sale_of_order": _load_sale_of_order,
+    "session": _load_row(RegisterSession, "id = :one"),
+    "sessions": _load_row(
+        RegisterSession,
+        "register_id = :one AND number = (SELECT max(number) FROM register_session "
+        "WHERE org_id = :org AND register_id = :one)",
+    ),
+    "supplier_order": _load_row(SupplierOrder, "id = :one"),
 }

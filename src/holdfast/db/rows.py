@@ -19,7 +19,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from holdfast.core.checkout import SupplierOrder
+from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
+from holdfast.core.register import CashMovement, RegisterSession
+from holdfast.core.returns import Return
+from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.stock import Level, Lot, LotStock, Reservation
 from holdfast.db import schema
 
@@ -31,8 +36,19 @@ STOCK_TABLES: dict[type[Any], sa.Table] = {
     Entry: schema.ledger,
 }
 
+SALE_TABLES: dict[type[Any], sa.Table] = {
+    RegisterSession: schema.register_session,
+    CashMovement: schema.cash_movement,
+    Sale: schema.sale,
+    SaleLine: schema.sale_line,
+    Return: schema.sale_return,
+    SupplierOrder: schema.supplier_order,
+    JournalEntry: schema.journal_entry,
+    Posting: schema.posting,
+}
+"""Rows of sales and books, in the order in which they are written."""
+
 _encode = msgspec.json.Encoder().encode
-_PAIRS = msgspec.json.Decoder(tuple[tuple[str, int], ...])
 
 
 def checksum(struct: Any) -> int:
@@ -56,6 +72,9 @@ class RowType:
         self.columns: tuple[str, ...] = struct.__struct_fields__
         self.select = ", ".join(self.columns)
         self._json_at = [i for i, name in enumerate(self.columns) if isinstance(table.c[name].type, sa.JSON)]
+        fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
+        self._json_types = {i: fields[self.columns[i]] for i in self._json_at}
+        self._decode = {i: msgspec.json.Decoder(kind).decode for i, kind in self._json_types.items()}
         self._bool_at = [i for i, name in enumerate(self.columns) if isinstance(table.c[name].type, sa.Boolean)]
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
         self.types = {
@@ -70,7 +89,10 @@ class RowType:
         values = list(row)
         for index in self._json_at:
             text = values[index]
-            values[index] = () if text == "[]" else _pairs(text)
+            if isinstance(text, str):
+                values[index] = () if text == "[]" else self._decode[index](text)
+            elif text is not None:  # the driver has taken the JSON apart already
+                values[index] = msgspec.convert(text, self._json_types[index])
         for index in self._bool_at:
             values[index] = bool(values[index])
         return self.struct(*values)
@@ -93,7 +115,7 @@ class RowType:
         columns = zip(*map(msgspec.structs.astuple, structs), strict=True)
         for index, (name, values) in enumerate(zip(self.columns, columns, strict=True)):
             if index in self._json_at:
-                values = tuple(_encode(value).decode() if value else "[]" for value in values)
+                values = tuple(map(_json_text, values))
             yield name, values
         yield "checksum", tuple(crc32(_encode(struct)) for struct in structs)
 
@@ -105,7 +127,7 @@ class RowType:
             if self._json_at:
                 changed = list(values)
                 for index in self._json_at:
-                    changed[index] = _encode(values[index]).decode() if values[index] else "[]"
+                    changed[index] = _json_text(values[index])
                 values = tuple(changed)
             rows.append((org_id, *values, crc32(_encode(struct))))
         return rows
@@ -132,18 +154,17 @@ def _element(value: Any) -> str:
     return str(value)
 
 
-def _pairs(value: Any) -> tuple[tuple[str, int], ...]:
-    """[[id, units], ...] from JSON text, or from what a driver decoded already."""
-    if isinstance(value, str):
-        return _PAIRS.decode(value)
-    return tuple((name, units) for name, units in value)
+def _json_text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return _encode(value).decode() if value else "[]"
 
 
-_ROW_TYPES = {struct: RowType(struct, table) for struct, table in STOCK_TABLES.items()}
+_ROW_TYPES = {struct: RowType(struct, table) for struct, table in (STOCK_TABLES | SALE_TABLES).items()}
 
 
 def row_type(struct: type[Any]) -> RowType:
-    """The row type of Level, Lot, LotStock, Reservation or Entry."""
+    """The row type of a struct of STOCK_TABLES or SALE_TABLES."""
     return _ROW_TYPES[struct]
 
 

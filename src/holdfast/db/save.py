@@ -21,11 +21,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from holdfast.core import catalog as records
+from holdfast.core.checkout import SupplierOrder
+from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
 from holdfast.core.number import instant_text
+from holdfast.core.register import CashMovement, RegisterSession
+from holdfast.core.returns import Return
+from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.stock import Level, Lot, LotStock, Reservation, Stock
 from holdfast.db import schema
-from holdfast.db.rows import RowType, record_row, row_type
+from holdfast.db.rows import SALE_TABLES, RowType, record_row, row_type
 from holdfast.db.session import Write
 
 _KEYS: dict[Any, tuple[str, ...]] = {
@@ -34,12 +39,21 @@ _KEYS: dict[Any, tuple[str, ...]] = {
     LotStock: ("level_id", "lot_id"),
     Reservation: ("id",),
     Entry: ("id",),
+    **dict.fromkeys(SALE_TABLES, ("id",)),
 }
 _FIXED: dict[Any, set[str]] = {
     Level: {"product_id", "location_id", "created_at"},
     Lot: {"product_id", "received_at", "kind"},
     LotStock: {"location_id"},
     Reservation: {"level_id", "product_id", "location_id", "actor", "held_for", "created_at"},
+    RegisterSession: {"number", "register_id", "store_id", "token_hash", "opened_by", "opening_float", "opened_at"},
+    Sale: {"number", "order_number", "source", "store_id", "created_at"},
+    SaleLine: {"sale_id", "position", "product_id", "kind", "created_at"},
+    SupplierOrder: {"sale_id", "line_id", "product_id", "created_at"},
+    CashMovement: set(),
+    Return: set(),
+    JournalEntry: set(),
+    Posting: set(),
 }
 """Columns that never change after the insert: an update leaves them out, so that indexes on them stay untouched."""
 
@@ -101,6 +115,8 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
     writes: list[Write] = []
     for (kind, _), record in sorted(touched.records.items(), key=lambda item: _TABLE_ORDER[item[0][0]]):
         writes.append(_upsert(org, schema.metadata.tables[kind], record, dialect))
+    if JournalEntry in touched.rows:
+        writes.insert(0, _books_open(stock, dialect))
     if any(kind in records.KINDS for kind, _ in touched.records):
         writes.append(
             Write("UPDATE organisation SET catalog_version = catalog_version + 1 WHERE org_id = :org", {"org": org})
@@ -113,6 +129,14 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
         (Entry, stock.entries[sent.entries :], []),
     ]
     for struct, new, changed in stock_rows:
+        if new:
+            writes.append(_inserted(struct, org, new, dialect))
+        if changed:
+            writes.append(_updated(struct, org, changed, dialect))
+    for struct in SALE_TABLES:
+        rows = touched.rows.get(struct, {})
+        new = [row for row in rows.values() if row.id in stock.new_ids]
+        changed = [row for row in rows.values() if row.id not in stock.new_ids]
         if new:
             writes.append(_inserted(struct, org, new, dialect))
         if changed:
@@ -246,6 +270,17 @@ _EVENTS = (
 )
 
 
+def _books_open(stock: Stock, dialect: str) -> Write:
+    """Fail (and be tried again) when a period was closed since the batch was begun: nothing posts into it."""
+    if dialect == "sqlite":
+        return Write("SELECT 1", {})  # nobody else can have closed it
+    sql = (
+        "SELECT 1 / count(*) FROM (SELECT 1 FROM organisation WHERE org_id = :org "
+        "AND books_closed_through IS NOT DISTINCT FROM :closed::text FOR SHARE) o"
+    )
+    return Write(sql, {"org": stock.org_id, "closed": stock.catalog.settings.books_closed_through})
+
+
 def _events(stock: Stock, batch_id: str) -> Write:
     """The batch's events as one row; it is written even when there are none, as the proof that the batch committed."""
     told = [
@@ -287,7 +322,11 @@ _TABLE_ORDER = {
     "receipt": 7,
     "count_sheet": 8,
     "transfer": 9,
-    "audit": 10,
+    "tax_rate": 10,
+    "register": 11,
+    "account": 12,
+    "counter": 13,
+    "audit": 14,
 }
 """Parents before children, for the foreign keys."""
 

@@ -107,16 +107,27 @@ class PostgresSession:
                 self._connection = self._database.connect_postgresql()
         return self._connection
 
-    def begin(self, org_id: str, pairs: Sequence[LevelKey], holds: Sequence[str], keys: Sequence[str]) -> Loaded:
-        """Begin, lock the levels of `pairs` and of the reservations `holds`, and read what they protect."""
+    def begin(
+        self,
+        org_id: str,
+        pairs: Sequence[LevelKey],
+        holds: Sequence[str],
+        keys: Sequence[str],
+        targets: Sequence[str] = (),
+    ) -> Loaded:
+        """Begin, lock the levels of `pairs`, of the reservations `holds` and of those active for `targets` (sales).
+
+        Then read what the locks protect.
+        """
         parameters = {
             "org": org_id,
             "products": _array([product for product, _ in pairs]),
             "locations": _array([location for _, location in pairs]),
             "holds": _array(holds),
+            "targets": _array(targets),
             "keys": _text_array(keys),
         }
-        of_holds = _PG_OF_HOLDS if holds else ""
+        of_holds = (_PG_OF_HOLDS if holds else "") + (_PG_OF_TARGETS if targets else "")
         connection = self.connection
         with _translated(), connection.pipeline() as pipeline:
             _leave_idle_timer(pipeline)
@@ -231,14 +242,22 @@ class SqliteSession:
                 self._connection = self._database.connect_sqlite()
         return self._connection
 
-    def begin(self, org_id: str, pairs: Sequence[LevelKey], holds: Sequence[str], keys: Sequence[str]) -> Loaded:
+    def begin(
+        self,
+        org_id: str,
+        pairs: Sequence[LevelKey],
+        holds: Sequence[str],
+        keys: Sequence[str],
+        targets: Sequence[str] = (),
+    ) -> Loaded:
         """Begin and read what the batch needs (see PostgresSession.begin)."""
         with _translated():
             execute = self.connection.execute
             execute("BEGIN IMMEDIATE")
             now = time.time_ns() // 1000
             held = execute(_LITE_HOLDS, (org_id, _json(holds))).fetchall() if holds else []
-            wanted = [*pairs, *((row[2], row[3]) for row in held)]
+            aimed = execute(_LITE_OF_TARGETS, (org_id, _json(targets))).fetchall() if targets else []
+            wanted = [*pairs, *((row[2], row[3]) for row in held), *aimed]
             levels = execute(_LITE_LEVELS, (org_id, _json(wanted))).fetchall()
             names = _json([row[0] for row in levels])
             lots = execute(_LITE_LOTS, (org_id, names)).fetchall()
@@ -304,6 +323,11 @@ _PG_OF_HOLDS = (
     " UNION SELECT r.product_id, r.location_id FROM unnest(%(holds)s::uuid[]) AS h (id) CROSS JOIN LATERAL ("
     "SELECT product_id, location_id FROM reservation WHERE org_id = %(org)s::uuid AND id = h.id OFFSET 0) r"
 )
+_PG_OF_TARGETS = (
+    " UNION SELECT r.product_id, r.location_id FROM unnest(%(targets)s::uuid[]) AS g (id) CROSS JOIN LATERAL ("
+    "SELECT product_id, location_id FROM reservation WHERE org_id = %(org)s::uuid AND reserved_for_id = g.id "
+    "AND status = 'active' OFFSET 0) r"
+)
 _PG_LOCK = (
     f"{_PG_CHOSEN}SELECT l.* FROM chosen k CROSS JOIN LATERAL (SELECT {_LEVEL.select} FROM level "
     "WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND location_id = k.location_id FOR UPDATE) l"
@@ -348,6 +372,10 @@ _LITE_DEAD = (
 _LITE_HOLDS = (
     f"SELECT {_HOLD.select_as('r')} FROM json_each(?2) k CROSS JOIN reservation r ON r.org_id = ?1 AND r.id = k.value"
 )
+_LITE_OF_TARGETS = (
+    "SELECT DISTINCT r.product_id, r.location_id FROM json_each(?2) k CROSS JOIN reservation r ON r.org_id = ?1 "
+    "AND r.reserved_for_id = k.value AND r.status = 'active'"
+)
 _LITE_ANSWERED = (
     "SELECT a.key, a.fingerprint, a.status, a.body FROM json_each(?2) k "
     "CROSS JOIN answered a ON a.org_id = ?1 AND a.key = k.value"
@@ -386,7 +414,7 @@ def _text_array(texts: Sequence[str]) -> str:
     return "{" + ",".join(quoted) + "}"
 
 
-_TRY_AGAIN = ("40001", "40P01", "23505", "55P03", "25P02")
+_TRY_AGAIN = ("40001", "40P01", "23505", "55P03", "25P02", "22012")
 _LITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 _FULL = ("53100", "25006")
 _AWAY = ("08", "53", "57", "58", "25P03")

@@ -1,0 +1,673 @@
+"""Carts: a sale while it is put together, and the shared queue of suspended ones (SPEC section 7).
+
+    Open, add 2 mugs        -> open; the mugs are held for cart_hold_minutes from the last activity
+    Suspend                 -> suspended: in the store's queue, its holds stay without an end
+    Resume, by two cashiers -> exactly one has it
+    Cancel                  -> cancelled; the holds go back. What was shipped already stays sold: completed
+
+A line that no location can fill alone is split over the fewest that together can, one hold each. What stock does not
+cover waits where the product allows it, at the first location; else the line is refused and nothing is changed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from holdfast.core.number import Number, exact_scaled, from_minor, instant_text, to_minor
+from holdfast.core.product import Location, Product
+from holdfast.core.rejection import (
+    Code,
+    Rejected,
+    group_rejected,
+    insufficient_stock,
+    invalid_quantity,
+    invalid_state,
+    not_found,
+)
+from holdfast.core.reservation import (
+    Reserve,
+    Target,
+    candidates,
+    extend,
+    free_units_at,
+    lot_lies_at,
+    promise,
+    release_units,
+    shortfall_allowed,
+    shrink,
+)
+from holdfast.core.sale import (
+    LINES_MAX,
+    OWN_NUMBER,
+    OWN_SOURCES,
+    Counter,
+    LineKind,
+    Sale,
+    SaleDocument,
+    SaleFee,
+    SaleLine,
+    describe_sale,
+    find_sale,
+    holds_of,
+    holds_of_line,
+    lines_of,
+    priced,
+    product_of_line,
+    put_receipt,
+    receipt_of,
+)
+from holdfast.core.stock import Reservation, Stock
+from holdfast.core.totals import PERCENT_WHOLE, Discount
+
+replace = msgspec.structs.replace
+
+MINUTE = 60_000_000
+"""Microseconds."""
+
+
+class DiscountAsked(msgspec.Struct, frozen=True, gc=False):
+    """A discount as it was asked for: percent 0 to 100 with up to 4 places, or an amount as a decimal string."""
+
+    percent: Number | None = None
+    amount: str | None = None
+
+
+class FeeAsked(msgspec.Struct, frozen=True, gc=False):
+    """A fee as it was asked for; `amount` a decimal string."""
+
+    name: str
+    amount: str
+    tax_class: str | None = None
+
+
+class LineAsked(msgspec.Struct, frozen=True, gc=False):
+    """What shall be on a line; `unit_price` a decimal string, the catalogue's when it is None."""
+
+    product: str
+    quantity: Number
+    unit_price: str | None = None
+    discount: DiscountAsked | None = None
+    lot_id: str | None = None
+    location: str | None = None
+
+
+class OpenSale(msgspec.Struct, frozen=True, gc=False):
+    """Begin a sale, with lines or without.
+
+    With `fact` it is an order that a channel has taken: suspended at once, whatever stock says; the shortfall waits.
+    """
+
+    store_id: str | None = None
+    customer: str | None = None
+    source: str = "manual"
+    order_number: str | None = None
+    lines: tuple[LineAsked, ...] = ()
+    discount: DiscountAsked | None = None
+    fees: tuple[FeeAsked, ...] = ()
+    fact: bool = False
+
+
+class AddLine(msgspec.Struct, frozen=True, gc=False):
+    """Put a line into a cart."""
+
+    sale_id: str
+    line: LineAsked
+
+
+class EditLine(msgspec.Struct, frozen=True, gc=False):
+    """Change a line of a cart: `changes` has quantity, unit_price, discount (None takes it away)."""
+
+    sale_id: str
+    line_id: str
+    changes: dict[str, Any]
+
+
+class RemoveLine(msgspec.Struct, frozen=True, gc=False):
+    """Take a line out of a cart."""
+
+    sale_id: str
+    line_id: str
+
+
+class ChangeSale(msgspec.Struct, frozen=True, gc=False):
+    """Change a cart: `changes` has customer, discount, fees."""
+
+    sale_id: str
+    changes: dict[str, Any]
+
+
+class SuspendSale(msgspec.Struct, frozen=True, gc=False):
+    """Put a cart into the shared queue."""
+
+    sale_id: str
+
+
+class ResumeSale(msgspec.Struct, frozen=True, gc=False):
+    """Take a suspended sale out of the queue."""
+
+    sale_id: str
+
+
+class CancelSale(msgspec.Struct, frozen=True, gc=False):
+    """Give up a sale."""
+
+    sale_id: str
+
+
+# Opening -------------------------------------------------------------------------------------------------------------
+
+
+def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
+    """Decide an OpenSale."""
+    sale = new_sale(stock, command)
+    if isinstance(sale, Rejected):
+        return sale
+    stock.put_row(sale)
+    refused = _add_lines(stock, sale, command.lines, fact=command.fact)
+    if refused is not None:
+        return refused
+    priced_sale = reprice(stock, sale)
+    if isinstance(priced_sale, Rejected):
+        return priced_sale
+    stock.tell("SaleOpened", None, sale_facts(stock, priced_sale))
+    return describe_sale(stock, priced_sale)
+
+
+def new_sale(stock: Stock, command: OpenSale) -> Sale | Rejected:
+    """A sale with its number, without lines."""
+    store_id = store_of_sale(stock, command.store_id)
+    if isinstance(store_id, Rejected):
+        return store_id
+    discount = discount_of(stock, command.discount)
+    if isinstance(discount, Rejected):
+        return discount
+    fees = fees_of(stock, command.fees)
+    if isinstance(fees, Rejected):
+        return fees
+    own = command.source in OWN_SOURCES
+    if command.order_number is not None:
+        if own and command.order_number.startswith(OWN_NUMBER):
+            return Rejected(
+                Code.INVALID_REQUEST, f"Order numbers {OWN_NUMBER}... are given here.", {"field": "order_number"}
+            )
+        if stock.require("sale_of_order", command.source, command.order_number) or any(
+            (sale.source, sale.order_number) == (command.source, command.order_number) for sale in stock.rows_of(Sale)
+        ):
+            return Rejected(Code.ALREADY_EXISTS, f"Order {command.order_number} of {command.source} is there already.")
+    number = next_number(stock, "sale", OWN_NUMBER)
+    sale_id = stock.new_id()
+    stock.loaded.update((("sale", sale_id), ("target", sale_id)))
+    return Sale(
+        sale_id,
+        number,
+        command.order_number or number,
+        command.source,
+        store_id,
+        command.customer,
+        "suspended" if command.fact else "open",
+        discount,
+        fees,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        (),
+        0,
+        0,
+        (),
+        stock.caller.session_id,
+        stock.caller.actor,
+        stock.now,
+        stock.now,
+        None,
+    )
+
+
+def next_number(stock: Stock, purpose: str, prefix: str) -> str:
+    """The organisation's next number of a kind: prefix and at least six digits."""
+    last: Counter | None = stock.record("counter", purpose)
+    value = 1 if last is None else last.value + 1
+    stock.put_record("counter", purpose, Counter(purpose, value))
+    return f"{prefix}{value:06d}"
+
+
+def store_of_sale(stock: Stock, store_id: str | None) -> str | Rejected | None:
+    """The store that sells: the named one, else the caller's only one, else none (the organisation's online stock)."""
+    stores = stock.caller.stores
+    if store_id is not None:
+        store = stock.catalog.store(store_id)
+        if store is None:
+            return not_found(Code.STORE_NOT_FOUND, "Store", store_id)
+        if stores is not None and store.id not in stores:
+            return Rejected(Code.FORBIDDEN, "You may not act in that store.")
+        return store.id
+    if stores is None:
+        return None
+    if len(stores) > 1:
+        return Rejected(Code.INVALID_REQUEST, "Name the store: you act in several.", {"field": "store_id"})
+    return next(iter(stores))
+
+
+def discount_of(stock: Stock, asked: DiscountAsked | None) -> Discount | Rejected | None:
+    """The discount in inner units; refused without the permission, or when it makes no sense."""
+    if asked is None:
+        return None
+    if (asked.percent is None) == (asked.amount is None):
+        return Rejected(Code.INVALID_REQUEST, "A discount is a percent or an amount.", {"field": "discount"})
+    if asked.percent is not None:
+        percent = exact_scaled(asked.percent, 4, PERCENT_WHOLE)
+        if percent is None or percent < 0:
+            return Rejected(Code.INVALID_AMOUNT, "A percentage is 0 to 100, with at most 4 decimal places.")
+        found = Discount(percent=percent)
+    else:
+        amount = to_minor(asked.amount or "", stock.settings.minor_digits)
+        if amount is None or amount < 0:
+            return Rejected(Code.INVALID_AMOUNT, "The discount is not an amount of money.")
+        found = Discount(amount=amount)
+    if not stock.caller.may_discount:
+        return Rejected(Code.PRICE_MISMATCH, "A discount needs the permission prices:discount.")
+    return found
+
+
+def fees_of(stock: Stock, asked: tuple[FeeAsked, ...]) -> tuple[SaleFee, ...] | Rejected:
+    """The fees in inner units; refused without the permission."""
+    fees = []
+    for fee in asked:
+        amount = to_minor(fee.amount, stock.settings.minor_digits)
+        if amount is None or amount < 0:
+            return Rejected(Code.INVALID_AMOUNT, f"The fee {fee.name!r} is not an amount of money.")
+        fees.append(SaleFee(fee.name, amount, fee.tax_class))
+    if fees and not stock.caller.may_price:
+        return Rejected(Code.PRICE_MISMATCH, "A fee needs the permission prices:override.")
+    return tuple(fees)
+
+
+def price_of(stock: Stock, product: Product, asked: str | None) -> int | Rejected:
+    """The unit price in minor units: the catalogue's (0 where it has none), or another with the permission."""
+    catalogue = product.price or 0
+    if asked is None:
+        return catalogue
+    price = to_minor(asked, stock.settings.minor_digits)
+    if price is None or price < 0:
+        return Rejected(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
+    if price != product.price and not stock.caller.may_price:
+        return Rejected(
+            Code.PRICE_MISMATCH,
+            f"The price of {product.sku} is another.",
+            {"product_id": product.id, "unit_price": from_minor(catalogue, stock.settings.minor_digits)},
+        )
+    return price
+
+
+# Lines ---------------------------------------------------------------------------------------------------------------
+
+
+def _add_lines(stock: Stock, sale: Sale, asked: tuple[LineAsked, ...], *, fact: bool = False) -> Rejected | None:
+    failed: list[tuple[int, Rejected]] = []
+    added = stock.each(asked, lambda index, line: put_line(stock, sale, line, index, fact=fact))
+    for index, line in enumerate(added):
+        if isinstance(line, Rejected):
+            failed.append((index, line))
+    return group_rejected(failed) if failed else None
+
+
+def put_line(
+    stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool = False, hold: bool = True
+) -> SaleLine | Rejected:
+    """A new line of the sale, with its stock held (unless somebody else sees to that)."""
+    line = line_of(stock, sale, asked, position)
+    if isinstance(line, Rejected):
+        return line
+    if hold and line.kind == "stock":
+        held = hold_units(stock, sale, line, line.quantity, fact=fact)
+        if isinstance(held, Rejected):
+            return held
+        line = held
+    stock.put_row(line)
+    return line
+
+
+def line_of(stock: Stock, sale: Sale, asked: LineAsked, position: int) -> SaleLine | Rejected:
+    """What a line is, in inner units, before any stock is held for it."""
+    product = stock.catalog.product(asked.product)
+    if product is None:
+        return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
+    place = None
+    if asked.location is not None:
+        places = candidates(stock, asked.location)
+        if isinstance(places, Rejected):
+            return places
+        place = places[0].id
+    units = product.units(asked.quantity)
+    if units is None or units <= 0:
+        return invalid_quantity(product, asked.quantity)
+    price = price_of(stock, product, asked.unit_price)
+    if isinstance(price, Rejected):
+        return price
+    discount = discount_of(stock, asked.discount)
+    if isinstance(discount, Rejected):
+        return discount
+    kind: LineKind = "unlimited" if product.unlimited else "dropship" if product.dropship else "stock"
+    return SaleLine(
+        stock.new_id(),
+        sale.id,
+        position,
+        product.id,
+        kind,
+        place,
+        asked.lot_id,
+        units,
+        0,
+        0,
+        price,
+        discount,
+        product.tax_class,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        (),
+        (),
+        False,
+        stock.now,
+        stock.now,
+    )
+
+
+def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
+    """Decide an AddLine."""
+    sale = _cart(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    known = [line for line in stock.rows_of(SaleLine) if line.sale_id == sale.id]
+    if len(known) >= LINES_MAX:
+        return invalid_state(f"A sale has at most {LINES_MAX} lines.")
+    position = max((line.position for line in known), default=-1) + 1
+    line = put_line(stock, sale, command.line, position)
+    return line if isinstance(line, Rejected) else _changed(stock, sale)
+
+
+def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
+    """Decide an EditLine: the hold follows the quantity; the line's own units never stand in its way."""
+    sale = _cart(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    line = _line(stock, sale, command.line_id)
+    if isinstance(line, Rejected):
+        return line
+    product = product_of_line(stock, line)
+    changes = command.changes
+    if "unit_price" in changes:
+        price = price_of(stock, product, changes["unit_price"])
+        if isinstance(price, Rejected):
+            return price
+        line = replace(line, unit_price=price)
+    if "discount" in changes:
+        discount = discount_of(stock, changes["discount"])
+        if isinstance(discount, Rejected):
+            return discount
+        line = replace(line, asked=discount)
+    if "quantity" in changes:
+        units = product.units(changes["quantity"])
+        if units is None or units <= 0:
+            return invalid_quantity(product, changes["quantity"])
+        line = replace(line, quantity=units)
+    line = replace(line, updated_at=stock.now)
+    if line.kind == "stock":
+        adjusted = adjust_hold(stock, sale, line)
+        if isinstance(adjusted, Rejected):
+            return adjusted
+        line = adjusted
+    stock.put_row(line)
+    return _changed(stock, sale)
+
+
+def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
+    """Decide a RemoveLine."""
+    sale = _cart(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    line = _line(stock, sale, command.line_id)
+    if isinstance(line, Rejected):
+        return line
+    for hold in holds_of_line(stock, sale, line):
+        release_units(stock, hold, hold.open, "edited")
+    stock.put_row(replace(line, removed=True, updated_at=stock.now))
+    return _changed(stock, sale)
+
+
+def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
+    """Decide a ChangeSale."""
+    sale = _cart(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    changes = command.changes
+    if "customer" in changes:
+        sale = replace(sale, customer=changes["customer"])
+    if "discount" in changes:
+        discount = discount_of(stock, changes["discount"])
+        if isinstance(discount, Rejected):
+            return discount
+        sale = replace(sale, discount=discount)
+    if "fees" in changes:
+        fees = fees_of(stock, tuple(changes["fees"]))
+        if isinstance(fees, Rejected):
+            return fees
+        sale = replace(sale, fees=fees)
+    stock.put_row(sale)
+    return _changed(stock, sale)
+
+
+def _cart(stock: Stock, sale_id: str) -> Sale | Rejected:
+    """A sale that may still be edited: a cart, or one in the queue."""
+    sale = find_sale(stock, sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    if not sale.unfinished:
+        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    if sale.fulfillments:
+        return invalid_state("A part of the sale went out already: its lines and prices stand.")
+    return sale
+
+
+def _line(stock: Stock, sale: Sale, line_id: str) -> SaleLine | Rejected:
+    line: SaleLine | None = stock.row(SaleLine, line_id)
+    if line is None or line.sale_id != sale.id or line.removed:
+        return not_found(Code.NOT_FOUND, "Line", line_id)
+    return line
+
+
+def _changed(stock: Stock, sale: Sale) -> SaleDocument | Rejected:
+    """Compute the money anew, renew the holds, show the sale."""
+    sale_now = reprice(stock, sale)
+    if isinstance(sale_now, Rejected):
+        return sale_now
+    renew(stock, sale_now)
+    return describe_sale(stock, sale_now)
+
+
+def reprice(stock: Stock, sale: Sale) -> Sale | Rejected:
+    """Compute the open sale's money anew and keep it."""
+    sale, lines = priced(stock, sale, lines_of(stock, sale))
+    receipt = receipt_of(stock, sale, lines, None)
+    return receipt if isinstance(receipt, Rejected) else put_receipt(stock, sale, lines, receipt)
+
+
+# Holding -------------------------------------------------------------------------------------------------------------
+
+
+def cart_expiry(stock: Stock, sale: Sale) -> int | None:
+    """Until when a cart holds its stock from now on; a suspended sale holds it without an end."""
+    if sale.status != "open" or not stock.settings.cart_hold_minutes:
+        return None
+    return stock.now + stock.settings.cart_hold_minutes * MINUTE
+
+
+def renew(stock: Stock, sale: Sale) -> None:
+    """Activity: every hold of the sale lasts as if it had just been made."""
+    expires_at = cart_expiry(stock, sale)
+    for hold in holds_of(stock, sale):
+        if hold.sale_line_id is not None and hold.expires_at != expires_at:
+            stock.put_hold(replace(hold, expires_at=expires_at, updated_at=max(stock.now, hold.updated_at)))
+
+
+def places_of(stock: Stock, sale: Sale, line: SaleLine) -> list[Location]:
+    """Where a line may be filled from, in selling order."""
+    if line.location_id is not None:
+        return [stock.catalog.locations[line.location_id]]
+    if sale.store_id is not None:
+        return stock.catalog.selling_order(frozenset((sale.store_id,)), online=False)
+    return stock.catalog.selling_order(stock.caller.stores, online=stock.caller.online)
+
+
+def spread(
+    stock: Stock, product: Product, places: list[Location], units: int, lot_id: str | None
+) -> tuple[list[tuple[Location, int]], int]:
+    """Which of the places give how much, as few of them as can: ((place, units) in selling order, units short)."""
+    if lot_id is not None:
+        places = [place for place in places if lot_lies_at(stock, product, place, lot_id)]
+    free = [(place, max(free_units_at(stock, product, place, lot_id), 0)) for place in places]
+    alone = next((place for place, there in free if there >= units), None)
+    if alone is not None:
+        return [(alone, units)], 0
+    left = units
+    parts: dict[str, int] = {}
+    for place, there in sorted(free, key=lambda item: -item[1]):  # stable: equals stay in selling order
+        part = min(there, left)
+        if part:
+            parts[place.id] = part
+            left -= part
+    return [(place, parts[place.id]) for place in places if place.id in parts], left
+
+
+def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bool = False) -> SaleLine | Rejected:
+    """Hold `units` more for a line, split where one place is not enough; the line with the holds, or why not."""
+    product = product_of_line(stock, line)
+    places = places_of(stock, sale, line)
+    parts, short = spread(stock, product, places, units, line.lot_id)
+    if short:
+        waiting_place = next((place for place in places if place.sellable), None)
+        asked = Reserve(product.sku, 1, fact=fact)
+        level = None if waiting_place is None else stock.level(product.id, waiting_place.id)
+        waiting = 0 if level is None else level.backordered
+        if waiting_place is None or not shortfall_allowed(stock, product, short, waiting, asked):
+            return insufficient_stock(product, units, units - short)
+        at_first = [(place, part + short if place is waiting_place else part) for place, part in parts]
+        parts = at_first if any(place is waiting_place for place, _ in parts) else [*parts, (waiting_place, short)]
+    known = holds_of_line(stock, sale, line)
+    made: list[str] = []
+    for place, part in parts:
+        own = next((hold for hold in known if hold.location_id == place.id and hold.active), None)
+        if own is not None:
+            level = stock.level(product.id, place.id)
+            assert level is not None
+            held = extend(stock, level, product, own, part, fact=fact)
+        else:
+            held = promise(stock, product, place, part, _reserve_of(stock, sale, line, product, place, fact))
+        if isinstance(held, Rejected):
+            return held
+        if held.id not in line.reservations:
+            made.append(held.id)
+    return replace(line, reservations=(*line.reservations, *made))
+
+
+def _reserve_of(stock: Stock, sale: Sale, line: SaleLine, product: Product, place: Location, fact: bool) -> Reserve:
+    target = Target(
+        order_number=sale.order_number,
+        source=sale.source,
+        reserved_for_type="transaction",
+        reserved_for_id=sale.id,
+        sale_line_id=line.id,
+    )
+    return Reserve(
+        product.sku,
+        1,
+        place.code,
+        target,
+        lot_id=line.lot_id,
+        expires_at=cart_expiry(stock, sale),
+        fact=fact,
+    )
+
+
+def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine | Rejected:
+    """Make the line's holds promise exactly what is open of it; fewer: what waits goes first, then the newest."""
+    holds = holds_of_line(stock, sale, line)
+    lack = line.open - sum(hold.open for hold in holds)
+    if lack > 0:
+        return hold_units(stock, sale, line, lack)
+    surplus = -lack
+    for hold in sorted(holds, key=lambda hold: (hold.backordered > 0, hold.created_at, hold.id), reverse=True):
+        part = min(surplus, hold.open)
+        if part == hold.open and not hold.consumed:
+            release_units(stock, hold, part, "edited")
+        elif part:
+            shrink(stock, hold, part)
+        surplus -= part
+    return line
+
+
+# The queue -----------------------------------------------------------------------------------------------------------
+
+
+def suspend_sale(stock: Stock, command: SuspendSale) -> SaleDocument | Rejected:
+    """Decide a SuspendSale: the holds stay, and end no more by themselves."""
+    sale = find_sale(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    if sale.status != "open":
+        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    sale = replace(sale, status="suspended", updated_at=max(stock.now, sale.updated_at))
+    stock.put_row(sale)
+    renew(stock, sale)
+    stock.tell("SaleSuspended", None, sale_facts(stock, sale))
+    return describe_sale(stock, sale)
+
+
+def resume_sale(stock: Stock, command: ResumeSale) -> SaleDocument | Rejected:
+    """Decide a ResumeSale: whoever comes second finds it open already. No hold changes."""
+    sale = find_sale(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    if sale.status != "suspended":
+        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    sale = replace(
+        sale,
+        status="open",
+        actor=stock.caller.actor,
+        session_id=stock.caller.session_id or sale.session_id,
+        updated_at=max(stock.now, sale.updated_at),
+    )
+    stock.put_row(sale)
+    stock.tell("SaleResumed", None, sale_facts(stock, sale))
+    return describe_sale(stock, sale)
+
+
+def release_all(stock: Stock, sale: Sale, reason: str) -> None:
+    """Give back every hold that names the sale."""
+    for name in [hold.id for hold in holds_of(stock, sale)]:
+        hold: Reservation = stock.reservations[name]
+        if hold.active:
+            release_units(stock, hold, hold.open, reason)
+
+
+def sale_facts(stock: Stock, sale: Sale) -> dict[str, Any]:
+    """What an event says of a sale."""
+    return {
+        "sale_id": sale.id,
+        "number": sale.number,
+        "order_number": sale.order_number,
+        "source": sale.source,
+        "store_id": sale.store_id,
+        "status": sale.status,
+        "total": from_minor(sale.total, stock.settings.minor_digits),
+        "timestamp": instant_text(stock.now),
+    }

@@ -1,0 +1,640 @@
+"""Checkout: goods against money. A sale is completed, shipped in parts, given up, quoted, or sold at once (SPEC 7).
+
+    complete with cash 20.00      -> holds consumed, SALE entries, payments, change, one balanced journal entry
+    ship 1 of 3                   -> that part is consumed and booked; the rest stays held
+    checkout at a till            -> all of it in one command, straight from the shelf, or nothing
+
+All of it is one transaction: insufficient stock names every short line and nothing has happened. A hold that lapsed
+competes again. What no stock backs cannot be completed; what is there can be shipped.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.core.allocation import back
+from holdfast.core.cart import (
+    CancelSale,
+    DiscountAsked,
+    FeeAsked,
+    LineAsked,
+    OpenSale,
+    adjust_hold,
+    line_of,
+    new_sale,
+    places_of,
+    release_all,
+    sale_facts,
+    spread,
+)
+from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
+from holdfast.core.number import Number, instant_text, share_of_value, to_minor
+from holdfast.core.product import Product
+from holdfast.core.register import SessionTotals, add_to_session, open_session_of
+from holdfast.core.rejection import (
+    Code,
+    Rejected,
+    group_rejected,
+    insufficient_stock,
+    invalid_quantity,
+    invalid_state,
+    not_found,
+)
+from holdfast.core.reservation import consume_units
+from holdfast.core.sale import (
+    Fulfillment,
+    Sale,
+    SaleDocument,
+    SaleLine,
+    Taken,
+    describe_sale,
+    find_sale,
+    holds_of_line,
+    lines_of,
+    priced,
+    product_of_line,
+    put_receipt,
+    receipt_of,
+    sale_document,
+)
+from holdfast.core.stock import Cause, Level, Stock, tell_low_stock
+from holdfast.core.totals import Payment, Receipt, due_by_line, units_share
+
+replace = msgspec.structs.replace
+
+
+class PaymentAsked(msgspec.Struct, frozen=True, gc=False):
+    """What the customer hands over; `amount` a decimal string."""
+
+    method: str
+    amount: str
+
+
+class CompleteSale(msgspec.Struct, frozen=True, gc=False):
+    """Sell a sale that is open or in the queue; without `payments` it stays to be paid (receivable)."""
+
+    sale_id: str
+    payments: tuple[PaymentAsked, ...] | None = None
+
+
+class ShipLine(msgspec.Struct, frozen=True, gc=False):
+    """How much of a line goes out."""
+
+    line_id: str
+    quantity: Number
+
+
+class Fulfill(msgspec.Struct, frozen=True, gc=False):
+    """Ship a part of a sale; when nothing is open any more the sale is completed."""
+
+    sale_id: str
+    lines: tuple[ShipLine, ...]
+    tracking: str | None = None
+
+
+class Checkout(msgspec.Struct, frozen=True, gc=False):
+    """Sell at once: open, pay, hand over. `quote` only computes it and changes nothing."""
+
+    store_id: str
+    lines: tuple[LineAsked, ...]
+    discount: DiscountAsked | None = None
+    fees: tuple[FeeAsked, ...] = ()
+    payments: tuple[PaymentAsked, ...] | None = None
+    customer: str | None = None
+    quote: bool = False
+
+
+class SupplierOrder(msgspec.Struct, frozen=True, gc=False):
+    """A line that a supplier ships: open, shipped or cancelled."""
+
+    id: str
+    sale_id: str
+    line_id: str
+    product_id: str
+    supplier: str | None
+    quantity: int
+    status: str
+    tracking: str | None
+    created_at: int
+    updated_at: int
+
+
+class ShipSupplierOrder(msgspec.Struct, frozen=True, gc=False):
+    """The supplier has shipped."""
+
+    supplier_order_id: str
+    tracking: str | None = None
+
+
+class SupplierOrderDocument(msgspec.Struct, frozen=True, gc=False):
+    """A supplier order as the API shows it."""
+
+    id: str
+    sale_id: str
+    line_id: str
+    product_id: str
+    sku: str
+    supplier: str | None
+    quantity: int | float
+    status: str
+    tracking: str | None
+    created_at: str
+    updated_at: str
+
+
+# Complete ------------------------------------------------------------------------------------------------------------
+
+
+def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument | Rejected:
+    """Decide a CompleteSale."""
+    sale = find_sale(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    payments = payments_of(stock, command.payments)
+    if isinstance(payments, Rejected):
+        return payments
+    if not sale.unfinished:
+        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    lines = lines_of(stock, sale)
+    if not lines:
+        return invalid_state("The sale has no lines.")
+    if not sale.fulfillments:
+        sale, lines = priced(stock, sale, lines)
+    receipt = receipt_of(stock, sale, lines, payments)
+    if isinstance(receipt, Rejected):
+        return receipt
+    session = open_session_of(stock)
+    if isinstance(session, Rejected):
+        return session
+    refused = _cover(stock, sale, lines)
+    if refused is not None:
+        return refused
+    sale = put_receipt(stock, sale, lines, receipt)
+    for line in lines_of(stock, sale):
+        _hand_over(stock, sale, line, line.open)
+    release_all(stock, sale, "cancelled")
+    sale = _finish(stock, sale, receipt, payments or ())
+    return describe_sale(stock, sale)
+
+
+def payments_of(stock: Stock, asked: tuple[PaymentAsked, ...] | None) -> tuple[Payment, ...] | Rejected | None:
+    """The payments in minor units."""
+    if asked is None:
+        return None
+    payments = []
+    for payment in asked:
+        amount = to_minor(payment.amount, stock.settings.minor_digits)
+        if amount is None or amount < 0:
+            return Rejected(Code.INVALID_AMOUNT, f"The payment {payment.amount[:40]!r} is not an amount of money.")
+        payments.append(Payment(payment.method, amount))  # type: ignore[arg-type] # the door lets nothing else in
+    return tuple(payments)
+
+
+def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> Rejected | None:
+    """Let lapsed holds compete again; every line that is short or waits is named."""
+
+    def cover(_: int, line: SaleLine) -> Rejected | None:
+        if line.kind != "stock":
+            return None
+        current = stock.row(SaleLine, line.id)
+        assert current is not None
+        held = adjust_hold(stock, sale, current)
+        if isinstance(held, Rejected):
+            return held
+        if held != current:
+            stock.put_row(held)
+        waiting = sum(hold.backordered for hold in holds_of_line(stock, sale, line))
+        if not waiting:
+            return None
+        product = product_of_line(stock, line)
+        backed = line.open - waiting
+        return Rejected(
+            Code.INSUFFICIENT_RESERVED,
+            f"{product.number(waiting)} of {product.sku} wait for stock: ship what is there.",
+            {
+                "product_id": product.id,
+                "requested": product.number(line.open),
+                "allocated": product.number(backed),
+                "backordered": product.number(waiting),
+                "available": product.number(backed),
+            },
+        )
+
+    found = stock.each(lines, cover)
+    failed = [(index, refused) for index, refused in enumerate(found) if refused is not None]
+    return group_rejected(failed) if failed else None
+
+
+def _hand_over(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
+    """Units of a line leave: from what its holds have, oldest hold first; unlimited and supplied ones just go."""
+    taken = line.taken
+    if line.kind == "stock":
+        left = units
+        before = len(stock.entries)
+        for hold in holds_of_line(stock, sale, line):
+            part = min(left, hold.allocated)
+            if part:
+                consume_units(stock, hold, part, ref_id=sale.id)
+                left -= part
+        assert left == 0, (line, units)
+        taken = taken_since(stock, before, taken)
+    elif line.kind == "dropship":
+        _order_from_supplier(stock, sale, line)
+    current = stock.row(SaleLine, line.id)
+    assert current is not None
+    stock.put_row(replace(current, fulfilled=current.fulfilled + units, taken=taken, updated_at=stock.now))
+
+
+def taken_since(stock: Stock, first_entry: int, taken: tuple[Taken, ...] = ()) -> tuple[Taken, ...]:
+    """What SALE entries from that number on took from which lots, added to what was taken before."""
+    parts = list(taken)
+    for entry in stock.entries[first_entry:]:
+        if entry.ref_type == "SALE" and entry.lot_id is not None:
+            parts.append(Taken(entry.lot_id, entry.location_id, -entry.qty_delta, -entry.value_delta))
+    return tuple(parts)
+
+
+def _finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
+    """The sale is done: each line knows what was due for it, the money is booked, the drawer knows."""
+    lines = lines_of(stock, sale)
+    for line, due in zip(lines, due_by_line(receipt), strict=True):
+        stock.put_row(replace(line, due=due, updated_at=stock.now))
+    _book_rest(stock, sale, receipt, payments)
+    sale = replace(
+        sale,
+        status="completed",
+        payments=payments,
+        posted=receipt.total,
+        posted_tax=receipt.tax_total,
+        session_id=stock.caller.session_id or sale.session_id,
+        actor=stock.caller.actor,
+        completed_at=stock.now,
+        updated_at=max(stock.now, sale.updated_at),
+    )
+    stock.put_row(sale)
+    if stock.caller.session_id is not None:
+        cash = sum(payment.amount for payment in payments if payment.method == "cash") - receipt.change
+        methods: dict[str, int] = {payment.method: 0 for payment in payments}
+        for payment in payments:
+            methods[payment.method] += payment.amount
+        if "cash" in methods:
+            methods["cash"] -= receipt.change
+        add_to_session(stock, SessionTotals(cash_sales=cash, by_method=methods, sales=1))
+    stock.tell("SaleCompleted", None, sale_facts(stock, sale))
+    return sale
+
+
+def _book_rest(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> None:
+    """Book what fulfilments have not: revenue and tax against payments; what is unpaid stays receivable."""
+    money: list[tuple[str, int]] = []
+    paid = 0
+    for payment in payments:
+        amount = payment.amount
+        if payment.method == "cash":
+            amount -= min(amount, receipt.change)
+            receipt = replace(receipt, change=receipt.change - (payment.amount - amount))
+        money.append((account_of_money(payment.method), amount))
+        paid += amount
+    due = receipt.total + receipt.rounding
+    money.append((RECEIVABLE, due - paid - sale.posted))
+    tax = receipt.tax_total - sale.posted_tax
+    money.append((TAX_PAYABLE, -tax))
+    money.append((REVENUE, -(receipt.total - sale.posted - tax)))
+    money.append((ROUNDING, -receipt.rounding))
+    record_money(stock, "SALE", sale.id, f"Sale {sale.number}", money)
+
+
+# Ship in parts -------------------------------------------------------------------------------------------------------
+
+
+def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
+    """Decide a Fulfill: what goes out is consumed and booked as its share of the line."""
+    sale = find_sale(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    asked = _asked_units(stock, sale, command)
+    if isinstance(asked, Rejected):
+        return asked
+    if not sale.unfinished:
+        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    refused = _shippable(stock, sale, asked)
+    if refused is not None:
+        return refused
+    lines = {line.id: line for line in lines_of(stock, sale)}
+    total = tax = 0
+    for line_id, units in asked.items():
+        line = lines[line_id]
+        total += units_share(line.total, line.quantity, line.fulfilled, units)
+        tax += units_share(line.tax, line.quantity, line.fulfilled, units)
+        _hand_over(stock, sale, line, units)
+    part = Fulfillment(stock.new_id(), stock.now, command.tracking, tuple(asked.items()), stock.caller.actor)
+    sale = replace(
+        sale,
+        fulfillments=(*sale.fulfillments, part),
+        posted=sale.posted + total,
+        posted_tax=sale.posted_tax + tax,
+        updated_at=max(stock.now, sale.updated_at),
+    )
+    stock.put_row(sale)
+    stock.tell("SaleFulfilled", None, {**sale_facts(stock, sale), "fulfillment_id": part.id, "tracking": part.tracking})
+    if any(line.open for line in lines_of(stock, sale) if line.kind != "unlimited"):
+        money = [(RECEIVABLE, total), (TAX_PAYABLE, -tax), (REVENUE, -(total - tax))]
+        record_money(stock, "SALE", sale.id, f"Sale {sale.number}, shipped in part", money)
+        return describe_sale(stock, sale)
+    sale = replace(sale, posted=sale.posted - total, posted_tax=sale.posted_tax - tax)
+    return describe_sale(stock, _finish_shipped(stock, sale))
+
+
+def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int] | Rejected:
+    """Units to ship by line; a line named twice counts once, with the sum."""
+    lines = {line.id: line for line in lines_of(stock, sale)}
+    asked: dict[str, int] = {}
+    for part in command.lines:
+        line = lines.get(part.line_id)
+        if line is None:
+            return not_found(Code.NOT_FOUND, "Line", part.line_id)
+        product = product_of_line(stock, line)
+        units = product.units(part.quantity)
+        if units is None or units <= 0:
+            return invalid_quantity(product, part.quantity)
+        asked[line.id] = asked.get(line.id, 0) + units
+    return asked
+
+
+def _shippable(stock: Stock, sale: Sale, asked: dict[str, int]) -> Rejected | None:
+    """Every asked line that is not backed by stock, or not open any more, is named."""
+    failed: list[tuple[int, Rejected]] = []
+    for index, line in enumerate(lines_of(stock, sale)):
+        units = asked.get(line.id, 0)
+        if not units:
+            continue
+        product = product_of_line(stock, line)
+        holds = holds_of_line(stock, sale, line)
+        backed = sum(hold.allocated for hold in holds) if line.kind == "stock" else line.open
+        if units > min(backed, line.open):
+            waiting = sum(hold.backordered for hold in holds)
+            failed.append(
+                (
+                    index,
+                    Rejected(
+                        Code.INSUFFICIENT_RESERVED,
+                        f"{product.number(units)} of {product.sku} asked for, {product.number(backed)} can go out.",
+                        {
+                            "product_id": product.id,
+                            "requested": product.number(units),
+                            "allocated": product.number(backed),
+                            "backordered": product.number(waiting),
+                            "available": product.number(backed),
+                        },
+                    ),
+                )
+            )
+    return group_rejected(failed) if failed else None
+
+
+def _finish_shipped(stock: Stock, sale: Sale) -> Sale:
+    """All went out: digital lines count as fulfilled, the last part takes the rest of the money."""
+    for line in lines_of(stock, sale):
+        if line.open:
+            _hand_over(stock, sale, line, line.open)
+    release_all(stock, sale, "cancelled")
+    return _finish(stock, sale, kept_receipt(stock, sale), ())
+
+
+def kept_receipt(stock: Stock, sale: Sale) -> Receipt:
+    """The receipt that the sale's persisted amounts are."""
+    return Receipt(
+        tuple(lines_of(stock, sale)),  # type: ignore[arg-type] # a line has its totals under the same names
+        (),
+        sale.subtotal,
+        sale.discount_total,
+        sale.tax_total,
+        sale.fee_total,
+        sale.total,
+        sale.rounding,
+        sale.total + sale.rounding,
+        sale.paid,
+        sale.change,
+    )
+
+
+# Cancel --------------------------------------------------------------------------------------------------------------
+
+
+def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument | Rejected:
+    """Decide a CancelSale: the holds go back; what was shipped stays sold, and the sale is completed with it."""
+    sale = find_sale(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    if not sale.unfinished:
+        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    release_all(stock, sale, "voided")
+    _cancel_supplier_orders(stock, sale)
+    if any(line.fulfilled for line in lines_of(stock, sale)):
+        return describe_sale(stock, _finish_shipped(stock, _cut_to_shipped(stock, sale)))
+    sale = replace(sale, status="cancelled", updated_at=max(stock.now, sale.updated_at))
+    stock.put_row(sale)
+    stock.tell("SaleCancelled", None, sale_facts(stock, sale))
+    return describe_sale(stock, sale)
+
+
+def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
+    """The sale as if only what was shipped had been ordered, with its fees; amounts are the shares that were booked."""
+    subtotal = discount = tax = total = 0
+    for line in lines_of(stock, sale):
+        if not line.fulfilled:
+            stock.put_row(replace(line, removed=True, updated_at=stock.now))
+            continue
+        parts = {
+            name: units_share(getattr(line, name), line.quantity, 0, line.fulfilled)
+            for name in ("gross", "discount", "tax", "total")
+        }
+        line = replace(line, quantity=line.fulfilled, **parts, updated_at=stock.now)
+        stock.put_row(line)
+        subtotal, discount = subtotal + line.gross, discount + line.discount
+        tax, total = tax + line.tax, total + line.total
+    receipt = receipt_of(stock, replace(sale, discount=None), [], None)
+    assert not isinstance(receipt, Rejected), receipt
+    sale = replace(
+        sale,
+        subtotal=subtotal,
+        discount_total=discount,
+        tax_total=tax + receipt.tax_total,
+        fee_total=receipt.fee_total,
+        total=total + receipt.total,
+    )
+    stock.put_row(sale)
+    return sale
+
+
+# Sell at once --------------------------------------------------------------------------------------------------------
+
+
+def checkout(stock: Stock, command: Checkout) -> SaleDocument | Rejected:
+    """Decide a Checkout: the goods leave the shelf without a hold in between; a quote leaves no trace."""
+    mark = stock.mark()
+    session = open_session_of(stock)
+    if isinstance(session, Rejected):
+        return session
+    opened = OpenSale(command.store_id, command.customer, "pos", None, (), command.discount, command.fees)
+    sale = new_sale(stock, opened)
+    if isinstance(sale, Rejected):
+        return sale
+    payments = payments_of(stock, command.payments)
+    if isinstance(payments, Rejected):
+        return payments
+    made = [line_of(stock, sale, asked, index) for index, asked in enumerate(command.lines)]
+    refused = [(index, line) for index, line in enumerate(made) if isinstance(line, Rejected)]
+    if refused:
+        return group_rejected(refused)
+    sale, lines = priced(stock, sale, [line for line in made if not isinstance(line, Rejected)])
+    receipt = receipt_of(stock, sale, lines, payments)
+    if isinstance(receipt, Rejected):
+        return receipt
+    stock.put_row(sale)
+    for line in lines:
+        stock.put_row(line)
+    if command.quote:
+        quoted = put_receipt(stock, replace(sale, payments=payments or ()), lines, receipt)
+        document = sale_document(
+            quoted,
+            lines_of(stock, sale),
+            {line.product_id: product_of_line(stock, line) for line in lines},
+            [],
+            stock.settings.minor_digits,
+            stock.settings.currency,
+            quoted=True,
+        )
+        stock.undo(mark)
+        return document
+    short = _sell_lines(stock, sale, lines)
+    if short is not None:
+        return short
+    sale = put_receipt(stock, sale, lines_with_stock(stock, lines), receipt)
+    sale = _finish(stock, sale, receipt, payments or ())
+    return describe_sale(stock, sale)
+
+
+def lines_with_stock(stock: Stock, lines: list[SaleLine]) -> list[SaleLine]:
+    """The same lines as they stand now, with the tax rates that were found for them."""
+    current = []
+    for line in lines:
+        now = stock.row(SaleLine, line.id)
+        assert now is not None
+        current.append(replace(now, tax_rate=line.tax_rate))
+    return current
+
+
+def _sell_lines(stock: Stock, sale: Sale, lines: list[SaleLine]) -> Rejected | None:
+    """Take every line's units from the shelf; every short line is named."""
+
+    def sell(_: int, line: SaleLine) -> Rejected | None:
+        if line.kind == "stock":
+            return _sell_from_shelf(stock, sale, line)
+        _hand_over(stock, sale, line, line.quantity)
+        return None
+
+    sold = stock.each(lines, sell)
+    failed = [(index, refused) for index, refused in enumerate(sold) if refused is not None]
+    return group_rejected(failed) if failed else None
+
+
+def _sell_from_shelf(stock: Stock, sale: Sale, line: SaleLine) -> Rejected | None:
+    product = product_of_line(stock, line)
+    parts, short = spread(stock, product, places_of(stock, sale, line), line.quantity, line.lot_id)
+    if short:
+        return insufficient_stock(product, line.quantity, line.quantity - short)
+    before = len(stock.entries)
+    for place, units in parts:
+        level = stock.level(product.id, place.id)
+        assert level is not None
+        sell_free_units(stock, level, product, units, sale, line.lot_id)
+    stock.put_row(replace(line, fulfilled=line.quantity, taken=taken_since(stock, before), updated_at=stock.now))
+    return None
+
+
+def sell_free_units(stock: Stock, level: Level, product: Product, units: int, sale: Sale, lot_id: str | None) -> None:
+    """Free units leave the level, oldest lots first or from the pinned one, as a sale."""
+    before = level.on_hand
+    cause = Cause(stock.caller.actor, ref_id=sale.id, order_number=sale.order_number, source=sale.source)
+    for at, part in back(stock, level, product, units, lot_id):
+        value = share_of_value(at.value, at.on_hand, part)
+        stock.post(cause, level, at, "SALE", qty=-part, value=-value)
+        units -= part
+    assert units == 0, (level, units)
+    tell_low_stock(stock, level, before)
+
+
+# Suppliers -----------------------------------------------------------------------------------------------------------
+
+
+def _order_from_supplier(stock: Stock, sale: Sale, line: SaleLine) -> None:
+    """A line that needs no stock of ours becomes an order to its supplier, once."""
+    if _supplier_order_of(stock, line) is not None:
+        return
+    product = product_of_line(stock, line)
+    order = SupplierOrder(
+        stock.new_id(),
+        sale.id,
+        line.id,
+        product.id,
+        product.supplier,
+        line.quantity,
+        "open",
+        None,
+        stock.now,
+        stock.now,
+    )
+    stock.put_row(order)
+    stock.tell(
+        "SupplierOrderOpened",
+        product.id,
+        {"supplier_order_id": order.id, "sale_id": sale.id, "product_id": product.id, "supplier": product.supplier},
+    )
+
+
+def _supplier_order_of(stock: Stock, line: SaleLine) -> SupplierOrder | None:
+    return next((order for order in stock.rows_of(SupplierOrder) if order.line_id == line.id), None)
+
+
+def _cancel_supplier_orders(stock: Stock, sale: Sale) -> None:
+    for order in stock.rows_of(SupplierOrder):
+        if order.sale_id == sale.id and order.status == "open":
+            stock.put_row(replace(order, status="cancelled", updated_at=stock.now))
+
+
+def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrderDocument | Rejected:
+    """Decide a ShipSupplierOrder."""
+    stock.require("supplier_order", command.supplier_order_id)
+    order = stock.row(SupplierOrder, command.supplier_order_id)
+    if order is None:
+        return not_found(Code.NOT_FOUND, "Supplier order", command.supplier_order_id)
+    if order.status != "open":
+        return invalid_state(f"The supplier order is {order.status}.")
+    order = replace(order, status="shipped", tracking=command.tracking, updated_at=stock.now)
+    stock.put_row(order)
+    product = stock.catalog.product(order.product_id)
+    assert product is not None
+    stock.tell(
+        "SupplierOrderShipped",
+        product.id,
+        {"supplier_order_id": order.id, "sale_id": order.sale_id, "product_id": product.id, "tracking": order.tracking},
+    )
+    return supplier_order_document(order, product)
+
+
+def supplier_order_document(order: SupplierOrder, product: Product) -> SupplierOrderDocument:
+    """The public shape of a supplier order."""
+    return SupplierOrderDocument(
+        order.id,
+        order.sale_id,
+        order.line_id,
+        product.id,
+        product.sku,
+        order.supplier,
+        product.number(order.quantity),
+        order.status,
+        order.tracking,
+        instant_text(order.created_at),
+        instant_text(order.updated_at),
+    )

@@ -1,0 +1,163 @@
+"""The books: balanced entries of double-entry accounting, derived from what stock and sales did (SPEC section 8).
+
+    receipt of 10 at 3.50      Dr 1200 Inventory 35.00             Cr 2000 Goods received not invoiced 35.00
+    sale of 2 at 9.90, cash    Dr 1000 Cash 19.80, Dr 5000 COGS 7.00   Cr 4000 Revenue 19.80, Cr 1200 Inventory 7.00
+
+Every ledger entry that moves value is booked by the command that made it, in the same transaction, so the inventory
+account always equals the lots. Holds, transfers and recalls book nothing: their goods stay inventory. Amounts are
+minor units, debit positive, credit negative. Nothing here is ever changed; a correction is a new entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+import msgspec
+
+from holdfast.core.ledger import Entry
+from holdfast.core.number import day_at
+from holdfast.core.stock import Stock
+
+CASH = "1000"
+RECEIVABLE = "1100"
+INVENTORY = "1200"
+GOODS_RECEIVED = "2000"
+TAX_PAYABLE = "2100"
+OPENING_EQUITY = "3000"
+REVENUE = "4000"
+RETURNS = "4100"
+COST_OF_GOODS = "5000"
+SHRINKAGE = "5100"
+CASH_OVER_SHORT = "5200"
+ROUNDING = "5300"
+
+ACCOUNTS = {
+    CASH: "Cash",
+    RECEIVABLE: "Receivable",
+    INVENTORY: "Inventory",
+    GOODS_RECEIVED: "Goods received not invoiced",
+    TAX_PAYABLE: "Tax payable",
+    OPENING_EQUITY: "Opening equity",
+    REVENUE: "Revenue",
+    RETURNS: "Returns",
+    COST_OF_GOODS: "COGS",
+    SHRINKAGE: "Shrinkage",
+    CASH_OVER_SHORT: "Cash over/short",
+    ROUNDING: "Rounding",
+}
+"""The chart that every organisation begins with; names may be changed and accounts added."""
+
+Line = tuple[str, int]
+"""(account, amount): minor units, debit positive, credit negative."""
+
+
+class Account(msgspec.Struct, frozen=True, gc=False):
+    """An account that the organisation renamed or added; `id` is its code."""
+
+    id: str
+    name: str
+    created_at: int
+    updated_at: int
+
+
+class JournalEntry(msgspec.Struct, frozen=True, gc=False):
+    """One balanced entry. `day` is the accounting day (YYYY-MM-DD); `at` when it was made (microseconds)."""
+
+    id: str
+    at: int
+    day: str
+    description: str
+    ref_type: str
+    ref_id: str | None
+    ledger_ids: tuple[str, ...]
+    actor: str
+
+
+class Posting(msgspec.Struct, frozen=True, gc=False):
+    """One line of an entry: `amount` in minor units, debit positive, credit negative."""
+
+    id: str
+    entry_id: str
+    position: int
+    account: str
+    amount: int
+    day: str
+    at: int
+
+
+def account_of_money(method: str) -> str:
+    """Where a payment lies: cash in the drawer, anything else until it is settled."""
+    return CASH if method == "cash" else RECEIVABLE
+
+
+def record_money(stock: Stock, ref_type: str, ref_id: str, description: str, lines: Iterable[Line]) -> None:
+    """Money that the command under way moves; it is booked with the goods of the same reference, as one entry."""
+    stock.put_money(ref_type, ref_id, description, tuple(lines))
+
+
+def book(stock: Stock, first_entry: int) -> None:
+    """Book what a command did: ledger entries from number `first_entry` on that moved value, and its money."""
+    goods: dict[tuple[str, str | None], list[Entry]] = {}
+    for entry in stock.entries[first_entry:]:
+        if entry.value_delta and entry.ref_type not in ("TRANSFER", "EXPIRY"):
+            goods.setdefault((entry.ref_type, entry.ref_id), []).append(entry)
+    for key, (description, money) in stock.take_money().items():
+        _put_entry(stock, key[0], key[1], description, money, goods.pop(key, []))
+    for (ref_type, ref_id), entries in goods.items():
+        _put_entry(stock, ref_type, ref_id, _DESCRIPTIONS[ref_type], (), entries)
+
+
+_DESCRIPTIONS = {
+    "RECEIPT": "Goods received",
+    "SALE": "Cost of goods sold",
+    "RETURN": "Goods returned",
+    "ADJUSTMENT": "Stock adjusted",
+    "COUNT": "Stock counted",
+}
+
+
+def _contra(entry: Entry) -> str:
+    """The account against which inventory moves."""
+    if entry.ref_type == "RECEIPT":
+        return OPENING_EQUITY if entry.source == "opening" else GOODS_RECEIVED
+    return COST_OF_GOODS if entry.ref_type in ("SALE", "RETURN") else SHRINKAGE
+
+
+def _put_entry(
+    stock: Stock, ref_type: str, ref_id: str | None, description: str, money: Iterable[Line], goods: list[Entry]
+) -> None:
+    amounts: dict[str, int] = {}
+    for account, amount in money:
+        amounts[account] = amounts.get(account, 0) + amount
+    for entry in goods:
+        contra = _contra(entry)
+        amounts[INVENTORY] = amounts.get(INVENTORY, 0) + entry.value_delta
+        amounts[contra] = amounts.get(contra, 0) - entry.value_delta
+    lines = [(account, amount) for account, amount in sorted(amounts.items()) if amount]
+    assert sum(amount for _, amount in lines) == 0, (ref_type, ref_id, lines)
+    if not lines:
+        return
+    day = open_day(stock)
+    made = JournalEntry(
+        stock.new_id(),
+        stock.now,
+        day,
+        description,
+        ref_type,
+        ref_id,
+        tuple(entry.id for entry in goods),
+        stock.caller.actor,
+    )
+    stock.put_row(made)
+    for position, (account, amount) in enumerate(lines):
+        stock.put_row(Posting(stock.new_id(), made.id, position, account, amount, day, stock.now))
+
+
+def open_day(stock: Stock) -> str:
+    """Today by the organisation's calendar, or the first day after the closed ones when today is closed."""
+    today = day_at(stock.now, stock.settings.timezone)
+    closed = stock.settings.books_closed_through
+    if closed is None or today > closed:
+        return today
+    return (date.fromisoformat(closed) + timedelta(days=1)).isoformat()

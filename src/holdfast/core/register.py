@@ -1,0 +1,340 @@
+"""Registers: tills, their sessions, and the cash in their drawers (SPEC sections 7 and 8).
+
+    open with 100.00, sell for 19.80 in cash, pay out 5.00, count 114.80   -> expected 114.80, over/short 0.00
+
+A session is one drawer from its opening count to its closing one. Closing is blind: who counts is not told what should
+be there. The report is numbered per register (Z report) and never changes. What a session took is kept as running
+totals that move with every sale under the session's lock, so that no sale slips past a closing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from holdfast.core.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, record_money
+from holdfast.core.number import from_minor, instant_text, to_minor
+from holdfast.core.product import Register
+from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.stock import Stock
+from holdfast.core.totals import expected_cash
+
+replace = msgspec.structs.replace
+
+
+class RegisterSession(msgspec.Struct, frozen=True, gc=False):
+    """One drawer from opening to closing; amounts in minor units. `by_method` are (method, net amount) pairs."""
+
+    id: str
+    number: int
+    register_id: str
+    store_id: str
+    status: str
+    token_hash: str
+    opened_by: str
+    closed_by: str | None
+    opening_float: int
+    cash_sales: int
+    cash_refunds: int
+    paid_in: int
+    paid_out: int
+    sales: int
+    returns: int
+    by_method: tuple[tuple[str, int], ...]
+    counted_cash: int | None
+    opened_at: int
+    closed_at: int | None
+    updated_at: int
+
+    @property
+    def expected(self) -> int:
+        """The cash that should lie in the drawer."""
+        return expected_cash(self.opening_float, self.cash_sales, 0, self.cash_refunds, self.paid_in, self.paid_out)
+
+
+class CashMovement(msgspec.Struct, frozen=True, gc=False):
+    """Cash put into a drawer or taken out of it by hand; `account` when the books shall know."""
+
+    id: str
+    session_id: str
+    direction: str
+    amount: int
+    reason: str
+    account: str | None
+    actor: str
+    created_at: int
+
+
+class SessionTotals(msgspec.Struct, frozen=True, gc=False):
+    """What one act adds to a session, in minor units; `by_method` is signed (refunds are negative)."""
+
+    cash_sales: int = 0
+    cash_refunds: int = 0
+    paid_in: int = 0
+    paid_out: int = 0
+    sales: int = 0
+    returns: int = 0
+    by_method: dict[str, int] = {}
+
+
+class OpenSession(msgspec.Struct, frozen=True, gc=False):
+    """Open a drawer with `opening_float` (a decimal string) in it; the token's hash is made outside."""
+
+    register_id: str
+    opening_float: str
+    token_hash: str
+    opened_by: str
+
+
+class MoveCash(msgspec.Struct, frozen=True, gc=False):
+    """Put cash in or take it out; the session is the caller's."""
+
+    direction: str
+    amount: str
+    reason: str
+    account: str | None = None
+
+
+class CloseSession(msgspec.Struct, frozen=True, gc=False):
+    """Count the drawer and close it; the session is the caller's."""
+
+    counted_cash: str
+
+
+class SessionDocument(msgspec.Struct, frozen=True, gc=False):
+    """A session as the API shows it: the X report while it is open, the Z report when it is closed."""
+
+    id: str
+    number: int
+    register_id: str
+    store_id: str
+    status: str
+    opened_by: str
+    closed_by: str | None
+    opened_at: str
+    closed_at: str | None
+    opening_float: str
+    cash_sales: str
+    cash_refunds: str
+    paid_in: str
+    paid_out: str
+    sales: int
+    returns: int
+    expected_cash: str | None
+    counted_cash: str | None
+    over_short: str | None
+    totals_by_method: dict[str, str]
+
+
+class CashDocument(msgspec.Struct, frozen=True, gc=False):
+    """A cash movement as the API shows it."""
+
+    id: str
+    session_id: str
+    direction: str
+    amount: str
+    reason: str
+    account: str | None
+    actor: str
+    created_at: str
+
+
+def open_session(stock: Stock, command: OpenSession) -> SessionDocument | Rejected:
+    """Decide an OpenSession: one open session a register."""
+    register: Register | None = stock.record("register", command.register_id)
+    if register is None or not register.active:
+        return not_found(Code.NOT_FOUND, "Register", command.register_id)
+    stores = stock.caller.stores
+    if stores is not None and register.store_id not in stores:
+        return Rejected(Code.FORBIDDEN, "The register belongs to another store.")
+    amount = to_minor(command.opening_float, stock.settings.minor_digits)
+    if amount is None or amount < 0:
+        return Rejected(Code.INVALID_AMOUNT, "opening_float is not an amount of money.")
+    stock.require("sessions", register.id)
+    known = [session for session in stock.rows_of(RegisterSession) if session.register_id == register.id]
+    if any(session.status == "open" for session in known):
+        return invalid_state("The register has an open session.")
+    session = RegisterSession(
+        stock.new_id(),
+        max((one.number for one in known), default=0) + 1,
+        register.id,
+        register.store_id,
+        "open",
+        command.token_hash,
+        command.opened_by,
+        None,
+        amount,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        (),
+        None,
+        stock.now,
+        None,
+        stock.now,
+    )
+    stock.loaded.add(("session", session.id))
+    stock.put_row(session)
+    stock.tell("RegisterOpened", None, {"register_id": register.id, "session_id": session.id})
+    return session_document(session, stock.settings.minor_digits, may_see_cash=True)
+
+
+def open_session_of(stock: Stock) -> RegisterSession | Rejected | None:
+    """The caller's session, locked, still open; None for callers without a till."""
+    session_id = stock.caller.session_id
+    if session_id is None:
+        return None
+    stock.require("session", session_id)
+    session = stock.row(RegisterSession, session_id)
+    if session is None or session.status != "open":
+        return invalid_state("The register session is closed.")
+    return session
+
+
+def add_to_session(stock: Stock, more: SessionTotals) -> None:
+    """Add what an act took or gave to the caller's session."""
+    session = open_session_of(stock)
+    assert isinstance(session, RegisterSession), session
+    methods = dict(session.by_method)
+    for method, amount in more.by_method.items():
+        methods[method] = methods.get(method, 0) + amount
+    stock.put_row(
+        replace(
+            session,
+            cash_sales=session.cash_sales + more.cash_sales,
+            cash_refunds=session.cash_refunds + more.cash_refunds,
+            paid_in=session.paid_in + more.paid_in,
+            paid_out=session.paid_out + more.paid_out,
+            sales=session.sales + more.sales,
+            returns=session.returns + more.returns,
+            by_method=tuple(sorted(methods.items())),
+            updated_at=max(stock.now, session.updated_at),
+        )
+    )
+
+
+def move_cash(stock: Stock, command: MoveCash) -> CashDocument | Rejected:
+    """Decide a MoveCash: more than should be in the drawer cannot be taken out."""
+    amount = to_minor(command.amount, stock.settings.minor_digits)
+    if amount is None or amount <= 0:
+        return Rejected(Code.INVALID_AMOUNT, "amount is not an amount of money above zero.")
+    if command.account is not None and command.account not in ACCOUNTS:
+        known = stock.record("account", command.account)
+        if known is None:
+            return Rejected(Code.INVALID_REQUEST, f"There is no account {command.account!r}.", {"field": "account"})
+    session = open_session_of(stock)
+    if isinstance(session, Rejected):
+        return session
+    assert session is not None
+    if command.direction == "out" and amount > session.expected:
+        return invalid_state("There is not that much cash in the drawer.")
+    coming = command.direction == "in"
+    moved = CashMovement(
+        stock.new_id(),
+        session.id,
+        command.direction,
+        amount,
+        command.reason,
+        command.account,
+        stock.caller.actor,
+        stock.now,
+    )
+    stock.put_row(moved)
+    add_to_session(stock, SessionTotals(paid_in=amount) if coming else SessionTotals(paid_out=amount))
+    if command.account is not None:
+        signed = amount if coming else -amount
+        record_money(stock, "CASH", moved.id, f"Cash {command.direction}: {command.reason}"[:200], [
+            (CASH, signed),
+            (command.account, -signed),
+        ])  # fmt: skip
+    return cash_document(moved, stock.settings.minor_digits)
+
+
+def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Rejected:
+    """Decide a CloseSession: over or short is booked, the report stands for ever."""
+    counted = to_minor(command.counted_cash, stock.settings.minor_digits)
+    if counted is None or counted < 0:
+        return Rejected(Code.INVALID_AMOUNT, "counted_cash is not an amount of money.")
+    session = open_session_of(stock)
+    if isinstance(session, Rejected):
+        return session
+    assert session is not None
+    over = counted - session.expected
+    closed = replace(
+        session,
+        status="closed",
+        closed_by=stock.caller.actor,
+        counted_cash=counted,
+        closed_at=stock.now,
+        updated_at=max(stock.now, session.updated_at),
+    )
+    stock.put_row(closed)
+    if over:
+        record_money(
+            stock, "REGISTER", closed.id, f"Register session {closed.number}", [(CASH, over), (CASH_OVER_SHORT, -over)]
+        )
+    stock.tell("RegisterClosed", None, {"register_id": closed.register_id, "session_id": closed.id})
+    return session_document(closed, stock.settings.minor_digits, may_see_cash=True)
+
+
+def session_document(session: RegisterSession, digits: int, *, may_see_cash: bool) -> SessionDocument:
+    """The public shape of a session; while it is open what should be in the drawer is for managers only."""
+
+    def money(amount: int) -> str:
+        return from_minor(amount, digits)
+
+    seen = may_see_cash or session.status == "closed"
+    counted = session.counted_cash
+    return SessionDocument(
+        session.id,
+        session.number,
+        session.register_id,
+        session.store_id,
+        session.status,
+        session.opened_by,
+        session.closed_by,
+        instant_text(session.opened_at),
+        None if session.closed_at is None else instant_text(session.closed_at),
+        money(session.opening_float),
+        money(session.cash_sales),
+        money(session.cash_refunds),
+        money(session.paid_in),
+        money(session.paid_out),
+        session.sales,
+        session.returns,
+        money(session.expected) if seen else None,
+        None if counted is None else money(counted),
+        None if counted is None else money(counted - session.expected),
+        {method: money(amount) for method, amount in session.by_method},
+    )
+
+
+def cash_document(moved: CashMovement, digits: int) -> CashDocument:
+    """The public shape of a cash movement."""
+    return CashDocument(
+        moved.id,
+        moved.session_id,
+        moved.direction,
+        from_minor(moved.amount, digits),
+        moved.reason,
+        moved.account,
+        moved.actor,
+        instant_text(moved.created_at),
+    )
+
+
+def register_fields(register: Register) -> dict[str, Any]:
+    """A register as the API shows it."""
+    return {
+        "id": register.id,
+        "store_id": register.store_id,
+        "code": register.code,
+        "name": register.name,
+        "active": register.active,
+        "created_at": instant_text(register.created_at),
+        "updated_at": instant_text(register.updated_at),
+    }

@@ -1,0 +1,414 @@
+"""Returns: goods come back and money goes back, line by line and in any number of parts (SPEC section 7).
+
+    bought 3 for 10.00 in all; return 1, then 2     -> 3.34, then 6.66: together exactly what was paid
+
+Never more comes back than went out. `good` units go back to the lot that they came from, at the cost that they took
+along, and serve whoever waits; `damaged` ones go to quarantine worth nothing, their cost to shrinkage; `none` nowhere.
+A refund is taken from what was kept of the sale, never computed from prices. Without a sale (no receipt) the goods
+become a lot at the product's last cost.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.core.expiry import sellable_until
+from holdfast.core.journal import COST_OF_GOODS, RETURNS, SHRINKAGE, TAX_PAYABLE, Line, account_of_money, record_money
+from holdfast.core.number import Number, from_minor, instant_text, share_of_value, to_minor
+from holdfast.core.product import Location, Product
+from holdfast.core.promise import serve_waiting
+from holdfast.core.recall import quarantine_of
+from holdfast.core.receiving import put_in, surplus_lot
+from holdfast.core.register import SessionTotals, add_to_session, open_session_of
+from holdfast.core.rejection import (
+    Code,
+    Rejected,
+    group_rejected,
+    invalid_quantity,
+    invalid_state,
+    not_found,
+)
+from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line
+from holdfast.core.stock import Cause, Lot, Stock
+from holdfast.core.totals import half_up, units_share
+
+replace = msgspec.structs.replace
+
+
+class ReturnedLine(msgspec.Struct, frozen=True, gc=False):
+    """Units of a sale's line that come back."""
+
+    line_id: str
+    quantity: Number
+    condition: str = "good"
+
+
+class BlindLine(msgspec.Struct, frozen=True, gc=False):
+    """Units that come back without a sale; `unit_price` (decimal string) is what is refunded for one."""
+
+    product: str
+    quantity: Number
+    unit_price: str
+    condition: str = "good"
+
+
+class ReturnSale(msgspec.Struct, frozen=True, gc=False):
+    """Goods of a sale come back; the refund goes out by `method`."""
+
+    sale_id: str
+    lines: tuple[ReturnedLine, ...]
+    method: str
+
+
+class ReturnBlind(msgspec.Struct, frozen=True, gc=False):
+    """Goods come back without a sale."""
+
+    store_id: str
+    lines: tuple[BlindLine, ...]
+    method: str
+
+
+class KeptLine(msgspec.Struct, frozen=True, gc=False):
+    """A returned line as it is kept; `refund`, `tax` and the `loss` of damaged goods in minor units."""
+
+    line_id: str | None
+    product_id: str
+    units: int
+    condition: str
+    refund: int
+    tax: int
+    loss: int = 0
+
+
+class Return(msgspec.Struct, frozen=True, gc=False):
+    """The record of a return."""
+
+    id: str
+    sale_id: str | None
+    store_id: str | None
+    session_id: str | None
+    method: str
+    refund_total: int
+    lines: tuple[KeptLine, ...]
+    actor: str
+    created_at: int
+
+
+class ReturnLineDocument(msgspec.Struct, frozen=True, gc=False):
+    """A returned line as the API shows it."""
+
+    line_id: str | None
+    product_id: str
+    sku: str
+    quantity: int | float
+    condition: str
+    refund: str
+
+
+class ReturnDocument(msgspec.Struct, frozen=True, gc=False):
+    """A return as the API shows it."""
+
+    id: str
+    sale_id: str | None
+    store_id: str | None
+    refund: dict[str, str]
+    refund_total: str
+    lines: list[ReturnLineDocument]
+    cashier: str
+    created_at: str
+
+
+# With a sale ---------------------------------------------------------------------------------------------------------
+
+
+def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument | Rejected:
+    """Decide a ReturnSale."""
+    sale = _returnable(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    asked = _asked(stock, sale, command)
+    if isinstance(asked, Rejected):
+        return asked
+    if sale.status != "completed":
+        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    exceeded = _exceeded(stock, sale, asked)
+    if exceeded is not None:
+        return exceeded
+    session = open_session_of(stock)
+    if isinstance(session, Rejected):
+        return session
+    return_id = stock.new_id()
+    cause = Cause(stock.caller.actor, ref_id=return_id, order_number=sale.order_number, source=sale.source)
+    kept = stock.each(asked, lambda _, part: _take_back(stock, sale, cause, part))
+    return _finish(stock, cause, command.method, sale, sale.store_id, kept)
+
+
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    line_id: str
+    units: int
+    condition: str
+
+
+def _returnable(stock: Stock, sale_id: str) -> Sale | Rejected:
+    """Any sale of the organisation can be brought back to any of its stores' tills; others act in their stores."""
+    if stock.caller.session_id is None:
+        return find_sale(stock, sale_id)
+    stock.require("sale", sale_id)
+    return stock.row(Sale, sale_id) or not_found(Code.SALE_NOT_FOUND, "Sale", sale_id)
+
+
+def _asked(stock: Stock, sale: Sale, command: ReturnSale) -> list[_Part] | Rejected:
+    lines = {line.id: line for line in lines_of(stock, sale)}
+    parts = []
+    for asked in command.lines:
+        line = lines.get(asked.line_id)
+        if line is None:
+            return not_found(Code.NOT_FOUND, "Line", asked.line_id)
+        product = product_of_line(stock, line)
+        units = product.units(asked.quantity)
+        if units is None or units <= 0:
+            return invalid_quantity(product, asked.quantity)
+        parts.append(_Part(line.id, units, asked.condition))
+    return parts
+
+
+def _exceeded(stock: Stock, sale: Sale, parts: list[_Part]) -> Rejected | None:
+    """All lines of the request together against what went out and did not come back."""
+    wanted: dict[str, int] = {}
+    for part in parts:
+        wanted[part.line_id] = wanted.get(part.line_id, 0) + part.units
+    failed = []
+    for index, line in enumerate(lines_of(stock, sale)):
+        left = line.fulfilled - line.returned
+        units = wanted.get(line.id, 0)
+        if units > left:
+            product = product_of_line(stock, line)
+            failed.append(
+                (
+                    index,
+                    Rejected(
+                        Code.RETURN_EXCEEDS_SALE,
+                        f"{product.number(units)} of {product.sku} cannot come back: {product.number(left)} can.",
+                        {
+                            "product_id": product.id,
+                            "requested": product.number(units),
+                            "available": product.number(left),
+                        },
+                    ),
+                )
+            )
+    return group_rejected(failed) if failed else None
+
+
+def _take_back(stock: Stock, sale: Sale, cause: Cause, part: _Part) -> KeptLine:
+    line = stock.row(SaleLine, part.line_id)
+    assert line is not None
+    refund = units_share(line.due, line.quantity, line.returned, part.units)
+    tax = units_share(line.tax, line.quantity, line.returned, part.units)
+    taken, value = line.taken, 0
+    if line.kind == "stock":
+        taken, value = _restock(stock, sale, line, cause, part)
+    line = replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now)
+    stock.put_row(line)
+    loss = value if part.condition == "damaged" else 0
+    return KeptLine(line.id, line.product_id, part.units, part.condition, refund, tax, loss)
+
+
+def _restock(stock: Stock, sale: Sale, line: SaleLine, cause: Cause, part: _Part) -> tuple[tuple[Taken, ...], int]:
+    """Bring the units back to the lots that they came from, in the order in which they left them, and their value."""
+    left = part.units
+    back = 0
+    changed = []
+    for taken in line.taken:
+        units = min(left, taken.units - taken.returned_units)
+        if not units:
+            changed.append(taken)
+            continue
+        value = share_of_value(taken.value - taken.returned_value, taken.units - taken.returned_units, units)
+        lot = stock.lots.get(taken.lot_id)
+        if lot is None:
+            stock.require("lot", taken.lot_id)
+            lot = stock.lots[taken.lot_id]
+        origin = _home_of(stock, sale, stock.catalog.locations[taken.location_id])
+        _put_back(stock, cause, line.product_id, lot, origin, units, value, part.condition)
+        changed.append(
+            replace(
+                taken,
+                returned_units=taken.returned_units + units,
+                returned_value=taken.returned_value + value,
+            )
+        )
+        left -= units
+        back += value
+    assert left == 0, (line, part)
+    return tuple(changed), back
+
+
+def _home_of(stock: Stock, sale: Sale, source: Location) -> Location:
+    """Where returned goods lie: whence they came, or, brought to another store's till or a place that is no more, the
+    first selling location of the store that has them now."""
+    session = open_session_of(stock)
+    assert not isinstance(session, Rejected)
+    store_id = source.store_id if session is None else session.store_id
+    if source.active and source.sellable and source.store_id == store_id:
+        return source
+    places = stock.catalog.selling_order(frozenset((store_id,)), online=False)
+    return places[0] if places else source
+
+
+def _put_back(
+    stock: Stock, cause: Cause, product_id: str, lot: Lot, place: Location, units: int, value: int, condition: str
+) -> None:
+    if condition == "none":
+        return
+    until = sellable_until(stock, lot, place)
+    if condition == "damaged" or lot.status != "active" or (until is not None and until <= stock.now):
+        place = quarantine_of(stock, place)
+    level = stock.open_level(product_id, place.id)
+    product = stock.product_of(level)
+    if condition == "damaged":
+        put_in(stock, replace(cause, reason="damaged"), level, lot, units, 0, "RETURN")
+    else:
+        put_in(stock, cause, level, lot, units, value, "RETURN")
+    serve_waiting(stock, level, stock.caller.actor)
+    stock.tell(
+        "StockReturned",
+        product.id,
+        {
+            "product_id": product.id,
+            "sku": product.sku,
+            "location": place.code,
+            "quantity": product.number(units),
+            "lot_id": lot.id,
+            "lot_code": lot.code,
+            "condition": condition,
+            "return_id": cause.ref_id,
+            "timestamp": instant_text(stock.now),
+        },
+    )
+
+
+# Without a sale ------------------------------------------------------------------------------------------------------
+
+
+def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument | Rejected:
+    """Decide a ReturnBlind: who may is decided by the caller's role."""
+    if not stock.caller.may_return_blind:
+        return Rejected(Code.FORBIDDEN, "A return without its sale needs a role that may take one.")
+    store = stock.catalog.store(command.store_id)
+    if store is None:
+        return not_found(Code.STORE_NOT_FOUND, "Store", command.store_id)
+    stores = stock.caller.stores
+    if stores is not None and store.id not in stores:
+        return Rejected(Code.FORBIDDEN, "You may not act in that store.")
+    session = open_session_of(stock)
+    if isinstance(session, Rejected):
+        return session
+    places = stock.catalog.selling_order(frozenset((store.id,)), online=False)
+    if not places:
+        return invalid_state("The store has no selling location to take goods back to.")
+    return_id = stock.new_id()
+    cause = Cause(stock.caller.actor, ref_id=return_id, source="pos" if session else "manual")
+    kept = stock.each(command.lines, lambda _, line: _take_blindly(stock, cause, places[0], line))
+    failed = [(index, line) for index, line in enumerate(kept) if isinstance(line, Rejected)]
+    if failed:
+        return group_rejected(failed)
+    lines = [line for line in kept if not isinstance(line, Rejected)]
+    return _finish(stock, cause, command.method, None, store.id, lines)
+
+
+def _take_blindly(stock: Stock, cause: Cause, place: Location, asked: BlindLine) -> KeptLine | Rejected:
+    product = stock.catalog.product(asked.product)
+    if product is None:
+        return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
+    units = product.units(asked.quantity)
+    if units is None or units <= 0:
+        return invalid_quantity(product, asked.quantity)
+    price = to_minor(asked.unit_price, stock.settings.minor_digits)
+    if price is None or price < 0:
+        return Rejected(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
+    loss = 0
+    if not product.unlimited and not product.dropship and asked.condition != "none":
+        lot, value = surplus_lot(stock, product, units, "return", None)
+        _put_back(stock, cause, product.id, lot, place, units, value, asked.condition)
+    refund = half_up(price * units, 10**product.precision)
+    return KeptLine(None, product.id, units, asked.condition, refund, 0, loss)
+
+
+# Both ----------------------------------------------------------------------------------------------------------------
+
+
+def _finish(
+    stock: Stock, cause: Cause, method: str, sale: Sale | None, store_id: str | None, kept: list[KeptLine]
+) -> ReturnDocument:
+    """Book the refund, tell the drawer, keep the return."""
+    refund = sum(line.refund for line in kept)
+    tax = sum(line.tax for line in kept)
+    loss = sum(line.loss for line in kept)
+    assert cause.ref_id is not None
+    name = "without a sale" if sale is None else f"of sale {sale.number}"
+    money: list[Line] = [
+        (account_of_money(method), -refund),
+        (TAX_PAYABLE, tax),
+        (RETURNS, refund - tax),
+        (SHRINKAGE, loss),
+        (COST_OF_GOODS, -loss),
+    ]
+    record_money(stock, "RETURN", cause.ref_id, f"Return {name}", money)
+    made = Return(
+        cause.ref_id,
+        None if sale is None else sale.id,
+        store_id,
+        stock.caller.session_id,
+        method,
+        refund,
+        tuple(kept),
+        stock.caller.actor,
+        stock.now,
+    )
+    stock.put_row(made)
+    if stock.caller.session_id is not None:
+        cash = refund if method == "cash" else 0
+        add_to_session(stock, SessionTotals(cash_refunds=cash, by_method={method: -refund}, returns=1))
+    digits = stock.settings.minor_digits
+    stock.tell(
+        "SaleReturned",
+        None,
+        {
+            "return_id": made.id,
+            "sale_id": made.sale_id,
+            "order_number": cause.order_number,
+            "refund_total": from_minor(refund, digits),
+            "timestamp": instant_text(stock.now),
+        },
+    )
+    products = {line.product_id: stock.catalog.product(line.product_id) for line in kept}
+    return return_document(made, {name: product for name, product in products.items() if product is not None}, digits)
+
+
+def return_document(made: Return, products: dict[str, Product], digits: int) -> ReturnDocument:
+    """The public shape of a return."""
+    lines = []
+    for line in made.lines:
+        product = products[line.product_id]
+        lines.append(
+            ReturnLineDocument(
+                line.line_id,
+                product.id,
+                product.sku,
+                product.number(line.units),
+                line.condition,
+                from_minor(line.refund, digits),
+            )
+        )
+    total = from_minor(made.refund_total, digits)
+    return ReturnDocument(
+        made.id,
+        made.sale_id,
+        made.store_id,
+        {"method": made.method, "amount": total},
+        total,
+        lines,
+        made.actor,
+        instant_text(made.created_at),
+    )

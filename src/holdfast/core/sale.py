@@ -1,0 +1,445 @@
+"""Sales: a customer's order in any channel, carts of the till included (SPEC section 7).
+
+    open (cart) -> suspended (in the shared queue) -> completed | cancelled
+
+What a sale is made of, how it is shown, and its money; what can be done with it is in `cart` (open, edit, suspend,
+resume, cancel), `checkout` (complete, ship, sell at once) and `returns`. A line holds stock through reservations that
+name it; digital lines and lines that a supplier ships need none. Amounts are minor units, quantities smallest units,
+and what is persisted is what `compute_receipt` returned.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from holdfast.core.number import from_minor, instant_text, to_minor
+from holdfast.core.product import Product
+from holdfast.core.rejection import Code, Rejected, not_found
+from holdfast.core.stock import Reservation, Stock
+from holdfast.core.totals import Discount, Fee, Payment, PricedLine, Receipt, Rules, compute_receipt
+
+replace = msgspec.structs.replace
+
+SaleStatus = Literal["open", "suspended", "completed", "cancelled"]
+LineKind = Literal["stock", "unlimited", "dropship"]
+
+OWN_SOURCES = ("pos", "manual")
+"""Sources whose order number is ours."""
+
+OWN_NUMBER = "S-"
+"""What our own numbers begin with; no order of an own source may bring such a number along."""
+
+LINES_MAX = 1_000
+"""Most lines of one sale."""
+
+
+class Taken(msgspec.Struct, frozen=True, gc=False):
+    """Units of a line that left a lot, with the value (minor units) they took along; what of it came back."""
+
+    lot_id: str
+    location_id: str
+    units: int
+    value: int
+    returned_units: int = 0
+    returned_value: int = 0
+
+
+class SaleFee(msgspec.Struct, frozen=True, gc=False):
+    """A fee as it was asked for: delivery, gift wrap; `amount` in minor units."""
+
+    name: str
+    amount: int
+    tax_class: str | None = None
+    tax_rate: int = 0
+
+
+class Fulfillment(msgspec.Struct, frozen=True, gc=False):
+    """Units of a sale that were shipped together: (line id, units) each."""
+
+    id: str
+    at: int
+    tracking: str | None
+    lines: tuple[tuple[str, int], ...]
+    actor: str
+
+
+class Sale(msgspec.Struct, frozen=True, gc=False):
+    """A sale. `posted` is what of `total`, and `posted_tax` what of its tax, fulfilments have booked already."""
+
+    id: str
+    number: str
+    order_number: str
+    source: str
+    store_id: str | None
+    customer: str | None
+    status: SaleStatus
+    discount: Discount | None
+    fees: tuple[SaleFee, ...]
+    subtotal: int
+    discount_total: int
+    tax_total: int
+    fee_total: int
+    total: int
+    rounding: int
+    paid: int
+    change: int
+    payments: tuple[Payment, ...]
+    posted: int
+    posted_tax: int
+    fulfillments: tuple[Fulfillment, ...]
+    session_id: str | None
+    actor: str
+    created_at: int
+    updated_at: int
+    completed_at: int | None
+
+    @property
+    def due(self) -> int:
+        """What the customer owes in all: the exact total and the rounding of its cash part."""
+        return self.total + self.rounding
+
+    @property
+    def unfinished(self) -> bool:
+        """True while it may still change: a cart, or in the queue."""
+        return self.status in ("open", "suspended")
+
+
+class SaleLine(msgspec.Struct, frozen=True, gc=False):
+    """A line of a sale.
+
+    `total` is what it costs the customer, tax included; `discount` includes its share of the sale's, `asked` is the
+    line's own. `due` is its part of what was due, from which refunds are taken.
+    """
+
+    id: str
+    sale_id: str
+    position: int
+    product_id: str
+    kind: LineKind
+    location_id: str | None
+    lot_id: str | None
+    quantity: int
+    fulfilled: int
+    returned: int
+    unit_price: int
+    asked: Discount | None
+    tax_class: str | None
+    tax_rate: int
+    gross: int
+    discount: int
+    tax: int
+    total: int
+    due: int
+    taken: tuple[Taken, ...]
+    reservations: tuple[str, ...]
+    removed: bool
+    created_at: int
+    updated_at: int
+
+    @property
+    def open(self) -> int:
+        """Units that did not go out yet."""
+        return self.quantity - self.fulfilled
+
+
+class Counter(msgspec.Struct, frozen=True, gc=False):
+    """The last number that was given out; `id` is its purpose."""
+
+    id: str
+    value: int
+
+
+# Finding -------------------------------------------------------------------------------------------------------------
+
+
+def find_sale(stock: Stock, sale_id: str) -> Sale | Rejected:
+    """The sale, locked, with its lines and active holds; refused when it is not there or of another store."""
+    stock.require("sale", sale_id)
+    sale: Sale | None = stock.row(Sale, sale_id)
+    if sale is None:
+        return not_found(Code.SALE_NOT_FOUND, "Sale", sale_id)
+    stores = stock.caller.stores
+    if stores is not None and sale.store_id not in stores:
+        return Rejected(Code.FORBIDDEN, "You may not touch this sale: it belongs to another store.")
+    return sale
+
+
+def sale_of_line(stock: Stock, line_id: str) -> str | None:
+    """The id of the sale that has the line."""
+    known = stock.row(SaleLine, line_id)
+    if known is not None:
+        return None if known.removed else known.sale_id
+    found = stock.require("sale_of_line", line_id)
+    return found[0] if found else None
+
+
+def lines_of(stock: Stock, sale: Sale) -> list[SaleLine]:
+    """The sale's lines in order, without removed ones."""
+    lines = [line for line in stock.rows_of(SaleLine) if line.sale_id == sale.id and not line.removed]
+    return sorted(lines, key=lambda line: line.position)
+
+
+def holds_of(stock: Stock, sale: Sale) -> list[Reservation]:
+    """Active holds that name the sale or one of its lines, oldest first, with their levels locked."""
+    names = {*stock.require("target", sale.id)}
+    names.update(hold.id for hold in stock.reservations.values() if hold.reserved_for_id == sale.id)
+    holds = [hold for name in names if (hold := stock.hold(name)) is not None and hold.active]
+    return sorted(holds, key=lambda hold: (hold.created_at, hold.id))
+
+
+def holds_of_line(stock: Stock, sale: Sale, line: SaleLine) -> list[Reservation]:
+    """Active holds of one line, oldest first."""
+    return [hold for hold in holds_of(stock, sale) if hold.sale_line_id == line.id]
+
+
+def product_of_line(stock: Stock, line: SaleLine) -> Product:
+    """The line's product."""
+    product = stock.catalog.product(line.product_id)
+    assert product is not None, line
+    return product
+
+
+# Money ---------------------------------------------------------------------------------------------------------------
+
+
+def tax_rate_of(stock: Stock, tax_class: str | None, store_id: str | None) -> int:
+    """The rate (10**-6) of a tax class in a store: the store's own, else the organisation's; no class is untaxed."""
+    if tax_class is None:
+        return 0
+    return stock.catalog.tax_rate(tax_class, store_id)
+
+
+def rules_of(stock: Stock) -> Rules:
+    """How the organisation computes: tax included in prices or not, and the smallest coin."""
+    settings = stock.settings
+    step = to_minor(settings.cash_rounding, settings.minor_digits)
+    return Rules(settings.tax_mode == "inclusive", step or 0)
+
+
+def priced(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[SaleLine]]:
+    """The sale's fees and the lines with the tax rates of today."""
+    fees = tuple(replace(fee, tax_rate=tax_rate_of(stock, fee.tax_class, sale.store_id)) for fee in sale.fees)
+    rated = [replace(line, tax_rate=tax_rate_of(stock, line.tax_class, sale.store_id)) for line in lines]
+    return replace(sale, fees=fees), rated
+
+
+def receipt_of(
+    stock: Stock, sale: Sale, lines: list[SaleLine], payments: tuple[Payment, ...] | None
+) -> Receipt | Rejected:
+    """The receipt of a sale with these lines, its amounts formatted in a refusal."""
+    computed = compute_receipt(
+        [
+            PricedLine(
+                line.unit_price, line.quantity, product_of_line(stock, line).precision, line.asked, line.tax_rate
+            )
+            for line in lines
+        ],
+        sale_discount=sale.discount,
+        fees=[Fee(fee.name, fee.amount, fee.tax_rate) for fee in sale.fees],
+        rules=rules_of(stock),
+        payments=payments,
+    )
+    if isinstance(computed, Rejected) and computed.code is Code.PAYMENT_MISMATCH:
+        digits = stock.settings.minor_digits
+        numbers = {name: from_minor(amount, digits) for name, amount in computed.numbers.items()}
+        return replace(computed, numbers=numbers)
+    return computed
+
+
+def put_receipt(stock: Stock, sale: Sale, lines: list[SaleLine], receipt: Receipt) -> Sale:
+    """Keep what was computed on the sale and its lines."""
+    for line, totals in zip(lines, receipt.lines, strict=True):
+        computed = replace(
+            line, gross=totals.gross, discount=totals.discount, tax=totals.tax, total=totals.total, updated_at=stock.now
+        )
+        if computed != stock.row(SaleLine, line.id):
+            stock.put_row(computed)
+    sale = replace(
+        sale,
+        subtotal=receipt.subtotal,
+        discount_total=receipt.discount_total,
+        tax_total=receipt.tax_total,
+        fee_total=receipt.fee_total,
+        total=receipt.total,
+        rounding=receipt.rounding,
+        paid=receipt.paid,
+        change=receipt.change,
+        updated_at=max(stock.now, sale.updated_at),
+    )
+    stock.put_row(sale)
+    return sale
+
+
+# Showing -------------------------------------------------------------------------------------------------------------
+
+
+class SaleLineDocument(msgspec.Struct, frozen=True, gc=False):
+    """A line as the API shows it; `held` is what its holds promise, `lapsed` what nothing promises any more."""
+
+    id: str | None
+    product_id: str
+    sku: str
+    title: str
+    quantity: int | float
+    fulfilled: int | float
+    returned: int | float
+    backordered: int | float
+    held: int | float
+    lapsed: int | float
+    unit_price: str
+    discount: str
+    tax: str
+    line_total: str
+    reservations: list[str]
+
+
+class SaleDocument(msgspec.Struct, frozen=True, gc=False):
+    """A sale as the API shows it."""
+
+    id: str | None
+    number: str | None
+    order_number: str | None
+    source: str
+    store_id: str | None
+    customer: str | None
+    status: str
+    lines: list[SaleLineDocument]
+    subtotal: str
+    discount_total: str
+    tax_total: str
+    fee_total: str
+    total: str
+    rounding: str
+    paid: str
+    change: str
+    payments: list[dict[str, str]]
+    fees: list[dict[str, Any]]
+    fulfillments: list[dict[str, Any]]
+    receipt: dict[str, Any] | None
+    conflict: bool
+    cashier: str
+    created_at: str | None
+    updated_at: str | None
+
+
+def describe_sale(stock: Stock, sale: Sale) -> SaleDocument:
+    """The public shape of a sale as it stands now."""
+    lines = lines_of(stock, sale)
+    holds = holds_of(stock, sale) if sale.unfinished else []
+    return sale_document(
+        sale,
+        lines,
+        {line.product_id: product_of_line(stock, line) for line in lines},
+        holds,
+        stock.settings.minor_digits,
+        stock.settings.currency,
+    )
+
+
+def sale_document(
+    sale: Sale,
+    lines: list[SaleLine],
+    products: dict[str, Product],
+    holds: list[Reservation],
+    digits: int,
+    currency: str,
+    *,
+    quoted: bool = False,
+) -> SaleDocument:
+    """The public shape of a sale from its parts; a quoted one was never kept and has no ids."""
+
+    def money(amount: int) -> str:
+        return from_minor(amount, digits)
+
+    product_of = {line.id: line.product_id for line in lines}
+    shown = []
+    for line in lines:
+        product = products[line.product_id]
+        own = [hold for hold in holds if hold.sale_line_id == line.id]
+        held = sum(hold.open for hold in own)
+        lapsed = line.open - held if line.kind == "stock" and sale.unfinished and not quoted else 0
+        shown.append(
+            SaleLineDocument(
+                None if quoted else line.id,
+                product.id,
+                product.sku,
+                product.title,
+                product.number(line.quantity),
+                product.number(line.fulfilled),
+                product.number(line.returned),
+                product.number(sum(hold.backordered for hold in own)),
+                product.number(held),
+                product.number(max(lapsed, 0)),
+                money(line.unit_price),
+                money(line.discount),
+                money(line.tax),
+                money(line.total),
+                list(line.reservations),
+            )
+        )
+    payments = [{"method": payment.method, "amount": money(payment.amount)} for payment in sale.payments]
+    receipt = None
+    if sale.status == "completed" or quoted:
+        receipt = {
+            "number": None if quoted else sale.number,
+            "currency": currency,
+            "completed_at": None if sale.completed_at is None else instant_text(sale.completed_at),
+            "lines": [
+                {
+                    "title": line.title,
+                    "quantity": line.quantity,
+                    "unit_price": line.unit_price,
+                    "discount": line.discount,
+                    "tax": line.tax,
+                    "line_total": line.line_total,
+                }
+                for line in shown
+            ],
+            "total": money(sale.total),
+            "rounding": money(sale.rounding),
+            "due": money(sale.due),
+            "payments": payments,
+            "change": money(sale.change),
+        }
+    return SaleDocument(
+        None if quoted else sale.id,
+        None if quoted else sale.number,
+        None if quoted else sale.order_number,
+        sale.source,
+        sale.store_id,
+        sale.customer,
+        sale.status,
+        shown,
+        money(sale.subtotal),
+        money(sale.discount_total),
+        money(sale.tax_total),
+        money(sale.fee_total),
+        money(sale.total),
+        money(sale.rounding),
+        money(sale.paid),
+        money(sale.change),
+        payments,
+        [{"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class} for fee in sale.fees],
+        [
+            {
+                "id": part.id,
+                "at": instant_text(part.at),
+                "tracking": part.tracking,
+                "lines": [
+                    {
+                        "line_id": line_id,
+                        "quantity": products[product_of[line_id]].number(units),
+                    }
+                    for line_id, units in part.lines
+                ],
+            }
+            for part in sale.fulfillments
+        ],
+        receipt,
+        any(line.backordered for line in shown),
+        sale.actor,
+        None if quoted else instant_text(sale.created_at),
+        None if quoted else instant_text(sale.updated_at),
+    )
