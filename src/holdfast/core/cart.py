@@ -59,6 +59,7 @@ from holdfast.core.sale import (
     receipt_of,
 )
 from holdfast.core.stock import Reservation, Stock
+from holdfast.core.supplier import order_from_supplier
 from holdfast.core.totals import PERCENT_WHOLE, Discount
 
 replace = msgspec.structs.replace
@@ -171,6 +172,10 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
     priced_sale = reprice(stock, sale)
     if isinstance(priced_sale, Rejected):
         return priced_sale
+    if command.fact:
+        for line in lines_of(stock, priced_sale):
+            if line.kind == "dropship":
+                order_from_supplier(stock, priced_sale, line)
     stock.tell("SaleOpened", None, sale_facts(stock, priced_sale))
     return describe_sale(stock, priced_sale)
 

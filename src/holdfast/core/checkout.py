@@ -28,7 +28,7 @@ from holdfast.core.cart import (
     spread,
 )
 from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
-from holdfast.core.number import Number, instant_text, share_of_value, to_minor
+from holdfast.core.number import Number, share_of_value, to_minor
 from holdfast.core.product import Product
 from holdfast.core.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.rejection import (
@@ -49,6 +49,7 @@ from holdfast.core.sale import (
     Taken,
     describe_sale,
     find_sale,
+    holds_of,
     holds_of_line,
     lines_of,
     priced,
@@ -58,6 +59,13 @@ from holdfast.core.sale import (
     sale_document,
 )
 from holdfast.core.stock import Cause, Level, Stock, tell_low_stock
+from holdfast.core.supplier import (
+    SupplierOrder,
+    SupplierOrderDocument,
+    cancel_supplier_orders,
+    order_from_supplier,
+    supplier_order_document,
+)
 from holdfast.core.totals import Payment, Receipt, due_by_line, units_share
 
 replace = msgspec.structs.replace
@@ -104,42 +112,11 @@ class Checkout(msgspec.Struct, frozen=True, gc=False):
     quote: bool = False
 
 
-class SupplierOrder(msgspec.Struct, frozen=True, gc=False):
-    """A line that a supplier ships: open, shipped or cancelled."""
-
-    id: str
-    sale_id: str
-    line_id: str
-    product_id: str
-    supplier: str | None
-    quantity: int
-    status: str
-    tracking: str | None
-    created_at: int
-    updated_at: int
-
-
 class ShipSupplierOrder(msgspec.Struct, frozen=True, gc=False):
     """The supplier has shipped."""
 
     supplier_order_id: str
     tracking: str | None = None
-
-
-class SupplierOrderDocument(msgspec.Struct, frozen=True, gc=False):
-    """A supplier order as the API shows it."""
-
-    id: str
-    sale_id: str
-    line_id: str
-    product_id: str
-    sku: str
-    supplier: str | None
-    quantity: int | float
-    status: str
-    tracking: str | None
-    created_at: str
-    updated_at: str
 
 
 # Complete ------------------------------------------------------------------------------------------------------------
@@ -172,9 +149,18 @@ def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument | Rejecte
     sale = put_receipt(stock, sale, lines, receipt)
     for line in lines_of(stock, sale):
         _hand_over(stock, sale, line, line.open)
-    release_all(stock, sale, "cancelled")
+    _consume_others(stock, sale)
     sale = _finish(stock, sale, receipt, payments or ())
     return describe_sale(stock, sale)
+
+
+def _consume_others(stock: Stock, sale: Sale) -> None:
+    """Holds that name the sale but none of its lines are sold as well; what is over of any goes back."""
+    for name in [hold.id for hold in holds_of(stock, sale) if hold.sale_line_id is None]:
+        hold = stock.reservations[name]
+        if hold.allocated:
+            consume_units(stock, hold, hold.allocated, ref_id=sale.id)
+    release_all(stock, sale, "cancelled")
 
 
 def payments_of(stock: Stock, asked: tuple[PaymentAsked, ...] | None) -> tuple[Payment, ...] | Rejected | None:
@@ -239,7 +225,7 @@ def _hand_over(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
         assert left == 0, (line, units)
         taken = taken_since(stock, before, taken)
     elif line.kind == "dropship":
-        _order_from_supplier(stock, sale, line)
+        order_from_supplier(stock, sale, line)
     current = stock.row(SaleLine, line.id)
     assert current is not None
     stock.put_row(replace(current, fulfilled=current.fulfilled + units, taken=taken, updated_at=stock.now))
@@ -320,6 +306,11 @@ def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
     refused = _shippable(stock, sale, asked)
     if refused is not None:
         return refused
+    return describe_sale(stock, _ship(stock, sale, asked, command.tracking))
+
+
+def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None) -> Sale:
+    """Units of the lines go out and are booked; with the last of them the sale is completed."""
     lines = {line.id: line for line in lines_of(stock, sale)}
     total = tax = 0
     for line_id, units in asked.items():
@@ -327,7 +318,7 @@ def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
         total += units_share(line.total, line.quantity, line.fulfilled, units)
         tax += units_share(line.tax, line.quantity, line.fulfilled, units)
         _hand_over(stock, sale, line, units)
-    part = Fulfillment(stock.new_id(), stock.now, command.tracking, tuple(asked.items()), stock.caller.actor)
+    part = Fulfillment(stock.new_id(), stock.now, tracking, tuple(asked.items()), stock.caller.actor)
     sale = replace(
         sale,
         fulfillments=(*sale.fulfillments, part),
@@ -340,9 +331,9 @@ def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
     if any(line.open for line in lines_of(stock, sale) if line.kind != "unlimited"):
         money = [(RECEIVABLE, total), (TAX_PAYABLE, -tax), (REVENUE, -(total - tax))]
         record_money(stock, "SALE", sale.id, f"Sale {sale.number}, shipped in part", money)
-        return describe_sale(stock, sale)
+        return sale
     sale = replace(sale, posted=sale.posted - total, posted_tax=sale.posted_tax - tax)
-    return describe_sale(stock, _finish_shipped(stock, sale))
+    return _finish_shipped(stock, sale)
 
 
 def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int] | Rejected:
@@ -429,7 +420,7 @@ def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument | Rejected:
     if not sale.unfinished:
         return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
     release_all(stock, sale, "voided")
-    _cancel_supplier_orders(stock, sale)
+    cancel_supplier_orders(stock, sale)
     if any(line.fulfilled for line in lines_of(stock, sale)):
         return describe_sale(stock, _finish_shipped(stock, _cut_to_shipped(stock, sale)))
     sale = replace(sale, status="cancelled", updated_at=max(stock.now, sale.updated_at))
@@ -568,41 +559,6 @@ def sell_free_units(stock: Stock, level: Level, product: Product, units: int, sa
 # Suppliers -----------------------------------------------------------------------------------------------------------
 
 
-def _order_from_supplier(stock: Stock, sale: Sale, line: SaleLine) -> None:
-    """A line that needs no stock of ours becomes an order to its supplier, once."""
-    if _supplier_order_of(stock, line) is not None:
-        return
-    product = product_of_line(stock, line)
-    order = SupplierOrder(
-        stock.new_id(),
-        sale.id,
-        line.id,
-        product.id,
-        product.supplier,
-        line.quantity,
-        "open",
-        None,
-        stock.now,
-        stock.now,
-    )
-    stock.put_row(order)
-    stock.tell(
-        "SupplierOrderOpened",
-        product.id,
-        {"supplier_order_id": order.id, "sale_id": sale.id, "product_id": product.id, "supplier": product.supplier},
-    )
-
-
-def _supplier_order_of(stock: Stock, line: SaleLine) -> SupplierOrder | None:
-    return next((order for order in stock.rows_of(SupplierOrder) if order.line_id == line.id), None)
-
-
-def _cancel_supplier_orders(stock: Stock, sale: Sale) -> None:
-    for order in stock.rows_of(SupplierOrder):
-        if order.sale_id == sale.id and order.status == "open":
-            stock.put_row(replace(order, status="cancelled", updated_at=stock.now))
-
-
 def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrderDocument | Rejected:
     """Decide a ShipSupplierOrder."""
     stock.require("supplier_order", command.supplier_order_id)
@@ -611,8 +567,15 @@ def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrd
         return not_found(Code.NOT_FOUND, "Supplier order", command.supplier_order_id)
     if order.status != "open":
         return invalid_state(f"The supplier order is {order.status}.")
+    sale = find_sale(stock, order.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
     order = replace(order, status="shipped", tracking=command.tracking, updated_at=stock.now)
     stock.put_row(order)
+    line = stock.row(SaleLine, order.line_id)
+    if sale.unfinished and line is not None and line.open:
+        shipped = _ship(stock, sale, {line.id: line.open}, command.tracking)
+        assert shipped.id == sale.id
     product = stock.catalog.product(order.product_id)
     assert product is not None
     stock.tell(
@@ -621,20 +584,3 @@ def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrd
         {"supplier_order_id": order.id, "sale_id": order.sale_id, "product_id": product.id, "tracking": order.tracking},
     )
     return supplier_order_document(order, product)
-
-
-def supplier_order_document(order: SupplierOrder, product: Product) -> SupplierOrderDocument:
-    """The public shape of a supplier order."""
-    return SupplierOrderDocument(
-        order.id,
-        order.sale_id,
-        order.line_id,
-        product.id,
-        product.sku,
-        order.supplier,
-        product.number(order.quantity),
-        order.status,
-        order.tracking,
-        instant_text(order.created_at),
-        instant_text(order.updated_at),
-    )

@@ -14,12 +14,12 @@ import msgspec
 
 from holdfast.core import catalog as records
 from holdfast.core import count_sheet, order, receiving, transfer
-from holdfast.core.checkout import SupplierOrder
 from holdfast.core.journal import Account
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate
 from holdfast.core.register import RegisterSession
 from holdfast.core.sale import Counter, Sale, SaleLine
 from holdfast.core.stock import Catalog, Level, LevelKey, Lot, LotStock, Reservation, Stock, Want
+from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 from holdfast.db.rows import record_of, row_type
 from holdfast.db.session import DEAD_MAX, STOCK_WIDTH, Conflict, Loaded, Row, Session

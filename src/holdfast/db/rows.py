@@ -19,13 +19,13 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from holdfast.core.checkout import SupplierOrder
 from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
 from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.returns import Return
 from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.stock import Level, Lot, LotStock, Reservation
+from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 
 STOCK_TABLES: dict[type[Any], sa.Table] = {

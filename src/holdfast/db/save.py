@@ -21,7 +21,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from holdfast.core import catalog as records
-from holdfast.core.checkout import SupplierOrder
 from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
 from holdfast.core.number import instant_text
@@ -29,6 +28,7 @@ from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.returns import Return
 from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.stock import Level, Lot, LotStock, Reservation, Stock
+from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 from holdfast.db.rows import SALE_TABLES, RowType, record_row, row_type
 from holdfast.db.session import Write

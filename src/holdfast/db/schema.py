@@ -610,6 +610,7 @@ sale = Table(
     _big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     UniqueConstraint("org_id", "source", "order_number"),
+    UniqueConstraint("org_id", "number"),
     CheckConstraint("status IN ('open', 'suspended', 'completed', 'cancelled')", name="status"),
     Index(
         "ix_sale_unfinished",

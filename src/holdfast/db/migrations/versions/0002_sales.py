@@ -90,6 +90,7 @@ def _sale() -> None:
         sa.CheckConstraint("status IN ('open', 'suspended', 'completed', 'cancelled')", name="ck_sale_status"),
         sa.PrimaryKeyConstraint("org_id", "id", name="pk_sale"),
         sa.UniqueConstraint("org_id", "source", "order_number", name="uq_sale_org_id_source_order_number"),
+        sa.UniqueConstraint("org_id", "number", name="uq_sale_org_id_number"),
     )
     op.create_index(
         "ix_sale_session",

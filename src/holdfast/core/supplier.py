@@ -1,0 +1,100 @@
+"""Supplier orders: lines that a supplier ships to the customer, without stock of ours (SPEC section 7).
+
+a drop-shipped line of a completed or imported sale   -> open, until the supplier has shipped it
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.core.number import instant_text
+from holdfast.core.product import Product
+from holdfast.core.sale import Sale, SaleLine, product_of_line
+from holdfast.core.stock import Stock
+
+replace = msgspec.structs.replace
+
+
+class SupplierOrder(msgspec.Struct, frozen=True, gc=False):
+    """A line that a supplier ships: open, shipped or cancelled."""
+
+    id: str
+    sale_id: str
+    line_id: str
+    product_id: str
+    supplier: str | None
+    quantity: int
+    status: str
+    tracking: str | None
+    created_at: int
+    updated_at: int
+
+
+class SupplierOrderDocument(msgspec.Struct, frozen=True, gc=False):
+    """A supplier order as the API shows it."""
+
+    id: str
+    sale_id: str
+    line_id: str
+    product_id: str
+    sku: str
+    supplier: str | None
+    quantity: int | float
+    status: str
+    tracking: str | None
+    created_at: str
+    updated_at: str
+
+
+def order_from_supplier(stock: Stock, sale: Sale, line: SaleLine) -> None:
+    """A line that needs no stock of ours becomes an order to its supplier, once."""
+    if supplier_order_of(stock, line) is not None:
+        return
+    product = product_of_line(stock, line)
+    order = SupplierOrder(
+        stock.new_id(),
+        sale.id,
+        line.id,
+        product.id,
+        product.supplier,
+        line.quantity,
+        "open",
+        None,
+        stock.now,
+        stock.now,
+    )
+    stock.put_row(order)
+    stock.tell(
+        "SupplierOrderOpened",
+        product.id,
+        {"supplier_order_id": order.id, "sale_id": sale.id, "product_id": product.id, "supplier": product.supplier},
+    )
+
+
+def supplier_order_of(stock: Stock, line: SaleLine) -> SupplierOrder | None:
+    """The order to the supplier that the line has become."""
+    return next((order for order in stock.rows_of(SupplierOrder) if order.line_id == line.id), None)
+
+
+def cancel_supplier_orders(stock: Stock, sale: Sale) -> None:
+    """What the suppliers have not shipped they need not ship any more."""
+    for order in stock.rows_of(SupplierOrder):
+        if order.sale_id == sale.id and order.status == "open":
+            stock.put_row(replace(order, status="cancelled", updated_at=stock.now))
+
+
+def supplier_order_document(order: SupplierOrder, product: Product) -> SupplierOrderDocument:
+    """The public shape of a supplier order."""
+    return SupplierOrderDocument(
+        order.id,
+        order.sale_id,
+        order.line_id,
+        product.id,
+        product.sku,
+        order.supplier,
+        product.number(order.quantity),
+        order.status,
+        order.tracking,
+        instant_text(order.created_at),
+        instant_text(order.updated_at),
+    )
