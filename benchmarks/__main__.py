@@ -20,7 +20,7 @@ from rich.table import Table
 from benchmarks import engine
 from benchmarks.load import Measurement, http_load
 from benchmarks.server import benchmark_server
-from benchmarks.yardsticks import one_statement, textbook, textbook_http, unit_rows
+from benchmarks.yardsticks import one_statement, textbook, textbook_checkout, textbook_http, unit_rows
 
 CLIENTS = 32
 IN_FLIGHT = 256
@@ -132,6 +132,32 @@ def _http(board: Board, url: str, shop: engine.Shop, seconds: float) -> None:
     board.ratio("HTTP batch of 100 : textbook endpoint", batch.per_second, endpoint.per_second, 100)
 
 
+def checkouts(board: Board, seconds: float) -> None:
+    """A cart of five products sold at once over HTTP, beside the textbook's endpoint."""
+    lines = textbook_checkout.LINES
+    for title, skus, promised in (("the same 5", lines, 15.0), ("5 of 10,000", SKUS, 3.0)):
+        with benchmark_server() as theirs:
+            textbook_checkout.setup(theirs, skus)
+            endpoint = board.measured(
+                f"(a) textbook checkout, {title} products",
+                textbook_checkout.measure(theirs, skus=skus, clients=HTTP_CONNECTIONS, seconds=seconds),
+            )
+        with benchmark_server() as url:
+            shop = engine.prepare(url, skus=skus, price=textbook_checkout.PRICE)
+            with engine.serving(url) as address:
+                measured = board.measured(
+                    f"Holdfast HTTP, checkout, {title} products",
+                    http_load(
+                        f"{address}/api/v1/pos/checkout",
+                        functools.partial(engine.checkout_body, shop.skus, lines),
+                        engine.till(address, shop),
+                        HTTP_CONNECTIONS,
+                        seconds,
+                    ),
+                )
+        board.ratio(f"checkout of {title} over HTTP : textbook", measured.per_second, endpoint.per_second, promised)
+
+
 def with_slow_flush(board: Board, seconds: float) -> None:
     """The hot SKU where a flush takes a millisecond more."""
     with benchmark_server(commit_delay=True) as url:
@@ -176,6 +202,7 @@ def with_a_long_ledger(board: Board, seconds: float) -> None:
 PARTS: dict[str, Callable[[Board, float], None]] = {
     "postgresql": on_postgresql,
     "flush": with_slow_flush,
+    "checkout": checkouts,
     "sqlite": on_sqlite,
     "ledger": with_a_long_ledger,
 }

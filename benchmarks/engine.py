@@ -14,6 +14,7 @@ import functools
 import itertools
 import multiprocessing
 import os
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import httpx
 
 from benchmarks.load import Measurement, percentile
 from holdfast.access import Actor, Role
@@ -56,8 +59,8 @@ class Shop(NamedTuple):
     api_key: str
 
 
-def prepare(url: str, *, skus: int, stock: int = PER_SKU) -> Shop:
-    """A fresh organisation with `skus` products of `stock` units each at MAIN."""
+def prepare(url: str, *, skus: int, stock: int = PER_SKU, price: int | None = None) -> Shop:
+    """A fresh organisation with `skus` products of `stock` units each at MAIN, for sale at `price` (minor units)."""
     database = Database(url)
     migrate(database)
     made = establish(database, f"Bench {os.urandom(4).hex()}", "owner@bench.test")
@@ -66,7 +69,10 @@ def prepare(url: str, *, skus: int, stock: int = PER_SKU) -> Shop:
     with Holdfast.open(url) as shop:
         for start in range(0, skus, PREPARED_AT_ONCE):
             part = names[start : start + PREPARED_AT_ONCE]
-            shop.do(made.actor, Together(tuple(Add("product", {"sku": name, "title": name}) for name in part)))
+            shop.do(
+                made.actor,
+                Together(tuple(Add("product", {"sku": name, "title": name, "price": price}) for name in part)),
+            )
             lines = tuple(ReceiptLine(name, stock, "1.00") for name in part)
             reply = shop.do(made.actor, Receive("MAIN", lines, kind="opening"))
             assert not isinstance(reply.answer, Rejected), reply.answer
@@ -230,6 +236,24 @@ def batch_body(sku: str, number: int) -> bytes:
     """The body of POST /inventory-reservations/batch with 100 reservations."""
     one = b'{"op":"reserve","product_id":"%b","quantity":1,"location":"MAIN","order_number":"H%d-%d"}'
     return b'{"operations":[' + b",".join(one % (sku.encode(), number, i) for i in range(100)) + b"]}"
+
+
+def checkout_body(skus: tuple[str, ...], lines: int, number: int) -> bytes:
+    """The body of POST /pos/checkout: one unit of each of some random products, paid in cash."""
+    one = b'{"product_id":"%b","quantity":1}'
+    sold = b",".join(one % sku.encode() for sku in random.sample(skus, lines))
+    return b'{"store_id":"MAIN","lines":[%b],"payments":[{"method":"cash","amount":"100.00"}]}' % sold
+
+
+def till(address: str, shop: Shop) -> dict[str, str]:
+    """Open a register session over HTTP; the headers of its calls."""
+    headers = {"Authorization": f"Bearer {shop.api_key}"}
+    with httpx.Client(base_url=f"{address}/api/v1", headers=headers) as client:
+        store = client.get("/stores").raise_for_status().json()["items"][0]
+        code = f"R{os.urandom(4).hex()}"
+        made = client.post("/registers", json={"store_id": store["code"], "code": code}).raise_for_status().json()
+        opened = client.post(f"/registers/{made['id']}/sessions", json={"opening_float": "100.00"}).raise_for_status()
+    return {"Authorization": f"Register {opened.json()['token']}"}
 
 
 def manager_of(shop: Shop) -> Actor:

@@ -18,8 +18,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from holdfast.core.journal import COST_OF_GOODS, GOODS_RECEIVED, INVENTORY, SHRINKAGE, JournalEntry, Posting
 from holdfast.core.ledger import Entry
-from holdfast.core.number import value_of
+from holdfast.core.number import day_at, value_of
 from holdfast.core.stock import Level, Lot, LotStock, Reservation
 from holdfast.db import schema
 from holdfast.db.engine import Database
@@ -117,6 +118,8 @@ class Shop:
         self.entries: list[Entry] = []
         self.closed: list[Reservation] = []
         self.receipts: list[dict[str, Any]] = []
+        self.journal: list[JournalEntry] = []
+        self.postings: list[Posting] = []
         self.at = self.start
         self.dead = 0
 
@@ -243,6 +246,18 @@ class Shop:
             )
         )  # fmt: skip
 
+        if value:
+            self._book(self.entries[-1])
+
+    def _book(self, entry: Entry) -> None:
+        """What moved value is in the journal."""
+        contra = {"RECEIPT": GOODS_RECEIVED, "SALE": COST_OF_GOODS}.get(entry.ref_type, SHRINKAGE)
+        name, day = self.ids.at(self.at), day_at(self.at, "UTC")
+        own = (entry.ref_type, entry.ref_id, (entry.id,), entry.actor)
+        self.journal.append(JournalEntry(name, self.at, day, "Goods moved", *own))
+        for position, (account, amount) in enumerate(((INVENTORY, entry.value_delta), (contra, -entry.value_delta))):
+            self.postings.append(Posting(self.ids.at(self.at), name, position, account, amount, day, self.at))
+
     def _receive(self, level: Level, units: int) -> None:
         lot_id, receipt_id = self.ids.at(self.at), self.ids.at(self.at)
         number = len(self.lots)
@@ -322,6 +337,9 @@ class Shop:
     def _flush(self) -> None:
         self.bulk.structs(Entry, self.entries)
         self.bulk.structs(Reservation, self.closed)
+        self.bulk.structs(JournalEntry, self.journal)
+        self.bulk.structs(Posting, self.postings)
+        self.journal, self.postings = [], []
         self.bulk.dicts(schema.receipt, self.receipts)
         self.entries, self.closed, self.receipts = [], [], []
 

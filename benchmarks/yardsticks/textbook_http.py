@@ -105,12 +105,15 @@ async def reserve(request: ReserveRequest, session: Annotated[AsyncSession, Depe
 
 
 @contextmanager
-def serve(url: str, *, workers: int = WORKERS) -> Iterator[str]:
-    """Run the server against the database at `url`; gives its base URL, stops it at the end."""
+def serve(url: str, *, workers: int = WORKERS, application: str = f"{__name__}:create_application") -> Iterator[str]:
+    """Run the application (this one, or another module's) against the database at `url`; gives its base URL.
+
+    The server is stopped at the end.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "--factory", f"{__name__}:create_application"]
+    command = [sys.executable, "-m", "uvicorn", "--factory", application]
     command += ["--host=127.0.0.1", f"--port={port}", f"--workers={workers}", "--loop=uvloop"]
     command += ["--http=httptools", "--no-access-log", "--log-level=warning"]
     server = subprocess.Popen(

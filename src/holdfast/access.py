@@ -17,7 +17,9 @@ from holdfast.core import (
     checkout,
     count_sheet,
     counting,
+    imported,
     order,
+    period,
     recall,
     receiving,
     register,
@@ -108,11 +110,15 @@ _NEEDED: dict[type[Any], Permission] = {
     checkout.Fulfill: Permission.SELL,
     checkout.Checkout: Permission.SELL,
     checkout.ShipSupplierOrder: Permission.STOCK,
+    imported.TakeOrder: Permission.MANAGE,
     returns.ReturnSale: Permission.SELL,
     returns.ReturnBlind: Permission.DISCOUNT,
     register.OpenSession: Permission.SELL,
     register.MoveCash: Permission.SELL,
     register.CloseSession: Permission.SELL,
+    period.ClosePeriod: Permission.CONFIGURE,
+    period.AddAccount: Permission.MANAGE,
+    period.RenameAccount: Permission.MANAGE,
 }
 _RECORDS = {
     "product": Permission.MANAGE,
@@ -127,7 +133,8 @@ _RECORDS = {
 class Actor(msgspec.Struct, frozen=True, gc=False):
     """Somebody, authenticated. `name` goes into the ledger; empty `stores` means all of the organisation.
 
-    `session_id` is the register session in which somebody acts at a till.
+    `id` is the user or key behind the name (empty for the command line). `session_id` is the register session in which
+    somebody acts at a till.
     """
 
     org_id: str
@@ -135,6 +142,7 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     role: Role
     stores: tuple[str, ...] = ()
     session_id: str | None = None
+    id: str = ""
 
     def has(self, permission: Permission) -> bool:
         """Does the actor's role have the permission?"""
@@ -164,7 +172,9 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
 def needed(command: Command) -> Permission:
     """The permission that a command needs."""
     if isinstance(command, Together):
-        return max((needed(member) for member in command.commands), key=lambda one: RANK[_FROM[one]])
+        kinds = {type(member): member for member in command.commands if type(member) in _NEEDED}
+        others = [member for member in command.commands if type(member) not in _NEEDED]
+        return max((needed(member) for member in (*kinds.values(), *others)), key=lambda one: RANK[_FROM[one]])
     if isinstance(command, catalog.Add | catalog.Change | catalog.Remove):
         return _RECORDS.get(command.kind, Permission.CONFIGURE)
     return _NEEDED[type(command)]

@@ -16,6 +16,7 @@ import msgspec
 import uuid_utils
 
 from holdfast import metrics
+from holdfast.core.catalog import KINDS as CATALOG_KINDS
 from holdfast.core.decide import changes_catalog, decide, needs
 from holdfast.core.recall import settle
 from holdfast.core.rejection import Code, Rejected
@@ -285,7 +286,7 @@ class Batch:
         self.unsettled = None
         metrics.COMMIT_SECONDS.observe(time.monotonic() - started)
         metrics.BATCH_SIZE.observe(len(self.submissions))
-        if stock.records or not saved:
+        if any(kind in CATALOG_KINDS for kind, _ in stock.records) or not saved:
             self.catalogs.forget(self.org_id)
         return saved
 

@@ -24,7 +24,7 @@ from pwdlib import PasswordHash
 
 from holdfast.access import Actor, Role
 from holdfast.core.catalog import QUARANTINE_SUFFIX, Add, ApiKey, User
-from holdfast.core.product import Location, Settings, Store
+from holdfast.core.product import Location, Settings, Store, folded
 from holdfast.db.engine import Database
 from holdfast.db.found import Founding, OrganisationRow, StoreRow, clock, found, organisations, stores
 
@@ -194,7 +194,7 @@ def store_of(database: Database, org_id: str, reference: str) -> StoreRow:
     """The organisation's store with that code (in any case) or id."""
     known = stores(database, org_id)
     for row in known:
-        if reference.upper() == row.code or reference.lower() == row.id:
+        if folded(reference) == row.code or reference.lower() == row.id:
             return row
     raise NotPossible(f"There is no store {reference!r}; there is {', '.join(row.code for row in known)}.")
 

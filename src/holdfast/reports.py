@@ -25,6 +25,7 @@ from holdfast.core.stock import Catalog
 from holdfast.db.engine import Database
 from holdfast.db.queries import (
     audit,
+    books,
     documents,
     events,
     ledger,
@@ -33,7 +34,9 @@ from holdfast.db.queries import (
     overview,
     products,
     records,
+    registers,
     reservations,
+    sales,
     settling,
     trace,
 )
@@ -103,17 +106,31 @@ class Reports:
         """A location by id or code (any case)."""
         return self._read(org_id, None, records.location, ref, stores)
 
-    def users(self, org_id: str, *, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:
+    def users(
+        self,
+        org_id: str,
+        *,
+        within: records.Within | None = None,
+        cursor: str | None = None,
+        limit: int = LIMIT_DEFAULT,
+    ) -> Page:
         """Active users: `{id, email, role, stores, has_pin, active, created_at, updated_at}`."""
-        return self._read(org_id, EMPTY, records.users, cursor, limit)
+        return self._read(org_id, EMPTY, records.users, within, cursor, limit)
 
     def user(self, org_id: str, user_id: str) -> Json | None:
         """A user, active or not."""
         return self._read(org_id, None, records.user, user_id)
 
-    def api_keys(self, org_id: str, *, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:
+    def api_keys(
+        self,
+        org_id: str,
+        *,
+        within: records.Within | None = None,
+        cursor: str | None = None,
+        limit: int = LIMIT_DEFAULT,
+    ) -> Page:
         """Active API keys: `{id, name, role, stores, active, created_at, updated_at}`, never the key."""
-        return self._read(org_id, EMPTY, records.api_keys, cursor, limit)
+        return self._read(org_id, EMPTY, records.api_keys, within, cursor, limit)
 
     def api_key(self, org_id: str, key_id: str) -> Json | None:
         """An API key, active or not."""
@@ -219,13 +236,15 @@ class Reports:
         """`{total_entries, total_quantity, total_reserved, total_available, low_stock_count, ...}`."""
         return self._read(org_id, {}, overview.stats, store, stores, _now(now))
 
-    def stores_overview(self, org_id: str, *, stores: Stores = None) -> list[Json]:
+    def stores_overview(self, org_id: str, *, stores: Stores = None, now: int | None = None) -> list[Json]:
         """`{store_id, store_name, total_entries, total_quantity}` of each store with inventory."""
-        return self._read(org_id, [], overview.by_store, stores)
+        return self._read(org_id, [], overview.by_store, stores, _now(now))
 
-    def locations_overview(self, org_id: str, *, store: str | None = None, stores: Stores = None) -> list[Json]:
+    def locations_overview(
+        self, org_id: str, *, store: str | None = None, stores: Stores = None, now: int | None = None
+    ) -> list[Json]:
         """`{location, store_id, total_quantity}` of each location with inventory."""
-        return self._read(org_id, [], overview.by_location, store, stores)
+        return self._read(org_id, [], overview.by_location, store, stores, _now(now))
 
     def store_inventory(
         self,
@@ -323,16 +342,17 @@ class Reports:
         stores: Stores = None,
         cursor: str | None = None,
         limit: int = LIMIT_DEFAULT,
+        now: int | None = None,
     ) -> Page:
         """A row per lot and location; `in_stock` leaves out those without units."""
         wanted = lots.Filter(
             product=product, location=location, lot_code=lot_code, status=status, in_stock=in_stock, stores=stores
         )
-        return self._read(org_id, EMPTY, lots.listed, wanted, cursor=cursor, limit=limit)
+        return self._read(org_id, EMPTY, lots.listed, wanted, cursor=cursor, limit=limit, now=_now(now))
 
-    def lot(self, org_id: str, lot_id: str, *, stores: Stores = None) -> Json | None:
+    def lot(self, org_id: str, lot_id: str, *, stores: Stores = None, now: int | None = None) -> Json | None:
         """`{id, lot_code, product_id, sku, ..., on_hand, reserved, value, locations: [row per location]}`."""
-        return self._read(org_id, None, lots.one, lot_id, stores)
+        return self._read(org_id, None, lots.one, lot_id, stores, _now(now))
 
     def trace(self, org_id: str, lot_id: str, *, stores: Stores = None, now: int | None = None) -> Json | None:
         """`{lot, received, on_hand, held, sold, returned}`: where a lot came from, lies, and went."""
@@ -396,6 +416,159 @@ class Reports:
     def appointment(self, org_id: str, appointment_id: str) -> Json | None:
         """An appointment."""
         return self._read(org_id, None, records.appointment, appointment_id)
+
+    # Books ---------------------------------------------------------------------------------------------------------
+
+    def accounts(self, org_id: str, *, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:
+        """The chart of accounts by code: `{code, name, kind}`."""
+        return self._read(org_id, EMPTY, books.accounts, cursor, limit)
+
+    def periods(self, org_id: str, *, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:
+        """Closes of the books, the last one first: `{through, closed_by, closed_at}`."""
+        return self._read(org_id, EMPTY, books.periods, cursor, limit)
+
+    def journal(
+        self,
+        org_id: str,
+        *,
+        account: str | None = None,
+        ref_type: str | None = None,
+        ref_id: str | None = None,
+        from_: int | None = None,
+        to: int | None = None,
+        cursor: str | None = None,
+        limit: int = LIMIT_DEFAULT,
+    ) -> Page:
+        """Journal entries with their lines (SPEC section 8) with `from_ <= at < to`, in microseconds."""
+        wanted = books.Filter(account=account, ref_type=ref_type, ref_id=ref_id, from_=from_, to=to)
+        return self._read(org_id, EMPTY, books.journal, wanted, cursor=cursor, limit=limit)
+
+    def trial_balance(self, org_id: str, *, as_of: books.AsOf = None) -> Json | None:
+        """`{as_of, items: [{account, name, debit, credit, balance}], total_debit, total_credit}`.
+
+        `as_of` is a day (what was posted on it or before) or an instant in microseconds (what was posted until then).
+        """
+        return self._read(org_id, None, books.trial_balance, as_of)
+
+    def valuation(
+        self, org_id: str, *, as_of: books.AsOf = None, cursor: str | None = None, limit: int = LIMIT_DEFAULT
+    ) -> Json | None:
+        """`{as_of, total, items: [{lot_id, lot_code, product_id, sku, location, on_hand, value}], next_cursor}`.
+
+        `as_of` is a day (when it ended, in the organisation's time zone) or an instant in microseconds.
+        """
+        return self._read(org_id, None, books.valuation, as_of, cursor, limit)
+
+    # Sales ---------------------------------------------------------------------------------------------------------
+
+    def sales(
+        self,
+        org_id: str,
+        *,
+        status: str | None = None,
+        store: str | None = None,
+        source: str | None = None,
+        order_number: str | None = None,
+        stores: Stores = None,
+        cursor: str | None = None,
+        limit: int = LIMIT_DEFAULT,
+        now: int | None = None,
+    ) -> Page:
+        """Sales with lines (SPEC section 7); `order_number` is the channel's, or our own number."""
+        wanted = sales.Filter(status=status, store=store, source=source, order_number=order_number, stores=stores)
+        return self._read(org_id, EMPTY, sales.listed, wanted, cursor=cursor, limit=limit, now=_now(now))
+
+    def sale(
+        self,
+        org_id: str,
+        sale_id: str,
+        *,
+        stores: Stores = None,
+        completed_anywhere: bool = False,
+        now: int | None = None,
+    ) -> Json | None:
+        """A sale; with `completed_anywhere` a completed one of any store: its goods can be brought back to all."""
+        return self._read(org_id, None, sales.one, sale_id, stores, _now(now), completed_anywhere=completed_anywhere)
+
+    def returns(
+        self,
+        org_id: str,
+        *,
+        sale_id: str | None = None,
+        stores: Stores = None,
+        cursor: str | None = None,
+        limit: int = LIMIT_DEFAULT,
+    ) -> Page:
+        """Returns, of a sale or all."""
+        return self._read(org_id, EMPTY, sales.returns, sale_id=sale_id, stores=stores, cursor=cursor, limit=limit)
+
+    def return_(self, org_id: str, return_id: str, *, stores: Stores = None) -> Json | None:
+        """A return."""
+        return self._read(org_id, None, sales.one_return, return_id, stores)
+
+    def supplier_orders(
+        self,
+        org_id: str,
+        *,
+        status: str | None = None,
+        sale_id: str | None = None,
+        stores: Stores = None,
+        cursor: str | None = None,
+        limit: int = LIMIT_DEFAULT,
+    ) -> Page:
+        """Lines of sales that suppliers ship."""
+        return self._read(
+            org_id,
+            EMPTY,
+            sales.supplier_orders,
+            status=status,
+            sale_id=sale_id,
+            stores=stores,
+            cursor=cursor,
+            limit=limit,
+        )
+
+    def tax_rates(
+        self, org_id: str, *, stores: Stores = None, cursor: str | None = None, limit: int = LIMIT_DEFAULT
+    ) -> Page:
+        """Active tax rates: `{id, tax_class, rate: "0.15", store_id, name, active, created_at, updated_at}`."""
+        return self._read(org_id, EMPTY, sales.tax_rates, stores, cursor, limit)
+
+    def tax_rate(self, org_id: str, rate_id: str, *, stores: Stores = None) -> Json | None:
+        """An active tax rate."""
+        return self._read(org_id, None, sales.tax_rate, rate_id, stores)
+
+    # Registers -----------------------------------------------------------------------------------------------------
+
+    def registers(
+        self, org_id: str, *, stores: Stores = None, cursor: str | None = None, limit: int = LIMIT_DEFAULT
+    ) -> Page:
+        """Active registers: `{id, store_id, code, name, active, created_at, updated_at}`."""
+        return self._read(org_id, EMPTY, registers.listed, stores, cursor, limit)
+
+    def register(self, org_id: str, ref: str) -> Json | None:
+        """A register by id (also a removed one) or code."""
+        return self._read(org_id, None, registers.one, ref)
+
+    def register_sessions(
+        self,
+        org_id: str,
+        register_id: str,
+        *,
+        may_see_cash: bool = True,
+        cursor: str | None = None,
+        limit: int = LIMIT_DEFAULT,
+    ) -> Page:
+        """The sessions of a register; what should be in an open drawer only with `may_see_cash`."""
+        return self._read(org_id, EMPTY, registers.sessions, register_id, may_see_cash, cursor, limit)
+
+    def register_session(self, org_id: str, register_id: str, number: int, *, may_see_cash: bool = True) -> Json | None:
+        """A session of a register by its number: the Z report when it is closed."""
+        return self._read(org_id, None, registers.session_of_number, register_id, number, may_see_cash)
+
+    def register_session_by_id(self, org_id: str, session_id: str, *, may_see_cash: bool = True) -> Json | None:
+        """A register session by its id."""
+        return self._read(org_id, None, registers.session, session_id, may_see_cash)
 
     # What happened -------------------------------------------------------------------------------------------------
 

@@ -342,6 +342,10 @@ def test_counts_and_transfers(any_shop: Shop) -> None:
     assert shop.owner.post(f"{path}/cancel").code == "INVALID_STATE"
     assert shop.owner.get(path).json()["status"] == "posted"
     assert shop.owner.post("/api/v1/counts", {"location": "MAIN", "lines": []}).json()["field"] == "lines"
+    lines = [{"product_id": "MUG-1", "counted": 7}, {"product_id": "MUG-1"}]
+    uncounted = shop.owner.post("/api/v1/counts", {"location": "MAIN", "lines": lines})
+    assert (uncounted.status, uncounted.json()["field"]) == (400, "lines.1.counted")
+    assert "None" not in uncounted.json()["detail"]
 
     line = {"product_id": "MUG-1", "quantity": 3}
     sent = shop.owner.post("/api/v1/transfers", {"from_location": "MAIN", "to_location": "BACK", "lines": [line]})
@@ -389,6 +393,36 @@ def test_whole_orders_of_shopify(any_shop: Shop) -> None:
     short = shop.owner.post("/shopify/reserve", {"order_id": "2", "lines": [{"sku": "MUG-1", "quantity": 9}]})
     assert (short.code, short.json()["lines"][0]["index"]) == ("INSUFFICIENT_STOCK", 0)
     assert shop.owner.post("/shopify/reserve", {"order_id": True, "lines": lines}).json()["field"] == "order_id"
+
+
+@pytest.mark.parametrize(
+    ("action", "field"), [("convert-to-sale", "consumed_quantity"), ("cancel", "released_quantity")]
+)
+def test_a_part_of_an_order_that_is_sent_again_is_done_once(any_shop: Shop, action: str, field: str) -> None:
+    shop = any_shop
+    shop.product("MUG-1", 9)
+    shop.product("TEE-S", 9)
+    shop.owner.post(
+        "/shopify/reserve",
+        {"order_id": 7, "lines": [{"sku": "MUG-1", "quantity": 6}, {"sku": "TEE-S", "quantity": 2}]},
+    )
+
+    def part(*lines: tuple[str, float], key: str | None = None, order_id: Any = 7) -> tuple[bool, list[Any]]:
+        body = {"order_id": order_id, "lines": [{"sku": sku, "quantity": units} for sku, units in lines]}
+        headers = {} if key is None else {"Idempotency-Key": key}
+        answer = shop.owner.post(f"/shopify/{action}", body, headers=headers)
+        assert answer.status == 200, answer
+        done = [row["body"][field] for row in answer.json()["results"]]
+        return answer.headers.get("idempotent-replayed") == "true", done
+
+    assert part(("MUG-1", 2)) == (False, [2, 0])
+    assert part(("MUG-1", 2.0), order_id="7") == (True, [2, 0])
+    assert part(("MUG-1", 1), ("MUG-1", 1)) == (True, [2, 0])
+    assert part(("TEE-S", 1), ("MUG-1", 1)) == (False, [3, 1])
+    assert part(("MUG-1", 1), ("TEE-S", 1)) == (True, [3, 1])
+    assert part(("MUG-1", 2), key="second") == (False, [5, 1])
+    assert part(("MUG-1", 2), key="second") == (True, [5, 1])
+    assert part() == part() == (False, [6, 2])
 
 
 # Records --------------------------------------------------------------------------------------------------------------
@@ -491,6 +525,8 @@ def test_stores_and_locations(any_shop: Shop) -> None:
     for path, body, code in (
         ("stores", {"code": "EAST"}, "ALREADY_EXISTS"),
         ("stores", {"code": "-x"}, "INVALID_REQUEST"),
+        ("stores", {"code": "stra\u00dfe"}, "INVALID_REQUEST"),
+        ("locations", {"code": "\u017fhelf", "store_id": "MAIN"}, "INVALID_REQUEST"),
         ("stores", {"code": "X", "timezone": "Mars/Base"}, "INVALID_REQUEST"),
         ("stores", {"code": "X", "timezone": "../etc"}, "INVALID_REQUEST"),
         ("locations", {"code": "X"}, "INVALID_REQUEST"),

@@ -46,6 +46,8 @@ def test_every_vector_is_read_as_it_should_be() -> None:
         ("01095060001343521726020010A", "expires_at", "2026-02-28"),
         ("01095060001343521528020010A", "best_before", "2028-02-29"),
         ("]E09506000134352", "gtin", "9506000134352"),
+        ("0109506000134352", "gtin", "09506000134352"),
+        ("0109506000134353", "sku", "0109506000134353"),
         ("]C1010950600013435230120\x1d10X", "count", 120),
         ("]d20109506000134352{GS}10a-B", "lot_code", "a-B"),
         ("9506000134352\r\n", "gtin", "9506000134352"),
@@ -77,6 +79,9 @@ def test_a_scan_finds_the_product(any_shop: Shop) -> None:
     assert (full["lot_code"], full["expires_at"], full["serial"], full["count"]) == ("LOT-42", "2026-12-31", "SN9", 24)
     assert [scan(code).json()["sku"] for code in ("9506000134352", "09506000134352", "MUG-1")] == ["MUG-1"] * 3
     assert scan("4006381333931").json()["sku"] == "4006381333931"
+    assert scan("0109506000134352").json()["sku"] == "MUG-1"
+    shop.product("0109506000134352")
+    assert scan("0109506000134352").json()["sku"] == "0109506000134352"
     unknown = scan("01040063813339311726123110B7")
     assert (unknown.status, unknown.code, unknown.json()["lot_code"]) == (404, "PRODUCT_NOT_FOUND", "B7")
     for code in ("010950600013435210AAAAAAAAAAAAAAAAAAAAA", "\x00"):

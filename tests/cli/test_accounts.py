@@ -86,6 +86,7 @@ def test_what_cannot_be_is_refused_in_one_line(cli: Cli, acme: dict[str, str]) -
 
         assert (refused.code, refused.out) == (code, ""), arguments
         assert words in refused.err and refused.err.count("\n") == 1, refused.err
+        assert "Value error" not in refused.err
 
 
 def test_two_organisations_of_one_name_are_told_apart_by_id(cli: Cli, acme: dict[str, str]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet
-from holdfast.core.counting import AdjustStock
+from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.decide import Together
 from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.reservation import Consume
+from holdfast.core.reservation import Consume, Reserve, Target
 from tests.core.scene import Scene
 
 
@@ -168,3 +170,25 @@ def test_a_recalled_lot_that_is_found_on_the_shelf_goes_where_it_belongs(scene: 
         101                    waits 1
     """)
     assert answer.lines[0].shorted == []
+
+
+@pytest.mark.parametrize("by_lot", [False, True])
+@pytest.mark.parametrize("how", ["count", "set"])
+def test_a_correction_meanwhile_does_not_count_twice(scene_anywhere: Scene, how: str, by_lot: bool) -> None:
+    shop = scene_anywhere.shop
+    shop.product("MUG-1")
+    lot = shop.receive(quantity=10, lot="A")
+    line = CountLine("MUG-1", lot_id=lot if by_lot else None)
+    sheet = shop.ok(Count("MAIN", (line,), draft=True))
+    shop.ok(Reserve("MUG-1", 2, "MAIN", Target("1")))
+    if how == "count":
+        shop.ok(Count("MAIN", (CountLine("MUG-1", 9, line.lot_id),)))
+    else:
+        shop.ok(SetStock("MUG-1", "MAIN", 9))
+    shop.ok(FillSheet(sheet.id, (CountLine("MUG-1", 9, line.lot_id),)))
+    shop.ok(AdjustStock("MUG-1", "MAIN", -1))
+
+    posted = shop.ok(CloseSheet(sheet.id, post=True))
+
+    assert posted.lines[0].difference == 0
+    assert [row["on_hand"] for row in shop.rows("SELECT on_hand FROM level")] == [8]

@@ -14,6 +14,7 @@ from holdfast.core.number import instant_text
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
+from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from tests.core.scene import Scene
 from tests.shop import SECOND
 
@@ -333,3 +334,30 @@ def test_a_lot_on_its_way_back_meets_its_expiry(scene: Scene) -> None:
     scene.do(Quarantine(scene.lot("A")))
     scene.pass_(60)
     scene.refuses(Readmit(scene.lot("A")), "LOT_NOT_AVAILABLE")
+
+
+def test_a_part_that_is_released_does_not_lift_the_recall_from_the_rest(scene_anywhere: Scene) -> None:
+    """Two on the road, two in quarantine: one is inspected and sold, whatever else turns up is set aside."""
+    shop = scene_anywhere.shop
+    shop.product("MUG-1")
+    lot = shop.receive(quantity=4, lot="Z")
+    shipped = shop.ok(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 2),)))
+    shop.ok(Quarantine(lot, "recall"))
+    released = shop.ok(Readmit(lot, quantity=1, reason="one inspected"))
+
+    assert released.status == "partial"
+    assert {row["location"]: row["status"] for row in released.locations} == {
+        "MAIN": "active",
+        "MAIN-QUARANTINE": "quarantined",
+        "TRANSIT": "quarantined",
+    }
+    assert shop.ok(Reserve("MUG-1", 1, "MAIN", Target("1"))).allocated_quantity == 1
+    again = Receive("EAST", (ReceiptLine("MUG-1", 1, "0", lot_code="Z"),))
+    assert shop.refused(again).code == "LOT_NOT_AVAILABLE"
+    shop.ok(Arrive(shipped.id))
+    assert shop.refused(Reserve("MUG-1", 1, "EAST", Target("2"))).code == "INSUFFICIENT_STOCK"
+
+    freed = shop.ok(Readmit(lot, reason="all inspected"))
+
+    assert freed.status == "active"
+    assert shop.ok(Reserve("MUG-1", 2, "EAST", Target("3"))).allocated_quantity == 2

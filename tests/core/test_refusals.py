@@ -84,6 +84,27 @@ def test_ids_that_nobody_has_are_not_found(scene: Scene, name: str) -> None:
     scene.refuses(Reserve(name, 1, "MAIN"), "PRODUCT_NOT_FOUND")
 
 
+@pytest.mark.parametrize("command", [Release, Consume])
+def test_a_part_of_a_hold_is_taken_from_a_lot_that_backs_it(
+    scene: Scene, command: type[Release] | type[Consume]
+) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 2, B 3
+        TEE-1 MAIN  C 1
+    """)
+    hold = scene.do(Reserve("MUG-1", 2, "MAIN"))
+    lots = {row["code"]: row["id"] for row in scene.shop.rows("SELECT id, code FROM lot")}
+    for lot_id in (UNKNOWN, lots["C"]):
+        scene.refuses(command(hold.id, lot_id=lot_id), "LOT_NOT_FOUND")
+        scene.refuses(command(hold.id, 0, lot_id=lot_id), "LOT_NOT_FOUND")
+    refused = scene.refuses(command(hold.id, lot_id=lots["B"]), "INSUFFICIENT_RESERVED")
+    assert refused.detail == "Lot B backs 0 of MUG-1 of the reservation; 2 requested."
+    assert (refused.numbers["requested"], refused.numbers["allocated"], refused.numbers["available"]) == (2, 0, 0)
+    refused = scene.refuses(command(hold.id, 3, lot_id=lots["A"]), "INSUFFICIENT_RESERVED")
+    assert (refused.numbers["requested"], refused.numbers["available"]) == (3, 2)
+    scene.do(command(hold.id, lot_id=lots["A"]))
+
+
 def test_names_are_found_in_any_writing(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     product = scene.products["MUG-1"].id
@@ -92,6 +113,7 @@ def test_names_are_found_in_any_writing(scene: Scene) -> None:
         for code in ("MAIN", "main", "Main", place):
             scene.do(SetStock(name, code, 5))
     scene.refuses(SetStock("mug-1", "MAIN", 5), "PRODUCT_NOT_FOUND")
+    scene.refuses(SetStock("MUG-1", "ma\u0131n", 5), "LOCATION_NOT_FOUND")  # a Turkish i: in capitals it is MAIN
 
 
 def test_another_stores_holds_and_levels_are_forbidden(scene: Scene) -> None:

@@ -131,6 +131,14 @@ def test_surplus_takes_the_given_cost_else_the_last(scene: Scene) -> None:
     assert sorted(line["value_delta"] for line in scene.ledger("ADJUSTMENT")) == [300, 400]
 
 
+def test_goods_received_without_a_cost_say_nothing_of_the_next(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 1 @1.50")
+    for line in (ReceiptLine("MUG-1", 4), ReceiptLine("MUG-1", 1, line_cost="0.00")):
+        scene.do(Receive("MAIN", (line,)))
+        scene.do(AdjustStock("MUG-1", "EAST", 2))
+    assert sorted(line["value_delta"] for line in scene.ledger("ADJUSTMENT")) == [0, 300]
+
+
 def test_fractions_of_a_unit_have_their_share(scene: Scene) -> None:
     scene.product("OIL-1", precision=3)
     scene.shop.receive("OIL-1", Decimal("1.500"), lot="A", cost="10.00")

@@ -20,7 +20,9 @@ from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from holdfast.db import schema
 from holdfast.db.engine import Database
+from holdfast.db.rows import SALE_TABLES
 from tests.conftest import DATABASES
+from tests.db.trading import trade
 from tests.shop import Shop, open_shop, quick_sqlite
 
 TABLES = {
@@ -29,8 +31,14 @@ TABLES = {
     "lot_stock": ("level_id", "lot_id"),
     "reservation": ("id",),
     "ledger": ("id",),
+    **{table.name: ("id",) for table in SALE_TABLES.values()},
 }
 COLUMNS = [(table, column.name) for table in TABLES for column in schema.metadata.tables[table].c]
+
+STOCK = ("level", "lot", "lot_stock", "reservation", "ledger")
+
+NEIGHBOURS = ("level_id", "lot_id", "sale_id", "line_id", "session_id", "entry_id")
+"""Columns that name rows which tell of a row that is missing."""
 
 Row = dict[str, Any]
 
@@ -54,6 +62,7 @@ def lively(shop: Shop) -> None:
     shop.ok(Arrive(sent.id))
     shop.receive("MUG-1", 2, "EAST", lot="C")
     shop.ok(Quarantine(first, "cracks"))
+    trade(shop)
 
 
 @pytest.fixture(scope="module", params=DATABASES)
@@ -158,7 +167,10 @@ def test_a_changed_field_is_found_and_the_row_is_named(lived: Shop, table: str, 
     for row in {row[column] is None: row for row in rows}.values():
         for value in _others(row[column], columns.c[column]):
             now = {**row, column: value}
-            _write(database, sa.update(columns).where(*_match(columns, row)).values({column: value}))
+            try:
+                _write(database, sa.update(columns).where(*_match(columns, row)).values({column: value}))
+            except sa.exc.IntegrityError:
+                continue  # SQLite keeps its unique indexes
             try:
                 result = check(database)
             finally:
@@ -172,14 +184,17 @@ def test_a_changed_field_is_found_and_the_row_is_named(lived: Shop, table: str, 
 def test_a_deleted_row_is_missed(lived: Shop, table: str) -> None:
     database, columns = lived.holdfast.database, schema.metadata.tables[table]
     for row in _rows(lived, table):
+        if row.get("removed"):
+            continue  # the last line of a cart that was taken out of it leaves no trace
         _write(database, sa.delete(columns).where(*_match(columns, row)))
         try:
             result = check(database)
         finally:
             _write(database, sa.insert(columns).values(**row))
-        keys = {str(row[name]) for name in (*TABLES[table], "level_id", "lot_id") if row.get(name)}
+        keys = {str(row[name]) for name in (*TABLES[table], *NEIGHBOURS) if row.get(name)}
         told = {part for mismatch in result.mismatches for part in mismatch.row.split()}
-        assert keys & told, (row, result.mismatches)
+        # What tells of a sale's or journal's missing row may be its children, or a sum of money.
+        assert keys & told or (table not in STOCK and told), (row, result.mismatches)
     assert check(database).ok
 
 

@@ -91,7 +91,70 @@ def test_units_that_have_expired_are_not_available(shop: Shop) -> None:
     shop.receive("MILK", 4, lot="NEW", expires_at=soon + DAY)
 
     assert figures(entry(shop, "MILK", "MAIN", soon - 1)) == (9, 0, 9, 0)
-    assert figures(entry(shop, "MILK", "MAIN", soon)) == (9, 0, 4, 0)
+    assert figures(entry(shop, "MILK", "MAIN", soon)) == (4, 0, 4, 0)
+    reports = shop.holdfast.reports
+    product = reports.product(shop.org_id, "MILK", now=soon)
+    assert product is not None
+    assert (product["total_quantity"], product["total_available"]) == (4, 4)
+    summary = reports.product_summary(shop.org_id, "MILK", now=soon)
+    assert summary is not None and summary["total_quantity"] == 4
+    stats = reports.inventory_stats(shop.org_id, now=soon)
+    assert (stats["total_quantity"], stats["total_available"]) == (4, 4)
+    assert [row["total_quantity"] for row in reports.stores_overview(shop.org_id, now=soon)] == [4]
+    assert [row["total_quantity"] for row in reports.locations_overview(shop.org_id, now=soon)] == [4]
+    assert [row["quantity"] for row in reports.low_stock(shop.org_id, threshold=4, now=soon)] == [4]
+    assert [row["quantity"] for row in reports.levels(shop.org_id, low_stock=True, threshold=4, now=soon).items] == [4]
+    assert reports.low_stock(shop.org_id, threshold=4, now=soon - 1) == []
+
+
+def test_a_lot_that_has_just_expired_is_listed_in_quarantine(shop: Shop) -> None:
+    shop.product("MILK", track_expiry=True)
+    soon = now() + HOUR
+    old = shop.receive("MILK", 5, lot="OLD", cost="1.00", expires_at=soon)
+    shop.receive("MILK", 4, lot="NEW", expires_at=soon + DAY)
+    reports = shop.holdfast.reports
+
+    def codes(at: int, **wanted: Any) -> list[str]:
+        return [row["lot_code"] for row in reports.lots(shop.org_id, now=at, **wanted).items]
+
+    assert codes(soon - 1, location="MAIN") == codes(soon - 1, status="active") == ["NEW", "OLD"]
+    assert codes(soon, location="MAIN") == codes(soon, status="active") == ["NEW"]
+    [aside] = reports.lots(shop.org_id, status="quarantined", now=soon).items
+    assert codes(soon, location=aside["location"]) == ["OLD"]
+    assert (aside["lot_code"], aside["on_hand"], aside["reserved"], aside["value"]) == ("OLD", 5, 0, "5.00")
+    lot = reports.lot(shop.org_id, old, now=soon)
+    assert lot is not None
+    assert [row["location"] for row in lot["locations"]] == [aside["location"]]
+
+
+def test_what_dead_holds_give_back_is_read_as_given_to_those_who_wait(shop: Shop) -> None:
+    """Best priority first, whatever is left to the next: in the entry, the holds and the lot alike."""
+    shop.product("LAMP-1", oversell="backorder")
+    lot_id = shop.receive("LAMP-1", 5, lot="A")
+    soon = now() + HOUR
+    shop.ok(Reserve("LAMP-1", 5, "MAIN", Target("dead"), expires_at=soon))
+    late = shop.ok(Reserve("LAMP-1", 3, "MAIN", Target("late")))
+    first = shop.ok(Reserve("LAMP-1", 3, "MAIN", Target("first"), priority=1))
+    reports = shop.holdfast.reports
+
+    assert figures(entry(shop, "LAMP-1", "MAIN", soon - 1)) == (5, 5, 0, 6)
+    assert figures(entry(shop, "LAMP-1", "MAIN", soon)) == (5, 5, 0, 1)
+    shop.ok(Release(first.id, 1))
+    assert figures(entry(shop, "LAMP-1", "MAIN", soon)) == (5, 5, 0, 0)
+    for hold, units in ((first, 2), (late, 3)):
+        seen = reports.reservation(shop.org_id, hold.id, now=soon)
+        assert seen is not None
+        assert (seen["allocated_quantity"], seen["backordered_quantity"]) == (units, 0)
+        assert [part["lot_id"] for part in seen["allocations"]] == [lot_id]
+    shop.ok(Release(late.id))
+    assert figures(entry(shop, "LAMP-1", "MAIN", soon)) == (5, 2, 3, 0)
+    [row] = reports.lots(shop.org_id, now=soon).items
+    assert (row["on_hand"], row["reserved"]) == (5, 2)
+    product = reports.product(shop.org_id, "LAMP-1", now=soon)
+    assert product is not None
+    assert (product["total_reserved"], product["total_available"], product["backordered"]) == (2, 3, 0)
+    stats = reports.inventory_stats(shop.org_id, now=soon)
+    assert (stats["total_reserved"], stats["total_available"], stats["total_backordered"]) == (2, 3, 0)
 
 
 def test_reads_before_settling_say_what_they_say_after_it(sqlite_url: str) -> None:
@@ -116,7 +179,7 @@ def test_reads_before_settling_say_what_they_say_after_it(sqlite_url: str) -> No
         after = entry(shop, "MILK", "MAIN", clock.now)
         listed = shop.holdfast.reports.reservations(shop.org_id, now=clock.now).items
 
-        assert before["available_quantity"] == after["available_quantity"] == 2
+        assert figures(before) == figures(after) == (5, 3, 2, 0)
         assert held == {one["id"]: (one["status"], one["open_quantity"]) for one in listed}
         assert shop.holdfast.reports.due(clock.now) == []
 

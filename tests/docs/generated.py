@@ -123,7 +123,8 @@ def _route(route: Route) -> str:
         lines.append(route.about)
     needs = "no permission" if route.permission is None else f"`{route.permission}`"
     least = "" if route.permission is None else f" ({_FROM[route.permission]} or above)"
-    facts = [f"- Needs {needs}{least}."]
+    session = ", and an open register session" if route.till else ""
+    facts = [f"- Needs {needs}{least}{session}."]
     if route.query:
         facts.append("- Query: " + ", ".join(_query(one) for one in route.query) + ".")
     if route.writes and route.body is not Nothing:

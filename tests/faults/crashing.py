@@ -16,8 +16,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
+import msgspec
+
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
+from holdfast.core.cart import LineAsked
+from holdfast.core.checkout import Checkout, PaymentAsked
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Consume
 from holdfast.db.session import PostgresSession, SqliteSession, Write
@@ -42,7 +46,10 @@ def main() -> None:
     with Holdfast.open(order["url"], batch_max=40) as shop:
         actor = Actor(order["org_id"], "key:race", Role.OWNER)
         os.write(ACKNOWLEDGED, b"ready\n")
-        _sell(shop, actor, order["sku"], order["prefix"], order["count"])
+        if order.get("store_id"):
+            _check_out(shop, actor, order)
+        else:
+            _sell(shop, actor, order["sku"], order["prefix"], order["count"])
 
 
 def _sell(shop: Holdfast, actor: Actor, sku: str, prefix: str, count: int) -> None:
@@ -67,6 +74,30 @@ def _sell(shop: Holdfast, actor: Actor, sku: str, prefix: str, count: int) -> No
         room.acquire()
         future = shop.submit(actor, buy(sku, key), key=key, fingerprint="r")
         future.add_done_callback(lambda done, key=key: tell(key, "reserve", done))
+
+
+def check_out(store_id: str, sku: str) -> Checkout:
+    """Two units of a product and one of a digital one, for cash."""
+    lines = (LineAsked(sku, 2), LineAsked("SONG-1", 1))
+    return Checkout(store_id, lines, payments=(PaymentAsked("cash", "100.00"),))
+
+
+def _check_out(shop: Holdfast, actor: Actor, order: dict[str, Any]) -> None:
+    """Sell at a till under key after key; each receipt is told as it was answered."""
+    room = threading.Semaphore(IN_FLIGHT)
+
+    def tell(key: str, future: Future[Reply]) -> None:
+        if future.exception() is None:
+            body = (future.result().body or b"").decode()
+            os.write(ACKNOWLEDGED, f"{json.dumps({'key': key, 'kind': 'checkout', 'body': body})}\n".encode())
+        room.release()
+
+    command = check_out(order["store_id"], order["sku"])
+    for number in range(order["count"]):
+        key = f"{order['prefix']}-{number}"
+        room.acquire()
+        future = shop.submit(actor, command, key=key, fingerprint="k", render=msgspec.json.encode, status=201)
+        future.add_done_callback(lambda done, key=key: tell(key, done))
 
 
 def _id(reply: Reply) -> str:

@@ -6,11 +6,13 @@ import json
 import random
 import tempfile
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from holdfast.core.reservation import Consume
+from tests.faults.crashing import check_out
 from tests.races.stand import (
     ANSWER_SECONDS,
     Tally,
@@ -22,6 +24,7 @@ from tests.races.stand import (
     rush,
     stock_up,
 )
+from tests.shop import rows
 
 UNITS = 1_000_000
 AFTER_THE_LAST = 300
@@ -145,3 +148,48 @@ def test_one_of_two_processes_is_killed_while_the_other_sells_on(database_url):
 
         assert Tally(outcomes).accepted == 600, Tally(outcomes).failed[:3]
         _assert_acknowledged(shop, actor, "dead", heard)
+
+
+@pytest.mark.parametrize("step", ["decided", "writing", "committed"])
+def test_killed_in_the_middle_of_a_checkout(database_url, step):
+    """A sale is wholly done (goods, money, books, number) or not at all; its key gives the same receipt again."""
+    with open_shop(database_url) as shop:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", UNITS, price=990)
+        stock_up(shop, actor, "SONG-1", 0, price=100, kind="digital")
+        [store] = rows(shop.database, "SELECT id FROM store")
+
+        heard = Seller(database_url, actor, "till", die=step, die_at=6, store_id=store["id"]).heard(None)
+
+        receipts = {one["key"]: one["body"] for one in heard}
+        assert receipts, "it was killed before it sold anything"
+        sold = _whole_sales(shop, actor)
+        acknowledged = {json.loads(body)["id"] for body in receipts.values()}
+        assert acknowledged <= sold, "a sale was acknowledged and lost"
+        keys = [f"till-{number}" for number in range(len(receipts) + AFTER_THE_LAST)]
+        command = check_out(store["id"], "MUG-1")
+        outcomes = _again(shop, actor, [command] * len(keys), keys, "k")
+        again = {key: one.body.decode() for key, one in zip(keys, outcomes, strict=True) if one.replayed}
+        assert {key: again.get(key) for key in receipts} == receipts
+        assert {json.loads(body)["id"] for body in again.values()} == sold, "what was done unheard is told now"
+        assert len(_whole_sales(shop, actor)) == len(keys)
+
+
+def _whole_sales(shop: Any, actor: Any) -> set[str]:
+    """The ids of the sales; each has both lines, its goods, its payment and its one balanced entry."""
+    books = assert_books(shop, actor)
+    sales = rows(shop.database, "SELECT id, number, status, total, paid, change FROM sale")
+    names = {sale["id"] for sale in sales}
+    assert {(sale["status"], sale["total"], sale["paid"] - sale["change"]) for sale in sales} <= {
+        ("completed", 2080, 2080)
+    }
+    assert sorted(sale["number"] for sale in sales) == [f"S-{number:06d}" for number in range(1, len(sales) + 1)]
+    lines = Counter(line["sale_id"] for line in rows(shop.database, "SELECT sale_id FROM sale_line"))
+    assert lines == dict.fromkeys(names, 2)
+    assert Counter(entry["ref_id"] for entry in books.entries if entry["ref_type"] == "SALE") == Counter(names)
+    booked = rows(shop.database, "SELECT ref_id FROM journal_entry WHERE ref_type = 'SALE'")
+    assert Counter(entry["ref_id"] for entry in booked) == Counter(names)
+    cash = rows(shop.database, "SELECT amount FROM posting WHERE account = '1000'")
+    assert [line["amount"] for line in cash] == [2080] * len(names)
+    assert UNITS - books.on_hand() == 2 * len(names)
+    return names

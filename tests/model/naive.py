@@ -9,7 +9,8 @@ waits first, then its newest lots; it sells and loses its oldest lots first.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -146,6 +147,7 @@ class Naive:
         self.piles: dict[tuple[int, str], Pile] = {}
         self.holds: list[Hold] = []
         self.sheets: list[Sheet] = []
+        self.corrects: tuple[str, str, Sheet | None] | None = None
         self.shipments: list[Shipment] = []
         self.appointments: list[str] = []
         self.costs: dict[str, int] = {}
@@ -365,14 +367,36 @@ class Naive:
             lot = self.new_lot(sku, None, known, None)
         self.come(lot, place, units, self.worth(sku, units, self.lots[lot].cost))
 
+    @contextmanager
+    def correcting(self, sku: str, place: str, own: Sheet | None) -> Iterator[None]:
+        """What is put right within is no move: other open sheets remember the balance as it then is."""
+        self.corrects = (sku, place, own)
+        try:
+            yield
+        finally:
+            self.corrects = None
+
+    def tell_sheets(self, sku: str, place: str, before: dict[int, int]) -> None:
+        if self.corrects is None:
+            return
+        own = self.corrects[2]
+        after = {lot: self.pile(lot, place).units for lot in self.lots_at(sku, place)}
+        moved = {lot: after.get(lot, 0) - before.get(lot, 0) for lot in {*before, *after}}
+        for sheet in self.sheets:
+            for line in sheet.lines if sheet.status == "draft" and sheet is not own and sheet.place == place else ():
+                if line.sku == sku:
+                    line.before += sum(moved.values()) if line.lot is None else moved.get(line.lot, 0)
+
     def make_equal(self, sku: str, place: str, lot: int | None, units: int, cost: int | None = None) -> None:
         """A fact. Of a recalled lot nothing stays on the shelf, whoever found it there."""
         present = self.on_hand(sku, place) if lot is None else self.pile(lot, place).units
+        before = {name: self.pile(name, place).units for name in self.lots_at(sku, place)}
         if units < present:
             self.lack(sku, place, present - units, lot)
         elif units > present:
             self.surplus(sku, place, units - present, lot, cost)
-        if lot is not None and units and self.lots[lot].status != "active" and self.places[place].sellable:
+        self.tell_sheets(sku, place, before)
+        if lot is not None and units and self.lots[lot].status == "quarantined" and self.places[place].sellable:
             self.set_aside(sku, place, [lot])
         self.serve(sku, place)
 
@@ -522,7 +546,7 @@ class Naive:
         places = [p.code for p in everywhere] if place is None else [place]
         if pinned is not None:
             there = [code for code in places if self.places[code].sellable and self.pile(pinned, code).units]
-            if self.lots[pinned].status != "active" or not there:
+            if self.lots[pinned].status == "quarantined" or not there:
                 raise No("LOT_NOT_AVAILABLE")
             places = there
         if place is not None:
@@ -783,7 +807,8 @@ class Naive:
             raise No("INVALID_QUANTITY")
         if expected is not None and expected[0] != self.on_hand(sku, place):
             raise No("QUANTITY_CHANGED", quantity=self.on_hand(sku, place))
-        self.make_equal(sku, place, None, units)
+        with self.correcting(sku, place, None):
+            self.make_equal(sku, place, None, units)
 
     def adjust_stock(self, caller: Caller, sku: str, place: str, units: int | None, cost: int | None) -> None:
         product = self.subject(caller, sku, place)
@@ -882,7 +907,8 @@ class Naive:
             if result < 0:
                 refused = True
                 continue
-            self.make_equal(line.sku, sheet.place, line.lot, result)
+            with self.correcting(line.sku, sheet.place, sheet):
+                self.make_equal(line.sku, sheet.place, line.lot, result)
         if refused:
             raise No("INVALID_STATE")
 
@@ -906,7 +932,7 @@ class Naive:
                     self.find_lot(lot, sku)
                 units = self.positive(units)
                 self.tracked(product)
-                if lot is not None and (self.lots[lot].status != "active" or not self.pile(lot, origin).units):
+                if lot is not None and (self.lots[lot].status == "quarantined" or not self.pile(lot, origin).units):
                     raise No("LOT_NOT_AVAILABLE")
                 backing = self.backing(sku, origin, units, lot)
                 if sum(part for _, part in backing) < units:
@@ -965,7 +991,7 @@ class Naive:
         places = [place for place in self.lies_at(n) if self.places[place].sellable]
         for place in places:
             self.may_act(caller, place)
-        if lot.status != "active":
+        if lot.status == "quarantined":
             raise No("INVALID_STATE")
         lot.status = "quarantined"
         for place in places:
@@ -986,7 +1012,9 @@ class Naive:
                 raise No("INVALID_REQUEST")
         aside = [code for code in self.lies_at(n) if self.places[code].kind == "quarantine"]
         units = self.asked(quantity, sum(self.pile(n, code).units for code in aside))
-        lot.status = "active"
+        away = sum(self.pile(n, code).units for code in self.lies_at(n) if not self.places[code].sellable)
+        if lot.status != "active":
+            lot.status = "active" if quantity is None or away <= units else "partial"
         for corner in aside:
             pile = self.pile(n, corner)
             for origin in pile.origins:

@@ -147,8 +147,15 @@ BUGS: dict[str, Edit | list[Edit]] = {
         reservation, "shrink", "released=shrunk.released - units", "released=shrunk.released"
     ),
     "a recalled lot stays recalled when it comes back": Edit(
-        recall, "readmit", 'lot = replace(lot, status="active")', "lot = replace(lot, status=lot.status)"
+        recall,
+        "readmit",
+        'lot = replace(lot, status="active" if all_of_it else PARTLY_RELEASED)',
+        "lot = replace(lot, status=lot.status)",
     ),
+    "a part that is released lifts the whole recall": Edit(
+        recall, "readmit", "all_of_it = command.quantity is None or", "all_of_it = True or"
+    ),
+    "a correction meanwhile counts twice": Edit(counting, "correct_open_sheets", "if not corrections:", "if True:"),
     "a recalled lot is not diverted on arrival": Edit(transfer, "_bring_in", 'if lot.status != "active":', "if False:"),
     "a recall with nothing on the shelf is not saved": Edit(
         stock,

@@ -12,7 +12,9 @@ from typing import Any
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
+from holdfast.core.cart import LineAsked
 from holdfast.core.catalog import Add, Change
+from holdfast.core.checkout import Checkout, PaymentAsked
 from holdfast.core.decide import Together
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
@@ -50,6 +52,13 @@ def carts(shop: Holdfast, actor: Actor, *, skus: list[str], prefix: str, count: 
         for number, order in enumerate(orders)
     ]
     return _told(orders, rush(shop, actor, commands, threads=8))
+
+
+def checkouts(shop: Holdfast, actor: Actor, *, skus: list[str], store_id: str, count: int) -> dict[str, Any]:
+    """Tills that sell one unit of each SKU at once, for cash."""
+    lines = tuple(LineAsked(sku, 1) for sku in skus)
+    commands = [Checkout(store_id, lines, payments=(PaymentAsked("cash", "100.00"),))] * count
+    return _told([str(number) for number in range(count)], rush(shop, actor, commands, threads=8))
 
 
 def receive(shop: Holdfast, actor: Actor, *, sku: str, location: str, times: int, units: int) -> dict[str, Any]:
@@ -103,6 +112,7 @@ def _told(names: list[str], outcomes: list[Outcome]) -> dict[str, Any]:
 JOBS = {
     "sell": sell,
     "carts": carts,
+    "checkouts": checkouts,
     "receive": receive,
     "same_keys": same_keys,
     "change_precision": change_precision,

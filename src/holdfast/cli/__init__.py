@@ -74,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except TyperException as error:
-        return _fail(error.format_message(), 2)
+        return _fail(error.format_message().replace("Value error, ", ""), 2)  # pydantic's words, not ours
     except WrongSettings as error:
         for problem in error.problems:
             _fail(problem, 2)

@@ -1,4 +1,4 @@
-"""`holdfast import products|stock FILE` and `holdfast export stock|ledger`.
+"""`holdfast import products|stock|orders FILE` and `holdfast export stock|ledger|journal`.
 
 Every bad line of an import is named with its number on standard error; the exit code is 1 when there was any. Exports
 go to standard output while they are read, whatever their size.
@@ -11,20 +11,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO, TypeVar
 
 import typer
 
 from holdfast.cli.accounts import AsJson, Org
 from holdfast.cli.terminal import Misuse, Refusal, open_shop, progress, ready_database, say, say_json, tell
+from holdfast.core.number import from_minor
+from holdfast.db.bulk import journal_size
 from holdfast.organisation import command_line, organisation_of
 from holdfast.transfer_files import (
+    JOURNAL_EXPORT,
     LEDGER_EXPORT,
     STOCK_EXPORT,
     FileRefused,
+    OrderFormat,
     Outcome,
+    beancount,
+    export_journal,
     export_ledger,
     export_stock,
+    import_orders,
     import_products,
     import_stock,
     write_csv,
@@ -33,6 +40,8 @@ from holdfast.transfer_files import (
 
 NAMED_ON_TERMINAL = 1000
 """Most bad lines, and notes, that are printed."""
+
+LINES_OF_STOCK = "lines of stock"
 
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="A CSV file in UTF-8 whose first line names columns.")
@@ -47,10 +56,31 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class JournalFormat(StrEnum):
+    """How the journal is written."""
+
+    CSV = "csv"
+    BEANCOUNT = "beancount"
+
+
+T = TypeVar("T")
+
+PROGRESS_LINES = 1_000
+"""So many lines of an export are told at a time."""
+
+
+class Condition(StrEnum):
+    """In which condition refunded goods came back; `none`: not at all."""
+
+    GOOD = "good"
+    DAMAGED = "damaged"
+    NONE = "none"
+
+
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write it.")]
 
-import_commands = typer.Typer(help="Take products and stock from CSV files.", no_args_is_help=True)
-export_commands = typer.Typer(help="Write stock and ledger to standard output.", no_args_is_help=True)
+import_commands = typer.Typer(help="Take products, stock and orders from CSV files.", no_args_is_help=True)
+export_commands = typer.Typer(help="Write stock, ledger and journal to standard output.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -82,7 +112,46 @@ def import_stock_file(
         outcome = import_stock(
             shop, actor, opened, reference=file.name[:200], dry_run=dry_run, again=again, progress=_counting(show)
         )
-    _report(outcome, "lines of stock", dry_run=dry_run, as_json=as_json)
+    _report(outcome, LINES_OF_STOCK, dry_run=dry_run, as_json=as_json)
+
+
+@import_commands.command("orders")
+def import_orders_file(
+    file: FileArgument,
+    org: Org,
+    form: Annotated[
+        OrderFormat | None, typer.Option("--format", help="What wrote it; without it the header tells.")
+    ] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", metavar="CODE", help="The store of orders that name none.")
+    ] = None,
+    restock: Annotated[
+        Condition, typer.Option("--restock", help="What became of goods that Shopify's file calls refunded.")
+    ] = Condition.GOOD,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take orders and sales: order_number,sku,quantity,... or Shopify's order export, or the UCI retail data set."""
+    with _opened(file) as opened, open_shop(org) as (shop, organisation), progress("lines") as show:
+        outcome = import_orders(
+            shop,
+            command_line(organisation.id),
+            organisation,
+            opened,
+            form=form,
+            store=store,
+            restock=restock.value,
+            dry_run=dry_run,
+            progress=_counting(show),
+        )
+    figures: dict[str, Any] = {"returns": outcome.returns, "adjustments": outcome.adjustments}
+    if not dry_run:
+        figures |= {
+            "waiting": outcome.waiting,
+            "sold": from_minor(outcome.sold, organisation.minor_digits),
+            "refunded": from_minor(outcome.refunded, organisation.minor_digits),
+        }
+    _report(outcome, "orders", dry_run=dry_run, as_json=as_json, figures=figures)
 
 
 @export_commands.command("stock")
@@ -99,6 +168,29 @@ def export_ledger_rows(org: Org, form: FormatOption = Format.CSV) -> None:
     with ready_database() as database:
         rows = export_ledger(database, organisation_of(database, org))
         write_csv(rows, LEDGER_EXPORT, sys.stdout) if form is Format.CSV else write_json(rows, sys.stdout)
+
+
+@export_commands.command("journal")
+def export_journal_rows(
+    org: Org,
+    form: Annotated[JournalFormat, typer.Option("--format", help="How to write it.")] = JournalFormat.CSV,
+) -> None:
+    """Every posting of the journal, oldest first: a CSV line each, or a ledger that Beancount reads."""
+    with ready_database() as database, progress("postings") as show:
+        organisation = organisation_of(database, org)
+        total = journal_size(database, organisation.id)
+        if form is JournalFormat.CSV:
+            write_csv(_told(export_journal(database, organisation), show, total), JOURNAL_EXPORT, sys.stdout)
+        else:
+            sys.stdout.writelines(_told(beancount(database, organisation), show, total))
+
+
+def _told(lines: Iterator[T], show: Callable[[int, int | None], None], total: int) -> Iterator[T]:
+    """The lines, while progress is told."""
+    for done, line in enumerate(lines, 1):
+        if done % PROGRESS_LINES == 0:
+            show(min(done, total), total)
+        yield line
 
 
 @contextmanager
@@ -126,7 +218,9 @@ def _counting(show: Callable[[int, int | None], None]) -> Callable[[int], None]:
     return advance
 
 
-def _report(outcome: Outcome, what: str, *, dry_run: bool, as_json: bool) -> None:
+def _report(
+    outcome: Outcome, what: str, *, dry_run: bool, as_json: bool, figures: dict[str, Any] | None = None
+) -> None:
     """Say what became of the lines; exit 1 when any was refused."""
     for line, words in outcome.notes[:NAMED_ON_TERMINAL]:
         tell(f"line {line}: note: {words}")
@@ -141,16 +235,20 @@ def _report(outcome: Outcome, what: str, *, dry_run: bool, as_json: bool) -> Non
                 "changed": outcome.changed,
                 "skipped": outcome.skipped,
                 "refused": outcome.refused,
+                **(figures or {}),
                 "dry_run": dry_run,
                 "lines": [{"line": line, "detail": words} for line, words in sorted(outcome.bad)],
             }
         )
     else:
-        skipped = "unchanged" if what == "products" else "skipped"
+        skipped = "skipped" if what == LINES_OF_STOCK else "unchanged"
         counts = (outcome.added, "added"), (outcome.changed, "changed"), (outcome.skipped, skipped)
         told = [f"{count} {word}" for count, word in counts if count] or ["nothing to do"]
         say(f"{'Would be: ' if dry_run else ''}{what}: {', '.join(told)}, {outcome.refused} refused.")
-    if outcome.skipped and what != "products":
+        shown = [f"{name} {figure}" for name, figure in (figures or {}).items() if float(figure)]
+        if shown:
+            say(f"{', '.join(shown)}.")
+    if outcome.skipped and what == LINES_OF_STOCK:
         tell("Skipped lines were taken before, and lately; --again takes them once more.")
     if outcome.refused:
         raise typer.Exit(1)

@@ -44,7 +44,7 @@ def back(stock: Stock, level: Level, product: Product, units: int, lot_id: str |
         if lot_id is not None and at.lot_id != lot_id:
             continue
         taken = min(left, at.on_hand - at.reserved)
-        if stock.lots[at.lot_id].status != "active":
+        if stock.lots[at.lot_id].status == "quarantined":
             continue
         if taken > 0 and (at.sellable_until is None or at.sellable_until > stock.now):
             backing.append((at, taken))
@@ -73,7 +73,7 @@ def pinned_lot_refusal(stock: Stock, level: Level | None, lot_id: str, product: 
     at = None if level is None else stock.lots_at[level.id].get(lot_id)
     name = lot.code or lot.id
     numbers = {"product_id": product.id, "lot_id": lot_id}
-    if lot.status != "active":
+    if lot.status == "quarantined":
         return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {name} is {lot.status}.", numbers)
     if at is None or at.on_hand == 0:
         return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {name} has no units at this location.", numbers)

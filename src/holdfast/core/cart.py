@@ -11,10 +11,12 @@ cover waits where the product allows it, at the first location; else the line is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from holdfast.core.allocation import lot_exists, pinned_lot_refusal
 from holdfast.core.number import Number, exact_scaled, from_minor, instant_text, to_minor
 from holdfast.core.product import Location, Product
 from holdfast.core.rejection import (
@@ -59,13 +61,16 @@ from holdfast.core.sale import (
     receipt_of,
 )
 from holdfast.core.stock import Reservation, Stock
-from holdfast.core.supplier import order_from_supplier
+from holdfast.core.supplier import cancel_supplier_orders, change_supplier_order, order_from_supplier
 from holdfast.core.totals import PERCENT_WHOLE, Discount
 
 replace = msgspec.structs.replace
 
 MINUTE = 60_000_000
 """Microseconds."""
+
+NUMBER_DIGITS = 6
+"""Fewest digits of a number that we give."""
 
 
 class DiscountAsked(msgspec.Struct, frozen=True, gc=False):
@@ -180,28 +185,30 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
     return describe_sale(stock, priced_sale)
 
 
-def new_sale(stock: Stock, command: OpenSale) -> Sale | Rejected:
-    """A sale with its number, without lines."""
+def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> Sale | Rejected:
+    """A sale with its number (a quote needs none, and no place in the queue for it), without lines."""
+    if len(command.lines) > LINES_MAX and not command.fact:
+        return Rejected(Code.INVALID_REQUEST, f"A sale has at most {LINES_MAX} lines.", {"field": "lines"})
     store_id = store_of_sale(stock, command.store_id)
     if isinstance(store_id, Rejected):
         return store_id
+    unknown = _first_of(command.lines, lambda asked: _unknown(stock, asked))
+    if unknown is not None:
+        return unknown
     discount = discount_of(stock, command.discount)
     if isinstance(discount, Rejected):
         return discount
     fees = fees_of(stock, command.fees)
     if isinstance(fees, Rejected):
         return fees
-    own = command.source in OWN_SOURCES
+    meaningless = _first_of(command.lines, lambda asked: _meaningless(stock, asked))
+    if meaningless is not None:
+        return meaningless
     if command.order_number is not None:
-        if own and command.order_number.startswith(OWN_NUMBER):
-            return Rejected(
-                Code.INVALID_REQUEST, f"Order numbers {OWN_NUMBER}... are given here.", {"field": "order_number"}
-            )
-        if stock.require("sale_of_order", command.source, command.order_number) or any(
-            (sale.source, sale.order_number) == (command.source, command.order_number) for sale in stock.rows_of(Sale)
-        ):
-            return Rejected(Code.ALREADY_EXISTS, f"Order {command.order_number} of {command.source} is there already.")
-    number = next_number(stock, "sale", OWN_NUMBER)
+        taken = _order_refusal(stock, command, command.order_number)
+        if taken is not None:
+            return taken
+    number = next_number(stock, "sale", OWN_NUMBER) if numbered else ""
     sale_id = stock.new_id()
     stock.loaded.update((("sale", sale_id), ("target", sale_id)))
     return Sale(
@@ -234,12 +241,25 @@ def new_sale(stock: Stock, command: OpenSale) -> Sale | Rejected:
     )
 
 
+def _order_refusal(stock: Stock, command: OpenSale, order_number: str) -> Rejected | None:
+    """Refuse an order number that looks like one of ours, or that its source has used already."""
+    serial = order_number.removeprefix(OWN_NUMBER)
+    ours = serial != order_number and serial.isdigit() and len(serial) >= NUMBER_DIGITS
+    if command.source in OWN_SOURCES and ours:
+        return Rejected(Code.INVALID_REQUEST, f"Numbers like {order_number} are given here.", {"field": "order_number"})
+    if stock.require("sale_of_order", command.source, order_number) or any(
+        (sale.source, sale.order_number) == (command.source, order_number) for sale in stock.rows_of(Sale)
+    ):
+        return Rejected(Code.ALREADY_EXISTS, f"Order {order_number} of {command.source} is there already.")
+    return None
+
+
 def next_number(stock: Stock, purpose: str, prefix: str) -> str:
     """The organisation's next number of a kind: prefix and at least six digits."""
     last: Counter | None = stock.record("counter", purpose)
     value = 1 if last is None else last.value + 1
     stock.put_record("counter", purpose, Counter(purpose, value))
-    return f"{prefix}{value:06d}"
+    return f"{prefix}{value:0{NUMBER_DIGITS}d}"
 
 
 def store_of_sale(stock: Stock, store_id: str | None) -> str | Rejected | None:
@@ -301,7 +321,7 @@ def price_of(stock: Stock, product: Product, asked: str | None) -> int | Rejecte
     price = to_minor(asked, stock.settings.minor_digits)
     if price is None or price < 0:
         return Rejected(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
-    if price != product.price and not stock.caller.may_price:
+    if price != catalogue and not stock.caller.may_price:
         return Rejected(
             Code.PRICE_MISMATCH,
             f"The price of {product.sku} is another.",
@@ -322,6 +342,40 @@ def _add_lines(stock: Stock, sale: Sale, asked: tuple[LineAsked, ...], *, fact: 
     return group_rejected(failed) if failed else None
 
 
+def _first_of(asked: tuple[LineAsked, ...], test: Callable[[LineAsked], Rejected | None]) -> Rejected | None:
+    """The lines that the test refuses, as one refusal."""
+    failed = [(index, refused) for index, line in enumerate(asked) if (refused := test(line)) is not None]
+    return group_rejected(failed) if failed else None
+
+
+def _unknown(stock: Stock, asked: LineAsked) -> Rejected | None:
+    """Refuse a product, location or lot that does not exist."""
+    product = stock.catalog.product(asked.product)
+    if product is None:
+        return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
+    if asked.location is not None:
+        places = candidates(stock, asked.location)
+        if isinstance(places, Rejected):
+            return places
+    if asked.lot_id is not None and not lot_exists(stock, asked.lot_id, product):
+        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", asked.lot_id)
+    return None
+
+
+def _meaningless(stock: Stock, asked: LineAsked) -> Rejected | None:
+    """Refuse a quantity, price or discount that cannot be, of a product that exists."""
+    product = stock.catalog.product(asked.product)
+    assert product is not None, asked
+    units = product.units(asked.quantity)
+    if units is None or units <= 0:
+        return invalid_quantity(product, asked.quantity)
+    price = price_of(stock, product, asked.unit_price)
+    if isinstance(price, Rejected):
+        return price
+    discount = discount_of(stock, asked.discount)
+    return discount if isinstance(discount, Rejected) else None
+
+
 def put_line(
     stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool = False, hold: bool = True
 ) -> SaleLine | Rejected:
@@ -340,24 +394,16 @@ def put_line(
 
 def line_of(stock: Stock, sale: Sale, asked: LineAsked, position: int) -> SaleLine | Rejected:
     """What a line is, in inner units, before any stock is held for it."""
+    refused = _unknown(stock, asked) or _meaningless(stock, asked)
+    if refused is not None:
+        return refused
     product = stock.catalog.product(asked.product)
-    if product is None:
-        return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
-    place = None
-    if asked.location is not None:
-        places = candidates(stock, asked.location)
-        if isinstance(places, Rejected):
-            return places
-        place = places[0].id
+    place = None if asked.location is None else stock.catalog.location(asked.location)
+    assert product is not None, asked
     units = product.units(asked.quantity)
-    if units is None or units <= 0:
-        return invalid_quantity(product, asked.quantity)
     price = price_of(stock, product, asked.unit_price)
-    if isinstance(price, Rejected):
-        return price
     discount = discount_of(stock, asked.discount)
-    if isinstance(discount, Rejected):
-        return discount
+    assert units is not None and isinstance(price, int) and not isinstance(discount, Rejected), asked
     kind: LineKind = "unlimited" if product.unlimited else "dropship" if product.dropship else "stock"
     return SaleLine(
         stock.new_id(),
@@ -365,7 +411,7 @@ def line_of(stock: Stock, sale: Sale, asked: LineAsked, position: int) -> SaleLi
         position,
         product.id,
         kind,
-        place,
+        None if place is None else place.id,
         asked.lot_id,
         units,
         0,
@@ -389,9 +435,12 @@ def line_of(stock: Stock, sale: Sale, asked: LineAsked, position: int) -> SaleLi
 
 def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     """Decide an AddLine."""
-    sale = _cart(stock, command.sale_id)
+    sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
+    refused = _unknown(stock, command.line) or _meaningless(stock, command.line) or _fixed(stock, sale)
+    if refused is not None:
+        return refused
     known = [line for line in stock.rows_of(SaleLine) if line.sale_id == sale.id]
     if len(known) >= LINES_MAX:
         return invalid_state(f"A sale has at most {LINES_MAX} lines.")
@@ -402,14 +451,36 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
 
 def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     """Decide an EditLine: the hold follows the quantity; the line's own units never stand in its way."""
-    sale = _cart(stock, command.sale_id)
+    sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
-    line = _line(stock, sale, command.line_id)
+    known = _line(stock, sale, command.line_id)
+    if isinstance(known, Rejected):
+        return known
+    line = _edited(stock, known, command.changes)
     if isinstance(line, Rejected):
         return line
+    fixed = _fixed(stock, sale)
+    if fixed is not None:
+        return fixed
+    if line.kind == "stock":
+        adjusted = adjust_hold(stock, sale, line)
+        if isinstance(adjusted, Rejected):
+            return adjusted
+        line = adjusted
+    change_supplier_order(stock, line)
+    stock.put_row(line)
+    return _changed(stock, sale)
+
+
+def _edited(stock: Stock, line: SaleLine, changes: dict[str, Any]) -> SaleLine | Rejected:
+    """The line with the changes, before any stock follows."""
     product = product_of_line(stock, line)
-    changes = command.changes
+    if "quantity" in changes:
+        units = product.units(changes["quantity"])
+        if units is None or units <= 0:
+            return invalid_quantity(product, changes["quantity"])
+        line = replace(line, quantity=units)
     if "unit_price" in changes:
         price = price_of(stock, product, changes["unit_price"])
         if isinstance(price, Rejected):
@@ -420,38 +491,30 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
         if isinstance(discount, Rejected):
             return discount
         line = replace(line, asked=discount)
-    if "quantity" in changes:
-        units = product.units(changes["quantity"])
-        if units is None or units <= 0:
-            return invalid_quantity(product, changes["quantity"])
-        line = replace(line, quantity=units)
-    line = replace(line, updated_at=stock.now)
-    if line.kind == "stock":
-        adjusted = adjust_hold(stock, sale, line)
-        if isinstance(adjusted, Rejected):
-            return adjusted
-        line = adjusted
-    stock.put_row(line)
-    return _changed(stock, sale)
+    return replace(line, updated_at=stock.now)
 
 
 def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
     """Decide a RemoveLine."""
-    sale = _cart(stock, command.sale_id)
+    sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
     line = _line(stock, sale, command.line_id)
     if isinstance(line, Rejected):
         return line
+    fixed = _fixed(stock, sale)
+    if fixed is not None:
+        return fixed
     for hold in holds_of_line(stock, sale, line):
         release_units(stock, hold, hold.open, "edited")
+    cancel_supplier_orders(stock, sale, line)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
     return _changed(stock, sale)
 
 
 def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
     """Decide a ChangeSale."""
-    sale = _cart(stock, command.sale_id)
+    sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
     changes = command.changes
@@ -467,20 +530,20 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
         if isinstance(fees, Rejected):
             return fees
         sale = replace(sale, fees=fees)
+    fixed = _fixed(stock, sale)
+    if fixed is not None:
+        return fixed
     stock.put_row(sale)
     return _changed(stock, sale)
 
 
-def _cart(stock: Stock, sale_id: str) -> Sale | Rejected:
-    """A sale that may still be edited: a cart, or one in the queue."""
-    sale = find_sale(stock, sale_id)
-    if isinstance(sale, Rejected):
-        return sale
+def _fixed(stock: Stock, sale: Sale) -> Rejected | None:
+    """Refuse to edit what is no cart any more, nor in the queue."""
     if not sale.unfinished:
         return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
-    if sale.fulfillments:
+    if sale.fulfillments or any(line.fulfilled for line in lines_of(stock, sale)):
         return invalid_state("A part of the sale went out already: its lines and prices stand.")
-    return sale
+    return None
 
 
 def _line(stock: Stock, sale: Sale, line_id: str) -> SaleLine | Rejected:
@@ -533,10 +596,21 @@ def places_of(stock: Stock, sale: Sale, line: SaleLine) -> list[Location]:
     return stock.catalog.selling_order(stock.caller.stores, online=stock.caller.online)
 
 
+def pin_refusal(stock: Stock, product: Product, places: list[Location], lot_id: str | None) -> Rejected | None:
+    """Why the lot that a line names can be had at none of the places."""
+    if lot_id is None:
+        return None
+    refused = [pinned_lot_refusal(stock, stock.level(product.id, place.id), lot_id, product) for place in places]
+    if not refused:
+        return Rejected(Code.LOT_NOT_AVAILABLE, "There is no selling location for the lot.", {"lot_id": lot_id})
+    return None if None in refused else refused[0]
+
+
 def spread(
     stock: Stock, product: Product, places: list[Location], units: int, lot_id: str | None
 ) -> tuple[list[tuple[Location, int]], int]:
     """Which of the places give how much, as few of them as can: ((place, units) in selling order, units short)."""
+    places = [place for place in places if place.sellable]
     if lot_id is not None:
         places = [place for place in places if lot_lies_at(stock, product, place, lot_id)]
     free = [(place, max(free_units_at(stock, product, place, lot_id), 0)) for place in places]
@@ -557,9 +631,12 @@ def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bo
     """Hold `units` more for a line, split where one place is not enough; the line with the holds, or why not."""
     product = product_of_line(stock, line)
     places = places_of(stock, sale, line)
+    unpinned = pin_refusal(stock, product, places, line.lot_id)
+    if unpinned is not None:
+        return unpinned
     parts, short = spread(stock, product, places, units, line.lot_id)
     if short:
-        waiting_place = next((place for place in places if place.sellable), None)
+        waiting_place = next((place for place in places if _may_wait_at(stock, product, place, line.lot_id)), None)
         asked = Reserve(product.sku, 1, fact=fact)
         level = None if waiting_place is None else stock.level(product.id, waiting_place.id)
         waiting = 0 if level is None else level.backordered
@@ -582,6 +659,11 @@ def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bo
         if held.id not in line.reservations:
             made.append(held.id)
     return replace(line, reservations=(*line.reservations, *made))
+
+
+def _may_wait_at(stock: Stock, product: Product, place: Location, lot_id: str | None) -> bool:
+    """Units wait where goods are sold; those of a named lot where it lies."""
+    return place.sellable and (lot_id is None or lot_lies_at(stock, product, place, lot_id))
 
 
 def _reserve_of(stock: Stock, sale: Sale, line: SaleLine, product: Product, place: Location, fact: bool) -> Reserve:
@@ -630,11 +712,16 @@ def suspend_sale(stock: Stock, command: SuspendSale) -> SaleDocument | Rejected:
         return sale
     if sale.status != "open":
         return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    return describe_sale(stock, suspend(stock, sale))
+
+
+def suspend(stock: Stock, sale: Sale) -> Sale:
+    """Put an open sale into the queue."""
     sale = replace(sale, status="suspended", updated_at=max(stock.now, sale.updated_at))
     stock.put_row(sale)
     renew(stock, sale)
     stock.tell("SaleSuspended", None, sale_facts(stock, sale))
-    return describe_sale(stock, sale)
+    return sale
 
 
 def resume_sale(stock: Stock, command: ResumeSale) -> SaleDocument | Rejected:

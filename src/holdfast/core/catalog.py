@@ -17,6 +17,7 @@ import msgspec
 from holdfast.core.expiry import follow_clock
 from holdfast.core.gtin import same_number, spellings
 from holdfast.core.product import Location, Product, Register, Settings, Store, TaxRate
+from holdfast.core.register import sessions_of
 from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
 from holdfast.core.stock import Stock
 
@@ -147,7 +148,7 @@ def add(stock: Stock, command: Add) -> Record | Rejected:
     new_id = stock.new_id()
     stock.born.add(new_id)
     record: Record = KINDS[kind](id=new_id, **{**fields, **points}, created_at=stock.now, updated_at=stock.now)
-    _put(stock, kind, record)
+    put(stock, kind, record)
     if isinstance(record, Store):
         corner = Location(
             id=stock.new_id(),
@@ -161,7 +162,7 @@ def add(stock: Stock, command: Add) -> Record | Rejected:
         clash = _name_refusal(stock, "location", {"code": corner.code}, None)
         if clash is not None:
             return clash
-        _put(stock, "location", corner)
+        put(stock, "location", corner)
     return record
 
 
@@ -194,14 +195,14 @@ def change(stock: Stock, command: Change) -> Record | Rejected:
     if isinstance(points, Rejected):
         return points
     changed: Record = replace(record, **{**fields, **points}, updated_at=stock.now)
-    _put(stock, kind, changed)
+    put(stock, kind, changed)
     if isinstance(changed, Store) and changed.timezone != record.timezone:
         follow_clock(stock, changed)
     return changed
 
 
 def remove(stock: Stock, command: Remove) -> Record | Rejected:
-    """Decide a Remove: a store or location with stock, and what the organisation cannot do without, stays."""
+    """Decide a Remove: a place with stock, an open till, what the organisation cannot do without, stays."""
     record = _existing(stock, command.kind, command.record_id)
     if isinstance(record, Rejected):
         return record
@@ -210,7 +211,7 @@ def remove(stock: Stock, command: Remove) -> Record | Rejected:
         refused = _location_refusal(stock, record, {"active": False})
         if refused is not None:
             return refused
-        _put(stock, "location", replace(record, active=False, updated_at=stock.now))
+        put(stock, "location", replace(record, active=False, updated_at=stock.now))
     elif isinstance(record, User):
         left = _owner_refusal(stock, record, replace(record, active=False))
         if left is not None:
@@ -220,9 +221,16 @@ def remove(stock: Stock, command: Remove) -> Record | Rejected:
             if place.store_id == record.id and place.active:
                 if place.kind == "transit" or _holds_stock(stock, place):
                     return invalid_state(f"{place.code} of the store still has stock or is needed.")
-                _put(stock, "location", replace(place, active=False, updated_at=stock.now))
+                put(stock, "location", replace(place, active=False, updated_at=stock.now))
+        refused = _close_tills(stock, record)
+        if refused is not None:
+            return refused
+    elif isinstance(record, Register):
+        refused = _till_refusal(stock, record)
+        if refused is not None:
+            return refused
     removed: Record = replace(record, active=False, updated_at=stock.now)
-    _put(stock, command.kind, removed)
+    put(stock, command.kind, removed)
     return removed
 
 
@@ -233,7 +241,7 @@ def _existing(stock: Stock, kind: str, record_id: str) -> Any:
     return record
 
 
-def _put(stock: Stock, kind: str, record: Any) -> None:
+def put(stock: Stock, kind: str, record: Any) -> None:
     """Set the record and write down who changed what of it."""
     old = stock.records.get((kind, record.id))
     before = {} if old is None else msgspec.to_builtins(old)
@@ -276,10 +284,6 @@ def _name_refusal(stock: Stock, kind: str, fields: dict[str, Any], own_id: str |
     )
     if others - {own_id}:
         return Rejected(Code.ALREADY_EXISTS, f"{LABELS[kind]} {value!r} exists already.", {"field": name})
-    if kind == "app_user" and fields.get("pin_hash"):
-        taken = {*stock.require("pin", fields["pin_hash"])} - {own_id}
-        if taken:
-            return Rejected(Code.ALREADY_EXISTS, "Another user has that PIN.", {"field": "pin"})
     return None
 
 
@@ -292,6 +296,8 @@ def _only_one_refusal(stock: Stock, kind: str, fields: dict[str, Any], record: A
         return None if gtin is None or not active or same else _gtin_refusal(stock, gtin, getattr(record, "id", ""))
     if kind == "tax_rate":
         return _rate_refusal(stock, fields, record)
+    if kind == "app_user" and fields.get("pin_hash"):
+        return _pin_refusal(stock, fields["pin_hash"], getattr(record, "id", ""))
     if kind == "location" and fields.get("kind") == "transit" and getattr(record, "kind", None) != "transit":
         return _transit_refusal(stock)
     return None
@@ -318,6 +324,16 @@ def _transit_refusal(stock: Stock) -> Rejected | None:
     if not there:
         return None
     return Rejected(Code.ALREADY_EXISTS, "The organisation has its transit location already.", {"field": "kind"})
+
+
+def _pin_refusal(stock: Stock, pin_hash: str, own_id: str) -> Rejected | None:
+    """A PIN names one user: at a till nothing else does."""
+    _lock_organisation(stock)
+    others = {*stock.require("pin", pin_hash)} - {key for _, key in stock.records}
+    others.update(user.id for user in _written(stock, "app_user") if user.active and user.pin_hash == pin_hash)
+    if not others - {own_id}:
+        return None
+    return Rejected(Code.ALREADY_EXISTS, "Another user has that PIN.", {"field": "pin"})
 
 
 def _gtin_refusal(stock: Stock, gtin: str, own_id: str) -> Rejected | None:
@@ -364,7 +380,8 @@ def _lock_organisation(stock: Stock) -> None:
 
 def _reference_refusal(stock: Stock, kind: str, fields: dict[str, Any]) -> Rejected | None:
     """Refuse a store that does not exist."""
-    names = [fields["store_id"]] if kind == "location" and "store_id" in fields else list(fields.get("stores", ()))
+    own = fields.get("store_id")
+    names = list(fields.get("stores", ())) if own is None else [own]
     for name in names:
         store = stock.catalog.stores.get(name)
         if store is None or not store.active:
@@ -401,6 +418,27 @@ def _holds_stock(stock: Stock, place: Location) -> bool:
             return True
     untouched = {*stock.require("stocked_location", place.id)} - set(stock.level_of_id)
     return bool(untouched)
+
+
+def _close_tills(stock: Stock, store: Store) -> Rejected | None:
+    """The registers of a removed store go with it, unless one has an open session."""
+    written = [till.id for till in _written(stock, "register") if till.store_id == store.id]
+    for key in sorted({*stock.require("registers", store.id), *written}):
+        till = stock.record("register", key)
+        assert till is not None, key
+        if till.active:
+            refused = _till_refusal(stock, till)
+            if refused is not None:
+                return refused
+            put(stock, "register", replace(till, active=False, updated_at=stock.now))
+    return None
+
+
+def _till_refusal(stock: Stock, till: Register) -> Rejected | None:
+    """Refuse to take away a register (locked) whose drawer is open."""
+    if any(session.status == "open" for session in sessions_of(stock, till.id)):
+        return invalid_state(f"Register {till.code} has an open session: close it first.", register_id=till.id)
+    return None
 
 
 def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> Rejected | None:

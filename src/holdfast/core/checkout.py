@@ -22,13 +22,14 @@ from holdfast.core.cart import (
     adjust_hold,
     line_of,
     new_sale,
+    pin_refusal,
     places_of,
     release_all,
     sale_facts,
     spread,
 )
 from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
-from holdfast.core.number import Number, share_of_value, to_minor
+from holdfast.core.number import Number, from_minor, share_of_value, to_minor
 from holdfast.core.product import Product
 from holdfast.core.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.rejection import (
@@ -46,7 +47,6 @@ from holdfast.core.sale import (
     Sale,
     SaleDocument,
     SaleLine,
-    Taken,
     describe_sale,
     find_sale,
     holds_of,
@@ -56,7 +56,9 @@ from holdfast.core.sale import (
     product_of_line,
     put_receipt,
     receipt_of,
+    rules_of,
     sale_document,
+    taken_since,
 )
 from holdfast.core.stock import Cause, Level, Stock, tell_low_stock
 from holdfast.core.supplier import (
@@ -66,7 +68,7 @@ from holdfast.core.supplier import (
     order_from_supplier,
     supplier_order_document,
 )
-from holdfast.core.totals import Payment, Receipt, due_by_line, units_share
+from holdfast.core.totals import Payment, Receipt, cash_rounded, due_by_line, half_up, units_share
 
 replace = msgspec.structs.replace
 
@@ -146,7 +148,7 @@ def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument | Rejecte
     refused = _cover(stock, sale, lines)
     if refused is not None:
         return refused
-    sale = put_receipt(stock, sale, lines, receipt)
+    sale = put_receipt(stock, sale, lines_with_stock(stock, lines), receipt)
     for line in lines_of(stock, sale):
         _hand_over(stock, sale, line, line.open)
     _consume_others(stock, sale)
@@ -231,15 +233,6 @@ def _hand_over(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
     stock.put_row(replace(current, fulfilled=current.fulfilled + units, taken=taken, updated_at=stock.now))
 
 
-def taken_since(stock: Stock, first_entry: int, taken: tuple[Taken, ...] = ()) -> tuple[Taken, ...]:
-    """What SALE entries from that number on took from which lots, added to what was taken before."""
-    parts = list(taken)
-    for entry in stock.entries[first_entry:]:
-        if entry.ref_type == "SALE" and entry.lot_id is not None:
-            parts.append(Taken(entry.lot_id, entry.location_id, -entry.qty_delta, -entry.value_delta))
-    return tuple(parts)
-
-
 def _finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
     """The sale is done: each line knows what was due for it, the money is booked, the drawer knows."""
     lines = lines_of(stock, sale)
@@ -252,7 +245,7 @@ def _finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment,
         payments=payments,
         posted=receipt.total,
         posted_tax=receipt.tax_total,
-        session_id=stock.caller.session_id or sale.session_id,
+        session_id=stock.caller.session_id,
         actor=stock.caller.actor,
         completed_at=stock.now,
         updated_at=max(stock.now, sale.updated_at),
@@ -338,6 +331,8 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
 
 def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int] | Rejected:
     """Units to ship by line; a line named twice counts once, with the sum."""
+    if not command.lines:
+        return Rejected(Code.INVALID_REQUEST, "There is nothing to ship.", {"field": "lines"})
     lines = {line.id: line for line in lines_of(stock, sale)}
     asked: dict[str, int] = {}
     for part in command.lines:
@@ -388,7 +383,7 @@ def _finish_shipped(stock: Stock, sale: Sale) -> Sale:
     for line in lines_of(stock, sale):
         if line.open:
             _hand_over(stock, sale, line, line.open)
-    release_all(stock, sale, "cancelled")
+    _consume_others(stock, sale)
     return _finish(stock, sale, kept_receipt(stock, sale), ())
 
 
@@ -429,6 +424,24 @@ def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument | Rejected:
     return describe_sale(stock, sale)
 
 
+def _cut_line(stock: Stock, line: SaleLine) -> SaleLine:
+    """The line as if only what was shipped had been ordered: what was booked stands, the discount is what it leaves."""
+    tax = units_share(line.tax, line.quantity, 0, line.fulfilled)
+    total = units_share(line.total, line.quantity, 0, line.fulfilled)
+    net = total - (tax if line.total - line.tax == line.gross - line.discount else 0)
+    gross = half_up(line.unit_price * line.fulfilled, 10 ** product_of_line(stock, line).precision)
+    discount = max(0, gross - net)
+    return replace(
+        line,
+        quantity=line.fulfilled,
+        gross=net + discount,
+        discount=discount,
+        tax=tax,
+        total=total,
+        updated_at=stock.now,
+    )
+
+
 def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
     """The sale as if only what was shipped had been ordered, with its fees; amounts are the shares that were booked."""
     subtotal = discount = tax = total = 0
@@ -436,11 +449,7 @@ def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
         if not line.fulfilled:
             stock.put_row(replace(line, removed=True, updated_at=stock.now))
             continue
-        parts = {
-            name: units_share(getattr(line, name), line.quantity, 0, line.fulfilled)
-            for name in ("gross", "discount", "tax", "total")
-        }
-        line = replace(line, quantity=line.fulfilled, **parts, updated_at=stock.now)
+        line = _cut_line(stock, line)
         stock.put_row(line)
         subtotal, discount = subtotal + line.gross, discount + line.discount
         tax, total = tax + line.tax, total + line.total
@@ -463,15 +472,17 @@ def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
 
 def checkout(stock: Stock, command: Checkout) -> SaleDocument | Rejected:
     """Decide a Checkout: the goods leave the shelf without a hold in between; a quote leaves no trace."""
+    if not command.quote and not command.lines:
+        return Rejected(Code.INVALID_REQUEST, "There is nothing to sell.", {"field": "lines"})
     mark = stock.mark()
     session = open_session_of(stock)
     if isinstance(session, Rejected):
         return session
-    opened = OpenSale(command.store_id, command.customer, "pos", None, (), command.discount, command.fees)
-    sale = new_sale(stock, opened)
+    opened = OpenSale(command.store_id, command.customer, "pos", None, command.lines, command.discount, command.fees)
+    sale = new_sale(stock, opened, numbered=not command.quote)
     if isinstance(sale, Rejected):
         return sale
-    payments = payments_of(stock, command.payments)
+    payments = payments_of(stock, command.payments if command.quote else command.payments or ())
     if isinstance(payments, Rejected):
         return payments
     made = [line_of(stock, sale, asked, index) for index, asked in enumerate(command.lines)]
@@ -506,6 +517,42 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument | Rejected:
     return describe_sale(stock, sale)
 
 
+def sell_outright(stock: Stock, opened: OpenSale, method: str | None) -> Sale | Rejected:
+    """Sell what has left already somewhere else, paid in full by `method` or (None) not at all: a fact, from the shelf.
+
+    INSUFFICIENT_STOCK when the shelf has not all of it.
+    """
+    sale = new_sale(stock, opened)
+    if isinstance(sale, Rejected):
+        return sale
+    made = [line_of(stock, sale, asked, index) for index, asked in enumerate(opened.lines)]
+    refused = [(index, line) for index, line in enumerate(made) if isinstance(line, Rejected)]
+    if refused:
+        return group_rejected(refused)
+    sale, lines = priced(stock, sale, [line for line in made if not isinstance(line, Rejected)])
+    payments: tuple[Payment, ...] | None = None
+    receipt = receipt_of(stock, sale, lines, None)
+    if not isinstance(receipt, Rejected) and method is not None:
+        payments = payments_of(stock, paid_in_full(stock, receipt.total, method))  # type: ignore[assignment] # in bounds
+        receipt = receipt_of(stock, sale, lines, payments)
+    if isinstance(receipt, Rejected):
+        return receipt
+    stock.put_row(sale)
+    for line in lines:
+        stock.put_row(line)
+    short = _sell_lines(stock, sale, lines)
+    if short is not None:
+        return short
+    sale = put_receipt(stock, sale, lines_with_stock(stock, lines), receipt)
+    return _finish(stock, sale, receipt, payments or ())
+
+
+def paid_in_full(stock: Stock, total: int, method: str) -> tuple[PaymentAsked, ...]:
+    """The payment by one method that is exactly due for a total."""
+    due = cash_rounded(total, rules_of(stock).cash_rounding) if method == "cash" else total
+    return (PaymentAsked(method, from_minor(due, stock.settings.minor_digits)),)
+
+
 def lines_with_stock(stock: Stock, lines: list[SaleLine]) -> list[SaleLine]:
     """The same lines as they stand now, with the tax rates that were found for them."""
     current = []
@@ -532,7 +579,11 @@ def _sell_lines(stock: Stock, sale: Sale, lines: list[SaleLine]) -> Rejected | N
 
 def _sell_from_shelf(stock: Stock, sale: Sale, line: SaleLine) -> Rejected | None:
     product = product_of_line(stock, line)
-    parts, short = spread(stock, product, places_of(stock, sale, line), line.quantity, line.lot_id)
+    places = places_of(stock, sale, line)
+    unpinned = pin_refusal(stock, product, places, line.lot_id)
+    if unpinned is not None:
+        return unpinned
+    parts, short = spread(stock, product, places, line.quantity, line.lot_id)
     if short:
         return insufficient_stock(product, line.quantity, line.quantity - short)
     before = len(stock.entries)
@@ -565,11 +616,11 @@ def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrd
     order = stock.row(SupplierOrder, command.supplier_order_id)
     if order is None:
         return not_found(Code.NOT_FOUND, "Supplier order", command.supplier_order_id)
-    if order.status != "open":
-        return invalid_state(f"The supplier order is {order.status}.")
     sale = find_sale(stock, order.sale_id)
     if isinstance(sale, Rejected):
         return sale
+    if order.status != "open":
+        return invalid_state(f"The supplier order is {order.status}.")
     order = replace(order, status="shipped", tracking=command.tracking, updated_at=stock.now)
     stock.put_row(order)
     line = stock.row(SaleLine, order.line_id)

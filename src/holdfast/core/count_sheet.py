@@ -2,6 +2,7 @@
 
     Count at MAIN: MUG-1 7, TEE-S 12                 -> posted: both levels are what was counted
     draft, sell 1 MUG-1 meanwhile, post              -> 7 counted before the sale means 6 now
+    draft, somebody sets MUG-1 to 7 meanwhile, post  -> 7 counted means 7: a correction is no move
 
 Lines name a product (all its lots together) or a product and one of its lots. A second open sheet on a level is
 refused, and so is a result below zero.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.allocation import lot_exists, lot_of_id
-from holdfast.core.counting import make_equal, product_at
+from holdfast.core.counting import correct_open_sheets, make_equal, product_at
 from holdfast.core.number import Number, instant_text
 from holdfast.core.product import Location, Product
 from holdfast.core.recall import set_aside
@@ -294,8 +295,10 @@ def _post_line(stock: Stock, sheet: CountSheet, place: Location, line: SheetLine
             product_id=product.id,
             available=product.number(present),
         )
+    first_entry = len(stock.entries)
     shorted = make_equal(stock, level, lot, result, cause, "COUNT", None)
-    if lot is not None and identity is not None and identity.status != "active" and place.sellable and lot.on_hand:
+    correct_open_sheets(stock, level, first_entry, sheet.id)
+    if lot is not None and identity is not None and identity.status == "quarantined" and place.sellable and lot.on_hand:
         shorted += set_aside(stock, level, lot, lot.on_hand, cause, "TRANSFER")
     _tell_counted(stock, product, place, level, lot, result - present, sheet.id)
     return replace(line, difference=result - present, shorted=tuple(shorted))

@@ -116,7 +116,9 @@ def set_stock(stock: Stock, command: SetStock) -> LevelDocument | Rejected:
         )
     level = stock.open_level(product.id, place.id)
     cause = Cause(stock.caller.actor, reason=command.reason)
+    first_entry = len(stock.entries)
     make_equal(stock, level, None, units, cause, "ADJUSTMENT", None)
+    correct_open_sheets(stock, level, first_entry)
     _tell_adjusted(stock, level, product, place, units - present, cause)
     return describe_level(stock, level)
 
@@ -142,6 +144,34 @@ def adjust_stock(stock: Stock, command: AdjustStock) -> LevelDocument | Rejected
     make_equal(stock, level, None, present + units, cause, "ADJUSTMENT", cost)
     _tell_adjusted(stock, level, product, place, units, cause)
     return describe_level(stock, level)
+
+
+def correct_open_sheets(stock: Stock, level: Level, first_entry: int, own_id: str | None = None) -> None:
+    """Let the open count sheets at the level remember the balance as it was just corrected.
+
+    Moves since a sheet was opened are added to what was counted; that somebody else has put the books right meanwhile
+    (a count, a set: ledger entries from number `first_entry` on) is no move, and must not count twice.
+    """
+    corrections = [entry for entry in stock.entries[first_entry:] if entry.level_id == level.id and entry.qty_delta]
+    if not corrections:
+        return
+    names = {*stock.require("sheets", level.location_id)}
+    names.update(key for kind, key in stock.records if kind == "count_sheet")
+    for name in sorted(names - {own_id}):
+        sheet = stock.records.get(("count_sheet", name))
+        if sheet is None or sheet.status != "draft" or sheet.location_id != level.location_id:
+            continue
+        lines = []
+        for line in sheet.lines:
+            moved = sum(
+                entry.qty_delta
+                for entry in corrections
+                if line.product_id == entry.product_id and line.lot_id in (None, entry.lot_id)
+            )
+            lines.append(msgspec.structs.replace(line, before=line.before + moved) if moved else line)
+        if tuple(lines) != sheet.lines:
+            changed = msgspec.structs.replace(sheet, lines=tuple(lines), updated_at=stock.now)
+            stock.put_record("count_sheet", sheet.id, changed)
 
 
 def make_equal(

@@ -18,7 +18,9 @@ from holdfast.core import (
     checkout,
     count_sheet,
     counting,
+    imported,
     order,
+    period,
     recall,
     receiving,
     register,
@@ -93,11 +95,15 @@ Command = (
     | checkout.Fulfill
     | checkout.Checkout
     | checkout.ShipSupplierOrder
+    | imported.TakeOrder
     | returns.ReturnSale
     | returns.ReturnBlind
     | register.OpenSession
     | register.MoveCash
     | register.CloseSession
+    | period.ClosePeriod
+    | period.AddAccount
+    | period.RenameAccount
     | Together
     | Sweep
 )
@@ -112,7 +118,7 @@ def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
     mark = stock.mark()
     try:
         answer = _DECISIONS[type(command)](stock, command)
-        if type(answer) is not Rejected:
+        if type(answer) is not Rejected and type(command) is not Together:  # its members have booked their own
             book(stock, mark[1])
     except Beyond as beyond:
         stock.undo(mark)
@@ -196,11 +202,15 @@ _DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
     checkout.Fulfill: checkout.fulfill,
     checkout.Checkout: checkout.checkout,
     checkout.ShipSupplierOrder: checkout.ship_supplier_order,
+    imported.TakeOrder: imported.take_order,
     returns.ReturnSale: returns.return_sale,
     returns.ReturnBlind: returns.return_blind,
     register.OpenSession: register.open_session,
     register.MoveCash: register.move_cash,
     register.CloseSession: register.close_session,
+    period.ClosePeriod: period.close_period,
+    period.AddAccount: period.add_account,
+    period.RenameAccount: period.rename_account,
     Together: _together,
     Sweep: _sweep,
 }
@@ -269,8 +279,13 @@ def _need_levels(known: Catalog, caller: Caller, command: Any, wants: set[Want])
                 wants.add(("level", product.id, place.id))
 
 
+_OF_CATALOG = {catalog.Add, catalog.Change, catalog.Remove, period.ClosePeriod}
+"""Commands that write records which other decisions look up."""
+
+
 def changes_catalog(command: Command) -> bool:
     """Does the command write a record that other decisions look up?"""
     if isinstance(command, Together):
-        return any(changes_catalog(member) for member in command.commands)
-    return isinstance(command, catalog.Add | catalog.Change | catalog.Remove)
+        kinds = {type(member) for member in command.commands}
+        return bool(kinds & _OF_CATALOG) or (Together in kinds and any(map(changes_catalog, command.commands)))
+    return type(command) in _OF_CATALOG

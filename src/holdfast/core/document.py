@@ -124,23 +124,11 @@ def reservation_document(
 
 
 def level_fields(
-    level: Level,
-    product: Product,
-    location: Location,
-    store: Store,
-    settings: Settings,
-    *,
-    dead: int = 0,
-    stale: int = 0,
+    level: Level, product: Product, location: Location, store: Store, settings: Settings
 ) -> dict[str, Any]:
-    """The fields of an inventory entry.
-
-    `dead` units are reserved by holds that have expired but are not released yet; `stale` units lie free in lots that
-    have expired but were not taken off the shelf yet. Neither is what a caller may count on (SPEC section 3).
-    """
+    """The fields of an inventory entry; a read gives the level as settling would leave it."""
     line = reorder_threshold(product, location, settings)
     number = product.number
-    reserved = level.reserved - dead
     return {
         "id": level.id,
         "product_id": product.id,
@@ -150,8 +138,8 @@ def level_fields(
         "store_name": store.name,
         "location": location.code,
         "quantity": number(level.on_hand),
-        "reserved_quantity": number(reserved),
-        "available_quantity": number(level.on_hand - reserved - stale),
+        "reserved_quantity": number(level.reserved),
+        "available_quantity": number(level.available),
         "backordered_quantity": number(level.backordered),
         "is_low_stock": line is not None and location.sellable and level.on_hand <= line,
         "threshold": None if line is None else number(line),
@@ -164,6 +152,12 @@ def level_fields(
 def unlimited_document(product: Product) -> UnlimitedDocument:
     """The answer for a product that needs no hold."""
     return UnlimitedDocument(product.id, product.sku, True, UNLIMITED)
+
+
+def status_at(lot: Lot, location: Location) -> str:
+    """`quarantined` where units of the lot may not be sold: in quarantine, and anywhere unreleased of a recalled lot."""
+    recalled = lot.status == "quarantined" or (lot.status != "active" and not location.sellable)
+    return "quarantined" if recalled or location.kind == "quarantine" else "active"
 
 
 def lot_fields(lot: Lot, at: LotStock, product: Product, location: Location, settings: Settings) -> dict[str, Any]:
@@ -182,7 +176,7 @@ def lot_fields(lot: Lot, at: LotStock, product: Product, location: Location, set
         "expires_at": expires,
         "received_at": instant_text(lot.received_at),
         "supplier": lot.supplier,
-        "status": lot.status,
+        "status": status_at(lot, location),
     }
 
 

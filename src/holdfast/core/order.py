@@ -28,11 +28,11 @@ from holdfast.core.reservation import (
     Reserve,
     Target,
     candidates,
-    consume_units,
     describe,
     foreign_store_refusal,
     release_units,
     reserve,
+    sell_units,
 )
 from holdfast.core.stock import Cause, Level, Reservation, Stock, tell_low_stock
 
@@ -183,7 +183,7 @@ def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer | Rej
         hold = stock.reservations[name]
         part = min(units, hold.allocated)
         if part:
-            consume_units(stock, hold, part)
+            sell_units(stock, hold, part)
             units -= part
     if units:
         _sell_directly(stock, level, units)
@@ -332,7 +332,7 @@ def order_close(stock: Stock, command: OrderClose) -> list[ReservationDocument] 
 
 def _close(stock: Stock, hold: Reservation, units: int, *, consume: bool) -> None:
     if consume:
-        consume_units(stock, hold, units)
+        sell_units(stock, hold, units)
     else:
         release_units(stock, hold, units, "cancelled")
 

@@ -140,6 +140,11 @@ class TaxRate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     updated_at: int = 0
 
 
+def folded(code: str) -> str:
+    """The code of a store, location or register as it is kept; what is not ASCII is none, and stays as it is."""
+    return code.upper() if code.isascii() else code
+
+
 def reorder_threshold(product: Product, location: Location, settings: Settings) -> int | None:
     """The low-stock line in smallest units: the location's, else the product's, else the organisation's; 0 counts.
 

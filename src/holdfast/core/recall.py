@@ -69,6 +69,10 @@ class LotsDocument(msgspec.Struct, frozen=True, gc=False):
     shorted: list[str]
 
 
+PARTLY_RELEASED = "partial"
+"""The status of a recalled lot of which some units were released: those are sold, what else turns up is set aside."""
+
+
 def settle(stock: Stock) -> None:
     """Do what time has made due at the loaded levels: release dead holds (oldest first), set expired lots aside."""
     caller, stock.caller = stock.caller, SYSTEM
@@ -194,7 +198,7 @@ def quarantine(stock: Stock, command: Quarantine) -> LotsDocument | Rejected:
     refused = _foreign_refusal(stock, lot, [stock.catalog.locations[level.location_id] for level, _ in sellable])
     if refused is not None:
         return refused
-    if lot.status != "active":
+    if lot.status == "quarantined":
         return invalid_state(f"Lot {lot.code or lot.id} is {lot.status}.")
     lot = replace(lot, status="quarantined")
     stock.put_lot(lot)
@@ -229,8 +233,9 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
     if isinstance(units, Rejected):
         return units
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
+    all_of_it = command.quantity is None or not _others_recalled(stock, lot, units)
     if lot.status != "active":
-        lot = replace(lot, status="active")
+        lot = replace(lot, status="active" if all_of_it else PARTLY_RELEASED)
         stock.put_lot(lot)
     for level, at in aside:
         known = sum(held for _, held in at.origins)
@@ -244,6 +249,13 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
                 stock.set_origins(at, _without(at.origins, part, origin))
                 units -= part
     return _describe(stock, lot, [])
+
+
+def _others_recalled(stock: Stock, lot: Lot, released: int) -> bool:
+    """Will units of the lot still lie in quarantine or be on the road when `released` are back?"""
+    known = stock.catalog.locations
+    away = [at.on_hand for level, at in _lies_at(stock, lot) if not known[level.location_id].sellable]
+    return sum(away) > released
 
 
 def _touched_by_readmission(

@@ -151,7 +151,8 @@ def _receive_line(
     if isinstance(lot, Rejected):
         return lot
     put_in(stock, cause, level, lot, units, cost.value, "RECEIPT")
-    stock.put_cost(product.id, lot.unit_cost)
+    if line.unit_cost is not None or line.line_cost is not None:
+        stock.put_cost(product.id, lot.unit_cost)
     served = serve_waiting(stock, level, stock.caller.actor)
     number, money = product.number(units), from_minor(cost.value, stock.settings.minor_digits)
     stock.tell(

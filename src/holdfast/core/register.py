@@ -3,8 +3,9 @@
     open with 100.00, sell for 19.80 in cash, pay out 5.00, count 114.80   -> expected 114.80, over/short 0.00
 
 A session is one drawer from its opening count to its closing one. Closing is blind: who counts is not told what should
-be there. The report is numbered per register (Z report) and never changes. What a session took is kept as running
-totals that move with every sale under the session's lock, so that no sale slips past a closing.
+be there. Carts that are open then go into the store's queue. The report is numbered per register (Z report) and never
+changes. What a session took is kept as running totals that move with every sale under the session's lock, so that no
+sale slips past a closing.
 """
 
 from __future__ import annotations
@@ -13,18 +14,24 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, record_money
-from holdfast.core.number import from_minor, instant_text, to_minor
+from holdfast.core.cart import suspend
+from holdfast.core.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, record_money
+from holdfast.core.number import VALUE_MAX, from_minor, instant_text, to_minor
 from holdfast.core.product import Register
 from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
-from holdfast.core.stock import Stock
+from holdfast.core.sale import Sale
+from holdfast.core.stock import Beyond, Stock
 from holdfast.core.totals import expected_cash
 
 replace = msgspec.structs.replace
 
 
 class RegisterSession(msgspec.Struct, frozen=True, gc=False):
-    """One drawer from opening to closing; amounts in minor units. `by_method` are (method, net amount) pairs."""
+    """One drawer from opening to closing; amounts in minor units. `by_method` are (method, net amount) pairs.
+
+    `opener_id` is the user or key that opened it, in whose name the till acts, unless it was opened from inside;
+    `opened_by` is what they were called then.
+    """
 
     id: str
     number: int
@@ -33,6 +40,7 @@ class RegisterSession(msgspec.Struct, frozen=True, gc=False):
     status: str
     token_hash: str
     opened_by: str
+    opener_id: str | None
     closed_by: str | None
     opening_float: int
     cash_sales: int
@@ -85,6 +93,7 @@ class OpenSession(msgspec.Struct, frozen=True, gc=False):
     opening_float: str
     token_hash: str
     opened_by: str
+    opener_id: str | None = None
 
 
 class MoveCash(msgspec.Struct, frozen=True, gc=False):
@@ -97,9 +106,10 @@ class MoveCash(msgspec.Struct, frozen=True, gc=False):
 
 
 class CloseSession(msgspec.Struct, frozen=True, gc=False):
-    """Count the drawer and close it; the session is the caller's."""
+    """Count the drawer and close it; the session is the caller's, or the one named, whose token was lost."""
 
     counted_cash: str
+    session_id: str | None = None
 
 
 class SessionDocument(msgspec.Struct, frozen=True, gc=False):
@@ -151,8 +161,7 @@ def open_session(stock: Stock, command: OpenSession) -> SessionDocument | Reject
     amount = to_minor(command.opening_float, stock.settings.minor_digits)
     if amount is None or amount < 0:
         return Rejected(Code.INVALID_AMOUNT, "opening_float is not an amount of money.")
-    stock.require("sessions", register.id)
-    known = [session for session in stock.rows_of(RegisterSession) if session.register_id == register.id]
+    known = sessions_of(stock, register.id)
     if any(session.status == "open" for session in known):
         return invalid_state("The register has an open session.")
     session = RegisterSession(
@@ -163,6 +172,7 @@ def open_session(stock: Stock, command: OpenSession) -> SessionDocument | Reject
         "open",
         command.token_hash,
         command.opened_by,
+        command.opener_id or None,
         None,
         amount,
         0,
@@ -181,6 +191,12 @@ def open_session(stock: Stock, command: OpenSession) -> SessionDocument | Reject
     stock.put_row(session)
     stock.tell("RegisterOpened", None, {"register_id": register.id, "session_id": session.id})
     return session_document(session, stock.settings.minor_digits, may_see_cash=True)
+
+
+def sessions_of(stock: Stock, register_id: str) -> list[RegisterSession]:
+    """The register's last session, with whichever of its others are loaded; whoever asks has locked the register."""
+    stock.require("sessions", register_id)
+    return [session for session in stock.rows_of(RegisterSession) if session.register_id == register_id]
 
 
 def open_session_of(stock: Stock) -> RegisterSession | Rejected | None:
@@ -202,19 +218,21 @@ def add_to_session(stock: Stock, more: SessionTotals) -> None:
     methods = dict(session.by_method)
     for method, amount in more.by_method.items():
         methods[method] = methods.get(method, 0) + amount
-    stock.put_row(
-        replace(
-            session,
-            cash_sales=session.cash_sales + more.cash_sales,
-            cash_refunds=session.cash_refunds + more.cash_refunds,
-            paid_in=session.paid_in + more.paid_in,
-            paid_out=session.paid_out + more.paid_out,
-            sales=session.sales + more.sales,
-            returns=session.returns + more.returns,
-            by_method=tuple(sorted(methods.items())),
-            updated_at=max(stock.now, session.updated_at),
-        )
+    after = replace(
+        session,
+        cash_sales=session.cash_sales + more.cash_sales,
+        cash_refunds=session.cash_refunds + more.cash_refunds,
+        paid_in=session.paid_in + more.paid_in,
+        paid_out=session.paid_out + more.paid_out,
+        sales=session.sales + more.sales,
+        returns=session.returns + more.returns,
+        by_method=tuple(sorted(methods.items())),
+        updated_at=max(stock.now, session.updated_at),
     )
+    cash = (after.cash_sales, after.cash_refunds, after.paid_in, after.paid_out)
+    if max(*cash, *map(abs, methods.values())) > VALUE_MAX:
+        raise Beyond(of_value=True)
+    stock.put_row(after)
 
 
 def move_cash(stock: Stock, command: MoveCash) -> CashDocument | Rejected:
@@ -222,10 +240,9 @@ def move_cash(stock: Stock, command: MoveCash) -> CashDocument | Rejected:
     amount = to_minor(command.amount, stock.settings.minor_digits)
     if amount is None or amount <= 0:
         return Rejected(Code.INVALID_AMOUNT, "amount is not an amount of money above zero.")
-    if command.account is not None and command.account not in ACCOUNTS:
-        known = stock.record("account", command.account)
-        if known is None:
-            return Rejected(Code.INVALID_REQUEST, f"There is no account {command.account!r}.", {"field": "account"})
+    refused = None if command.account is None else _account_refusal(stock, command.account)
+    if refused is not None:
+        return refused
     session = open_session_of(stock)
     if isinstance(session, Rejected):
         return session
@@ -254,22 +271,40 @@ def move_cash(stock: Stock, command: MoveCash) -> CashDocument | Rejected:
     return cash_document(moved, stock.settings.minor_digits)
 
 
+def _account_refusal(stock: Stock, account: str) -> Rejected | None:
+    """Refuse an account that is not there, and those that only goods and the drawer itself move."""
+    if account in (CASH, INVENTORY):
+        detail = f"Account {account} cannot be the other side of cash: it follows the {_FOLLOWS[account]}."
+        return Rejected(Code.INVALID_REQUEST, detail, {"field": "account"})
+    if account not in ACCOUNTS and stock.record("account", account) is None:
+        return Rejected(Code.INVALID_REQUEST, f"There is no account {account!r}.", {"field": "account"})
+    return None
+
+
+_FOLLOWS = {CASH: "drawer", INVENTORY: "lots"}
+
+
 def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Rejected:
     """Decide a CloseSession: over or short is booked, the report stands for ever."""
     counted = to_minor(command.counted_cash, stock.settings.minor_digits)
     if counted is None or counted < 0:
         return Rejected(Code.INVALID_AMOUNT, "counted_cash is not an amount of money.")
-    session = open_session_of(stock)
+    session_id = command.session_id or stock.caller.session_id
+    assert session_id is not None, "a drawer is closed at its till, or by its id"
+    carts = _open_carts(stock, session_id)
+    session = open_session_of(stock) if command.session_id is None else _named_session(stock, command.session_id)
     if isinstance(session, Rejected):
         return session
     assert session is not None
+    for cart in carts:
+        suspend(stock, cart)
     over = counted - session.expected
     closed = replace(
         session,
         status="closed",
         closed_by=stock.caller.actor,
         counted_cash=counted,
-        closed_at=stock.now,
+        closed_at=max(stock.now, session.updated_at),
         updated_at=max(stock.now, session.updated_at),
     )
     stock.put_row(closed)
@@ -279,6 +314,27 @@ def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Reje
         )
     stock.tell("RegisterClosed", None, {"register_id": closed.register_id, "session_id": closed.id})
     return session_document(closed, stock.settings.minor_digits, may_see_cash=True)
+
+
+def _open_carts(stock: Stock, session_id: str) -> list[Sale]:
+    """The carts that are open at the till; they are locked before its session is, as by those who complete them."""
+    written = [sale.id for sale in stock.rows_of(Sale) if sale.session_id == session_id]
+    names = sorted({*stock.require("carts", session_id), *written})
+    stock.each(names, lambda _, name: stock.require("sale", name))
+    found = [sale for name in names if (sale := stock.row(Sale, name)) is not None]
+    return [sale for sale in found if sale.status == "open" and sale.session_id == session_id]
+
+
+def _named_session(stock: Stock, session_id: str) -> RegisterSession | Rejected:
+    """An open session by its id, locked."""
+    stock.require("session", session_id)
+    session = stock.row(RegisterSession, session_id)
+    if session is None:
+        return not_found(Code.NOT_FOUND, "Register session", session_id)
+    stores = stock.caller.stores
+    if stores is not None and session.store_id not in stores:
+        return Rejected(Code.FORBIDDEN, "The register belongs to another store.")
+    return session if session.status == "open" else invalid_state("The register session is closed.")
 
 
 def session_document(session: RegisterSession, digits: int, *, may_see_cash: bool) -> SessionDocument:

@@ -29,8 +29,8 @@ from holdfast.core.rejection import (
     not_found,
     not_stock_tracked,
 )
-from holdfast.core.sale import find_sale, sale_of_line
-from holdfast.core.stock import Cause, Level, Missing, Reservation, Stock, tell_low_stock
+from holdfast.core.sale import count_on_line, find_sale, sale_of_line
+from holdfast.core.stock import Cause, Level, Lot, Missing, Reservation, Stock, tell_low_stock
 
 replace = msgspec.structs.replace
 
@@ -328,17 +328,27 @@ def promise(stock: Stock, product: Product, place: Location, units: int, command
 
 
 def active_hold(
-    stock: Stock, reservation_id: str, quantity: Number | None, expires_at: int | None = None
+    stock: Stock,
+    reservation_id: str,
+    quantity: Number | None,
+    expires_at: int | None = None,
+    *,
+    lot_id: str | None = None,
 ) -> Reservation | Rejected:
-    """The active hold with that id, if the caller may touch it and the quantity or expiry asked for has a meaning."""
+    """The active hold with that id, if the caller may touch it and what is asked for has a meaning.
+
+    A quantity or expiry must be one, and a lot must be one of the product's.
+    """
     hold = stock.hold(reservation_id)
     if hold is None:
         return not_found(Code.RESERVATION_NOT_FOUND, "Reservation", reservation_id)
     refused = foreign_store_refusal(stock, stock.catalog.locations[hold.location_id])
     if refused is not None:
         return refused
+    product = stock.product_of(stock.level_of_id[hold.level_id])
+    if lot_id is not None and not lot_exists(stock, lot_id, product):
+        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", lot_id)
     if quantity is not None:
-        product = stock.product_of(stock.level_of_id[hold.level_id])
         units = product.units(quantity)
         if units is None or units <= 0:
             return invalid_quantity(product, quantity)
@@ -430,13 +440,21 @@ def consume_units(
     return hold
 
 
+def sell_units(stock: Stock, hold: Reservation, units: int, *, lot_id: str | None = None) -> Reservation:
+    """Sell `units` of a hold by itself; when it is a sale line's, its sale counts them, so that they go out once."""
+    first = len(stock.entries)
+    hold = consume_units(stock, hold, units, lot_id=lot_id)
+    if hold.sale_line_id is not None:
+        count_on_line(stock, hold.sale_line_id, units, first)
+    return hold
+
+
 def release(stock: Stock, command: Release) -> Reservation | Rejected:
     """Decide a Release; the hold as it stands after it, or why not."""
-    hold = active_hold(stock, command.reservation_id, command.quantity)
+    hold = active_hold(stock, command.reservation_id, command.quantity, lot_id=command.lot_id)
     if isinstance(hold, Rejected):
         return hold
-    offered = hold.open if command.lot_id is None else dict(hold.allocations).get(command.lot_id, 0)
-    units = part_of(stock, hold, command.quantity, offered)
+    units = part_of(stock, hold, command.quantity, command.lot_id)
     if isinstance(units, Rejected):
         return units
     return release_units(stock, hold, units, command.release_reason, note=command.reason, lot_id=command.lot_id)
@@ -444,29 +462,45 @@ def release(stock: Stock, command: Release) -> Reservation | Rejected:
 
 def consume(stock: Stock, command: Consume) -> Reservation | Rejected:
     """Decide a Consume; the hold as it stands after it, or why not. A part that no stock backs cannot be sold."""
-    hold = active_hold(stock, command.reservation_id, command.quantity)
+    hold = active_hold(stock, command.reservation_id, command.quantity, lot_id=command.lot_id)
     if isinstance(hold, Rejected):
         return hold
-    if command.lot_id is not None:
-        offered = dict(hold.allocations).get(command.lot_id, 0)
-        units = part_of(stock, hold, command.quantity, offered)
-    else:
-        units = part_of(stock, hold, command.quantity, hold.open)
-        if isinstance(units, int) and units > hold.allocated:
-            return insufficient_reserved(stock.product_of(stock.level_of_id[hold.level_id]), hold, units)
+    units = part_of(stock, hold, command.quantity, command.lot_id)
     if isinstance(units, Rejected):
         return units
-    return consume_units(stock, hold, units, lot_id=command.lot_id)
+    if units > hold.allocated:
+        return insufficient_reserved(stock.product_of(stock.level_of_id[hold.level_id]), hold, units)
+    return sell_units(stock, hold, units, lot_id=command.lot_id)
 
 
-def part_of(stock: Stock, hold: Reservation, quantity: Number | None, offered: int) -> int | Rejected:
-    """The units that a part of a hold means (default: all `offered`), or a refusal."""
+def part_of(stock: Stock, hold: Reservation, quantity: Number | None, lot_id: str | None) -> int | Rejected:
+    """The units that a part of a hold means (default: all that is open, or all that the lot backs), or a refusal."""
     product = stock.product_of(stock.level_of_id[hold.level_id])
-    units = offered if quantity is None else product.units(quantity)
+    offered = hold.open if lot_id is None else dict(hold.allocations).get(lot_id, 0)
+    units = (offered or hold.open) if quantity is None else product.units(quantity)
     assert units is not None
-    if units > offered or units == 0:
+    if units > offered:
+        if lot_id is not None:
+            return _lot_backs_less(stock.lots[lot_id], product, hold, units, offered)
         return insufficient_reserved(product, hold, units)
     return units
+
+
+def _lot_backs_less(lot: Lot, product: Product, hold: Reservation, units: int, offered: int) -> Rejected:
+    """More was asked of one lot than it backs of the hold."""
+    return Rejected(
+        Code.INSUFFICIENT_RESERVED,
+        f"Lot {lot.code or lot.id} backs {product.number(offered)} of {product.sku} of the reservation; "
+        f"{product.number(units)} requested.",
+        {
+            "product_id": product.id,
+            "lot_id": lot.id,
+            "requested": product.number(units),
+            "allocated": product.number(offered),
+            "backordered": product.number(hold.backordered),
+            "available": product.number(offered),
+        },
+    )
 
 
 def insufficient_reserved(product: Product, hold: Reservation, units: int) -> Rejected:

@@ -14,7 +14,7 @@ import msgspec
 
 from holdfast.core.expiry import sellable_until
 from holdfast.core.journal import COST_OF_GOODS, RETURNS, SHRINKAGE, TAX_PAYABLE, Line, account_of_money, record_money
-from holdfast.core.number import Number, from_minor, instant_text, share_of_value, to_minor
+from holdfast.core.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import serve_waiting
 from holdfast.core.recall import quarantine_of
@@ -30,7 +30,7 @@ from holdfast.core.rejection import (
 )
 from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line
 from holdfast.core.stock import Cause, Lot, Stock
-from holdfast.core.totals import half_up, units_share
+from holdfast.core.totals import allocate, half_up, units_share
 
 replace = msgspec.structs.replace
 
@@ -140,7 +140,8 @@ def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument | Rejected:
     return_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=return_id, order_number=sale.order_number, source=sale.source)
     kept = stock.each(asked, lambda _, part: _take_back(stock, sale, cause, part))
-    return _finish(stock, cause, command.method, sale, sale.store_id, kept)
+    store_id = sale.store_id if session is None else session.store_id
+    return _finish(stock, cause, command.method, sale, store_id, kept)
 
 
 class _Part(msgspec.Struct, frozen=True, gc=False):
@@ -158,6 +159,8 @@ def _returnable(stock: Stock, sale_id: str) -> Sale | Rejected:
 
 
 def _asked(stock: Stock, sale: Sale, command: ReturnSale) -> list[_Part] | Rejected:
+    if not command.lines:
+        return Rejected(Code.INVALID_REQUEST, "Nothing comes back.", {"field": "lines"})
     lines = {line.id: line for line in lines_of(stock, sale)}
     parts = []
     for asked in command.lines:
@@ -204,7 +207,7 @@ def _take_back(stock: Stock, sale: Sale, cause: Cause, part: _Part) -> KeptLine:
     line = stock.row(SaleLine, part.line_id)
     assert line is not None
     refund = units_share(line.due, line.quantity, line.returned, part.units)
-    tax = units_share(line.tax, line.quantity, line.returned, part.units)
+    tax = units_share(_tax_due(stock, sale, line), line.quantity, line.returned, part.units)
     taken, value = line.taken, 0
     if line.kind == "stock":
         taken, value = _restock(stock, sale, line, cause, part)
@@ -212,6 +215,14 @@ def _take_back(stock: Stock, sale: Sale, cause: Cause, part: _Part) -> KeptLine:
     stock.put_row(line)
     loss = value if part.condition == "damaged" else 0
     return KeptLine(line.id, line.product_id, part.units, part.condition, refund, tax, loss)
+
+
+def _tax_due(stock: Stock, sale: Sale, line: SaleLine) -> int:
+    """The tax in what was due for a line: its own, and its share of the fees' as `due` has one of the fees."""
+    lines = lines_of(stock, sale)
+    of_fees = sale.tax_total - sum(one.tax for one in lines)
+    shares = allocate(of_fees, [one.total for one in lines])
+    return line.tax + next(share for one, share in zip(lines, shares, strict=True) if one.id == line.id)
 
 
 def _restock(stock: Stock, sale: Sale, line: SaleLine, cause: Cause, part: _Part) -> tuple[tuple[Taken, ...], int]:
@@ -295,6 +306,8 @@ def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument | Rejecte
     """Decide a ReturnBlind: who may is decided by the caller's role."""
     if not stock.caller.may_return_blind:
         return Rejected(Code.FORBIDDEN, "A return without its sale needs a role that may take one.")
+    if not command.lines:
+        return Rejected(Code.INVALID_REQUEST, "Nothing comes back.", {"field": "lines"})
     store = stock.catalog.store(command.store_id)
     if store is None:
         return not_found(Code.STORE_NOT_FOUND, "Store", command.store_id)
@@ -327,11 +340,14 @@ def _take_blindly(stock: Stock, cause: Cause, place: Location, asked: BlindLine)
     price = to_minor(asked.unit_price, stock.settings.minor_digits)
     if price is None or price < 0:
         return Rejected(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
+    refund = half_up(price * units, 10**product.precision)
+    if refund > AMOUNT_MAX:
+        return Rejected(Code.INVALID_AMOUNT, "The refund is out of bounds.", {"product_id": product.id})
     loss = 0
     if not product.unlimited and not product.dropship and asked.condition != "none":
         lot, value = surplus_lot(stock, product, units, "return", None)
         _put_back(stock, cause, product.id, lot, place, units, value, asked.condition)
-    refund = half_up(price * units, 10**product.precision)
+        loss = value if asked.condition == "damaged" else 0
     return KeptLine(None, product.id, units, asked.condition, refund, 0, loss)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from holdfast.core.number import from_minor, instant_text, to_minor
+from holdfast.core.number import from_minor, instant_text, share_of_value, to_minor
 from holdfast.core.product import Product
 from holdfast.core.rejection import Code, Rejected, not_found
 from holdfast.core.stock import Reservation, Stock
@@ -192,6 +192,35 @@ def holds_of(stock: Stock, sale: Sale) -> list[Reservation]:
 def holds_of_line(stock: Stock, sale: Sale, line: SaleLine) -> list[Reservation]:
     """Active holds of one line, oldest first."""
     return [hold for hold in holds_of(stock, sale) if hold.sale_line_id == line.id]
+
+
+def taken_since(stock: Stock, first_entry: int, taken: tuple[Taken, ...] = ()) -> tuple[Taken, ...]:
+    """What SALE entries from that number on took from which lots, added to what was taken before."""
+    parts = list(taken)
+    for entry in stock.entries[first_entry:]:
+        if entry.ref_type == "SALE" and entry.lot_id is not None:
+            parts.append(Taken(entry.lot_id, entry.location_id, -entry.qty_delta, -entry.value_delta))
+    return tuple(parts)
+
+
+def count_on_line(stock: Stock, line_id: str, units: int, first_entry: int) -> None:
+    """Units of a line went out by a hold that names it, past the sale: the sale counts them and sells them no more."""
+    sale_id = sale_of_line(stock, line_id)
+    if sale_id is None:
+        return
+    stock.require("sale", sale_id)
+    sale, line = stock.row(Sale, sale_id), stock.row(SaleLine, line_id)
+    if sale is None or line is None or not sale.unfinished:
+        return
+    left = min(units, line.open)
+    went = []
+    for part in taken_since(stock, first_entry):
+        counted = min(left, part.units)
+        if counted:
+            went.append(replace(part, units=counted, value=share_of_value(part.value, part.units, counted)))
+        left -= counted
+    fulfilled = line.fulfilled + sum(part.units for part in went)
+    stock.put_row(replace(line, fulfilled=fulfilled, taken=(*line.taken, *went), updated_at=stock.now))
 
 
 def product_of_line(stock: Stock, line: SaleLine) -> Product:

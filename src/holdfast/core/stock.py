@@ -17,7 +17,7 @@ import msgspec
 
 from holdfast.core.ledger import Entry, RefType
 from holdfast.core.number import QUANTITY_MAX, VALUE_MAX
-from holdfast.core.product import Location, Product, Settings, Store, TaxRate, reorder_threshold
+from holdfast.core.product import Location, Product, Settings, Store, TaxRate, folded, reorder_threshold
 
 Want = tuple[str, ...]
 """Something to load: ("level", product id, location id), ("hold", reservation id), ("waiting", level id) ..."""
@@ -239,7 +239,7 @@ class Catalog:
         """The active store with that id or code (any case)."""
         found = self.stores.get(reference)
         if found is None:
-            code = reference.upper()
+            code = folded(reference)
             found = next((store for store in self.stores.values() if store.active and store.code == code), None)
         return found if found is not None and found.active else None
 
@@ -271,7 +271,7 @@ class Catalog:
 
     def location(self, reference: str) -> Location | None:
         """The active location with that code (any case) or id."""
-        found = self.location_of_code.get(reference) or self.location_of_code.get(reference.upper())
+        found = self.location_of_code.get(reference) or self.location_of_code.get(folded(reference))
         if found is None:
             found = self.locations.get(reference)
         return found if found is not None and found.active else None
@@ -304,6 +304,7 @@ class Stock:
         self.now = now
         self.new_id = new_id
         self.caller = SYSTEM
+        self.closed_before = catalog.settings.books_closed_through
         self.locked: set[LevelKey] = set()
         self.levels: dict[LevelKey, Level] = {}
         self.level_of_id: dict[str, Level] = {}

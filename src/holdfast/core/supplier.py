@@ -76,11 +76,18 @@ def supplier_order_of(stock: Stock, line: SaleLine) -> SupplierOrder | None:
     return next((order for order in stock.rows_of(SupplierOrder) if order.line_id == line.id), None)
 
 
-def cancel_supplier_orders(stock: Stock, sale: Sale) -> None:
-    """What the suppliers have not shipped they need not ship any more."""
+def cancel_supplier_orders(stock: Stock, sale: Sale, line: SaleLine | None = None) -> None:
+    """What the suppliers have not shipped (of one line or of all) they need not ship any more."""
     for order in stock.rows_of(SupplierOrder):
-        if order.sale_id == sale.id and order.status == "open":
+        if order.sale_id == sale.id and order.status == "open" and line in (None, stock.row(SaleLine, order.line_id)):
             stock.put_row(replace(order, status="cancelled", updated_at=stock.now))
+
+
+def change_supplier_order(stock: Stock, line: SaleLine) -> None:
+    """The line of an imported order has another quantity: its supplier hears of it."""
+    order = supplier_order_of(stock, line)
+    if order is not None and order.status == "open" and order.quantity != line.quantity:
+        stock.put_row(replace(order, quantity=line.quantity, updated_at=stock.now))
 
 
 def supplier_order_document(order: SupplierOrder, product: Product) -> SupplierOrderDocument:

@@ -16,10 +16,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
+from holdfast.core.period import Period
+from holdfast.core.register import CashMovement, RegisterSession
+from holdfast.core.returns import Return
+from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.stock import Level, Lot, LotStock, Reservation
+from holdfast.core.supplier import SupplierOrder
+from holdfast.db import schema
 from holdfast.db.engine import Database
-from holdfast.db.rows import checksum, row_type
+from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, record_of, row_type
 
 FETCH_ROWS = 2_000
 """Rows that PostgreSQL sends at a time."""
@@ -49,6 +56,44 @@ class HoldSum(NamedTuple):
     sold: int
 
 
+class Sold(NamedTuple):
+    """What the ledger says left for one sale, in smallest units and minor units."""
+
+    org_id: str
+    sale_id: str
+    units: int
+    value: int
+
+
+class Booked(NamedTuple):
+    """A ledger entry that a journal entry names."""
+
+    org_id: str
+    ledger_id: str
+    entry_id: str
+    ref_type: str
+    ref_id: str | None
+
+
+class Moved(NamedTuple):
+    """A ledger entry that moved value into or out of the organisation's stock."""
+
+    org_id: str
+    ledger_id: str
+    ref_type: str
+    ref_id: str | None
+
+
+class DaySum(NamedTuple):
+    """What was posted to an account on a day, in minor units."""
+
+    org_id: str
+    day: str
+    account: str
+    debit: int
+    credit: int
+
+
 class Snapshot:
     """Streams of one snapshot; `org_id` limits each to an organisation."""
 
@@ -58,10 +103,10 @@ class Snapshot:
         self._cursors = 0
 
     def rows(self, org_id: str | None) -> int:
-        """How many rows the streams of the five tables have together."""
+        """How many rows the tables with checksums have together."""
         total = 0
-        for table in ("level", "lot", "lot_stock", "reservation", "ledger"):
-            total += next(self._stream(f"SELECT count(*) FROM {table} t {_where(org_id)}", org_id))[0]
+        for table in (STOCK_TABLES | SALE_TABLES).values():
+            total += next(self._stream(f"SELECT count(*) FROM {table.name} t {_where(org_id)}", org_id))[0]
         return total
 
     def levels(self, org_id: str | None) -> Iterator[Stored]:
@@ -131,6 +176,149 @@ class Snapshot:
         for org, name, level_id, *sums in rows:
             yield HoldSum(str(org), str(name), str(level_id), *(int(number) for number in sums))
 
+    # Sales -----------------------------------------------------------------------------------------------------------
+
+    def sales(self, org_id: str | None) -> Iterator[Stored]:
+        """Sales by id, beside each its store, if that is there."""
+        yield from self._structs(Sale, "s.id", _STORE, "ORDER BY t.org_id, t.id", org_id)
+
+    def sale_lines(self, org_id: str | None) -> Iterator[Stored]:
+        """Lines by sale and position, beside each its product's precision and SKU."""
+        yield from self._structs(
+            SaleLine,
+            "p.precision, p.sku",
+            "LEFT JOIN product p ON p.org_id = t.org_id AND p.id = t.product_id",
+            "ORDER BY t.org_id, t.sale_id, t.position, t.id",
+            org_id,
+        )
+
+    def sale_returns(self, org_id: str | None, *, blind: bool) -> Iterator[Stored]:
+        """Returns by sale, or those without one; beside each its store, if that is there."""
+        order = f"{_and(org_id)} t.sale_id IS {'' if blind else 'NOT '}NULL ORDER BY t.org_id, t.sale_id, t.id"
+        yield from self._structs(Return, "s.id", _STORE, order, org_id)
+
+    def supplier_orders(self, org_id: str | None) -> Iterator[Stored]:
+        """Supplier orders by sale."""
+        yield from self._structs(SupplierOrder, "", "", "ORDER BY t.org_id, t.sale_id, t.id", org_id)
+
+    def sold(self, org_id: str | None) -> Iterator[Sold]:
+        """What left by sale, as the ledger has it; a line's hold may have been consumed past its sale."""
+        held_for = "r.reserved_for_id" if self._is_sqlite else "r.reserved_for_id::text"
+        rows = self._stream(
+            f"SELECT t.org_id, coalesce({held_for}, t.ref_id){self._plain}, -sum(t.qty_delta), -sum(t.value_delta) "
+            "FROM ledger t LEFT JOIN reservation r ON r.org_id = t.org_id AND r.id = t.reservation_id "
+            f"AND r.sale_line_id IS NOT NULL {_where(org_id)} {_and(org_id)} t.ref_type = 'SALE' "
+            f"AND coalesce({held_for}, t.ref_id) IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
+            org_id,
+        )
+        for org, sale_id, units, value in rows:
+            yield Sold(str(org), sale_id, int(units), int(value))
+
+    def register_sessions(self, org_id: str | None) -> Iterator[Stored]:
+        """Register sessions by id, beside each how many its register has up to it, and the register if it is there."""
+        earlier = (
+            "(SELECT count(*) FROM register_session o WHERE o.org_id = t.org_id AND o.register_id = t.register_id "
+            "AND o.number <= t.number)"
+        )
+        till = "LEFT JOIN register g ON g.org_id = t.org_id AND g.id = t.register_id"
+        yield from self._structs(RegisterSession, f"{earlier}, g.id", till, "ORDER BY t.org_id, t.id", org_id)
+
+    def cash_movements(self, org_id: str | None) -> Iterator[Stored]:
+        """Cash movements by session."""
+        yield from self._structs(CashMovement, "", "", "ORDER BY t.org_id, t.session_id, t.id", org_id)
+
+    def sales_of_sessions(self, org_id: str | None) -> Iterator[Stored]:
+        """Completed sales of a till by its session."""
+        order = f"{_and(org_id)} t.session_id IS NOT NULL AND t.status = 'completed' ORDER BY t.org_id, t.session_id"
+        yield from self._structs(Sale, "", "", order, org_id)
+
+    def returns_of_sessions(self, org_id: str | None) -> Iterator[Stored]:
+        """Returns to a till by its session."""
+        order = f"{_and(org_id)} t.session_id IS NOT NULL ORDER BY t.org_id, t.session_id"
+        yield from self._structs(Return, "", "", order, org_id)
+
+    # Books -----------------------------------------------------------------------------------------------------------
+
+    def journal_entries(self, org_id: str | None) -> Iterator[Stored]:
+        """Journal entries by id."""
+        yield from self._structs(JournalEntry, "", "", "ORDER BY t.org_id, t.id", org_id)
+
+    def postings(self, org_id: str | None) -> Iterator[Stored]:
+        """Postings by entry and position."""
+        yield from self._structs(Posting, "", "", "ORDER BY t.org_id, t.entry_id, t.position, t.id", org_id)
+
+    def booked(self, org_id: str | None) -> Iterator[Booked]:
+        """Every ledger entry that a journal entry names, by its id."""
+        rows = self._stream(
+            f"SELECT t.org_id, k.value{self._plain}, t.id, t.ref_type, t.ref_id FROM journal_entry t "
+            f"CROSS JOIN {self._ledger_ids} {_where(org_id)} ORDER BY 1, 2, 3",
+            org_id,
+        )
+        for org, ledger_id, entry_id, ref_type, ref_id in rows:
+            yield Booked(str(org), str(ledger_id), str(entry_id), ref_type, ref_id)
+
+    def booked_values(self, org_id: str | None) -> Iterator[tuple[str, str, int]]:
+        """(organisation, journal entry, value of the ledger entries that it names), by journal entry."""
+        # Each id finds its row by the key. Else both databases look through the whole ledger for each journal entry:
+        # SQLite keeps the order of a CROSS JOIN only; PostgreSQL uses the key for a uuid only, which a text may not be.
+        is_id = "k.value ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'"
+        join, named = (
+            ("CROSS JOIN", "k.value") if self._is_sqlite else ("JOIN", f"CASE WHEN {is_id} THEN k.value::uuid END")
+        )
+        rows = self._stream(
+            f"SELECT t.org_id, t.id, sum(l.value_delta) FROM journal_entry t CROSS JOIN {self._ledger_ids} "
+            f"{join} ledger l ON l.org_id = t.org_id AND l.id = {named} {_where(org_id)} "
+            "GROUP BY 1, 2 ORDER BY 1, 2",
+            org_id,
+        )
+        for org, entry_id, value in rows:
+            yield str(org), str(entry_id), int(value)
+
+    def moved(self, org_id: str | None) -> Iterator[Moved]:
+        """Ledger entries that moved value and have to be booked, by id."""
+        rows = self._stream(
+            f"SELECT t.org_id, t.id, t.ref_type, t.ref_id FROM ledger t {_where(org_id)} {_and(org_id)} "
+            "t.value_delta <> 0 AND t.ref_type NOT IN ('TRANSFER', 'EXPIRY') ORDER BY t.org_id, t.id",
+            org_id,
+        )
+        for org, ledger_id, ref_type, ref_id in rows:
+            yield Moved(str(org), str(ledger_id), ref_type, ref_id)
+
+    def periods(self, org_id: str | None) -> Iterator[tuple[str, str, Period | None]]:
+        """(organisation, day, close), by day; None when it cannot be read."""
+        names = [str(column.name) for column in schema.period.c]
+        sql = f"SELECT {', '.join(f't.{name}' for name in names)} FROM period t {_where(org_id)} ORDER BY 1, 2"
+        for row in self._stream(sql, org_id):
+            fields = dict(zip(names, row, strict=True))
+            try:
+                period: Period | None = record_of(Period, fields, schema.period)
+            except (ValueError, msgspec.MsgspecError):
+                period = None
+            yield str(row[0]), str(row[1]), period
+
+    def day_sums(self, org_id: str | None) -> Iterator[DaySum]:
+        """What was posted to each account on each day, by day."""
+        rows = self._stream(
+            "SELECT t.org_id, t.day, t.account, sum(CASE WHEN t.amount > 0 THEN t.amount ELSE 0 END), "
+            f"sum(CASE WHEN t.amount < 0 THEN -t.amount ELSE 0 END) FROM posting t {_where(org_id)} "
+            "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            org_id,
+        )
+        for org, day, account, debit, credit in rows:
+            yield DaySum(str(org), day, account, int(debit), int(credit))
+
+    @property
+    def _plain(self) -> str:
+        """Texts are compared byte by byte, as Python does."""
+        return "" if self._is_sqlite else ' COLLATE "C"'
+
+    @property
+    def _ledger_ids(self) -> str:
+        if self._is_sqlite:
+            return "json_each(t.ledger_ids) k"
+        array = "CASE WHEN json_typeof(t.ledger_ids) = 'array' THEN t.ledger_ids ELSE '[]' END"
+        return f"json_array_elements_text({array}) AS k (value)"
+
     def _structs(
         self, struct: type[Any], beside: str, joins: str, order: str, org_id: str | None, *, where_first: bool = False
     ) -> Iterator[Stored]:
@@ -138,7 +326,7 @@ class Snapshot:
         width = 1 + len(kind.columns)
         columns = f"t.org_id, {kind.select_as('t')}, t.checksum" + (f", {beside}" if beside else "")
         sql = f"SELECT {columns} FROM {kind.table.name} t {joins} {_where(org_id)} {order}"
-        booleans = [index for index, name in enumerate(kind.columns) if name in ("listed", "is_open")]
+        booleans = [index for index, name in enumerate(kind.columns) if name in ("listed", "is_open", "removed")]
         for row in self._stream(sql, org_id):
             own = row[1:width]
             try:
@@ -159,6 +347,13 @@ class Snapshot:
             cursor.itersize = FETCH_ROWS
             cursor.execute(sql.replace(":org", "%(org)s::uuid"), parameters)
             yield from cursor
+
+
+_STORE = "LEFT JOIN store s ON s.org_id = t.org_id AND s.id = t.store_id"
+
+
+def _and(org_id: str | None) -> str:
+    return "WHERE" if org_id is None else "AND"
 
 
 def _where(org_id: str | None) -> str:

@@ -1,7 +1,9 @@
-"""Who is who, looked up without an organisation: API keys by hash, users by email, browser sessions by token.
+"""Who is who, looked up without an organisation: API keys by hash, users by email, sessions of browsers and tills.
 
     key_of(database, sha256(key))      -> KeyRow(org_id, name, role, stores, rate limit), or None
-    session_of(database, hash, now)    -> SessionRow, or None when it ended or its user is gone
+    session_of(database, hash, now)    -> UserRow, or None when it ended or its user is gone
+    till_of(database, hash)            -> TillRow, or None when the register session is closed
+    enter_pin(database, ..., now)      -> the cashier, or None and until when the till is locked
 
 Nothing secret is stored: keys and tokens as SHA-256, passwords as Argon2. Times are microseconds since 1970.
 """
@@ -14,9 +16,19 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from holdfast.db.engine import Database
-from holdfast.db.schema import api_key, app_user, browser_session, location, organisation, product
+from holdfast.db.schema import (
+    api_key,
+    app_user,
+    browser_session,
+    location,
+    organisation,
+    product,
+    register_session,
+    till_lock,
+)
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -29,6 +41,7 @@ class KeyRow(msgspec.Struct, frozen=True, gc=False):
     role: str
     stores: tuple[str, ...]
     rate_limit: int | None
+    id: str
 
 
 class UserRow(msgspec.Struct, frozen=True, gc=False):
@@ -41,9 +54,49 @@ class UserRow(msgspec.Struct, frozen=True, gc=False):
     role: str
     stores: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """What the ledger calls them."""
+        return f"user:{self.email}"[:200]
+
+
+class Opener(msgspec.Struct, frozen=True, gc=False):
+    """The active user or key that opened a till; `name` as the ledger has it."""
+
+    id: str
+    name: str
+    role: str
+    stores: tuple[str, ...]
+
+
+class TillRow(msgspec.Struct, frozen=True, gc=False):
+    """An open register session. `opener` is None when they are gone, `locked_until` 0 when the till is not locked."""
+
+    org_id: str
+    session_id: str
+    register_id: str
+    store_id: str
+    locked_until: int
+    opener: Opener | None
+
+
+class PinEntered(msgspec.Struct, frozen=True, gc=False):
+    """The user of a PIN; None when it is wrong, or when nobody looked because the till is locked until then."""
+
+    user: UserRow | None
+    locked_until: int = 0
+
+
+PINS_WRONG_MAX = 5
+"""Wrong PINs within a minute that lock a till."""
+
+PIN_LOCK_MICROSECONDS = 60_000_000
+"""How long a till is locked, and how long a wrong PIN is remembered."""
 
 _KEY = (
-    sa.select(api_key.c.org_id, api_key.c.name, api_key.c.role, api_key.c.stores, organisation.c.api_rate_limit)
+    sa.select(
+        api_key.c.org_id, api_key.c.name, api_key.c.role, api_key.c.stores, organisation.c.api_rate_limit, api_key.c.id
+    )
     .join(organisation, organisation.c.org_id == api_key.c.org_id)
     .where(api_key.c.key_hash == sa.bindparam("key_hash"), api_key.c.active)
 )
@@ -69,12 +122,57 @@ _SESSION = (
     )
 )
 
+_TILL = (
+    sa.select(
+        register_session.c.org_id,
+        register_session.c.id,
+        register_session.c.register_id,
+        register_session.c.store_id,
+        till_lock.c.locked_until,
+        app_user.c.id,
+        app_user.c.email,
+        app_user.c.role,
+        app_user.c.stores,
+        api_key.c.id,
+        api_key.c.name,
+        api_key.c.role,
+        api_key.c.stores,
+    )
+    .select_from(register_session)
+    .outerjoin(
+        till_lock,
+        sa.and_(
+            till_lock.c.org_id == register_session.c.org_id, till_lock.c.register_id == register_session.c.register_id
+        ),
+    )
+    .outerjoin(
+        app_user,
+        sa.and_(
+            app_user.c.org_id == register_session.c.org_id,
+            app_user.c.id == register_session.c.opener_id,
+            app_user.c.active,
+        ),
+    )
+    .outerjoin(
+        api_key,
+        sa.and_(
+            api_key.c.org_id == register_session.c.org_id,
+            api_key.c.id == register_session.c.opener_id,
+            api_key.c.active,
+        ),
+    )
+    .where(register_session.c.token_hash == sa.bindparam("token_hash"), register_session.c.status == "open")
+)
+_OF_PIN = sa.select(*_USER_COLUMNS).where(
+    app_user.c.org_id == sa.bindparam("org_id"), app_user.c.pin_hash == sa.bindparam("pin_hash"), app_user.c.active
+)
+
 
 def key_of(database: Database, key_hash: str) -> KeyRow | None:
     """The active API key with that SHA-256."""
     with database.reading() as connection:
         row = connection.execute(_KEY, {"key_hash": key_hash}).first()
-    return None if row is None else KeyRow(row[0], row[1], row[2], tuple(row[3]), row[4])
+    return None if row is None else KeyRow(row[0], row[1], row[2], tuple(row[3]), row[4], row[5])
 
 
 def users_of(database: Database, email: str) -> list[UserRow]:
@@ -89,6 +187,53 @@ def session_of(database: Database, token_hash: str, now: int) -> UserRow | None:
     with database.reading() as connection:
         row = connection.execute(_SESSION, {"token_hash": token_hash, "now": now}).first()
     return None if row is None else _user(row)
+
+
+def till_of(database: Database, token_hash: str) -> TillRow | None:
+    """The open register session with the SHA-256 of its token."""
+    with database.reading() as connection:
+        row = connection.execute(_TILL, {"token_hash": token_hash}).first()
+    if row is None:
+        return None
+    opener = None
+    if row[5] is not None:
+        opener = Opener(row[5], f"user:{row[6]}"[:200], row[7], tuple(row[8]))
+    elif row[9] is not None:
+        opener = Opener(row[9], f"key:{row[10]}"[:200], row[11], tuple(row[12]))
+    return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener)
+
+
+def enter_pin(database: Database, org_id: str, register_id: str, pin_hash: str, now: int) -> PinEntered:
+    """Whose PIN it is; a wrong one is counted, and too many lock the till, for every process at once.
+
+    The till's row is locked meanwhile, so that nobody tries many at once. A right PIN writes nothing.
+    """
+    insert = sqlite.insert if database.is_sqlite else postgresql.insert
+    key = {"org_id": org_id, "register_id": register_id}
+    lock = (
+        insert(till_lock)
+        .values(**key, wrong=0, since=now, locked_until=0)
+        .on_conflict_do_update(index_elements=["org_id", "register_id"], set_={"wrong": till_lock.c.wrong})
+        .returning(till_lock.c.wrong, till_lock.c.since, till_lock.c.locked_until)
+    )
+    with database.writing() as connection:
+        wrong, since, locked_until = connection.execute(lock).one()
+        if locked_until > now:
+            connection.rollback()
+            return PinEntered(None, locked_until)
+        row = connection.execute(_OF_PIN, {"org_id": org_id, "pin_hash": pin_hash}).first()
+        if row is not None:
+            connection.rollback()
+            return PinEntered(_user(row))
+        if wrong == 0 or now - since >= PIN_LOCK_MICROSECONDS:
+            wrong, since = 0, now
+        locked_until = now + PIN_LOCK_MICROSECONDS if wrong + 1 >= PINS_WRONG_MAX else 0
+        connection.execute(
+            till_lock.update()
+            .where(till_lock.c.org_id == org_id, till_lock.c.register_id == register_id)
+            .values(wrong=0 if locked_until else wrong + 1, since=since, locked_until=locked_until)
+        )
+    return PinEntered(None)
 
 
 def begin_session(database: Database, token_hash: str, user: UserRow, now: int, expires_at: int) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from holdfast.core import catalog as records
 from holdfast.core import count_sheet, order, receiving, transfer
 from holdfast.core.journal import Account
+from holdfast.core.period import Period
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate
 from holdfast.core.register import RegisterSession
 from holdfast.core.sale import Counter, Sale, SaleLine
@@ -44,6 +45,7 @@ DOCUMENTS: dict[str, type[Any]] = {
     "audit": records.Audit,
     "counter": Counter,
     "account": Account,
+    "period": Period,
 }
 """The struct of every document, by its table's name."""
 
@@ -212,6 +214,8 @@ _EXISTS = {
     "lot_places": "SELECT location_id FROM lot_stock WHERE org_id = :org AND lot_id = :one AND is_open",
     "coming": "SELECT id FROM transfer WHERE org_id = :org AND to_location_id = :one AND status = 'shipped'",
     "places_of_kind": "SELECT id FROM location WHERE org_id = :org AND kind = :one AND active",
+    "carts": "SELECT id FROM sale WHERE org_id = :org AND session_id = :one AND status = 'open'",
+    "registers": "SELECT id FROM register WHERE org_id = :org AND store_id = :one AND active ORDER BY id FOR UPDATE",
     "pin": "SELECT id FROM app_user WHERE org_id = :org AND pin_hash = :one AND active",
 }
 """Wants that are answered by ids."""
@@ -224,7 +228,7 @@ def load_more(session: Session, stock: Stock, want: Want) -> None:
     if kind == "product":
         load_products(session, stock.catalog, org, want[1:])
         return
-    if kind in _BY_ID and not _is_id(want[-1]) and want[1] not in ("counter", "account"):
+    if kind in _BY_ID and not _is_id(want[-1]) and want[1] not in ("counter", "account", "period"):
         stock.loaded.add(want)
         return
     if kind in _HOLD_QUERIES:
@@ -419,6 +423,27 @@ def _load_row(struct: type[Any], where: str) -> Callable[[Session, Stock, Want],
     return load
 
 
+def _load_balances(session: Session, stock: Stock, want: Want) -> None:
+    """What each account has come to through a day: "account debits credits" each.
+
+    It is read while the organisation's row is locked: nobody who would post on a day before can commit meanwhile.
+    """
+    _, through = want
+    where = "org_id = :org AND id < :through ORDER BY id DESC LIMIT 1"
+    before: list[Period] = _records(session, "period", Period, where, org=stock.org_id, through=through)
+    last = before[0].id if before else ""
+    sums = {account: (debit, credit) for one in before for account, debit, credit in one.balances}
+    sql = (
+        "SELECT account, sum(CASE WHEN amount > 0 THEN amount ELSE 0 END), "
+        "sum(CASE WHEN amount < 0 THEN -amount ELSE 0 END) FROM posting "
+        "WHERE org_id = :org AND day > :last AND day <= :through GROUP BY account"
+    )
+    for account, debit, credit in session.fetch(sql, org=stock.org_id, last=last, through=through):
+        known = sums.get(account, (0, 0))
+        sums[account] = (known[0] + int(debit), known[1] + int(credit))
+    stock.answers[want] = [f"{account} {debit} {credit}" for account, (debit, credit) in sums.items()]
+
+
 _OTHER: dict[str, Callable[[Session, Stock, Want], None]] = {
     "lot": _load_lot,
     "lot_code": _load_lots_of_code,
@@ -439,5 +464,6 @@ _OTHER: dict[str, Callable[[Session, Stock, Want], None]] = {
         "register_id = :one AND number = (SELECT max(number) FROM register_session "
         "WHERE org_id = :org AND register_id = :one)",
     ),
+    "balances": _load_balances,
     "supplier_order": _load_row(SupplierOrder, "id = :one"),
 }

@@ -80,6 +80,7 @@ class RowType:
         self.types = {
             name: table.c[name].type.compile(dialect=dialect).partition("(")[0] for name in (*self.columns, "checksum")
         }
+        self._plain = frozenset(name for name, kind in self.types.items() if kind == "UUID")
         self.select_as: Callable[[str], str] = lambda alias: ", ".join(f"{alias}.{name}" for name in self.columns)
 
     def read(self, row: Sequence[Any]) -> Any:
@@ -133,8 +134,10 @@ class RowType:
         return rows
 
 
-def _array_literal(values: Sequence[Any]) -> str:
-    """A PostgreSQL array literal of texts, numbers, booleans and Nones."""
+def _array_literal(values: Sequence[Any], *, plain: bool = False) -> str:
+    """A PostgreSQL array literal of texts, numbers, booleans and Nones; ids are `plain`: nothing in them is quoted."""
+    if plain and None not in values:
+        return "{" + ",".join(values) + "}"
     first = values[0]
     if len(values) > 1 and values.count(first) == len(values):
         one = _element(first)

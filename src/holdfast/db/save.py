@@ -46,7 +46,9 @@ _FIXED: dict[Any, set[str]] = {
     Lot: {"product_id", "received_at", "kind"},
     LotStock: {"location_id"},
     Reservation: {"level_id", "product_id", "location_id", "actor", "held_for", "created_at"},
-    RegisterSession: {"number", "register_id", "store_id", "token_hash", "opened_by", "opening_float", "opened_at"},
+    RegisterSession: {
+        *("number", "register_id", "store_id", "token_hash", "opened_by", "opener_id", "opening_float", "opened_at")
+    },
     Sale: {"number", "order_number", "source", "store_id", "created_at"},
     SaleLine: {"sale_id", "position", "product_id", "kind", "created_at"},
     SupplierOrder: {"sale_id", "line_id", "product_id", "created_at"},
@@ -278,7 +280,7 @@ def _books_open(stock: Stock, dialect: str) -> Write:
         "SELECT 1 / count(*) FROM (SELECT 1 FROM organisation WHERE org_id = :org "
         "AND books_closed_through IS NOT DISTINCT FROM :closed::text FOR SHARE) o"
     )
-    return Write(sql, {"org": stock.org_id, "closed": stock.catalog.settings.books_closed_through})
+    return Write(sql, {"org": stock.org_id, "closed": stock.closed_before})
 
 
 def _events(stock: Stock, batch_id: str) -> Write:
@@ -326,7 +328,8 @@ _TABLE_ORDER = {
     "register": 11,
     "account": 12,
     "counter": 13,
-    "audit": 14,
+    "period": 14,
+    "audit": 15,
 }
 """Parents before children, for the foreign keys."""
 

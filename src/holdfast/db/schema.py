@@ -727,6 +727,7 @@ register_session = Table(
     Column("status", String(10), nullable=False),
     Column("token_hash", String(64), nullable=False),
     Column("opened_by", Name, nullable=False),
+    _id("opener_id", nullable=True),
     Column("closed_by", Name, nullable=True),
     _big("opening_float"),
     _big("cash_sales"),
@@ -746,6 +747,18 @@ register_session = Table(
     # Looked up without an organisation: the token says whose session it is.
     Index("ix_register_session_token", "token_hash"),
 )
+
+till_lock = Table(
+    "till_lock",
+    metadata,
+    _org(),
+    _id("register_id"),
+    Column("wrong", Integer, nullable=False),
+    _big("since"),
+    _big("locked_until"),
+    PrimaryKeyConstraint("org_id", "register_id"),
+)
+"""Wrong PINs given at a till since an instant, and until when it is locked for them (0: it is not)."""
 
 cash_movement = Table(
     "cash_movement",
@@ -793,6 +806,14 @@ journal_entry = Table(
     Column("actor", Name, nullable=False),
     _big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
+    Index(
+        "ix_journal_entry_ref",
+        "org_id",
+        "ref_id",
+        "id",
+        postgresql_where=text("ref_id IS NOT NULL"),
+        sqlite_where=text("ref_id IS NOT NULL"),
+    ),
 )
 
 posting = Table(
@@ -809,5 +830,20 @@ posting = Table(
     _big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     Index("ix_posting_entry", "org_id", "entry_id"),
+    # All that a balance and a list of one account need, so that neither touches the rows.
+    Index("ix_posting_account", "org_id", "account", "at", "entry_id", "day", "amount"),
 )
 """One line of a journal entry, in minor units: debit positive, credit negative."""
+
+period = Table(
+    "period",
+    metadata,
+    _org(),
+    Column("id", String(10), nullable=False),
+    Column("balances", JSON, nullable=False),
+    Column("actor", Name, nullable=False),
+    _big("created_at"),
+    PrimaryKeyConstraint("org_id", "id"),
+)
+"""A close of the books; `id` is its last day, `balances` [[account, debits, credits], ...] through it: what is asked as
+of a later day is added to that."""

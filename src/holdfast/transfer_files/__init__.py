@@ -1,8 +1,10 @@
-"""CSV files in and out: products and opening stock are imported, stock and ledger exported.
+"""Files in and out: products and opening stock are imported, stock, ledger and journal exported.
 
     import_products(shop, actor, organisation, file)     sku,title,price,...   or a product export of Shopify
     import_stock(shop, actor, file)                      sku,location,quantity[,unit_cost,lot_code,expires_at]
+    import_orders(shop, actor, organisation, file)       order_number,sku,quantity,... or Shopify's, or the retail set
     write_csv(export_ledger(database, organisation), LEDGER_EXPORT, sys.stdout)
+    for piece in beancount(database, organisation): ...  the journal for an accountant
 
 Every line of an import stands for itself: a bad one is named with its number and the others are taken. Importing a file
 again is safe: a product that exists is changed to what the file says, and a line of stock that was taken while its
@@ -17,18 +19,26 @@ from holdfast.transfer_files.export import (
     write_csv,
     write_json,
 )
+from holdfast.transfer_files.journal import JOURNAL_EXPORT, beancount, export_journal
+from holdfast.transfer_files.orders import OrderFormat, OrdersOutcome, import_orders
 from holdfast.transfer_files.products import import_products
 from holdfast.transfer_files.stock import import_stock
 from holdfast.transfer_files.table import FileRefused, Named, Outcome
 
 __all__ = [
+    "JOURNAL_EXPORT",
     "LEDGER_EXPORT",
     "STOCK_EXPORT",
     "FileRefused",
     "Named",
+    "OrderFormat",
+    "OrdersOutcome",
     "Outcome",
+    "beancount",
+    "export_journal",
     "export_ledger",
     "export_stock",
+    "import_orders",
     "import_products",
     "import_stock",
     "write_csv",

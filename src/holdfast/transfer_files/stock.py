@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.number import day_of, instant_of, to_unit_cost
+from holdfast.core.product import folded
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.db.bulk import locations_by_code, products_by_sku
@@ -115,7 +116,7 @@ def _look_at_stock(shop: Holdfast, actor: Actor, part: list[Line], outcome: Outc
         try:
             receipt = _receipt(line.cells, None)
             asked = receipt.lines[0]
-            product, place = products.get(asked.product), locations.get(receipt.location.upper())
+            product, place = products.get(asked.product), locations.get(folded(receipt.location))
             if place is None:
                 raise BadLine(f"Location {receipt.location!r} does not exist.")
             if product is None:

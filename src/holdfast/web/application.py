@@ -31,6 +31,7 @@ from holdfast.access import Actor, Permission
 from holdfast.app import Forbidden, Holdfast
 from holdfast.core.decide import Command
 from holdfast.core.order import ChangeAppointment
+from holdfast.core.register import SessionDocument
 from holdfast.core.rejection import Rejected
 from holdfast.db.directory import is_away
 from holdfast.executor import OutcomeUnknown, Overloaded, Reply, Unavailable
@@ -227,6 +228,12 @@ class Application:
         if length:
             raw = await read_body(receive, route.body_max)
         actor = identity.actor
+        if route.till and actor.session_id is None:
+            raise Problem(
+                problems.UNAUTHORIZED,
+                "This needs an open register session: Authorization: Register <token>.",
+                headers={"WWW-Authenticate": 'Register realm="Holdfast"'},
+            )
         if route.permission is not None and not actor.has(route.permission):
             raise Problem("FORBIDDEN", f"A {actor.role} may not do this: it needs {route.permission}.")
         if route.of_all_stores and actor.stores:
@@ -258,6 +265,8 @@ class Application:
         if type(reply.answer) is Rejected:
             raise problems.problem_of(reply.answer)
         assert reply.body is not None
+        if type(reply.answer) is SessionDocument:
+            self.auth.forget_tills()
         extra: Headers = [(b"idempotent-replayed", b"true")] if reply.replayed else []
         await answer.send(reply.status, b"" if reply.status == 204 else reply.body, extra=extra)
 
@@ -307,8 +316,7 @@ class Application:
             raise Problem("FORBIDDEN", "You may not act in that store.")
         call.store_id = ids[0]
         call.stores = frozenset(ids[:1])
-        actor = call.actor
-        call.actor = Actor(actor.org_id, actor.name, actor.role, (ids[0],))
+        call.actor = msgspec.structs.replace(call.actor, stores=(ids[0],))
         return None
 
     async def read(self, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -1,17 +1,21 @@
-"""Who asks: API keys, browser sessions, and how many requests they may make (SPEC section 9).
+"""Who asks: API keys, browser sessions, tills, and how many requests they may make (SPEC sections 7 and 9).
 
     Authorization: Bearer hf_...     -> the key's Actor, "key:<name>"
     Cookie: holdfast_session=...     -> the user's Actor, "user:<email>"; unsafe methods only from our own pages
+    Authorization: Register till_... -> the Actor who opened the register session, in its store alone
+      with X-Cashier-Pin: 4711       -> that user's Actor instead; five wrong PINs in a minute lock the till for one
 
-A key is found by its SHA-256 and remembered for half a second, an unknown one too: a revoked key is dead everywhere
-within a second, and a flood of one key costs two queries a second. It refuses a cookie that another site's page sent
-along (CSRF), and says the same of a wrong password as of an unknown email address, in about the same time.
+A key is found by its SHA-256 and remembered for half a second, an unknown one too: a revoked key or a closed session is
+dead everywhere within a second, and a flood of one key costs two queries a second. Wrong PINs are never remembered. It
+refuses a cookie that another site's page sent along (CSRF), and says the same of a wrong password as of an unknown
+email address, in about the same time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -45,10 +49,16 @@ LOGINS_PER_MINUTE = 10
 
 COOKIE = "holdfast_session"
 
+TILL_PREFIX = "till_"
+TILL_BYTES = 32
+"""Random bytes of a register session's token: 43 characters of URL-safe base64."""
+
 _MICROSECONDS = 1_000_000
 _PASSWORDS = PasswordHash.recommended()
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Holdfast"'}
+_TILL_CHALLENGE = {"WWW-Authenticate": 'Register realm="Holdfast"'}
+_PIN = re.compile(rb"[0-9]{4,8}")
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +72,22 @@ def hash_pin(org_id: str, pin: str) -> str:
     """The hash of a cashier's PIN: the same within an organisation, so that it can be found and kept unique."""
     salt = f"holdfast-pin:{org_id}".encode()
     return hashlib.scrypt(pin.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
+
+
+def new_till_token() -> tuple[str, str]:
+    """A new token of a register session, and its SHA-256, which alone is kept."""
+    token = TILL_PREFIX + secrets.token_urlsafe(TILL_BYTES)
+    return token, sha256(token)
+
+
+def cashier_of(database: Database, org_id: str, register_id: str, pin_hash: str) -> directory.UserRow:
+    """The user of a PIN entered at a register; it blocks. 401 when there is none, 429 while the till is locked."""
+    entered = directory.enter_pin(database, org_id, register_id, pin_hash, time.time_ns() // 1000)
+    if entered.locked_until:
+        raise till_locked(entered.locked_until)
+    if entered.user is None:
+        raise wrong_pin()
+    return entered.user
 
 
 class Remembered:
@@ -97,6 +123,10 @@ class Remembered:
         """Look again next time."""
         self._known.pop(name, None)
 
+    def forget_all(self) -> None:
+        """Look at everything again."""
+        self._known.clear()
+
 
 class Auth:
     """Finds out who asks, and keeps browser sessions."""
@@ -106,6 +136,11 @@ class Auth:
         self._session_seconds = session_seconds
         self._keys = Remembered(self._identity_of_key)
         self._sessions = Remembered(self._identity_of_session)
+        self._tills = Remembered(lambda token_hash: directory.till_of(database, token_hash))
+        self._cashiers = Remembered(lambda name: cashier_of(database, *name))
+        # A PIN's hash takes 50 ms; which PIN it was is not kept, not even here.
+        self._pin_hashes: dict[bytes, str] = {}
+        self._pin_secret = secrets.token_bytes(32)
         self._attempts = MovingWindowRateLimiter(MemoryStorage())
         self._requests = FixedWindowRateLimiter(MemoryStorage())
         # What an unknown email address is compared with, so that it takes as long as a wrong password.
@@ -118,6 +153,8 @@ class Auth:
         given = headers.get(b"authorization")
         if given is not None:
             scheme, _, token = given.partition(b" ")
+            if scheme.lower() == b"register":
+                return Identity(await self._at_till(token.strip(), headers.get(b"x-cashier-pin")))
             if scheme.lower() != b"bearer" or not 0 < len(token) <= 200:
                 raise unauthorized("This needs an API key: Authorization: Bearer hf_...")
             identity = await self._keys.get(hashlib.sha256(token.strip()).hexdigest())
@@ -135,6 +172,51 @@ class Auth:
         if method not in _SAFE and not same_origin(headers):
             raise Problem("FORBIDDEN", "The request comes from a page of another site.")
         return identity  # type: ignore[no-any-return] # what _identity_of_session returned
+
+    async def _at_till(self, token: bytes, pin: bytes | None) -> Actor:
+        """Who acts at the till with that token: the user of the PIN, or else who opened the session."""
+        token_hash = hashlib.sha256(token).hexdigest()
+        till: directory.TillRow | None = await self._tills.get(token_hash) if len(token) <= 200 else None
+        if till is None:
+            raise till_not_open()
+        if till.locked_until > time.time_ns() // 1000:
+            raise till_locked(till.locked_until)
+        if pin is None:
+            who: directory.Opener | None = till.opener
+            if who is None:
+                detail = "Who opened the register session may not act any more: a cashier's PIN is needed."
+                raise Problem(UNAUTHORIZED, detail, headers=_TILL_CHALLENGE)
+        else:
+            who = await self._cashier(till, token_hash, pin)
+        if who.stores and till.store_id not in who.stores:
+            raise Problem("FORBIDDEN", "You may not act in the store of this register.")
+        return Actor(till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id)
+
+    def forget_tills(self) -> None:
+        """Look at every till again: a session was opened or closed here."""
+        self._tills.forget_all()
+
+    async def _cashier(self, till: directory.TillRow, token_hash: str, pin: bytes) -> directory.Opener:
+        name = (till.org_id, till.register_id, await self._pin_hash(till.org_id, pin))
+        try:
+            user: directory.UserRow = await self._cashiers.get(name)
+        except Problem:
+            self._tills.forget(token_hash)  # it may be locked now
+            raise
+        return directory.Opener(user.id, user.name, user.role, user.stores)
+
+    async def _pin_hash(self, org_id: str, pin: bytes) -> str:
+        """The PIN's hash; what cannot be one has none that anybody could have."""
+        if not _PIN.fullmatch(pin):
+            return ""
+        mark = hashlib.blake2b(org_id.encode() + pin, key=self._pin_secret).digest()
+        known = self._pin_hashes.get(mark)
+        if known is None:
+            known = await asyncio.get_running_loop().run_in_executor(None, hash_pin, org_id, pin.decode())
+            if len(self._pin_hashes) >= REMEMBERED_MAX:
+                self._pin_hashes.clear()
+            self._pin_hashes[mark] = known
+        return known
 
     async def actor_of(self, headers: dict[bytes, bytes], method: str = "GET") -> Actor | None:
         """Who sent these headers, or None; for pages, which send the unknown to the login."""
@@ -155,13 +237,14 @@ class Auth:
         row = directory.key_of(self._database, key_hash)
         if row is None:
             return None
-        return Identity(Actor(row.org_id, f"key:{row.name}"[:200], Role(row.role), row.stores), row.rate_limit)
+        actor = Actor(row.org_id, f"key:{row.name}"[:200], Role(row.role), row.stores, id=row.id)
+        return Identity(actor, row.rate_limit)
 
     def _identity_of_session(self, token_hash: str) -> Identity | None:
         user = directory.session_of(self._database, token_hash, time.time_ns() // 1000)
         if user is None:
             return None
-        return Identity(Actor(user.org_id, f"user:{user.email}"[:200], Role(user.role), user.stores))
+        return Identity(Actor(user.org_id, user.name, Role(user.role), user.stores, id=user.id))
 
     # Browser sessions ----------------------------------------------------------------------------------------------
 
@@ -207,6 +290,21 @@ def _verify(password: str, password_hash: str) -> bool:
 def unauthorized(detail: str) -> Problem:
     """Who asks is not known."""
     return Problem(UNAUTHORIZED, detail, headers=_CHALLENGE)
+
+
+def till_not_open() -> Problem:
+    """The token is that of no open register session."""
+    return Problem(UNAUTHORIZED, "The register session is not open.", headers=_TILL_CHALLENGE)
+
+
+def wrong_pin() -> Problem:
+    """Nobody has that PIN."""
+    return Problem(UNAUTHORIZED, "The PIN is wrong.", headers=_TILL_CHALLENGE)
+
+
+def till_locked(until: int) -> Problem:
+    """Too many wrong PINs at a till; `until` in microseconds since 1970."""
+    return rate_limited("Too many wrong PINs: the till is locked for a minute.", until / _MICROSECONDS)
 
 
 def rate_limited(detail: str, reset_time: float) -> Problem:

@@ -71,9 +71,10 @@ def openapi_document() -> Json:
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `hf_...`"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "holdfast_session"},
+                "register": {"type": "http", "scheme": "register", "description": "The token of a register session."},
             },
         },
-        "security": [{"apiKey": []}, {"session": []}],
+        "security": [{"apiKey": []}, {"session": []}, {"register": []}],
     }
 
 
@@ -166,6 +167,9 @@ def _operation(route: Route, refs: dict[Any, Json]) -> Json:
     about = [route.about] if route.about else []
     if route.permission is not None:
         about.append(f"Needs the permission `{route.permission}`.")
+    if route.till:
+        about.append("Needs an open register session: `Authorization: Register <token>`.")
+        operation["security"] = [{"register": []}]
     operation["description"] = " ".join(about)
     if route.body is not Nothing:
         content: Json = {"schema": _tidied(refs[repr(route.body)])}

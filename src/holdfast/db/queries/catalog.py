@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from holdfast.core.product import Location, Product, Settings, Store
+from holdfast.core.product import Location, Product, Settings, Store, folded
 from holdfast.core.stock import Catalog
 from holdfast.db import schema
 from holdfast.db.queries.paging import among, as_id
@@ -104,7 +104,7 @@ def store_of(catalog: Catalog, ref: str) -> Store | None:
     by_id = catalog.stores.get(as_id(ref) or "")
     if by_id is not None:
         return by_id
-    wanted = {ref, ref.upper()}
+    wanted = {ref, folded(ref)}
     return next((store for store in catalog.stores.values() if store.active and store.code in wanted), None)
 
 

@@ -34,7 +34,7 @@ from holdfast.db.queries.paging import (
     page_of,
 )
 from holdfast.db.queries.products import Totals, matching, total_fields
-from holdfast.db.queries.settling import as_settled, ended
+from holdfast.db.queries.settling import as_settled, ended, gone_units
 from holdfast.db.rows import row_type
 
 _level, _product, _location = schema.level.c, schema.product.c, schema.location.c
@@ -75,7 +75,7 @@ def listed(
         return EMPTY
     if as_of is not None:
         return _listed_as_of(connection, catalog, wanted, where, as_of, cursor, limit)
-    found = _found(connection, catalog, [*where, _level.listed], id_of_cursor(cursor), limit, wanted)
+    found = _found(connection, catalog, [*where, _level.listed], id_of_cursor(cursor), limit, wanted, now)
     return page_of(found, bounded(limit), lambda rows: describe(connection, catalog, _read(rows), now))
 
 
@@ -106,6 +106,7 @@ def _found(
     before: str | None,
     limit: int,
     wanted: Filter,
+    now: int,
 ) -> Found:
     org_id, limit = catalog.settings.id, bounded(limit)
     if not wanted.low_stock:
@@ -122,30 +123,43 @@ def _found(
         )
     if before is not None:
         where = [*where, _level.id < before]
-    query = low_levels(connection, catalog, wanted.threshold, COLUMNS).where(*where)
+    query = low_levels(connection, catalog, wanted.threshold, COLUMNS, now)[0].where(*where)
     return Found(connection.execute(query.order_by(_level.id.desc()).limit(limit + 1)).all())
 
 
 def low_levels(
-    connection: sa.Connection, catalog: Catalog, threshold: Number | None, columns: Sequence[sa.ColumnElement[Any]]
-) -> sa.Select[Any]:
-    """Levels at or below their line: the line given, else the reorder threshold of each."""
+    connection: sa.Connection,
+    catalog: Catalog,
+    threshold: Number | None,
+    columns: Sequence[sa.ColumnElement[Any]],
+    now: int,
+) -> tuple[sa.Select[Any], sa.ColumnElement[int]]:
+    """Levels at or below their line (the line given, else the reorder threshold of each), and their quantity.
+
+    It is the quantity that an entry shows: without expired lots.
+    """
     joined: sa.FromClause = schema.level.join(
         schema.product, (_product.org_id == _level.org_id) & (_product.id == _level.product_id)
     )
+    quantity: sa.ColumnElement[int] = _level.on_hand
+    gone = gone_units(connection, catalog.settings.id, now)
+    if gone is not None:
+        joined = joined.outerjoin(gone, gone.c.level_id == _level.id)
+        quantity = _level.on_hand - sa.func.coalesce(gone.c.units, 0)
     where = [_level.org_id == catalog.settings.id]
     own = [units for place in catalog.locations.values() for units in place.reorder_points.values()]
     line: sa.ColumnElement[Any] = product_line(catalog) if threshold is None else _by_precision(threshold)
     if threshold is None and own:
         # Few are below both lines: only for those is a place's own one looked up.
-        where.append(sa.or_(_level.on_hand <= line, _level.on_hand <= max(own)))
+        where.append(sa.or_(quantity <= line, quantity <= max(own)))
         points = reorder_points(connection, catalog.settings.id)
         joined = joined.outerjoin(
             points, (points.c.location_id == _level.location_id) & (points.c.product_id == _level.product_id)
         )
         line = sa.func.coalesce(points.c.units, line)
-    where.append(_level.on_hand <= line)
-    return sa.select(*columns).select_from(joined).where(*where, _level.location_id.in_(sellable(catalog)))
+    where.append(quantity <= line)
+    query = sa.select(*columns).select_from(joined).where(*where, _level.location_id.in_(sellable(catalog)))
+    return query, quantity
 
 
 def product_line(catalog: Catalog) -> sa.ColumnElement[Any]:
@@ -260,17 +274,8 @@ def describe(connection: sa.Connection, catalog: Catalog, levels: Sequence[Level
     for level in levels:
         place: Location = catalog.locations[level.location_id]
         seen = as_settled(level, over.get(level.id))
-        rows.append(
-            level_fields(
-                seen.level,
-                products[level.product_id],
-                place,
-                catalog.stores[place.store_id],
-                catalog.settings,
-                dead=seen.dead,
-                stale=seen.stale,
-            )
-        )
+        store = catalog.stores[place.store_id]
+        rows.append(level_fields(seen, products[level.product_id], place, store, catalog.settings))
     return rows
 
 
@@ -333,22 +338,12 @@ def summary(
         place = catalog.locations[level.location_id]
         seen = as_settled(level, over.get(level.id))
         totals = Totals(
-            totals.on_hand + level.on_hand,
+            totals.on_hand + seen.on_hand,
             totals.reserved + seen.reserved,
             totals.available + (seen.available if place.sellable else 0),
-            totals.backordered + seen.level.backordered,
+            totals.backordered + seen.backordered,
         )
-        rows.append(
-            level_fields(
-                seen.level,
-                product,
-                place,
-                catalog.stores[place.store_id],
-                catalog.settings,
-                dead=seen.dead,
-                stale=seen.stale,
-            )
-        )
+        rows.append(level_fields(seen, product, place, catalog.stores[place.store_id], catalog.settings))
     return {
         "product_id": product.id,
         "sku": product.sku,
@@ -364,6 +359,7 @@ def low_stock(connection: sa.Connection, catalog: Catalog, wanted: Filter, now: 
     where = conditions(connection, catalog, wanted)
     if where is None:
         return []
-    query = low_levels(connection, catalog, wanted.threshold, COLUMNS).where(*where, _level.listed)
-    rows = connection.execute(query.order_by(_level.on_hand, _level.id.desc()).limit(LOW_MAX)).all()
+    query, quantity = low_levels(connection, catalog, wanted.threshold, COLUMNS, now)
+    query = query.where(*where, _level.listed).order_by(quantity, _level.id.desc()).limit(LOW_MAX)
+    rows = connection.execute(query).all()
     return describe(connection, catalog, _read(rows), now)

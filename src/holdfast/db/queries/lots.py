@@ -1,6 +1,7 @@
 """Lots: lists, single ones, where they came from and went (trace), and which an order got.
 
-A row of the list is a lot at a location, newest lot first.
+A row of the list is a lot at a location, newest lot first, as settling would leave it: a lot that has just expired is
+shown in quarantine, where it is about to go. Without `now` a row is what is stored.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 
 from holdfast.core.document import lot_fields
 from holdfast.core.number import from_minor
+from holdfast.core.product import Location
 from holdfast.core.stock import Catalog, Lot, LotStock
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
@@ -28,7 +30,7 @@ from holdfast.db.queries.paging import (
     encode_cursor,
     not_walked,
 )
-from holdfast.db.queries.settling import OPEN
+from holdfast.db.queries.settling import OPEN, expired_lots, served
 from holdfast.db.rows import row_type
 
 _stock, _lot, _level, _product = schema.lot_stock.c, schema.lot.c, schema.level.c, schema.product.c
@@ -52,10 +54,12 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     stores: Collection[str] | None = None
 
 
-def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int) -> Page:
+def listed(
+    connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int, now: int | None
+) -> Page:
     """A page of lots at locations."""
     limit, org_id = bounded(limit), catalog.settings.id
-    where = _conditions(connection, catalog, wanted)
+    where = _conditions(connection, catalog, wanted, now)
     if where is None:
         return EMPTY
     own = [_stock.org_id == org_id]
@@ -74,7 +78,7 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
     query = sa.select(*STOCK_COLUMNS, *_labelled()).select_from(_JOINED).where(*own, *where)
     rows = connection.execute(query.order_by(_stock.lot_id.desc(), _stock.level_id.desc()).limit(limit + 1)).all()
     found = [_read(row) for row in rows]
-    items = describe(connection, catalog, found[:limit])
+    items = describe(connection, catalog, settled(connection, catalog, found[:limit], now))
     if len(found) > limit:
         at = found[limit - 1][1]
         return Page(items, encode_cursor(at.lot_id, at.level_id))
@@ -104,7 +108,9 @@ def _read(row: Sequence[Any]) -> tuple[Lot, LotStock]:
     return row_type(Lot).read(row[width:]), row_type(LotStock).read(row[:width])
 
 
-def _conditions(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> list[sa.ColumnElement[bool]] | None:
+def _conditions(
+    connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int | None
+) -> list[sa.ColumnElement[bool]] | None:
     """The conditions on lot and lot_stock; None when nothing can match."""
     org_id = catalog.settings.id
     where: list[sa.ColumnElement[bool]] = []
@@ -122,12 +128,66 @@ def _conditions(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> 
     if places is not None:
         if not places:
             return None
-        where.append(_stock.location_id.in_(places))
+        where.append(_lies_in(catalog, places, now))
     if wanted.status is not None:
-        where.append(_lot.status == wanted.status)
+        where.append(_has_status(catalog, wanted.status, now))
     if wanted.in_stock:
         where.append(OPEN)
     return where
+
+
+def _lies_in(catalog: Catalog, places: Collection[str], now: int | None) -> sa.ColumnElement[bool]:
+    """The condition that a lot lies in one of the places, or is about to."""
+    here = _stock.location_id.in_(places)
+    if now is None:
+        return here
+    leaving = [place.id for place in catalog.locations.values() if _corner_of(catalog, place).id in places]
+    gone = sa.and_(*expired_lots(now))
+    return sa.or_(sa.and_(here, sa.not_(gone)), sa.and_(_stock.location_id.in_(leaving), gone))
+
+
+def _corner_of(catalog: Catalog, place: Location) -> Location:
+    """The quarantine location of a location's store; the location itself where there is none."""
+    corners = [
+        other
+        for other in catalog.locations.values()
+        if other.active and other.kind == "quarantine" and other.store_id == place.store_id
+    ]
+    return min(corners, key=lambda other: (other.priority, other.code), default=place)
+
+
+def settled(
+    connection: sa.Connection, catalog: Catalog, found: Sequence[tuple[Lot, LotStock]], now: int | None
+) -> list[tuple[Lot, LotStock]]:
+    """Lots at locations as settling would leave them: without dead holds, and in quarantine when they have expired."""
+    if now is None:
+        return list(found)
+    moved = served(connection, catalog.settings.id, now, {at.level_id for _, at in found}).moved
+    seen = []
+    for lot, at in found:
+        gone = at.on_hand > 0 and at.sellable_until is not None and at.sellable_until <= now
+        place = catalog.locations[at.location_id]
+        shown = msgspec.structs.replace(
+            at,
+            location_id=(_corner_of(catalog, place) if gone else place).id,
+            reserved=0 if gone else at.reserved + moved.get((at.level_id, at.lot_id), 0),
+        )
+        seen.append((lot, shown))
+    return seen
+
+
+def _has_status(catalog: Catalog, status: str, now: int | None) -> sa.ColumnElement[bool]:
+    """The condition that `core.document.status_at` is the status."""
+    places = catalog.locations.values()
+    away = [place.id for place in places if not place.sellable]
+    corners = [place.id for place in places if place.kind == "quarantine"]
+    recalled = sa.or_(
+        _lot.status == "quarantined",
+        sa.and_(_lot.status != "active", _stock.location_id.in_(away)),
+        _stock.location_id.in_(corners),
+        *([] if now is None else [sa.and_(*expired_lots(now))]),
+    )
+    return recalled if status == "quarantined" else sa.not_(recalled)
 
 
 def lies_at(
@@ -154,12 +214,12 @@ def describe(connection: sa.Connection, catalog: Catalog, lots: Iterable[tuple[L
     ]
 
 
-def one(connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None) -> Json | None:
+def one(connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None, now: int) -> Json | None:
     """A lot by id: itself, its units over all locations, and a row per location."""
     name = as_id(ref)
     if name is None:
         return None
-    found = lies_at(connection, catalog, name, stores)
+    found = settled(connection, catalog, lies_at(connection, catalog, name, stores), now)
     if not found:
         return None
     rows = describe(connection, catalog, found)

@@ -43,8 +43,22 @@ _NUMBERS: tuple[sa.ColumnElement[int], ...] = (
 )
 
 
-def sums(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None) -> list[Sum]:
-    """The listed entries summed up by location and precision.
+def sums(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None, now: int) -> list[Sum]:
+    """The listed entries summed up by location and precision, as settling would leave them."""
+    groups = {(group.location_id, group.precision): group for group in _stored_sums(connection, catalog, places)}
+    for level, precision, over in _unsettled(connection, catalog, places, now):
+        seen, name = as_settled(level, over), (level.location_id, precision)
+        known = groups[name]
+        groups[name] = known._replace(
+            on_hand=known.on_hand - level.on_hand + seen.on_hand,
+            reserved=known.reserved - level.reserved + seen.reserved,
+            backordered=known.backordered - level.backordered + seen.backordered,
+        )
+    return list(groups.values())
+
+
+def _stored_sums(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None) -> list[Sum]:
+    """The listed entries summed up by location and precision, as they are stored.
 
     The levels alone give the sums by location; most products have no decimal places, so only those that have some are
     looked at, and their part is told apart. (Looking for the product of every level takes twice as long.)
@@ -74,9 +88,9 @@ def sums(connection: sa.Connection, catalog: Catalog, places: Collection[str] | 
     return found
 
 
-def _running_low(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None) -> int:
+def _running_low(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None, now: int) -> int:
     """How many listed entries are at or below their line."""
-    low = levels.low_levels(connection, catalog, None, [_level.id]).where(_level.listed)
+    low = levels.low_levels(connection, catalog, None, [_level.id], now)[0].where(_level.listed)
     if places is not None:
         low = low.where(_level.location_id.in_(places))
     return int(connection.execute(sa.select(sa.func.count()).select_from(low.subquery())).scalar() or 0)
@@ -87,7 +101,7 @@ def stats(
 ) -> Json:
     """`{total_entries, total_quantity, total_reserved, total_available, low_stock_count, ...}`."""
     places = places_of(catalog, stores=stores, store=store)
-    groups = sums(connection, catalog, places)
+    groups = sums(connection, catalog, places, now)
     sellable = set(levels.sellable(catalog))
     reserved = sum((_scaled(group.reserved, group.precision) for group in groups), Decimal(0))
     backordered = sum((_scaled(group.backordered, group.precision) for group in groups), Decimal(0))
@@ -95,12 +109,6 @@ def stats(
         (_scaled(group.on_hand - group.reserved, group.precision) for group in groups if group.location_id in sellable),
         Decimal(0),
     )
-    for level, precision, over in _unsettled(connection, catalog, places, now):
-        seen = as_settled(level, over)
-        reserved -= _scaled(seen.dead, precision)
-        backordered -= _scaled(level.backordered - seen.level.backordered, precision)
-        if level.location_id in sellable:
-            available += _scaled(seen.available - level.available, precision)
     here = {group.location_id for group in groups}
     return {
         "total_entries": sum(group.entries for group in groups),
@@ -108,7 +116,7 @@ def stats(
         "total_reserved": _number(reserved),
         "total_available": _number(available),
         "total_backordered": _number(backordered),
-        "low_stock_count": _running_low(connection, catalog, places),
+        "low_stock_count": _running_low(connection, catalog, places, now),
         "stores_with_inventory": len({catalog.locations[name].store_id for name in here}),
         "unique_locations": len(here),
     }
@@ -134,11 +142,11 @@ def _unsettled(
     ]
 
 
-def by_store(connection: sa.Connection, catalog: Catalog, stores: Collection[str] | None) -> list[Json]:
+def by_store(connection: sa.Connection, catalog: Catalog, stores: Collection[str] | None, now: int) -> list[Json]:
     """`{store_id, store_name, total_entries, total_quantity}` of each store with inventory, by name."""
     places = places_of(catalog, stores=stores)
     groups: dict[str, list[Sum]] = {}
-    for group in sums(connection, catalog, places):
+    for group in sums(connection, catalog, places, now):
         groups.setdefault(catalog.locations[group.location_id].store_id, []).append(group)
     rows = [
         {
@@ -165,7 +173,7 @@ def of_store(
     found = store_of(catalog, store)
     if found is None or (stores is not None and found.id not in stores):
         return None
-    groups = sums(connection, catalog, places_of(catalog, store=found.id))
+    groups = sums(connection, catalog, places_of(catalog, store=found.id), now)
     wanted = levels.Filter(store=found.id)
     page = levels.listed(connection, catalog, wanted, as_of=None, cursor=cursor, limit=limit, now=now)
     return {
@@ -179,12 +187,12 @@ def of_store(
 
 
 def by_location(
-    connection: sa.Connection, catalog: Catalog, store: str | None, stores: Collection[str] | None
+    connection: sa.Connection, catalog: Catalog, store: str | None, stores: Collection[str] | None, now: int
 ) -> list[Json]:
     """`{location, store_id, total_quantity}` of each location with inventory, by code."""
     places = places_of(catalog, stores=stores, store=store)
     groups: dict[str, list[Sum]] = {}
-    for group in sums(connection, catalog, places):
+    for group in sums(connection, catalog, places, now):
         groups.setdefault(group.location_id, []).append(group)
     rows = [
         {

@@ -54,10 +54,10 @@ def totals_of(
         known, seen = sums[level.product_id], as_settled(level, over)
         sellable = level.location_id not in idle
         sums[level.product_id] = Totals(
-            known.on_hand,
-            known.reserved - seen.dead,
+            known.on_hand - level.on_hand + seen.on_hand,
+            known.reserved - level.reserved + seen.reserved,
             known.available + (seen.available - level.available if sellable else 0),
-            known.backordered - level.backordered + seen.level.backordered,
+            known.backordered - level.backordered + seen.backordered,
         )
     return sums
 

@@ -154,9 +154,21 @@ def _cut(chosen: list[Any], cursor: str | None, limit: int) -> tuple[list[Any], 
 # Users, keys, appointments -------------------------------------------------------------------------------------------
 
 
-def users(connection: sa.Connection, catalog: Catalog, cursor: str | None, limit: int) -> Page:
+class Within(msgspec.Struct, frozen=True):
+    """Whom somebody limited to stores may see: `me`, and who is limited to some of the same stores."""
+
+    stores: Collection[str]
+    me: str
+
+    def shows(self, record: User | ApiKey | Json) -> bool:
+        """May the user or key be seen?"""
+        fields = record if isinstance(record, dict) else {"id": record.id, "stores": record.stores}
+        return fields["id"] == self.me or (bool(fields["stores"]) and set(fields["stores"]) <= set(self.stores))
+
+
+def users(connection: sa.Connection, catalog: Catalog, within: Within | None, cursor: str | None, limit: int) -> Page:
     """Active users."""
-    return _listed(connection, schema.app_user, User, user_fields, catalog, cursor, limit, [schema.app_user.c.active])
+    return _active(connection, schema.app_user, User, user_fields, catalog, within, cursor, limit)
 
 
 def user(connection: sa.Connection, catalog: Catalog, user_id: str) -> Json | None:
@@ -164,11 +176,29 @@ def user(connection: sa.Connection, catalog: Catalog, user_id: str) -> Json | No
     return _one(connection, schema.app_user, User, user_fields, catalog, user_id)
 
 
-def api_keys(connection: sa.Connection, catalog: Catalog, cursor: str | None, limit: int) -> Page:
+def api_keys(
+    connection: sa.Connection, catalog: Catalog, within: Within | None, cursor: str | None, limit: int
+) -> Page:
     """Active API keys."""
-    return _listed(
-        connection, schema.api_key, ApiKey, api_key_fields, catalog, cursor, limit, [schema.api_key.c.active]
-    )
+    return _active(connection, schema.api_key, ApiKey, api_key_fields, catalog, within, cursor, limit)
+
+
+def _active(
+    connection: sa.Connection,
+    table: sa.Table,
+    struct: type[Any],
+    fields: Any,
+    catalog: Catalog,
+    within: Within | None,
+    cursor: str | None,
+    limit: int,
+) -> Page:
+    """Active users or keys; they are few, so those of some stores are picked from all."""
+    if within is None:
+        return _listed(connection, table, struct, fields, catalog, cursor, limit, [table.c.active])
+    every = records(connection, table, struct, table.c.org_id == catalog.settings.id, table.c.active)
+    part, following = _cut([record for record in every if within.shows(record)], cursor, limit)
+    return Page([fields(record) for record in part], following)
 
 
 def api_key(connection: sa.Connection, catalog: Catalog, key_id: str) -> Json | None:

@@ -29,7 +29,7 @@ from holdfast.db.queries.paging import (
     page_of,
     pieces,
 )
-from holdfast.db.queries.settling import ACTIVE, hold_as_settled
+from holdfast.db.queries.settling import ACTIVE, hold_as_settled, served, with_given
 from holdfast.db.rows import row_type
 
 _hold, _level, _ledger, _lot = schema.reservation.c, schema.level.c, schema.ledger.c, schema.lot.c
@@ -171,6 +171,8 @@ def describe(connection: sa.Connection, catalog: Catalog, holds: Sequence[Reserv
     """Reservations as they go outside, as settled at `now`."""
     org_id = catalog.settings.id
     holds = [hold_as_settled(hold, now) for hold in holds]
+    given = served(connection, org_id, now, {hold.level_id for hold in holds if hold.backordered}).given
+    holds = [with_given(hold, given.get(hold.id)) for hold in holds]
     products = products_of(connection, org_id, {hold.product_id for hold in holds})
     lots = lots_of(connection, org_id, {lot_id for hold in holds for lot_id, _ in hold.allocations})
     return [

@@ -44,7 +44,7 @@ def of_lot(
         moved = moved.where(_ledger.location_id.in_(places))
     moves = ledger.read(connection.execute(moved).all())
     moves.sort(key=lambda entry: entry.id)
-    whole = lots.one(connection, catalog, name, stores)
+    whole = lots.one(connection, catalog, name, stores, now)
     assert whole is not None
     customers = _customers(connection, org_id, {entry.ref_id for entry in moves if entry.ref_id is not None})
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from holdfast.web.api import (
+    books,
     catalog,
     channel,
     documents,
@@ -10,15 +11,23 @@ from holdfast.web.api import (
     history,
     inventory,
     organisation,
+    pos,
     receiving,
+    registers,
     reservations,
+    returns,
+    sales,
     scan,
+    taxes,
 )
 from holdfast.web.route import Route
 
 ROUTES: tuple[Route, ...] = (
     *reservations.ROUTES,
     *inventory.ROUTES,
+    *sales.ROUTES,
+    *pos.ROUTES,
+    *returns.ROUTES,
     *receiving.ROUTES,
     *documents.ROUTES,
     *catalog.ROUTES,
@@ -26,6 +35,9 @@ ROUTES: tuple[Route, ...] = (
     *scan.ROUTES,
     *events.ROUTES,
     *organisation.ROUTES,
+    *taxes.ROUTES,
+    *registers.ROUTES,
+    *books.ROUTES,
     *channel.ROUTES,
 )
 """Every route of the API."""

@@ -330,8 +330,10 @@ def list_locations(call: Call) -> Any:
 
 
 def read_location(call: Call) -> Any:
-    """A location."""
-    return _location(call)
+    """A location of the stores that the caller may see."""
+    name = call.args["id"]
+    place = call.shop.reports.location(call.actor.org_id, name, stores=call.stores)
+    return found(place, Code.LOCATION_NOT_FOUND, "Location", name)
 
 
 # The table -----------------------------------------------------------------------------------------------------------

@@ -2,11 +2,14 @@
 
     POST /shopify/reserve {"order_id": 820982911946154508, "lines": [{"sku": "MUG-1", "quantity": 2}]}
 
-Idempotent by order and action: the same order again answers what it holds, and changes nothing.
+Idempotent by order and action: the same order again answers what it holds, and changes nothing. Lines given to cancel
+or convert are a part of the order, and a part names itself: the same lines again are a retry and get the first answer,
+unless the client tells them apart by Idempotency-Keys of its own.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +17,7 @@ from msgspec import Meta
 
 from holdfast.access import Permission
 from holdfast.core.decide import Command
+from holdfast.core.number import PRECISION_MAX, QUANTITY_MAX, exact_scaled
 from holdfast.core.order import OrderClose, OrderLine, OrderReserve
 from holdfast.core.rejection import Code
 from holdfast.web.api.receiving import LINES_MAX
@@ -23,6 +27,9 @@ from holdfast.web.problems import invalid
 from holdfast.web.route import Call, Planned, Route, encode, reference
 
 SOURCE = "shopify"
+
+NATURAL = "\x1f"
+"""How a key that a request gives itself begins: a client's Idempotency-Key is printable, so the two never meet."""
 
 
 class ShopifyLine(msgspec.Struct, forbid_unknown_fields=True):
@@ -73,8 +80,27 @@ def plan_reserve(call: Call) -> Planned:
     return Planned(command, _rendered(201))
 
 
+def _natural_key(call: Call, body: ShopifyCloseBody, action: str) -> str | None:
+    """The key of a part of an order: the same action, order and lines, whatever way they are written and ordered.
+
+    Who is limited to stores has keys of their own, and so never hears what was answered to others. Quantities that no
+    product can have are refused anyway.
+    """
+    wanted: dict[str, int] = {}
+    for line in body.lines or ():
+        units = exact_scaled(line.quantity, PRECISION_MAX, QUANTITY_MAX * 10**PRECISION_MAX)  # type: ignore[arg-type] # the decoder has tested it
+        if units is None:
+            return None
+        name = reference(line.sku)
+        wanted[name] = wanted.get(name, 0) + units
+    said = encode([action, _order_number(body.order_id), sorted(wanted.items()), sorted(call.actor.stores)])
+    return f"{NATURAL}{SOURCE}/{action} {hashlib.sha256(said).hexdigest()}"
+
+
 def _plan_close(call: Call, *, consume: bool) -> Planned:
     body: ShopifyCloseBody = call.body
+    if body.lines and call.key is None:
+        call.key = _natural_key(call, body, "convert-to-sale" if consume else "cancel")
     command: Command = OrderClose(_order_number(body.order_id), SOURCE, consume, _lines(body.lines))
     return Planned(command, _rendered(200))
 
@@ -92,12 +118,26 @@ def plan_convert(call: Call) -> Planned:
 _CLOSE = (Code.RESERVATION_NOT_FOUND, Code.PRODUCT_NOT_FOUND, Code.INVALID_QUANTITY)
 
 
-def _route(action: str, plan: Any, body: type[Any], summary: str, codes: tuple[str, ...]) -> Route:
+_PART = (
+    "Idempotent by order and action. `lines` limits it to a part of the order: the same lines sent again without an "
+    "`Idempotency-Key` are a retry, answered as the first was (`Idempotent-Replayed: true`) and done once; other lines "
+    "are a further part. To do the same part twice on purpose, send each with an `Idempotency-Key` of its own."
+)
+
+
+def _route(
+    action: str,
+    plan: Any,
+    body: type[Any],
+    summary: str,
+    codes: tuple[str, ...],
+    about: str = "Idempotent by order and action.",
+) -> Route:
     return Route(
         method="POST",
         path=f"/shopify/{action}",
         summary=summary,
-        about="Idempotent by order and action.",
+        about=about,
         tag="Shopify",
         permission=Permission.RESERVE,
         plan=plan,
@@ -116,12 +156,13 @@ ROUTES = (
         "Hold an order's lines, all or nothing",
         (Code.PRODUCT_NOT_FOUND, Code.LOCATION_NOT_FOUND, Code.INVALID_QUANTITY, Code.INSUFFICIENT_STOCK),
     ),
-    _route("cancel", plan_cancel, ShopifyCloseBody, "Give back what an order holds", _CLOSE),
+    _route("cancel", plan_cancel, ShopifyCloseBody, "Give back what an order holds", _CLOSE, _PART),
     _route(
         "convert-to-sale",
         plan_convert,
         ShopifyCloseBody,
         "Consume what an order holds",
         (*_CLOSE, Code.INSUFFICIENT_RESERVED),
+        _PART,
     ),
 )

@@ -105,6 +105,9 @@ def plan_count(call: Call) -> Command:
     body: CountBody = call.body
     if not body.lines and not body.draft:
         raise invalid("lines", "must not be empty.")
+    for index, line in enumerate(body.lines):
+        if line.counted is None and not body.draft:
+            raise invalid(f"lines.{index}.counted", "is required: only a draft has lines that are not counted yet.")
     return Count(body.location, _count_lines(body.lines), body.draft)
 
 

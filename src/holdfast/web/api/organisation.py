@@ -19,7 +19,7 @@ from holdfast.core.decide import Command
 from holdfast.core.number import from_minor
 from holdfast.core.product import Settings
 from holdfast.core.rejection import Code
-from holdfast.db.queries.records import api_key_fields, settings_fields, user_fields
+from holdfast.db.queries.records import Within, api_key_fields, settings_fields, user_fields
 from holdfast.organisation import (
     PASSWORD_CHARACTERS_MAX,
     PASSWORD_CHARACTERS_MIN,
@@ -139,6 +139,18 @@ def _currency(code: str) -> str:
         raise invalid("currency", str(refusal)) from None
 
 
+def _within(call: Call) -> Within | None:
+    """Whom the caller may see of users and keys; None: everybody."""
+    return None if call.stores is None else Within(call.stores, call.actor.id)
+
+
+def _seen(call: Call, record: dict[str, Any], what: str) -> dict[str, Any]:
+    """The user or key, unless it is hidden from who is limited to stores."""
+    within = _within(call)
+    shown = record if within is None or within.shows(record) else None
+    return found(shown, Code.NOT_FOUND, what, call.args["id"])  # type: ignore[no-any-return] # what was given
+
+
 # Users ---------------------------------------------------------------------------------------------------------------
 
 
@@ -207,12 +219,12 @@ def _change_rights(call: Call, old: dict[str, Any], fields: dict[str, Any]) -> N
 
 def list_users(call: Call) -> Any:
     """Active users."""
-    return call.shop.reports.users(call.actor.org_id, **call.paging())
+    return call.shop.reports.users(call.actor.org_id, within=_within(call), **call.paging())
 
 
 def read_user(call: Call) -> Any:
     """A user."""
-    return _user(call)
+    return _seen(call, _user(call), "User")
 
 
 # API keys ------------------------------------------------------------------------------------------------------------
@@ -264,15 +276,22 @@ def plan_remove_key(call: Call) -> Command:
 
 def list_keys(call: Call) -> Any:
     """Active API keys."""
-    return call.shop.reports.api_keys(call.actor.org_id, **call.paging())
+    return call.shop.reports.api_keys(call.actor.org_id, within=_within(call), **call.paging())
 
 
 def read_key(call: Call) -> Any:
     """An API key."""
-    return _key(call)
+    return _seen(call, _key(call), "API key")
 
 
 # The table -----------------------------------------------------------------------------------------------------------
+
+
+_SELF = {"Users": "themselves", "API keys": "their own key"}
+_TOLD_ONCE = (
+    "`api_key` is told this once and kept only as a hash: a replay (`Idempotent-Replayed: true`) answers the same with "
+    "`api_key` null. Whoever lost the first answer removes the key and makes another."
+)
 
 
 def _routes(
@@ -289,11 +308,13 @@ def _routes(
     one = f"{path}/{{id}}"
     changes = (Code.STORE_NOT_FOUND, Code.ALREADY_EXISTS)
     kept = (Code.INVALID_STATE,) if tag == "Users" else ()  # the last owner
+    about = _TOLD_ONCE if tag == "API keys" else ""
+    seen = f"Who is limited to stores sees those limited to some of the same stores, and {_SELF[tag]}."
     return (
         Route(method="POST", path=path, summary=f"Make {noun}", plan=plans[0], body=bodies[0], answer=answers[0],
-              status=201, codes=changes, example=examples[0], looks_up=True, **shared),
+              status=201, codes=changes, example=examples[0], looks_up=True, about=about, **shared),
         Route(method="GET", path=path, summary=f"List {tag}", answer_with=reads[0], answer=[answers[1]],
-              query=PAGED, **shared),
+              query=PAGED, about=seen, **shared),
         Route(method="GET", path=one, summary=f"Read {noun}", answer_with=reads[1], answer=answers[1],
               codes=(Code.NOT_FOUND,), **shared),
         Route(method="PATCH", path=one, summary=f"Change {noun}", plan=plans[1], body=bodies[1], answer=answers[1],

@@ -176,7 +176,8 @@ ROUTES = (
         method="POST",
         path="/api/v1/receipts",
         summary="Receive goods",
-        about="A line becomes a lot, or joins the lot of the same code, cost and expiry. Who waits is served first.",
+        about="A line becomes a lot, or joins the lot of the same code, cost and expiry. Who waits is served first. A "
+        "line without `unit_cost` and `line_cost` is worth 0, and leaves the product's last receipt cost as it was.",
         tag="Receiving",
         permission=Permission.STOCK,
         plan=plan_receive,

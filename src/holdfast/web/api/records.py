@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from holdfast.access import Role
 from holdfast.core.number import Number, from_minor, to_minor, to_units
-from holdfast.core.product import Settings
+from holdfast.core.product import Settings, folded
 from holdfast.core.rejection import Code
 from holdfast.organisation import minor_digits_of
 from holdfast.web.problems import Problem, invalid
@@ -66,8 +66,8 @@ def units(field: str, quantity: Number, precision: int) -> int:
 
 
 def folded_code(field: str, text: str) -> str:
-    """The code of a store or location, in upper case."""
-    code = text.upper()
+    """The code of a store, location or register, in upper case. Only ASCII is folded: 'ß' would become two letters."""
+    code = folded(text)
     if not _CODE.fullmatch(code):
         raise invalid(field, "must be 1 to 64 letters, digits, '_', '.' or '-', beginning with a letter or digit.")
     return code

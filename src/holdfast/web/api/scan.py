@@ -20,6 +20,7 @@ from biip.gtin import Gtin
 from biip.rcn import Rcn
 
 from holdfast.access import Permission
+from holdfast.core.gtin import is_gtin
 from holdfast.core.rejection import Code
 from holdfast.web.api.shapes import ScanDocument
 from holdfast.web.problems import Problem, invalid
@@ -78,7 +79,12 @@ def read_code(text: str) -> Scan | None:
 
 def _element_string(code: str) -> bool:
     """Does it look like GS1 element strings that begin with a GTIN or an SSCC?"""
-    return len(code) >= 18 and code[:2] in ("00", "01", "02") and code[2:16].isdigit()
+    return _bare_gtin(code) or (len(code) >= 18 and code[:2] in ("00", "01", "02") and code[2:16].isdigit())
+
+
+def _bare_gtin(code: str) -> bool:
+    """Is it AI 01 and a GTIN alone? Sixteen digits may be anything, so the check digit has to be right."""
+    return len(code) == 16 and code.startswith("01") and is_gtin(code[2:])
 
 
 def _hri(code: str) -> Scan | None:
@@ -134,7 +140,10 @@ def read_scan(call: Call) -> Any:
         raise invalid("code", "is not a GTIN, SKU or GS1 string that can be read.")
     reports, org_id = call.shop.reports, call.actor.org_id
     product = None
-    if scan.gtin is not None:
+    if _bare_gtin(code.strip()):
+        product = reports.product_by_code(org_id, sku=code.strip())
+        scan = Scan(sku=code.strip()) if product is not None else scan
+    if product is None and scan.gtin is not None:
         product = reports.product_by_code(org_id, gtin=scan.gtin)
     if product is None:
         # A SKU may be a number that looks like a GTIN, or like a whole GS1 string.

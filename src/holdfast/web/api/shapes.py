@@ -246,9 +246,35 @@ class KeyDocument(msgspec.Struct):
 
 
 class NewKeyDocument(KeyDocument):
-    """A new API key; `api_key` is never shown again."""
+    """A new API key; `api_key` is never shown again: a replay has null there."""
 
-    api_key: str
+    api_key: str | None
+
+
+class RegisterDocument(msgspec.Struct):
+    """A till of a store."""
+
+    id: str
+    store_id: str
+    code: str
+    name: str | None
+    active: bool
+    created_at: str
+    updated_at: str
+
+
+class NewSessionDocument(msgspec.Struct):
+    """A register session that was just opened; `token` is never shown again."""
+
+    id: str
+    token: str
+    number: int
+    register_id: str
+    store_id: str
+    status: str
+    opened_by: str
+    opened_at: str
+    opening_float: str
 
 
 class EventDocument(msgspec.Struct):

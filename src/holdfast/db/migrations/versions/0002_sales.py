@@ -22,10 +22,12 @@ def upgrade() -> None:
     _supplier_order()
     _register()
     _register_session()
+    _till_lock()
     _cash_movement()
     _account()
     _journal_entry()
     _posting()
+    _period()
 
 
 def _counter() -> None:
@@ -222,6 +224,7 @@ def _register_session() -> None:
         sa.Column("status", sa.String(length=10), nullable=False),
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("opened_by", sa.String(length=200), nullable=False),
+        sa.Column("opener_id", Id, nullable=True),
         sa.Column("closed_by", sa.String(length=200), nullable=True),
         sa.Column("opening_float", sa.BigInteger(), nullable=False),
         sa.Column("cash_sales", sa.BigInteger(), nullable=False),
@@ -240,6 +243,18 @@ def _register_session() -> None:
         sa.UniqueConstraint("org_id", "register_id", "number", name="uq_register_session_org_id_register_id_number"),
     )
     op.create_index("ix_register_session_token", "register_session", ["token_hash"], unique=False)
+
+
+def _till_lock() -> None:
+    op.create_table(
+        "till_lock",
+        sa.Column("org_id", Id, nullable=False),
+        sa.Column("register_id", Id, nullable=False),
+        sa.Column("wrong", sa.Integer(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("locked_until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("org_id", "register_id", name="pk_till_lock"),
+    )
 
 
 def _cash_movement() -> None:
@@ -288,6 +303,14 @@ def _journal_entry() -> None:
         sa.Column("checksum", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("org_id", "id", name="pk_journal_entry"),
     )
+    op.create_index(
+        "ix_journal_entry_ref",
+        "journal_entry",
+        ["org_id", "ref_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("ref_id IS NOT NULL"),
+        sqlite_where=sa.text("ref_id IS NOT NULL"),
+    )
 
 
 def _posting() -> None:
@@ -305,3 +328,17 @@ def _posting() -> None:
         sa.PrimaryKeyConstraint("org_id", "id", name="pk_posting"),
     )
     op.create_index("ix_posting_entry", "posting", ["org_id", "entry_id"], unique=False)
+    covering = ["org_id", "account", "at", "entry_id", "day", "amount"]
+    op.create_index("ix_posting_account", "posting", covering, unique=False)
+
+
+def _period() -> None:
+    op.create_table(
+        "period",
+        sa.Column("org_id", Id, nullable=False),
+        sa.Column("id", sa.String(length=10), nullable=False),
+        sa.Column("balances", sa.JSON(), nullable=False),
+        sa.Column("actor", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("org_id", "id", name="pk_period"),
+    )

@@ -1,90 +1,15 @@
-"""The check: everything that must always be true of the stock (SPEC section 3), recomputed and compared.
-
-    result = check(Database("sqlite:///shop.db"))
-    result.ok, result.mismatches     -> True, []
-
-One consistent snapshot is read from end to end, in memory that does not grow with the history, beside running writers.
-Every level is replayed from its ledger with the fold that writes it (`core.ledger.follow`); lots, holds and ledger are
-added up against each other; every row's checksum is recomputed, so that a change of any single field behind
-Holdfast's back is found and the row is named. It repairs nothing.
-"""
+"""The check of the stock: levels, lots, holds and ledger, replayed and added up against each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
-import msgspec
-
+from holdfast.check.run import Key, Merged, Run
 from holdfast.core.ledger import Balance, Entry, follow, stated
 from holdfast.core.reservation import Target
 from holdfast.core.stock import Level, Lot, LotStock, Reservation
-from holdfast.db.audit_rows import HoldSum, Snapshot, Stored, snapshot
-from holdfast.db.engine import Database
-
-PROGRESS_ROWS = 10_000
-"""The progress callback hears of so many rows at a time."""
-
-Key = tuple[str, ...]
-T = TypeVar("T")
-
-
-class Mismatch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Something that is not as it must be. `row` names the table and the key; quantities are smallest units."""
-
-    invariant: str
-    org_id: str
-    sku: str | None = None
-    location: str | None = None
-    lot_id: str | None = None
-    reservation_id: str | None = None
-    expected: str
-    found: str
-    row: str
-
-
-class CheckResult(msgspec.Struct, frozen=True, gc=False):
-    """`checked` rows were looked at; `ok` when nothing is wrong."""
-
-    ok: bool
-    checked: int
-    mismatches: list[Mismatch]
-
-
-def check(
-    database: Database, *, org_id: str | None = None, progress: Callable[[int, int], None] | None = None
-) -> CheckResult:
-    """Check one organisation, or all. `progress` is told (rows done, rows in all)."""
-    with snapshot(database) as rows:
-        run = _Run(rows, org_id, progress)
-        run.levels()
-        run.reservations()
-        run.lots()
-    return CheckResult(not run.mismatches, run.checked, run.mismatches)
-
-
-class _Merged(Generic[T]):
-    """A sorted stream that is asked for one key after another."""
-
-    def __init__(self, stream: Iterator[T], key: Callable[[T], Key]) -> None:
-        self._stream = stream
-        self._key = key
-        self._next = next(stream, None)
-
-    def before(self, key: Key | None) -> Iterator[T]:
-        """What comes before the key (None: everything that is left): nobody asked for it."""
-        while self._next is not None and (key is None or self._key(self._next) < key):
-            yield self._pop()
-
-    def of(self, key: Key) -> Iterator[T]:
-        """What has the key."""
-        while self._next is not None and self._key(self._next) == key:
-            yield self._pop()
-
-    def _pop(self) -> T:
-        assert self._next is not None
-        item, self._next = self._next, next(self._stream, None)
-        return item
+from holdfast.db.audit_rows import HoldSum, Stored
 
 
 class _Sums:
@@ -109,19 +34,8 @@ class _Place:
         self.org_id, self.level, (self.sku, self.location) = row.org_id, level, row.beside
 
 
-class _Run:
-    """One check."""
-
-    def __init__(self, rows: Snapshot, org_id: str | None, progress: Callable[[int, int], None] | None) -> None:
-        self._rows, self._org, self._progress = rows, org_id, progress
-        self._total = rows.rows(org_id)
-        self.checked = 0
-        self.mismatches: list[Mismatch] = []
-
-    def _tell(self, invariant: str, row: str, expected: object, found: object, **where: Any) -> None:
-        self.mismatches.append(
-            Mismatch(invariant=invariant, row=row, expected=str(expected), found=str(found), **where)
-        )
+class StockCheck(Run):
+    """Levels, lots, holds and ledger against each other."""
 
     def _at(self, place: _Place, invariant: str, row: str, expected: object, found: object, **where: Any) -> None:
         """A mismatch at a level, unless the two are equal."""
@@ -129,25 +43,14 @@ class _Run:
             where = {"org_id": place.org_id, "sku": place.sku, "location": place.location, **where}
             self._tell(invariant, row, expected, found, **where)
 
-    def _stored(self, row: Stored, name: str, *, counted: bool = True, **where: Any) -> Any:
-        """The struct of a row, its checksum compared; None when the row cannot be read."""
-        if counted:
-            self.checked += 1
-            if self._progress is not None and (self.checked % PROGRESS_ROWS == 0 or self.checked == self._total):
-                self._progress(self.checked, self._total)
-            if not row.intact:
-                found = "a row that cannot be read" if row.struct is None else "a row that was changed"
-                self._tell("checksum", name, "the row as it was written", found, org_id=row.org_id, **where)
-        return row.struct
-
     # Levels with their lots, active holds and ledgers ----------------------------------------------------------------
 
     def levels(self) -> None:
         """Walk all levels, and beside them everything that belongs to one."""
         rows, org = self._rows, self._org
-        lots = _Merged(rows.lot_stocks(org), lambda row: (row.org_id, str(row.raw[1])))
-        holds = _Merged(rows.active_holds(org), lambda row: (row.org_id, str(row.raw[2])))
-        entries = _Merged(rows.entries(org), lambda row: (row.org_id, str(row.raw[2])))
+        lots = Merged(rows.lot_stocks(org), lambda row: (row.org_id, str(row.raw[1])))
+        holds = Merged(rows.active_holds(org), lambda row: (row.org_id, str(row.raw[2])))
+        entries = Merged(rows.entries(org), lambda row: (row.org_id, str(row.raw[2])))
         for row in rows.levels(org):
             key = (row.org_id, str(row.raw[1]))
             self._orphans(lots, holds, entries, key)
@@ -162,9 +65,7 @@ class _Run:
             self._compare(place, stored, promised, told)
         self._orphans(lots, holds, entries, None)
 
-    def _orphans(
-        self, lots: _Merged[Stored], holds: _Merged[Stored], entries: _Merged[Stored], key: Key | None
-    ) -> None:
+    def _orphans(self, lots: Merged[Stored], holds: Merged[Stored], entries: Merged[Stored], key: Key | None) -> None:
         """Rows whose level is not there."""
         for row in lots.before(key):
             name = f"lot_stock {row.raw[1]} {row.raw[2]}"
@@ -191,7 +92,7 @@ class _Run:
 
     def _lots_of(self, place: _Place, rows: Iterator[Stored]) -> _Sums:
         """The level's lots as they are stored."""
-        sums = _Sums()
+        sums, values = _Sums(), self._tally.values
         for row in rows:
             lot_id = str(row.raw[2])
             name = f"lot_stock {place.level.id} {lot_id}"
@@ -199,6 +100,7 @@ class _Run:
             if at is None:
                 continue
             sums.add(lot_id, at.on_hand, at.reserved, at.value)
+            values[place.org_id] = values.get(place.org_id, 0) + at.value
             self._at(place, "lot_stock.lot", name, place.level.product_id, row.beside[0], lot_id=lot_id)
             self._at(place, "lot_stock.location", name, place.level.location_id, at.location_id, lot_id=lot_id)
             self._at(place, "lot_stock.is_open", name, at.on_hand > 0, at.is_open, lot_id=lot_id)
@@ -275,7 +177,7 @@ class _Run:
 
     def reservations(self) -> None:
         """Walk all reservations, and beside them what the ledger says of each."""
-        sums = _Merged(self._rows.hold_sums(self._org), lambda row: (row.org_id, row.reservation_id))
+        sums = Merged(self._rows.hold_sums(self._org), lambda row: (row.org_id, row.reservation_id))
         for row in self._rows.reservations(self._org):
             key = (row.org_id, str(row.raw[1]))
             self._unheld(sums.before(key))

@@ -1,0 +1,127 @@
+"""The check of the books: every entry balances, and the journal tells the same as ledger, lots and money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdfast.check.run import Merged, Run, Tally
+from holdfast.check.sales import Money
+from holdfast.core.journal import (
+    CASH,
+    CASH_OVER_SHORT,
+    INVENTORY,
+    RECEIVABLE,
+    RETURNS,
+    REVENUE,
+    ROUNDING,
+    TAX_PAYABLE,
+    JournalEntry,
+    Posting,
+)
+from holdfast.db.audit_rows import Booked, Moved, Snapshot, Stored
+
+_OF_MONEY = (CASH, RECEIVABLE, TAX_PAYABLE, REVENUE, RETURNS, CASH_OVER_SHORT, ROUNDING)
+"""Accounts to which only sales, returns and drawers post."""
+
+
+class BooksCheck(Run):
+    """The journal; `money` is what sales, returns and drawers must have brought to the accounts."""
+
+    def __init__(self, rows: Snapshot, org_id: str | None, tally: Tally, money: Money) -> None:
+        super().__init__(rows, org_id, tally)
+        self._money = money
+        self._balances: dict[tuple[str, str], int] = {}
+
+    def journal(self) -> None:
+        """Walk all entries, and beside them their postings and what they say to have booked."""
+        rows, org = self._rows, self._org
+        postings = Merged(rows.postings(org), lambda row: (row.org_id, str(row.raw[2])))
+        values = Merged(rows.booked_values(org), lambda one: one[:2])
+        for row in rows.journal_entries(org):
+            key = (row.org_id, str(row.raw[1]))
+            self._orphans(postings, key)
+            entry: JournalEntry | None = self._sound(row, f"journal_entry {key[1]}")
+            lines = list(self._lines(postings.of(key)))
+            value = sum(one[2] for one in values.of(key))
+            if entry is not None:
+                self._entry(row.org_id, entry, lines, value)
+        self._orphans(postings, None)
+
+    def _orphans(self, postings: Merged[Stored], key: tuple[str, ...] | None) -> None:
+        """Postings whose entry is not there."""
+        for row in postings.before(key):
+            for line in self._lines(iter([row])):
+                self._tell("posting.entry", f"posting {line.id}", line.entry_id, None, org_id=row.org_id)
+
+    def _lines(self, rows: Iterator[Stored]) -> Iterator[Posting]:
+        for row in rows:
+            line: Posting | None = self._sound(row, f"posting {row.raw[1]}")
+            if line is not None:
+                key = (row.org_id, line.account)
+                self._balances[key] = self._balances.get(key, 0) + line.amount
+                yield line
+
+    def _entry(self, org_id: str, entry: JournalEntry, lines: list[Posting], value: int) -> None:
+        name = f"journal_entry {entry.id}"
+        self._same("journal_entry balances", name, 0, sum(line.amount for line in lines), org_id=org_id)
+        positions = [line.position for line in lines]
+        self._same("posting.position", name, list(range(max(len(lines), 2))), positions, org_id=org_id)
+        once = len({line.account for line in lines}) == len(lines) and all(line.amount for line in lines)
+        self._same("posting.account", name, True, once, org_id=org_id)
+        for line in lines:
+            whose = (line.day, line.at)
+            self._same("posting.day", f"posting {line.id}", (entry.day, entry.at), whose, org_id=org_id)
+        inventory = sum(line.amount for line in lines if line.account == INVENTORY)
+        self._same("journal_entry is its ledger entries", name, value, inventory, org_id=org_id)
+
+    def movements(self) -> None:
+        """Every ledger entry that moved value is booked, once, under what it refers to."""
+        booked = Merged(self._rows.booked(self._org), lambda one: one[:2])
+        for moved in self._rows.moved(self._org):
+            for one in booked.before(moved[:2]):
+                self._unmoved(one)
+            self._movement(moved, list(booked.of(moved[:2])))
+        for one in booked.before(None):
+            self._unmoved(one)
+
+    def _unmoved(self, one: Booked) -> None:
+        name = f"journal_entry {one.entry_id}"
+        self._tell("journal_entry.ledger_ids", name, "a ledger entry to book", one.ledger_id, org_id=one.org_id)
+
+    def _movement(self, moved: Moved, booked: list[Booked]) -> None:
+        if not booked:
+            self._tell("ledger is booked", f"ledger {moved.ledger_id}", "once", "never", org_id=moved.org_id)
+        for one in booked:
+            name = f"journal_entry {one.entry_id}"
+            self._same("journal_entry.ref", name, moved[2:], one[3:], org_id=moved.org_id)
+        for one in booked[1:]:
+            name = f"journal_entry {one.entry_id}"
+            self._tell("ledger is booked once", name, booked[0].entry_id, one.entry_id, org_id=moved.org_id)
+
+    def periods(self) -> None:
+        """What each close kept is what was posted through its day: nothing was posted into it afterwards."""
+        sums = Merged(self._rows.day_sums(self._org), lambda one: (one.org_id, one.day))
+        running: dict[str, tuple[int, int]] = {}
+        whose = ""
+        for org_id, day, period in self._rows.periods(self._org):
+            if org_id != whose:
+                running, whose = {}, org_id
+                for _ in sums.before((org_id, "")):
+                    pass  # of organisations that closed nothing
+            for one in sums.before((org_id, day + "~")):
+                debit, credit = running.get(one.account, (0, 0))
+                running[one.account] = (debit + one.debit, credit + one.credit)
+            expected = tuple((account, *pair) for account, pair in sorted(running.items()))
+            found = None if period is None else period.balances
+            self._same("period.balances", f"period {day}", expected, found, org_id=org_id)
+
+    def accounts(self) -> None:
+        """The inventory account is what the lots are worth; money accounts are what sales and drawers brought."""
+        for org_id in sorted({key[0] for key in (*self._balances, *self._money.by_account)} | set(self._tally.values)):
+            worth = self._tally.values.get(org_id, 0)
+            found = self._balances.get((org_id, INVENTORY), 0)
+            self._same("inventory is its lots", f"account {INVENTORY}", worth, found, org_id=org_id)
+            for account in _OF_MONEY:
+                expected = self._money.by_account.get((org_id, account), 0)
+                found = self._balances.get((org_id, account), 0)
+                self._same("account is its money", f"account {account}", expected, found, org_id=org_id)

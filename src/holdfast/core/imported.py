@@ -1,0 +1,301 @@
+"""Orders that were taken elsewhere: facts, brought to the state that a file or a channel describes (SPEC section 4).
+
+    TakeOrder(#1001, 2 mugs, both fulfilled)    -> a completed sale; again: unchanged
+    TakeOrder(#1002, 3 mugs, none fulfilled)    -> suspended, 3 mugs held; what stock lacks waits
+    ... later: one fulfilled, then all, returned -> one is shipped, then the rest, then it comes back
+
+One command, one transaction: an order is taken as a whole or not at all, and however often it is brought only what is
+new of it happens. Goods that have left already leave here without a hold in between where stock covers them. Nothing
+is refused for want of stock: what is not there waits, and the answer names it.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from holdfast.core.cart import CancelSale, DiscountAsked, FeeAsked, LineAsked, OpenSale, open_sale
+from holdfast.core.checkout import (
+    CompleteSale,
+    Fulfill,
+    PaymentAsked,
+    ShipLine,
+    cancel_sale,
+    complete_sale,
+    fulfill,
+    paid_in_full,
+    sell_outright,
+)
+from holdfast.core.number import Number, from_minor
+from holdfast.core.product import Product
+from holdfast.core.rejection import Code, Rejected, invalid_quantity, not_found
+from holdfast.core.returns import ReturnedLine, ReturnSale, return_sale
+from holdfast.core.sale import (
+    Sale,
+    SaleLine,
+    find_sale,
+    holds_of,
+    lines_of,
+    priced,
+    product_of_line,
+    receipt_of,
+)
+from holdfast.core.stock import Stock
+
+Brought = Literal["added", "changed", "unchanged"]
+
+
+class OrderedLine(msgspec.Struct, frozen=True, gc=False):
+    """A line of an order: how much was ordered, has gone out, and came back in which condition; all in all."""
+
+    product: str
+    quantity: Number
+    unit_price: str | None = None
+    discount: str | None = None
+    location: str | None = None
+    fulfilled: Number = 0
+    returned: Number = 0
+    condition: str = "good"
+
+
+class TakeOrder(msgspec.Struct, frozen=True, gc=False):
+    """An order as it stands where it was taken. `payment` is the method by which it was paid, None when it was not."""
+
+    order_number: str
+    source: str
+    lines: tuple[OrderedLine, ...]
+    store_id: str | None = None
+    customer: str | None = None
+    discount: str | None = None
+    fees: tuple[FeeAsked, ...] = ()
+    cancelled: bool = False
+    payment: str | None = None
+
+
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """Units of a line that stock does not back."""
+
+    index: int
+    sku: str
+    quantity: int | float
+
+
+class TakenOrder(msgspec.Struct, frozen=True, gc=False):
+    """What became of an order; `line_ids` in its order (None: only cancelled units), `pending` lines wait to come back
+    until the sale is finished."""
+
+    sale_id: str
+    number: str
+    brought: Brought
+    status: str
+    total: str
+    refunded: str
+    line_ids: tuple[str | None, ...]
+    waiting: tuple[Waiting, ...]
+    pending: int
+
+
+def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
+    """Decide a TakeOrder."""
+    sale = _known(stock, command)
+    if isinstance(sale, Rejected):
+        return sale
+    known = sale is not None
+    if sale is None:
+        sale = _opened(stock, command)
+        if isinstance(sale, Rejected):
+            return sale
+    lines = _matched(stock, sale, command)
+    if isinstance(lines, Rejected):
+        return lines
+    before = len(stock.entries), sale.status, sale.fulfillments
+    refused = _sent_out(stock, sale, command, lines)
+    if refused is not None:
+        return refused
+    sale = _current(stock, sale)
+    if command.cancelled and sale.unfinished:
+        cancelled = cancel_sale(stock, CancelSale(sale.id))
+        if isinstance(cancelled, Rejected):
+            return cancelled
+    back = _brought_back(stock, _current(stock, sale), command, lines)
+    if isinstance(back, Rejected):
+        return back
+    refunded, pending = back
+    sale = _current(stock, sale)
+    changed = (len(stock.entries), sale.status, sale.fulfillments) != before or refunded is not None
+    return TakenOrder(
+        sale.id,
+        sale.number,
+        "added" if not known else "changed" if changed else "unchanged",
+        sale.status,
+        from_minor(sale.total, stock.settings.minor_digits),
+        refunded or from_minor(0, stock.settings.minor_digits),
+        tuple(None if line is None else line.id for line in lines),
+        _waiting(stock, sale, lines),
+        pending,
+    )
+
+
+def _known(stock: Stock, command: TakeOrder) -> Sale | Rejected | None:
+    """The sale that the order is already, if it was taken before."""
+    found = stock.require("sale_of_order", command.source, command.order_number)
+    if found:
+        return find_sale(stock, found[0])
+    named = command.source, command.order_number
+    return next((sale for sale in stock.rows_of(Sale) if (sale.source, sale.order_number) == named), None)
+
+
+def _opened(stock: Stock, command: TakeOrder) -> Sale | Rejected:
+    """The order as a new sale: sold from the shelf when all of it has gone out and is there, else held or waiting."""
+    lines = tuple(
+        LineAsked(
+            line.product,
+            line.quantity,
+            line.unit_price,
+            None if line.discount is None else DiscountAsked(amount=line.discount),
+            location=line.location,
+        )
+        for line in command.lines
+    )
+    asked = OpenSale(
+        command.store_id,
+        command.customer,
+        command.source,
+        command.order_number,
+        lines,
+        None if command.discount is None else DiscountAsked(amount=command.discount),
+        command.fees,
+        fact=True,
+    )
+    if not command.cancelled and all(line.fulfilled == line.quantity for line in command.lines):
+        mark = stock.mark()
+        sold = sell_outright(stock, asked, command.payment)
+        if not (isinstance(sold, Rejected) and sold.code is Code.INSUFFICIENT_STOCK):
+            return sold
+        stock.undo(mark)
+    opened = open_sale(stock, asked)
+    if isinstance(opened, Rejected):
+        return opened
+    assert opened.id is not None
+    sale = stock.row(Sale, opened.id)
+    assert sale is not None
+    return sale
+
+
+def _current(stock: Stock, sale: Sale) -> Sale:
+    now = stock.row(Sale, sale.id)
+    assert now is not None
+    return now
+
+
+def _matched(stock: Stock, sale: Sale, command: TakeOrder) -> list[SaleLine | None] | Rejected:
+    """The sale's line of each line of the order; refused when the sale has other lines.
+
+    After a cancellation only what was shipped is left of it: lines are gone, or cut.
+    """
+    at = {line.position: line for line in lines_of(stock, sale)}
+    cut = command.cancelled and not sale.unfinished
+    matched: list[SaleLine | None] = []
+    for index, asked in enumerate(command.lines):
+        line = at.pop(index, None)
+        product = stock.catalog.product(asked.product)
+        if product is None:
+            return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
+        for number in (asked.fulfilled, asked.returned):
+            units = product.units(number)
+            if units is None or units < 0:
+                return invalid_quantity(product, number, "0 or more")
+        same = line is not None and line.product_id == product.id
+        if line is not None and same and (line.quantity == product.units(asked.quantity) or cut):
+            matched.append(line)
+        elif line is None and cut and not asked.fulfilled:
+            matched.append(None)
+        else:
+            return _other_lines(command)
+    return _other_lines(command) if at else matched
+
+
+def _other_lines(command: TakeOrder) -> Rejected:
+    words = f"Order {command.order_number} of {command.source} is there already, with other lines."
+    return Rejected(Code.ALREADY_EXISTS, words)
+
+
+def _sent_out(stock: Stock, sale: Sale, command: TakeOrder, lines: list[SaleLine | None]) -> Rejected | None:
+    """Ship what has gone out and is here; complete the sale when that is all of it."""
+    if not sale.unfinished:
+        return None
+    backed: dict[str | None, int] = {}
+    for hold in holds_of(stock, sale):
+        backed[hold.sale_line_id] = backed.get(hold.sale_line_id, 0) + hold.allocated
+    parts: list[ShipLine] = []
+    everything = not command.cancelled
+    for asked, line in zip(command.lines, lines, strict=True):
+        assert line is not None, command
+        product = product_of_line(stock, line)
+        gone = product.units(asked.fulfilled) or 0
+        units = min(gone - line.fulfilled, line.open)
+        if line.kind == "stock":
+            units = min(units, backed.get(line.id, 0))
+        if units < line.open:
+            everything = False
+        if units > 0:
+            parts.append(ShipLine(line.id, _exact(product, units)))
+    done = None
+    if everything:
+        done = complete_sale(stock, CompleteSale(sale.id, _paid(stock, sale, command.payment)))
+    elif parts:
+        done = fulfill(stock, Fulfill(sale.id, tuple(parts)))
+    return done if isinstance(done, Rejected) else None
+
+
+def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentAsked, ...] | None:
+    """All that is due, paid by the method."""
+    if method is None:
+        return None
+    lines = lines_of(stock, sale)
+    if not sale.fulfillments:
+        sale, lines = priced(stock, sale, lines)
+    receipt = receipt_of(stock, sale, lines, None)
+    return paid_in_full(stock, sale.total if isinstance(receipt, Rejected) else receipt.total, method)
+
+
+def _brought_back(
+    stock: Stock, sale: Sale, command: TakeOrder, lines: list[SaleLine | None]
+) -> tuple[str | None, int] | Rejected:
+    """Take back what came back since: (what was refunded, lines that must wait until the sale is finished)."""
+    parts: list[ReturnedLine] = []
+    for asked, matched in zip(command.lines, lines, strict=True):
+        line = None if matched is None else stock.row(SaleLine, matched.id)
+        if line is None or line.removed:
+            continue
+        product = product_of_line(stock, line)
+        units = (product.units(asked.returned) or 0) - line.returned
+        if units > 0:
+            parts.append(ReturnedLine(line.id, _exact(product, units), asked.condition))
+    if not parts:
+        return None, 0
+    if sale.status != "completed":
+        return None, len(parts)
+    done = return_sale(stock, ReturnSale(sale.id, tuple(parts), command.payment or "other"))
+    return done if isinstance(done, Rejected) else (done.refund_total, 0)
+
+
+def _exact(product: Product, units: int) -> Number:
+    """Smallest units as an exact number."""
+    return units if product.precision == 0 else Decimal(units).scaleb(-product.precision)
+
+
+def _waiting(stock: Stock, sale: Sale, lines: list[SaleLine | None]) -> tuple[Waiting, ...]:
+    if not sale.unfinished:
+        return ()
+    short: dict[str | None, int] = {}
+    for hold in holds_of(stock, sale):
+        short[hold.sale_line_id] = short.get(hold.sale_line_id, 0) + hold.backordered
+    found = []
+    for index, line in enumerate(lines):
+        if line is not None and short.get(line.id):
+            product = product_of_line(stock, line)
+            found.append(Waiting(index, product.sku, product.number(short[line.id])))
+    return tuple(found)

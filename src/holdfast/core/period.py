@@ -1,0 +1,143 @@
+"""What the organisation decides about its books: which days are closed, what its accounts are called (SPEC section 8).
+
+    ClosePeriod("2031-01-31")              -> nothing posts on or before that day any more
+    AddAccount("6000", "Rent")             -> a further account for cash in and out
+    RenameAccount("1000", "Drawer")        -> the code stays, and with it everything that was booked
+
+A close keeps what each account had come to by then: what is asked as of a later day is added to that. A late fact
+posts on the first open day, so a closed period says the same for ever. A period cannot be opened again.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from holdfast.core import catalog
+from holdfast.core.journal import ACCOUNTS, Account, Posting
+from holdfast.core.number import day_at, instant_text
+from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.stock import Stock
+
+ACCOUNT_CODE = "[1-9][0-9]{3,9}"
+"""What a code looks like; its first digit says what kind of account it is (`account_kind`)."""
+
+_KINDS = {"1": "asset", "2": "liability", "3": "equity", "4": "income"}
+
+
+class ClosePeriod(msgspec.Struct, frozen=True, gc=False):
+    """Close the books through a day (YYYY-MM-DD)."""
+
+    through: str
+
+
+class AddAccount(msgspec.Struct, frozen=True, gc=False):
+    """A further account."""
+
+    code: str
+    name: str
+
+
+class RenameAccount(msgspec.Struct, frozen=True, gc=False):
+    """Another name for an account, one of the first twelve included."""
+
+    code: str
+    name: str
+
+
+class Period(msgspec.Struct, frozen=True, gc=False):
+    """A close; `id` is its last day. `balances` are (account, debits, credits) through it, all from the beginning."""
+
+    id: str
+    balances: tuple[tuple[str, int, int], ...]
+    actor: str
+    created_at: int
+
+
+class PeriodDocument(msgspec.Struct, frozen=True, gc=False):
+    """A close as the API shows it."""
+
+    through: str
+    closed_by: str
+    closed_at: str
+
+
+class AccountDocument(msgspec.Struct, frozen=True, gc=False):
+    """An account as the API shows it."""
+
+    code: str
+    name: str
+    kind: str
+
+
+def close_period(stock: Stock, command: ClosePeriod) -> PeriodDocument | Rejected:
+    """Decide a ClosePeriod: days that are over, or today; each time further than before."""
+    settings = stock.record("organisation", stock.org_id)
+    through, closed = command.through, settings.books_closed_through
+    if through > day_at(stock.now, settings.timezone):
+        return invalid_state(f"{through} has not begun: the books are closed through today at the latest.")
+    if closed is not None and through <= closed:
+        return invalid_state(f"The books are closed through {closed} already.", books_closed_through=closed)
+    balances = _balances(stock, through)
+    changed = catalog.change(stock, catalog.Change("organisation", stock.org_id, {"books_closed_through": through}))
+    assert not isinstance(changed, Rejected), changed
+    period = Period(through, balances, stock.caller.actor, stock.now)
+    stock.put_record("period", period.id, period)
+    stock.tell("PeriodClosed", None, {"through": through, "timestamp": instant_text(stock.now)})
+    return period_document(period)
+
+
+def _balances(stock: Stock, through: str) -> tuple[tuple[str, int, int], ...]:
+    """What each account has come to through the day: what is in the database, and what this batch posted before."""
+    sums: dict[str, list[int]] = {}
+    for text in stock.require("balances", through):
+        account, debit, credit = text.split()
+        sums[account] = [int(debit), int(credit)]
+    for posting in stock.rows_of(Posting):
+        if posting.day <= through:
+            own = sums.setdefault(posting.account, [0, 0])
+            own[posting.amount < 0] += abs(posting.amount)
+    return tuple((account, debit, credit) for account, (debit, credit) in sorted(sums.items()))
+
+
+def add_account(stock: Stock, command: AddAccount) -> AccountDocument | Rejected:
+    """Decide an AddAccount."""
+    if not re.fullmatch(ACCOUNT_CODE, command.code):
+        return Rejected(Code.INVALID_REQUEST, "code must be 4 to 10 digits, not beginning with 0.", {"field": "code"})
+    stock.record("organisation", stock.org_id)  # no other batch adds the same one meanwhile
+    if command.code in ACCOUNTS or stock.record("account", command.code) is not None:
+        return Rejected(Code.ALREADY_EXISTS, f"Account {command.code} exists already.", {"field": "code"})
+    account = Account(command.code, command.name, stock.now, stock.now)
+    catalog.put(stock, "account", account)
+    return account_document(account.id, account.name)
+
+
+def rename_account(stock: Stock, command: RenameAccount) -> AccountDocument | Rejected:
+    """Decide a RenameAccount."""
+    if not re.fullmatch(ACCOUNT_CODE, command.code):
+        return not_found(Code.NOT_FOUND, "Account", command.code)
+    known: Account | None = stock.record("account", command.code)
+    if known is None:
+        if command.code not in ACCOUNTS:
+            return not_found(Code.NOT_FOUND, "Account", command.code)
+        stock.record("organisation", stock.org_id)  # no other batch writes its first name meanwhile
+        known = Account(command.code, ACCOUNTS[command.code], stock.now, stock.now)
+    account = msgspec.structs.replace(known, name=command.name, updated_at=stock.now)
+    catalog.put(stock, "account", account)
+    return account_document(account.id, account.name)
+
+
+def account_kind(code: str) -> str:
+    """`asset`, `liability`, `equity`, `income` or `expense`."""
+    return _KINDS.get(code[:1], "expense")
+
+
+def account_document(code: str, name: str) -> AccountDocument:
+    """The public shape of an account."""
+    return AccountDocument(code, name, account_kind(code))
+
+
+def period_document(period: Period) -> PeriodDocument:
+    """The public shape of a close."""
+    return PeriodDocument(period.id, period.actor, instant_text(period.created_at))

@@ -1,0 +1,111 @@
+"""Registers and their sessions as they go outside: the X report of an open drawer, the Z reports of closed ones.
+
+A removed register is found by its id only, so that its reports stay readable. Sessions are listed by their number,
+newest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from holdfast.core.product import Register, folded
+from holdfast.core.register import RegisterSession, register_fields, session_document
+from holdfast.core.stock import Catalog
+from holdfast.db import schema
+from holdfast.db.queries.catalog import columns_of, read_records, records
+from holdfast.db.queries.paging import (
+    Found,
+    Json,
+    Page,
+    among,
+    as_id,
+    bounded,
+    decode_cursor,
+    encode_cursor,
+    id_of_cursor,
+    newest,
+    page_of,
+)
+from holdfast.db.rows import read_row, row_type
+
+_REGISTER, _SESSION = schema.register, schema.register_session
+_COLUMNS = [_SESSION.c[name] for name in row_type(RegisterSession).columns]
+
+
+def listed(
+    connection: sa.Connection, catalog: Catalog, stores: Collection[str] | None, cursor: str | None, limit: int
+) -> Page:
+    """Active registers of the stores."""
+    where: list[sa.ColumnElement[bool]] = [_REGISTER.c.active]
+    if stores is not None:
+        where.append(among(connection, _REGISTER.c.store_id, stores))
+    found = newest(
+        connection,
+        _REGISTER,
+        columns_of(_REGISTER, Register),
+        catalog.settings.id,
+        where,
+        before=id_of_cursor(cursor),
+        limit=bounded(limit),
+    )
+    return page_of(
+        found,
+        bounded(limit),
+        lambda rows: [register_fields(record) for record in read_records(_REGISTER, Register, rows)],
+    )
+
+
+def one(connection: sa.Connection, catalog: Catalog, ref: str) -> Json | None:
+    """A register by id (also a removed one) or by the code (any case) of an active one."""
+    name = as_id(ref)
+    match = _REGISTER.c.id == name if name is not None else sa.and_(_REGISTER.c.code == folded(ref), _REGISTER.c.active)
+    found = records(connection, _REGISTER, Register, _REGISTER.c.org_id == catalog.settings.id, match)
+    return register_fields(found[0]) if found else None
+
+
+def sessions(
+    connection: sa.Connection, catalog: Catalog, register_id: str, may_see_cash: bool, cursor: str | None, limit: int
+) -> Page:
+    """The sessions of a register."""
+    query = sa.select(*_COLUMNS).where(_SESSION.c.org_id == catalog.settings.id, _SESSION.c.register_id == register_id)
+    if cursor is not None:
+        query = query.where(_SESSION.c.number < decode_cursor(cursor, int)[0])
+    rows = connection.execute(query.order_by(_SESSION.c.number.desc()).limit(bounded(limit) + 1)).all()
+
+    def describe(part: Sequence[Any]) -> list[Json]:
+        return [_described(catalog, row, may_see_cash) for row in part]
+
+    return page_of(Found(rows), bounded(limit), describe, lambda row: encode_cursor(row.number))
+
+
+def session_of_number(
+    connection: sa.Connection, catalog: Catalog, register_id: str, number: int, may_see_cash: bool
+) -> Json | None:
+    """A session of a register by its number."""
+    return _session(
+        connection, catalog, may_see_cash, _SESSION.c.register_id == register_id, _SESSION.c.number == number
+    )
+
+
+def session(connection: sa.Connection, catalog: Catalog, session_id: str, may_see_cash: bool) -> Json | None:
+    """A session by its id."""
+    return _session(connection, catalog, may_see_cash, _SESSION.c.id == session_id)
+
+
+def _session(
+    connection: sa.Connection, catalog: Catalog, may_see_cash: bool, *where: sa.ColumnElement[bool]
+) -> Json | None:
+    row = connection.execute(sa.select(*_COLUMNS).where(_SESSION.c.org_id == catalog.settings.id, *where)).first()
+    return None if row is None else _described(catalog, row, may_see_cash)
+
+
+def _described(catalog: Catalog, row: Sequence[Any], may_see_cash: bool) -> Json:
+    document = session_document(
+        read_row(RegisterSession, row), catalog.settings.minor_digits, may_see_cash=may_see_cash
+    )
+    fields: Json = msgspec.to_builtins(document)
+    return fields

@@ -1,0 +1,362 @@
+"""Sales, returns, supplier orders and tax rates: lists and single ones.
+
+Sales are rows with lines; a page of them is read with the lines and the active holds of all at once. What is shown of
+a hold is what settling would leave of it, so a cart whose time is over shows its lines as lapsed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from holdfast.core.number import from_unit_cost, instant_text
+from holdfast.core.product import TaxRate
+from holdfast.core.returns import Return, return_document
+from holdfast.core.sale import Sale, SaleLine, sale_document
+from holdfast.core.stock import Catalog, Reservation
+from holdfast.core.supplier import SupplierOrder, supplier_order_document
+from holdfast.db import schema
+from holdfast.db.queries.catalog import columns_of, products_of, read_records, records, store_of
+from holdfast.db.queries.paging import (
+    EMPTY,
+    SCAN_MAX,
+    Found,
+    Json,
+    Page,
+    among,
+    as_id,
+    bounded,
+    id_of_cursor,
+    newest,
+    page_of,
+)
+from holdfast.db.queries.settling import ACTIVE, hold_as_settled
+from holdfast.db.rows import row_type
+
+_sale, _line, _hold = schema.sale.c, schema.sale_line.c, schema.reservation.c
+_return, _order, _rate = schema.sale_return.c, schema.supplier_order.c, schema.tax_rate.c
+
+UNFINISHED = ("open", "suspended")
+"""Statuses of few sales, which have an index of their own."""
+
+SOURCES_MAX = 50
+"""Up to so many sources an order number is looked up in each of them, by index."""
+
+RATE_PLACES_MIN = 2
+"""Decimal places that a tax rate is shown with at least."""
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sales: store by id or code; `order_number` is the channel's, or our own number."""
+
+    status: str | None = None
+    store: str | None = None
+    source: str | None = None
+    order_number: str | None = None
+    stores: Collection[str] | None = None
+
+
+# Sales ---------------------------------------------------------------------------------------------------------------
+
+
+def listed(
+    connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int, now: int
+) -> Page:
+    """A page of sales."""
+    limit = bounded(limit)
+    where = _conditions(connection, catalog, wanted)
+    if where is None:
+        return EMPTY
+    found = newest(
+        connection,
+        schema.sale,
+        _columns(Sale),
+        catalog.settings.id,
+        where,
+        before=id_of_cursor(cursor),
+        limit=limit,
+        scan=None if wanted.status in UNFINISHED else SCAN_MAX,
+        indexed=wanted.order_number is not None,
+    )
+    return page_of(found, limit, lambda rows: _describe(connection, catalog, _structs(Sale, rows), now))
+
+
+def one(
+    connection: sa.Connection,
+    catalog: Catalog,
+    sale_id: str,
+    stores: Collection[str] | None,
+    now: int,
+    *,
+    completed_anywhere: bool,
+) -> Json | None:
+    """A sale by id, within the stores; with `completed_anywhere` a completed one of any store."""
+    found = _one(connection, catalog, schema.sale, Sale, sale_id)
+    if found is None:
+        return None
+    sale: Sale = found
+    if stores is not None and sale.store_id not in stores and not (completed_anywhere and sale.status == "completed"):
+        return None
+    return _describe(connection, catalog, [sale], now)[0]
+
+
+def _conditions(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> list[sa.ColumnElement[bool]] | None:
+    """The conditions on the sale; None when nothing can match."""
+    where: list[sa.ColumnElement[bool]] = []
+    if wanted.status is not None:
+        where.append(_with_status(wanted.status))
+    if wanted.source is not None:
+        where.append(_sale.source == wanted.source)
+    if wanted.stores is not None:
+        where.append(_sale.store_id.in_(sorted(wanted.stores)))
+    if wanted.store is not None:
+        store = store_of(catalog, wanted.store)
+        if store is None:
+            return None
+        where.append(_sale.store_id == store.id)
+    if wanted.order_number is not None:
+        names = _named(connection, catalog.settings.id, wanted.order_number)
+        if not names:
+            return None
+        where.append(_sale.id.in_(names))
+    return where
+
+
+def _with_status(status: str) -> sa.ColumnElement[bool]:
+    """The condition that a sale has the status; the few unfinished ones are found by their partial index."""
+    if status not in UNFINISHED:
+        return _sale.status == status
+    unfinished: sa.ColumnElement[bool] = sa.text("sale.status IN ('open', 'suspended')")  # type: ignore[assignment] # a condition all the same
+    return sa.and_(unfinished, _sale.status == status)
+
+
+def _named(connection: sa.Connection, org_id: str, number: str) -> list[str]:
+    """The ids of the sales with that order number, of any source, or with that number of ours."""
+    own = sa.select(_sale.id).where(_sale.org_id == org_id, _sale.number == number)
+    names = set(connection.execute(own).scalars())
+    last = ""
+    for _ in range(SOURCES_MAX):
+        following = sa.select(sa.func.min(_sale.source)).where(_sale.org_id == org_id, _sale.source > last)
+        source = connection.execute(following).scalar()
+        if source is None:
+            break
+        last = source
+        where = (_sale.org_id == org_id, _sale.source == source, _sale.order_number == number)
+        names.update(connection.execute(sa.select(_sale.id).where(*where)).scalars())
+    return sorted(names)
+
+
+def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale], now: int) -> list[Json]:
+    """Sales as they go outside, with their holds as settled at `now`."""
+    if not sales:
+        return []
+    org_id, settings = catalog.settings.id, catalog.settings
+    lines: dict[str, list[SaleLine]] = defaultdict(list)
+    query = sa.select(*_columns(SaleLine)).where(
+        _line.org_id == org_id, among(connection, _line.sale_id, [sale.id for sale in sales]), sa.not_(_line.removed)
+    )
+    for line in _structs(SaleLine, connection.execute(query.order_by(_line.position, _line.id)).all()):
+        lines[line.sale_id].append(line)
+    holds = _holds_of(connection, org_id, [sale.id for sale in sales if sale.unfinished], now)
+    products = products_of(connection, org_id, {line.product_id for own in lines.values() for line in own})
+    return [
+        msgspec.to_builtins(
+            sale_document(
+                sale, lines[sale.id], products, holds.get(sale.id, []), settings.minor_digits, settings.currency
+            )
+        )
+        for sale in sales
+    ]
+
+
+def _holds_of(
+    connection: sa.Connection, org_id: str, sale_ids: Collection[str], now: int
+) -> dict[str, list[Reservation]]:
+    """The holds that the living of those sales have, by sale."""
+    found: dict[str, list[Reservation]] = defaultdict(list)
+    if not sale_ids:
+        return found
+    query = sa.select(*columns_of(schema.reservation, Reservation)).where(
+        _hold.org_id == org_id,
+        _hold.reserved_for_id.is_not(None),
+        among(connection, _hold.reserved_for_id, sale_ids),
+        ACTIVE,
+    )
+    for hold in _structs(Reservation, connection.execute(query).all()):
+        settled = hold_as_settled(hold, now)
+        if settled.active:
+            found[hold.reserved_for_id].append(settled)
+    return found
+
+
+# Returns -------------------------------------------------------------------------------------------------------------
+
+
+def returns(
+    connection: sa.Connection,
+    catalog: Catalog,
+    *,
+    sale_id: str | None,
+    stores: Collection[str] | None,
+    cursor: str | None,
+    limit: int,
+) -> Page:
+    """A page of returns."""
+    limit = bounded(limit)
+    where: list[sa.ColumnElement[bool]] = []
+    if sale_id is not None:
+        name = as_id(sale_id)
+        if name is None:
+            return EMPTY
+        where.append(_return.sale_id == name)
+    if stores is not None:
+        where.append(_return.store_id.in_(sorted(stores)))
+    found = _newest(connection, catalog, schema.sale_return, Return, where, cursor, limit, indexed=sale_id is not None)
+    return page_of(found, limit, lambda rows: _describe_returns(connection, catalog, _structs(Return, rows)))
+
+
+def one_return(
+    connection: sa.Connection, catalog: Catalog, return_id: str, stores: Collection[str] | None
+) -> Json | None:
+    """A return by id, within the stores."""
+    found = _one(connection, catalog, schema.sale_return, Return, return_id)
+    if found is None or (stores is not None and found.store_id not in stores):
+        return None
+    return _describe_returns(connection, catalog, [found])[0]
+
+
+def _describe_returns(connection: sa.Connection, catalog: Catalog, found: Sequence[Return]) -> list[Json]:
+    ids = {line.product_id for one in found for line in one.lines}
+    products = products_of(connection, catalog.settings.id, ids)
+    digits = catalog.settings.minor_digits
+    return [msgspec.to_builtins(return_document(one, products, digits)) for one in found]
+
+
+# Supplier orders -----------------------------------------------------------------------------------------------------
+
+
+def supplier_orders(
+    connection: sa.Connection,
+    catalog: Catalog,
+    *,
+    status: str | None,
+    sale_id: str | None,
+    stores: Collection[str] | None,
+    cursor: str | None,
+    limit: int,
+) -> Page:
+    """A page of the orders to suppliers that sales of the stores have become."""
+    limit = bounded(limit)
+    where: list[sa.ColumnElement[bool]] = [] if status is None else [_order.status == status]
+    if sale_id is not None:
+        name = as_id(sale_id)
+        if name is None:
+            return EMPTY
+        where.append(_order.sale_id == name)
+    if stores is not None:
+        own = sa.select(_sale.id).where(
+            _sale.org_id == _order.org_id, _sale.id == _order.sale_id, _sale.store_id.in_(sorted(stores))
+        )
+        where.append(own.exists())
+    table = schema.supplier_order
+    found = _newest(connection, catalog, table, SupplierOrder, where, cursor, limit, indexed=sale_id is not None)
+    return page_of(found, limit, lambda rows: _describe_orders(connection, catalog, _structs(SupplierOrder, rows)))
+
+
+def _describe_orders(connection: sa.Connection, catalog: Catalog, found: Sequence[SupplierOrder]) -> list[Json]:
+    products = products_of(connection, catalog.settings.id, {order.product_id for order in found})
+    return [msgspec.to_builtins(supplier_order_document(order, products[order.product_id])) for order in found]
+
+
+# Tax rates -----------------------------------------------------------------------------------------------------------
+
+
+def tax_rate_fields(rate: TaxRate) -> Json:
+    """A tax rate as it goes outside: 150000 millionths are "0.15"."""
+    fields: Json = msgspec.to_builtins(rate)
+    fields["rate"] = from_unit_cost(rate.rate, RATE_PLACES_MIN)
+    fields["created_at"] = instant_text(rate.created_at)
+    fields["updated_at"] = instant_text(rate.updated_at)
+    return fields
+
+
+def tax_rates(
+    connection: sa.Connection, catalog: Catalog, stores: Collection[str] | None, cursor: str | None, limit: int
+) -> Page:
+    """Active tax rates: the organisation's, and those of the stores."""
+    limit = bounded(limit)
+    where: list[sa.ColumnElement[bool]] = [_rate.active]
+    if stores is not None:
+        where.append(sa.or_(_rate.store_id.is_(None), _rate.store_id.in_(sorted(stores))))
+    table = schema.tax_rate
+    found = newest(
+        connection,
+        table,
+        columns_of(table, TaxRate),
+        catalog.settings.id,
+        where,
+        before=id_of_cursor(cursor),
+        limit=limit,
+    )
+    return page_of(found, limit, lambda rows: [tax_rate_fields(rate) for rate in read_records(table, TaxRate, rows)])
+
+
+def tax_rate(connection: sa.Connection, catalog: Catalog, rate_id: str, stores: Collection[str] | None) -> Json | None:
+    """An active tax rate by id: the organisation's, or of the stores."""
+    name = as_id(rate_id)
+    if name is None:
+        return None
+    where = (_rate.org_id == catalog.settings.id, _rate.id == name, _rate.active)
+    found = records(connection, schema.tax_rate, TaxRate, *where)
+    if not found or (stores is not None and found[0].store_id is not None and found[0].store_id not in stores):
+        return None
+    return tax_rate_fields(found[0])
+
+
+# Rows ----------------------------------------------------------------------------------------------------------------
+
+
+def _columns(struct: type[Any]) -> list[sa.ColumnElement[Any]]:
+    return columns_of(row_type(struct).table, struct)
+
+
+def _structs(struct: type[Any], rows: Sequence[Any]) -> list[Any]:
+    read = row_type(struct).read
+    return [read(row) for row in rows]
+
+
+def _one(connection: sa.Connection, catalog: Catalog, table: sa.Table, struct: type[Any], name: str) -> Any:
+    """The struct with that id, or None."""
+    found_id = as_id(name)
+    if found_id is None:
+        return None
+    where = (table.c.org_id == catalog.settings.id, table.c.id == found_id)
+    rows = connection.execute(sa.select(*_columns(struct)).where(*where)).all()
+    return _structs(struct, rows)[0] if rows else None
+
+
+def _newest(
+    connection: sa.Connection,
+    catalog: Catalog,
+    table: sa.Table,
+    struct: type[Any],
+    where: Sequence[sa.ColumnElement[bool]],
+    cursor: str | None,
+    limit: int,
+    *,
+    indexed: bool,
+) -> Found:
+    return newest(
+        connection,
+        table,
+        _columns(struct),
+        catalog.settings.id,
+        where,
+        before=id_of_cursor(cursor),
+        limit=limit,
+        indexed=indexed,
+    )

@@ -1,0 +1,154 @@
+"""What a file of orders is made of, whatever its format: orders, returns without their order, facts about stock.
+
+    FileOrder     an order as it stands, to be taken as a whole
+    FileReturn    goods that a customer brought back, by what they cost; their sales are to be found
+    FileFacts     units found or written off
+    Unread        rows that cannot be taken, and why
+
+The rows of an order follow one another. Amounts are decimal strings, quantities numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from holdfast.core.imported import TakeOrder
+from holdfast.core.number import Number, from_minor, to_minor
+from holdfast.transfer_files.table import BadLine, Line, quantity_cell
+
+
+class FileOrder(NamedTuple):
+    """An order; `rows` are the file's lines of its lines, `said_total` what the file says it comes to."""
+
+    line: int
+    command: TakeOrder
+    rows: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    said_total: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How it is called when something is said about it."""
+        return f"order {self.command.order_number}"
+
+
+class BackRow(NamedTuple):
+    """Units of a SKU that came back, at what they cost each."""
+
+    line: int
+    sku: str
+    quantity: int
+    unit_price: str
+
+
+class FileReturn(NamedTuple):
+    """Goods that a customer brought back, as one document of the file."""
+
+    line: int
+    number: str
+    customer: str | None
+    rows: tuple[BackRow, ...]
+
+    @property
+    def name(self) -> str:
+        """How it is called when something is said about it."""
+        return f"return {self.number}"
+
+
+class FactRow(NamedTuple):
+    """Units of a SKU that were found (positive) or lost."""
+
+    line: int
+    sku: str
+    quantity: int
+
+
+class FileFacts(NamedTuple):
+    """Units found or written off, as one document of the file."""
+
+    line: int
+    number: str
+    reason: str
+    rows: tuple[FactRow, ...]
+
+    @property
+    def name(self) -> str:
+        """How it is called when something is said about it."""
+        return f"adjustment {self.number}"
+
+
+class Unread(NamedTuple):
+    """An order, or what should be one, that cannot be understood."""
+
+    line: int
+    words: str
+    rows: int = 1
+
+
+Item = FileOrder | FileReturn | FileFacts | Unread
+
+
+class Context(NamedTuple):
+    """What a format needs to know: the currency, the store of orders without one, what becomes of refunded goods."""
+
+    currency: str
+    minor_digits: int
+    store: str | None
+    condition: str
+
+
+def groups(lines: Iterator[Line], columns: tuple[str, ...], *, blank_continues: bool = False) -> Iterator[list[Line]]:
+    """Lines that follow one another with the same cells in `columns`; a blank first cell may continue the order."""
+    group: list[Line] = []
+    for line in lines:
+        known = {name: group[0].cells.get(name, "") for name in columns} if group else {}
+        same = group and all(line.cells.get(name, "") == known[name] for name in columns)
+        if not (same or (group and blank_continues and not line.cells.get(columns[0]))):
+            if group:
+                yield group
+            group = []
+        group.append(line)
+    if group:
+        yield group
+
+
+def number_cell(name: str, text: str) -> Number:
+    """A quantity of 0 or more; a plain int where it is whole."""
+    if text.isdecimal() and len(text) < 10:
+        return int(text)
+    number = quantity_cell(name, text)
+    if number < 0:
+        raise BadLine(f"{name} {text[:40]!r} is less than 0.")
+    return int(number) if number == number.to_integral_value() else number
+
+
+def amount_cell(name: str, text: str, minor_digits: int) -> str:
+    """An amount of money of 0 or more, as a decimal string."""
+    amount = to_minor(text.replace(",", "") if "." in text else text, minor_digits)
+    if amount is None or amount < 0:
+        raise BadLine(f"{name} {text[:40]!r} is no amount such as {from_minor(1999, minor_digits)}.")
+    return from_minor(amount, minor_digits)
+
+
+def minor_of(text: str, minor_digits: int) -> int:
+    """The minor units of an amount that was understood already."""
+    amount = to_minor(text, minor_digits)
+    assert amount is not None, text
+    return amount
+
+
+def first_said(group: list[Line], name: str) -> str:
+    """What an order's rows say in a column that is about the order: once, or the same on every row."""
+    said = ""
+    for line in group:
+        cell = line.cells.get(name, "")
+        if cell and said and cell != said:
+            raise BadLine(f"Line {line.number} says {name} {cell[:40]!r}, a line before it {said[:40]!r}.")
+        said = said or cell
+    return said
+
+
+def unprefixed(cells: Mapping[str, str], name: str) -> str:
+    """The cell without the apostrophe that keeps spreadsheets quiet."""
+    return cells.get(name, "").removeprefix("'")

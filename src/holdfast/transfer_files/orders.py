@@ -1,0 +1,414 @@
+"""Orders from a CSV file: sales that were made elsewhere, taken once each, as a whole or not at all.
+
+    import_orders(shop, actor, organisation, file)      our own columns, Shopify's export, or the retail data set
+
+An order is known by its source and number. Importing a file again brings on what is new of each (shipped, cancelled,
+returned since) and leaves the rest alone. Orders are taken in the file's order, several on their way at once, so memory
+does not grow with the file. Books and ledger have them on the day of the import: what happened then is only told now.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from enum import StrEnum
+from itertools import islice
+from typing import Any, NamedTuple, TextIO
+
+from holdfast.access import Actor
+from holdfast.app import Holdfast
+from holdfast.core.counting import AdjustStock
+from holdfast.core.decide import Together
+from holdfast.core.imported import OrderedLine, TakenOrder, TakeOrder
+from holdfast.core.number import from_minor
+from holdfast.core.product import Location, Product, folded
+from holdfast.core.rejection import Rejected
+from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.db.bulk import KnownSale, locations_by_code, products_by_sku, sales_by_order
+from holdfast.db.found import OrganisationRow, StoreRow, stores
+from holdfast.db.sold import Sold
+from holdfast.organisation import NotPossible, store_of
+from holdfast.transfer_files.order_file import (
+    Context,
+    FileFacts,
+    FileOrder,
+    FileReturn,
+    Item,
+    Unread,
+    minor_of,
+)
+from holdfast.transfer_files.own_orders import own_orders
+from holdfast.transfer_files.retail import METHOD, RETAIL, is_retail, retail_items
+from holdfast.transfer_files.shopify_orders import is_shopify_orders, shopify_orders
+from holdfast.transfer_files.table import NAMED_MAX, BadLine, FileRefused, Named, Outcome, Progress, Table, read_table
+
+LINES_WAITING_MAX = 1_000
+"""Lines of orders that are on their way at once."""
+
+PART_ORDERS = 50
+"""Orders that are looked at together."""
+
+PRODUCTS_KEPT_MAX = 50_000
+"""Products that are remembered while a file is read."""
+
+NAMED_SKUS_MAX = 5
+"""Reasons that a refused order is named with."""
+
+
+class OrderFormat(StrEnum):
+    """The formats of a file of orders."""
+
+    HOLDFAST = "holdfast"
+    SHOPIFY = "shopify"
+    RETAIL = "retail"
+
+
+_READERS: dict[OrderFormat, Callable[[Table, Context], Iterator[Item]]] = {
+    OrderFormat.HOLDFAST: own_orders,
+    OrderFormat.SHOPIFY: shopify_orders,
+    OrderFormat.RETAIL: retail_items,
+}
+
+
+class OrdersOutcome(Outcome):
+    """What became of a file's orders. Amounts in minor units; `sold` is of orders added that are not cancelled."""
+
+    returns: int = 0
+    adjustments: int = 0
+    waiting: int = 0
+    sold: int = 0
+    refunded: int = 0
+
+
+class _Sent(NamedTuple):
+    item: FileOrder | FileReturn | FileFacts
+    future: Future[Any]
+    size: int
+
+
+def format_of(columns: tuple[str, ...]) -> OrderFormat:
+    """The format that a header shows."""
+    if is_retail(columns):
+        return OrderFormat.RETAIL
+    return OrderFormat.SHOPIFY if is_shopify_orders(columns) else OrderFormat.HOLDFAST
+
+
+def import_orders(
+    shop: Holdfast,
+    actor: Actor,
+    organisation: OrganisationRow,
+    file: TextIO,
+    *,
+    form: OrderFormat | None = None,
+    store: str | None = None,
+    restock: str = "good",
+    dry_run: bool = False,
+    progress: Progress = lambda _: None,
+) -> OrdersOutcome:
+    """Take the orders of a file; `store` is that of orders without one, `restock` the condition of refunded goods."""
+    table = read_table(file)
+    form = form or format_of(table.columns)
+    try:
+        place = None if store is None else store_of(shop.database, actor.org_id, store)
+    except NotPossible as error:
+        raise FileRefused(str(error)) from error
+    if form is OrderFormat.RETAIL and place is None:
+        place = _only_store(shop, actor)
+    taking = _Taking(shop, actor, organisation, place, dry_run=dry_run, progress=progress)
+    context = Context(organisation.currency, organisation.minor_digits, place.code if place else None, restock)
+    items = _READERS[form](table, context)
+    try:
+        while part := list(islice(items, PART_ORDERS)):
+            taking.take(part)
+        taking.finish()
+    finally:
+        taking.sold.close()
+    return taking.outcome
+
+
+def _only_store(shop: Holdfast, actor: Actor) -> StoreRow:
+    known = stores(shop.database, actor.org_id)
+    if len(known) != 1:
+        raise FileRefused(f"Name the shop with --store: there is {', '.join(row.code for row in known)}.")
+    return known[0]
+
+
+class _Taking:
+    """A file's orders on their way: what was sent, what was answered."""
+
+    def __init__(
+        self,
+        shop: Holdfast,
+        actor: Actor,
+        organisation: OrganisationRow,
+        store: StoreRow | None,
+        *,
+        dry_run: bool,
+        progress: Progress,
+    ) -> None:
+        self.shop = shop
+        self.actor = actor
+        self.digits = organisation.minor_digits
+        self.store = store
+        self.dry_run = dry_run
+        self.progress = progress
+        self.outcome = OrdersOutcome()
+        self.sold = Sold()
+        self._stores = stores(shop.database, actor.org_id)
+        self._locations = locations_by_code(shop.database, actor.org_id)
+        self._products: dict[str, Product | None] = {}
+        self._sent: deque[_Sent] = deque()
+        self._size = 0
+
+    def take(self, items: list[Item]) -> None:
+        """Send the items; those that cannot be are named."""
+        self._look_up(items)
+        known = self._known_orders(items) if self.dry_run else {}
+        for item in items:
+            if isinstance(item, Unread):
+                self.outcome.refuse(item.line, item.words)
+                self.progress(item.rows)
+                continue
+            try:
+                self._test(item)
+                if self.dry_run:
+                    self._would_take(item, known)
+                else:
+                    self._send(item)
+            except BadLine as bad:
+                self._refuse(item, str(bad))
+                self.progress(len(item.rows))
+
+    def finish(self) -> None:
+        """Wait for what is on its way."""
+        while self._sent:
+            self._answered()
+
+    # Before ----------------------------------------------------------------------------------------------------------
+
+    def _look_up(self, items: list[Item]) -> None:
+        wanted = {sku for item in items for sku in _skus(item)} - self._products.keys()
+        if not wanted:
+            return
+        if len(self._products) > PRODUCTS_KEPT_MAX:
+            self._products.clear()
+            wanted = {sku for item in items for sku in _skus(item)}
+        self._products.update(dict.fromkeys(wanted))
+        self._products.update(products_by_sku(self.shop.database, self.actor.org_id, wanted))
+
+    def _test(self, item: FileOrder | FileReturn | FileFacts) -> None:
+        """Refuse what names something that is not there; all of it is named, up to a few."""
+        wrong: list[str] = []
+        if isinstance(item, FileOrder):
+            for line, asked in zip(item.rows, item.command.lines, strict=True):
+                words = self._wrong(asked)
+                if words is not None:
+                    wrong.append(f"{words} (line {line})" if line != item.line else words)
+            store = item.command.store_id
+            if store is not None and folded(store) not in {row.code for row in self._stores}:
+                wrong.append(f"store {store!r} does not exist")
+        else:
+            for row in item.rows:
+                if self._products[row.sku] is None:
+                    wrong.append(f"product {row.sku!r} does not exist (line {row.line})")
+        if wrong:
+            more = f", and {len(wrong) - NAMED_SKUS_MAX} more" if len(wrong) > NAMED_SKUS_MAX else ""
+            raise BadLine(", ".join(wrong[:NAMED_SKUS_MAX]) + more + ".")
+
+    def _wrong(self, asked: OrderedLine) -> str | None:
+        product = self._products[asked.product]
+        if product is None:
+            return f"product {asked.product!r} does not exist"
+        for number in (asked.quantity, asked.fulfilled, asked.returned):
+            if product.units(number) is None:
+                return f"quantity {number} of {product.sku} has more than {product.precision} decimal places"
+        if not asked.quantity:
+            return f"the quantity of {product.sku} is 0"
+        if asked.location is not None and folded(asked.location) not in self._locations:
+            return f"location {asked.location!r} does not exist"
+        return None
+
+    def _known_orders(self, items: list[Item]) -> dict[tuple[str, str], KnownSale]:
+        named = [(one.command.source, one.command.order_number) for one in items if isinstance(one, FileOrder)]
+        return sales_by_order(self.shop.database, self.actor.org_id, named)
+
+    def _would_take(self, item: FileOrder | FileReturn | FileFacts, known: dict[tuple[str, str], KnownSale]) -> None:
+        if isinstance(item, FileOrder):
+            sale = known.get((item.command.source, item.command.order_number))
+            if sale is None:
+                self.outcome.added += 1
+                self._note(item, item.notes)
+            elif self._is_new(item.command, sale):
+                self.outcome.changed += 1
+                self._note(item, item.notes)
+            else:
+                self.outcome.skipped += 1
+        elif isinstance(item, FileReturn):
+            self.outcome.returns += 1
+        else:
+            self.outcome.adjustments += 1
+        self.progress(len(item.rows))
+
+    def _is_new(self, command: TakeOrder, sale: KnownSale) -> bool:
+        """Does the file say more of the order than the sale has?"""
+        fulfilled = returned = 0
+        for line in command.lines:
+            product = self._products[line.product]
+            assert product is not None, line
+            fulfilled += product.units(line.fulfilled) or 0
+            returned += product.units(line.returned) or 0
+        unfinished = sale.status in ("open", "suspended")
+        return (unfinished and (command.cancelled or fulfilled > sale.fulfilled)) or returned > sale.returned
+
+    # Sending ---------------------------------------------------------------------------------------------------------
+
+    def _send(self, item: FileOrder | FileReturn | FileFacts) -> None:
+        size = len(item.rows)
+        while self._sent and self._size + size > LINES_WAITING_MAX:
+            self._answered()
+        if isinstance(item, FileOrder):
+            future = self.shop.submit(self.actor, item.command)
+        else:
+            if isinstance(item, FileReturn):
+                if item.customer is not None:
+                    self._wait_for(item.customer)
+                commands = self._brought_back(item)
+            else:
+                commands = self._facts(item)
+            if not commands:
+                self._note(item, ("there is nothing to count: its products have no stock.",))
+                self.progress(size)
+                return
+            said = hashlib.sha256(repr(item.rows).encode()).hexdigest()
+            named = hashlib.sha256(f"{type(item).__name__}\0{item.number}\0{item.rows[0].line}".encode()).hexdigest()
+            future = self.shop.submit(
+                self.actor,
+                Together(commands),
+                key=f"import-orders:{named}",
+                fingerprint=said,
+                render=lambda _: b"{}",
+            )
+        self._sent.append(_Sent(item, future, size))
+        self._size += size
+
+    def _wait_for(self, customer: str) -> None:
+        """A return needs the sales of its customer that are still on their way."""
+        while any(isinstance(sent.item, FileOrder) and sent.item.command.customer == customer for sent in self._sent):
+            self._answered()
+
+    def _brought_back(self, item: FileReturn) -> tuple[Any, ...]:
+        """The returns of the sales that the goods came from, and of the rest one without a sale."""
+        assert self.store is not None
+        of_sales: dict[str, list[ReturnedLine]] = {}
+        blind: list[BlindLine] = []
+        for row in item.rows:
+            left = row.quantity
+            parts = [] if item.customer is None else self.sold.take(item.customer, row.sku, row.unit_price, left)
+            for part in parts:
+                of_sales.setdefault(part.sale_id, []).append(ReturnedLine(part.line_id, part.units))
+                left -= part.units
+            if left:
+                blind.append(BlindLine(row.sku, left, row.unit_price))
+        commands: list[Any] = [ReturnSale(sale_id, tuple(lines), METHOD) for sale_id, lines in of_sales.items()]
+        if blind:
+            commands.append(ReturnBlind(self.store.id, tuple(blind), METHOD))
+        return tuple(commands)
+
+    def _facts(self, item: FileFacts) -> tuple[Any, ...]:
+        place = self._shelf()
+        rows = [row for row in item.rows if not self._unlimited(row.sku)]
+        return tuple(AdjustStock(row.sku, place.code, row.quantity, reason=item.reason[:200]) for row in rows)
+
+    def _unlimited(self, sku: str) -> bool:
+        product = self._products[sku]
+        return product is not None and product.unlimited
+
+    def _shelf(self) -> Location:
+        """Where the store sells from first."""
+        assert self.store is not None
+        places = [place for place in self._locations.values() if place.store_id == self.store.id and place.sellable]
+        if not places:
+            raise BadLine(f"the store {self.store.code} has no location that sells.")
+        return min(places, key=lambda place: (place.priority, place.code))
+
+    # After -----------------------------------------------------------------------------------------------------------
+
+    def _answered(self) -> None:
+        item, future, size = self._sent.popleft()
+        self._size -= size
+        reply = future.result()
+        answer = reply.answer
+        if isinstance(answer, Rejected):
+            self._refuse(item, _detail(item, answer))
+        elif isinstance(item, FileOrder):
+            self._order_answered(item, answer)
+        elif reply.replayed:
+            self.outcome.skipped += 1
+        elif isinstance(item, FileReturn):
+            self.outcome.returns += 1
+            self.outcome.refunded += sum(minor_of(made.refund_total, self.digits) for made in answer)
+        else:
+            self.outcome.adjustments += 1
+        self.progress(size)
+
+    def _order_answered(self, item: FileOrder, taken: TakenOrder) -> None:
+        outcome, command = self.outcome, item.command
+        if taken.brought == "added":
+            outcome.added += 1
+            if taken.status != "cancelled":
+                outcome.sold += minor_of(taken.total, self.digits)
+        elif taken.brought == "changed":
+            outcome.changed += 1
+        else:
+            outcome.skipped += 1
+        refunded = minor_of(taken.refunded, self.digits)
+        if refunded:
+            outcome.returns += 1
+            outcome.refunded += refunded
+        if command.source == RETAIL and command.customer is not None:
+            bought = [
+                (line.product, line.unit_price or "", taken.sale_id, line_id, int(line.quantity))
+                for line, line_id in zip(command.lines, taken.line_ids, strict=True)
+                if line_id is not None
+            ]
+            self.sold.add(command.customer, bought)
+        if taken.brought == "unchanged":
+            return
+        self._note(item, item.notes)
+        for short in taken.waiting:
+            outcome.waiting += 1
+            self._note(item, (f"{short.quantity} of {short.sku} wait for stock.",), item.rows[short.index])
+        if taken.pending:
+            self._note(item, ("what came back is taken back when the rest of the order has gone out.",))
+        if item.said_total is not None and taken.status != "cancelled" and taken.total != item.said_total:
+            words = f"the file says {item.said_total}, with the tax rates kept here it comes to {taken.total}."
+            self._note(item, (words,))
+
+    def _note(self, item: FileOrder | FileReturn | FileFacts, words: tuple[str, ...], line: int | None = None) -> None:
+        for one in words[: max(NAMED_MAX - len(self.outcome.notes), 0)]:
+            self.outcome.notes.append(Named(line or item.line, f"{item.name}: {one}"))
+
+    def _refuse(self, item: FileOrder | FileReturn | FileFacts, words: str) -> None:
+        self.outcome.refuse(item.line, f"{item.name} is not taken: {words}")
+
+
+def _skus(item: Item) -> list[str]:
+    if isinstance(item, FileOrder):
+        return [line.product for line in item.command.lines]
+    return [] if isinstance(item, Unread) else [row.sku for row in item.rows]
+
+
+def _detail(item: FileOrder | FileReturn | FileFacts, refused: Rejected) -> str:
+    """What the core said, with the line of the file that it is about."""
+    lines = refused.numbers.get("lines")
+    if not isinstance(item, FileOrder) or not lines:
+        return refused.detail
+    row = item.rows[lines[0]["index"]]
+    return f"{refused.detail} (line {row})" if row != item.line else refused.detail
+
+
+def amount_text(amount: int, organisation: OrganisationRow) -> str:
+    """An amount in minor units as the organisation reads it."""
+    return f"{from_minor(amount, organisation.minor_digits)} {organisation.currency}"

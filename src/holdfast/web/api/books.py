@@ -1,0 +1,307 @@
+"""The books over HTTP: journal, trial balance, valuation, accounts, closing a period.
+
+GET  /api/v1/trial-balance?as_of=2031-01-31            -> debits, credits and balance of every account
+GET  /api/v1/valuation?as_of=2031-01-31T12:00:00Z      -> what each lot was worth then
+POST /api/v1/periods/close {"through": "2031-01-31"}   -> nothing posts on or before that day any more
+
+The books are the whole organisation's: who is limited to some stores does not see them (the lots of their stores they
+do, with their value, in `GET /inventory/lots`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from holdfast.access import Permission
+from holdfast.core.decide import Command
+from holdfast.core.document import Num
+from holdfast.core.number import day_of, instant_of
+from holdfast.core.period import (
+    ACCOUNT_CODE,
+    AccountDocument,
+    AddAccount,
+    ClosePeriod,
+    PeriodDocument,
+    RenameAccount,
+)
+from holdfast.core.rejection import Code
+from holdfast.web.body import Text
+from holdfast.web.problems import Problem, invalid
+from holdfast.web.route import PAGED, Call, Query, Route, uuid_text
+
+REF_TYPES = ("RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER")
+"""What a journal entry may be about."""
+
+_Day = Annotated[str, Meta(min_length=10, max_length=10, extra_json_schema={"format": "date"})]
+_Code = Annotated[str, Meta(min_length=1, max_length=20, extra_json_schema={"pattern": f"^{ACCOUNT_CODE}$"})]
+
+
+class AccountBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A further account; the first digit of its code says what it is: 1 asset, 2 liability, 3 equity, 4 income,
+    5 to 9 expense."""
+
+    code: _Code
+    name: Text
+
+
+class AccountChange(msgspec.Struct, forbid_unknown_fields=True):
+    """Another name."""
+
+    name: Text
+
+
+class CloseBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The last day that is closed."""
+
+    through: _Day
+
+
+class JournalLine(msgspec.Struct):
+    """A line of an entry: one of debit and credit is zero."""
+
+    account: str
+    name: str
+    debit: str
+    credit: str
+
+
+class JournalDocument(msgspec.Struct):
+    """A journal entry. `day` is the day on which it counts, `at` when it was made."""
+
+    id: str
+    at: str
+    day: str
+    description: str
+    ref_type: str
+    ref_id: str | None
+    ledger_ids: list[str]
+    lines: list[JournalLine]
+
+
+class BalanceRow(msgspec.Struct):
+    """An account: all debits, all credits, and debits less credits."""
+
+    account: str
+    name: str
+    debit: str
+    credit: str
+    balance: str
+
+
+class TrialBalance(msgspec.Struct):
+    """Every account."""
+
+    as_of: str | None
+    items: list[BalanceRow]
+    total_debit: str
+    total_credit: str
+
+
+class ValuedLot(msgspec.Struct):
+    """A lot at a location and what it is worth."""
+
+    lot_id: str
+    lot_code: str | None
+    product_id: str
+    sku: str
+    location: str
+    on_hand: Num
+    value: str
+
+
+class Valuation(msgspec.Struct):
+    """A page of lots; `total` is of all of them."""
+
+    as_of: str | None
+    total: str
+    items: list[ValuedLot]
+    next_cursor: str | None
+
+
+# Reads ---------------------------------------------------------------------------------------------------------------
+
+
+def _of_all_stores(call: Call) -> None:
+    if call.actor.stores:
+        raise Problem("FORBIDDEN", "The books are about all stores; you are assigned to some.")
+
+
+def _as_of(call: Call) -> str | int | None:
+    """The day or the instant that is asked for."""
+    text = call.query.get("as_of")
+    if text is None:
+        return None
+    as_of = day_of(text)
+    found = as_of if as_of is not None else instant_of(text.replace(" ", "+"))
+    if found is None:
+        raise invalid("as_of", "must be a day, as 2030-01-31, or an instant, as 2030-01-31T12:00:00Z.")
+    return found
+
+
+def list_journal(call: Call) -> Any:
+    """Journal entries, newest first."""
+    _of_all_stores(call)
+    query = call.query
+    ref_id = query.get("ref_id")
+    filters: dict[str, Any] = {name: query.get(name) for name in ("account", "ref_type", "to")}
+    if ref_id is not None:
+        filters["ref_id"] = uuid_text(ref_id) or ref_id
+    return call.shop.reports.journal(call.actor.org_id, **filters, from_=query.get("from"), **call.paging())
+
+
+def read_trial_balance(call: Call) -> Any:
+    """The trial balance."""
+    _of_all_stores(call)
+    return call.shop.reports.trial_balance(call.actor.org_id, as_of=_as_of(call))
+
+
+def read_valuation(call: Call) -> Any:
+    """What the stock is worth."""
+    _of_all_stores(call)
+    return call.shop.reports.valuation(call.actor.org_id, as_of=_as_of(call), **call.paging())
+
+
+def list_accounts(call: Call) -> Any:
+    """The chart of accounts."""
+    return call.shop.reports.accounts(call.actor.org_id, **call.paging())
+
+
+def list_periods(call: Call) -> Any:
+    """Closes, the last one first."""
+    return call.shop.reports.periods(call.actor.org_id, **call.paging())
+
+
+# Writes --------------------------------------------------------------------------------------------------------------
+
+
+def plan_add_account(call: Call) -> Command:
+    """Add an account."""
+    return AddAccount(call.body.code, call.body.name)
+
+
+def plan_rename_account(call: Call) -> Command:
+    """Rename an account."""
+    return RenameAccount(call.args["code"], call.body.name)
+
+
+def plan_close(call: Call) -> Command:
+    """Close the books."""
+    through = day_of(call.body.through)
+    if through is None:
+        raise invalid("through", "must be a day, as 2030-01-31.")
+    return ClosePeriod(through)
+
+
+_AS_OF = Query("as_of", "A day (`2031-01-31`) or an instant (`2031-01-31T12:00:00Z`); now by default.")
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/api/v1/journal",
+        summary="List journal entries",
+        about="`ledger_ids` names the stock movements that an entry books. It is about all stores: who is limited to "
+        "some may not see it.",
+        tag="Books",
+        permission=Permission.MANAGE,
+        answer_with=list_journal,
+        answer=[JournalDocument],
+        query=(
+            Query("account", "Only with a line of this account (code)."),
+            Query("ref_type", "Only about this.", choices=REF_TYPES),
+            Query("ref_id", "Only about the sale, receipt, return, count ... with this id."),
+            Query("from", "Not before this instant.", "instant"),
+            Query("to", "Before this instant.", "instant"),
+            *PAGED,
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/trial-balance",
+        summary="Read the trial balance",
+        about="Every account with all its debits and credits. As of a day: what was posted on it or before; as of an "
+        "instant: what was posted until then.",
+        tag="Books",
+        permission=Permission.MANAGE,
+        answer_with=read_trial_balance,
+        answer=TrialBalance,
+        query=(_AS_OF,),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/valuation",
+        summary="Read what the stock is worth, lot by lot",
+        about="`total` is the balance of the inventory account, whatever the page. As of a day: when it ended, in the "
+        "organisation's time zone. A page of the past may be short, even empty, and have a `next_cursor`: go on.",
+        tag="Books",
+        permission=Permission.MANAGE,
+        answer_with=read_valuation,
+        answer=Valuation,
+        query=(_AS_OF, *PAGED),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/accounts",
+        summary="List the accounts",
+        tag="Books",
+        permission=Permission.MANAGE,
+        answer_with=list_accounts,
+        answer=[AccountDocument],
+        query=PAGED,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/accounts",
+        summary="Add an account",
+        about="Cash paid in or out at a till may name it.",
+        tag="Books",
+        permission=Permission.MANAGE,
+        plan=plan_add_account,
+        body=AccountBody,
+        answer=AccountDocument,
+        status=201,
+        codes=(Code.ALREADY_EXISTS,),
+        example={"code": "6000", "name": "Rent"},
+        of_all_stores=True,
+    ),
+    Route(
+        method="PATCH",
+        path="/api/v1/accounts/{code}",
+        summary="Rename an account",
+        tag="Books",
+        permission=Permission.MANAGE,
+        plan=plan_rename_account,
+        body=AccountChange,
+        answer=AccountDocument,
+        codes=(Code.NOT_FOUND,),
+        example={"name": "Cash in the drawers"},
+        of_all_stores=True,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/periods",
+        summary="List closes of the books",
+        tag="Books",
+        permission=Permission.MANAGE,
+        answer_with=list_periods,
+        answer=[PeriodDocument],
+        query=PAGED,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/periods/close",
+        summary="Close the books through a day",
+        about="Nothing posts on that day or before it any more; what is late posts on the first open day. A day that "
+        "has not begun, or is closed already, is `INVALID_STATE`.",
+        tag="Books",
+        permission=Permission.CONFIGURE,
+        plan=plan_close,
+        body=CloseBody,
+        answer=PeriodDocument,
+        codes=(Code.INVALID_STATE,),
+        example={"through": "2026-01-31"},
+        of_all_stores=True,
+    ),
+)

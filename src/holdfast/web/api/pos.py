@@ -1,0 +1,131 @@
+"""The till: quote and checkout, in the register session whose token the call brings.
+
+    POST /api/v1/pos/checkout {"store_id": "MAIN", "lines": [...], "payments": [...]}   -> 201, the completed sale
+    POST /api/v1/pos/quote, the same                                                    -> 200, what it would be
+
+A quote computes exactly what the checkout would keep, and changes nothing. It refuses to sell in another store than
+the register's, and to promise anything: what is short is named, and nothing has happened.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from holdfast.access import Permission
+from holdfast.core.checkout import Checkout
+from holdfast.core.decide import Command
+from holdfast.core.rejection import Code
+from holdfast.core.sale import LINES_MAX, SaleDocument
+from holdfast.web.api.sales import (
+    MONEY_CODES,
+    DiscountBody,
+    Fees,
+    Payments,
+    SoldLine,
+    discount_asked,
+    fees_asked,
+    lines_asked,
+    own_id,
+    payments_asked,
+)
+from holdfast.web.body import Text
+from holdfast.web.route import Call, Route
+
+Lines = Annotated[list[SoldLine], Meta(min_length=1, max_length=LINES_MAX)]
+
+
+class QuoteBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What would be sold, and perhaps how it would be paid."""
+
+    store_id: Text
+    lines: Lines
+    discount: DiscountBody | None = None
+    fees: Fees = []
+    payments: Payments | None = None
+    customer: Text | None = None
+
+
+class CheckoutBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What is sold, and how it is paid."""
+
+    store_id: Text
+    lines: Lines
+    payments: Payments
+    discount: DiscountBody | None = None
+    fees: Fees = []
+    customer: Text | None = None
+
+
+def _checkout(call: Call, *, quote: bool) -> Checkout:
+    body: QuoteBody | CheckoutBody = call.body
+    discount = discount_asked("discount", body.discount)
+    return Checkout(
+        own_id(body.store_id),
+        lines_asked(body.lines),
+        discount,
+        fees_asked(body.fees),
+        payments_asked(body.payments),
+        body.customer,
+        quote,
+    )
+
+
+def plan_quote(call: Call) -> Command:
+    """Compute a sale."""
+    return _checkout(call, quote=True)
+
+
+def plan_checkout(call: Call) -> Command:
+    """Sell at once."""
+    return _checkout(call, quote=False)
+
+
+_CODES = (
+    Code.PRODUCT_NOT_FOUND,
+    Code.LOT_NOT_FOUND,
+    Code.INVALID_QUANTITY,
+    *MONEY_CODES,
+    Code.PAYMENT_MISMATCH,
+    Code.INVALID_STATE,
+)
+_EXAMPLE: dict[str, Any] = {
+    "store_id": "MAIN",
+    "lines": [{"product_id": "MUG-1", "quantity": 2}],
+    "payments": [{"method": "cash", "amount": "25.00"}],
+}
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/api/v1/pos/quote",
+        summary="Compute what a checkout would come to",
+        about="Nothing is changed, held or numbered; the answer has no ids.",
+        tag="Point of sale",
+        permission=Permission.SELL,
+        till=True,
+        plan=plan_quote,
+        body=QuoteBody,
+        answer=SaleDocument,
+        codes=_CODES,
+        example={name: _EXAMPLE[name] for name in ("store_id", "lines")},
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/pos/checkout",
+        summary="Sell at once",
+        about="Goods leave the shelf, the money is booked and lies in the drawer, all of it or nothing. Every line "
+        "that is short is named in `lines`; nothing is ever backordered here.",
+        tag="Point of sale",
+        permission=Permission.SELL,
+        till=True,
+        plan=plan_checkout,
+        body=CheckoutBody,
+        answer=SaleDocument,
+        status=201,
+        codes=(*_CODES, Code.INSUFFICIENT_STOCK, Code.LOT_NOT_AVAILABLE),
+        example=_EXAMPLE,
+    ),
+)

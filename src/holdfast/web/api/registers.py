@@ -1,0 +1,351 @@
+"""Registers over HTTP: tills, their sessions, the cash in their drawers, and the X and Z reports.
+
+    POST /api/v1/registers/{id}/sessions {"opening_float": "100.00"}     -> {"id", "token", "number", ...}
+    POST /api/v1/pos/session/close {"counted_cash": "119.80"}            -> the Z report   (Authorization: Register ...)
+
+The token is told once: what is kept for an Idempotency-Key does not hold it. Who counts is not told before what should
+be in the drawer; the report that closing answers says it to everybody, because it cannot be changed any more. A
+manager can close a session whose token was lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from holdfast.access import Permission
+from holdfast.core.catalog import Add, Change, Remove
+from holdfast.core.decide import Command
+from holdfast.core.product import Register
+from holdfast.core.register import (
+    CashDocument,
+    CloseSession,
+    MoveCash,
+    OpenSession,
+    SessionDocument,
+    register_fields,
+)
+from holdfast.core.rejection import Code
+from holdfast.web.api.organisation import Pin
+from holdfast.web.api.records import folded_code, given, require_store
+from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument
+from holdfast.web.auth import cashier_of, hash_pin, new_till_token, till_not_open
+from holdfast.web.body import Code as CodeText
+from holdfast.web.body import Text
+from holdfast.web.problems import Problem
+from holdfast.web.route import PAGED, STORE, Call, Planned, Route, encode, found
+
+NUMBER_DIGITS_MAX = 9
+"""Digits of a session's number that can be one."""
+
+
+class RegisterBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A till of a store."""
+
+    store_id: Text
+    code: CodeText
+    name: Text | None = None
+
+
+class RegisterChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of a register; it stays in its store."""
+
+    code: CodeText | UnsetType = UNSET
+    name: Text | UnsetType | None = UNSET
+
+
+class OpenBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The cash in the drawer as it is opened; with `pin` it is opened as that user."""
+
+    opening_float: Text
+    pin: Pin | None = None
+
+
+class CashBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Cash put into the drawer or taken out by hand; with `account` the books know."""
+
+    direction: Literal["in", "out"]
+    amount: Text
+    reason: Text
+    account: Text | None = None
+
+
+class CloseBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What was counted in the drawer."""
+
+    counted_cash: Text
+
+
+# Registers -----------------------------------------------------------------------------------------------------------
+
+
+def _register(call: Call, *, removed: bool = False) -> dict[str, Any]:
+    """The path's register; a removed one only where its history is asked for."""
+    name = call.args["id"]
+    one = call.shop.reports.register(call.actor.org_id, name)
+    if one is None or not (one["active"] or removed):
+        raise Problem("NOT_FOUND", f"Register {name!r} does not exist.")
+    require_store(call, one["store_id"])
+    return one
+
+
+def _render_register(register: Register) -> bytes:
+    return encode(register_fields(register))
+
+
+def plan_add_register(call: Call) -> Planned:
+    """Make a register."""
+    body: RegisterBody = call.body
+    store = call.shop.reports.store(call.actor.org_id, body.store_id)
+    store_id = found(store, Code.STORE_NOT_FOUND, "Store", body.store_id)["id"]
+    require_store(call, store_id)
+    fields = {"store_id": store_id, "code": folded_code("code", body.code), "name": body.name}
+    return Planned(Add("register", fields), _render_register)
+
+
+def plan_change_register(call: Call) -> Planned:
+    """Change a register."""
+    fields = given(call.body)
+    if "code" in fields:
+        fields["code"] = folded_code("code", fields["code"])
+    return Planned(Change("register", _register(call)["id"], fields), _render_register)
+
+
+def plan_remove_register(call: Call) -> Command:
+    """Remove a register; one with an open session stays."""
+    return Remove("register", _register(call)["id"])
+
+
+def list_registers(call: Call) -> Any:
+    """Active registers."""
+    return call.shop.reports.registers(call.actor.org_id, stores=call.stores, **call.paging())
+
+
+def read_register(call: Call) -> Any:
+    """A register."""
+    return _register(call, removed=True)
+
+
+# Sessions ------------------------------------------------------------------------------------------------------------
+
+
+def plan_open(call: Call) -> Planned:
+    """Open a register. What is kept for an Idempotency-Key does not hold the token: a replay shows it as null."""
+    body: OpenBody = call.body
+    actor = call.actor
+    register = _register(call)
+    opened_by, opener_id = actor.name, actor.id or None
+    if body.pin is not None:
+        user = cashier_of(call.shop.database, actor.org_id, register["id"], hash_pin(actor.org_id, body.pin))
+        if user.stores and register["store_id"] not in user.stores:
+            raise Problem("FORBIDDEN", "The cashier may not act in the store of this register.")
+        opened_by, opener_id = user.name, user.id
+    token, token_hash = new_till_token()
+
+    def render(session: SessionDocument) -> bytes:
+        fields = msgspec.to_builtins(session)
+        return encode({name: fields.get(name) for name in NewSessionDocument.__struct_fields__})
+
+    def finish(kept: bytes) -> bytes:
+        return encode({**msgspec.json.decode(kept), "token": token})
+
+    return Planned(OpenSession(register["id"], body.opening_float, token_hash, opened_by, opener_id), render, finish)
+
+
+def list_sessions(call: Call) -> Any:
+    """The sessions of a register."""
+    register = _register(call, removed=True)
+    seen = call.actor.has(Permission.MANAGE)
+    return call.shop.reports.register_sessions(call.actor.org_id, register["id"], may_see_cash=seen, **call.paging())
+
+
+def read_session(call: Call) -> Any:
+    """A session of a register by its number."""
+    register = _register(call, removed=True)
+    text = call.args["number"]
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX else 0
+    session = call.shop.reports.register_session(
+        call.actor.org_id, register["id"], number, may_see_cash=call.actor.has(Permission.MANAGE)
+    )
+    return found(session, Code.NOT_FOUND, "Register session", text)
+
+
+def plan_close_lost(call: Call) -> Command:
+    """Close a session whose token was lost."""
+    return CloseSession(call.body.counted_cash, read_session(call)["id"])
+
+
+# At the till ---------------------------------------------------------------------------------------------------------
+
+
+def read_own_session(call: Call) -> Any:
+    """The drawer as it stands (X report)."""
+    assert call.actor.session_id is not None, "the route needs a till"
+    session = call.shop.reports.register_session_by_id(
+        call.actor.org_id, call.actor.session_id, may_see_cash=call.actor.has(Permission.MANAGE)
+    )
+    if session is None or session["status"] != "open":  # closed within the half second that its token is remembered
+        raise till_not_open()
+    return session
+
+
+def plan_cash(call: Call) -> Command:
+    """Put cash in or take it out."""
+    body: CashBody = call.body
+    return MoveCash(body.direction, body.amount, body.reason, body.account)
+
+
+def plan_close(call: Call) -> Command:
+    """Count the drawer and close it."""
+    return CloseSession(call.body.counted_cash)
+
+
+# The table -----------------------------------------------------------------------------------------------------------
+
+_REGISTERS = "/api/v1/registers"
+_ONE = f"{_REGISTERS}/{{id}}"
+_SESSIONS = f"{_ONE}/sessions"
+_RECORDS: dict[str, Any] = {"tag": "Registers", "permission": Permission.MANAGE}
+_TILL: dict[str, Any] = {"tag": "Point of sale", "permission": Permission.SELL, "till": True}
+
+ROUTES = (
+    Route(
+        method="POST",
+        path=_REGISTERS,
+        summary="Make a register",
+        plan=plan_add_register,
+        body=RegisterBody,
+        answer=RegisterDocument,
+        status=201,
+        codes=(Code.STORE_NOT_FOUND, Code.ALREADY_EXISTS),
+        example={"store_id": "MAIN", "code": "TILL-1", "name": "By the door"},
+        looks_up=True,
+        **_RECORDS,
+    ),
+    Route(
+        method="GET",
+        path=_REGISTERS,
+        summary="List registers",
+        answer_with=list_registers,
+        answer=[RegisterDocument],
+        query=(STORE, *PAGED),
+        **_RECORDS,
+    ),
+    Route(
+        method="GET",
+        path=_ONE,
+        summary="Read a register",
+        answer_with=read_register,
+        answer=RegisterDocument,
+        codes=(Code.NOT_FOUND,),
+        **_RECORDS,
+    ),
+    Route(
+        method="PATCH",
+        path=_ONE,
+        summary="Change a register",
+        plan=plan_change_register,
+        body=RegisterChange,
+        answer=RegisterDocument,
+        codes=(Code.NOT_FOUND, Code.ALREADY_EXISTS),
+        example={"name": "By the window"},
+        looks_up=True,
+        **_RECORDS,
+    ),
+    Route(
+        method="DELETE",
+        path=_ONE,
+        summary="Remove a register",
+        about="One with an open session stays. The reports of a removed register are still there under its id.",
+        plan=plan_remove_register,
+        status=204,
+        codes=(Code.NOT_FOUND, Code.INVALID_STATE),
+        looks_up=True,
+        **_RECORDS,
+    ),
+    Route(
+        method="POST",
+        path=_SESSIONS,
+        summary="Open a register session",
+        about="Answers the `token` of the session, this once: `Authorization: Register <token>` acts as who opened it, "
+        "in the register's store alone. With `pin` the session is opened as that user. Five wrong PINs within a minute "
+        "lock the till for a minute.",
+        tag="Registers",
+        permission=Permission.SELL,
+        plan=plan_open,
+        body=OpenBody,
+        answer=NewSessionDocument,
+        status=201,
+        codes=(Code.NOT_FOUND, Code.INVALID_AMOUNT, Code.INVALID_STATE),
+        example={"opening_float": "100.00"},
+        looks_up=True,
+    ),
+    Route(
+        method="GET",
+        path=_SESSIONS,
+        summary="List the sessions of a register",
+        answer_with=list_sessions,
+        answer=[SessionDocument],
+        query=PAGED,
+        codes=(Code.NOT_FOUND,),
+        **_RECORDS,
+    ),
+    Route(
+        method="GET",
+        path=f"{_SESSIONS}/{{number}}",
+        summary="Read a session (Z report)",
+        answer_with=read_session,
+        answer=SessionDocument,
+        codes=(Code.NOT_FOUND,),
+        **_RECORDS,
+    ),
+    Route(
+        method="POST",
+        path=f"{_SESSIONS}/{{number}}/close",
+        summary="Close a session whose token was lost",
+        plan=plan_close_lost,
+        body=CloseBody,
+        answer=SessionDocument,
+        codes=(Code.NOT_FOUND, Code.INVALID_AMOUNT, Code.INVALID_STATE),
+        example={"counted_cash": "119.80"},
+        looks_up=True,
+        **_RECORDS,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/pos/session",
+        summary="Read the drawer as it stands (X report)",
+        about="`expected_cash` is for managers until the drawer was counted.",
+        answer_with=read_own_session,
+        answer=SessionDocument,
+        **_TILL,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/pos/cash",
+        summary="Put cash into the drawer, or take some out",
+        about="Nothing is booked unless `account` names the other side. More than should be in the drawer cannot be "
+        "taken out.",
+        plan=plan_cash,
+        body=CashBody,
+        answer=CashDocument,
+        status=201,
+        codes=(Code.INVALID_AMOUNT, Code.INVALID_STATE),
+        example={"direction": "out", "amount": "5.00", "reason": "window cleaner", "account": "5100"},
+        **_TILL,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/pos/session/close",
+        summary="Count the drawer and close the session (Z report)",
+        about="What is over or short is booked to account 5200. The token ends. Open carts stay in the queue.",
+        plan=plan_close,
+        body=CloseBody,
+        answer=SessionDocument,
+        codes=(Code.INVALID_AMOUNT, Code.INVALID_STATE),
+        example={"counted_cash": "119.80"},
+        **_TILL,
+    ),
+)

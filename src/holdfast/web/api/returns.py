@@ -1,0 +1,154 @@
+"""Returns over HTTP: goods come back, of a sale or without one.
+
+    POST /api/v1/returns {"sale_id": "...", "lines": [{"line_id": "...", "quantity": 1, "condition": "good"}],
+                          "refund": {"method": "cash"}}                                      -> 201, refund_total
+    POST /api/v1/returns {"store_id": "MAIN", "lines": [{"product_id": "MUG-1", "quantity": 1, "unit_price": "12.00"}],
+                          "refund": {"method": "cash"}}
+
+With the token of a register session the refund is in that drawer, otherwise in none.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from holdfast.access import Permission
+from holdfast.core.decide import Command
+from holdfast.core.rejection import Code
+from holdfast.core.returns import BlindLine, ReturnBlind, ReturnDocument, ReturnedLine, ReturnSale
+from holdfast.core.sale import LINES_MAX
+from holdfast.web.api.sales import own_id
+from holdfast.web.body import Quantity, Text
+from holdfast.web.problems import invalid, not_found
+from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference, uuid_text
+
+
+class ReturnLineBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What comes back: `line_id` of a sale's line; without a sale `product_id`, and `unit_price` to refund for one."""
+
+    quantity: Quantity
+    line_id: Text | None = None
+    product_id: Text | None = None
+    unit_price: Text | None = None
+    condition: Literal["good", "damaged", "none"] = "good"
+
+
+class RefundBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How the money goes back."""
+
+    method: Literal["cash", "card", "other"]
+
+
+class ReturnBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A return of a sale (`sale_id`), or without one (`store_id`)."""
+
+    lines: Annotated[list[ReturnLineBody], Meta(min_length=1, max_length=LINES_MAX)]
+    refund: RefundBody
+    sale_id: Text | None = None
+    store_id: Text | None = None
+
+
+def plan_return(call: Call) -> Command:
+    """Take goods back."""
+    body: ReturnBody = call.body
+    if (body.sale_id is None) == (body.store_id is None):
+        raise invalid("sale_id", "a return is of a sale (sale_id) or without one (store_id): name one of them.")
+    if body.store_id is not None:
+        lines = tuple(_blind_line(index, line) for index, line in enumerate(body.lines))
+        return ReturnBlind(own_id(body.store_id), lines, body.refund.method)
+    assert body.sale_id is not None
+    returned = tuple(_returned_line(index, line) for index, line in enumerate(body.lines))
+    sale_id = uuid_text(body.sale_id)
+    if sale_id is None:
+        raise not_found(Code.SALE_NOT_FOUND, "Sale", body.sale_id)
+    return ReturnSale(sale_id, returned, body.refund.method)
+
+
+def _returned_line(index: int, line: ReturnLineBody) -> ReturnedLine:
+    for name in ("product_id", "unit_price"):
+        if getattr(line, name) is not None:
+            raise invalid(f"lines.{index}.{name}", "is for a return without a sale: a sale's line has both.")
+    if line.line_id is None:
+        raise invalid(f"lines.{index}.line_id", "is required.")
+    return ReturnedLine(own_id(line.line_id), line.quantity, line.condition)  # type: ignore[arg-type] # the decoder has tested it
+
+
+def _blind_line(index: int, line: ReturnLineBody) -> BlindLine:
+    if line.line_id is not None:
+        raise invalid(f"lines.{index}.line_id", "is for a return of a sale.")
+    for name in ("product_id", "unit_price"):
+        if getattr(line, name) is None:
+            raise invalid(f"lines.{index}.{name}", "is required.")
+    assert line.product_id is not None and line.unit_price is not None
+    return BlindLine(reference(line.product_id), line.quantity, line.unit_price, line.condition)  # type: ignore[arg-type] # the decoder has tested it
+
+
+def list_returns(call: Call) -> Any:
+    """Returns, newest first."""
+    return call.shop.reports.returns(
+        call.actor.org_id, sale_id=call.query.get("sale_id"), stores=call.stores, **call.paging()
+    )
+
+
+def read_return(call: Call) -> Any:
+    """A return."""
+    return_id = call.id(Code.NOT_FOUND, "Return")
+    one = call.shop.reports.return_(call.actor.org_id, return_id, stores=call.stores)
+    return found(one, Code.NOT_FOUND, "Return", return_id)
+
+
+_ID = "01980a3e-5f00-7000-8000-000000000001"
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/api/v1/returns",
+        summary="Take goods back",
+        about="Refunds are taken from what was paid for the line: everything in any parts refunds exactly that. "
+        "`good` units go back to the lot they came from, `damaged` ones to quarantine, `none` nowhere. Without a sale "
+        f"it needs the permission `{Permission.DISCOUNT}`.",
+        tag="Returns",
+        permission=Permission.SELL,
+        plan=plan_return,
+        body=ReturnBody,
+        answer=ReturnDocument,
+        status=201,
+        codes=(
+            Code.SALE_NOT_FOUND,
+            Code.NOT_FOUND,
+            Code.PRODUCT_NOT_FOUND,
+            Code.INVALID_QUANTITY,
+            Code.INVALID_AMOUNT,
+            Code.RETURN_EXCEEDS_SALE,
+            Code.INVALID_STATE,
+        ),
+        example={
+            "sale_id": _ID,
+            "lines": [{"line_id": _ID, "quantity": 1, "condition": "good"}],
+            "refund": {"method": "cash"},
+        },
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/returns",
+        summary="List returns",
+        tag="Returns",
+        permission=Permission.READ,
+        answer_with=list_returns,
+        answer=[ReturnDocument],
+        query=(Query("sale_id", "Only of this sale."), STORE, *PAGED),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/returns/{id}",
+        summary="Read a return",
+        tag="Returns",
+        permission=Permission.READ,
+        answer_with=read_return,
+        answer=ReturnDocument,
+        codes=(Code.NOT_FOUND,),
+    ),
+)

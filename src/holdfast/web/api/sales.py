@@ -1,0 +1,513 @@
+"""Sales over HTTP: carts, the shared queue, completing, shipping in parts, and what suppliers ship.
+
+    POST /api/v1/sales {"lines": [{"product_id": "MUG-1", "quantity": 2}]}                   -> 201, open, 2 held
+    POST /api/v1/sales/{id}/suspend, /resume, /cancel                                        -> the sale
+    POST /api/v1/sales/{id}/complete {"payments": [{"method": "cash", "amount": "25.00"}]}   -> completed, change 1.00
+
+Every one of them answers the sale. What a line, a discount, a fee and a payment look like is here for the till too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from holdfast.access import Permission
+from holdfast.core.cart import (
+    AddLine,
+    CancelSale,
+    ChangeSale,
+    DiscountAsked,
+    EditLine,
+    FeeAsked,
+    LineAsked,
+    OpenSale,
+    RemoveLine,
+    ResumeSale,
+    SuspendSale,
+)
+from holdfast.core.checkout import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.decide import Command
+from holdfast.core.rejection import Code
+from holdfast.core.sale import LINES_MAX, SaleDocument
+from holdfast.core.supplier import SupplierOrderDocument
+from holdfast.web.body import Nothing, Quantity, Text
+from holdfast.web.problems import invalid
+from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference, uuid_text
+
+PAYMENTS_MAX = 100
+"""Most payments of one sale, and most fees."""
+
+STATUSES = ("open", "suspended", "completed", "cancelled")
+
+
+class DiscountBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Either `percent`, 0 to 100 with at most 4 places, or `amount`, a decimal string."""
+
+    percent: Quantity | None = None
+    amount: Text | None = None
+
+
+class FeeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A charge beside the goods, taxed by its class (none: untaxed)."""
+
+    name: Text
+    amount: Text
+    tax_class: Text | None = None
+
+
+class PaymentBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What the customer hands over; of cash that may be more than is due."""
+
+    method: Literal["cash", "card", "other"]
+    amount: Text
+
+
+class SoldLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A product and how much of it, at the catalogue's price unless `unit_price` is another; `lot_id` pins the lot."""
+
+    product_id: Text
+    quantity: Quantity
+    unit_price: Text | None = None
+    discount: DiscountBody | None = None
+    lot_id: Text | None = None
+
+
+class CartLine(SoldLine, forbid_unknown_fields=True):
+    """A line of a cart; `location` says where its stock comes from."""
+
+    location: Text | None = None
+
+
+class LineChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of a line; null takes the discount away, or goes back to the catalogue's price."""
+
+    quantity: Quantity | UnsetType = UNSET
+    unit_price: Text | UnsetType | None = UNSET
+    discount: DiscountBody | UnsetType | None = UNSET
+
+
+Fees = Annotated[list[FeeBody], Meta(max_length=PAYMENTS_MAX)]
+Payments = Annotated[list[PaymentBody], Meta(max_length=PAYMENTS_MAX)]
+
+
+class SaleBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A sale to begin, with lines or without; `order_number` is the channel's, unique for its `source`."""
+
+    store_id: Text | None = None
+    customer: Text | None = None
+    source: Text | None = None
+    order_number: Text | None = None
+    lines: Annotated[list[CartLine], Meta(max_length=LINES_MAX)] = []
+    discount: DiscountBody | None = None
+    fees: Fees = []
+
+
+class SaleChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of a sale; null takes the customer or the discount away. `fees` are all its fees."""
+
+    customer: Text | UnsetType | None = UNSET
+    discount: DiscountBody | UnsetType | None = UNSET
+    fees: Fees | UnsetType = UNSET
+
+
+class CompleteBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How it is paid; without `payments` it stays to be paid."""
+
+    payments: Payments | None = None
+
+
+class ShippedLine(msgspec.Struct, forbid_unknown_fields=True):
+    """How much of a line goes out."""
+
+    line_id: Text
+    quantity: Quantity
+
+
+class FulfillmentBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What goes out together."""
+
+    lines: Annotated[list[ShippedLine], Meta(min_length=1, max_length=LINES_MAX)]
+    tracking: Text | None = None
+
+
+class ShipBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The supplier's parcel."""
+
+    tracking: Text | None = None
+
+
+# What was asked, as the core takes it --------------------------------------------------------------------------------
+
+
+def discount_asked(field: str, body: DiscountBody | None) -> DiscountAsked | None:
+    """A discount; exactly one of percent and amount."""
+    if body is None:
+        return None
+    if (body.percent is None) == (body.amount is None):
+        raise invalid(field, 'is either {"percent": 10} or {"amount": "1.00"}.')
+    return DiscountAsked(body.percent, body.amount)  # type: ignore[arg-type] # the decoder has tested it
+
+
+def fees_asked(fees: list[FeeBody]) -> tuple[FeeAsked, ...]:
+    """Fees."""
+    return tuple(FeeAsked(fee.name, fee.amount, fee.tax_class) for fee in fees)
+
+
+def payments_asked(payments: list[PaymentBody] | None) -> tuple[PaymentAsked, ...] | None:
+    """Payments."""
+    return None if payments is None else tuple(PaymentAsked(one.method, one.amount) for one in payments)
+
+
+def lines_asked(lines: list[Any]) -> tuple[LineAsked, ...]:
+    """The lines of a cart or of a checkout."""
+    discounts = [discount_asked(f"lines.{index}.discount", line.discount) for index, line in enumerate(lines)]
+    return tuple(line_asked(line, discount) for line, discount in zip(lines, discounts, strict=True))
+
+
+def line_asked(line: SoldLine, discount: DiscountAsked | None) -> LineAsked:
+    """A line."""
+    return LineAsked(
+        reference(line.product_id),
+        line.quantity,  # type: ignore[arg-type] # the decoder has tested it
+        line.unit_price,
+        discount,
+        None if line.lot_id is None else own_id(line.lot_id),
+        line.location if isinstance(line, CartLine) else None,
+    )
+
+
+def own_id(text: str) -> str:
+    """An id as the core has it; a text that is none names nothing, which the core finds out in its turn."""
+    return uuid_text(text) or text
+
+
+# Commands ------------------------------------------------------------------------------------------------------------
+
+
+def _sale_id(call: Call) -> str:
+    return call.id(Code.SALE_NOT_FOUND, "Sale")
+
+
+def plan_open(call: Call) -> Command:
+    """Begin a sale."""
+    body: SaleBody = call.body
+    discount = discount_asked("discount", body.discount)
+    return OpenSale(
+        None if body.store_id is None else own_id(body.store_id),
+        body.customer,
+        body.source or ("manual" if call.actor.session_id is None else "pos"),
+        body.order_number,
+        lines_asked(body.lines),
+        discount,
+        fees_asked(body.fees),
+    )
+
+
+def plan_change(call: Call) -> Command:
+    """Change a sale's customer, discount, fees."""
+    body: SaleChange = call.body
+    changes: dict[str, Any] = {}
+    if body.customer is not UNSET:
+        changes["customer"] = body.customer
+    if not isinstance(body.discount, UnsetType):
+        changes["discount"] = discount_asked("discount", body.discount)
+    if not isinstance(body.fees, UnsetType):
+        changes["fees"] = fees_asked(body.fees)
+    return ChangeSale(_sale_id(call), changes)
+
+
+def plan_add_line(call: Call) -> Command:
+    """Put a line into a cart."""
+    body: CartLine = call.body
+    discount = discount_asked("discount", body.discount)
+    return AddLine(_sale_id(call), line_asked(body, discount))
+
+
+def plan_edit_line(call: Call) -> Command:
+    """Change a line of a cart."""
+    body: LineChange = call.body
+    changes: dict[str, Any] = {}
+    if body.quantity is not UNSET:
+        changes["quantity"] = body.quantity
+    if body.unit_price is not UNSET:
+        changes["unit_price"] = body.unit_price
+    if not isinstance(body.discount, UnsetType):
+        changes["discount"] = discount_asked("discount", body.discount)
+    return EditLine(_sale_id(call), own_id(call.args["line_id"]), changes)
+
+
+def plan_remove_line(call: Call) -> Command:
+    """Take a line out of a cart."""
+    return RemoveLine(_sale_id(call), own_id(call.args["line_id"]))
+
+
+def plan_suspend(call: Call) -> Command:
+    """Put a cart into the shared queue."""
+    return SuspendSale(_sale_id(call))
+
+
+def plan_resume(call: Call) -> Command:
+    """Take a sale out of the shared queue."""
+    return ResumeSale(_sale_id(call))
+
+
+def plan_cancel(call: Call) -> Command:
+    """Give up a sale."""
+    return CancelSale(_sale_id(call))
+
+
+def plan_complete(call: Call) -> Command:
+    """Sell a sale."""
+    return CompleteSale(_sale_id(call), payments_asked(call.body.payments))
+
+
+def plan_fulfill(call: Call) -> Command:
+    """Ship a part of a sale."""
+    body: FulfillmentBody = call.body
+    lines = tuple(ShipLine(own_id(line.line_id), line.quantity) for line in body.lines)  # type: ignore[arg-type] # the decoder has tested it
+    return Fulfill(_sale_id(call), lines, body.tracking)
+
+
+def plan_ship(call: Call) -> Command:
+    """The supplier has shipped."""
+    return ShipSupplierOrder(call.id(Code.NOT_FOUND, "Supplier order"), call.body.tracking)
+
+
+# Reads ---------------------------------------------------------------------------------------------------------------
+
+
+def list_sales(call: Call) -> Any:
+    """Sales, newest first."""
+    names = ("status", "store", "source", "order_number")
+    filters: dict[str, Any] = {name: call.query.get(name) for name in names}
+    return call.shop.reports.sales(call.actor.org_id, **filters, stores=call.stores, **call.paging())
+
+
+def read_sale(call: Call) -> Any:
+    """A sale; at a till a completed one of any store, whose goods may be brought back there."""
+    sale_id = _sale_id(call)
+    one = call.shop.reports.sale(
+        call.actor.org_id,
+        sale_id,
+        stores=call.stores,
+        completed_anywhere=call.actor.session_id is not None,
+    )
+    return found(one, Code.SALE_NOT_FOUND, "Sale", sale_id)
+
+
+def list_supplier_orders(call: Call) -> Any:
+    """Orders to suppliers, newest first."""
+    return call.shop.reports.supplier_orders(
+        call.actor.org_id,
+        status=call.query.get("status"),
+        sale_id=call.query.get("sale_id"),
+        stores=call.stores,
+        **call.paging(),
+    )
+
+
+# The table -----------------------------------------------------------------------------------------------------------
+
+MONEY_CODES = (Code.INVALID_AMOUNT, Code.PRICE_MISMATCH)
+LINE_CODES = (
+    Code.PRODUCT_NOT_FOUND,
+    Code.LOCATION_NOT_FOUND,
+    Code.LOT_NOT_FOUND,
+    Code.INVALID_QUANTITY,
+    *MONEY_CODES,
+    Code.INSUFFICIENT_STOCK,
+    Code.LOT_NOT_AVAILABLE,
+)
+_MISSING = (Code.SALE_NOT_FOUND,)
+_MISSING_LINE = (Code.SALE_NOT_FOUND, Code.NOT_FOUND)
+_TAKES = (*_MISSING, Code.INVALID_STATE)
+_LINE = {"product_id": "MUG-1", "quantity": 2}
+_ID = "01980a3e-5f00-7000-8000-000000000001"
+
+
+def _write(method: Any, path: str, summary: str, plan: Any, **more: Any) -> Route:
+    return Route(
+        method=method,
+        path=f"/api/v1/sales{path}",
+        summary=summary,
+        tag="Sales",
+        permission=Permission.SELL,
+        plan=plan,
+        answer=SaleDocument,
+        **more,
+    )
+
+
+ROUTES = (
+    _write(
+        "POST",
+        "",
+        "Begin a sale",
+        plan_open,
+        about="Its lines are held for `cart_hold_minutes` from the last change. `source` is `pos` from a till, else "
+        "`manual` by default. A line that no location can fill alone is split over the fewest that can; what no stock "
+        "covers waits where the product allows it, else all lines that are short are named.",
+        body=SaleBody,
+        status=201,
+        codes=(*LINE_CODES, Code.ALREADY_EXISTS),
+        example={"store_id": "MAIN", "customer": "Ana", "lines": [_LINE]},
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/sales",
+        summary="List sales",
+        tag="Sales",
+        permission=Permission.READ,
+        answer_with=list_sales,
+        answer=[SaleDocument],
+        query=(
+            Query("status", "Only with this status.", choices=STATUSES),
+            Query("store", "Only of this store (id or code)."),
+            Query("source", "Only of this source."),
+            Query("order_number", "Only with this order number, or this number of ours."),
+            STORE,
+            *PAGED,
+        ),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/sales/{id}",
+        summary="Read a sale",
+        about="At a till also a completed sale of another store: its goods may be brought back there.",
+        tag="Sales",
+        permission=Permission.READ,
+        answer_with=read_sale,
+        answer=SaleDocument,
+        codes=_MISSING,
+    ),
+    _write(
+        "PATCH",
+        "/{id}",
+        "Change a sale's customer, discount or fees",
+        plan_change,
+        body=SaleChange,
+        codes=(*_TAKES, *MONEY_CODES),
+        example={"customer": "Ana", "discount": {"percent": 10}},
+    ),
+    _write(
+        "POST",
+        "/{id}/lines",
+        "Put a line into a cart",
+        plan_add_line,
+        body=CartLine,
+        status=201,
+        codes=(*_TAKES, *LINE_CODES),
+        example=_LINE,
+    ),
+    _write(
+        "PATCH",
+        "/{id}/lines/{line_id}",
+        "Change a line of a cart",
+        plan_edit_line,
+        about="The hold follows the quantity; the line's own units never stand in its way.",
+        body=LineChange,
+        codes=(
+            *_MISSING_LINE,
+            Code.INVALID_QUANTITY,
+            *MONEY_CODES,
+            Code.INSUFFICIENT_STOCK,
+            Code.LOT_NOT_AVAILABLE,
+            Code.INVALID_STATE,
+        ),
+        example={"quantity": 3, "discount": {"amount": "1.50"}},
+    ),
+    _write(
+        "DELETE",
+        "/{id}/lines/{line_id}",
+        "Take a line out of a cart",
+        plan_remove_line,
+        body=Nothing,
+        codes=(*_MISSING_LINE, Code.INVALID_AMOUNT, Code.INVALID_STATE),
+    ),
+    _write(
+        "POST",
+        "/{id}/suspend",
+        "Put a cart into the shared queue",
+        plan_suspend,
+        about="Its holds stay, without an end.",
+        body=Nothing,
+        codes=_TAKES,
+    ),
+    _write(
+        "POST",
+        "/{id}/resume",
+        "Take a sale out of the shared queue",
+        plan_resume,
+        about="Exactly one caller gets it; no hold changes.",
+        body=Nothing,
+        codes=_TAKES,
+    ),
+    _write(
+        "POST",
+        "/{id}/complete",
+        "Sell a sale",
+        plan_complete,
+        about="A hold that has expired competes for stock again. What waits for stock cannot be completed: ship what "
+        "is there. Change is given from cash only; without `payments` the sale stays to be paid.",
+        body=CompleteBody,
+        codes=(
+            *_TAKES,
+            Code.INVALID_AMOUNT,
+            Code.PAYMENT_MISMATCH,
+            Code.INSUFFICIENT_STOCK,
+            Code.INSUFFICIENT_RESERVED,
+            Code.LOT_NOT_AVAILABLE,
+        ),
+        example={"payments": [{"method": "cash", "amount": "25.00"}]},
+    ),
+    _write(
+        "POST",
+        "/{id}/cancel",
+        "Give up a sale",
+        plan_cancel,
+        about="Its holds go back. What was shipped already stays sold: the sale is completed with it. A completed sale "
+        "is not cancelled, it is returned.",
+        body=Nothing,
+        codes=_TAKES,
+    ),
+    _write(
+        "POST",
+        "/{id}/fulfillments",
+        "Ship a part of a sale",
+        plan_fulfill,
+        about="When nothing is open any more the sale is completed.",
+        body=FulfillmentBody,
+        codes=(*_MISSING_LINE, Code.INVALID_QUANTITY, Code.INSUFFICIENT_RESERVED, Code.INVALID_STATE),
+        example={"lines": [{"line_id": _ID, "quantity": 1}], "tracking": "1Z999"},
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/supplier-orders",
+        summary="List what suppliers have to ship",
+        tag="Sales",
+        permission=Permission.READ,
+        answer_with=list_supplier_orders,
+        answer=[SupplierOrderDocument],
+        query=(
+            Query("status", "Only with this status.", choices=("open", "shipped", "cancelled")),
+            Query("sale_id", "Only of this sale."),
+            STORE,
+            *PAGED,
+        ),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/supplier-orders/{id}/ship",
+        summary="Note that the supplier has shipped",
+        tag="Sales",
+        permission=Permission.STOCK,
+        plan=plan_ship,
+        body=ShipBody,
+        answer=SupplierOrderDocument,
+        codes=(Code.NOT_FOUND, Code.INVALID_STATE),
+        example={"tracking": "1Z999"},
+    ),
+)

@@ -1,0 +1,202 @@
+"""Tax rates over HTTP: what a tax class costs, in the organisation or in one store.
+
+    POST /api/v1/tax-rates {"tax_class": "standard", "rate": "0.15"}                        -> 15 percent everywhere
+    POST /api/v1/tax-rates {"tax_class": "standard", "rate": "0.2", "store_id": "EAST"}     -> but 20 in EAST
+
+A product names its class (`tax_class`); without one it is untaxed. What was sold keeps the rate it was sold at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from holdfast.access import Permission
+from holdfast.core.catalog import Add, Change, Remove
+from holdfast.core.decide import Command
+from holdfast.core.number import to_unit_cost
+from holdfast.core.product import TaxRate
+from holdfast.core.rejection import Code
+from holdfast.core.totals import RATE_WHOLE
+from holdfast.db.queries.sales import tax_rate_fields
+from holdfast.web.api.records import given, require_store
+from holdfast.web.body import Text
+from holdfast.web.problems import Problem, invalid
+from holdfast.web.route import PAGED, STORE, Call, Planned, Route, encode, found
+
+RATE_MAX = 10 * RATE_WHOLE
+"""A tax of ten times the price."""
+
+
+class TaxRateBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The rate of a class, as a decimal string: "0.15" is 15 percent; of one store, or of the organisation."""
+
+    tax_class: Text
+    rate: Text
+    store_id: Text | None = None
+    name: Text | None = None
+
+
+class TaxRateChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of a tax rate."""
+
+    tax_class: Text | UnsetType = UNSET
+    rate: Text | UnsetType = UNSET
+    store_id: Text | UnsetType | None = UNSET
+    name: Text | UnsetType | None = UNSET
+
+
+class TaxRateDocument(msgspec.Struct):
+    """A tax rate."""
+
+    id: str
+    tax_class: str
+    rate: str
+    store_id: str | None
+    name: str | None
+    active: bool
+    created_at: str
+    updated_at: str
+
+
+def _render(rate: TaxRate) -> bytes:
+    return encode(tax_rate_fields(rate))
+
+
+def _with_rate(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with the rate in millionths."""
+    if "rate" not in fields:
+        return fields
+    rate = to_unit_cost(fields["rate"])
+    if rate is None or not 0 <= rate <= RATE_MAX:
+        raise invalid("rate", 'must be "0" to "10" with at most 6 places: "0.15" is 15 percent.')
+    return {**fields, "rate": rate}
+
+
+def _with_store(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with the store's id."""
+    inside = dict(fields)
+    if inside.get("store_id") is not None:
+        name = inside["store_id"]
+        store = found(call.shop.reports.store(call.actor.org_id, name), Code.STORE_NOT_FOUND, "Store", name)
+        inside["store_id"] = store["id"]
+    if "store_id" in inside:
+        _require_own(call, inside["store_id"])
+    return inside
+
+
+def _require_own(call: Call, store_id: str | None) -> None:
+    """Who is limited to stores sets the rates of those alone."""
+    if store_id is not None:
+        require_store(call, store_id)
+    elif call.stores is not None:
+        raise Problem("FORBIDDEN", "This is about all stores; you are assigned to some.")
+
+
+def _rate(call: Call) -> dict[str, Any]:
+    rate_id = call.id(Code.NOT_FOUND, "Tax rate")
+    rate = call.shop.reports.tax_rate(call.actor.org_id, rate_id, stores=call.stores)
+    found(rate, Code.NOT_FOUND, "Tax rate", rate_id)
+    assert rate is not None
+    return rate
+
+
+def plan_add(call: Call) -> Planned:
+    """Make a tax rate."""
+    return Planned(Add("tax_rate", _with_store(call, _with_rate(msgspec.structs.asdict(call.body)))), _render)
+
+
+def plan_change(call: Call) -> Planned:
+    """Change a tax rate."""
+    fields = _with_rate(given(call.body))
+    old = _rate(call)
+    _require_own(call, old["store_id"])
+    return Planned(Change("tax_rate", old["id"], _with_store(call, fields)), _render)
+
+
+def plan_remove(call: Call) -> Command:
+    """Remove a tax rate."""
+    old = _rate(call)
+    _require_own(call, old["store_id"])
+    return Remove("tax_rate", old["id"])
+
+
+def list_rates(call: Call) -> Any:
+    """Active tax rates."""
+    return call.shop.reports.tax_rates(call.actor.org_id, stores=call.stores, **call.paging())
+
+
+def read_rate(call: Call) -> Any:
+    """A tax rate."""
+    return _rate(call)
+
+
+_PATH = "/api/v1/tax-rates"
+_TAG = "Tax rates"
+_CODES = (Code.STORE_NOT_FOUND, Code.ALREADY_EXISTS)
+_MISSING = (Code.NOT_FOUND,)
+
+ROUTES = (
+    Route(
+        method="POST",
+        path=_PATH,
+        summary="Make a tax rate",
+        about="A class has one rate in a store, and one in the organisation for the stores without their own.",
+        tag=_TAG,
+        permission=Permission.MANAGE,
+        plan=plan_add,
+        body=TaxRateBody,
+        answer=TaxRateDocument,
+        status=201,
+        codes=_CODES,
+        example={"tax_class": "standard", "rate": "0.15", "name": "VAT"},
+        looks_up=True,
+    ),
+    Route(
+        method="GET",
+        path=_PATH,
+        summary="List tax rates",
+        tag=_TAG,
+        permission=Permission.READ,
+        answer_with=list_rates,
+        answer=[TaxRateDocument],
+        query=(STORE, *PAGED),
+    ),
+    Route(
+        method="GET",
+        path=f"{_PATH}/{{id}}",
+        summary="Read a tax rate",
+        tag=_TAG,
+        permission=Permission.READ,
+        answer_with=read_rate,
+        answer=TaxRateDocument,
+        codes=_MISSING,
+    ),
+    Route(
+        method="PATCH",
+        path=f"{_PATH}/{{id}}",
+        summary="Change a tax rate",
+        about="Open carts follow with their next change, what was sold does not.",
+        tag=_TAG,
+        permission=Permission.MANAGE,
+        plan=plan_change,
+        body=TaxRateChange,
+        answer=TaxRateDocument,
+        codes=(*_MISSING, *_CODES),
+        example={"rate": "0.16"},
+        looks_up=True,
+    ),
+    Route(
+        method="DELETE",
+        path=f"{_PATH}/{{id}}",
+        summary="Remove a tax rate",
+        tag=_TAG,
+        permission=Permission.MANAGE,
+        plan=plan_remove,
+        status=204,
+        codes=_MISSING,
+        looks_up=True,
+    ),
+)

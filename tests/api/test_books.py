@@ -1,0 +1,89 @@
+"""The books over HTTP: shapes, filters, who may, what is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tests.api.conftest import Shop
+
+
+def _day(days: int = 0) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+
+
+def test_the_journal_shows_what_was_booked(any_shop: Shop) -> None:
+    any_shop.product("MUG-1", 10)
+    any_shop.owner.post("/api/v1/store/inventory/adjust", {"product_id": "MUG-1", "location": "MAIN", "quantity": -2})
+
+    body = any_shop.owner.get("/api/v1/journal").json()
+    lost, received = body["items"]
+    assert body["next_cursor"] is None
+    assert set(lost) == {"id", "at", "day", "description", "ref_type", "ref_id", "ledger_ids", "lines"}
+    assert lost["lines"] == [
+        {"account": "1200", "name": "Inventory", "debit": "0.00", "credit": "7.00"},
+        {"account": "5100", "name": "Shrinkage", "debit": "7.00", "credit": "0.00"},
+    ]
+    assert len(received["ledger_ids"]) == 1
+
+    def found(query: str) -> list[str]:
+        answer = any_shop.owner.get(f"/api/v1/journal?{query}")
+        assert answer.status == 200, answer
+        return [entry["id"] for entry in answer.json()["items"]]
+
+    assert found("account=5100") == [lost["id"]]
+    assert found("ref_type=RECEIPT") == found(f"ref_id={received['ref_id']}") == [received["id"]]
+    assert found("account=1200&ref_type=RECEIPT") == [received["id"]]
+    assert found(f"account=5100&ref_id={received['ref_id']}") == []
+    assert found(f"from={lost['at']}") == found(f"from={lost['at']}&account=1200") == [lost["id"]]
+    assert found(f"to={lost['at']}") == [received["id"]]
+    first = any_shop.owner.get("/api/v1/journal?limit=1&account=1200").json()
+    assert found(f"limit=1&account=1200&cursor={first['next_cursor']}") == [received["id"]]
+    assert any_shop.owner.get("/api/v1/journal?cursor=x").code == "INVALID_REQUEST"
+
+
+def test_trial_balance_and_valuation(any_shop: Shop) -> None:
+    any_shop.product("MUG-1", 10)
+
+    balance = any_shop.owner.get("/api/v1/trial-balance").json()
+    assert (balance["total_debit"], balance["total_credit"]) == ("35.00", "35.00")
+    row = next(row for row in balance["items"] if row["account"] == "1200")
+    assert row == {"account": "1200", "name": "Inventory", "debit": "35.00", "credit": "0.00", "balance": "35.00"}
+    valued = any_shop.owner.get("/api/v1/valuation").json()
+    assert valued["total"] == "35.00" and valued["next_cursor"] is None
+    assert set(valued["items"][0]) == {"lot_id", "lot_code", "product_id", "sku", "location", "on_hand", "value"}
+    for as_of, total in ((_day(), "35.00"), (_day(-1), "0.00"), ("2020-01-01T00:00:00Z", "0.00")):
+        assert any_shop.owner.get(f"/api/v1/valuation?as_of={as_of}").json()["total"] == total
+        assert any_shop.owner.get(f"/api/v1/trial-balance?as_of={as_of}").json()["total_debit"] == total
+    assert any_shop.owner.get("/api/v1/valuation?as_of=yesterday").code == "INVALID_REQUEST"
+
+
+def test_closing_a_period(any_shop: Shop) -> None:
+    closed = any_shop.owner.post("/api/v1/periods/close", {"through": _day(-1)})
+    assert (closed.status, closed.json()["through"]) == (200, _day(-1))
+    for through in (_day(-1), _day(-2), _day(2)):
+        assert any_shop.owner.post("/api/v1/periods/close", {"through": through}).code == "INVALID_STATE"
+    assert any_shop.owner.post("/api/v1/periods/close", {"through": "2026-02-30"}).code == "INVALID_REQUEST"
+    assert [one["through"] for one in any_shop.owner.get("/api/v1/periods").json()["items"]] == [_day(-1)]
+    audit = any_shop.owner.get("/api/v1/audit?kind=organisation").json()["items"]
+    assert audit[0]["changes"] == {"books_closed_through": _day(-1)}
+    assert any_shop.caller("manager").post("/api/v1/periods/close", {"through": _day()}).status == 403
+
+
+def test_accounts(any_shop: Shop) -> None:
+    assert any_shop.owner.post("/api/v1/accounts", {"code": "6000", "name": "Rent"}).status == 201
+    assert any_shop.owner.post("/api/v1/accounts", {"code": "6000", "name": "Rent"}).code == "ALREADY_EXISTS"
+    assert any_shop.owner.post("/api/v1/accounts", {"code": "x", "name": "Rent"}).code == "INVALID_REQUEST"
+    renamed = any_shop.owner.request("PATCH", "/api/v1/accounts/1000", {"name": "Drawer"})
+    assert renamed.json() == {"code": "1000", "name": "Drawer", "kind": "asset"}
+    assert any_shop.owner.request("PATCH", "/api/v1/accounts/9999", {"name": "Drawer"}).code == "NOT_FOUND"
+    items = any_shop.owner.get("/api/v1/accounts").json()["items"]
+    assert [items[0]["name"], items[-1]["name"], len(items)] == ["Drawer", "Rent", 13]
+
+
+def test_the_books_are_for_managers_of_all_stores(any_shop: Shop) -> None:
+    limited = any_shop.caller("manager", (any_shop.made.store_id,))
+    for path in ("/api/v1/journal", "/api/v1/trial-balance", "/api/v1/valuation"):
+        assert any_shop.caller("manager").get(path).status == 200
+        assert any_shop.caller("staff").get(path).status == 403
+        assert limited.get(path).code == "FORBIDDEN"
+    assert limited.post("/api/v1/accounts", {"code": "6000", "name": "Rent"}).code == "FORBIDDEN"

@@ -1,0 +1,328 @@
+"""import orders: each order once, as a whole or not at all, brought on by the next file; three formats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+PRODUCTS = """\
+sku,title,kind,price,precision
+MUG,Mug,physical,10.00,
+TEA,Tea (kg),physical,20.00,2
+HAT,Hat,physical,30.00,
+WRAP,Gift wrap,service,1.00,
+"""
+STOCK = """\
+sku,location,quantity,unit_cost
+MUG,MAIN,10,3.00
+TEA,MAIN,2.5,8.00
+HAT,MAIN,1,12.00
+"""
+
+
+@pytest.fixture
+def stocked(cli: Cli, acme: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "products.csv").write_text(PRODUCTS)
+    (tmp_path / "stock.csv").write_text(STOCK)
+    assert cli("import", "products", "products.csv", "--org", "Acme").code == 0
+    assert cli("import", "stock", "stock.csv", "--org", "Acme").code == 0
+
+
+def _ledger(cli: Cli) -> list[dict[str, Any]]:
+    ran = cli("export", "ledger", "--org", "Acme", "--format", "json")
+    entries: list[dict[str, Any]] = json.loads(ran.out)
+    return [entry for entry in entries if entry["ref_type"] != "RECEIPT"]
+
+
+def _moves(cli: Cli) -> list[tuple[str, str, float, float, str | None]]:
+    """What happened to stock: (sku, kind, units on hand, units promised, order number)."""
+    return [
+        (entry["sku"], entry["ref_type"], entry["qty_delta"], entry["reserved_delta"], entry["order_number"])
+        for entry in _ledger(cli)
+    ]
+
+
+def _clean(cli: Cli) -> bool:
+    return cli("check", "--org", "Acme").code == 0
+
+
+OWN = """\
+order_number,status,customer,payment_method,order_discount,shipping,sku,quantity,unit_price,discount,fulfilled,returned
+A-1,,Ana,card,1.00,4.50,MUG,2,9.00,1.00,,1
+A-1,,,,,,WRAP,1,,,,
+A-2,suspended,Bo,,,,MUG,3,,,1,
+A-2,,,,,,TEA,0.25,,,,
+A-3,cancelled,Cy,,,,HAT,1,,,,
+"""
+
+
+@pytest.mark.usefixtures("stocked")
+def test_orders_become_sales_with_what_happened_to_them(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(OWN)
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme", "--json")
+
+    assert ran.code == 0, ran.err
+    told = ran.json
+    assert (told["added"], told["changed"], told["skipped"], told["refused"]) == (3, 0, 0, 0)
+    assert (told["returns"], told["waiting"], told["sold"]) == (1, 0, "56.50")  # 17 + 1 - 1 + 4.50 and 30 + 5
+    assert _moves(cli) == [
+        ("MUG", "SALE", -2, 0, "A-1"),
+        ("MUG", "RETURN", 1, 0, "A-1"),
+        ("MUG", "RESERVE", 0, 3, "A-2"),
+        ("TEA", "RESERVE", 0, 0.25, "A-2"),
+        ("MUG", "SALE", -1, -1, "A-2"),
+        ("HAT", "RESERVE", 0, 1, "A-3"),
+        ("HAT", "RELEASE", 0, -1, "A-3"),
+    ]
+    assert _clean(cli)
+
+
+@pytest.mark.usefixtures("stocked")
+def test_the_same_file_again_does_nothing(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(OWN)
+    cli("import", "orders", "orders.csv", "--org", "Acme")
+    before = _ledger(cli)
+
+    again = cli("import", "orders", "orders.csv", "--org", "Acme")
+
+    assert (again.code, again.out) == (0, "orders: 3 unchanged, 0 refused.\n")
+    assert _ledger(cli) == before
+
+
+@pytest.mark.usefixtures("stocked")
+def test_a_later_file_brings_on_what_is_new(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(OWN)
+    cli("import", "orders", "orders.csv", "--org", "Acme")
+    later = "order_number,status,sku,quantity,fulfilled,returned\nA-2,completed,MUG,3,,2\nA-2,,TEA,0.25,,\n"
+    (tmp_path / "later.csv").write_text(later)
+
+    ran = cli("import", "orders", "later.csv", "--org", "Acme")
+
+    assert ran.out == "orders: 1 changed, 0 refused.\nreturns 1, refunded 20.00.\n"
+    assert _moves(cli)[7:] == [
+        ("MUG", "SALE", -2, -2, "A-2"),
+        ("TEA", "SALE", -0.25, -0.25, "A-2"),
+        ("MUG", "RETURN", 1, 0, "A-2"),
+        ("MUG", "RETURN", 1, 0, "A-2"),
+    ]
+    assert _clean(cli)
+
+
+@pytest.mark.usefixtures("stocked")
+def test_what_stock_lacks_waits_and_is_named(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("order_number,sku,quantity\nB-1,HAT,4\nB-1,MUG,1\n")
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme")
+
+    assert (ran.code, ran.err) == (0, "line 2: note: order B-1: 3 of HAT wait for stock.\n")
+    assert ran.out == "orders: 1 added, 0 refused.\nwaiting 1, sold 130.00.\n"
+    assert ("HAT", "SALE", -1, -1, "B-1") in _moves(cli) and _clean(cli)
+
+
+@pytest.mark.usefixtures("stocked")
+def test_a_dry_run_says_it_and_does_nothing(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(OWN + "A-4,,,,,,NOPE,1,,,,\n")
+
+    dry = cli("import", "orders", "orders.csv", "--org", "Acme", "--dry-run")
+    before = _ledger(cli)
+    cli("import", "orders", "orders.csv", "--org", "Acme")
+    known = cli("import", "orders", "orders.csv", "--org", "Acme", "--dry-run")
+
+    assert (dry.code, dry.out) == (1, "Would be: orders: 3 added, 1 refused.\n")
+    assert before == []
+    assert known.out == "Would be: orders: 3 unchanged, 1 refused.\n"
+
+
+BAD = [
+    ("C-1,,,,,,NOPE,1,,,,", "order C-1 is not taken: product 'NOPE' does not exist."),
+    ("C-2,,,,,,MUG,0.5,,,,", "order C-2 is not taken: quantity 0.5 of MUG has more than 0 decimal places."),
+    ("C-3,,,,,,MUG,0,,,,", "order C-3 is not taken: the quantity of MUG is 0."),
+    ("C-4,,,,,,MUG,-1,,,,", "order C-4: quantity '-1' is less than 0."),
+    ("C-5,,,,,,MUG,many,,,,", "order C-5: quantity 'many' is no number such as 12 or 0.25."),
+    ("C-6,,,,,,MUG,1,1.999,,,", "order C-6: unit_price '1.999' is no amount such as 19.99."),
+    ("C-7,,,,,,MUG,1,1.00,2.00,,", "order C-7 is not taken: The discount of line 1 is negative, or above its price."),
+    ("C-8,lost,,,,,MUG,1,,,,", "order C-8: status 'lost' must be one of completed, suspended, cancelled."),
+    ("C-9,,,cheque,,,MUG,1,,,,", "order C-9: payment_method 'cheque' must be one of cash, card, other."),
+    ("C-10,,,,,,MUG,2,,,1,", "order C-10: fulfilled 1 of 2: a completed order has gone out as a whole, none more."),
+    ("C-11,,,,,,MUG,2,,,,3", "order C-11: returned 3: no more than 2 have gone out."),
+    ("C-12,,,,,,,2,,,,", "order C-12: The sku is missing."),
+    (",,,,,,MUG,1,,,,", "order : The order_number must be a text of 1 to 200 characters without control characters."),
+    ("A-1,,,,,,HAT,1,,,,", "order A-1 is not taken: Order A-1 of import is there already, with other lines."),
+]
+
+
+@pytest.mark.usefixtures("stocked")
+def test_bad_orders_are_named_by_line_and_the_others_taken(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(OWN + "\n".join(line for line, _ in BAD) + "\n")
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme")
+
+    assert ran.code == 1 and ran.out.startswith(f"orders: 3 added, {len(BAD)} refused.\n")
+    assert ran.err.splitlines() == [f"line {number}: {words}" for number, (_, words) in enumerate(BAD, start=7)]
+    assert _clean(cli)
+
+
+@pytest.mark.usefixtures("stocked")
+def test_an_order_with_one_bad_line_is_not_taken_at_all(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("order_number,sku,quantity\nD-1,MUG,1\nD-1,NOPE,1\nD-1,NADA,1\n")
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme")
+
+    words = "product 'NOPE' does not exist (line 3), product 'NADA' does not exist (line 4)."
+    assert (ran.code, ran.err) == (1, f"line 2: order D-1 is not taken: {words}\n")
+    assert _moves(cli) == []
+
+
+@pytest.mark.usefixtures("stocked")
+def test_rows_of_one_order_may_not_contradict_each_other(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("order_number,customer,sku,quantity\nE-1,Ana,MUG,1\nE-1,Bo,HAT,1\n")
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme")
+
+    assert ran.err == "line 2: order E-1: Line 3 says customer 'Bo', a line before it 'Ana'.\n"
+
+
+@pytest.mark.usefixtures("stocked")
+def test_the_store_is_the_orders_own_or_the_one_that_was_said(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("order_number,store,sku,quantity\nF-1,,MUG,1\nF-2,NOWHERE,MUG,1\n")
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme", "--store", "main")
+    wrong = cli("import", "orders", "orders.csv", "--org", "Acme", "--store", "ELSEWHERE")
+
+    assert ran.err == "line 3: order F-2 is not taken: store 'NOWHERE' does not exist.\n"
+    assert wrong.code == 1 and "There is no store 'ELSEWHERE'" in wrong.err
+
+
+SHOPIFY_HEADER = (
+    "Name,Email,Financial Status,Paid at,Fulfillment Status,Currency,Subtotal,Shipping,Taxes,Total,Discount Code,"
+    "Discount Amount,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku,Lineitem fulfillment status,"
+    "Lineitem discount,Billing Name,Cancelled at,Payment Method,Refunded Amount\n"
+)
+SHOPIFY = SHOPIFY_HEADER + (
+    "#1001,a@b.example,paid,2027-01-01,fulfilled,USD,17.00,5.00,0.00,22.00,TEN,2.00,"
+    "2,Mug,10.00,MUG,fulfilled,1.00,Ana,,Shopify Payments,0.00\n"
+    "#1002,b@b.example,pending,,unfulfilled,USD,10.00,0.00,0.00,10.00,,0.00,1,Mug,10.00,'MUG,pending,0.00,Bo,,manual,\n"
+    "#1003,c@b.example,paid,,partial,USD,40.00,0.00,0.00,40.00,,0.00,1,Mug,10.00,MUG,fulfilled,0.00,Cy,,cash,0.00\n"
+    "#1003,c@b.example,,,,,,,,,,,1,Hat,30.00,HAT,pending,0.00,,,,\n"
+    "#1004,d@b.example,voided,,unfulfilled,USD,10.00,0.00,0.00,10.00,,0.00,"
+    "1,Mug,10.00,MUG,pending,0.00,Di,2027-01-02,,\n"
+    "#1005,e@b.example,refunded,,fulfilled,USD,20.00,3.00,0.00,23.00,,0.00,"
+    "2,Mug,10.00,MUG,fulfilled,0.00,Eva,,Shopify Payments,23.00\n"
+    "#1006,f@b.example,partially_refunded,,fulfilled,USD,10.00,0.00,1.00,11.00,,0.00,"
+    "1,Mug,10.00,MUG,fulfilled,0.00,Fay,,Shopify Payments,4.00\n"
+    "#1007,g@b.example,paid,,fulfilled,USD,10.00,0.00,0.00,10.00,,0.00,1,Tip,10.00,,fulfilled,0.00,Guy,,cash,0.00\n"
+    "#1008,h@b.example,paid,,fulfilled,EUR,10.00,0.00,0.00,10.00,,0.00,1,Mug,10.00,MUG,fulfilled,0.00,Hal,,cash,0.00\n"
+)
+
+
+@pytest.mark.usefixtures("stocked")
+def test_shopifys_order_export(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("\ufeff" + SHOPIFY)
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme")
+    again = cli("import", "orders", "orders.csv", "--org", "Acme", "--format", "shopify")
+
+    assert ran.code == 1
+    assert ran.out == "orders: 6 added, 2 refused.\nreturns 1, sold 105.00, refunded 23.00.\n"
+    assert ran.err.splitlines() == [
+        "line 7: note: order #1005: refunded: its goods come back as 'good'; --restock tells otherwise.",
+        "line 8: note: order #1006: 4.00 was refunded: the export does not say for what; record it as a return.",
+        "line 8: note: order #1006: the file says 11.00, with the tax rates kept here it comes to 10.00.",
+        "line 9: order #1007: line 9, 'Tip', has no SKU.",
+        "line 10: order #1008: it is in EUR, the organisation's money is USD.",
+    ]
+    assert _moves(cli) == [
+        ("MUG", "SALE", -2, 0, "#1001"),
+        ("MUG", "RESERVE", 0, 1, "#1002"),
+        ("MUG", "RESERVE", 0, 1, "#1003"),
+        ("HAT", "RESERVE", 0, 1, "#1003"),
+        ("MUG", "SALE", -1, -1, "#1003"),
+        ("MUG", "RESERVE", 0, 1, "#1004"),
+        ("MUG", "RELEASE", 0, -1, "#1004"),
+        ("MUG", "SALE", -2, 0, "#1005"),
+        ("MUG", "RETURN", 2, 0, "#1005"),
+        ("MUG", "SALE", -1, 0, "#1006"),
+    ]
+    assert again.out == "orders: 6 unchanged, 2 refused.\n"
+    assert _clean(cli)
+
+
+@pytest.mark.usefixtures("stocked")
+def test_refunded_goods_may_have_stayed_away(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(SHOPIFY)
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme", "--restock", "none")
+
+    assert "refunded 23.00" in ran.out
+    assert not any(kind == "RETURN" for _, kind, *_ in _moves(cli)) and _clean(cli)
+
+
+RETAIL = """\
+InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
+536365,mug,MUG,2,2010-12-01 08:26:00,2.55,17850.0,United Kingdom
+536365,MUG,MUG,2,2010-12-01 08:26:00,2.55,17850.0,United Kingdom
+536365,WRAP,POSTAGE,1,2010-12-01 08:26:00,0.001,17850.0,United Kingdom
+536366,HAT,HAT,1,2010-12-01 08:28:00,4.00,,United Kingdom
+C536379,MUG,MUG,-3,2010-12-01 09:41:00,2.55,17850.0,United Kingdom
+C536380,MUG,MUG,-1,2010-12-01 09:42:00,9.99,17850.0,United Kingdom
+C536380,WRAP,Discount,-1,2010-12-01 09:42:00,27.50,17850.0,United Kingdom
+536589,MUG,damaged,-2,2010-12-01 16:50:00,0.0,,United Kingdom
+536590,HAT,found,5,2010-12-01 16:52:00,0.0,,United Kingdom
+A563186,B,Adjust bad debt,-1,2011-08-12 14:51:00,-11062.06,,United Kingdom
+536591,NOPE,?,1,2010-12-01 16:53:00,1.00,1.0,United Kingdom
+"""
+
+
+@pytest.mark.usefixtures("stocked")
+def test_the_retail_data_set(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "retail.csv").write_text(RETAIL)
+
+    dry = cli("import", "orders", "retail.csv", "--org", "Acme", "--dry-run", "--json")
+    ran = cli("import", "orders", "retail.csv", "--org", "Acme", "--json")
+    again = cli("import", "orders", "retail.csv", "--org", "Acme", "--json")
+
+    assert ran.code == 1
+    told, before = ran.json, dry.json
+    assert (told["added"], told["returns"], told["adjustments"], told["refused"]) == (2, 2, 2, 2)
+    assert (told["sold"], told["refunded"]) == ("14.20", "45.14")  # 4 x 2.55 + 4; 3 x 2.55 + 9.99 + 27.50
+    assert all(before[name] == told[name] for name in ("added", "returns", "adjustments", "refused", "lines"))
+    assert [line["detail"] for line in told["lines"]] == [
+        "invoice A563186: it adjusts bad debt, it is no sale.",
+        "order 536591 is not taken: product 'NOPE' does not exist.",
+    ]
+    assert (again.json["added"], again.json["skipped"], again.json["refused"]) == (0, 6, 2)
+    assert [(sku, kind, units) for sku, kind, units, _, _ in _moves(cli)] == [
+        ("MUG", "SALE", -2),
+        ("MUG", "SALE", -2),
+        ("HAT", "SALE", -1),
+        ("MUG", "RETURN", 2),
+        ("MUG", "RETURN", 1),
+        ("MUG", "RETURN", 1),
+        ("MUG", "ADJUSTMENT", -2),
+        ("HAT", "ADJUSTMENT", 5),
+    ]
+    assert _clean(cli)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is empty"),
+        ("order_number,sku\n1,MUG\n", "no column 'quantity'"),
+        ("order_number,sku,quantity,colour\n1,MUG,1,red\n", "column 'colour' is not known"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_as_a_whole(
+    cli: Cli, acme: dict[str, str], tmp_path: Path, content: str, words: str
+) -> None:
+    (tmp_path / "orders.csv").write_text(content)
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme")
+
+    assert ran.code == 1 and words in ran.err and ran.err.count("\n") == 1

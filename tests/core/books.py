@@ -1,0 +1,96 @@
+"""The books as the tables have them: journal entries as {account: amount}, and every way in which they are wrong.
+
+entry_of(shop, sale.id)   -> [{"1000": 1980, "1200": -700, "4000": -1980, "5000": 700}]
+book_faults(shop)         -> ["1200 has 3500, the lots are worth 2800"]
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from tests.shop import Shop
+
+
+def entries_of(shop: Shop, ref_id: str | None = None) -> list[dict[str, int]]:
+    """The journal entries of one reference (or all), oldest first: accounts with their amounts, debit positive."""
+    found: dict[str, dict[str, int]] = {}
+    for entry in shop.rows("SELECT id, ref_id FROM journal_entry ORDER BY id"):
+        if ref_id in (None, entry["ref_id"]):
+            found[entry["id"]] = {}
+    for line in shop.rows("SELECT entry_id, account, amount FROM posting ORDER BY account"):
+        if line["entry_id"] in found:
+            assert line["account"] not in found[line["entry_id"]], "an account twice in one entry"
+            found[line["entry_id"]][line["account"]] = line["amount"]
+    return list(found.values())
+
+
+def balances(shop: Shop) -> dict[str, int]:
+    """What each account has come to, without those that are even."""
+    query = "SELECT account, CAST(sum(amount) AS BIGINT) AS amount FROM posting GROUP BY account"
+    return {line["account"]: line["amount"] for line in shop.rows(query) if line["amount"]}
+
+
+def book_faults(shop: Shop) -> list[str]:
+    """Entries that do not balance, and an inventory account that is not what the lots are worth."""
+    faults = []
+    sums: Counter[str] = Counter()
+    for line in shop.rows("SELECT entry_id, amount FROM posting"):
+        sums[line["entry_id"]] += line["amount"]
+    faults += [f"entry {name} is out of balance by {amount}" for name, amount in sums.items() if amount]
+    lots = sum(row["value"] for row in shop.rows("SELECT value FROM lot_stock"))
+    inventory = balances(shop).get("1200", 0)
+    if inventory != lots:
+        faults.append(f"1200 has {inventory}, the lots are worth {lots}")
+    return faults
+
+
+def sale_faults(shop: Shop) -> list[str]:
+    """Sales whose lines, holds, ledger and refunds do not agree."""
+    faults = []
+    lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in shop.rows("SELECT * FROM sale_line WHERE NOT removed"):
+        lines[line["sale_id"]].append(line)
+    moved: Counter[tuple[str, str]] = Counter()
+    returns = {one["id"]: one for one in shop.rows("SELECT id, sale_id, refund_total FROM sale_return")}
+    beside = {hold["id"] for hold in shop.rows("SELECT id FROM reservation WHERE sale_line_id IS NULL")}
+    for entry in shop.rows("SELECT ref_id, product_id, qty_delta, reservation_id FROM ledger WHERE ref_type = 'SALE'"):
+        if entry["reservation_id"] not in beside:
+            moved[entry["ref_id"], entry["product_id"]] -= entry["qty_delta"]
+    refunds: Counter[str] = Counter()
+    for one in returns.values():
+        if one["sale_id"] is not None:
+            refunds[one["sale_id"]] += one["refund_total"]
+    active = shop.rows("SELECT reserved_for_id FROM reservation WHERE status = 'active'")
+    held = {hold["reserved_for_id"] for hold in active}
+    for sale in shop.rows("SELECT * FROM sale"):
+        own = lines[sale["id"]]
+        due = sale["total"] + sale["rounding"]
+        if sale["status"] in ("completed", "cancelled") and sale["id"] in held:
+            faults.append(f"{sale['number']} is {sale['status']} and still holds stock")
+        if refunds[sale["id"]] > due:
+            faults.append(f"{sale['number']}: {refunds[sale['id']]} refunded of {due}")
+        wanted: Counter[str] = Counter()
+        for line in own:
+            wanted[line["product_id"]] += line["fulfilled"] if line["kind"] == "stock" else 0
+        for product_id, units in wanted.items():
+            if moved[sale["id"], product_id] != units:
+                faults.append(f"{sale['number']}: {units} fulfilled, the ledger sold {moved[sale['id'], product_id]}")
+        if sale["status"] == "completed":
+            faults += _completed_faults(sale, own, due, refunds[sale["id"]])
+    return faults
+
+
+def _completed_faults(sale: dict[str, Any], lines: list[dict[str, Any]], due: int, refunded: int) -> list[str]:
+    faults = []
+    if sum(line["due"] for line in lines) != due:
+        faults.append(f"{sale['number']}: its lines' dues are not {due}")
+    if any(line["fulfilled"] != line["quantity"] for line in lines):
+        faults.append(f"{sale['number']} is completed with something open")
+    if sale["posted"] != sale["total"]:
+        faults.append(f"{sale['number']}: {sale['posted']} posted of {sale['total']}")
+    if sale["paid"] and sale["paid"] - sale["change"] != due:
+        faults.append(f"{sale['number']}: paid {sale['paid']}, change {sale['change']}, due {due}")
+    if all(line["returned"] == line["quantity"] for line in lines) and refunded != due:
+        faults.append(f"{sale['number']}: all came back for {refunded}, {due} was due")
+    return faults

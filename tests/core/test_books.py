@@ -1,0 +1,334 @@
+"""What each command posts to the books (SPEC section 8), with worked numbers, and that the books are the stock."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from holdfast.access import Role, may
+from holdfast.check import check
+from holdfast.core.cart import LineAsked, OpenSale
+from holdfast.core.checkout import Checkout, CompleteSale, PaymentAsked
+from holdfast.core.count_sheet import Count, CountLine
+from holdfast.core.counting import AdjustStock, SetStock
+from holdfast.core.period import AddAccount, ClosePeriod, RenameAccount
+from holdfast.core.recall import Quarantine, Readmit, WriteOff
+from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.rejection import Rejected
+from holdfast.core.reservation import Consume, Reserve, Target
+from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.db.found import clock
+from tests.core.books import balances, entries_of
+from tests.core.scene import Scene
+from tests.shop import DAY, Shop, open_shop, quick_sqlite
+
+TODAY = "2027-01-15"
+"""Where the clock of a scene begins."""
+
+
+@pytest.fixture
+def mugs(scene: Scene) -> Scene:
+    """Ten mugs at 3.50, sold for 9.90, and an empty journal behind them."""
+    scene.product("MUG-1", price=990)
+    scene.given("MUG-1 MAIN A 10 @3.50")
+    return scene
+
+
+def posted(scene: Scene) -> dict[str, int]:
+    """What the last command posted."""
+    return entries_of(scene.shop)[-1]
+
+
+# What is posted ------------------------------------------------------------------------------------------------------
+
+
+def test_a_receipt_is_owed_to_whoever_sent_it(mugs: Scene) -> None:
+    assert posted(mugs) == {"1200": 3500, "2000": -3500}
+
+
+def test_opening_stock_is_the_owners(mugs: Scene) -> None:
+    mugs.do(Receive("MAIN", (ReceiptLine("MUG-1", 2, "3.50"),), "opening"))
+
+    assert posted(mugs) == {"1200": 700, "3000": -700}
+
+
+def test_a_sale_earns_and_costs(mugs: Scene) -> None:
+    sold = mugs.do(OpenSale(lines=(LineAsked("MUG-1", 2),)))
+    assert len(entries_of(mugs.shop)) == 1, "a hold posts nothing"
+
+    mugs.do(CompleteSale(sold.id, (PaymentAsked("cash", "10.00"), PaymentAsked("card", "9.80"))))
+
+    assert posted(mugs) == {"1000": 1000, "1100": 980, "1200": -700, "4000": -1980, "5000": 700}
+
+
+def test_a_hold_that_is_fulfilled_by_itself_posts_its_cost_only(mugs: Scene) -> None:
+    mugs.given("101  2 MUG-1 MAIN")
+
+    mugs.do(Consume(mugs.hold("101")))
+
+    assert posted(mugs) == {"1200": -700, "5000": 700}
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("good", {"1000": -990, "1200": 350, "4100": 990, "5000": -350}),
+        ("damaged", {"1000": -990, "4100": 990, "5000": -350, "5100": 350}),
+        ("none", {"1000": -990, "4100": 990}),
+    ],
+)
+def test_a_return_reverses_the_cost_it_took(mugs: Scene, condition: str, expected: dict[str, int]) -> None:
+    sold = mugs.do(OpenSale(lines=(LineAsked("MUG-1", 2),)))
+    sold = mugs.do(CompleteSale(sold.id, (PaymentAsked("cash", "19.80"),)))
+
+    mugs.do(ReturnSale(sold.id, (ReturnedLine(sold.lines[0].id, 1, condition),), "cash"))
+
+    assert posted(mugs) == expected
+
+
+def test_a_return_without_a_sale_comes_in_at_the_last_cost(mugs: Scene) -> None:
+    mugs.do(ReturnBlind(mugs.shop.stores["MAIN"], (BlindLine("MUG-1", 1, "5.00"),), "card"))
+
+    assert posted(mugs) == {"1100": -500, "1200": 350, "4100": 500, "5000": -350}
+
+
+def test_what_is_missing_or_found_is_shrinkage(mugs: Scene) -> None:
+    mugs.do(Count("MAIN", (CountLine("MUG-1", 8),)))
+    assert posted(mugs) == {"1200": -700, "5100": 700}
+
+    mugs.do(AdjustStock("MUG-1", "MAIN", 1))
+    assert posted(mugs) == {"1200": 350, "5100": -350}
+
+    mugs.do(SetStock("MUG-1", "MAIN", 4))
+    assert posted(mugs) == {"1200": -1750, "5100": 1750}
+
+
+def test_a_recall_posts_nothing_and_a_write_off_its_loss(mugs: Scene) -> None:
+    mugs.do(Quarantine(mugs.lot("A"), "cracks"))
+    assert len(entries_of(mugs.shop)) == 1
+
+    mugs.do(WriteOff(mugs.lot("A"), "MAIN-QUARANTINE", 4, "broken"))
+    assert posted(mugs) == {"1200": -1400, "5100": 1400}
+
+
+def test_goods_on_the_road_stay_inventory_and_what_is_lost_there_is_shrinkage(mugs: Scene) -> None:
+    sent = mugs.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 4),)))
+    assert len(entries_of(mugs.shop)) == 1
+
+    mugs.do(Arrive(sent.id, (TransferLine("MUG-1", 3),), short=True))
+    assert posted(mugs) == {"1200": -350, "5100": 350}
+
+
+def test_an_entry_names_the_movements_it_books(mugs: Scene) -> None:
+    entry = mugs.shop.holdfast.reports.journal(mugs.shop.org_id).items[0]
+
+    assert entry["ledger_ids"] == [line["id"] for line in mugs.ledger("RECEIPT")]
+    assert (entry["ref_type"], entry["ref_id"]) == ("RECEIPT", mugs.ledger("RECEIPT")[0]["ref_id"])
+    assert [(line["account"], line["debit"], line["credit"]) for line in entry["lines"]] == [
+        ("1200", "35.00", "0.00"),
+        ("2000", "0.00", "35.00"),
+    ]
+
+
+# Accounts and periods ------------------------------------------------------------------------------------------------
+
+
+def test_accounts_are_added_and_renamed_but_never_lost(mugs: Scene) -> None:
+    mugs.do(AddAccount("6000", "Rent"))
+    mugs.do(RenameAccount("1200", "Goods"))
+
+    assert mugs.shop.refused(AddAccount("6000", "Again")).code == "ALREADY_EXISTS"
+    assert mugs.shop.refused(AddAccount("1000", "Again")).code == "ALREADY_EXISTS"
+    assert mugs.shop.refused(AddAccount("06", "Short")).code == "INVALID_REQUEST"
+    assert mugs.shop.refused(RenameAccount("7000", "Nobody")).code == "NOT_FOUND"
+    names = {row["code"]: row["name"] for row in mugs.shop.holdfast.reports.accounts(mugs.shop.org_id).items}
+    assert (names["1200"], names["6000"], names["1000"]) == ("Goods", "Rent", "Cash")
+
+
+def test_nothing_posts_into_a_closed_period(mugs: Scene) -> None:
+    mugs.do(ClosePeriod(TODAY))
+    mugs.given("MUG-1 MAIN B 1 @4.00")
+    mugs.pass_(DAY // 1_000_000)
+    mugs.given("MUG-1 MAIN C 1 @5.00")
+
+    days = [row["day"] for row in mugs.shop.rows("SELECT day FROM journal_entry ORDER BY id")]
+    assert days == [TODAY, "2027-01-16", "2027-01-16"]
+    reports, org = mugs.shop.holdfast.reports, mugs.shop.org_id
+    assert balance(reports.trial_balance(org, as_of=TODAY)) == "35.00"
+    assert balance(reports.trial_balance(org, as_of="2027-01-14")) == "0.00"
+    assert balance(reports.trial_balance(org, as_of="2027-01-16")) == "44.00"
+    assert balance(reports.trial_balance(org)) == "44.00"
+
+
+def balance(found: Any, account: str = "1200") -> str:
+    """The balance of an account in a trial balance."""
+    assert found["total_debit"] == found["total_credit"]
+    return next(row["balance"] for row in found["items"] if row["account"] == account)
+
+
+def test_a_period_is_closed_forward_and_never_ahead(mugs: Scene) -> None:
+    assert mugs.shop.refused(ClosePeriod("2027-01-16")).code == "INVALID_STATE"
+    mugs.do(ClosePeriod("2027-01-14"))
+    assert mugs.shop.refused(ClosePeriod("2027-01-14")).code == "INVALID_STATE"
+    assert mugs.shop.refused(ClosePeriod("2027-01-01")).code == "INVALID_STATE"
+    mugs.do(ClosePeriod(TODAY))
+
+    assert [event["data"]["through"] for event in mugs.events("PeriodClosed")] == ["2027-01-14", TODAY]
+    closes = mugs.shop.holdfast.reports.periods(mugs.shop.org_id).items
+    assert [close["through"] for close in closes] == [TODAY, "2027-01-14"]
+
+
+def test_only_who_configures_the_organisation_closes(mugs: Scene) -> None:
+    assert not may(mugs.shop.manager, ClosePeriod(TODAY))
+    assert may(mugs.shop.owner, ClosePeriod(TODAY))
+    assert may(mugs.shop.manager, RenameAccount("1000", "Drawer"))
+    assert not may(mugs.shop.staff, RenameAccount("1000", "Drawer"))
+    assert mugs.shop.owner.role is Role.OWNER
+
+
+def test_a_close_and_facts_in_the_same_batch_agree(scene_anywhere: Scene) -> None:
+    """Whatever comes together: no fact posts into what is closed, and the close knows what came before it."""
+    shop = scene_anywhere.shop
+    scene_anywhere.product("MUG-1", price=990)
+    yesterday = (date.today() - timedelta(days=1)).isoformat()  # noqa: DTZ011 - any day that is over will do
+    commands = [Receive("MAIN", (ReceiptLine("MUG-1", 1, "1.00"),))] * 10
+    waiting = [shop.holdfast.submit(shop.owner, command) for command in [*commands, ClosePeriod(yesterday), *commands]]
+    assert not any(isinstance(one.result().answer, Rejected) for one in waiting)
+
+    assert check(shop.holdfast.database).mismatches == []
+
+
+# The past ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_stock_was_worth(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    reports, org = scene.shop.holdfast.reports, scene.shop.org_id
+    told: list[tuple[int, Any]] = [(clock(scene.shop.holdfast.database), ("0.00", set()))]
+
+    def remember() -> None:
+        told.append((clock(scene.shop.holdfast.database), _worth(reports.valuation(org))))
+
+    scene.given("MUG-1 MAIN A 10 @3.50")
+    remember()
+    scene.given("MUG-1 EAST B 2 @4.00")
+    remember()
+    scene.do(Count("MAIN", (CountLine("MUG-1", 3),)))
+    remember()
+    scene.do(Dispatch("EAST", "MAIN", (TransferLine("MUG-1", 1),)))
+    remember()
+    scene.do(SetStock("MUG-1", "EAST", 0))
+    remember()
+
+    assert [_worth(reports.valuation(org, as_of=at)) for at, _ in told] == [worth for _, worth in told]
+    assert told[1][1] == ("35.00", {("A", "MAIN", 10, "35.00")})
+    assert told[-1][1][0] == "14.50"
+    assert reports.valuation(org, as_of="2020-01-31")["total"] == "0.00"
+    assert _worth(reports.valuation(org, as_of="2099-12-31")) == told[-1][1]
+
+
+def _worth(found: Any) -> tuple[str, set[tuple[Any, ...]]]:
+    items = {(row["lot_code"], row["location"], row["on_hand"], row["value"]) for row in found["items"]}
+    return found["total"], items
+
+
+def test_a_page_of_the_past_goes_on(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.given("MUG-1 MAIN A 10 @3.50")
+    scene.given("MUG-1 EAST B 2 @4.00, C 1 @1.00")
+    at = clock(scene.shop.holdfast.database)
+    scene.do(SetStock("MUG-1", "EAST", 0))
+    for as_of, expected in ((at, 3), (None, 1)):
+        seen: list[str] = []
+        cursor = None
+        while True:
+            page = scene.shop.holdfast.reports.valuation(scene.shop.org_id, as_of=as_of, cursor=cursor, limit=1)
+            seen += [row["lot_code"] for row in page["items"]]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+        assert len(seen) == len(set(seen)) == expected
+
+
+# Books are stock -----------------------------------------------------------------------------------------------------
+
+UNITS = st.integers(1, 5)
+PLACES = st.sampled_from(["MAIN", "EAST"])
+ACTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("receive"), PLACES, UNITS, st.sampled_from([None, "0.00", "0.333333", "3.50", "7.01"])),
+        st.tuples(st.just("sell"), PLACES, UNITS),
+        st.tuples(st.just("order"), PLACES, UNITS),
+        st.tuples(st.just("return"), st.sampled_from(["good", "damaged", "none"]), UNITS),
+        st.tuples(st.just("blind"), PLACES, UNITS),
+        st.tuples(st.just("count"), PLACES, st.integers(0, 12)),
+        st.tuples(st.just("adjust"), PLACES, st.integers(-4, 4).filter(bool)),
+        st.tuples(st.just("transfer"), PLACES, UNITS, st.integers(0, 5)),
+        st.tuples(st.just("recall"), st.integers(0, 3)),
+        st.tuples(st.just("readmit"), st.integers(0, 3)),
+        st.tuples(st.just("write off"), st.integers(0, 3)),
+        st.tuples(st.just("consume"), PLACES, UNITS),
+    ),
+    min_size=1,
+    max_size=25,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ACTS)
+def test_the_books_are_the_stock_whatever_happens(acts: list[tuple[Any, ...]]) -> None:
+    with tempfile.TemporaryDirectory() as folder, quick_sqlite(), open_shop(f"sqlite:///{folder}/shop.db") as shop:
+        shop.settings(cash_rounding="0.05")
+        shop.product("MUG-1", price=993, oversell="backorder")
+        for act in acts:
+            _happen(shop, *act)
+        lots = sum(row["value"] for row in shop.rows("SELECT value FROM lot_stock"))
+        assert balances(shop).get("1200", 0) == lots
+        assert check(shop.holdfast.database).mismatches == []
+
+
+def _happen(shop: Shop, kind: str, *how: Any) -> None:
+    """Try something; refusals are part of life."""
+    other = {"MAIN": "EAST", "EAST": "MAIN"}
+    lots = [row["id"] for row in shop.rows("SELECT id FROM lot ORDER BY id")]
+    if kind == "receive":
+        shop.do(Receive(how[0], (ReceiptLine("MUG-1", how[1], how[2]),)))
+    elif kind == "sell":
+        paid = (PaymentAsked("cash", "100.00"),)
+        sale = shop.do(OpenSale(shop.stores[how[0]], lines=(LineAsked("MUG-1", how[1]),)))
+        if not isinstance(sale, Rejected):
+            shop.do(CompleteSale(sale.id, paid))
+    elif kind == "order":
+        shop.do(Checkout(shop.stores[how[0]], (LineAsked("MUG-1", how[1]),), payments=(PaymentAsked("card", "9.93"),)))
+    elif kind == "return":
+        for line in shop.rows("SELECT id, sale_id FROM sale_line ORDER BY id DESC")[:1]:
+            shop.do(ReturnSale(line["sale_id"], (ReturnedLine(line["id"], how[1], how[0]),), "cash"))
+    elif kind == "blind":
+        shop.do(ReturnBlind(shop.stores[how[0]], (BlindLine("MUG-1", how[1], "9.00"),), "cash"))
+    elif kind == "count":
+        shop.do(Count(how[0], (CountLine("MUG-1", how[1]),)))
+    elif kind == "adjust":
+        shop.do(AdjustStock("MUG-1", how[0], how[1]))
+    elif kind == "transfer":
+        sent = shop.do(Dispatch(how[0], other[how[0]], (TransferLine("MUG-1", how[1]),)))
+        if not isinstance(sent, Rejected):
+            lines = (TransferLine("MUG-1", min(how[2], how[1])),) if how[2] else ()
+            shop.do(Arrive(sent.id, lines, short=True))
+    elif kind == "consume":
+        held = shop.do(Reserve("MUG-1", how[1], how[0], Target("1")))
+        if not isinstance(held, Rejected):
+            shop.do(Consume(held.id))
+    elif lots:
+        lot_id = lots[how[0] % len(lots)]
+        acts = {
+            "recall": Quarantine(lot_id, "why not"),
+            "readmit": Readmit(lot_id, "fine"),
+            "write off": WriteOff(lot_id, None, None, "gone"),
+        }
+        shop.do(acts[kind])

@@ -1,0 +1,244 @@
+"""Returns: what comes back, what is paid back, and what the books say of it (SPEC sections 7 and 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from holdfast.core.cart import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.catalog import Add
+from holdfast.core.checkout import Checkout, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.recall import Quarantine
+from holdfast.core.register import OpenSession
+from holdfast.core.reservation import Reserve, Target
+from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from tests.core.books import balances, book_faults, entries_of, sale_faults
+from tests.core.scene import Scene
+from tests.shop import Clock, open_shop, quick_sqlite
+from tests.truth import assert_truth
+
+
+@pytest.fixture
+def scene(tmp_path: Path, clock: Clock) -> Iterator[Scene]:
+    """A shop where mugs are 9.90; at the end stock, books and sales agree."""
+    with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'scene.db'}") as shop:
+        scene = Scene(shop, clock)
+        scene.product("MUG-1", price=990)
+        yield scene
+        assert_truth(shop)
+        assert book_faults(shop) == []
+        assert sale_faults(shop) == []
+
+
+def sell(scene: Scene, *lines: LineAsked, method: str = "cash", amount: str = "1000.00", **fields: Any) -> Any:
+    """Sold at a till of the store MAIN."""
+    payments = (PaymentAsked(method, amount),)
+    return scene.do(Checkout(scene.shop.stores["MAIN"], lines, payments=payments, **fields))
+
+
+def bring(sale: Any, *parts: tuple[int, int] | tuple[int, int, str], method: str = "cash") -> ReturnSale:
+    """Units of the sale's lines by their number: (line, units, condition)."""
+    return ReturnSale(sale.id, tuple(ReturnedLine(sale.lines[part[0]].id, *part[1:]) for part in parts), method)
+
+
+def test_parts_refund_exactly_what_was_paid(scene: Scene) -> None:
+    """3 for 10.00 in all: 3.34, then 6.66."""
+    scene.product("PEN-1", price=334)
+    scene.given("PEN-1 MAIN  P 3 @1.11")
+    sale = sell(scene, LineAsked("PEN-1", 3, discount=DiscountAsked(amount="0.02")))
+    assert sale.total == "10.00"
+    first, rest = scene.do(bring(sale, (0, 1))), scene.do(bring(sale, (0, 2)))
+    assert (first.refund_total, rest.refund_total) == ("3.34", "6.66")
+    assert first.refund == {"method": "cash", "amount": "3.34"}
+    assert entries_of(scene.shop, first.id) == [{"1000": -334, "1200": 111, "4100": 334, "5000": -111}]
+    lines = [(line["ref_id"], line["qty_delta"], line["value_delta"]) for line in scene.ledger("RETURN")]
+    assert lines == [(first.id, 1, 111), (rest.id, 2, 222)]
+    scene.refuses(bring(sale, (0, 1)), "RETURN_EXCEEDS_SALE")
+    assert balances(scene.shop) == {"1200": 333, "2000": -333, "4000": -1000, "4100": 1000}
+
+
+def test_rounding_fees_and_tax_come_back_in_any_parts(scene: Scene) -> None:
+    shop = scene.shop
+    shop.settings(cash_rounding="0.05")
+    scene.do(Add("tax_rate", {"tax_class": "std", "rate": 77_000}))
+    scene.product("PEN-1", price=333, tax_class="std")
+    scene.product("SONG-1", price=101, kind="digital", tax_class="std")
+    scene.given("PEN-1 MAIN  P 7 @1.00")
+    fees = (FeeAsked("wrap", "1.01", "std"),)
+    sale = sell(scene, LineAsked("PEN-1", 7), LineAsked("SONG-1", 2), fees=fees, discount=DiscountAsked(percent=7))
+    paid = round(float(sale.paid) - float(sale.change), 2)
+    assert sale.rounding != "0.00"
+    refunds = [
+        scene.do(bring(sale, *parts)).refund_total for parts in (((0, 3), (1, 1, "none")), ((0, 4), (1, 1, "none")))
+    ]
+    assert round(sum(map(float, refunds)), 2) == paid
+    left = balances(shop)
+    assert "1000" not in left, "all the cash went back"
+    assert "2100" not in left, "and all the tax, the fee's too"
+
+
+def test_never_more_than_was_bought_over_all_lines_of_the_request(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    sale = sell(scene, LineAsked("MUG-1", 3), LineAsked("MUG-1", 1))
+    refused = scene.refuses(bring(sale, (0, 2), (1, 2), (0, 2)), "RETURN_EXCEEDS_SALE")
+    assert [(one["requested"], one["available"]) for one in refused.numbers["lines"]] == [(4, 3), (2, 1)]
+    scene.do(bring(sale, (0, 2), (0, 1, "damaged")))
+    scene.refuses(bring(sale, (0, 1), (1, 1)), "RETURN_EXCEEDS_SALE")
+    scene.do(bring(sale, (1, 1)))
+
+
+def test_good_units_go_back_to_their_lots_at_their_cost_and_serve_who_waits(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 1 @3.00, B 4 @3.50")
+    sale = sell(scene, LineAsked("MUG-1", 3))
+    scene.do(Reserve("MUG-1", 3, "MAIN", Target("101"), override=True))
+    scene.do(bring(sale, (0, 2)))
+    scene.stands("""
+        MUG-1 MAIN A 1/1, B 3/2
+        101 B 2, A 1
+    """)
+    assert (scene.value("A"), scene.value("B")) == (300, 1050)
+    scene.do(bring(sale, (0, 1)))
+    assert (scene.value("A"), scene.value("B")) == (300, 1400)
+
+
+def test_damaged_units_are_lost_at_once_and_lie_in_quarantine(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 4 @3.50")
+    sale = sell(scene, LineAsked("MUG-1", 3))
+    made = scene.do(bring(sale, (0, 1, "damaged"), (0, 1, "none")))
+    assert made.refund_total == "19.80"
+    scene.stands("""
+        MUG-1 MAIN A 1/0
+        MUG-1 MAIN-QUARANTINE A 1/0
+    """)
+    assert scene.value("A", "MAIN-QUARANTINE") == 0
+    assert entries_of(scene.shop, made.id) == [{"1000": -1980, "4100": 1980, "5000": -350, "5100": 350}]
+    [line] = scene.ledger("RETURN")
+    assert (line["reason"], line["value_delta"]) == ("damaged", 0)
+
+
+@pytest.mark.parametrize("why", ["recalled", "expired"])
+def test_units_of_a_lot_that_is_off_sale_go_to_quarantine(scene: Scene, why: str) -> None:
+    scene.given("MUG-1 MAIN  A 4 @3.50 until 100")
+    sale = sell(scene, LineAsked("MUG-1", 3))
+    if why == "recalled":
+        scene.do(Quarantine(scene.lot("A")))
+    else:
+        scene.pass_(100)
+    scene.do(bring(sale, (0, 2)))
+    aside = 3 if why == "recalled" else 2  # what expired on the shelf is seen to when somebody asks for it
+    left = [] if why == "recalled" else ["MUG-1 MAIN A 1/0"]
+    assert scene.table() == [*left, f"MUG-1 MAIN-QUARANTINE A {aside}/0"]
+    assert scene.value("A", "MAIN-QUARANTINE") == 350 * aside
+
+
+def test_digital_and_drop_shipped_lines_come_back_as_money_alone(scene: Scene) -> None:
+    scene.product("SONG-1", price=500, kind="digital")
+    scene.product("SOFA-1", price=30000, dropship=True)
+    sale = sell(scene, LineAsked("SONG-1", 2), LineAsked("SOFA-1", 1), method="card", amount="310.00")
+    made = scene.do(bring(sale, (0, 1), (1, 1, "damaged"), method="card"))
+    assert made.refund_total == "305.00"
+    assert scene.ledger() == []
+    assert entries_of(scene.shop, made.id) == [{"1100": -30500, "4100": 30500}]
+
+
+def test_only_a_completed_sale_can_be_returned(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 4")
+    sale = scene.do(OpenSale(lines=(LineAsked("MUG-1", 2),)))
+    scene.refuses(bring(sale, (0, 1)), "INVALID_STATE")
+    scene.do(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 1),)))
+    scene.refuses(bring(sale, (0, 1)), "INVALID_STATE")
+    scene.do(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 1),)))
+    scene.refuses(ReturnSale(sale.id, (), "cash"), "INVALID_REQUEST")
+    scene.refuses(ReturnSale(sale.id, (ReturnedLine(sale.id, 1),), "cash"), "NOT_FOUND")
+    scene.refuses(ReturnSale(scene.shop.org_id, (), "cash"), "SALE_NOT_FOUND")
+    for units in (0, -1):
+        scene.refuses(bring(sale, (0, units)), "INVALID_QUANTITY")
+    scene.do(bring(sale, (0, 2)))
+
+
+def test_parts_of_a_unit_come_back_to_the_cent(scene: Scene) -> None:
+    scene.product("CLOTH-1", price=799, precision=2)
+    scene.shop.receive("CLOTH-1", Decimal("2.50"), lot="C", cost="3.333333")
+    sale = sell(scene, LineAsked("CLOTH-1", Decimal("1.37")))
+    parts = [Decimal("0.50"), Decimal("0.01"), Decimal("0.86")]
+    made = [scene.do(bring(sale, (0, part))) for part in parts]
+    cents = [int(one.refund_total.replace(".", "")) for one in made]
+    assert sum(cents) == int(sale.total.replace(".", "")) == 1095
+    assert scene.value("C") == 833
+
+
+# Without a sale ------------------------------------------------------------------------------------------------------
+
+
+def blind(scene: Scene, *lines: BlindLine, method: str = "cash") -> ReturnBlind:
+    """Brought back to the store MAIN."""
+    return ReturnBlind(scene.shop.stores["MAIN"], lines, method)
+
+
+def test_a_return_without_a_sale_makes_a_lot_at_the_last_cost(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 1 @3.00, B 1 @3.50")
+    made = scene.do(blind(scene, BlindLine("MUG-1", 2, "8.00")))
+    assert (made.refund_total, made.sale_id) == ("16.00", None)
+    scene.stands("MUG-1 MAIN A 1/0, B 1/0, ~ 2/0")
+    assert entries_of(scene.shop, made.id) == [{"1000": -1600, "1200": 700, "4100": 1600, "5000": -700}]
+    [line] = scene.ledger("RETURN")
+    assert (line["ref_id"], line["value_delta"]) == (made.id, 700)
+
+
+def test_damaged_ones_without_a_sale_are_worth_nothing(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 1 @3.00")
+    made = scene.do(blind(scene, BlindLine("MUG-1", 1, "8.00", "damaged"), BlindLine("MUG-1", 1, "8.00", "none")))
+    scene.stands("""
+        MUG-1 MAIN A 1/0
+        MUG-1 MAIN-QUARANTINE ~ 1/0
+    """)
+    assert scene.values() == 300
+    assert entries_of(scene.shop, made.id) == [{"1000": -1600, "4100": 1600, "5000": -300, "5100": 300}]
+
+
+def test_who_may_take_goods_back_without_a_sale(scene: Scene) -> None:
+    line = BlindLine("MUG-1", 1, "8.00")
+    assert not scene.shop.cashier.caller.may_return_blind
+    scene.refuses(blind(scene, line), "FORBIDDEN", actor=scene.shop.east_staff)
+    scene.do(blind(scene, line), actor=scene.shop.staff)
+
+
+def test_what_cannot_be_returned_without_a_sale(scene: Scene) -> None:
+    scene.refuses(blind(scene), "INVALID_REQUEST")
+    scene.refuses(ReturnBlind("NOWHERE", (BlindLine("MUG-1", 1, "8.00"),), "cash"), "STORE_NOT_FOUND")
+    wrong = {
+        "PRODUCT_NOT_FOUND": BlindLine("GHOST-1", 1, "8.00"),
+        "INVALID_QUANTITY": BlindLine("MUG-1", 0, "8.00"),
+        "INVALID_AMOUNT": BlindLine("MUG-1", 1, "-8.00"),
+    }
+    for code, line in wrong.items():
+        refused = scene.refuses(blind(scene, BlindLine("MUG-1", 1, "1.00"), line), code)
+        assert [one["index"] for one in refused.numbers["lines"]] == [1]
+    scene.refuses(blind(scene, BlindLine("MUG-1", 10**11, "1000000000.00")), "INVALID_AMOUNT")
+
+
+# In the drawer -------------------------------------------------------------------------------------------------------
+
+
+def test_a_refund_at_another_stores_till_lies_in_its_drawer_and_on_its_shelf(scene: Scene) -> None:
+    shop = scene.shop
+    register = scene.do(Add("register", {"store_id": shop.stores["EAST"], "code": "R1"}))
+    session = scene.do(OpenSession(register.id, "50.00", "h", "user:ana", ""))
+    till = msgspec.structs.replace(shop.staff, stores=(shop.stores["EAST"],), session_id=session.id)
+    scene.given("MUG-1 MAIN  A 4 @3.50")
+    sale = sell(scene, LineAsked("MUG-1", 3))
+    made = scene.do(bring(sale, (0, 1)), actor=till)
+    assert made.store_id == shop.stores["EAST"]
+    scene.stands("""
+        MUG-1 EAST A 1/0
+        MUG-1 MAIN A 1/0
+    """)
+    [drawer] = shop.rows("SELECT * FROM register_session")
+    assert (drawer["cash_sales"], drawer["cash_refunds"], drawer["returns"]) == (0, 990, 1)
+    scene.do(bring(sale, (0, 1)))
+    assert shop.rows("SELECT cash_refunds FROM register_session") == [{"cash_refunds": 990}]

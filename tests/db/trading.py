@@ -1,0 +1,99 @@
+"""A day of trading that gives every table of sales and books rows of many kinds."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from holdfast.access import Actor
+from holdfast.core.cart import CancelSale, DiscountAsked, FeeAsked, LineAsked, OpenSale, RemoveLine, SuspendSale
+from holdfast.core.catalog import Add
+from holdfast.core.checkout import Checkout, CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.period import AddAccount, ClosePeriod
+from holdfast.core.register import CloseSession, MoveCash, OpenSession
+from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from tests.shop import DAY, Shop
+
+
+def trade(shop: Shop) -> None:
+    """Sell at a till and beside it, ship in parts, cut, take back, order from a supplier, close drawer and period."""
+    main = shop.stores["MAIN"]
+    shop.settings(cash_rounding="0.05")
+    shop.ok(Add("tax_rate", {"tax_class": "food", "rate": 150_000}))
+    shop.product("TEE-1", price=1990, tax_class="food")
+    shop.product("OIL-1", price=333, precision=2)
+    shop.product("SONG-1", price=99, kind="digital")
+    shop.product("SOFA-1", price=30_000, dropship=True, supplier="Acme")
+    shop.receive("TEE-1", 40, lot="T", cost="7.003")
+    shop.receive("OIL-1", 20, cost="1.11")
+    shop.ok(AddAccount("6000", "Window cleaner"))
+    till = shop.ok(Add("register", {"store_id": main, "code": "TILL-1", "name": None}))
+    drawer = shop.ok(OpenSession(till.id, "100.00", "a" * 64, "user:owner", str(uuid.uuid4())))
+    at_till = msgspec.structs.replace(shop.owner, session_id=drawer.id)
+    sold = at_the_till(shop, at_till)
+    shop.ok(ReturnSale(sold.id, (ReturnedLine(sold.lines[0].id, 1),), "cash"), actor=at_till)
+    shop.ok(ReturnSale(sold.id, (ReturnedLine(sold.lines[0].id, 1, "damaged"),), "card"))
+    shop.ok(ReturnBlind(main, (BlindLine("TEE-1", 1, "10.00"),), "cash"), actor=at_till)
+    shop.ok(MoveCash("out", "5.00", "windows", "6000"), actor=at_till)
+    shop.ok(MoveCash("in", "20.00", "change"), actor=at_till)
+    shop.ok(CloseSession("150.00"), actor=at_till)
+    second = shop.ok(OpenSession(till.id, "80.00", "b" * 64, "user:owner", str(uuid.uuid4())))
+    shop.ok(MoveCash("in", "1.00", "coins"), actor=msgspec.structs.replace(shop.owner, session_id=second.id))
+    beside_the_till(shop)
+    shop.ok(ClosePeriod(_yesterday(shop)))
+
+
+def at_the_till(shop: Shop, at_till: Actor) -> Any:
+    """A sale with everything, paid by card and cash."""
+    return shop.ok(
+        Checkout(
+            shop.stores["MAIN"],
+            (
+                LineAsked("TEE-1", 3, discount=DiscountAsked(percent=Decimal("12.5"))),
+                LineAsked("OIL-1", 1),
+                LineAsked("SONG-1", 2),
+                LineAsked("SOFA-1", 1),
+            ),
+            DiscountAsked(amount="1.01"),
+            (FeeAsked("delivery", "3.00", "food"),),
+            (PaymentAsked("card", "100.00"), PaymentAsked("cash", "400.00")),
+            "Ada",
+        ),
+        actor=at_till,
+    )
+
+
+def beside_the_till(shop: Shop) -> None:
+    """Carts, an order that is shipped in parts, one that is cut, one that stays to be paid."""
+    lines = (LineAsked("TEE-1", 4), LineAsked("OIL-1", 2))
+    paid = shop.ok(OpenSale(shop.stores["MAIN"], lines=lines))
+    shop.ok(CompleteSale(paid.id, (PaymentAsked("card", paid.total),)))
+    unpaid = shop.ok(OpenSale(lines=lines, fees=(FeeAsked("wrap", "1.00"),)))
+    shop.ok(SuspendSale(unpaid.id))
+    shop.ok(CompleteSale(unpaid.id))
+    parts = shop.ok(OpenSale(lines=lines, discount=DiscountAsked(percent=10)))
+    shop.ok(Fulfill(parts.id, (ShipLine(parts.lines[0].id, 1),), "TRACK-1"))
+    shop.ok(Fulfill(parts.id, (ShipLine(parts.lines[0].id, 3), ShipLine(parts.lines[1].id, 2))))
+    half = shop.ok(OpenSale(lines=lines))
+    shop.ok(Fulfill(half.id, (ShipLine(half.lines[0].id, 3),)))
+    cut = shop.ok(OpenSale(lines=lines, fees=(FeeAsked("wrap", "1.00"),)))
+    shop.ok(Fulfill(cut.id, (ShipLine(cut.lines[0].id, 3),)))
+    shop.ok(CancelSale(cut.id))
+    sofa = shop.ok(OpenSale(lines=(LineAsked("SOFA-1", 1),)))
+    shop.ok(CompleteSale(sofa.id))
+    order = shop.rows("SELECT id FROM supplier_order WHERE sale_id = :sale", sale=sofa.id)[0]["id"]
+    shop.ok(ShipSupplierOrder(order, "TRACK-2"))
+    gone = shop.ok(OpenSale(lines=lines))
+    shop.ok(RemoveLine(gone.id, gone.lines[1].id))
+    shop.ok(CancelSale(gone.id))
+    shop.ok(OpenSale(shop.stores["MAIN"], lines=lines))
+
+
+def _yesterday(shop: Shop) -> str:
+    from holdfast.core.number import day_at
+    from holdfast.db.found import clock
+
+    return day_at(clock(shop.holdfast.database) - DAY, "UTC")
