@@ -105,6 +105,7 @@ def test_answers_fit_the_document(shop: Shop) -> None:
     shop.product("SOFA-1", dropship=True, supplier="Acme", price="300.00")
     sale = post("/api/v1/sales", {"lines": [{**line, "product_id": "SOFA-1"}, line]}).json()
     post(f"/api/v1/sales/{sale['id']}/complete", {"payments": [{"method": "cash", "amount": "300.00"}]})
+    post("/api/v1/periods/close", {"through": "2026-01-31"})
     back = {"line_id": sale["lines"][1]["id"], "quantity": 1, "condition": "good"}
     returned = post("/api/v1/returns", {"sale_id": sale["id"], "lines": [back], "refund": {"method": "cash"}}).json()
     rate = post("/api/v1/tax-rates", {"tax_class": "standard", "rate": "0.15"}).json()["id"]

@@ -6,6 +6,7 @@ book_faults(shop)         -> ["1200 has 3500, the lots are worth 2800"]
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -51,6 +52,7 @@ def sale_faults(shop: Shop) -> list[str]:
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in shop.rows("SELECT * FROM sale_line WHERE NOT removed"):
         lines[line["sale_id"]].append(line)
+    precision = {row["id"]: row["precision"] for row in shop.rows("SELECT id, precision FROM product")}
     moved: Counter[tuple[str, str]] = Counter()
     returns = {one["id"]: one for one in shop.rows("SELECT id, sale_id, refund_total FROM sale_return")}
     beside = {hold["id"] for hold in shop.rows("SELECT id FROM reservation WHERE sale_line_id IS NULL")}
@@ -77,16 +79,26 @@ def sale_faults(shop: Shop) -> list[str]:
             if moved[sale["id"], product_id] != units:
                 faults.append(f"{sale['number']}: {units} fulfilled, the ledger sold {moved[sale['id'], product_id]}")
         if sale["status"] == "completed":
-            faults += _completed_faults(sale, own, due, refunds[sale["id"]])
+            faults += _completed_faults(sale, own, due, refunds[sale["id"]], precision)
     return faults
 
 
-def _completed_faults(sale: dict[str, Any], lines: list[dict[str, Any]], due: int, refunded: int) -> list[str]:
+def _completed_faults(
+    sale: dict[str, Any], lines: list[dict[str, Any]], due: int, refunded: int, precision: dict[str, int]
+) -> list[str]:
     faults = []
     if sum(line["due"] for line in lines) != due:
         faults.append(f"{sale['number']}: its lines' dues are not {due}")
     if any(line["fulfilled"] != line["quantity"] for line in lines):
         faults.append(f"{sale['number']} is completed with something open")
+    for line in lines:
+        gross = line["unit_price"] * line["quantity"] / 10 ** precision[line["product_id"]]
+        if abs(line["gross"] - gross) > 1:
+            faults.append(f"{sale['number']}: {line['quantity']} at {line['unit_price']} are not {line['gross']}")
+        taken = json.loads(line["taken"]) if isinstance(line["taken"], str) else line["taken"]
+        for part in taken:
+            if part["returned_units"] == part["units"] and part["returned_value"] != part["value"]:
+                faults.append(f"{sale['number']}: what came back whole has not its value: {part}")
     if sale["posted"] != sale["total"]:
         faults.append(f"{sale['number']}: {sale['posted']} posted of {sale['total']}")
     if sale["paid"] and sale["paid"] - sale["change"] != due:

@@ -147,7 +147,7 @@ def test_an_event_says_what_was_reserved_for_whom(scene: Scene) -> None:
 
 def test_every_change_tells_and_a_refusal_does_not(scene: Scene) -> None:
     scene.given("""
-        MUG-1 MAIN  A 5
+        MUG-1 MAIN  A 5 @1.00
         101         2 MUG-1 MAIN
         102         2 MUG-1 MAIN until 60
     """)

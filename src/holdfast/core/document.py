@@ -155,7 +155,7 @@ def unlimited_document(product: Product) -> UnlimitedDocument:
 
 
 def status_at(lot: Lot, location: Location) -> str:
-    """`quarantined` where units of the lot may not be sold: in quarantine, and anywhere unreleased of a recalled lot."""
+    """`quarantined` where units may not be sold: in quarantine, and of a recalled lot anywhere where unreleased."""
     recalled = lot.status == "quarantined" or (lot.status != "active" and not location.sellable)
     return "quarantined" if recalled or location.kind == "quarantine" else "active"
 

@@ -43,6 +43,9 @@ from holdfast.core.sale import (
     receipt_of,
 )
 from holdfast.core.stock import Stock
+from holdfast.core.supplier import SupplierOrder
+
+replace = msgspec.structs.replace
 
 Brought = Literal["added", "changed", "unchanged"]
 
@@ -123,6 +126,7 @@ def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
     if isinstance(back, Rejected):
         return back
     refunded, pending = back
+    _supplied(stock, command, lines)
     sale = _current(stock, sale)
     changed = (len(stock.entries), sale.status, sale.fulfillments) != before or refunded is not None
     return TakenOrder(
@@ -132,7 +136,7 @@ def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
         sale.status,
         from_minor(sale.total, stock.settings.minor_digits),
         refunded or from_minor(0, stock.settings.minor_digits),
-        tuple(None if line is None else line.id for line in lines),
+        tuple(_kept_id(stock, line) for line in lines),
         _waiting(stock, sale, lines),
         pending,
     )
@@ -217,6 +221,12 @@ def _matched(stock: Stock, sale: Sale, command: TakeOrder) -> list[SaleLine | No
     return _other_lines(command) if at else matched
 
 
+def _kept_id(stock: Stock, line: SaleLine | None) -> str | None:
+    """The line's id, unless a cancellation has taken the line away."""
+    now = None if line is None else stock.row(SaleLine, line.id)
+    return None if now is None or now.removed else now.id
+
+
 def _other_lines(command: TakeOrder) -> Rejected:
     words = f"Order {command.order_number} of {command.source} is there already, with other lines."
     return Rejected(Code.ALREADY_EXISTS, words)
@@ -280,6 +290,18 @@ def _brought_back(
         return None, len(parts)
     done = return_sale(stock, ReturnSale(sale.id, tuple(parts), command.payment or "other"))
     return done if isinstance(done, Rejected) else (done.refund_total, 0)
+
+
+def _supplied(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> None:
+    """What the supplier sends and has gone out is no order to the supplier any more."""
+    gone = {
+        line.id
+        for asked, line in zip(command.lines, lines, strict=True)
+        if line is not None and line.kind == "dropship" and asked.fulfilled == asked.quantity
+    }
+    for order in stock.rows_of(SupplierOrder) if gone else []:
+        if order.line_id in gone and order.status == "open":
+            stock.put_row(replace(order, status="shipped", updated_at=stock.now))
 
 
 def _exact(product: Product, units: int) -> Number:

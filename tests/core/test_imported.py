@@ -1,0 +1,145 @@
+"""Orders taken elsewhere: brought to the state that they are in there, once, whatever stock says (SPEC section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from holdfast.core.cart import FeeAsked
+from holdfast.core.imported import OrderedLine, TakeOrder
+from tests.core.books import balances, book_faults, sale_faults
+from tests.core.scene import Scene
+from tests.shop import Clock, open_shop, quick_sqlite
+from tests.truth import assert_truth
+
+replace = msgspec.structs.replace
+
+
+@pytest.fixture
+def scene(tmp_path: Path, clock: Clock) -> Iterator[Scene]:
+    """A shop where mugs are 9.90, tea goes by weight and songs are digital; at the end all of it agrees."""
+    with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'scene.db'}") as shop:
+        scene = Scene(shop, clock)
+        scene.product("MUG-1", price=990)
+        scene.product("TEA-1", price=2000, precision=2)
+        scene.product("SONG-1", price=500, kind="digital")
+        yield scene
+        assert_truth(shop)
+        assert book_faults(shop) == []
+        assert sale_faults(shop) == []
+
+
+def order(scene: Scene, *lines: OrderedLine, number: str = "#1", **fields: Any) -> TakeOrder:
+    """An order of Shopify in the store MAIN."""
+    return TakeOrder(number, "shopify", lines, scene.shop.stores["MAIN"], **fields)
+
+
+def mugs(units: int, **fields: Any) -> OrderedLine:
+    """A line of mugs."""
+    return OrderedLine("MUG-1", units, **fields)
+
+
+def test_what_has_gone_out_is_sold_from_the_shelf(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 3 @4.00, B 3 @5.00")
+    sold = order(scene, mugs(4, fulfilled=4), OrderedLine("SONG-1", 1, fulfilled=1), payment="cash")
+    taken = scene.do(sold)
+    assert (taken.brought, taken.status, taken.total) == ("added", "completed", "44.60")
+    scene.stands("MUG-1 MAIN B 2/0")
+    books = balances(scene.shop)
+    assert (books["1000"], books["4000"], books["5000"]) == (4460, -4460, 1700)
+    assert scene.do(sold).brought == "unchanged"
+
+
+def test_what_has_not_is_held_and_goes_on_from_there(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    assert scene.do(order(scene, mugs(3))).status == "suspended"
+    scene.stands("""
+        MUG-1 MAIN A 5/3
+        #1 A 3
+    """)
+    assert scene.do(order(scene, mugs(3, fulfilled=1))).brought == "changed"
+    assert scene.do(order(scene, mugs(3, fulfilled=1))).brought == "unchanged"
+    done = scene.do(order(scene, mugs(3, fulfilled=3, returned=1), payment="card"))
+    assert (done.brought, done.status, done.refunded) == ("changed", "completed", "9.90")
+    assert scene.do(order(scene, mugs(3, fulfilled=3, returned=1))).brought == "unchanged"
+    scene.stands("""
+        MUG-1 MAIN A 3/0
+        #1 consumed 3
+    """)
+
+
+def test_a_shortfall_waits_and_what_is_there_goes_out(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 1")
+    taken = scene.do(order(scene, mugs(4, fulfilled=4)))
+    assert (taken.status, [(short.sku, short.quantity) for short in taken.waiting]) == ("suspended", [("MUG-1", 3)])
+    scene.shop.receive("MUG-1", 9, lot="B")
+    assert scene.do(order(scene, mugs(4, fulfilled=4))).status == "completed"
+    scene.stands("""
+        MUG-1 MAIN B 6/0
+        #1 consumed 4
+    """)
+
+
+def test_what_came_back_of_an_unfinished_sale_waits_for_its_end(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    assert scene.do(order(scene, mugs(3, fulfilled=2, returned=1))).pending == 1
+    ended = scene.do(order(scene, mugs(3, fulfilled=2, returned=1), cancelled=True))
+    assert (ended.status, ended.pending, ended.refunded) == ("completed", 0, "9.90")
+    assert scene.do(order(scene, mugs(3, fulfilled=2, returned=1), cancelled=True)).brought == "unchanged"
+
+
+def test_a_cancelled_order_holds_nothing(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    gone = order(scene, mugs(3), OrderedLine("TEA-1", 1), cancelled=True)
+    assert scene.do(gone).status == "cancelled"
+    assert scene.do(gone).brought == "unchanged"
+    scene.stands("""
+        MUG-1 MAIN A 5/0
+        #1 voided
+        #1 voided
+    """)
+
+
+def test_a_part_that_was_shipped_before_the_cancellation_stays_sold(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    gone = order(scene, mugs(2, fulfilled=1), OrderedLine("TEA-1", 1), cancelled=True)
+    taken = scene.do(gone)
+    assert (taken.status, taken.total, taken.line_ids[1]) == ("completed", "9.90", None)
+    assert scene.do(gone).brought == "unchanged"
+
+
+def test_what_the_supplier_sent_is_not_ordered_again(scene: Scene) -> None:
+    scene.product("SOFA-1", price=30000, dropship=True, supplier="Acme")
+    open_orders = "SELECT id FROM supplier_order WHERE status = 'open'"
+    scene.do(order(scene, OrderedLine("SOFA-1", 1)))
+    assert len(scene.shop.rows(open_orders)) == 1
+    scene.do(order(scene, OrderedLine("SOFA-1", 1, fulfilled=1)))
+    scene.do(order(scene, OrderedLine("SOFA-1", 2, fulfilled=2), number="#2"))
+    assert scene.shop.rows(open_orders) == []
+
+
+def test_an_order_of_more_lines_than_a_cart_may_have(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 2000")
+    taken = scene.do(order(scene, *(mugs(1, fulfilled=1) for _ in range(1_114))))
+    assert (taken.status, len(taken.line_ids)) == ("completed", 1_114)
+
+
+def test_prices_discounts_and_fees_are_the_orders(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    line = mugs(2, unit_price="8.00", discount="1.00", fulfilled=2)
+    taken = scene.do(order(scene, line, discount="3.00", fees=(FeeAsked("Shipping", "4.50"),), payment="card"))
+    assert taken.total == "16.50"
+
+
+def test_an_order_is_taken_as_a_whole_or_not_at_all(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    scene.refuses(order(scene, mugs(1), OrderedLine("NOPE", 1)), "PRODUCT_NOT_FOUND")
+    scene.refuses(order(scene, mugs(2, fulfilled=2, returned=3)), "RETURN_EXCEEDS_SALE")
+    scene.refuses(order(scene, OrderedLine("TEA-1", 1, fulfilled=-1)), "INVALID_QUANTITY")
+    scene.do(order(scene, mugs(1)))
+    scene.refuses(order(scene, mugs(2)), "ALREADY_EXISTS")
+    scene.refuses(order(scene, mugs(1), mugs(1)), "ALREADY_EXISTS")
