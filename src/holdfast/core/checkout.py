@@ -19,14 +19,9 @@ from holdfast.core.cart import (
     FeeAsked,
     LineAsked,
     OpenSale,
-    adjust_hold,
     line_of,
     new_sale,
-    pin_refusal,
-    places_of,
-    release_all,
     sale_facts,
-    spread,
 )
 from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
 from holdfast.core.number import Number, from_minor, share_of_value, to_minor
@@ -60,6 +55,7 @@ from holdfast.core.sale import (
     sale_document,
     taken_since,
 )
+from holdfast.core.sourcing import adjust_hold, pin_refusal, places_of, release_all, spread
 from holdfast.core.stock import Cause, Level, Stock, tell_low_stock
 from holdfast.core.supplier import (
     SupplierOrder,

@@ -1,0 +1,181 @@
+"""Sourcing: where the stock of a sale's lines is held, and how its holds follow the line (SPEC section 4).
+
+    5 of MUG-1, A has 3 and B has 4      -> 4 held at B, 1 at A: the fewest places that together can
+    7 of TEE-1 with oversell, 4 there    -> those 4, and 3 wait at the first selling location
+
+A line that one location can fill alone is never split. Editing competes for the difference only.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.core.allocation import pinned_lot_refusal
+from holdfast.core.product import Location, Product
+from holdfast.core.rejection import (
+    Code,
+    Rejected,
+    insufficient_stock,
+)
+from holdfast.core.reservation import (
+    Reserve,
+    Target,
+    extend,
+    free_units_at,
+    lot_lies_at,
+    promise,
+    release_units,
+    shortfall_allowed,
+    shrink,
+)
+from holdfast.core.sale import (
+    Sale,
+    SaleLine,
+    holds_of,
+    holds_of_line,
+    product_of_line,
+)
+from holdfast.core.stock import Reservation, Stock
+
+replace = msgspec.structs.replace
+
+MINUTE = 60_000_000
+"""Microseconds."""
+
+
+def cart_expiry(stock: Stock, sale: Sale) -> int | None:
+    """Until when a cart holds its stock from now on; a suspended sale holds it without an end."""
+    if sale.status != "open" or not stock.settings.cart_hold_minutes:
+        return None
+    return stock.now + stock.settings.cart_hold_minutes * MINUTE
+
+
+def renew(stock: Stock, sale: Sale) -> None:
+    """Activity: every hold of the sale lasts as if it had just been made."""
+    expires_at = cart_expiry(stock, sale)
+    for hold in holds_of(stock, sale):
+        if hold.sale_line_id is not None and hold.expires_at != expires_at:
+            stock.put_hold(replace(hold, expires_at=expires_at, updated_at=max(stock.now, hold.updated_at)))
+
+
+def places_of(stock: Stock, sale: Sale, line: SaleLine) -> list[Location]:
+    """Where a line may be filled from, in selling order."""
+    if line.location_id is not None:
+        return [stock.catalog.locations[line.location_id]]
+    if sale.store_id is not None:
+        return stock.catalog.selling_order(frozenset((sale.store_id,)), online=False)
+    return stock.catalog.selling_order(stock.caller.stores, online=stock.caller.online)
+
+
+def pin_refusal(stock: Stock, product: Product, places: list[Location], lot_id: str | None) -> Rejected | None:
+    """Why the lot that a line names can be had at none of the places."""
+    if lot_id is None:
+        return None
+    refused = [pinned_lot_refusal(stock, stock.level(product.id, place.id), lot_id, product) for place in places]
+    if not refused:
+        return Rejected(Code.LOT_NOT_AVAILABLE, "There is no selling location for the lot.", {"lot_id": lot_id})
+    return None if None in refused else refused[0]
+
+
+def spread(
+    stock: Stock, product: Product, places: list[Location], units: int, lot_id: str | None
+) -> tuple[list[tuple[Location, int]], int]:
+    """Which of the places give how much, as few of them as can: ((place, units) in selling order, units short)."""
+    places = [place for place in places if place.sellable]
+    if lot_id is not None:
+        places = [place for place in places if lot_lies_at(stock, product, place, lot_id)]
+    free = [(place, max(free_units_at(stock, product, place, lot_id), 0)) for place in places]
+    alone = next((place for place, there in free if there >= units), None)
+    if alone is not None:
+        return [(alone, units)], 0
+    left = units
+    parts: dict[str, int] = {}
+    for place, there in sorted(free, key=lambda item: -item[1]):  # stable: equals stay in selling order
+        part = min(there, left)
+        if part:
+            parts[place.id] = part
+            left -= part
+    return [(place, parts[place.id]) for place in places if place.id in parts], left
+
+
+def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bool = False) -> SaleLine | Rejected:
+    """Hold `units` more for a line, split where one place is not enough; the line with the holds, or why not."""
+    product = product_of_line(stock, line)
+    places = places_of(stock, sale, line)
+    unpinned = pin_refusal(stock, product, places, line.lot_id)
+    if unpinned is not None:
+        return unpinned
+    parts, short = spread(stock, product, places, units, line.lot_id)
+    if short:
+        waiting_place = next((place for place in places if _may_wait_at(stock, product, place, line.lot_id)), None)
+        asked = Reserve(product.sku, 1, fact=fact)
+        level = None if waiting_place is None else stock.level(product.id, waiting_place.id)
+        waiting = 0 if level is None else level.backordered
+        if waiting_place is None or not shortfall_allowed(stock, product, short, waiting, asked):
+            return insufficient_stock(product, units, units - short)
+        at_first = [(place, part + short if place is waiting_place else part) for place, part in parts]
+        parts = at_first if any(place is waiting_place for place, _ in parts) else [*parts, (waiting_place, short)]
+    known = holds_of_line(stock, sale, line)
+    made: list[str] = []
+    for place, part in parts:
+        own = next((hold for hold in known if hold.location_id == place.id and hold.active), None)
+        if own is not None:
+            level = stock.level(product.id, place.id)
+            assert level is not None
+            held = extend(stock, level, product, own, part, fact=fact)
+        else:
+            held = promise(stock, product, place, part, _reserve_of(stock, sale, line, product, place, fact))
+        if isinstance(held, Rejected):
+            return held
+        if held.id not in line.reservations:
+            made.append(held.id)
+    return replace(line, reservations=(*line.reservations, *made))
+
+
+def _may_wait_at(stock: Stock, product: Product, place: Location, lot_id: str | None) -> bool:
+    """Units wait where goods are sold; those of a named lot where it lies."""
+    return place.sellable and (lot_id is None or lot_lies_at(stock, product, place, lot_id))
+
+
+def _reserve_of(stock: Stock, sale: Sale, line: SaleLine, product: Product, place: Location, fact: bool) -> Reserve:
+    target = Target(
+        order_number=sale.order_number,
+        source=sale.source,
+        reserved_for_type="transaction",
+        reserved_for_id=sale.id,
+        sale_line_id=line.id,
+    )
+    return Reserve(
+        product.sku,
+        1,
+        place.code,
+        target,
+        lot_id=line.lot_id,
+        expires_at=cart_expiry(stock, sale),
+        fact=fact,
+    )
+
+
+def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine | Rejected:
+    """Make the line's holds promise exactly what is open of it; fewer: what waits goes first, then the newest."""
+    holds = holds_of_line(stock, sale, line)
+    lack = line.open - sum(hold.open for hold in holds)
+    if lack > 0:
+        return hold_units(stock, sale, line, lack)
+    surplus = -lack
+    for hold in sorted(holds, key=lambda hold: (hold.backordered > 0, hold.created_at, hold.id), reverse=True):
+        part = min(surplus, hold.open)
+        if part == hold.open and not hold.consumed:
+            release_units(stock, hold, part, "edited")
+        elif part:
+            shrink(stock, hold, part)
+        surplus -= part
+    return line
+
+
+def release_all(stock: Stock, sale: Sale, reason: str) -> None:
+    """Give back every hold that names the sale."""
+    for name in [hold.id for hold in holds_of(stock, sale)]:
+        hold: Reservation = stock.reservations[name]
+        if hold.active:
+            release_units(stock, hold, hold.open, reason)
