@@ -433,7 +433,7 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     refused = _unknown(stock, command.line) or _meaningless(stock, command.line) or _fixed(stock, sale)
     if refused is not None:
         return refused
-    known = [line for line in stock.rows_of(SaleLine) if line.sale_id == sale.id]
+    known = stock.rows_of_sale(SaleLine, sale.id)
     if len(known) >= LINES_MAX:
         return invalid_state(f"A sale has at most {LINES_MAX} lines.")
     position = max((line.position for line in known), default=-1) + 1

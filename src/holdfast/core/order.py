@@ -365,7 +365,7 @@ def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentD
         return invalid_state(f"The appointment is {appointment.status}.")
     if appointment.status == "booked" and status != "booked":
         names = {*stock.require("target", appointment.id)}
-        names.update(one.id for one in stock.reservations.values() if one.reserved_for_id == appointment.id)
+        names.update(stock.aimed_at(appointment.id))
         for name in sorted(names):
             hold = stock.hold(name)
             if hold is None or not hold.active:

@@ -177,14 +177,14 @@ def sale_of_line(stock: Stock, line_id: str) -> str | None:
 
 def lines_of(stock: Stock, sale: Sale) -> list[SaleLine]:
     """The sale's lines in order, without removed ones."""
-    lines = [line for line in stock.rows_of(SaleLine) if line.sale_id == sale.id and not line.removed]
+    lines = [line for line in stock.rows_of_sale(SaleLine, sale.id) if not line.removed]
     return sorted(lines, key=lambda line: line.position)
 
 
 def holds_of(stock: Stock, sale: Sale) -> list[Reservation]:
     """Active holds that name the sale or one of its lines, oldest first, with their levels locked."""
     names = {*stock.require("target", sale.id)}
-    names.update(hold.id for hold in stock.reservations.values() if hold.reserved_for_id == sale.id)
+    names.update(stock.aimed_at(sale.id))
     holds = [hold for name in names if (hold := stock.hold(name)) is not None and hold.active]
     return sorted(holds, key=lambda hold: (hold.created_at, hold.id))
 

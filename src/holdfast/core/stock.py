@@ -315,6 +315,8 @@ class Stock:
         self.more_dead: set[str] = set()
         self.records: dict[tuple[str, str], Any] = {}
         self.rows: dict[type[Any], dict[str, Any]] = {}
+        self._of_sale: dict[tuple[type[Any], str], dict[str, None]] = {}
+        self._aimed: dict[str, dict[str, None]] = {}
         self.costs: dict[str, int] = {}
         self.loaded: set[Want] = set()
         self.answers: dict[Want, list[str]] = {}
@@ -399,6 +401,25 @@ class Stock:
         """Every row of a kind that is loaded."""
         return list(self.rows.get(kind, {}).values())
 
+    def rows_of_sale(self, kind: type[T], sale_id: str) -> list[T]:
+        """The rows of a kind that belong to a sale and are loaded."""
+        rows = self.rows.get(kind, {})
+        return [rows[name] for name in self._of_sale.get((kind, sale_id), ()) if name in rows]
+
+    def aimed_at(self, target_id: str) -> list[str]:
+        """Ids of the holds that this batch made or changed for a sale or appointment."""
+        return [name for name in self._aimed.get(target_id, ()) if name in self.reservations]
+
+    def know_row(self, row: Any) -> None:
+        """A row of sales or books as it was loaded; one that is known already stands as it is."""
+        self.rows.setdefault(type(row), {}).setdefault(row.id, row)
+        self._remember_sale(row)
+
+    def _remember_sale(self, row: Any) -> None:
+        sale_id = getattr(row, "sale_id", None)
+        if sale_id is not None:
+            self._of_sale.setdefault((type(row), sale_id), {})[row.id] = None
+
     # Writing -------------------------------------------------------------------------------------------------------
 
     def post(
@@ -476,6 +497,8 @@ class Stock:
         """Set a reservation as it now stands."""
         if reservation.id not in self.reservations:
             self.new_ids.add(reservation.id)
+        if reservation.reserved_for_id is not None:
+            self._aimed.setdefault(reservation.reserved_for_id, {})[reservation.id] = None
         self._log.append((self.reservations, reservation.id, self.reservations.get(reservation.id)))
         self.reservations[reservation.id] = reservation
 
@@ -514,6 +537,7 @@ class Stock:
         rows = self.rows.setdefault(type(row), {})
         if row.id not in rows:
             self.new_ids.add(row.id)
+            self._remember_sale(row)
         self._log.append((rows, row.id, rows.get(row.id)))
         rows[row.id] = row
 

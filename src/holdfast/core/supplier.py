@@ -73,12 +73,13 @@ def order_from_supplier(stock: Stock, sale: Sale, line: SaleLine) -> None:
 
 def supplier_order_of(stock: Stock, line: SaleLine) -> SupplierOrder | None:
     """The order to the supplier that the line has become."""
-    return next((order for order in stock.rows_of(SupplierOrder) if order.line_id == line.id), None)
+    orders = stock.rows_of_sale(SupplierOrder, line.sale_id)
+    return next((order for order in orders if order.line_id == line.id), None)
 
 
 def cancel_supplier_orders(stock: Stock, sale: Sale, line: SaleLine | None = None) -> None:
     """What the suppliers have not shipped (of one line or of all) they need not ship any more."""
-    for order in stock.rows_of(SupplierOrder):
+    for order in stock.rows_of_sale(SupplierOrder, sale.id):
         if order.sale_id == sale.id and order.status == "open" and line in (None, stock.row(SaleLine, order.line_id)):
             stock.put_row(replace(order, status="cancelled", updated_at=stock.now))
 

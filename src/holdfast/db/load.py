@@ -376,10 +376,8 @@ def _load_sales(session: Session, stock: Stock, sale_ids: list[str]) -> None:
     ):
         rows = row_type(struct)
         sql = _named(session, rows.table.name, rows.select_as("t"), column, more)
-        known = stock.rows.setdefault(struct, {})
         for row in session.fetch(sql, org=stock.org_id, names=names):
-            found = rows.read(row)
-            known.setdefault(found.id, found)
+            stock.know_row(rows.read(row))
     sql = _named(session, "reservation", _HOLD.select_as("t"), "reserved_for_id", " AND t.status = 'active'")
     aimed: dict[str | None, list[str]] = {name: [] for name in sale_ids}
     for row in session.fetch(sql, org=stock.org_id, names=names):
@@ -415,10 +413,8 @@ def _load_row(struct: type[Any], where: str) -> Callable[[Session, Stock, Want],
 
     def load(session: Session, stock: Stock, want: Want) -> None:
         sql = f"SELECT {rows.select} FROM {rows.table.name} WHERE org_id = :org AND {where} FOR UPDATE"
-        known = stock.rows.setdefault(struct, {})
         for row in session.fetch(sql, org=stock.org_id, one=want[1]):
-            found = rows.read(row)
-            known.setdefault(found.id, found)
+            stock.know_row(rows.read(row))
 
     return load
 
