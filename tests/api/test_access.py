@@ -129,6 +129,14 @@ LEAST: dict[str, str] = {
     "GET /api/v1/registers/{id}/sessions": "manager",
     "GET /api/v1/registers/{id}/sessions/{number}": "manager",
     "POST /api/v1/registers/{id}/sessions/{number}/close": "manager",
+    "GET /api/v1/accounts": "manager",
+    "POST /api/v1/accounts": "manager",
+    "PATCH /api/v1/accounts/{code}": "manager",
+    "GET /api/v1/journal": "manager",
+    "GET /api/v1/trial-balance": "manager",
+    "GET /api/v1/valuation": "manager",
+    "GET /api/v1/periods": "manager",
+    "POST /api/v1/periods/close": "admin",
     "POST /shopify/reserve": "staff",
     "POST /shopify/cancel": "staff",
     "POST /shopify/convert-to-sale": "staff",
@@ -399,6 +407,7 @@ def _things(shop: Shop) -> dict[str, str]:
     shop.owner.post(f"/api/v1/registers/{register}/sessions", {"opening_float": "100.00"})
     return {
         "registers": register,
+        "accounts": shop.owner.post("/api/v1/accounts", {"code": "6000", "name": "Petty cash"}).json()["code"],
         "inventory-reservations": hold["id"],
         "store/inventory": level,
         "admin/inventory": level,

@@ -22,7 +22,7 @@ from holdfast.core.cart import (
     ResumeSale,
     SuspendSale,
 )
-from holdfast.core.catalog import Add
+from holdfast.core.catalog import Add, Change
 from holdfast.core.checkout import (
     Checkout,
     CompleteSale,
@@ -744,3 +744,19 @@ def test_others_cannot_sell_in_a_store_that_is_not_theirs(scene: Scene) -> None:
 def test_a_group_books_each_of_its_members_once(scene: Scene) -> None:
     scene.do(Together((Receive("MAIN", (ReceiptLine("MUG-1", 4, "3.50"),)), checkout(scene, LineAsked("MUG-1", 2)))))
     assert balances(scene.shop) == {"1000": 1980, "1200": 700, "2000": -1400, "4000": -1980, "5000": 700}
+
+
+def test_prices_stand_once_a_part_has_gone_out_whatever_the_taxes_do(scene: Scene) -> None:
+    """The organisation begins to include tax in its prices between two parts: the sale stays what it was."""
+    rate = scene.do(Add("tax_rate", {"tax_class": "std", "rate": 150_000}))
+    scene.product("VASE-1", price=1000, tax_class="std")
+    scene.given("VASE-1 MAIN  V 3 @1.00")
+    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineAsked("VASE-1", 3),)))
+    scene.do(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 1),)))
+    scene.shop.settings(tax_mode="inclusive")
+    scene.do(Change("tax_rate", rate.id, {"rate": 200_000}))
+
+    sold = scene.do(CompleteSale(sale.id, (PaymentAsked("cash", "40.00"),)))
+
+    assert (sold.tax_total, sold.total, sold.change) == ("4.50", "34.50", "5.50")
+    assert book_faults(scene.shop) == []

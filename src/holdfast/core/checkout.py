@@ -46,6 +46,7 @@ from holdfast.core.sale import (
     find_sale,
     holds_of,
     holds_of_line,
+    kept_receipt,
     lines_of,
     priced,
     product_of_line,
@@ -383,23 +384,6 @@ def _finish_shipped(stock: Stock, sale: Sale) -> Sale:
     return _finish(stock, sale, kept_receipt(stock, sale), ())
 
 
-def kept_receipt(stock: Stock, sale: Sale) -> Receipt:
-    """The receipt that the sale's persisted amounts are."""
-    return Receipt(
-        tuple(lines_of(stock, sale)),  # type: ignore[arg-type] # a line has its totals under the same names
-        (),
-        sale.subtotal,
-        sale.discount_total,
-        sale.tax_total,
-        sale.fee_total,
-        sale.total,
-        sale.rounding,
-        sale.total + sale.rounding,
-        sale.paid,
-        sale.change,
-    )
-
-
 # Cancel --------------------------------------------------------------------------------------------------------------
 
 
@@ -449,7 +433,7 @@ def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
         stock.put_row(line)
         subtotal, discount = subtotal + line.gross, discount + line.discount
         tax, total = tax + line.tax, total + line.total
-    receipt = receipt_of(stock, replace(sale, discount=None), [], None)
+    receipt = receipt_of(stock, replace(sale, discount=None, fulfillments=()), [], None)
     assert not isinstance(receipt, Rejected), receipt
     sale = replace(
         sale,

@@ -18,7 +18,7 @@ from holdfast.core.number import from_minor, instant_text, share_of_value, to_mi
 from holdfast.core.product import Product
 from holdfast.core.rejection import Code, Rejected, not_found
 from holdfast.core.stock import Reservation, Stock
-from holdfast.core.totals import Discount, Fee, Payment, PricedLine, Receipt, Rules, compute_receipt
+from holdfast.core.totals import Discount, Fee, Payment, PricedLine, Receipt, Rules, compute_receipt, tendered
 
 replace = msgspec.structs.replace
 
@@ -254,22 +254,58 @@ def priced(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[
     return replace(sale, fees=fees), rated
 
 
+def kept_receipt(stock: Stock, sale: Sale) -> Receipt:
+    """The receipt that the sale's persisted amounts are."""
+    return Receipt(
+        tuple(lines_of(stock, sale)),  # type: ignore[arg-type] # a line has its totals under the same names
+        (),
+        sale.subtotal,
+        sale.discount_total,
+        sale.tax_total,
+        sale.fee_total,
+        sale.total,
+        sale.rounding,
+        sale.total + sale.rounding,
+        sale.paid,
+        sale.change,
+    )
+
+
 def receipt_of(
     stock: Stock, sale: Sale, lines: list[SaleLine], payments: tuple[Payment, ...] | None
 ) -> Receipt | Rejected:
-    """The receipt of a sale with these lines, its amounts formatted in a refusal."""
-    computed = compute_receipt(
-        [
-            PricedLine(
-                line.unit_price, line.quantity, product_of_line(stock, line).precision, line.asked, line.tax_rate
+    """The receipt of a sale with these lines, its amounts formatted in a refusal.
+
+    Once a part was shipped its amounts stand as they were booked; only the tender is new.
+    """
+    rules = rules_of(stock)
+    computed: Receipt | Rejected
+    if sale.fulfillments:
+        tender = tendered(sale.total, payments, rules.cash_rounding)
+        computed = (
+            tender
+            if isinstance(tender, Rejected)
+            else replace(
+                kept_receipt(stock, sale),
+                rounding=tender.rounding,
+                due=sale.total + tender.rounding,
+                paid=tender.paid,
+                change=tender.change,
             )
-            for line in lines
-        ],
-        sale_discount=sale.discount,
-        fees=[Fee(fee.name, fee.amount, fee.tax_rate) for fee in sale.fees],
-        rules=rules_of(stock),
-        payments=payments,
-    )
+        )
+    else:
+        computed = compute_receipt(
+            [
+                PricedLine(
+                    line.unit_price, line.quantity, product_of_line(stock, line).precision, line.asked, line.tax_rate
+                )
+                for line in lines
+            ],
+            sale_discount=sale.discount,
+            fees=[Fee(fee.name, fee.amount, fee.tax_rate) for fee in sale.fees],
+            rules=rules,
+            payments=payments,
+        )
     if isinstance(computed, Rejected) and computed.code is Code.PAYMENT_MISMATCH:
         digits = stock.settings.minor_digits
         numbers = {name: from_minor(amount, digits) for name, amount in computed.numbers.items()}

@@ -217,7 +217,7 @@ def compute_receipt(
     total = sum(line.total for line in line_totals) + sum(fee.total for fee in fee_totals)
     if subtotal > VALUE_MAX or total > VALUE_MAX:
         return _invalid("The total of the sale is out of bounds.")
-    tender = _tendered(total, payments, rules.cash_rounding)
+    tender = tendered(total, payments, rules.cash_rounding)
     if isinstance(tender, Rejected):
         return tender
     return Receipt(
@@ -263,16 +263,18 @@ def _taxed(net: int, rate: int, rules: Rules) -> tuple[int, int]:
     return tax, net + tax
 
 
-class _Tender(NamedTuple):
+class Tender(NamedTuple):
+    """What was handed over for a total, in minor units: the rounding of the cash part, the sum, the change."""
+
     rounding: int
     paid: int
     change: int
 
 
-def _tendered(total: int, payments: Sequence[Payment] | None, cash_step: int) -> _Tender | Rejected:
+def tendered(total: int, payments: Sequence[Payment] | None, cash_step: int) -> Tender | Rejected:
     """Round what is left for cash after the other methods, and compare what was handed over with what is due."""
     if payments is None:
-        return _Tender(0, 0, 0)
+        return Tender(0, 0, 0)
     if any(payment.amount < 0 for payment in payments):
         return _invalid("A payment is negative.")
     cash = [payment.amount for payment in payments if payment.method == "cash"]
@@ -287,7 +289,7 @@ def _tendered(total: int, payments: Sequence[Payment] | None, cash_step: int) ->
         return Rejected(Code.PAYMENT_MISMATCH, "Only cash may be more than what is due.", numbers)
     if paid < due:
         return Rejected(Code.PAYMENT_MISMATCH, "The payments are less than what is due.", numbers)
-    return _Tender(rounding, paid, paid - due)
+    return Tender(rounding, paid, paid - due)
 
 
 def _invalid(detail: str, **numbers: Any) -> Rejected:
