@@ -8,10 +8,14 @@ import pytest
 
 import holdfast.batch
 import holdfast.db.session as sessions
+from holdfast.core.cart import EditLine, LineAsked, OpenSale
+from holdfast.core.checkout import Checkout, CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.order import OrderClose
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Amend, Consume, Release, Reserve, Target
+from holdfast.core.returns import ReturnedLine, ReturnSale
+from tests.core.books import book_faults
 from tests.executor.test_answers import level, stopped
 from tests.shop import Shop
 from tests.truth import assert_truth
@@ -133,3 +137,25 @@ def test_one_poisoned_part_costs_only_its_cause(stocked: Shop, monkeypatch: pyte
     assert [index for index, answer in enumerate(answers) if isinstance(answer, Exception)] == [17]
     assert level(stocked) == (10_000, 39, 0)
     assert_truth(stocked)
+
+
+def test_sales_and_books_go_ahead_too(stocked: Shop, sent: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkouts, carts that change again and a drawer's totals in one batch: rows that were sent are changed after."""
+    monkeypatch.setattr(holdfast.batch, "SEND_ENTRIES", 1)
+    store = stocked.stores["MAIN"]
+    opened = stocked.ok(OpenSale(store, lines=(LineAsked("MUG-1", 3),)))
+    line = opened.lines[0].id
+    cash = (PaymentAsked("cash", "100.00"),)
+    commands: list[Any] = [Checkout(store, (LineAsked("MUG-1", 2),), payments=cash) for _ in range(30)]
+    commands[5] = EditLine(opened.id, line, {"quantity": 5})
+    commands[10] = Fulfill(opened.id, (ShipLine(line, 1),))
+    commands[15] = CompleteSale(opened.id, cash)
+    commands[20] = ReturnSale(opened.id, (ReturnedLine(line, 2),), "cash")
+    commands[25] = OpenSale(store, lines=(LineAsked("MUG-1", 1),))
+
+    answers = all_at_once(stocked, commands)
+
+    assert [answer for answer in answers if isinstance(answer, Rejected | Exception)] == []
+    assert len(sent) > 20
+    assert level(stocked) == (10_000 - 25 * 2 - 5 + 2, 1, 0)
+    assert book_faults(stocked) == []

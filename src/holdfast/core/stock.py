@@ -652,6 +652,17 @@ class Stock:
             item[1]: holds[item[1]] for item in self._log[since[0] :] if item[0] is holds and item[1] in self.new_ids
         }
 
+    def new_rows(self, since: tuple[int, int, int]) -> dict[type[Any], dict[str, Any]]:
+        """Rows of sales and books made since a mark, as they stand now, by kind and id."""
+        made: dict[type[Any], dict[str, Any]] = {}
+        for item in self._log[since[0] :]:
+            first = item[0]
+            if type(first) is dict and item[1] in self.new_ids:
+                row = first.get(item[1])
+                if row is not None and first is self.rows.get(type(row)):
+                    made.setdefault(type(row), {})[item[1]] = row
+        return made
+
     def touched(self) -> Touched:
         """What this batch changed, each thing once, as it stands now."""
         result = Touched()

@@ -78,11 +78,13 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sent:
-    """What of a batch is on its way to the database already: ledger entries by number, holds as they were then."""
+    """What of a batch is on its way to the database already: ledger entries by number, holds and rows of sales and
+    books as they were then."""
 
     def __init__(self) -> None:
         self.mark = (0, 0, 0)
         self.holds: dict[str, Reservation] = {}
+        self.rows: dict[str, Any] = {}
 
     @property
     def entries(self) -> int:
@@ -91,8 +93,10 @@ class Sent:
 
 
 def early_writes(stock: Stock, dialect: str, sent: Sent) -> list[Write]:
-    """The holds and ledger entries that were made since the last call, which nothing that follows can take back."""
+    """What was made since the last call, which nothing that follows can take back: holds, ledger entries, rows of
+    sales and books."""
     holds = stock.new_holds(sent.mark)
+    made = stock.new_rows(sent.mark) if stock.rows else {}
     entries = stock.entries[sent.entries :]
     new_holds = [hold for hold in holds.values() if hold.id not in sent.holds]
     sent.mark = stock.mark()
@@ -102,6 +106,11 @@ def early_writes(stock: Stock, dialect: str, sent: Sent) -> list[Write]:
         writes.append(_inserted(Reservation, stock.org_id, new_holds, dialect))
     if entries:
         writes.append(_inserted(Entry, stock.org_id, entries, dialect))
+    for struct in SALE_TABLES:
+        rows = {name: row for name, row in made.get(struct, {}).items() if name not in sent.rows}
+        if rows:
+            sent.rows.update(rows)
+            writes.append(_inserted(struct, stock.org_id, list(rows.values()), dialect))
     return writes
 
 
@@ -137,8 +146,8 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
             writes.append(_updated(struct, org, changed, dialect))
     for struct in SALE_TABLES:
         rows = touched.rows.get(struct, {})
-        new = [row for row in rows.values() if row.id in stock.new_ids]
-        changed = [row for row in rows.values() if row.id not in stock.new_ids]
+        new = [row for row in rows.values() if row.id in stock.new_ids and row.id not in sent.rows]
+        changed = [row for row in rows.values() if row.id not in stock.new_ids or sent.rows.get(row.id, row) is not row]
         if new:
             writes.append(_inserted(struct, org, new, dialect))
         if changed:
