@@ -143,3 +143,16 @@ def test_an_order_is_taken_as_a_whole_or_not_at_all(scene: Scene) -> None:
     scene.do(order(scene, mugs(1)))
     scene.refuses(order(scene, mugs(2)), "ALREADY_EXISTS")
     scene.refuses(order(scene, mugs(1), mugs(1)), "ALREADY_EXISTS")
+
+
+def test_a_part_that_went_out_of_a_cancelled_order_is_booked_with_its_money(scene: Scene) -> None:
+    """Shipped and cancelled in one command: the money of the part is not lost behind that of the end."""
+    scene.given("MUG-1 MAIN  A 5 @3.00")
+    scene.do(order(scene, mugs(2, fulfilled=1, unit_price="12.00"), cancelled=True))
+    booked = balances(scene.shop)
+    assert {name: booked[name] for name in ("1100", "1200", "4000", "5000")} == {
+        "1100": 1200,
+        "1200": 1200,
+        "4000": -1200,
+        "5000": 300,
+    }

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from holdfast.core.cart import DiscountAsked, FeeAsked, LineAsked, OpenSale
-from holdfast.core.catalog import Add
-from holdfast.core.checkout import Checkout, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.catalog import Add, Change
+from holdfast.core.checkout import Checkout, CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.recall import Quarantine
 from holdfast.core.register import OpenSession
 from holdfast.core.reservation import Reserve, Target
@@ -242,3 +242,21 @@ def test_a_refund_at_another_stores_till_lies_in_its_drawer_and_on_its_shelf(sce
     assert (drawer["cash_sales"], drawer["cash_refunds"], drawer["returns"]) == (0, 990, 1)
     scene.do(bring(sale, (0, 1)))
     assert shop.rows("SELECT cash_refunds FROM register_session") == [{"cash_refunds": 990}]
+
+
+def test_no_cash_goes_out_for_what_was_never_paid(scene: Scene) -> None:
+    """The refund is set against what is owed."""
+    scene.given("MUG-1 MAIN  A 2 @1.00")
+    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineAsked("MUG-1", 1),)))
+    scene.do(CompleteSale(sale.id))
+
+    returned = scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "cash"))
+
+    assert returned.refund == {"method": "other", "amount": sale.total}
+    assert not {"1000", "1100"} & set(balances(scene.shop))
+
+
+def test_the_books_keep_their_currency(scene: Scene) -> None:
+    scene.shop.settings(currency="EUR")
+    scene.given("MUG-1 MAIN  A 2 @1.00")
+    scene.refuses(Change("organisation", scene.shop.org_id, {"currency": "USD"}), "INVALID_STATE")

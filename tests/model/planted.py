@@ -183,7 +183,7 @@ BUGS: dict[str, Edit | list[Edit]] = {
         ),
     ],
     "an appointment forgets holds of its own batch": Edit(
-        order, "change_appointment", "one.reserved_for_id == appointment.id", "False"
+        order, "change_appointment", "names.update(stock.aimed_at(appointment.id))", "names.update(())"
     ),
     "short arrivals keep the rest on the road": Edit(
         transfer, "_bring_in", "missing = shipped.units - units", "missing = 0"

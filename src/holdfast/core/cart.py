@@ -184,6 +184,8 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> Sale 
     store_id = store_of_sale(stock, command.store_id)
     if isinstance(store_id, Rejected):
         return store_id
+    if stock.caller.session_id is not None and command.source != "pos":
+        return Rejected(Code.INVALID_REQUEST, "A till sells for itself: its source is pos.", {"field": "source"})
     unknown = _first_of(command.lines, lambda asked: _unknown(stock, asked))
     if unknown is not None:
         return unknown

@@ -179,6 +179,9 @@ def change(stock: Stock, command: Change) -> Record | Rejected:
     )
     if refused is not None:
         return refused
+    if isinstance(record, Settings) and fields.get("currency", record.currency) != record.currency:
+        if stock.require("booked", record.id):
+            return invalid_state(f"The books are kept in {record.currency} already.", field="currency")
     if isinstance(record, User):
         left = _owner_refusal(stock, record, replace(record, **fields))
         if left is not None:

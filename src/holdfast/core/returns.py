@@ -19,7 +19,7 @@ from holdfast.core.product import Location, Product
 from holdfast.core.promise import serve_waiting
 from holdfast.core.recall import quarantine_of
 from holdfast.core.receiving import put_in, surplus_lot
-from holdfast.core.register import SessionTotals, add_to_session, open_session_of
+from holdfast.core.register import RegisterSession, SessionTotals, add_to_session, open_session_of
 from holdfast.core.rejection import (
     Code,
     Rejected,
@@ -354,11 +354,24 @@ def _take_blindly(stock: Stock, cause: Cause, place: Location, asked: BlindLine)
 # Both ----------------------------------------------------------------------------------------------------------------
 
 
+def _cash_refusal(stock: Stock, refund: int) -> Rejected | None:
+    """Refuse cash that is not in the drawer."""
+    session = open_session_of(stock)
+    if isinstance(session, RegisterSession) and refund > session.expected:
+        return invalid_state("There is not that much cash in the drawer.")
+    return None
+
+
 def _finish(
     stock: Stock, cause: Cause, method: str, sale: Sale | None, store_id: str | None, kept: list[KeptLine]
-) -> ReturnDocument:
+) -> ReturnDocument | Rejected:
     """Book the refund, tell the drawer, keep the return."""
     refund = sum(line.refund for line in kept)
+    if sale is not None and not sale.paid and method == "cash":
+        method = "other"  # nothing was paid: the refund is set against what is owed, and no cash goes out
+    refused = _cash_refusal(stock, refund) if method == "cash" else None
+    if refused is not None:
+        return refused
     tax = sum(line.tax for line in kept)
     loss = sum(line.loss for line in kept)
     assert cause.ref_id is not None

@@ -542,9 +542,10 @@ class Stock:
         rows[row.id] = row
 
     def put_money(self, ref_type: str, ref_id: str, description: str, lines: tuple[tuple[str, int], ...]) -> None:
-        """Money that the command under way moves, by what it refers to."""
-        self._log.append((self._money, (ref_type, ref_id), self._money.get((ref_type, ref_id))))
-        self._money[ref_type, ref_id] = (description, lines)
+        """Money that the command under way moves, by what it refers to; moved twice, it adds up."""
+        known = self._money.get((ref_type, ref_id))
+        self._log.append((self._money, (ref_type, ref_id), known))
+        self._money[ref_type, ref_id] = (description, lines if known is None else known[1] + lines)
 
     def take_money(self) -> dict[tuple[str, str], tuple[str, tuple[tuple[str, int], ...]]]:
         """The money of the command under way, taken to be booked."""

@@ -209,6 +209,7 @@ _BY_ID = ("hold", "record", "target", "lot", "lot_places", "sale", "sale_of_line
 """Wants that end with an id: what does not look like one does not exist."""
 
 _EXISTS = {
+    "booked": "SELECT id FROM journal_entry WHERE org_id = :org AND org_id = :one LIMIT 1",
     "sale_of_line": "SELECT sale_id FROM sale_line WHERE org_id = :org AND id = :one AND NOT removed",
     "stocked_product": "SELECT id FROM level WHERE org_id = :org AND product_id = :one LIMIT 1",
     "lot_places": "SELECT location_id FROM lot_stock WHERE org_id = :org AND lot_id = :one AND is_open",
