@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.allocation import back
 from holdfast.core.cart import (
     CancelSale,
     DiscountAsked,
@@ -24,8 +23,7 @@ from holdfast.core.cart import (
     sale_facts,
 )
 from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
-from holdfast.core.number import Number, from_minor, share_of_value, to_minor
-from holdfast.core.product import Product
+from holdfast.core.number import Number, from_minor, to_minor
 from holdfast.core.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.rejection import (
     Code,
@@ -36,7 +34,7 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.reservation import consume_units
+from holdfast.core.reservation import consume_units, sell_free_units
 from holdfast.core.sale import (
     Fulfillment,
     Sale,
@@ -57,7 +55,7 @@ from holdfast.core.sale import (
     taken_since,
 )
 from holdfast.core.sourcing import adjust_hold, pin_refusal, places_of, release_all, spread
-from holdfast.core.stock import Cause, Level, Stock, tell_low_stock
+from holdfast.core.stock import Cause, Stock
 from holdfast.core.supplier import (
     SupplierOrder,
     SupplierOrderDocument,
@@ -249,30 +247,27 @@ def _finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment,
     )
     stock.put_row(sale)
     if stock.caller.session_id is not None:
-        cash = sum(payment.amount for payment in payments if payment.method == "cash") - receipt.change
-        methods: dict[str, int] = {payment.method: 0 for payment in payments}
-        for payment in payments:
-            methods[payment.method] += payment.amount
-        if "cash" in methods:
-            methods["cash"] -= receipt.change
-        add_to_session(stock, SessionTotals(cash_sales=cash, by_method=methods, sales=1))
+        kept = kept_by_method(payments, receipt.change)
+        add_to_session(stock, SessionTotals(cash_sales=kept.get("cash", 0), by_method=kept, sales=1))
     stock.tell("SaleCompleted", None, sale_facts(stock, sale))
     return sale
 
 
+def kept_by_method(payments: tuple[Payment, ...], change: int) -> dict[str, int]:
+    """What stays of the payments by method, in minor units: cash less the change that was given out of it."""
+    kept: dict[str, int] = {}
+    for payment in payments:
+        kept[payment.method] = kept.get(payment.method, 0) + payment.amount
+    if change:
+        kept["cash"] -= change
+    return kept
+
+
 def _book_rest(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> None:
     """Book what fulfilments have not: revenue and tax against payments; what is unpaid stays receivable."""
-    money: list[tuple[str, int]] = []
-    paid = 0
-    for payment in payments:
-        amount = payment.amount
-        if payment.method == "cash":
-            amount -= min(amount, receipt.change)
-            receipt = replace(receipt, change=receipt.change - (payment.amount - amount))
-        money.append((account_of_money(payment.method), amount))
-        paid += amount
-    due = receipt.total + receipt.rounding
-    money.append((RECEIVABLE, due - paid - sale.posted))
+    kept = kept_by_method(payments, receipt.change)
+    money = [(account_of_money(method), amount) for method, amount in kept.items()]
+    money.append((RECEIVABLE, receipt.total + receipt.rounding - sum(kept.values()) - sale.posted))
     tax = receipt.tax_total - sale.posted_tax
     money.append((TAX_PAYABLE, -tax))
     money.append((REVENUE, -(receipt.total - sale.posted - tax)))
@@ -459,24 +454,19 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument | Rejected:
     if isinstance(session, Rejected):
         return session
     opened = OpenSale(command.store_id, command.customer, "pos", None, command.lines, command.discount, command.fees)
-    sale = new_sale(stock, opened, numbered=not command.quote)
-    if isinstance(sale, Rejected):
-        return sale
+    begun = _begun(stock, opened, numbered=not command.quote)
+    if isinstance(begun, Rejected):
+        return begun
+    sale, lines = begun
     payments = payments_of(stock, command.payments if command.quote else command.payments or ())
     if isinstance(payments, Rejected):
         return payments
-    made = [line_of(stock, sale, asked, index) for index, asked in enumerate(command.lines)]
-    refused = [(index, line) for index, line in enumerate(made) if isinstance(line, Rejected)]
-    if refused:
-        return group_rejected(refused)
-    sale, lines = priced(stock, sale, [line for line in made if not isinstance(line, Rejected)])
     receipt = receipt_of(stock, sale, lines, payments)
     if isinstance(receipt, Rejected):
         return receipt
-    stock.put_row(sale)
-    for line in lines:
-        stock.put_row(line)
     if command.quote:
+        for line in lines:
+            stock.put_row(line)
         quoted = put_receipt(stock, replace(sale, payments=payments or ()), lines, receipt)
         document = sale_document(
             quoted,
@@ -489,34 +479,26 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument | Rejected:
         )
         stock.undo(mark)
         return document
-    short = _sell_lines(stock, sale, lines)
-    if short is not None:
-        return short
-    sale = put_receipt(stock, sale, lines_with_stock(stock, lines), receipt)
-    sale = _finish(stock, sale, receipt, payments or ())
-    return describe_sale(stock, sale)
+    sold = _sold(stock, sale, lines, receipt, payments or ())
+    return sold if isinstance(sold, Rejected) else describe_sale(stock, sold)
 
 
-def sell_outright(stock: Stock, opened: OpenSale, method: str | None) -> Sale | Rejected:
-    """Sell what has left already somewhere else, paid in full by `method` or (None) not at all: a fact, from the shelf.
-
-    INSUFFICIENT_STOCK when the shelf has not all of it.
-    """
-    sale = new_sale(stock, opened)
+def _begun(stock: Stock, opened: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]] | Rejected:
+    """A sale and its lines with their taxes, before any of it is kept; every line that cannot be is named."""
+    sale = new_sale(stock, opened, numbered=numbered)
     if isinstance(sale, Rejected):
         return sale
     made = [line_of(stock, sale, asked, index) for index, asked in enumerate(opened.lines)]
     refused = [(index, line) for index, line in enumerate(made) if isinstance(line, Rejected)]
     if refused:
         return group_rejected(refused)
-    sale, lines = priced(stock, sale, [line for line in made if not isinstance(line, Rejected)])
-    payments: tuple[Payment, ...] | None = None
-    receipt = receipt_of(stock, sale, lines, None)
-    if not isinstance(receipt, Rejected) and method is not None:
-        payments = payments_of(stock, paid_in_full(stock, receipt.total, method))  # type: ignore[assignment] # in bounds
-        receipt = receipt_of(stock, sale, lines, payments)
-    if isinstance(receipt, Rejected):
-        return receipt
+    return priced(stock, sale, [line for line in made if not isinstance(line, Rejected)])
+
+
+def _sold(
+    stock: Stock, sale: Sale, lines: list[SaleLine], receipt: Receipt, payments: tuple[Payment, ...]
+) -> Sale | Rejected:
+    """The begun sale, kept and completed with goods from the shelf; every short line is named."""
     stock.put_row(sale)
     for line in lines:
         stock.put_row(line)
@@ -524,7 +506,24 @@ def sell_outright(stock: Stock, opened: OpenSale, method: str | None) -> Sale | 
     if short is not None:
         return short
     sale = put_receipt(stock, sale, lines_with_stock(stock, lines), receipt)
-    return _finish(stock, sale, receipt, payments or ())
+    return _finish(stock, sale, receipt, payments)
+
+
+def sell_outright(stock: Stock, opened: OpenSale, method: str | None) -> Sale | Rejected:
+    """Sell what has left already somewhere else, paid in full by `method` or (None) not at all: a fact, from the shelf.
+
+    INSUFFICIENT_STOCK when the shelf has not all of it.
+    """
+    begun = _begun(stock, opened)
+    if isinstance(begun, Rejected):
+        return begun
+    sale, lines = begun
+    payments: tuple[Payment, ...] | None = None
+    receipt = receipt_of(stock, sale, lines, None)
+    if not isinstance(receipt, Rejected) and method is not None:
+        payments = payments_of(stock, paid_in_full(stock, receipt.total, method))  # type: ignore[assignment] # in bounds
+        receipt = receipt_of(stock, sale, lines, payments)
+    return receipt if isinstance(receipt, Rejected) else _sold(stock, sale, lines, receipt, payments or ())
 
 
 def paid_in_full(stock: Stock, total: int, method: str) -> tuple[PaymentAsked, ...]:
@@ -567,24 +566,13 @@ def _sell_from_shelf(stock: Stock, sale: Sale, line: SaleLine) -> Rejected | Non
     if short:
         return insufficient_stock(product, line.quantity, line.quantity - short)
     before = len(stock.entries)
+    cause = Cause(stock.caller.actor, ref_id=sale.id, order_number=sale.order_number, source=sale.source)
     for place, units in parts:
         level = stock.level(product.id, place.id)
         assert level is not None
-        sell_free_units(stock, level, product, units, sale, line.lot_id)
+        sell_free_units(stock, level, units, cause, line.lot_id)
     stock.put_row(replace(line, fulfilled=line.quantity, taken=taken_since(stock, before), updated_at=stock.now))
     return None
-
-
-def sell_free_units(stock: Stock, level: Level, product: Product, units: int, sale: Sale, lot_id: str | None) -> None:
-    """Free units leave the level, oldest lots first or from the pinned one, as a sale."""
-    before = level.on_hand
-    cause = Cause(stock.caller.actor, ref_id=sale.id, order_number=sale.order_number, source=sale.source)
-    for at, part in back(stock, level, product, units, lot_id):
-        value = share_of_value(at.value, at.on_hand, part)
-        stock.post(cause, level, at, "SALE", qty=-part, value=-value)
-        units -= part
-    assert units == 0, (level, units)
-    tell_low_stock(stock, level, before)
 
 
 # Suppliers -----------------------------------------------------------------------------------------------------------

@@ -11,10 +11,9 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.allocation import back
 from holdfast.core.counting import describe_level_fields
 from holdfast.core.document import LevelHoldDocument, ReservationDocument, UnlimitedDocument, unlimited_document
-from holdfast.core.number import Number, instant_text, share_of_value
+from holdfast.core.number import Number, instant_text
 from holdfast.core.product import Product
 from holdfast.core.rejection import (
     Code,
@@ -32,9 +31,10 @@ from holdfast.core.reservation import (
     foreign_store_refusal,
     release_units,
     reserve,
+    sell_free_units,
     sell_units,
 )
-from holdfast.core.stock import Cause, Level, Reservation, Stock, tell_low_stock
+from holdfast.core.stock import Cause, Level, Reservation, Stock
 
 
 class ReserveAtLevel(msgspec.Struct, frozen=True, gc=False):
@@ -186,20 +186,8 @@ def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer | Rej
             sell_units(stock, hold, part)
             units -= part
     if units:
-        _sell_directly(stock, level, units)
+        sell_free_units(stock, level, units, Cause(stock.caller.actor, source="manual"))
     return _level_answer(stock, level, holds[0].id if holds else None)
-
-
-def _sell_directly(stock: Stock, level: Level, units: int) -> None:
-    """A sale without a hold (simple mode): the oldest free units leave."""
-    before = level.on_hand
-    cause = Cause(stock.caller.actor, source="manual")
-    for at, part in back(stock, level, stock.product_of(level), units):
-        value = share_of_value(at.value, at.on_hand, part)
-        stock.post(cause, level, at, "SALE", qty=-part, value=-value)
-        units -= part
-    assert units == 0, level
-    tell_low_stock(stock, level, before)
 
 
 def _level_answer(stock: Stock, level: Level, reservation_id: str | None) -> LevelHoldDocument:

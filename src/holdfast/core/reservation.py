@@ -449,6 +449,17 @@ def sell_units(stock: Stock, hold: Reservation, units: int, *, lot_id: str | Non
     return hold
 
 
+def sell_free_units(stock: Stock, level: Level, units: int, cause: Cause, lot_id: str | None = None) -> None:
+    """A sale without a hold: free units leave the level, in the order of its lots or from the one named."""
+    before = level.on_hand
+    for at, part in back(stock, level, stock.product_of(level), units, lot_id):
+        value = share_of_value(at.value, at.on_hand, part)
+        stock.post(cause, level, at, "SALE", qty=-part, value=-value)
+        units -= part
+    assert units == 0, (level, units)
+    tell_low_stock(stock, level, before)
+
+
 def release(stock: Stock, command: Release) -> Reservation | Rejected:
     """Decide a Release; the hold as it stands after it, or why not."""
     hold = active_hold(stock, command.reservation_id, command.quantity, lot_id=command.lot_id)
