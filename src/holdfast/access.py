@@ -12,13 +12,16 @@ from typing import Any
 import msgspec
 
 from holdfast.core import (
+    amend,
     cart,
     catalog,
     checkout,
+    completion,
     count_sheet,
     counting,
     imported,
     order,
+    order_entry,
     period,
     recall,
     receiving,
@@ -75,7 +78,7 @@ _FROM: dict[Permission, Role] = {
 
 _NEEDED: dict[type[Any], Permission] = {
     reservation.Reserve: Permission.RESERVE,
-    reservation.Amend: Permission.RESERVE,
+    amend.Amend: Permission.RESERVE,
     reservation.Release: Permission.RESERVE,
     reservation.Consume: Permission.RESERVE,
     order.ReserveAtLevel: Permission.RESERVE,
@@ -98,7 +101,7 @@ _NEEDED: dict[type[Any], Permission] = {
     recall.Readmit: Permission.MANAGE,
     recall.WriteOff: Permission.MANAGE,
     Sweep: Permission.STOCK,
-    cart.OpenSale: Permission.SELL,
+    order_entry.OpenSale: Permission.SELL,
     cart.AddLine: Permission.SELL,
     cart.EditLine: Permission.SELL,
     cart.RemoveLine: Permission.SELL,
@@ -106,10 +109,10 @@ _NEEDED: dict[type[Any], Permission] = {
     cart.SuspendSale: Permission.SELL,
     cart.ResumeSale: Permission.SELL,
     cart.CancelSale: Permission.SELL,
-    checkout.CompleteSale: Permission.SELL,
-    checkout.Fulfill: Permission.SELL,
+    completion.CompleteSale: Permission.SELL,
+    completion.Fulfill: Permission.SELL,
     checkout.Checkout: Permission.SELL,
-    checkout.ShipSupplierOrder: Permission.STOCK,
+    completion.ShipSupplierOrder: Permission.STOCK,
     imported.TakeOrder: Permission.MANAGE,
     returns.ReturnSale: Permission.SELL,
     returns.ReturnBlind: Permission.DISCOUNT,

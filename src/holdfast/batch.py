@@ -18,9 +18,10 @@ import uuid_utils
 from holdfast import metrics
 from holdfast.core.catalog import KINDS as CATALOG_KINDS
 from holdfast.core.decide import changes_catalog, decide, needs
+from holdfast.core.lookup import Catalog, Missing, Want
 from holdfast.core.recall import settle
 from holdfast.core.rejection import Code, Rejected
-from holdfast.core.stock import Catalog, Missing, Stock, Want
+from holdfast.core.stock import Stock
 from holdfast.db.load import Catalogs, NoOrganisation, begin, is_written, load_more, load_products
 from holdfast.db.save import Answered, Sent, early_writes, writes_of
 from holdfast.db.session import Away, Conflict, Full, Lost, Session, Unchanged

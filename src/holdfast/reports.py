@@ -20,8 +20,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from holdfast.core.lookup import Catalog
 from holdfast.core.number import Number
-from holdfast.core.stock import Catalog
 from holdfast.db.engine import Database
 from holdfast.db.queries import (
     audit,

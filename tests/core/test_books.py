@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from holdfast.access import Role, may
 from holdfast.check import check
-from holdfast.core.cart import LineAsked, OpenSale
-from holdfast.core.checkout import Checkout, CompleteSale, PaymentAsked
+from holdfast.core.checkout import Checkout
+from holdfast.core.completion import CompleteSale, PaymentAsked
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, SetStock
+from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.period import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive

@@ -237,3 +237,10 @@ def test_the_last_owner_stays(scene_anywhere: Scene) -> None:
     )
     made = scene.do(Together((Add("app_user", second), Remove("app_user", owner))))[0]
     scene.refuses(Remove("app_user", made.id), "INVALID_STATE")
+
+
+def test_the_places_of_money_are_fixed_once_there_are_products(scene: Scene) -> None:
+    scene.do(Change("organisation", scene.shop.org_id, {"currency": "JPY", "minor_digits": 0}))
+    scene.product("MUG-1")
+    scene.refuses(Change("organisation", scene.shop.org_id, {"currency": "USD", "minor_digits": 2}), "INVALID_STATE")
+    scene.do(Change("organisation", scene.shop.org_id, {"currency": "KRW", "minor_digits": 0}))

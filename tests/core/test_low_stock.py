@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from holdfast.core.amend import Amend
 from holdfast.core.catalog import Change
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.recall import Quarantine, WriteOff
-from holdfast.core.reservation import Amend, Consume, Release, Reserve, Target
+from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from tests.core.scene import Scene
 from tests.shop import SECOND

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from holdfast.core.cart import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.catalog import Add, Change
-from holdfast.core.checkout import Checkout, CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.checkout import Checkout
+from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.recall import Quarantine
 from holdfast.core.register import OpenSession
 from holdfast.core.reservation import Reserve, Target

@@ -9,31 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from holdfast.core.cart import (
-    AddLine,
-    CancelSale,
-    ChangeSale,
-    DiscountAsked,
-    EditLine,
-    FeeAsked,
-    LineAsked,
-    OpenSale,
-    RemoveLine,
-    ResumeSale,
-    SuspendSale,
-)
+from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.catalog import Add, Change
-from holdfast.core.checkout import (
-    Checkout,
-    CompleteSale,
-    Fulfill,
-    PaymentAsked,
-    ShipLine,
-    ShipSupplierOrder,
-)
+from holdfast.core.checkout import Checkout
+from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Together
 from holdfast.core.order import OrderClose
+from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Release, Reserve, Target

@@ -17,22 +17,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from holdfast.core.cart import (
-    AddLine,
-    CancelSale,
-    ChangeSale,
-    DiscountAsked,
-    EditLine,
-    FeeAsked,
-    LineAsked,
-    OpenSale,
-    RemoveLine,
-    ResumeSale,
-    SuspendSale,
-)
+from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.catalog import Add
-from holdfast.core.checkout import Checkout, CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.checkout import Checkout
+from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.counting import SetStock
+from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.recall import Quarantine, Readmit
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target

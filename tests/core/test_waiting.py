@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.core.amend import Amend
 from holdfast.core.count_sheet import CloseSheet, Count, CountLine
 from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.decide import Sweep, Together
@@ -14,7 +15,7 @@ from holdfast.core.order import OrderClose, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.order import OrderLine as Line
 from holdfast.core.recall import Quarantine, Readmit
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.reservation import Amend, Release, Reserve, Target
+from holdfast.core.reservation import Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from tests.core.scene import Scene
 from tests.shop import SECOND

@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 
 from holdfast.access import Actor
-from holdfast.core.cart import CancelSale, DiscountAsked, FeeAsked, LineAsked, OpenSale, RemoveLine, SuspendSale
+from holdfast.core.cart import CancelSale, RemoveLine, SuspendSale
 from holdfast.core.catalog import Add
-from holdfast.core.checkout import Checkout, CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.checkout import Checkout
+from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.period import AddAccount, ClosePeriod
 from holdfast.core.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale

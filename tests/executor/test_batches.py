@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import holdfast.batch
+from holdfast.core.amend import Amend
 from holdfast.core.catalog import Add, Change, Remove
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
@@ -32,7 +33,7 @@ from holdfast.core.order import (
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
-from holdfast.core.reservation import Amend, Consume, Release, Reserve, Target
+from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Dispatch, TransferLine
 from holdfast.db.engine import Database
 from holdfast.db.load import Catalogs

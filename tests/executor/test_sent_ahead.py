@@ -8,12 +8,15 @@ import pytest
 
 import holdfast.batch
 import holdfast.db.session as sessions
-from holdfast.core.cart import EditLine, LineAsked, OpenSale
-from holdfast.core.checkout import Checkout, CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.amend import Amend
+from holdfast.core.cart import EditLine
+from holdfast.core.checkout import Checkout
+from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.order import OrderClose
+from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
-from holdfast.core.reservation import Amend, Consume, Release, Reserve, Target
+from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
 from tests.core.books import book_faults
 from tests.executor.test_answers import level, stopped

@@ -20,8 +20,9 @@ import msgspec
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.cart import LineAsked
-from holdfast.core.checkout import Checkout, PaymentAsked
+from holdfast.core.checkout import Checkout
+from holdfast.core.completion import PaymentAsked
+from holdfast.core.order_entry import LineAsked
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Consume
 from holdfast.db.session import PostgresSession, SqliteSession, Write

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from holdfast.access import Actor
+from holdfast.core.amend import Amend
 from holdfast.core.catalog import Change
 from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
@@ -41,7 +42,7 @@ from holdfast.core.order import (
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
-from holdfast.core.reservation import Amend, Consume, Release, Reserve, Target
+from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from tests.model.naive import Caller, Naive, No, Place, Product
 from tests.shop import FOUNDED, SECOND, Clock, open_shop, quick_sqlite

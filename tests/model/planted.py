@@ -20,9 +20,11 @@ from typing import Any, NamedTuple
 
 from holdfast.core import (
     allocation,
+    amend,
     count_sheet,
     counting,
     decide,
+    holding,
     number,
     order,
     promise,
@@ -45,7 +47,7 @@ class Edit(NamedTuple):
 
 BUGS: dict[str, Edit | list[Edit]] = {
     "available forgets what is promised": Edit(
-        stock, "Level.available", "return self.on_hand - self.reserved", "return self.on_hand"
+        holding, "Level.available", "return self.on_hand - self.reserved", "return self.on_hand"
     ),
     "a group's members do not see each other": Edit(
         decide,
@@ -138,13 +140,13 @@ BUGS: dict[str, Edit | list[Edit]] = {
     ),
     "a second open sheet is allowed": Edit(count_sheet, "_open_elsewhere", "if shared:", "if False:"),
     "amending up counts the hold's own units twice": Edit(
-        reservation,
+        amend,
         "extend",
         "back(stock, level, product, units, hold.lot_id)",
         "back(stock, level, product, units - hold.allocated, hold.lot_id)",
     ),
     "amending down counts as released": Edit(
-        reservation, "shrink", "released=shrunk.released - units", "released=shrunk.released"
+        amend, "shrink", "released=shrunk.released - units", "released=shrunk.released"
     ),
     "a recalled lot stays recalled when it comes back": Edit(
         recall,

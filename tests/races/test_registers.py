@@ -6,11 +6,12 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from holdfast.core.cart import LineAsked, OpenSale
 from holdfast.core.catalog import Add, Change, Remove
-from holdfast.core.checkout import Checkout, CompleteSale, PaymentAsked
+from holdfast.core.checkout import Checkout
+from holdfast.core.completion import CompleteSale, PaymentAsked
+from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.register import CloseSession, MoveCash, OpenSession, SessionDocument
-from holdfast.core.sale import SaleDocument
+from holdfast.core.sale_document import SaleDocument
 from holdfast.db import schema
 from tests.races.stand import Tally, assert_books, do, found, open_shop, refused, rush, stock_up
 

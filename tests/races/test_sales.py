@@ -10,8 +10,10 @@ import msgspec
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
-from holdfast.core.cart import AddLine, EditLine, LineAsked, OpenSale, RemoveLine, ResumeSale, SuspendSale
-from holdfast.core.checkout import Checkout, CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.cart import AddLine, EditLine, RemoveLine, ResumeSale, SuspendSale
+from holdfast.core.checkout import Checkout
+from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.returns import ReturnedLine, ReturnSale
 from tests.races.stand import (
     Tally,

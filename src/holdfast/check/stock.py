@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from holdfast.check.run import Key, Merged, Run
+from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.ledger import Balance, Entry, follow, stated
 from holdfast.core.reservation import Target
-from holdfast.core.stock import Level, Lot, LotStock, Reservation
 from holdfast.db.audit_rows import HoldSum, Stored
 
 

@@ -7,9 +7,10 @@ It only looks; nothing is promised here.
 
 from __future__ import annotations
 
+from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.product import Product
 from holdfast.core.rejection import Code, Rejected, not_found
-from holdfast.core.stock import Level, Lot, LotStock, Reservation, Stock
+from holdfast.core.stock import Stock
 
 Backing = list[tuple[LotStock, int]]
 

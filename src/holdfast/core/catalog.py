@@ -16,6 +16,7 @@ import msgspec
 
 from holdfast.core.expiry import follow_clock
 from holdfast.core.gtin import same_number, spellings
+from holdfast.core.journal import Posting
 from holdfast.core.product import Location, Product, Register, Settings, Store, TaxRate
 from holdfast.core.register import sessions_of
 from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
@@ -179,9 +180,10 @@ def change(stock: Stock, command: Change) -> Record | Rejected:
     )
     if refused is not None:
         return refused
-    if isinstance(record, Settings) and fields.get("currency", record.currency) != record.currency:
-        if stock.require("booked", record.id):
-            return invalid_state(f"The books are kept in {record.currency} already.", field="currency")
+    if isinstance(record, Settings):
+        kept = _currency_refusal(stock, record, replace(record, **fields))
+        if kept is not None:
+            return kept
     if isinstance(record, User):
         left = _owner_refusal(stock, record, replace(record, **fields))
         if left is not None:
@@ -271,6 +273,21 @@ def put(stock: Stock, kind: str, record: Any) -> None:
             created_at=stock.now,
         ),
     )
+
+
+def _currency_refusal(stock: Stock, settings: Settings, changed: Settings) -> Rejected | None:
+    """Refuse another currency once books are kept in this one, and other places of money once there are products."""
+    if changed.currency == settings.currency:
+        return None
+    booked = bool(stock.rows_of(Posting)) or bool(stock.require("booked", settings.id))
+    if booked:
+        return invalid_state(f"The books are kept in {settings.currency} already.", field="currency")
+    if changed.minor_digits != settings.minor_digits and (
+        stock.require("priced", settings.id) or _written(stock, "product")
+    ):
+        places = f"prices and costs are kept with the places of {settings.currency}."
+        return invalid_state(f"There are products already: {places}", field="currency")
+    return None
 
 
 def _name_refusal(stock: Stock, kind: str, fields: dict[str, Any], own_id: str | None) -> Rejected | None:

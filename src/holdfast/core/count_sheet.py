@@ -14,6 +14,7 @@ import msgspec
 
 from holdfast.core.allocation import lot_exists, lot_of_id
 from holdfast.core.counting import correct_open_sheets, make_equal, product_at
+from holdfast.core.holding import Level, LotStock
 from holdfast.core.number import Number, instant_text
 from holdfast.core.product import Location, Product
 from holdfast.core.recall import set_aside
@@ -27,7 +28,7 @@ from holdfast.core.rejection import (
     not_found,
 )
 from holdfast.core.reservation import foreign_store_refusal
-from holdfast.core.stock import Cause, Level, LotStock, Stock
+from holdfast.core.stock import Cause, Stock
 
 replace = msgspec.structs.replace
 

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from holdfast.core.document import LevelDocument, level_fields
+from holdfast.core.holding import Level, LotStock
 from holdfast.core.ledger import RefType
 from holdfast.core.number import Number, instant_text, to_unit_cost, value_of
 from holdfast.core.product import Location, Product
@@ -30,7 +31,7 @@ from holdfast.core.rejection import (
     not_stock_tracked,
 )
 from holdfast.core.reservation import foreign_store_refusal
-from holdfast.core.stock import Cause, Level, LotStock, Stock, tell_low_stock
+from holdfast.core.stock import Cause, Stock, tell_low_stock
 
 
 class SetStock(msgspec.Struct, frozen=True, gc=False):

@@ -13,13 +13,16 @@ from typing import Any
 import msgspec
 
 from holdfast.core import (
+    amend,
     cart,
     catalog,
     checkout,
+    completion,
     count_sheet,
     counting,
     imported,
     order,
+    order_entry,
     period,
     recall,
     receiving,
@@ -28,10 +31,12 @@ from holdfast.core import (
     returns,
     transfer,
 )
+from holdfast.core.holding import Reservation
 from holdfast.core.journal import book
+from holdfast.core.lookup import Catalog, Want
 from holdfast.core.rejection import Code, Rejected, group_rejected
 from holdfast.core.reservation import describe
-from holdfast.core.stock import Beyond, Caller, Catalog, Reservation, Stock, Want
+from holdfast.core.stock import Beyond, Caller, Stock
 
 OPERATIONS_MAX = 1000
 """Most operations of one batch (SPEC section 10)."""
@@ -58,7 +63,7 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 
 Command = (
     reservation.Reserve
-    | reservation.Amend
+    | amend.Amend
     | reservation.Release
     | reservation.Consume
     | order.ReserveAtLevel
@@ -83,7 +88,7 @@ Command = (
     | catalog.Add
     | catalog.Change
     | catalog.Remove
-    | cart.OpenSale
+    | order_entry.OpenSale
     | cart.AddLine
     | cart.EditLine
     | cart.RemoveLine
@@ -91,10 +96,10 @@ Command = (
     | cart.SuspendSale
     | cart.ResumeSale
     | cart.CancelSale
-    | checkout.CompleteSale
-    | checkout.Fulfill
+    | completion.CompleteSale
+    | completion.Fulfill
     | checkout.Checkout
-    | checkout.ShipSupplierOrder
+    | completion.ShipSupplierOrder
     | imported.TakeOrder
     | returns.ReturnSale
     | returns.ReturnBlind
@@ -165,7 +170,7 @@ def _sweep(stock: Stock, command: Sweep) -> int:
 
 _DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
     reservation.Reserve: reservation.reserve,
-    reservation.Amend: reservation.amend,
+    amend.Amend: amend.amend,
     reservation.Release: reservation.release,
     reservation.Consume: reservation.consume,
     order.ReserveAtLevel: order.reserve_at_level,
@@ -190,18 +195,18 @@ _DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
     catalog.Add: catalog.add,
     catalog.Change: catalog.change,
     catalog.Remove: catalog.remove,
-    cart.OpenSale: cart.open_sale,
+    order_entry.OpenSale: cart.open_sale,
     cart.AddLine: cart.add_line,
     cart.EditLine: cart.edit_line,
     cart.RemoveLine: cart.remove_line,
     cart.ChangeSale: cart.change_sale,
     cart.SuspendSale: cart.suspend_sale,
     cart.ResumeSale: cart.resume_sale,
-    cart.CancelSale: checkout.cancel_sale,
-    checkout.CompleteSale: checkout.complete_sale,
-    checkout.Fulfill: checkout.fulfill,
+    cart.CancelSale: completion.cancel_sale,
+    completion.CompleteSale: completion.complete_sale,
+    completion.Fulfill: completion.fulfill,
     checkout.Checkout: checkout.checkout,
-    checkout.ShipSupplierOrder: checkout.ship_supplier_order,
+    completion.ShipSupplierOrder: completion.ship_supplier_order,
     imported.TakeOrder: imported.take_order,
     returns.ReturnSale: returns.return_sale,
     returns.ReturnBlind: returns.return_blind,
@@ -226,7 +231,7 @@ def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
     if kind is Together:
         for member in command.commands:  # type: ignore[union-attr] # the type was just tested
             wants |= needs(known, caller, member)
-    elif kind in (reservation.Release, reservation.Consume, reservation.Amend):
+    elif kind in (reservation.Release, reservation.Consume, amend.Amend):
         wants.add(("hold", command.reservation_id))  # type: ignore[union-attr] # these three have it
     elif kind in _OF_SALE:
         wants.add(("sale", command.sale_id))  # type: ignore[union-attr] # these have it
@@ -247,8 +252,8 @@ _OF_SALE = (
     cart.SuspendSale,
     cart.ResumeSale,
     cart.CancelSale,
-    checkout.CompleteSale,
-    checkout.Fulfill,
+    completion.CompleteSale,
+    completion.Fulfill,
     returns.ReturnSale,
 )
 """Commands that name a sale."""

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import msgspec
 
+from holdfast.core.holding import Lot, LotStock
 from holdfast.core.number import end_of_day
 from holdfast.core.product import Location, Store
-from holdfast.core.stock import Lot, LotStock, Stock
+from holdfast.core.stock import Stock
 
 
 def sellable_until(stock: Stock, lot: Lot, place: Location) -> int | None:

@@ -16,32 +16,15 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.core.cart import CancelSale, DiscountAsked, FeeAsked, LineAsked, OpenSale, open_sale
-from holdfast.core.checkout import (
-    CompleteSale,
-    Fulfill,
-    PaymentAsked,
-    ShipLine,
-    cancel_sale,
-    complete_sale,
-    fulfill,
-    paid_in_full,
-    sell_outright,
-)
+from holdfast.core.cart import CancelSale, open_sale
+from holdfast.core.checkout import paid_in_full, sell_outright
+from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, cancel_sale, complete_sale, fulfill
 from holdfast.core.number import Number, from_minor
+from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.product import Product
 from holdfast.core.rejection import Code, Rejected, invalid_quantity, not_found
 from holdfast.core.returns import ReturnedLine, ReturnSale, return_sale
-from holdfast.core.sale import (
-    Sale,
-    SaleLine,
-    find_sale,
-    holds_of,
-    lines_of,
-    priced,
-    product_of_line,
-    receipt_of,
-)
+from holdfast.core.sale import Sale, SaleLine, find_sale, holds_of, lines_of, priced, product_of_line, receipt_of
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
 

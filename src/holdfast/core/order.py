@@ -13,6 +13,7 @@ import msgspec
 
 from holdfast.core.counting import describe_level_fields
 from holdfast.core.document import LevelHoldDocument, ReservationDocument, UnlimitedDocument, unlimited_document
+from holdfast.core.holding import Level, Reservation
 from holdfast.core.number import Number, instant_text
 from holdfast.core.product import Product
 from holdfast.core.rejection import (
@@ -34,7 +35,7 @@ from holdfast.core.reservation import (
     sell_free_units,
     sell_units,
 )
-from holdfast.core.stock import Cause, Level, Reservation, Stock
+from holdfast.core.stock import Cause, Stock
 
 
 class ReserveAtLevel(msgspec.Struct, frozen=True, gc=False):

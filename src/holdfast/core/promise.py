@@ -13,10 +13,11 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.allocation import back, held_in_order
+from holdfast.core.holding import Level, LotStock, Reservation
 from holdfast.core.ledger import RefType
 from holdfast.core.number import instant_text, share_of_value
 from holdfast.core.product import Product
-from holdfast.core.stock import Cause, Level, LotStock, Reservation, Stock, tell_low_stock
+from holdfast.core.stock import Cause, Stock, tell_low_stock
 
 Allocations = tuple[tuple[str, int], ...]
 

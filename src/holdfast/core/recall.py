@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from holdfast.core.document import lot_fields
+from holdfast.core.holding import Level, Lot, LotStock
 from holdfast.core.ledger import RefType
 from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.product import Location
@@ -28,7 +29,7 @@ from holdfast.core.rejection import (
     not_found,
 )
 from holdfast.core.reservation import foreign_store_refusal, release_units
-from holdfast.core.stock import SYSTEM, Cause, Level, Lot, LotStock, Stock, tell_low_stock
+from holdfast.core.stock import SYSTEM, Cause, Stock, tell_low_stock
 
 replace = msgspec.structs.replace
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.expiry import renew, sellable_until
+from holdfast.core.holding import Level, Lot, LotStock
 from holdfast.core.number import (
     AMOUNT_MAX,
     UNIT_COST_MAX,
@@ -25,7 +26,7 @@ from holdfast.core.product import Location, Product
 from holdfast.core.promise import serve_waiting
 from holdfast.core.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found, not_stock_tracked
 from holdfast.core.reservation import foreign_store_refusal
-from holdfast.core.stock import Cause, Level, Lot, LotStock, Stock
+from holdfast.core.stock import Cause, Stock
 
 
 class ReceiptLine(msgspec.Struct, frozen=True, gc=False):

@@ -17,6 +17,8 @@ import msgspec
 
 from holdfast.core.allocation import back, held_in_order, lot_exists, pinned_lot_refusal
 from holdfast.core.document import ReservationDocument, reservation_document
+from holdfast.core.holding import Level, Lot, Reservation
+from holdfast.core.lookup import Missing
 from holdfast.core.number import Number, share_of_value
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import add_allocation, cause_of_hold, hold_facts, serve_waiting, tell_hold
@@ -30,7 +32,7 @@ from holdfast.core.rejection import (
     not_stock_tracked,
 )
 from holdfast.core.sale import count_on_line, find_sale, sale_of_line
-from holdfast.core.stock import Cause, Level, Lot, Missing, Reservation, Stock, tell_low_stock
+from holdfast.core.stock import Cause, Stock, tell_low_stock
 
 replace = msgspec.structs.replace
 
@@ -75,16 +77,6 @@ class Reserve(msgspec.Struct, frozen=True, gc=False):
     priority: int = PRIORITY_DEFAULT
     override: bool = False
     fact: bool = False
-
-
-class Amend(msgspec.Struct, frozen=True, gc=False):
-    """Change a hold: its total `quantity`, its priority, or its expiry (`set_expiry` says that one was given)."""
-
-    reservation_id: str
-    quantity: Number | None = None
-    priority: int | None = None
-    expires_at: int | None = None
-    set_expiry: bool = False
 
 
 class Release(msgspec.Struct, frozen=True, gc=False):
@@ -528,85 +520,3 @@ def insufficient_reserved(product: Product, hold: Reservation, units: int) -> Re
             "available": product.number(hold.allocated),
         },
     )
-
-
-# Amend -------------------------------------------------------------------------------------------------------------
-
-
-def amend(stock: Stock, command: Amend) -> Reservation | Rejected:
-    """Decide an Amend; the hold as it stands after it, or why not. Its own units never stand in its way."""
-    hold = active_hold(
-        stock, command.reservation_id, command.quantity, command.expires_at if command.set_expiry else None
-    )
-    if isinstance(hold, Rejected):
-        return hold
-    level = stock.level_of_id[hold.level_id]
-    product = stock.product_of(level)
-    total = hold.quantity
-    if command.quantity is not None:
-        units = product.units(command.quantity)
-        assert units is not None
-        total = units
-    settled = hold.consumed + hold.released
-    if total < settled:
-        return invalid_state(
-            f"{product.number(settled)} of the reservation are consumed or released already.",
-            product_id=product.id,
-            consumed=product.number(hold.consumed),
-            released=product.number(hold.released),
-        )
-    changes: dict[str, Any] = {}
-    if command.priority is not None:
-        changes["priority"] = command.priority
-    if command.set_expiry:
-        changes["expires_at"] = command.expires_at
-    if changes:
-        hold = replace(hold, **changes, updated_at=max(stock.now, hold.updated_at))
-        stock.put_hold(hold)
-    if total > hold.quantity:
-        return extend(stock, level, product, hold, total - hold.quantity)
-    if total < hold.quantity:
-        return shrink(stock, hold, hold.quantity - total)
-    return hold
-
-
-def shrink(stock: Stock, hold: Reservation, units: int) -> Reservation:
-    """Fewer are promised: the units go back, and the total shrinks instead of counting them as released."""
-    hold = replace(hold, quantity=hold.quantity, released=hold.released)
-    shrunk = release_units(stock, hold, units, "edited")
-    shrunk = replace(shrunk, quantity=shrunk.quantity - units, released=shrunk.released - units)
-    stock.put_hold(shrunk)
-    return shrunk
-
-
-def extend(
-    stock: Stock, level: Level, product: Product, hold: Reservation, units: int, *, fact: bool = False
-) -> Reservation | Rejected:
-    """More are promised: the addition competes like a new hold of the same target."""
-    backing = back(stock, level, product, units, hold.lot_id)
-    short = units - sum(taken for _, taken in backing)
-    asked = Reserve(product.sku, 1, fact=fact)
-    if short:
-        if level.id in stock.more_dead:
-            raise Missing(("dead", level.id))
-        if not shortfall_allowed(stock, product, short, level.backordered, asked):
-            return insufficient_stock(product, units, units - short)  # a hold is not extended by override
-    cause = cause_of_hold(hold, stock.caller.actor, "edited")
-    allocations = hold.allocations
-    for at, taken in backing:
-        stock.post(cause, level, at, "RESERVE", reserved=taken, hold=hold.id)
-        allocations = add_allocation(allocations, at.lot_id, taken)
-    if short:
-        stock.post(cause, level, None, "RESERVE", backordered=short, hold=hold.id)
-    hold = replace(
-        hold,
-        quantity=hold.quantity + units,
-        backordered=hold.backordered + short,
-        allocations=allocations,
-        updated_at=level.updated_at,
-    )
-    stock.put_hold(hold)
-    tell_hold(stock, "InventoryReserved", hold, product, units)
-    if short:
-        tell_hold(stock, "ReservationBackordered", hold, product, short)
-    return hold

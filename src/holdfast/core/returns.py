@@ -13,6 +13,7 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.expiry import sellable_until
+from holdfast.core.holding import Lot
 from holdfast.core.journal import COST_OF_GOODS, RETURNS, SHRINKAGE, TAX_PAYABLE, Line, account_of_money, record_money
 from holdfast.core.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
 from holdfast.core.product import Location, Product
@@ -29,7 +30,7 @@ from holdfast.core.rejection import (
     not_found,
 )
 from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line
-from holdfast.core.stock import Cause, Lot, Stock
+from holdfast.core.stock import Cause, Stock
 from holdfast.core.totals import allocate, half_up, units_share
 
 replace = msgspec.structs.replace

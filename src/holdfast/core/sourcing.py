@@ -11,6 +11,8 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.allocation import pinned_lot_refusal
+from holdfast.core.amend import extend, shrink
+from holdfast.core.holding import Reservation
 from holdfast.core.product import Location, Product
 from holdfast.core.rejection import (
     Code,
@@ -20,22 +22,14 @@ from holdfast.core.rejection import (
 from holdfast.core.reservation import (
     Reserve,
     Target,
-    extend,
     free_units_at,
     lot_lies_at,
     promise,
     release_units,
     shortfall_allowed,
-    shrink,
 )
-from holdfast.core.sale import (
-    Sale,
-    SaleLine,
-    holds_of,
-    holds_of_line,
-    product_of_line,
-)
-from holdfast.core.stock import Reservation, Stock
+from holdfast.core.sale import Sale, SaleLine, holds_of, holds_of_line, product_of_line
+from holdfast.core.stock import Stock
 
 replace = msgspec.structs.replace
 

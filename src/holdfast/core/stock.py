@@ -15,27 +15,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
 from holdfast.core.ledger import Entry, RefType
+from holdfast.core.lookup import Catalog, Missing, Want
 from holdfast.core.number import QUANTITY_MAX, VALUE_MAX
-from holdfast.core.product import Location, Product, Settings, Store, TaxRate, folded, reorder_threshold
-
-Want = tuple[str, ...]
-"""Something to load: ("level", product id, location id), ("hold", reservation id), ("waiting", level id) ..."""
-
-LevelKey = tuple[str, str]
-"""(product id, location id)."""
-
+from holdfast.core.product import Location, Product, Settings, Store, TaxRate, reorder_threshold
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Missing(Exception):
-    """The decision needs more than was loaded; decide again when `wants` are there."""
-
-    def __init__(self, *wants: Want) -> None:
-        super().__init__(wants)
-        self.wants = wants
 
 
 class Beyond(Exception):
@@ -44,111 +31,6 @@ class Beyond(Exception):
     def __init__(self, *, of_value: bool) -> None:
         super().__init__(of_value)
         self.of_value = of_value
-
-
-class Level(msgspec.Struct, gc=False):
-    """A product at a location, in smallest units. `seq` is the number of its last ledger entry."""
-
-    id: str
-    product_id: str
-    location_id: str
-    on_hand: int
-    reserved: int
-    backordered: int
-    seq: int
-    listed: bool
-    created_at: int
-    updated_at: int
-
-    @property
-    def available(self) -> int:
-        """What can still be promised: never stored, always computed."""
-        return self.on_hand - self.reserved
-
-
-class Lot(msgspec.Struct, frozen=True, gc=False):
-    """What was received together: one identity and one cost (10**-6 major units) everywhere.
-
-    `expires_on` is set when only a day was given, `expires_at` when an instant was.
-    """
-
-    id: str
-    product_id: str
-    code: str | None
-    unit_cost: int
-    expires_at: int | None
-    expires_on: str | None
-    received_at: int
-    supplier: str | None
-    gtin: str | None
-    kind: str
-    status: str
-
-
-class LotStock(msgspec.Struct, gc=False):
-    """A lot at a location: units, promised units, and remaining value in minor units.
-
-    `sellable_until` is the instant at which its expiry takes it off sale there; None where nothing expires it. In
-    quarantine, `origins` remembers from which locations the units came: (location id, units).
-    """
-
-    level_id: str
-    lot_id: str
-    location_id: str
-    on_hand: int
-    reserved: int
-    value: int
-    sellable_until: int | None
-    is_open: bool
-    origins: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def free(self) -> int:
-        """Units of the lot here that nobody was promised."""
-        return self.on_hand - self.reserved
-
-
-class Reservation(msgspec.Struct, frozen=True, gc=False):
-    """A promise of `quantity` units at one level to one target. `allocations` are (lot id, units still held)."""
-
-    id: str
-    level_id: str
-    product_id: str
-    location_id: str
-    quantity: int
-    consumed: int
-    released: int
-    backordered: int
-    allocations: tuple[tuple[str, int], ...]
-    status: str
-    release_reason: str | None
-    lot_id: str | None
-    held_for: str
-    sale_line_id: str | None
-    reserved_for_type: str | None
-    reserved_for_id: str | None
-    order_number: str | None
-    source: str
-    priority: int
-    expires_at: int | None
-    actor: str
-    created_at: int
-    updated_at: int
-
-    @property
-    def open(self) -> int:
-        """Units neither consumed nor released."""
-        return self.quantity - self.consumed - self.released
-
-    @property
-    def allocated(self) -> int:
-        """Open units that stock backs."""
-        return self.quantity - self.consumed - self.released - self.backordered
-
-    @property
-    def active(self) -> bool:
-        """True while something is open."""
-        return self.status == "active"
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False):
@@ -190,109 +72,6 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     type: str
     product_id: str | None
     data: dict[str, Any]
-
-
-class Catalog:
-    """The organisation's settings, stores, locations and the products in use: what decisions look up by name."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.stores: dict[str, Store] = {}
-        self.locations: dict[str, Location] = {}
-        self.location_of_code: dict[str, Location] = {}
-        self.products: dict[str, Product] = {}
-        self.unknown: set[str] = set()
-        self.tax_rates: dict[str, TaxRate] = {}
-
-    def copy(self) -> Catalog:
-        """A catalog that can be changed without this one."""
-        other = Catalog(self.settings)
-        other.stores, other.locations = dict(self.stores), dict(self.locations)
-        other.location_of_code, other.products = dict(self.location_of_code), dict(self.products)
-        other.unknown = set(self.unknown)
-        other.tax_rates = dict(self.tax_rates)
-        return other
-
-    def put_product(self, product: Product) -> None:
-        """Know a product by its id and its SKU."""
-        old = self.products.get(product.id)
-        if old is not None and old.sku != product.sku:
-            self.products.pop(old.sku, None)
-            self.unknown.add(old.sku)
-        self.products[product.id] = self.products[product.sku] = product
-        self.unknown.discard(product.id)
-        self.unknown.discard(product.sku)
-
-    def put_location(self, location: Location) -> None:
-        """Know a location by its id and, while it is active, by its code."""
-        self.locations[location.id] = location
-        if location.active:
-            self.location_of_code[location.code] = location
-        elif self.location_of_code.get(location.code, location).id == location.id:
-            self.location_of_code.pop(location.code, None)
-
-    def put_store(self, store: Store) -> None:
-        """Know a store by its id."""
-        self.stores[store.id] = store
-
-    def store(self, reference: str) -> Store | None:
-        """The active store with that id or code (any case)."""
-        found = self.stores.get(reference)
-        if found is None:
-            code = folded(reference)
-            found = next((store for store in self.stores.values() if store.active and store.code == code), None)
-        return found if found is not None and found.active else None
-
-    def put_tax_rate(self, rate: TaxRate) -> None:
-        """Know a tax rate by its id."""
-        self.tax_rates[rate.id] = rate
-
-    def tax_rate(self, tax_class: str, store_id: str | None) -> int:
-        """The rate (10**-6) of a class: the store's own, else the organisation's, else 0."""
-        of_organisation = 0
-        for rate in self.tax_rates.values():
-            if rate.active and rate.tax_class == tax_class:
-                if rate.store_id is not None and rate.store_id == store_id:
-                    return rate.rate
-                if rate.store_id is None:
-                    of_organisation = rate.rate
-        return of_organisation
-
-    def knows(self, reference: str) -> bool:
-        """Was the id or SKU looked up already, found or not?"""
-        return reference in self.products or reference in self.unknown
-
-    def product(self, reference: str) -> Product | None:
-        """The product with that id or SKU; asks for it when nobody looked yet."""
-        product = self.products.get(reference)
-        if product is None and reference not in self.unknown:
-            raise Missing(("product", reference))
-        return product
-
-    def location(self, reference: str) -> Location | None:
-        """The active location with that code (any case) or id."""
-        found = self.location_of_code.get(reference) or self.location_of_code.get(folded(reference))
-        if found is None:
-            found = self.locations.get(reference)
-        return found if found is not None and found.active else None
-
-    def timezone_of(self, location: Location) -> str:
-        """The IANA time zone in which a lot's day ends at the location."""
-        return self.stores[location.store_id].timezone
-
-    def selling_order(self, store_ids: frozenset[str] | None, *, online: bool) -> list[Location]:
-        """Sellable locations by priority, then code: of those stores, or, `online`, those that ship online."""
-        return sorted(
-            (
-                place
-                for place in self.locations.values()
-                if place.active
-                and place.sellable
-                and (store_ids is None or place.store_id in store_ids)
-                and (place.ships_online or not online)
-            ),
-            key=lambda place: (place.priority, place.code),
-        )
 
 
 class Stock:

@@ -13,6 +13,7 @@ import msgspec
 
 from holdfast.core.allocation import back, lot_exists, pinned_lot_refusal
 from holdfast.core.counting import product_at
+from holdfast.core.holding import Level
 from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import serve_waiting
@@ -28,7 +29,7 @@ from holdfast.core.rejection import (
     not_found,
 )
 from holdfast.core.reservation import foreign_store_refusal
-from holdfast.core.stock import Cause, Level, Stock, tell_low_stock
+from holdfast.core.stock import Cause, Stock, tell_low_stock
 
 
 class TransferLine(msgspec.Struct, frozen=True, gc=False):

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
 from holdfast.core.period import Period
 from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.returns import Return
 from holdfast.core.sale import Sale, SaleLine
-from holdfast.core.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 from holdfast.db.engine import Database

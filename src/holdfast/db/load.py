@@ -14,12 +14,14 @@ import msgspec
 
 from holdfast.core import catalog as records
 from holdfast.core import count_sheet, order, receiving, transfer
+from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
 from holdfast.core.journal import Account
+from holdfast.core.lookup import Catalog, Want
 from holdfast.core.period import Period
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate
 from holdfast.core.register import RegisterSession
 from holdfast.core.sale import Counter, Sale, SaleLine
-from holdfast.core.stock import Catalog, Level, LevelKey, Lot, LotStock, Reservation, Stock, Want
+from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 from holdfast.db.rows import record_of, row_type
@@ -209,6 +211,7 @@ _BY_ID = ("hold", "record", "target", "lot", "lot_places", "sale", "sale_of_line
 """Wants that end with an id: what does not look like one does not exist."""
 
 _EXISTS = {
+    "priced": "SELECT id FROM product WHERE org_id = :org AND org_id = :one LIMIT 1",
     "booked": "SELECT id FROM journal_entry WHERE org_id = :org AND org_id = :one LIMIT 1",
     "sale_of_line": "SELECT sale_id FROM sale_line WHERE org_id = :org AND id = :one AND NOT removed",
     "stocked_product": "SELECT id FROM level WHERE org_id = :org AND product_id = :one LIMIT 1",

@@ -19,12 +19,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
 from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.returns import Return
 from holdfast.core.sale import Sale, SaleLine
-from holdfast.core.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 

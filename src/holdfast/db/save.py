@@ -21,13 +21,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from holdfast.core import catalog as records
+from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
 from holdfast.core.number import instant_text
 from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.returns import Return
 from holdfast.core.sale import Sale, SaleLine
-from holdfast.core.stock import Level, Lot, LotStock, Reservation, Stock
+from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 from holdfast.db.rows import SALE_TABLES, RowType, record_row, row_type

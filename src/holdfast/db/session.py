@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import msgspec
 import psycopg
 
-from holdfast.core.stock import Level, LevelKey, Lot, LotStock, Reservation
+from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
 from holdfast.db.engine import Database
 from holdfast.db.rows import row_type
 

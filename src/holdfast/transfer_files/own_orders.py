@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.core.cart import FeeAsked
 from holdfast.core.imported import OrderedLine, TakeOrder
+from holdfast.core.order_entry import FeeAsked
 from holdfast.transfer_files.order_file import (
     Context,
     FileOrder,

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from holdfast.core.cart import FeeAsked
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.number import from_minor
+from holdfast.core.order_entry import FeeAsked
 from holdfast.transfer_files.order_file import (
     Context,
     FileOrder,

@@ -18,9 +18,9 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.journal import ACCOUNTS, INVENTORY, Account, JournalEntry
+from holdfast.core.lookup import Catalog
 from holdfast.core.number import end_of_day, from_minor, instant_text
 from holdfast.core.period import Period, account_document, period_document
-from holdfast.core.stock import Catalog
 from holdfast.db import schema
 from holdfast.db.queries import lots
 from holdfast.db.queries.as_of import given_rows

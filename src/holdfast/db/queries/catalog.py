@@ -16,8 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from holdfast.core.lookup import Catalog
 from holdfast.core.product import Location, Product, Settings, Store, folded
-from holdfast.core.stock import Catalog
 from holdfast.db import schema
 from holdfast.db.queries.paging import among, as_id
 from holdfast.db.rows import record_of

@@ -15,9 +15,10 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.document import level_fields
+from holdfast.core.holding import Level
+from holdfast.core.lookup import Catalog
 from holdfast.core.number import PRECISION_MAX, QUANTITY_MAX, Number
 from holdfast.core.product import Location, Product, reorder_threshold
-from holdfast.core.stock import Catalog, Level
 from holdfast.db import schema
 from holdfast.db.queries.as_of import balances_at
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of

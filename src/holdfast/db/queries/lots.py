@@ -14,9 +14,10 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.document import lot_fields
+from holdfast.core.holding import Lot, LotStock
+from holdfast.core.lookup import Catalog
 from holdfast.core.number import from_minor
 from holdfast.core.product import Location
-from holdfast.core.stock import Catalog, Lot, LotStock
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (

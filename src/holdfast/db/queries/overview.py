@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from holdfast.core.holding import Level
+from holdfast.core.lookup import Catalog
 from holdfast.core.number import Number
-from holdfast.core.stock import Catalog, Level
 from holdfast.db import schema
 from holdfast.db.queries import levels
 from holdfast.db.queries.catalog import columns_of, places_of, store_of

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from holdfast.core.document import product_fields
+from holdfast.core.holding import Level
+from holdfast.core.lookup import Catalog
 from holdfast.core.product import UNLIMITED, Product
-from holdfast.core.stock import Catalog, Level
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, read_records, records, unsellable
 from holdfast.db.queries.paging import Json, Page, bounded, id_of_cursor, newest, page_of

@@ -14,7 +14,8 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.document import reservation_document
-from holdfast.core.stock import Catalog, Lot, Reservation
+from holdfast.core.holding import Lot, Reservation
+from holdfast.core.lookup import Catalog
 from holdfast.db import schema
 from holdfast.db.queries.as_of import given_rows, stretches_of_lot
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of

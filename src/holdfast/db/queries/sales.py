@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from holdfast.core.holding import Reservation
+from holdfast.core.lookup import Catalog
 from holdfast.core.number import from_unit_cost, instant_text
 from holdfast.core.product import TaxRate
 from holdfast.core.returns import Return, return_document
-from holdfast.core.sale import Sale, SaleLine, sale_document
-from holdfast.core.stock import Catalog, Reservation
+from holdfast.core.sale import Sale, SaleLine
+from holdfast.core.sale_document import sale_document
 from holdfast.core.supplier import SupplierOrder, supplier_order_document
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, products_of, read_records, records, store_of

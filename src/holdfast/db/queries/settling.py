@@ -16,8 +16,8 @@ from typing import NamedTuple
 import msgspec
 import sqlalchemy as sa
 
+from holdfast.core.holding import Level, Reservation
 from holdfast.core.reservation import closed
-from holdfast.core.stock import Level, Reservation
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among, not_walked

@@ -13,10 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from holdfast.core.holding import LotStock, Reservation
 from holdfast.core.ledger import Entry
+from holdfast.core.lookup import Catalog
 from holdfast.core.number import instant_text
 from holdfast.core.product import Product
-from holdfast.core.stock import Catalog, LotStock, Reservation
 from holdfast.db import schema
 from holdfast.db.queries import ledger, lots, reservations
 from holdfast.db.queries.catalog import places_of, products_of

@@ -114,15 +114,6 @@ def plan_change_settings(call: Call) -> Planned:
     if "currency" in fields:
         fields["currency"] = _currency(fields["currency"])
         fields["minor_digits"] = minor_digits_of(fields["currency"])
-        if (
-            fields["minor_digits"] != present.minor_digits
-            and call.shop.reports.products(call.actor.org_id, limit=1).items
-        ):
-            raise Problem(
-                "INVALID_STATE",
-                f"There are products already: prices and costs are kept with the places of {present.currency}.",
-                numbers={"field": "currency"},
-            )
         present = msgspec.structs.replace(present, currency=fields["currency"], minor_digits=fields["minor_digits"])
     if "cash_rounding" in fields:
         step = amount("cash_rounding", fields["cash_rounding"], present)

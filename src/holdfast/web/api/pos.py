@@ -18,7 +18,8 @@ from holdfast.access import Permission
 from holdfast.core.checkout import Checkout
 from holdfast.core.decide import Command
 from holdfast.core.rejection import Code
-from holdfast.core.sale import LINES_MAX, SaleDocument
+from holdfast.core.sale import LINES_MAX
+from holdfast.core.sale_document import SaleDocument
 from holdfast.web.api.sales import (
     MONEY_CODES,
     DiscountBody,

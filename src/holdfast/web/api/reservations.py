@@ -14,11 +14,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
+from holdfast.core.amend import Amend
 from holdfast.core.decide import OPERATIONS_MAX, Command, Refusal, Together
 from holdfast.core.document import ReservationDocument
 from holdfast.core.number import Number
 from holdfast.core.rejection import Code
-from holdfast.core.reservation import NOBODY, PRIORITY_DEFAULT, Amend, Consume, Release, Reserve, Target
+from holdfast.core.reservation import NOBODY, PRIORITY_DEFAULT, Consume, Release, Reserve, Target
 from holdfast.web import problems
 from holdfast.web.body import BATCH_MAX, Instant, Quantity, Text, instant
 from holdfast.web.problems import Problem, invalid, not_found, problem_document

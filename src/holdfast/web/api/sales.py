@@ -15,23 +15,13 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
-from holdfast.core.cart import (
-    AddLine,
-    CancelSale,
-    ChangeSale,
-    DiscountAsked,
-    EditLine,
-    FeeAsked,
-    LineAsked,
-    OpenSale,
-    RemoveLine,
-    ResumeSale,
-    SuspendSale,
-)
-from holdfast.core.checkout import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
+from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
 from holdfast.core.decide import Command
+from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.rejection import Code
-from holdfast.core.sale import LINES_MAX, SaleDocument
+from holdfast.core.sale import LINES_MAX
+from holdfast.core.sale_document import SaleDocument
 from holdfast.core.supplier import SupplierOrderDocument
 from holdfast.web.body import Nothing, Quantity, Text
 from holdfast.web.problems import invalid

@@ -1,0 +1,444 @@
+"""Completion: goods of a sale against its money. It is completed, shipped in parts, or given up (SPEC section 7).
+
+    complete with cash 20.00      -> holds consumed, SALE entries, payments, change, one balanced journal entry
+    ship 1 of 3                   -> that part is consumed and booked; the rest stays held
+    cancel after that             -> the rest goes back; the sale is completed with what was shipped
+
+A hold that lapsed competes again. What no stock backs cannot be completed; what is there can be shipped.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.core.cart import CancelSale, sale_facts
+from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
+from holdfast.core.number import Number, to_minor
+from holdfast.core.register import SessionTotals, add_to_session, open_session_of
+from holdfast.core.rejection import (
+    Code,
+    Rejected,
+    group_rejected,
+    invalid_quantity,
+    invalid_state,
+    not_found,
+)
+from holdfast.core.reservation import consume_units
+from holdfast.core.sale import (
+    Fulfillment,
+    Sale,
+    SaleLine,
+    find_sale,
+    holds_of,
+    holds_of_line,
+    kept_receipt,
+    lines_of,
+    priced,
+    product_of_line,
+    put_receipt,
+    receipt_of,
+    taken_since,
+)
+from holdfast.core.sale_document import SaleDocument, describe_sale
+from holdfast.core.sourcing import adjust_hold, release_all
+from holdfast.core.stock import Stock
+from holdfast.core.supplier import (
+    SupplierOrder,
+    SupplierOrderDocument,
+    cancel_supplier_orders,
+    order_from_supplier,
+    supplier_order_document,
+)
+from holdfast.core.totals import Payment, Receipt, due_by_line, half_up, units_share
+
+replace = msgspec.structs.replace
+
+
+class PaymentAsked(msgspec.Struct, frozen=True, gc=False):
+    """What the customer hands over; `amount` a decimal string."""
+
+    method: str
+    amount: str
+
+
+class CompleteSale(msgspec.Struct, frozen=True, gc=False):
+    """Sell a sale that is open or in the queue; without `payments` it stays to be paid (receivable)."""
+
+    sale_id: str
+    payments: tuple[PaymentAsked, ...] | None = None
+
+
+class ShipLine(msgspec.Struct, frozen=True, gc=False):
+    """How much of a line goes out."""
+
+    line_id: str
+    quantity: Number
+
+
+class Fulfill(msgspec.Struct, frozen=True, gc=False):
+    """Ship a part of a sale; when nothing is open any more the sale is completed."""
+
+    sale_id: str
+    lines: tuple[ShipLine, ...]
+    tracking: str | None = None
+
+
+class ShipSupplierOrder(msgspec.Struct, frozen=True, gc=False):
+    """The supplier has shipped."""
+
+    supplier_order_id: str
+    tracking: str | None = None
+
+
+def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument | Rejected:
+    """Decide a CompleteSale."""
+    sale = find_sale(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    payments = payments_of(stock, command.payments)
+    if isinstance(payments, Rejected):
+        return payments
+    if not sale.unfinished:
+        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    lines = lines_of(stock, sale)
+    if not lines:
+        return invalid_state("The sale has no lines.")
+    if not sale.fulfillments:
+        sale, lines = priced(stock, sale, lines)
+    receipt = receipt_of(stock, sale, lines, payments)
+    if isinstance(receipt, Rejected):
+        return receipt
+    session = open_session_of(stock)
+    if isinstance(session, Rejected):
+        return session
+    refused = _cover(stock, sale, lines)
+    if refused is not None:
+        return refused
+    sale = put_receipt(stock, sale, lines_with_stock(stock, lines), receipt)
+    for line in lines_of(stock, sale):
+        hand_over(stock, sale, line, line.open)
+    _consume_others(stock, sale)
+    sale = finish(stock, sale, receipt, payments or ())
+    return describe_sale(stock, sale)
+
+
+def _consume_others(stock: Stock, sale: Sale) -> None:
+    """Holds that name the sale but none of its lines are sold as well; what is over of any goes back."""
+    for name in [hold.id for hold in holds_of(stock, sale) if hold.sale_line_id is None]:
+        hold = stock.reservations[name]
+        if hold.allocated:
+            consume_units(stock, hold, hold.allocated, ref_id=sale.id)
+    release_all(stock, sale, "cancelled")
+
+
+def payments_of(stock: Stock, asked: tuple[PaymentAsked, ...] | None) -> tuple[Payment, ...] | Rejected | None:
+    """The payments in minor units."""
+    if asked is None:
+        return None
+    payments = []
+    for payment in asked:
+        amount = to_minor(payment.amount, stock.settings.minor_digits)
+        if amount is None or amount < 0:
+            return Rejected(Code.INVALID_AMOUNT, f"The payment {payment.amount[:40]!r} is not an amount of money.")
+        payments.append(Payment(payment.method, amount))  # type: ignore[arg-type] # the door lets nothing else in
+    return tuple(payments)
+
+
+def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> Rejected | None:
+    """Let lapsed holds compete again; every line that is short or waits is named."""
+
+    def cover(_: int, line: SaleLine) -> Rejected | None:
+        if line.kind != "stock":
+            return None
+        current = stock.row(SaleLine, line.id)
+        assert current is not None
+        held = adjust_hold(stock, sale, current)
+        if isinstance(held, Rejected):
+            return held
+        if held != current:
+            stock.put_row(held)
+        waiting = sum(hold.backordered for hold in holds_of_line(stock, sale, line))
+        if not waiting:
+            return None
+        product = product_of_line(stock, line)
+        backed = line.open - waiting
+        return Rejected(
+            Code.INSUFFICIENT_RESERVED,
+            f"{product.number(waiting)} of {product.sku} wait for stock: ship what is there.",
+            {
+                "product_id": product.id,
+                "requested": product.number(line.open),
+                "allocated": product.number(backed),
+                "backordered": product.number(waiting),
+                "available": product.number(backed),
+            },
+        )
+
+    found = stock.each(lines, cover)
+    failed = [(index, refused) for index, refused in enumerate(found) if refused is not None]
+    return group_rejected(failed) if failed else None
+
+
+def hand_over(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
+    """Units of a line leave: from what its holds have, oldest hold first; unlimited and supplied ones just go."""
+    taken = line.taken
+    if line.kind == "stock":
+        left = units
+        before = len(stock.entries)
+        for hold in holds_of_line(stock, sale, line):
+            part = min(left, hold.allocated)
+            if part:
+                consume_units(stock, hold, part, ref_id=sale.id)
+                left -= part
+        assert left == 0, (line, units)
+        taken = taken_since(stock, before, taken)
+    elif line.kind == "dropship":
+        order_from_supplier(stock, sale, line)
+    current = stock.row(SaleLine, line.id)
+    assert current is not None
+    stock.put_row(replace(current, fulfilled=current.fulfilled + units, taken=taken, updated_at=stock.now))
+
+
+def finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
+    """The sale is done: each line knows what was due for it, the money is booked, the drawer knows."""
+    lines = lines_of(stock, sale)
+    for line, due in zip(lines, due_by_line(receipt), strict=True):
+        stock.put_row(replace(line, due=due, updated_at=stock.now))
+    _book_rest(stock, sale, receipt, payments)
+    sale = replace(
+        sale,
+        status="completed",
+        payments=payments,
+        posted=receipt.total,
+        posted_tax=receipt.tax_total,
+        session_id=stock.caller.session_id,
+        actor=stock.caller.actor,
+        completed_at=stock.now,
+        updated_at=max(stock.now, sale.updated_at),
+    )
+    stock.put_row(sale)
+    if stock.caller.session_id is not None:
+        kept = kept_by_method(payments, receipt.change)
+        add_to_session(stock, SessionTotals(cash_sales=kept.get("cash", 0), by_method=kept, sales=1))
+    stock.tell("SaleCompleted", None, sale_facts(stock, sale))
+    return sale
+
+
+def kept_by_method(payments: tuple[Payment, ...], change: int) -> dict[str, int]:
+    """What stays of the payments by method, in minor units: cash less the change that was given out of it."""
+    kept: dict[str, int] = {}
+    for payment in payments:
+        kept[payment.method] = kept.get(payment.method, 0) + payment.amount
+    if change:
+        kept["cash"] -= change
+    return kept
+
+
+def _book_rest(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> None:
+    """Book what fulfilments have not: revenue and tax against payments; what is unpaid stays receivable."""
+    kept = kept_by_method(payments, receipt.change)
+    money = [(account_of_money(method), amount) for method, amount in kept.items()]
+    money.append((RECEIVABLE, receipt.total + receipt.rounding - sum(kept.values()) - sale.posted))
+    tax = receipt.tax_total - sale.posted_tax
+    money.append((TAX_PAYABLE, -tax))
+    money.append((REVENUE, -(receipt.total - sale.posted - tax)))
+    money.append((ROUNDING, -receipt.rounding))
+    record_money(stock, "SALE", sale.id, f"Sale {sale.number}", money)
+
+
+def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
+    """Decide a Fulfill: what goes out is consumed and booked as its share of the line."""
+    sale = find_sale(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    asked = _asked_units(stock, sale, command)
+    if isinstance(asked, Rejected):
+        return asked
+    if not sale.unfinished:
+        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    refused = _shippable(stock, sale, asked)
+    if refused is not None:
+        return refused
+    return describe_sale(stock, _ship(stock, sale, asked, command.tracking))
+
+
+def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None) -> Sale:
+    """Units of the lines go out and are booked; with the last of them the sale is completed."""
+    lines = {line.id: line for line in lines_of(stock, sale)}
+    total = tax = 0
+    for line_id, units in asked.items():
+        line = lines[line_id]
+        total += units_share(line.total, line.quantity, line.fulfilled, units)
+        tax += units_share(line.tax, line.quantity, line.fulfilled, units)
+        hand_over(stock, sale, line, units)
+    part = Fulfillment(stock.new_id(), stock.now, tracking, tuple(asked.items()), stock.caller.actor)
+    sale = replace(
+        sale,
+        fulfillments=(*sale.fulfillments, part),
+        posted=sale.posted + total,
+        posted_tax=sale.posted_tax + tax,
+        updated_at=max(stock.now, sale.updated_at),
+    )
+    stock.put_row(sale)
+    stock.tell("SaleFulfilled", None, {**sale_facts(stock, sale), "fulfillment_id": part.id, "tracking": part.tracking})
+    if any(line.open for line in lines_of(stock, sale) if line.kind != "unlimited"):
+        money = [(RECEIVABLE, total), (TAX_PAYABLE, -tax), (REVENUE, -(total - tax))]
+        record_money(stock, "SALE", sale.id, f"Sale {sale.number}, shipped in part", money)
+        return sale
+    sale = replace(sale, posted=sale.posted - total, posted_tax=sale.posted_tax - tax)
+    return _finish_shipped(stock, sale)
+
+
+def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int] | Rejected:
+    """Units to ship by line; a line named twice counts once, with the sum."""
+    if not command.lines:
+        return Rejected(Code.INVALID_REQUEST, "There is nothing to ship.", {"field": "lines"})
+    lines = {line.id: line for line in lines_of(stock, sale)}
+    asked: dict[str, int] = {}
+    for part in command.lines:
+        line = lines.get(part.line_id)
+        if line is None:
+            return not_found(Code.NOT_FOUND, "Line", part.line_id)
+        product = product_of_line(stock, line)
+        units = product.units(part.quantity)
+        if units is None or units <= 0:
+            return invalid_quantity(product, part.quantity)
+        asked[line.id] = asked.get(line.id, 0) + units
+    return asked
+
+
+def _shippable(stock: Stock, sale: Sale, asked: dict[str, int]) -> Rejected | None:
+    """Every asked line that is not backed by stock, or not open any more, is named."""
+    failed: list[tuple[int, Rejected]] = []
+    for index, line in enumerate(lines_of(stock, sale)):
+        units = asked.get(line.id, 0)
+        if not units:
+            continue
+        product = product_of_line(stock, line)
+        holds = holds_of_line(stock, sale, line)
+        backed = sum(hold.allocated for hold in holds) if line.kind == "stock" else line.open
+        if units > min(backed, line.open):
+            waiting = sum(hold.backordered for hold in holds)
+            failed.append(
+                (
+                    index,
+                    Rejected(
+                        Code.INSUFFICIENT_RESERVED,
+                        f"{product.number(units)} of {product.sku} asked for, {product.number(backed)} can go out.",
+                        {
+                            "product_id": product.id,
+                            "requested": product.number(units),
+                            "allocated": product.number(backed),
+                            "backordered": product.number(waiting),
+                            "available": product.number(backed),
+                        },
+                    ),
+                )
+            )
+    return group_rejected(failed) if failed else None
+
+
+def _finish_shipped(stock: Stock, sale: Sale) -> Sale:
+    """All went out: digital lines count as fulfilled, the last part takes the rest of the money."""
+    for line in lines_of(stock, sale):
+        if line.open:
+            hand_over(stock, sale, line, line.open)
+    _consume_others(stock, sale)
+    return finish(stock, sale, kept_receipt(stock, sale), ())
+
+
+def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument | Rejected:
+    """Decide a CancelSale: the holds go back; what was shipped stays sold, and the sale is completed with it."""
+    sale = find_sale(stock, command.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    if not sale.unfinished:
+        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    release_all(stock, sale, "voided")
+    cancel_supplier_orders(stock, sale)
+    if any(line.fulfilled for line in lines_of(stock, sale)):
+        return describe_sale(stock, _finish_shipped(stock, _cut_to_shipped(stock, sale)))
+    sale = replace(sale, status="cancelled", updated_at=max(stock.now, sale.updated_at))
+    stock.put_row(sale)
+    stock.tell("SaleCancelled", None, sale_facts(stock, sale))
+    return describe_sale(stock, sale)
+
+
+def _cut_line(stock: Stock, line: SaleLine) -> SaleLine:
+    """The line as if only what was shipped had been ordered: what was booked stands, the discount is what it leaves."""
+    tax = units_share(line.tax, line.quantity, 0, line.fulfilled)
+    total = units_share(line.total, line.quantity, 0, line.fulfilled)
+    net = total - (tax if line.total - line.tax == line.gross - line.discount else 0)
+    gross = half_up(line.unit_price * line.fulfilled, 10 ** product_of_line(stock, line).precision)
+    discount = max(0, gross - net)
+    return replace(
+        line,
+        quantity=line.fulfilled,
+        gross=net + discount,
+        discount=discount,
+        tax=tax,
+        total=total,
+        updated_at=stock.now,
+    )
+
+
+def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
+    """The sale as if only what was shipped had been ordered, with its fees; amounts are the shares that were booked."""
+    subtotal = discount = tax = total = 0
+    for line in lines_of(stock, sale):
+        if not line.fulfilled:
+            stock.put_row(replace(line, removed=True, updated_at=stock.now))
+            continue
+        line = _cut_line(stock, line)
+        stock.put_row(line)
+        subtotal, discount = subtotal + line.gross, discount + line.discount
+        tax, total = tax + line.tax, total + line.total
+    receipt = receipt_of(stock, replace(sale, discount=None, fulfillments=()), [], None)
+    assert not isinstance(receipt, Rejected), receipt
+    sale = replace(
+        sale,
+        subtotal=subtotal,
+        discount_total=discount,
+        tax_total=tax + receipt.tax_total,
+        fee_total=receipt.fee_total,
+        total=total + receipt.total,
+    )
+    stock.put_row(sale)
+    return sale
+
+
+def lines_with_stock(stock: Stock, lines: list[SaleLine]) -> list[SaleLine]:
+    """The same lines as they stand now, with the tax rates that were found for them."""
+    current = []
+    for line in lines:
+        now = stock.row(SaleLine, line.id)
+        assert now is not None
+        current.append(replace(now, tax_rate=line.tax_rate))
+    return current
+
+
+def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrderDocument | Rejected:
+    """Decide a ShipSupplierOrder."""
+    stock.require("supplier_order", command.supplier_order_id)
+    order = stock.row(SupplierOrder, command.supplier_order_id)
+    if order is None:
+        return not_found(Code.NOT_FOUND, "Supplier order", command.supplier_order_id)
+    sale = find_sale(stock, order.sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    if order.status != "open":
+        return invalid_state(f"The supplier order is {order.status}.")
+    order = replace(order, status="shipped", tracking=command.tracking, updated_at=stock.now)
+    stock.put_row(order)
+    line = stock.row(SaleLine, order.line_id)
+    if sale.unfinished and line is not None and line.open:
+        shipped = _ship(stock, sale, {line.id: line.open}, command.tracking)
+        assert shipped.id == sale.id
+    product = stock.catalog.product(order.product_id)
+    assert product is not None
+    stock.tell(
+        "SupplierOrderShipped",
+        product.id,
+        {"supplier_order_id": order.id, "sale_id": order.sale_id, "product_id": product.id, "tracking": order.tracking},
+    )
+    return supplier_order_document(order, product)

@@ -1,0 +1,116 @@
+"""What is held: levels, lots, lots at a place, and the promises on them (SPEC section 1).
+
+Plain records in smallest units, minor units and microseconds; `stock` is where they change.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+LevelKey = tuple[str, str]
+"""(product id, location id)."""
+
+
+class Level(msgspec.Struct, gc=False):
+    """A product at a location, in smallest units. `seq` is the number of its last ledger entry."""
+
+    id: str
+    product_id: str
+    location_id: str
+    on_hand: int
+    reserved: int
+    backordered: int
+    seq: int
+    listed: bool
+    created_at: int
+    updated_at: int
+
+    @property
+    def available(self) -> int:
+        """What can still be promised: never stored, always computed."""
+        return self.on_hand - self.reserved
+
+
+class Lot(msgspec.Struct, frozen=True, gc=False):
+    """What was received together: one identity and one cost (10**-6 major units) everywhere.
+
+    `expires_on` is set when only a day was given, `expires_at` when an instant was.
+    """
+
+    id: str
+    product_id: str
+    code: str | None
+    unit_cost: int
+    expires_at: int | None
+    expires_on: str | None
+    received_at: int
+    supplier: str | None
+    gtin: str | None
+    kind: str
+    status: str
+
+
+class LotStock(msgspec.Struct, gc=False):
+    """A lot at a location: units, promised units, and remaining value in minor units.
+
+    `sellable_until` is the instant at which its expiry takes it off sale there; None where nothing expires it. In
+    quarantine, `origins` remembers from which locations the units came: (location id, units).
+    """
+
+    level_id: str
+    lot_id: str
+    location_id: str
+    on_hand: int
+    reserved: int
+    value: int
+    sellable_until: int | None
+    is_open: bool
+    origins: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def free(self) -> int:
+        """Units of the lot here that nobody was promised."""
+        return self.on_hand - self.reserved
+
+
+class Reservation(msgspec.Struct, frozen=True, gc=False):
+    """A promise of `quantity` units at one level to one target. `allocations` are (lot id, units still held)."""
+
+    id: str
+    level_id: str
+    product_id: str
+    location_id: str
+    quantity: int
+    consumed: int
+    released: int
+    backordered: int
+    allocations: tuple[tuple[str, int], ...]
+    status: str
+    release_reason: str | None
+    lot_id: str | None
+    held_for: str
+    sale_line_id: str | None
+    reserved_for_type: str | None
+    reserved_for_id: str | None
+    order_number: str | None
+    source: str
+    priority: int
+    expires_at: int | None
+    actor: str
+    created_at: int
+    updated_at: int
+
+    @property
+    def open(self) -> int:
+        """Units neither consumed nor released."""
+        return self.quantity - self.consumed - self.released
+
+    @property
+    def allocated(self) -> int:
+        """Open units that stock backs."""
+        return self.quantity - self.consumed - self.released - self.backordered
+
+    @property
+    def active(self) -> bool:
+        """True while something is open."""
+        return self.status == "active"

@@ -1,0 +1,124 @@
+"""Lookup: the organisation's settings, stores, locations, products and tax rates by id and by name.
+
+    catalog.product("MUG-1")     -> the product; `Missing` when nobody has looked for it yet
+
+What a decision needs and was not loaded, it asks for by raising `Missing`; nothing here reads.
+"""
+
+from __future__ import annotations
+
+from holdfast.core.product import Location, Product, Settings, Store, TaxRate, folded
+
+Want = tuple[str, ...]
+"""Something to load: ("level", product id, location id), ("hold", reservation id), ("waiting", level id) ..."""
+
+
+class Missing(Exception):
+    """The decision needs more than was loaded; decide again when `wants` are there."""
+
+    def __init__(self, *wants: Want) -> None:
+        super().__init__(wants)
+        self.wants = wants
+
+
+class Catalog:
+    """The organisation's settings, stores, locations and the products in use: what decisions look up by name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.stores: dict[str, Store] = {}
+        self.locations: dict[str, Location] = {}
+        self.location_of_code: dict[str, Location] = {}
+        self.products: dict[str, Product] = {}
+        self.unknown: set[str] = set()
+        self.tax_rates: dict[str, TaxRate] = {}
+
+    def copy(self) -> Catalog:
+        """A catalog that can be changed without this one."""
+        other = Catalog(self.settings)
+        other.stores, other.locations = dict(self.stores), dict(self.locations)
+        other.location_of_code, other.products = dict(self.location_of_code), dict(self.products)
+        other.unknown = set(self.unknown)
+        other.tax_rates = dict(self.tax_rates)
+        return other
+
+    def put_product(self, product: Product) -> None:
+        """Know a product by its id and its SKU."""
+        old = self.products.get(product.id)
+        if old is not None and old.sku != product.sku:
+            self.products.pop(old.sku, None)
+            self.unknown.add(old.sku)
+        self.products[product.id] = self.products[product.sku] = product
+        self.unknown.discard(product.id)
+        self.unknown.discard(product.sku)
+
+    def put_location(self, location: Location) -> None:
+        """Know a location by its id and, while it is active, by its code."""
+        self.locations[location.id] = location
+        if location.active:
+            self.location_of_code[location.code] = location
+        elif self.location_of_code.get(location.code, location).id == location.id:
+            self.location_of_code.pop(location.code, None)
+
+    def put_store(self, store: Store) -> None:
+        """Know a store by its id."""
+        self.stores[store.id] = store
+
+    def store(self, reference: str) -> Store | None:
+        """The active store with that id or code (any case)."""
+        found = self.stores.get(reference)
+        if found is None:
+            code = folded(reference)
+            found = next((store for store in self.stores.values() if store.active and store.code == code), None)
+        return found if found is not None and found.active else None
+
+    def put_tax_rate(self, rate: TaxRate) -> None:
+        """Know a tax rate by its id."""
+        self.tax_rates[rate.id] = rate
+
+    def tax_rate(self, tax_class: str, store_id: str | None) -> int:
+        """The rate (10**-6) of a class: the store's own, else the organisation's, else 0."""
+        of_organisation = 0
+        for rate in self.tax_rates.values():
+            if rate.active and rate.tax_class == tax_class:
+                if rate.store_id is not None and rate.store_id == store_id:
+                    return rate.rate
+                if rate.store_id is None:
+                    of_organisation = rate.rate
+        return of_organisation
+
+    def knows(self, reference: str) -> bool:
+        """Was the id or SKU looked up already, found or not?"""
+        return reference in self.products or reference in self.unknown
+
+    def product(self, reference: str) -> Product | None:
+        """The product with that id or SKU; asks for it when nobody looked yet."""
+        product = self.products.get(reference)
+        if product is None and reference not in self.unknown:
+            raise Missing(("product", reference))
+        return product
+
+    def location(self, reference: str) -> Location | None:
+        """The active location with that code (any case) or id."""
+        found = self.location_of_code.get(reference) or self.location_of_code.get(folded(reference))
+        if found is None:
+            found = self.locations.get(reference)
+        return found if found is not None and found.active else None
+
+    def timezone_of(self, location: Location) -> str:
+        """The IANA time zone in which a lot's day ends at the location."""
+        return self.stores[location.store_id].timezone
+
+    def selling_order(self, store_ids: frozenset[str] | None, *, online: bool) -> list[Location]:
+        """Sellable locations by priority, then code: of those stores, or, `online`, those that ship online."""
+        return sorted(
+            (
+                place
+                for place in self.locations.values()
+                if place.active
+                and place.sellable
+                and (store_ids is None or place.store_id in store_ids)
+                and (place.ships_online or not online)
+            ),
+            key=lambda place: (place.priority, place.code),
+        )

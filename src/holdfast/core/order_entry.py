@@ -1,0 +1,307 @@
+"""Order entry: what is asked for becomes a sale and its lines, in inner units, before any stock follows (SPEC 7).
+
+    2 mugs, 10% off      -> a line of 2 at the catalogue's price, if whoever asks may give discounts
+    2 mugs at 5.00       -> PRICE_MISMATCH, unless they may set prices
+
+What does not exist is refused before what makes no sense, and every such line is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from holdfast.core.allocation import lot_exists
+from holdfast.core.number import Number, exact_scaled, from_minor, to_minor
+from holdfast.core.product import Product
+from holdfast.core.rejection import (
+    Code,
+    Rejected,
+    group_rejected,
+    invalid_quantity,
+    not_found,
+)
+from holdfast.core.reservation import candidates
+from holdfast.core.sale import (
+    LINES_MAX,
+    OWN_NUMBER,
+    OWN_SOURCES,
+    Counter,
+    LineKind,
+    Sale,
+    SaleFee,
+    SaleLine,
+)
+from holdfast.core.stock import Stock
+from holdfast.core.totals import PERCENT_WHOLE, Discount
+
+replace = msgspec.structs.replace
+
+
+NUMBER_DIGITS = 6
+"""Fewest digits of a number that we give."""
+
+
+class DiscountAsked(msgspec.Struct, frozen=True, gc=False):
+    """A discount as it was asked for: percent 0 to 100 with up to 4 places, or an amount as a decimal string."""
+
+    percent: Number | None = None
+    amount: str | None = None
+
+
+class FeeAsked(msgspec.Struct, frozen=True, gc=False):
+    """A fee as it was asked for; `amount` a decimal string."""
+
+    name: str
+    amount: str
+    tax_class: str | None = None
+
+
+class LineAsked(msgspec.Struct, frozen=True, gc=False):
+    """What shall be on a line; `unit_price` a decimal string, the catalogue's when it is None."""
+
+    product: str
+    quantity: Number
+    unit_price: str | None = None
+    discount: DiscountAsked | None = None
+    lot_id: str | None = None
+    location: str | None = None
+
+
+class OpenSale(msgspec.Struct, frozen=True, gc=False):
+    """Begin a sale, with lines or without.
+
+    With `fact` it is an order that a channel has taken: suspended at once, whatever stock says; the shortfall waits.
+    """
+
+    store_id: str | None = None
+    customer: str | None = None
+    source: str = "manual"
+    order_number: str | None = None
+    lines: tuple[LineAsked, ...] = ()
+    discount: DiscountAsked | None = None
+    fees: tuple[FeeAsked, ...] = ()
+    fact: bool = False
+
+
+def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> Sale | Rejected:
+    """A sale with its number (a quote needs none, and no place in the queue for it), without lines."""
+    if len(command.lines) > LINES_MAX and not command.fact:
+        return Rejected(Code.INVALID_REQUEST, f"A sale has at most {LINES_MAX} lines.", {"field": "lines"})
+    store_id = store_of_sale(stock, command.store_id)
+    if isinstance(store_id, Rejected):
+        return store_id
+    if stock.caller.session_id is not None and command.source != "pos":
+        return Rejected(Code.INVALID_REQUEST, "A till sells for itself: its source is pos.", {"field": "source"})
+    unknown = _first_of(command.lines, lambda asked: unknown_refusal(stock, asked))
+    if unknown is not None:
+        return unknown
+    discount = discount_of(stock, command.discount)
+    if isinstance(discount, Rejected):
+        return discount
+    fees = fees_of(stock, command.fees)
+    if isinstance(fees, Rejected):
+        return fees
+    meaningless = _first_of(command.lines, lambda asked: meaning_refusal(stock, asked))
+    if meaningless is not None:
+        return meaningless
+    if command.order_number is not None:
+        taken = _order_refusal(stock, command, command.order_number)
+        if taken is not None:
+            return taken
+    number = next_number(stock, "sale", OWN_NUMBER) if numbered else ""
+    sale_id = stock.new_id()
+    stock.loaded.update((("sale", sale_id), ("target", sale_id)))
+    return Sale(
+        sale_id,
+        number,
+        command.order_number or number,
+        command.source,
+        store_id,
+        command.customer,
+        "suspended" if command.fact else "open",
+        discount,
+        fees,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        (),
+        0,
+        0,
+        (),
+        stock.caller.session_id,
+        stock.caller.actor,
+        stock.now,
+        stock.now,
+        None,
+    )
+
+
+def _order_refusal(stock: Stock, command: OpenSale, order_number: str) -> Rejected | None:
+    """Refuse an order number that looks like one of ours, or that its source has used already."""
+    serial = order_number.removeprefix(OWN_NUMBER)
+    ours = serial != order_number and serial.isdigit() and len(serial) >= NUMBER_DIGITS
+    if command.source in OWN_SOURCES and ours:
+        return Rejected(Code.INVALID_REQUEST, f"Numbers like {order_number} are given here.", {"field": "order_number"})
+    if stock.require("sale_of_order", command.source, order_number) or any(
+        (sale.source, sale.order_number) == (command.source, order_number) for sale in stock.rows_of(Sale)
+    ):
+        return Rejected(Code.ALREADY_EXISTS, f"Order {order_number} of {command.source} is there already.")
+    return None
+
+
+def next_number(stock: Stock, purpose: str, prefix: str) -> str:
+    """The organisation's next number of a kind: prefix and at least six digits."""
+    last: Counter | None = stock.record("counter", purpose)
+    value = 1 if last is None else last.value + 1
+    stock.put_record("counter", purpose, Counter(purpose, value))
+    return f"{prefix}{value:0{NUMBER_DIGITS}d}"
+
+
+def store_of_sale(stock: Stock, store_id: str | None) -> str | Rejected | None:
+    """The store that sells: the named one, else the caller's only one, else none (the organisation's online stock)."""
+    stores = stock.caller.stores
+    if store_id is not None:
+        store = stock.catalog.store(store_id)
+        if store is None:
+            return not_found(Code.STORE_NOT_FOUND, "Store", store_id)
+        if stores is not None and store.id not in stores:
+            return Rejected(Code.FORBIDDEN, "You may not act in that store.")
+        return store.id
+    if stores is None:
+        return None
+    if len(stores) > 1:
+        return Rejected(Code.INVALID_REQUEST, "Name the store: you act in several.", {"field": "store_id"})
+    return next(iter(stores))
+
+
+def discount_of(stock: Stock, asked: DiscountAsked | None) -> Discount | Rejected | None:
+    """The discount in inner units; refused without the permission, or when it makes no sense."""
+    if asked is None:
+        return None
+    if (asked.percent is None) == (asked.amount is None):
+        return Rejected(Code.INVALID_REQUEST, "A discount is a percent or an amount.", {"field": "discount"})
+    if asked.percent is not None:
+        percent = exact_scaled(asked.percent, 4, PERCENT_WHOLE)
+        if percent is None or percent < 0:
+            return Rejected(Code.INVALID_AMOUNT, "A percentage is 0 to 100, with at most 4 decimal places.")
+        found = Discount(percent=percent)
+    else:
+        amount = to_minor(asked.amount or "", stock.settings.minor_digits)
+        if amount is None or amount < 0:
+            return Rejected(Code.INVALID_AMOUNT, "The discount is not an amount of money.")
+        found = Discount(amount=amount)
+    if not stock.caller.may_discount:
+        return Rejected(Code.PRICE_MISMATCH, "A discount needs the permission prices:discount.")
+    return found
+
+
+def fees_of(stock: Stock, asked: tuple[FeeAsked, ...]) -> tuple[SaleFee, ...] | Rejected:
+    """The fees in inner units; refused without the permission."""
+    fees = []
+    for fee in asked:
+        amount = to_minor(fee.amount, stock.settings.minor_digits)
+        if amount is None or amount < 0:
+            return Rejected(Code.INVALID_AMOUNT, f"The fee {fee.name!r} is not an amount of money.")
+        fees.append(SaleFee(fee.name, amount, fee.tax_class))
+    if fees and not stock.caller.may_price:
+        return Rejected(Code.PRICE_MISMATCH, "A fee needs the permission prices:override.")
+    return tuple(fees)
+
+
+def price_of(stock: Stock, product: Product, asked: str | None) -> int | Rejected:
+    """The unit price in minor units: the catalogue's (0 where it has none), or another with the permission."""
+    catalogue = product.price or 0
+    if asked is None:
+        return catalogue
+    price = to_minor(asked, stock.settings.minor_digits)
+    if price is None or price < 0:
+        return Rejected(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
+    if price != catalogue and not stock.caller.may_price:
+        return Rejected(
+            Code.PRICE_MISMATCH,
+            f"The price of {product.sku} is another.",
+            {"product_id": product.id, "unit_price": from_minor(catalogue, stock.settings.minor_digits)},
+        )
+    return price
+
+
+def _first_of(asked: tuple[LineAsked, ...], test: Callable[[LineAsked], Rejected | None]) -> Rejected | None:
+    """The lines that the test refuses, as one refusal."""
+    failed = [(index, refused) for index, line in enumerate(asked) if (refused := test(line)) is not None]
+    return group_rejected(failed) if failed else None
+
+
+def unknown_refusal(stock: Stock, asked: LineAsked) -> Rejected | None:
+    """Refuse a product, location or lot that does not exist."""
+    product = stock.catalog.product(asked.product)
+    if product is None:
+        return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
+    if asked.location is not None:
+        places = candidates(stock, asked.location)
+        if isinstance(places, Rejected):
+            return places
+    if asked.lot_id is not None and not lot_exists(stock, asked.lot_id, product):
+        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", asked.lot_id)
+    return None
+
+
+def meaning_refusal(stock: Stock, asked: LineAsked) -> Rejected | None:
+    """Refuse a quantity, price or discount that cannot be, of a product that exists."""
+    product = stock.catalog.product(asked.product)
+    assert product is not None, asked
+    units = product.units(asked.quantity)
+    if units is None or units <= 0:
+        return invalid_quantity(product, asked.quantity)
+    price = price_of(stock, product, asked.unit_price)
+    if isinstance(price, Rejected):
+        return price
+    discount = discount_of(stock, asked.discount)
+    return discount if isinstance(discount, Rejected) else None
+
+
+def line_of(stock: Stock, sale: Sale, asked: LineAsked, position: int) -> SaleLine | Rejected:
+    """What a line is, in inner units, before any stock is held for it."""
+    refused = unknown_refusal(stock, asked) or meaning_refusal(stock, asked)
+    if refused is not None:
+        return refused
+    product = stock.catalog.product(asked.product)
+    place = None if asked.location is None else stock.catalog.location(asked.location)
+    assert product is not None, asked
+    units = product.units(asked.quantity)
+    price = price_of(stock, product, asked.unit_price)
+    discount = discount_of(stock, asked.discount)
+    assert units is not None and isinstance(price, int) and not isinstance(discount, Rejected), asked
+    kind: LineKind = "unlimited" if product.unlimited else "dropship" if product.dropship else "stock"
+    return SaleLine(
+        stock.new_id(),
+        sale.id,
+        position,
+        product.id,
+        kind,
+        None if place is None else place.id,
+        asked.lot_id,
+        units,
+        0,
+        0,
+        price,
+        discount,
+        product.tax_class,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        (),
+        (),
+        False,
+        stock.now,
+        stock.now,
+    )

@@ -1,0 +1,185 @@
+"""How a sale is shown: its lines with what is held and what lapsed, its receipt, its shipments (SPEC section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from holdfast.core.holding import Reservation
+from holdfast.core.number import from_minor, instant_text
+from holdfast.core.product import Product
+from holdfast.core.sale import Fulfillment, Sale, SaleLine, holds_of, lines_of, product_of_line
+from holdfast.core.stock import Stock
+
+Money = Callable[[int], str]
+"""Minor units as a decimal string of the currency."""
+
+
+class SaleLineDocument(msgspec.Struct, frozen=True, gc=False):
+    """A line as the API shows it; `held` is what its holds promise, `lapsed` what nothing promises any more."""
+
+    id: str | None
+    product_id: str
+    sku: str
+    title: str
+    quantity: int | float
+    fulfilled: int | float
+    returned: int | float
+    backordered: int | float
+    held: int | float
+    lapsed: int | float
+    unit_price: str
+    discount: str
+    tax: str
+    line_total: str
+    reservations: list[str]
+
+
+class SaleDocument(msgspec.Struct, frozen=True, gc=False):
+    """A sale as the API shows it."""
+
+    id: str | None
+    number: str | None
+    order_number: str | None
+    source: str
+    store_id: str | None
+    customer: str | None
+    status: str
+    lines: list[SaleLineDocument]
+    subtotal: str
+    discount_total: str
+    tax_total: str
+    fee_total: str
+    total: str
+    rounding: str
+    paid: str
+    change: str
+    payments: list[dict[str, str]]
+    fees: list[dict[str, Any]]
+    fulfillments: list[dict[str, Any]]
+    receipt: dict[str, Any] | None
+    conflict: bool
+    cashier: str
+    created_at: str | None
+    updated_at: str | None
+
+
+def describe_sale(stock: Stock, sale: Sale) -> SaleDocument:
+    """The public shape of a sale as it stands now."""
+    lines = lines_of(stock, sale)
+    holds = holds_of(stock, sale) if sale.unfinished else []
+    return sale_document(
+        sale,
+        lines,
+        {line.product_id: product_of_line(stock, line) for line in lines},
+        holds,
+        stock.settings.minor_digits,
+        stock.settings.currency,
+    )
+
+
+def sale_document(
+    sale: Sale,
+    lines: list[SaleLine],
+    products: dict[str, Product],
+    holds: list[Reservation],
+    digits: int,
+    currency: str,
+    *,
+    quoted: bool = False,
+) -> SaleDocument:
+    """The public shape of a sale from its parts; a quoted one was never kept and has no ids."""
+
+    def money(amount: int) -> str:
+        return from_minor(amount, digits)
+
+    shown = [_line_document(sale, line, products[line.product_id], holds, money, quoted=quoted) for line in lines]
+    payments = [{"method": payment.method, "amount": money(payment.amount)} for payment in sale.payments]
+    finished = sale.status == "completed" or quoted
+    return SaleDocument(
+        None if quoted else sale.id,
+        None if quoted else sale.number,
+        None if quoted else sale.order_number,
+        sale.source,
+        sale.store_id,
+        sale.customer,
+        sale.status,
+        shown,
+        money(sale.subtotal),
+        money(sale.discount_total),
+        money(sale.tax_total),
+        money(sale.fee_total),
+        money(sale.total),
+        money(sale.rounding),
+        money(sale.paid),
+        money(sale.change),
+        payments,
+        [{"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class} for fee in sale.fees],
+        [_shipment(part, lines, products) for part in sale.fulfillments],
+        _receipt(sale, shown, payments, money, currency, quoted=quoted) if finished else None,
+        any(line.backordered for line in shown),
+        sale.actor,
+        None if quoted else instant_text(sale.created_at),
+        None if quoted else instant_text(sale.updated_at),
+    )
+
+
+def _line_document(
+    sale: Sale, line: SaleLine, product: Product, holds: list[Reservation], money: Money, *, quoted: bool
+) -> SaleLineDocument:
+    own = [hold for hold in holds if hold.sale_line_id == line.id]
+    held = sum(hold.open for hold in own)
+    lapsed = line.open - held if line.kind == "stock" and sale.unfinished and not quoted else 0
+    return SaleLineDocument(
+        None if quoted else line.id,
+        product.id,
+        product.sku,
+        product.title,
+        product.number(line.quantity),
+        product.number(line.fulfilled),
+        product.number(line.returned),
+        product.number(sum(hold.backordered for hold in own)),
+        product.number(held),
+        product.number(max(lapsed, 0)),
+        money(line.unit_price),
+        money(line.discount),
+        money(line.tax),
+        money(line.total),
+        list(line.reservations),
+    )
+
+
+def _receipt(
+    sale: Sale,
+    lines: list[SaleLineDocument],
+    payments: list[dict[str, str]],
+    money: Money,
+    currency: str,
+    *,
+    quoted: bool,
+) -> dict[str, Any]:
+    """What the customer gets on paper."""
+    printed = ("title", "quantity", "unit_price", "discount", "tax", "line_total")
+    return {
+        "number": None if quoted else sale.number,
+        "currency": currency,
+        "completed_at": None if sale.completed_at is None else instant_text(sale.completed_at),
+        "lines": [{name: getattr(line, name) for name in printed} for line in lines],
+        "total": money(sale.total),
+        "rounding": money(sale.rounding),
+        "due": money(sale.due),
+        "payments": payments,
+        "change": money(sale.change),
+    }
+
+
+def _shipment(part: Fulfillment, lines: list[SaleLine], products: dict[str, Product]) -> dict[str, Any]:
+    product_of = {line.id: products[line.product_id] for line in lines}
+    return {
+        "id": part.id,
+        "at": instant_text(part.at),
+        "tracking": part.tracking,
+        "lines": [{"line_id": line_id, "quantity": product_of[line_id].number(units)} for line_id, units in part.lines],
+    }

@@ -1,0 +1,195 @@
+"""The organisation and its records: stores, locations, products, users, keys, sessions, appointments, the audit log."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from holdfast.db.schema.columns import Name, big, id_of, metadata, org, unique_in_use
+
+organisation = Table(
+    "organisation",
+    metadata,
+    org(),
+    Column("name", Name, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("minor_digits", Integer, nullable=False),
+    Column("mode", String(10), nullable=False),
+    Column("allow_override", Boolean, nullable=False),
+    Column("cart_hold_minutes", Integer, nullable=False),
+    big("default_reorder_point", nullable=True),
+    Column("tax_mode", String(10), nullable=False),
+    Column("cash_rounding", String(20), nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("api_rate_limit", Integer, nullable=True),
+    Column("catalog_version", BigInteger, nullable=False),
+    big("created_at"),
+    big("updated_at"),
+    Column("books_closed_through", String(10), nullable=True),
+    PrimaryKeyConstraint("org_id"),
+)
+"""`catalog_version` grows with every change of a record below, so that a process knows when its copies are stale."""
+
+store = Table(
+    "store",
+    metadata,
+    org(),
+    id_of(),
+    Column("code", String(64), nullable=False),
+    Column("name", Name, nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("active", Boolean, nullable=False),
+    big("created_at"),
+    big("updated_at"),
+    PrimaryKeyConstraint("org_id", "id"),
+    ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),
+    unique_in_use("store", "code"),
+)
+
+location = Table(
+    "location",
+    metadata,
+    org(),
+    id_of(),
+    id_of("store_id"),
+    Column("code", String(64), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("ships_online", Boolean, nullable=False),
+    Column("reorder_points", JSON, nullable=False),
+    Column("active", Boolean, nullable=False),
+    big("created_at"),
+    big("updated_at"),
+    PrimaryKeyConstraint("org_id", "id"),
+    ForeignKeyConstraint(["org_id", "store_id"], ["store.org_id", "store.id"]),
+    CheckConstraint("kind IN ('warehouse', 'store', 'bin', 'quarantine', 'transit')", name="kind"),
+    unique_in_use("location", "code"),
+)
+
+product = Table(
+    "product",
+    metadata,
+    org(),
+    id_of(),
+    Column("sku", Name, nullable=False),
+    Column("title", Name, nullable=False),
+    Column("kind", String(12), nullable=False),
+    big("price", nullable=True),
+    Column("tax_class", Name, nullable=True),
+    Column("gtin", String(14), nullable=True),
+    Column("precision", Integer, nullable=False),
+    big("reorder_point", nullable=True),
+    Column("oversell", String(10), nullable=False),
+    big("preorder_limit", nullable=True),
+    big("available_from", nullable=True),
+    Column("track_expiry", Boolean, nullable=False),
+    Column("dropship", Boolean, nullable=False),
+    Column("supplier", Name, nullable=True),
+    Column("active", Boolean, nullable=False),
+    big("created_at"),
+    big("updated_at"),
+    PrimaryKeyConstraint("org_id", "id"),
+    ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),
+    UniqueConstraint("org_id", "sku"),
+    CheckConstraint("precision BETWEEN 0 AND 4", name="precision"),
+    Index("ix_product_gtin", "org_id", "gtin"),
+)
+
+product_cost = Table(
+    "product_cost",
+    metadata,
+    org(),
+    id_of("product_id"),
+    big("unit_cost"),
+    PrimaryKeyConstraint("org_id", "product_id"),
+    ForeignKeyConstraint(["org_id", "product_id"], ["product.org_id", "product.id"]),
+)
+"""The last receipt cost of a product, in 10**-6 of the major unit."""
+
+app_user = Table(
+    "app_user",
+    metadata,
+    org(),
+    id_of(),
+    Column("email", Name, nullable=False),
+    Column("password_hash", String(200), nullable=False),
+    Column("role", String(10), nullable=False),
+    Column("stores", JSON, nullable=False),
+    Column("pin_hash", String(200), nullable=True),
+    Column("active", Boolean, nullable=False),
+    big("created_at"),
+    big("updated_at"),
+    PrimaryKeyConstraint("org_id", "id"),
+    ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),
+    unique_in_use("app_user", "email"),
+    Index("ix_app_user_email", "email"),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    org(),
+    id_of(),
+    Column("name", Name, nullable=False),
+    Column("key_hash", String(64), nullable=False),
+    Column("role", String(10), nullable=False),
+    Column("stores", JSON, nullable=False),
+    Column("active", Boolean, nullable=False),
+    big("created_at"),
+    big("updated_at"),
+    PrimaryKeyConstraint("org_id", "id"),
+    ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),
+    Index("ix_api_key_key_hash", "key_hash"),
+)
+
+browser_session = Table(
+    "browser_session",
+    metadata,
+    Column("token_hash", String(64), nullable=False),
+    org(),
+    id_of("user_id"),
+    big("created_at"),
+    big("expires_at"),
+    PrimaryKeyConstraint("token_hash"),
+)
+"""Looked up without an organisation: who holds the token is what tells it."""
+
+appointment = Table(
+    "appointment",
+    metadata,
+    org(),
+    id_of(),
+    big("starts_at"),
+    Column("customer", Name, nullable=True),
+    Column("status", String(10), nullable=False),
+    big("created_at"),
+    big("updated_at"),
+    PrimaryKeyConstraint("org_id", "id"),
+    ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    org(),
+    id_of(),
+    Column("actor", Name, nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("record_id", String(200), nullable=False),
+    Column("changes", JSON, nullable=False),
+    big("created_at"),
+    PrimaryKeyConstraint("org_id", "id"),
+)
