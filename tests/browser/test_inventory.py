@@ -239,11 +239,15 @@ def test_everything_by_keyboard(page: Page) -> None:
     expect(openers.nth(1)).to_be_focused()
 
 
-def test_a_session_that_ends_asks_to_sign_in_again(page: Page) -> None:
+def test_a_session_that_ends_asks_to_sign_in_again_once(page: Page) -> None:
+    departures: list[str] = []
+    page.on("request", lambda request: departures.append(request.url) if request.is_navigation_request() else None)
     page.context.clear_cookies()
     page.get_by_label("Search").fill("mug")
 
-    page.wait_for_url(re.compile(r"/sign-in\?next="))
+    expect(page).to_have_url(re.compile(r"/sign-in\?next="))
+    expect(page.get_by_label("Password")).to_be_visible()
+    assert len(departures) == 1
 
 
 class Traffic:

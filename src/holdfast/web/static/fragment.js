@@ -11,7 +11,13 @@ export async function fetchPart(url, signal) {
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }
 
+let leaving = false; // a second way out would cut off the first
+window.addEventListener("pageshow", () => (leaving = false)); // somebody who came back may be sent again
+
+/** Leave for the sign-in, once, however many answers ask for it. */
 export function toSignIn() {
+  if (leaving) return;
+  leaving = true;
   location.assign(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
 }
 
