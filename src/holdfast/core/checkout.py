@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.completion import PaymentAsked, finish, hand_over, lines_with_stock, payments_of
+from holdfast.core.completion import PaymentAsked, hand_over, payments_of, settle_money
 from holdfast.core.number import from_minor
-from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale, line_of, new_sale
+from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale, new_sale, tested_line
 from holdfast.core.register import open_session_of
 from holdfast.core.rejection import (
     Code,
@@ -24,18 +24,18 @@ from holdfast.core.reservation import sell_free_units
 from holdfast.core.sale import (
     Sale,
     SaleLine,
-    lines_of,
+    lines_with,
     priced,
     product_of_line,
-    put_receipt,
     receipt_of,
     rules_of,
+    sale_with,
     taken_since,
 )
 from holdfast.core.sale_document import SaleDocument, describe_sale, sale_document
 from holdfast.core.sourcing import pin_refusal, places_of, spread
 from holdfast.core.stock import Cause, Stock
-from holdfast.core.totals import Payment, Receipt, cash_rounded
+from holdfast.core.totals import Payment, Receipt, cash_rounded, due_by_line
 
 replace = msgspec.structs.replace
 
@@ -59,7 +59,6 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument | Rejected:
     """Decide a Checkout: the goods leave the shelf without a hold in between; a quote leaves no trace."""
     if not command.quote and not command.lines:
         return Rejected(Code.INVALID_REQUEST, "There is nothing to sell.", {"field": "lines"})
-    mark = stock.mark()
     session = open_session_of(stock)
     if isinstance(session, Rejected):
         return session
@@ -75,20 +74,15 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument | Rejected:
     if isinstance(receipt, Rejected):
         return receipt
     if command.quote:
-        for line in lines:
-            stock.put_row(line)
-        quoted = put_receipt(stock, replace(sale, payments=payments or ()), lines, receipt)
-        document = sale_document(
-            quoted,
-            lines_of(stock, sale),
+        return sale_document(
+            replace(sale_with(stock, sale, receipt), payments=payments or ()),
+            lines_with(stock, lines, receipt),
             {line.product_id: product_of_line(stock, line) for line in lines},
             [],
             stock.settings.minor_digits,
             stock.settings.currency,
             quoted=True,
         )
-        stock.undo(mark)
-        return document
     sold = _sold(stock, sale, lines, receipt, payments or ())
     return sold if isinstance(sold, Rejected) else describe_sale(stock, sold)
 
@@ -98,25 +92,21 @@ def _begun(stock: Stock, opened: OpenSale, *, numbered: bool = True) -> tuple[Sa
     sale = new_sale(stock, opened, numbered=numbered)
     if isinstance(sale, Rejected):
         return sale
-    made = [line_of(stock, sale, asked, index) for index, asked in enumerate(opened.lines)]
-    refused = [(index, line) for index, line in enumerate(made) if isinstance(line, Rejected)]
-    if refused:
-        return group_rejected(refused)
-    return priced(stock, sale, [line for line in made if not isinstance(line, Rejected)])
+    lines = [tested_line(stock, sale, asked, index) for index, asked in enumerate(opened.lines)]
+    return priced(stock, sale, lines)
 
 
 def _sold(
     stock: Stock, sale: Sale, lines: list[SaleLine], receipt: Receipt, payments: tuple[Payment, ...]
 ) -> Sale | Rejected:
     """The begun sale, kept and completed with goods from the shelf; every short line is named."""
-    stock.put_row(sale)
-    for line in lines:
-        stock.put_row(line)
-    short = _sell_lines(stock, sale, lines)
-    if short is not None:
-        return short
-    sale = put_receipt(stock, sale, lines_with_stock(stock, lines), receipt)
-    return finish(stock, sale, receipt, payments)
+    dues = due_by_line(receipt)
+    computed = [replace(line, due=due) for line, due in zip(lines_with(stock, lines, receipt), dues, strict=True)]
+    sold = stock.each(computed, lambda _, line: _sell_line(stock, sale, line))
+    failed = [(index, refused) for index, refused in enumerate(sold) if refused is not None]
+    if failed:
+        return group_rejected(failed)
+    return settle_money(stock, sale_with(stock, sale, receipt), receipt, payments)
 
 
 def sell_outright(stock: Stock, opened: OpenSale, method: str | None) -> Sale | Rejected:
@@ -142,21 +132,12 @@ def paid_in_full(stock: Stock, total: int, method: str) -> tuple[PaymentAsked, .
     return (PaymentAsked(method, from_minor(due, stock.settings.minor_digits)),)
 
 
-def _sell_lines(stock: Stock, sale: Sale, lines: list[SaleLine]) -> Rejected | None:
-    """Take every line's units from the shelf; every short line is named."""
-
-    def sell(_: int, line: SaleLine) -> Rejected | None:
-        if line.kind == "stock":
-            return _sell_from_shelf(stock, sale, line)
+def _sell_line(stock: Stock, sale: Sale, line: SaleLine) -> Rejected | None:
+    """Keep the line as sold: its units leave the shelf, or just go where no stock is counted."""
+    if line.kind != "stock":
+        stock.put_row(line)
         hand_over(stock, sale, line, line.quantity)
         return None
-
-    sold = stock.each(lines, sell)
-    failed = [(index, refused) for index, refused in enumerate(sold) if refused is not None]
-    return group_rejected(failed) if failed else None
-
-
-def _sell_from_shelf(stock: Stock, sale: Sale, line: SaleLine) -> Rejected | None:
     product = product_of_line(stock, line)
     places = places_of(stock, sale, line)
     unpinned = pin_refusal(stock, product, places, line.lot_id)
@@ -171,5 +152,5 @@ def _sell_from_shelf(stock: Stock, sale: Sale, line: SaleLine) -> Rejected | Non
         level = stock.level(product.id, place.id)
         assert level is not None
         sell_free_units(stock, level, units, cause, line.lot_id)
-    stock.put_row(replace(line, fulfilled=line.quantity, taken=taken_since(stock, before), updated_at=stock.now))
+    stock.put_row(replace(line, fulfilled=line.quantity, taken=taken_since(stock, before)))
     return None

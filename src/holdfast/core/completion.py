@@ -200,10 +200,14 @@ def hand_over(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
 
 
 def finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
-    """The sale is done: each line knows what was due for it, the money is booked, the drawer knows."""
-    lines = lines_of(stock, sale)
-    for line, due in zip(lines, due_by_line(receipt), strict=True):
+    """The sale is done: each line knows what was due for it, and the money is settled."""
+    for line, due in zip(lines_of(stock, sale), due_by_line(receipt), strict=True):
         stock.put_row(replace(line, due=due, updated_at=stock.now))
+    return settle_money(stock, sale, receipt, payments)
+
+
+def settle_money(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
+    """The sale, all lines of which went out, is paid and completed: the money is booked, the drawer knows."""
     _book_rest(stock, sale, receipt, payments)
     sale = replace(
         sale,

@@ -34,6 +34,7 @@ from holdfast.core import (
 from holdfast.core.holding import Reservation
 from holdfast.core.journal import book
 from holdfast.core.lookup import Catalog, Want
+from holdfast.core.product import Location
 from holdfast.core.rejection import Code, Rejected, group_rejected
 from holdfast.core.reservation import describe
 from holdfast.core.stock import Beyond, Caller, Stock
@@ -264,6 +265,7 @@ def _need_levels(known: Catalog, caller: Caller, command: Any, wants: set[Want])
     location = getattr(command, "location", None) or getattr(command, "from_location", None)
     lines = getattr(command, "lines", None)
     names = [line.product for line in lines] if lines else [getattr(command, "product", None)]
+    places: list[Location] | None = None
     for name in names:
         if name is None:
             continue
@@ -273,15 +275,20 @@ def _need_levels(known: Catalog, caller: Caller, command: Any, wants: set[Want])
         product = known.product(name)
         if product is None or product.unlimited:
             continue
-        if location is not None:
-            place = known.location(location)
-            if place is not None:
-                wants.add(("level", product.id, place.id))
-        else:
-            store = known.store(command.store_id) if getattr(command, "store_id", None) else None
-            stores, online = (caller.stores, caller.online) if store is None else (frozenset((store.id,)), False)
-            for place in known.selling_order(stores, online=online):
-                wants.add(("level", product.id, place.id))
+        if places is None:
+            places = _places(known, caller, command, location)
+        wants.update([("level", product.id, place.id) for place in places])
+
+
+def _places(known: Catalog, caller: Caller, command: Any, location: str | None) -> list[Location]:
+    """Where a command's products may lie: at the location that it names, else wherever it may sell from."""
+    if location is not None:
+        place = known.location(location)
+        return [] if place is None else [place]
+    store = known.store(command.store_id) if getattr(command, "store_id", None) else None
+    if store is None:
+        return known.selling_order(caller.stores, online=caller.online)
+    return known.selling_order(frozenset((store.id,)), online=False)
 
 
 _OF_CATALOG = {catalog.Add, catalog.Change, catalog.Remove, period.ClosePeriod}

@@ -32,6 +32,8 @@ class Catalog:
         self.products: dict[str, Product] = {}
         self.unknown: set[str] = set()
         self.tax_rates: dict[str, TaxRate] = {}
+        self.selling_orders: dict[tuple[frozenset[str] | None, bool], list[Location]] = {}
+        """What `selling_order` answered, while the locations stand as they are."""
 
     def copy(self) -> Catalog:
         """A catalog that can be changed without this one."""
@@ -54,6 +56,7 @@ class Catalog:
 
     def put_location(self, location: Location) -> None:
         """Know a location by its id and, while it is active, by its code."""
+        self.selling_orders = {}
         self.locations[location.id] = location
         if location.active:
             self.location_of_code[location.code] = location
@@ -111,14 +114,18 @@ class Catalog:
 
     def selling_order(self, store_ids: frozenset[str] | None, *, online: bool) -> list[Location]:
         """Sellable locations by priority, then code: of those stores, or, `online`, those that ship online."""
-        return sorted(
-            (
-                place
-                for place in self.locations.values()
-                if place.active
-                and place.sellable
-                and (store_ids is None or place.store_id in store_ids)
-                and (place.ships_online or not online)
-            ),
-            key=lambda place: (place.priority, place.code),
-        )
+        order = self.selling_orders.get((store_ids, online))
+        if order is None:
+            order = sorted(
+                (
+                    place
+                    for place in self.locations.values()
+                    if place.active
+                    and place.sellable
+                    and (store_ids is None or place.store_id in store_ids)
+                    and (place.ships_online or not online)
+                ),
+                key=lambda place: (place.priority, place.code),
+            )
+            self.selling_orders[store_ids, online] = order
+        return order

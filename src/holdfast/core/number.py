@@ -98,11 +98,13 @@ def share_of_value(value: int, on_hand: int, taken: int) -> int:
     return divide_half_even(value * taken, on_hand)
 
 
+@lru_cache(maxsize=4096)
 def to_minor(text: str, minor_digits: int) -> int | None:
     """A decimal string of the major unit ("19.99") in minor units; None when it does not fit exactly."""
     return _scaled_text(text, minor_digits, AMOUNT_MAX)
 
 
+@lru_cache(maxsize=16_384)
 def from_minor(minor: int, minor_digits: int) -> str:
     """Minor units as a decimal string of the major unit: 1999 is "19.99" with two digits."""
     return _decimal_text(minor, minor_digits)
@@ -179,6 +181,7 @@ def end_of_day(day: str, timezone: str) -> int:
     return (midnight.astimezone(UTC) - _EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=256)
 def day_at(at: int, timezone: str) -> str:
     """The calendar day of an instant in the IANA `timezone`."""
     return (_EPOCH + timedelta(microseconds=at)).astimezone(ZoneInfo(timezone)).date().isoformat()

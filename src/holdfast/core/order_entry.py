@@ -268,9 +268,11 @@ def meaning_refusal(stock: Stock, asked: LineAsked) -> Rejected | None:
 
 def line_of(stock: Stock, sale: Sale, asked: LineAsked, position: int) -> SaleLine | Rejected:
     """What a line is, in inner units, before any stock is held for it."""
-    refused = unknown_refusal(stock, asked) or meaning_refusal(stock, asked)
-    if refused is not None:
-        return refused
+    return unknown_refusal(stock, asked) or meaning_refusal(stock, asked) or tested_line(stock, sale, asked, position)
+
+
+def tested_line(stock: Stock, sale: Sale, asked: LineAsked, position: int) -> SaleLine:
+    """The line that was asked for, of which nothing was found that could not be."""
     product = stock.catalog.product(asked.product)
     place = None if asked.location is None else stock.catalog.location(asked.location)
     assert product is not None, asked

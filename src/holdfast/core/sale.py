@@ -314,15 +314,19 @@ def receipt_of(
     return computed
 
 
-def put_receipt(stock: Stock, sale: Sale, lines: list[SaleLine], receipt: Receipt) -> Sale:
-    """Keep what was computed on the sale and its lines."""
-    for line, totals in zip(lines, receipt.lines, strict=True):
-        computed = replace(
+def lines_with(stock: Stock, lines: list[SaleLine], receipt: Receipt) -> list[SaleLine]:
+    """The lines with what was computed for each."""
+    return [
+        replace(
             line, gross=totals.gross, discount=totals.discount, tax=totals.tax, total=totals.total, updated_at=stock.now
         )
-        if computed != stock.row(SaleLine, line.id):
-            stock.put_row(computed)
-    sale = replace(
+        for line, totals in zip(lines, receipt.lines, strict=True)
+    ]
+
+
+def sale_with(stock: Stock, sale: Sale, receipt: Receipt) -> Sale:
+    """The sale with what was computed for it."""
+    return replace(
         sale,
         subtotal=receipt.subtotal,
         discount_total=receipt.discount_total,
@@ -334,5 +338,13 @@ def put_receipt(stock: Stock, sale: Sale, lines: list[SaleLine], receipt: Receip
         change=receipt.change,
         updated_at=max(stock.now, sale.updated_at),
     )
+
+
+def put_receipt(stock: Stock, sale: Sale, lines: list[SaleLine], receipt: Receipt) -> Sale:
+    """Keep what was computed on the sale and its lines."""
+    for line in lines_with(stock, lines, receipt):
+        if line != stock.row(SaleLine, line.id):
+            stock.put_row(line)
+    sale = sale_with(stock, sale, receipt)
     stock.put_row(sale)
     return sale

@@ -347,6 +347,7 @@ class Stock:
                 if key is not None:
                     self._log.append((known, key, known.get(key)))
         self._log.append((catalog.__dict__, "settings", catalog.settings))
+        self._log.append((catalog.__dict__, "selling_orders", catalog.selling_orders))
         if isinstance(record, Product):
             catalog.put_product(record)
         elif isinstance(record, Location):

@@ -80,7 +80,6 @@ class RowType:
         self.types = {
             name: table.c[name].type.compile(dialect=dialect).partition("(")[0] for name in (*self.columns, "checksum")
         }
-        self._plain = frozenset(name for name, kind in self.types.items() if kind == "UUID")
         self.select_as: Callable[[str], str] = lambda alias: ", ".join(f"{alias}.{name}" for name in self.columns)
 
     def read(self, row: Sequence[Any]) -> Any:
@@ -134,17 +133,24 @@ class RowType:
         return rows
 
 
-def _array_literal(values: Sequence[Any], *, plain: bool = False) -> str:
-    """A PostgreSQL array literal of texts, numbers, booleans and Nones; ids are `plain`: nothing in them is quoted."""
-    if plain and None not in values:
-        return "{" + ",".join(values) + "}"
-    first = values[0]
-    if len(values) > 1 and values.count(first) == len(values):
-        one = _element(first)
-        return "{" + ",".join([one] * len(values)) + "}"
-    if type(first) is int and None not in values:
+def _array_literal(values: Sequence[Any]) -> str:
+    """A PostgreSQL array literal of texts, numbers, booleans and Nones; whole columns at once where they allow it."""
+    nulls = values.count(None)
+    kind = type(values[0])
+    if nulls == len(values):
+        return "{" + ",".join(["NULL"] * nulls) + "}"
+    if kind is int and not nulls:
         return "{" + ",".join(map(str, values)) + "}"
+    if kind is str and not nulls:
+        joined = _NO_TEXT.join(values)
+        if joined.count(_NO_TEXT) == len(values) - 1:
+            quoted = joined.replace("\\", "\\\\").replace('"', '\\"').replace(_NO_TEXT, '","')
+            return f'{{"{quoted}"}}'
     return "{" + ",".join(map(_element, values)) + "}"
+
+
+_NO_TEXT = "\0"
+"""What no text in PostgreSQL contains."""
 
 
 def _element(value: Any) -> str:
