@@ -135,13 +135,15 @@ def _http(board: Board, url: str, shop: engine.Shop, seconds: float) -> None:
 def checkouts(board: Board, seconds: float) -> None:
     """A cart of five products sold at once over HTTP, beside the textbook's endpoint."""
     lines = textbook_checkout.LINES
-    for title, skus, promised in (("the same 5", lines, 15.0), ("5 of 10,000", SKUS, 3.0)):
-        with benchmark_server() as theirs:
-            textbook_checkout.setup(theirs, skus)
-            endpoint = board.measured(
-                f"(a) textbook checkout, {title} products",
-                textbook_checkout.measure(theirs, skus=skus, clients=HTTP_CONNECTIONS, seconds=seconds),
-            )
+    locks = (("line by line", textbook_checkout.PER_LINE), ("all at once", textbook_checkout.AT_ONCE))
+    for title, skus, promised in (("the same 5", lines, (15.0, 10.0)), ("5 of 10,000", SKUS, (4.0, 3.0))):
+        endpoints = []
+        for how, path in locks:
+            with benchmark_server() as theirs:
+                textbook_checkout.setup(theirs, skus)
+                measure = functools.partial(textbook_checkout.measure, theirs, skus=skus, clients=HTTP_CONNECTIONS)
+                name = f"(a) textbook checkout, {title} products, locks {how}"
+                endpoints.append(board.measured(name, measure(seconds=seconds, path=path)))
         with benchmark_server() as url:
             shop = engine.prepare(url, skus=skus, price=textbook_checkout.PRICE)
             with engine.serving(url) as address:
@@ -155,7 +157,9 @@ def checkouts(board: Board, seconds: float) -> None:
                         seconds,
                     ),
                 )
-        board.ratio(f"checkout of {title} over HTTP : textbook", measured.per_second, endpoint.per_second, promised)
+        for (how, _), endpoint, least in zip(locks, endpoints, promised, strict=True):
+            name = f"checkout of {title} over HTTP : textbook that locks {how}"
+            board.ratio(name, measured.per_second, endpoint.per_second, least)
 
 
 def with_slow_flush(board: Board, seconds: float) -> None:

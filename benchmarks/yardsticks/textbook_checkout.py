@@ -1,15 +1,14 @@
-"""A checkout as people write it: FastAPI, SQLAlchemy's async ORM, one transaction with SELECT FOR UPDATE, at its best.
+"""A checkout as people write it: FastAPI, SQLAlchemy's async ORM, one transaction with SELECT FOR UPDATE a line.
 
 `POST /checkout {"lines": [{"sku_id": 1, "quantity": 1}, ...], "payment": 1234}` answers 201, or 409 when something is
-short. All stock rows are locked by one sorted statement, so that no two checkouts can deadlock; the sale, its lines,
-a ledger row a line and the payment are inserted in bulk. No taxes, discounts, lots, journal or idempotency: less work
-than ours.
+short. Lines are taken in the order of their SKUs, so that no two checkouts can deadlock; the sale, its lines, a ledger
+row a line and the payment are inserted in bulk. No taxes, discounts, lots, journal or idempotency: less work than ours.
+`POST /checkout_at_once` is the same at its best: one statement locks all of its stock rows.
 """
 
 from __future__ import annotations
 
 import functools
-import os
 import random
 import uuid
 from contextlib import AbstractContextManager
@@ -21,15 +20,17 @@ import uuid_utils.compat
 from fastapi import Depends, FastAPI, HTTPException
 from pydantic import BaseModel, Field
 from sqlalchemy import BigInteger, Identity, select
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from benchmarks.load import Measurement, http_load
 from benchmarks.yardsticks import schema, textbook_http
-from benchmarks.yardsticks.textbook import driver_url
-from benchmarks.yardsticks.textbook_http import POOL_CONNECTIONS, URL_VARIABLE, WORKERS, WORKERS_VARIABLE, session_of
+from benchmarks.yardsticks.textbook_http import WORKERS, session_of
 
 NAME = "textbook checkout over HTTP: FastAPI, ORM"
+
+PER_LINE, AT_ONCE = "/checkout", "/checkout_at_once"
+"""The two endpoints."""
 
 LINES = 5
 """Products of a checkout, each once."""
@@ -150,41 +151,51 @@ class CheckoutResponse(BaseModel):
 
 
 def create_application() -> FastAPI:
-    """The application; uvicorn calls this once in each worker."""
-    engine = create_async_engine(
-        driver_url(os.environ[URL_VARIABLE]),
-        pool_size=POOL_CONNECTIONS // int(os.environ[WORKERS_VARIABLE]),
-        max_overflow=0,
-        connect_args={"prepare_threshold": 0},
-    )
-    application = FastAPI()
-    application.state.sessions = async_sessionmaker(engine, expire_on_commit=False)
-    application.post("/checkout", status_code=201)(checkout)
-    return application
+    """The application with both endpoints."""
+    return textbook_http.application_of(checkout=checkout, checkout_at_once=checkout_at_once)
 
 
-async def checkout(request: CheckoutRequest, session: Annotated[AsyncSession, Depends(session_of)]) -> CheckoutResponse:
+Session = Annotated[AsyncSession, Depends(session_of)]
+
+
+async def checkout(request: CheckoutRequest, session: Session) -> CheckoutResponse:
+    """Sell in one transaction: for each line lock its row and look; then update, insert, commit."""
+    async with session.begin():
+        shelves = {}
+        for sku_id in sorted(line.sku_id for line in request.lines):
+            locked = select(Shelf).where(Shelf.sku_id == sku_id).with_for_update()
+            shelf = await session.scalar(locked)
+            if shelf is not None:
+                shelves[sku_id] = shelf
+        return _sold(request, session, shelves)
+
+
+async def checkout_at_once(request: CheckoutRequest, session: Session) -> CheckoutResponse:
     """Sell in one transaction: lock all rows in order, look, update, insert, commit."""
     async with session.begin():
         wanted = [line.sku_id for line in request.lines]
         locked = select(Shelf).where(Shelf.sku_id.in_(wanted)).order_by(Shelf.sku_id).with_for_update()
-        shelves = {shelf.sku_id: shelf for shelf in await session.scalars(locked)}
-        sale = Sale(id=uuid_utils.compat.uuid7(), total=0)
-        for position, line in enumerate(request.lines):
-            shelf = shelves.get(line.sku_id)
-            if shelf is None:
-                raise HTTPException(404, "no such SKU")
-            if shelf.on_hand < line.quantity:
-                raise HTTPException(409, "insufficient stock")
-            shelf.on_hand -= line.quantity
-            sale.total += shelf.price * line.quantity
-            sold = {"sale_id": sale.id, "sku_id": line.sku_id}
-            session.add(SaleLine(**sold, position=position, quantity=line.quantity, price=shelf.price))
-            session.add(LedgerEntry(**sold, change=-line.quantity))
-        if request.payment < sale.total:
-            raise HTTPException(422, "not enough money")
-        session.add(sale)
-        session.add(Payment(id=uuid_utils.compat.uuid7(), sale_id=sale.id, amount=request.payment))
+        return _sold(request, session, {shelf.sku_id: shelf for shelf in await session.scalars(locked)})
+
+
+def _sold(request: CheckoutRequest, session: AsyncSession, shelves: dict[int, Shelf]) -> CheckoutResponse:
+    """Take the lines from their locked shelves, and record the sale; the commit writes it."""
+    sale = Sale(id=uuid_utils.compat.uuid7(), total=0)
+    for position, line in enumerate(request.lines):
+        shelf = shelves.get(line.sku_id)
+        if shelf is None:
+            raise HTTPException(404, "no such SKU")
+        if shelf.on_hand < line.quantity:
+            raise HTTPException(409, "insufficient stock")
+        shelf.on_hand -= line.quantity
+        sale.total += shelf.price * line.quantity
+        sold = {"sale_id": sale.id, "sku_id": line.sku_id}
+        session.add(SaleLine(**sold, position=position, quantity=line.quantity, price=shelf.price))
+        session.add(LedgerEntry(**sold, change=-line.quantity))
+    if request.payment < sale.total:
+        raise HTTPException(422, "not enough money")
+    session.add(sale)
+    session.add(Payment(id=uuid_utils.compat.uuid7(), sale_id=sale.id, amount=request.payment))
     return CheckoutResponse(sale_id=sale.id, total=sale.total, change=request.payment - sale.total)
 
 
@@ -227,12 +238,14 @@ def check_books(url: str, operations: int) -> None:
         raise RuntimeError(f"the books disagree, or lack some of {operations} acknowledged sales: {row}")
 
 
-def measure(url: str, *, skus: int, clients: int, seconds: float, workers: int = WORKERS) -> Measurement:
+def measure(
+    url: str, *, skus: int, clients: int, seconds: float, path: str = PER_LINE, workers: int = WORKERS
+) -> Measurement:
     """Check out from `clients` connections for some seconds, then check the books."""
     with serve(url, workers=workers) as base_url:
         make_body = functools.partial(checkout_body, skus)
         measured = http_load(
-            f"{base_url}/checkout", make_body, {"Accept": "application/json"}, clients, seconds, name=NAME
+            f"{base_url}{path}", make_body, {"Accept": "application/json"}, clients, seconds, name=NAME
         )
     check_books(url, measured.operations)
     return replace(measured, clients=f"{measured.clients}, {workers} workers")

@@ -16,11 +16,11 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import uuid_utils.compat
 from fastapi import Depends, FastAPI, HTTPException, Request
@@ -63,8 +63,8 @@ class ReserveResponse(BaseModel):
     quantity: int
 
 
-def create_application() -> FastAPI:
-    """The application; uvicorn calls this once in each worker."""
+def application_of(**endpoints: Callable[..., Any]) -> FastAPI:
+    """An application with a POST endpoint a name, all over one pool; uvicorn calls this once in each worker."""
     engine = create_async_engine(
         driver_url(os.environ[URL_VARIABLE]),
         pool_size=POOL_CONNECTIONS // int(os.environ[WORKERS_VARIABLE]),
@@ -73,8 +73,14 @@ def create_application() -> FastAPI:
     )
     application = FastAPI()
     application.state.sessions = async_sessionmaker(engine, expire_on_commit=False)
-    application.post("/reserve", status_code=201)(reserve)
+    for name, endpoint in endpoints.items():
+        application.post(f"/{name}", status_code=201)(endpoint)
     return application
+
+
+def create_application() -> FastAPI:
+    """The application with the one endpoint."""
+    return application_of(reserve=reserve)
 
 
 async def session_of(request: Request) -> AsyncIterator[AsyncSession]:
