@@ -128,7 +128,12 @@ def import_orders_file(
     restock: Annotated[
         Condition, typer.Option("--restock", help="What became of goods that Shopify's file calls refunded.")
     ] = Condition.GOOD,
-    dry_run: DryRun = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what would be done as things stand now, tried on a copy of the shop, and do nothing."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take orders and sales: order_number,sku,quantity,... or Shopify's order export, or the UCI retail data set."""
@@ -144,13 +149,13 @@ def import_orders_file(
             dry_run=dry_run,
             progress=_counting(show),
         )
-    figures: dict[str, Any] = {"returns": outcome.returns, "adjustments": outcome.adjustments}
-    if not dry_run:
-        figures |= {
-            "waiting": outcome.waiting,
-            "sold": from_minor(outcome.sold, organisation.minor_digits),
-            "refunded": from_minor(outcome.refunded, organisation.minor_digits),
-        }
+    figures = {
+        "returns": outcome.returns,
+        "adjustments": outcome.adjustments,
+        "waiting": outcome.waiting,
+        "sold": from_minor(outcome.sold, organisation.minor_digits),
+        "refunded": from_minor(outcome.refunded, organisation.minor_digits),
+    }
     _report(outcome, "orders", dry_run=dry_run, as_json=as_json, figures=figures)
 
 

@@ -56,36 +56,6 @@ def products_by_sku(database: Database, org_id: str, skus: Iterable[str]) -> dic
     return known
 
 
-class KnownSale(NamedTuple):
-    """How far a sale has come: units of its lines, all together, that went out and came back."""
-
-    status: str
-    fulfilled: int
-    returned: int
-
-
-def sales_by_order(
-    database: Database, org_id: str, orders: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], KnownSale]:
-    """The organisation's sales that have one of those (source, order number)."""
-    asked = list(dict.fromkeys(orders))
-    known: dict[tuple[str, str], KnownSale] = {}
-    sale, line = schema.sale, schema.sale_line
-    units = (sa.func.coalesce(sa.func.sum(line.c.fulfilled), 0), sa.func.coalesce(sa.func.sum(line.c.returned), 0))
-    with database.reading() as connection:
-        for start in range(0, len(asked), SKUS_MAX):
-            named = sa.tuple_(sale.c.source, sale.c.order_number).in_(asked[start : start + SKUS_MAX])
-            rows = connection.execute(
-                sa.select(sale.c.source, sale.c.order_number, sale.c.status, *units)
-                .join_from(sale, line, (line.c.org_id == sale.c.org_id) & (line.c.sale_id == sale.c.id), isouter=True)
-                .where(sale.c.org_id == org_id, named)
-                .group_by(sale.c.source, sale.c.order_number, sale.c.status)
-            )
-            for source, order_number, status, fulfilled, returned in rows:
-                known[source, order_number] = KnownSale(status, int(fulfilled), int(returned))
-    return known
-
-
 def locations_by_code(database: Database, org_id: str) -> dict[str, Location]:
     """The organisation's locations in use."""
     table = schema.location

@@ -5,6 +5,9 @@
 An order is known by its source and number. Importing a file again brings on what is new of each (shipped, cancelled,
 returned since) and leaves the rest alone. Orders are taken in the file's order, several on their way at once, so memory
 does not grow with the file. Books and ledger have them on the day of the import: what happened then is only told now.
+
+A dry run is the same run, on a copy of the organisation that is thrown away: what it says is what would happen to the
+shop as it stood then. It cannot know what others will have done by the time of the real one.
 """
 
 from __future__ import annotations
@@ -15,19 +18,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from enum import StrEnum
 from itertools import islice
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TextIO
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.counting import AdjustStock
 from holdfast.core.decide import Together
-from holdfast.core.imported import OrderedLine, TakenOrder, TakeOrder
+from holdfast.core.imported import OrderedLine, TakenOrder
 from holdfast.core.number import from_minor
 from holdfast.core.product import Location, Product, folded
 from holdfast.core.rejection import Rejected
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
-from holdfast.db.bulk import KnownSale, locations_by_code, products_by_sku, sales_by_order
+from holdfast.db.bulk import locations_by_code, products_by_sku
 from holdfast.db.found import OrganisationRow, StoreRow, stores
+from holdfast.db.scratch import copy_organisation
 from holdfast.db.sold import Sold
 from holdfast.organisation import NotPossible, store_of
 from holdfast.transfer_files.order_file import (
@@ -107,7 +112,16 @@ def import_orders(
     dry_run: bool = False,
     progress: Progress = lambda _: None,
 ) -> OrdersOutcome:
-    """Take the orders of a file; `store` is that of orders without one, `restock` the condition of refunded goods."""
+    """Take the orders of a file; `store` is that of orders without one, `restock` the condition of refunded goods.
+
+    With `dry_run` all of it happens to a copy of the organisation, which needs room for that in the temporary folder.
+    """
+    if dry_run:
+        with TemporaryDirectory(prefix="holdfast-") as folder, Holdfast.open(f"sqlite:///{folder}/copy.db") as copy:
+            copy_organisation(shop.database, actor.org_id, copy.database)
+            return import_orders(
+                copy, actor, organisation, file, form=form, store=store, restock=restock, progress=progress
+            )
     table = read_table(file)
     form = form or format_of(table.columns)
     try:
@@ -116,7 +130,7 @@ def import_orders(
         raise FileRefused(str(error)) from error
     if form is OrderFormat.RETAIL and place is None:
         place = _only_store(shop, actor)
-    taking = _Taking(shop, actor, organisation, place, dry_run=dry_run, progress=progress)
+    taking = _Taking(shop, actor, organisation, place, progress)
     context = Context(organisation.currency, organisation.minor_digits, place.code if place else None, restock)
     items = _READERS[form](table, context)
     try:
@@ -144,15 +158,12 @@ class _Taking:
         actor: Actor,
         organisation: OrganisationRow,
         store: StoreRow | None,
-        *,
-        dry_run: bool,
         progress: Progress,
     ) -> None:
         self.shop = shop
         self.actor = actor
         self.digits = organisation.minor_digits
         self.store = store
-        self.dry_run = dry_run
         self.progress = progress
         self.outcome = OrdersOutcome()
         self.sold = Sold()
@@ -165,7 +176,6 @@ class _Taking:
     def take(self, items: list[Item]) -> None:
         """Send the items; those that cannot be are named."""
         self._look_up(items)
-        known = self._known_orders(items) if self.dry_run else {}
         for item in items:
             if isinstance(item, Unread):
                 self.outcome.refuse(item.line, item.words)
@@ -173,10 +183,7 @@ class _Taking:
                 continue
             try:
                 self._test(item)
-                if self.dry_run:
-                    self._would_take(item, known)
-                else:
-                    self._send(item)
+                self._send(item)
             except BadLine as bad:
                 self._refuse(item, str(bad))
                 self.progress(len(item.rows))
@@ -229,38 +236,6 @@ class _Taking:
         if asked.location is not None and folded(asked.location) not in self._locations:
             return f"location {asked.location!r} does not exist"
         return None
-
-    def _known_orders(self, items: list[Item]) -> dict[tuple[str, str], KnownSale]:
-        named = [(one.command.source, one.command.order_number) for one in items if isinstance(one, FileOrder)]
-        return sales_by_order(self.shop.database, self.actor.org_id, named)
-
-    def _would_take(self, item: FileOrder | FileReturn | FileFacts, known: dict[tuple[str, str], KnownSale]) -> None:
-        if isinstance(item, FileOrder):
-            sale = known.get((item.command.source, item.command.order_number))
-            if sale is None:
-                self.outcome.added += 1
-                self._note(item, item.notes)
-            elif self._is_new(item.command, sale):
-                self.outcome.changed += 1
-                self._note(item, item.notes)
-            else:
-                self.outcome.skipped += 1
-        elif isinstance(item, FileReturn):
-            self.outcome.returns += 1
-        else:
-            self.outcome.adjustments += 1
-        self.progress(len(item.rows))
-
-    def _is_new(self, command: TakeOrder, sale: KnownSale) -> bool:
-        """Does the file say more of the order than the sale has?"""
-        fulfilled = returned = 0
-        for line in command.lines:
-            product = self._products[line.product]
-            assert product is not None, line
-            fulfilled += product.units(line.fulfilled) or 0
-            returned += product.units(line.returned) or 0
-        unfinished = sale.status in ("open", "suspended")
-        return (unfinished and (command.cancelled or fulfilled > sale.fulfilled)) or returned > sale.returned
 
     # Sending ---------------------------------------------------------------------------------------------------------
 
