@@ -455,7 +455,7 @@ class Reports:
     ) -> Json | None:
         """`{as_of, total, items: [{lot_id, lot_code, product_id, sku, location, on_hand, value}], next_cursor}`.
 
-        `as_of` is a day (when it ended, in the organisation's time zone) or an instant in microseconds.
+        `as_of` is a day (what was posted on it or before) or an instant in microseconds.
         """
         return self._read(org_id, None, books.valuation, as_of, cursor, limit)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
-from datetime import date, timedelta
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from holdfast import batch
 from holdfast.access import Role, may
 from holdfast.check import check
 from holdfast.core.checkout import Checkout
@@ -27,7 +31,7 @@ from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from holdfast.db.found import clock
 from tests.core.books import balances, entries_of
 from tests.core.scene import Scene
-from tests.shop import DAY, Shop, open_shop, quick_sqlite
+from tests.shop import DAY, Clock, Shop, open_shop, quick_sqlite
 
 TODAY = "2027-01-15"
 """Where the clock of a scene begins."""
@@ -255,6 +259,77 @@ def test_a_page_of_the_past_goes_on(scene_anywhere: Scene) -> None:
             if cursor is None:
                 break
         assert len(seen) == len(set(seen)) == expected
+
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def dated(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """Ids are of the scene's time, as they are in life: reads of the past use them to search less."""
+
+    def made() -> str:
+        return str(uuid.UUID(f"{clock.now // 1000:012x}7{0:03x}8{next(_NUMBERS):015x}"))
+
+    monkeypatch.setattr(batch, "_new_id", made)
+
+
+def _tie(scene: Scene, *days: str) -> list[str]:
+    """The inventory account as of each day, which is what the lots of that day are worth."""
+    reports, org = scene.shop.holdfast.reports, scene.shop.org_id
+    told = []
+    for day in days:
+        valued = reports.valuation(org, as_of=day, limit=200)
+        lots = sum(Decimal(item["value"]) for item in valued["items"])
+        assert f"{lots:.2f}" == valued["total"] == balance(reports.trial_balance(org, as_of=day)), day
+        told.append(valued["total"])
+    return told
+
+
+@pytest.mark.usefixtures("dated")
+def test_the_stock_of_a_day_that_was_closed_early_is_what_was_posted_on_it(mugs: Scene) -> None:
+    mugs.do(ClosePeriod(TODAY))
+    mugs.pass_(1)
+    mugs.given("MUG-1 MAIN B 1 @4.00")
+    mugs.do(SetStock("MUG-1", "MAIN", 7))
+    mugs.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 2),)))
+    mugs.pass_(3600)
+    assert _tie(mugs, "2027-01-14", TODAY, "2027-01-16", "2027-01-17") == ["0.00", "35.00", "25.00", "25.00"]
+
+    mugs.pass_(DAY // 1_000_000)
+    mugs.given("MUG-1 EAST C 3 @1.00")
+    mugs.do(ClosePeriod("2027-01-16"))
+    mugs.given("MUG-1 EAST D 1 @100.00")
+    days = ("2027-01-14", TODAY, "2027-01-16", "2027-01-17", "2030-01-01")
+    assert _tie(mugs, *days) == ["0.00", "35.00", "28.00", "128.00", "128.00"]
+
+
+def test_the_stock_of_a_day_that_was_closed_between_two_facts_of_a_batch(scene_anywhere: Scene) -> None:
+    shop, today = scene_anywhere.shop, datetime.now(UTC).date()
+    scene_anywhere.product("MUG-1", price=990)
+    received = [Receive("MAIN", (ReceiptLine("MUG-1", 1, "1.00"),))] * 10
+    commands = [*received[:1], *received, ClosePeriod(today.isoformat()), *received[:5]]
+    for one in [shop.holdfast.submit(shop.owner, command) for command in commands]:
+        assert not isinstance(one.result().answer, Rejected)
+
+    days = [(today + timedelta(days=more)).isoformat() for more in (-1, 0, 1)]
+    assert _tie(scene_anywhere, *days) == ["0.00", "11.00", "16.00"]
+
+
+@pytest.mark.usefixtures("dated")
+@pytest.mark.parametrize("timezone", ["Pacific/Kiritimati", "Asia/Tokyo", "UTC"])
+def test_the_stock_of_a_day_when_the_calendar_moved_on(mugs: Scene, timezone: str) -> None:
+    """To the east: the rest of the day is the next one's."""
+    mugs.given("MUG-1 MAIN B 1 @4.00")
+    mugs.pass_(3600)
+    mugs.shop.settings(timezone=timezone)
+    mugs.given("MUG-1 MAIN C 1 @5.00")
+    for _ in range(3):
+        mugs.pass_(DAY // 2_000_000)
+        mugs.given("MUG-1 MAIN ~ 1 @1.00")
+
+    told = _tie(mugs, *(f"2027-01-{day}" for day in range(13, 20)))
+    assert (told[0], told[-1]) == ("0.00", "47.00")
 
 
 # Books are stock -----------------------------------------------------------------------------------------------------

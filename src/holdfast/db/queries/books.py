@@ -5,7 +5,8 @@
 
 A balance is the last close before it and what was posted since, read from one index that has all it needs. Stock as
 of an instant is what lies there now, less what has moved since, a page of lots at a time: what was sold out before
-that instant costs nothing. A day means what was posted on it or before; for stock, what was there when it ended.
+that instant costs nothing. A day means what was posted on it or before; for stock, what was there when the first
+movement was posted on a later one: where a day was closed early, business went on and posted on the next.
 """
 
 from __future__ import annotations
@@ -289,10 +290,39 @@ def valuation(connection: sa.Connection, catalog: Catalog, as_of: AsOf, cursor: 
         page = lots.listed(connection, catalog, lots.Filter(in_stock=True), cursor=cursor, limit=limit, now=None)
         items = [{"lot_id": row["id"], **{name: row[name] for name in _SHOWN}} for row in page.items]
         return _valued(catalog, as_of, total, Page(items, page.next_cursor))
-    at = end_of_day(as_of, settings.timezone) - 1 if isinstance(as_of, str) else as_of
-    posted = _sums(connection, catalog, [INVENTORY], at)[INVENTORY]
-    page = _lots_at(connection, catalog, at, cursor, bounded(limit))
+    posted = _sums(connection, catalog, [INVENTORY], as_of)[INVENTORY]
+    moment = _last_moment(connection, catalog, as_of) if isinstance(as_of, str) else _Moment(as_of)
+    page = _lots_at(connection, catalog, moment, cursor, bounded(limit))
     return _valued(catalog, as_of, posted.debit - posted.credit, page)
+
+
+class _Moment(NamedTuple):
+    """A place in the ledger: what was moved before `at`, and of what was moved at it the entries up to `id`."""
+
+    at: int
+    id: str = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+
+def _last_moment(connection: sa.Connection, catalog: Catalog, day: str) -> _Moment:
+    """The moment before the first movement that was posted on a later day than `day`; its midnight where none was.
+
+    It lies before midnight when the day was closed early (`journal.open_day`), and away from what is midnight now when
+    the organisation moved to another time zone. A batch has one instant: where the close is in the middle of it, ids
+    tell what came before. (A move to the west lets days run backwards for some hours: of such a day no moment is
+    right. The total always is: it is what was posted.)
+    """
+    own = (_posting.org_id == catalog.settings.id, _posting.account == INVENTORY)
+    midnight = end_of_day(day, catalog.settings.timezone) - 1
+    still = sa.select(_posting.at).where(*own, _posting.at > midnight, _posting.at < midnight + SLACK)
+    last = connection.execute(still.where(_posting.day <= day).order_by(_posting.at.desc()).limit(1)).scalar()
+    end = midnight if last is None else int(last)
+    later = sa.select(_posting.at).where(*own, _posting.at > midnight - SLACK, _posting.at <= end, _posting.day > day)
+    first = connection.execute(later.order_by(_posting.at).limit(1)).scalar()
+    if first is None:
+        return _Moment(end)
+    beside = sa.select(_posting.entry_id).where(*own, _posting.at == first, _posting.day <= day)
+    before = connection.execute(beside.order_by(_posting.entry_id.desc()).limit(1)).scalar()
+    return _Moment(int(first) - 1) if before is None else _Moment(int(first), str(before))
 
 
 _SHOWN = ("lot_code", "product_id", "sku", "location", "on_hand", "value")
@@ -317,13 +347,13 @@ class _Past(NamedTuple):
     value: int
 
 
-def _lots_at(connection: sa.Connection, catalog: Catalog, at: int, cursor: str | None, limit: int) -> Page:
-    """A page of the lots that had units at an instant; it looks at SCAN_MAX at most, so it may be short."""
+def _lots_at(connection: sa.Connection, catalog: Catalog, moment: _Moment, cursor: str | None, limit: int) -> Page:
+    """A page of the lots that had units at a moment; it looks at SCAN_MAX at most, so it may be short."""
     before = None if cursor is None else decode_cursor(cursor, UUID, UUID)
     found: list[_Past] = []
     for _ in range(SCAN_MAX // LOTS_CHUNK):
-        chunk = _chunk(connection, catalog.settings.id, at, before)
-        found += _as_they_stood(connection, catalog.settings.id, at, chunk)
+        chunk = _chunk(connection, catalog.settings.id, moment.at, before)
+        found += _as_they_stood(connection, catalog.settings.id, moment, chunk)
         if len(found) > limit:
             last = found[limit - 1]
             return Page(_worth(connection, catalog, found[:limit]), encode_cursor(last.lot_id, last.level_id))
@@ -345,7 +375,7 @@ def _chunk(connection: sa.Connection, org_id: str, at: int, before: tuple[Any, .
     return connection.execute(query).all()
 
 
-def _as_they_stood(connection: sa.Connection, org_id: str, at: int, chunk: Sequence[Any]) -> list[_Past]:
+def _as_they_stood(connection: sa.Connection, org_id: str, moment: _Moment, chunk: Sequence[Any]) -> list[_Past]:
     """Those of the lots that had units then: what they have now, less what has moved since."""
     if not chunk:
         return []
@@ -361,8 +391,9 @@ def _as_they_stood(connection: sa.Connection, org_id: str, at: int, chunk: Seque
                 _ledger.org_id == org_id,
                 _ledger.lot_id == given.c.lot_id,
                 sa.text("ledger.qty_delta <> 0"),
-                _ledger.id >= id_floor(at - SKEW),
-                _ledger.created_at > at,
+                _ledger.id >= id_floor(moment.at - SKEW),
+                _ledger.created_at >= moment.at,
+                sa.or_(_ledger.created_at > moment.at, _ledger.id > sa.literal(moment.id, schema.Id)),
             ),
         )
         .group_by(_ledger.level_id, _ledger.lot_id)

@@ -233,8 +233,8 @@ ROUTES = (
         method="GET",
         path="/api/v1/valuation",
         summary="Read what the stock is worth, lot by lot",
-        about="`total` is the balance of the inventory account, whatever the page. As of a day: when it ended, in the "
-        "organisation's time zone. A page of the past may be short, even empty, and have a `next_cursor`: go on.",
+        about="`total` is the balance of the inventory account, whatever the page. As of a day: what was posted on it "
+        "or before. A page of the past may be short, even empty, and have a `next_cursor`: go on.",
         tag="Books",
         permission=Permission.MANAGE,
         answer_with=read_valuation,
