@@ -195,6 +195,42 @@ def test_a_closed_session_is_dead_and_its_report_never_changes(any_shop: Shop) -
     assert (page["items"], rest) == ([second], {"items": [z_report], "next_cursor": None})
 
 
+def test_a_close_whose_answer_was_lost_is_answered_again_and_nothing_else_is(any_shop: Shop) -> None:
+    shop = any_shop
+    till_1, till_2 = register(shop), register(shop, "TILL-2")
+    till, neighbour, idle = opened(shop, till_1), opened(shop, till_2), opened(shop, register(shop, "TILL-3"))
+    user(shop, "ana", "cashier", "4711")
+    path, counted, key = "/pos/session/close", {"counted_cash": "99.50"}, {"Idempotency-Key": "close-1"}
+    first = till.post(path, counted, **key)
+
+    again = till.post(path, {"counted_cash": "99.50"}, **key)
+    with_pin = till.with_pin("4711").post(path, counted, **key)
+    elsewhere = create_application(shop.holdfast)
+    other_process = Till(Client(elsewhere, shop.owner.runner), till.token).post(path, counted, **key)
+    closed = neighbour.post(path, counted, **{"Idempotency-Key": "close-2"})
+
+    assert (first.status, closed.status) == (200, 200)
+    for answer in (again, with_pin, other_process):
+        assert (answer.status, answer.content) == (200, first.content)
+        assert answer.headers["idempotent-replayed"] == "true"
+    for refused in (
+        till.post(path, counted),  # without the key
+        till.post(path, counted, **{"Idempotency-Key": "never"}),
+        till.post(path, counted, **{"Idempotency-Key": "close-2"}),  # what the neighbour was answered
+        till.post(path, {"counted_cash": "99.51"}, **key),
+        till.client.post(f"/api/v1{path}", content=b"{", headers=till.headers | key),
+        till.post("/pos/cash", {"direction": "in", "amount": "1.00", "reason": "late"}, **key),
+        till.get("/pos/session"),
+        till.with_pin("9999").post(path, counted, **key),
+        Till(shop.owner, "till_" + "x" * 43).post(path, counted, **key),
+    ):
+        assert (refused.status, refused.code) == (401, "UNAUTHORIZED"), refused
+    assert idle.post(path, counted, **key).code == "IDEMPOTENCY_KEY_REUSED"  # not the report of another drawer
+    assert idle.x_report()["status"] == "open"
+    assert len(posted(shop, "REGISTER")) == 4  # two drawers, 0.50 short each
+    elsewhere.close()
+
+
 def test_a_closed_session_is_dead_everywhere_within_a_second(any_shop: Shop) -> None:
     shop = any_shop
     till = opened(shop, register(shop))

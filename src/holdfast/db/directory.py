@@ -70,7 +70,7 @@ class Opener(msgspec.Struct, frozen=True, gc=False):
 
 
 class TillRow(msgspec.Struct, frozen=True, gc=False):
-    """An open register session. `opener` is None when they are gone, `locked_until` 0 when the till is not locked."""
+    """A register session. `opener` is None when they are gone, `locked_until` 0 when the till is not locked."""
 
     org_id: str
     session_id: str
@@ -161,7 +161,7 @@ _TILL = (
             api_key.c.active,
         ),
     )
-    .where(register_session.c.token_hash == sa.bindparam("token_hash"), register_session.c.status == "open")
+    .where(register_session.c.token_hash == sa.bindparam("token_hash"), register_session.c.status == sa.bindparam("status"))
 )
 _OF_PIN = sa.select(*_USER_COLUMNS).where(
     app_user.c.org_id == sa.bindparam("org_id"), app_user.c.pin_hash == sa.bindparam("pin_hash"), app_user.c.active
@@ -189,10 +189,10 @@ def session_of(database: Database, token_hash: str, now: int) -> UserRow | None:
     return None if row is None else _user(row)
 
 
-def till_of(database: Database, token_hash: str) -> TillRow | None:
-    """The open register session with the SHA-256 of its token."""
+def till_of(database: Database, token_hash: str, status: str = "open") -> TillRow | None:
+    """The register session with that SHA-256 of its token, if it is in that status."""
     with database.reading() as connection:
-        row = connection.execute(_TILL, {"token_hash": token_hash}).first()
+        row = connection.execute(_TILL, {"token_hash": token_hash, "status": status}).first()
     if row is None:
         return None
     opener = None

@@ -10,7 +10,6 @@ nothing else; the log has the rest. It refuses to know any route: they are data 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 import signal
 import threading
@@ -42,12 +41,13 @@ from holdfast.web.api import ROUTES
 from holdfast.web.api.events import stream_events
 from holdfast.web.api.shapes import without_costs
 from holdfast.web.auth import SESSION_SECONDS, Auth, Remembered
-from holdfast.web.body import canonical, decode, unprintable
+from holdfast.web.body import decode, unprintable
 from holdfast.web.health import PUBLIC, Public
 from holdfast.web.incoming import ClientGone, Message, Receive, Scope, Send, TooLarge, drain, length_of, read_body
 from holdfast.web.metrics import measure
 from holdfast.web.mount import mounted_pages
 from holdfast.web.problems import Problem, invalid
+from holdfast.web.repeated import fingerprint, idempotency_key, said_to_ended_session
 from holdfast.web.route import Call, Endpoint, Planned, Route, encode
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -56,11 +56,7 @@ Headers = list[tuple[bytes, bytes]]
 READERS = 16
 """Threads for reads: as many as the database has connections for them."""
 
-KEY_MAX = 255
-"""Longest Idempotency-Key."""
-
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
-_KEY = re.compile(rb"[ -~]{1,255}")
 _JSON = re.compile(rb"application/(?:[a-z0-9.!#$&^_-]+\+)?json(?:\s*;\s*charset=\"?utf-?8\"?)?\s*", re.IGNORECASE)
 _SLASH = "\udc2f"
 """Stands for a slash inside a segment while a path is taken apart: no decoded path has a lone surrogate."""
@@ -224,7 +220,16 @@ class Application:
         length = length_of(headers, route.body_max)
         if length is None and b"transfer-encoding" in headers:
             raw = await read_body(receive, route.body_max)
-        identity = await self.auth.identify(headers, scope["method"])
+        try:
+            identity = await self.auth.identify(headers, scope["method"])
+        except Problem:
+            if not (route.ends_till and b"idempotency-key" in headers):
+                raise
+            if length:
+                raw = await read_body(receive, route.body_max)
+            if not await self._say_again(headers, scope, raw, answer):
+                raise
+            return
         if length:
             raw = await read_body(receive, route.body_max)
         actor = identity.actor
@@ -238,7 +243,7 @@ class Application:
             raise Problem("FORBIDDEN", f"A {actor.role} may not do this: it needs {route.permission}.")
         if route.of_all_stores and actor.stores:
             raise Problem("FORBIDDEN", "This is about all stores; you are assigned to some.")
-        key = _idempotency_key(headers) if route.writes else None
+        key = idempotency_key(headers) if route.writes else None
         call = Call(self.shop, actor, args, answer.request_id, key)
         call.query = endpoint.query(scope["query_string"])
         unknown = None
@@ -260,8 +265,10 @@ class Application:
         call.body = decode(endpoint.decoder, raw)
         if unknown is not None:
             raise unknown
-        fingerprint = "" if key is None else _fingerprint(route.method, _whose(_address(scope), call.actor), raw)
-        reply = await self._ask(call, route, fingerprint)
+        said = ""
+        if key is not None:
+            said = fingerprint(route.method, _address(scope), call.actor, raw, of_session=route.ends_till)
+        reply = await self._ask(call, route, said)
         if type(reply.answer) is Rejected:
             raise problems.problem_of(reply.answer)
         assert reply.body is not None
@@ -270,7 +277,20 @@ class Application:
         extra: Headers = [(b"idempotent-replayed", b"true")] if reply.replayed else []
         await answer.send(reply.status, b"" if reply.status == 204 else reply.body, extra=extra)
 
-    async def _ask(self, call: Call, route: Route, fingerprint: str) -> Reply:
+    async def _say_again(self, headers: dict[bytes, bytes], scope: Scope, raw: bytes, answer: Answer) -> bool:
+        """Answer again what ended the caller's own register session (repeated.py); False when it was not this."""
+        key = idempotency_key(headers)
+        actor = await self.auth.at_ended_till(headers)
+        if actor is None or key is None:
+            return False
+        request = (actor, key, scope["method"], _address(scope), raw)
+        kept = await self.read(said_to_ended_session, self.shop.database, *request)
+        if kept is None:
+            return False
+        await answer.send(kept.status, kept.body, extra=[(b"idempotent-replayed", b"true")])
+        return True
+
+    async def _ask(self, call: Call, route: Route, said: str) -> Reply:
         """Make the call's command, give it, and wait for the reply."""
         finish = None
         assert route.plan is not None
@@ -283,7 +303,7 @@ class Application:
             # What the call names may be gone because this very call was answered before.
             if call.key is None or problem.status != 404:
                 raise
-            reply = await self.shop.ask(call.actor, _PROBE, key=call.key, fingerprint=fingerprint)
+            reply = await self.shop.ask(call.actor, _PROBE, key=call.key, fingerprint=said)
             if not reply.replayed:
                 raise
             return reply
@@ -292,7 +312,7 @@ class Application:
         else:
             command = planned
         reply = await self.shop.ask(
-            call.actor, command, key=call.key, fingerprint=fingerprint, render=render, status=route.status
+            call.actor, command, key=call.key, fingerprint=said, render=render, status=route.status
         )
         if finish is not None and reply.body is not None and not reply.replayed:
             return msgspec.structs.replace(reply, body=finish(reply.body))
@@ -439,15 +459,6 @@ def _problem(error: Exception) -> Problem | None:
     return None
 
 
-def _idempotency_key(headers: dict[bytes, bytes]) -> str | None:
-    key = headers.get(b"idempotency-key")
-    if key is None:
-        return None
-    if not _KEY.fullmatch(key):
-        raise invalid("Idempotency-Key", f"must be 1 to {KEY_MAX} printable ASCII characters.")
-    return key.decode()
-
-
 def _test_type(headers: dict[bytes, bytes], raw: bytes, endpoint: Endpoint) -> None:
     """A body must say that it is JSON."""
     if not raw:
@@ -466,18 +477,6 @@ def _address(scope: Scope) -> str:
     if b"%" not in raw or b"%2f" not in raw.lower():
         return path
     return "/".join(unquote(segment).replace("/", _SLASH) for segment in raw.decode("ascii").split("/"))
-
-
-def _whose(path: str, actor: Actor) -> str:
-    """The path as a key's fingerprint has it: who is limited to stores does not hear what others were answered."""
-    return path if not actor.stores else f"{path} {' '.join(sorted(actor.stores))}"
-
-
-def _fingerprint(method: str, path: str, raw: bytes) -> str:
-    """What makes two requests the same: method, path, and the JSON whatever way it is written."""
-    return hashlib.sha256(
-        b"%b %b\n%b" % (method.encode(), path.encode("utf-8", "surrogatepass"), canonical(raw))
-    ).hexdigest()
 
 
 def create_application(shop: Holdfast, config: Config | None = None, *, close_shop: bool = False) -> Application:

@@ -137,6 +137,7 @@ class Auth:
         self._keys = Remembered(self._identity_of_key)
         self._sessions = Remembered(self._identity_of_session)
         self._tills = Remembered(lambda token_hash: directory.till_of(database, token_hash))
+        self._ended_tills = Remembered(lambda token_hash: directory.till_of(database, token_hash, "closed"))
         self._cashiers = Remembered(lambda name: cashier_of(database, *name))
         # A PIN's hash takes 50 ms; which PIN it was is not kept, not even here.
         self._pin_hashes: dict[bytes, str] = {}
@@ -154,7 +155,7 @@ class Auth:
         if given is not None:
             scheme, _, token = given.partition(b" ")
             if scheme.lower() == b"register":
-                return Identity(await self._at_till(token.strip(), headers.get(b"x-cashier-pin")))
+                return Identity(await self._at_till(self._tills, token.strip(), headers.get(b"x-cashier-pin")))
             if scheme.lower() != b"bearer" or not 0 < len(token) <= 200:
                 raise unauthorized("This needs an API key: Authorization: Bearer hf_...")
             identity = await self._keys.get(hashlib.sha256(token.strip()).hexdigest())
@@ -173,10 +174,17 @@ class Auth:
             raise Problem("FORBIDDEN", "The request comes from a page of another site.")
         return identity  # type: ignore[no-any-return] # what _identity_of_session returned
 
-    async def _at_till(self, token: bytes, pin: bytes | None) -> Actor:
+    async def at_ended_till(self, headers: dict[bytes, bytes]) -> Actor | None:
+        """Who acted at the till whose closed session the token is of; they may do nothing there any more."""
+        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"register":
+            return None
+        return await self._at_till(self._ended_tills, token.strip(), headers.get(b"x-cashier-pin"))
+
+    async def _at_till(self, tills: Remembered, token: bytes, pin: bytes | None) -> Actor:
         """Who acts at the till with that token: the user of the PIN, or else who opened the session."""
         token_hash = hashlib.sha256(token).hexdigest()
-        till: directory.TillRow | None = await self._tills.get(token_hash) if len(token) <= 200 else None
+        till: directory.TillRow | None = await tills.get(token_hash) if len(token) <= 200 else None
         if till is None:
             raise till_not_open()
         if till.locked_until > time.time_ns() // 1000:
@@ -195,6 +203,7 @@ class Auth:
     def forget_tills(self) -> None:
         """Look at every till again: a session was opened or closed here."""
         self._tills.forget_all()
+        self._ended_tills.forget_all()
 
     async def _cashier(self, till: directory.TillRow, token_hash: str, pin: bytes) -> directory.Opener:
         name = (till.org_id, till.register_id, await self._pin_hash(till.org_id, pin))
