@@ -540,10 +540,9 @@ def test_who_is_assigned_to_stores_acts_at_their_tills_alone(any_shop: Shop) -> 
     assert shop.owner.post(f"{main}/sessions", {"opening_float": "1.00", "pin": "4711"}).status == 403
     manager = shop.caller("manager", (east_id,))
     assert [one["id"] for one in manager.get("/api/v1/registers").json()["items"]] == [in_east]
+    for answer in (manager.get(main), manager.get(f"{main}/sessions"), manager.get(f"{main}/sessions/1")):
+        assert (answer.status, answer.code) == (404, "NOT_FOUND")
     for answer in (
-        manager.get(main),
-        manager.get(f"{main}/sessions"),
-        manager.get(f"{main}/sessions/1"),
         manager.patch(main, {"name": "mine"}),
         manager.delete(main),
         manager.post(f"{main}/sessions", {"opening_float": "1.00"}),

@@ -548,7 +548,7 @@ def test_a_caller_of_a_store_sells_there_alone(any_shop: Shop) -> None:
     assert [one["id"] for one in _ok(caller.get(rates))["items"]] == [own, everywhere]
     assert _refused(caller.delete(f"{rates}/{everywhere}")) == (403, "FORBIDDEN")
     assert _refused(caller.patch(f"{rates}/{own}", {"store_id": None})) == (403, "FORBIDDEN")
-    assert _refused(caller.delete(f"{rates}/{theirs}")) == (404, "NOT_FOUND")
+    assert _refused(caller.delete(f"{rates}/{theirs}")) == (403, "FORBIDDEN")
     assert caller.delete(f"{rates}/{own}").status == 204
 
 

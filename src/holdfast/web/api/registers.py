@@ -34,7 +34,7 @@ from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument
 from holdfast.web.auth import cashier_of, hash_pin, new_till_token, till_not_open
 from holdfast.web.body import Code as CodeText
 from holdfast.web.body import Text
-from holdfast.web.problems import Problem
+from holdfast.web.problems import Problem, not_found
 from holdfast.web.route import PAGED, STORE, Call, Planned, Route, encode, found
 
 NUMBER_DIGITS_MAX = 9
@@ -81,14 +81,25 @@ class CloseBody(msgspec.Struct, forbid_unknown_fields=True):
 # Registers -----------------------------------------------------------------------------------------------------------
 
 
-def _register(call: Call, *, removed: bool = False) -> dict[str, Any]:
-    """The path's register; a removed one only where its history is asked for."""
-    name = call.args["id"]
-    one = call.shop.reports.register(call.actor.org_id, name)
-    if one is None or not (one["active"] or removed):
-        raise Problem("NOT_FOUND", f"Register {name!r} does not exist.")
+def _register(call: Call) -> dict[str, Any]:
+    """The path's register, to act on: 403 when it is another store's."""
+    one = call.shop.reports.register(call.actor.org_id, call.args["id"])
+    if one is None or not one["active"]:
+        raise _no_register(call)
     require_store(call, one["store_id"])
     return one
+
+
+def _register_seen(call: Call) -> dict[str, Any]:
+    """The path's register, to read; also a removed one, whose history stays. Another store's does not exist."""
+    one = call.shop.reports.register(call.actor.org_id, call.args["id"])
+    if one is None or (call.stores is not None and one["store_id"] not in call.stores):
+        raise _no_register(call)
+    return one
+
+
+def _no_register(call: Call) -> Problem:
+    return not_found(Code.NOT_FOUND, "Register", call.args["id"])
 
 
 def _render_register(register: Register) -> bytes:
@@ -125,7 +136,7 @@ def list_registers(call: Call) -> Any:
 
 def read_register(call: Call) -> Any:
     """A register."""
-    return _register(call, removed=True)
+    return _register_seen(call)
 
 
 # Sessions ------------------------------------------------------------------------------------------------------------
@@ -156,14 +167,17 @@ def plan_open(call: Call) -> Planned:
 
 def list_sessions(call: Call) -> Any:
     """The sessions of a register."""
-    register = _register(call, removed=True)
+    register = _register_seen(call)
     seen = call.actor.has(Permission.MANAGE)
     return call.shop.reports.register_sessions(call.actor.org_id, register["id"], may_see_cash=seen, **call.paging())
 
 
 def read_session(call: Call) -> Any:
     """A session of a register by its number."""
-    register = _register(call, removed=True)
+    return _session(call, _register_seen(call))
+
+
+def _session(call: Call, register: dict[str, Any]) -> Any:
     text = call.args["number"]
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX else 0
     session = call.shop.reports.register_session(
@@ -174,7 +188,7 @@ def read_session(call: Call) -> Any:
 
 def plan_close_lost(call: Call) -> Command:
     """Close a session whose token was lost."""
-    return CloseSession(call.body.counted_cash, read_session(call)["id"])
+    return CloseSession(call.body.counted_cash, _session(call, _register(call))["id"])
 
 
 # At the till ---------------------------------------------------------------------------------------------------------

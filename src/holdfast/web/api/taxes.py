@@ -95,11 +95,19 @@ def _require_own(call: Call, store_id: str | None) -> None:
         raise Problem("FORBIDDEN", "This is about all stores; you are assigned to some.")
 
 
-def _rate(call: Call) -> dict[str, Any]:
+def _rate(call: Call, stores: frozenset[str] | None = None) -> dict[str, Any]:
+    """The path's tax rate, if it is the organisation's or of the stores (None: of any)."""
     rate_id = call.id(Code.NOT_FOUND, "Tax rate")
-    rate = call.shop.reports.tax_rate(call.actor.org_id, rate_id, stores=call.stores)
-    found(rate, Code.NOT_FOUND, "Tax rate", rate_id)
-    assert rate is not None
+    rate: dict[str, Any] = found(
+        call.shop.reports.tax_rate(call.actor.org_id, rate_id, stores=stores), Code.NOT_FOUND, "Tax rate", rate_id
+    )
+    return rate
+
+
+def _own_rate(call: Call) -> dict[str, Any]:
+    """The path's tax rate, to change: 403 when it is another store's, or the organisation's and the caller is not."""
+    rate = _rate(call)
+    _require_own(call, rate["store_id"])
     return rate
 
 
@@ -111,16 +119,13 @@ def plan_add(call: Call) -> Planned:
 def plan_change(call: Call) -> Planned:
     """Change a tax rate."""
     fields = _with_rate(given(call.body))
-    old = _rate(call)
-    _require_own(call, old["store_id"])
+    old = _own_rate(call)
     return Planned(Change("tax_rate", old["id"], _with_store(call, fields)), _render)
 
 
 def plan_remove(call: Call) -> Command:
     """Remove a tax rate."""
-    old = _rate(call)
-    _require_own(call, old["store_id"])
-    return Remove("tax_rate", old["id"])
+    return Remove("tax_rate", _own_rate(call)["id"])
 
 
 def list_rates(call: Call) -> Any:
@@ -130,7 +135,7 @@ def list_rates(call: Call) -> Any:
 
 def read_rate(call: Call) -> Any:
     """A tax rate."""
-    return _rate(call)
+    return _rate(call, call.stores)
 
 
 _PATH = "/api/v1/tax-rates"
