@@ -21,6 +21,8 @@ from rich.table import Table
 
 from benchmarks.fill import ORG, fill
 from benchmarks.server import benchmark_server
+from holdfast.core.number import day_at
+from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.engine import Database
 from holdfast.reports import Reports
 
@@ -34,6 +36,7 @@ def reads_of(reports: Reports) -> dict[str, Callable[[], Any]]:
     entry = reports.levels(ORG, limit=1).items[0]
     hold = reports.reservations(ORG, limit=1).items[0]
     lot = reports.lots(ORG, limit=1).items[0]
+    past = day_at(now - 100 * DAY, "UTC")
     sku, hot = entry["sku"], "SKU-000000"  # the hot product has a tenth of the ledger
     return {
         "settings": lambda: reports.settings(ORG),
@@ -70,12 +73,20 @@ def reads_of(reports: Reports) -> dict[str, Callable[[], Any]]:
         "lots, product": lambda: reports.lots(ORG, product=hot),
         "lot trace": lambda: reports.trace(ORG, lot["id"]),
         "counts": lambda: reports.counts(ORG),
+        "journal": lambda: reports.journal(ORG),
+        "journal, account": lambda: reports.journal(ORG, account="5100"),
+        "trial balance": lambda: reports.trial_balance(ORG),
+        "trial balance, as of a past day": lambda: reports.trial_balance(ORG, as_of=past),
+        "trial balance, as of a past instant": lambda: reports.trial_balance(ORG, as_of=now - 100 * DAY),
+        "valuation": lambda: reports.valuation(ORG),
+        "valuation, as of a past day": lambda: reports.valuation(ORG, as_of=past),
     }
 
 
 def medians(url: str, times: int) -> dict[str, float]:
     """The median of each read in milliseconds."""
     database = Database(url)
+    keep_day_ends(database, time.time_ns() // 1000)  # as a server's sweeper has done
     found = {}
     for name, read in reads_of(Reports(database)).items():
         read()

@@ -3,9 +3,9 @@
     sweep(database, executor)    -> levels settled: dead holds released, expired lots set aside, the waiting served
 
 Every command settles the levels that it touches by itself; the sweeper submits a `Sweep` for the others, through the
-same executor. It also forgets old answers to idempotency keys, keeps the planner's statistics of young tables fresh and
-refreshes the slow metrics. Any number of processes
-may sweep one database: the level locks keep them right.
+same executor. It also forgets old answers to idempotency keys, keeps the planner's statistics of young tables fresh,
+adds up the books of days that have ended and refreshes the slow metrics. Any number of processes may sweep one
+database: the level locks keep them right.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import structlog
 from holdfast import metrics
 from holdfast.core.decide import Sweep
 from holdfast.core.stock import SYSTEM
+from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.engine import Database
 from holdfast.db.upkeep import FORGET_MAX, due, forget_answers, refresh_statistics, totals
 from holdfast.executor import Executor, Reply, Submission
@@ -32,8 +33,8 @@ LEVELS_OF_COMMAND = 100
 ROUNDS_MAX = 50
 """Looks of one sweep: what is due beyond that waits for the next."""
 
-METRICS_SECONDS = 60.0
-"""How often the totals for the metrics are read."""
+SELDOM_SECONDS = 60.0
+"""How often the totals for the metrics are read, and it is looked whether a day has ended."""
 
 log = structlog.get_logger("holdfast.sweeper")
 
@@ -74,7 +75,7 @@ class Sweeper:
         self._seconds = seconds
         self._keep = int(idempotency_hours * 3600 * 1_000_000)
         self._stop = threading.Event()
-        self._measured = 0.0
+        self._last = 0.0
         self._thread = threading.Thread(target=self._run, name="holdfast-sweeper", daemon=True)
         self._thread.start()
 
@@ -92,14 +93,15 @@ class Sweeper:
                 while forget_answers(self._database, time.time_ns() // 1000 - self._keep) == FORGET_MAX:
                     pass
                 refresh_statistics(self._database)
-                self._measure()
+                self._seldom()
             except Exception as error:  # noqa: BLE001 - the database may be away: the next sweep tries again
                 log.warning("sweep_failed", error=str(error))
 
-    def _measure(self) -> None:
-        if time.monotonic() - self._measured < METRICS_SECONDS:
+    def _seldom(self) -> None:
+        if time.monotonic() - self._last < SELDOM_SECONDS:
             return
-        self._measured = time.monotonic()
+        self._last = time.monotonic()
+        keep_day_ends(self._database, time.time_ns() // 1000)
         active, backordered, dead = totals(self._database, time.time_ns() // 1000)
         metrics.ACTIVE_HOLDS.set(active)
         metrics.BACKORDERED_UNITS.set(backordered)

@@ -98,12 +98,12 @@ class BooksCheck(Run):
             name = f"journal_entry {one.entry_id}"
             self._tell("ledger is booked once", name, booked[0].entry_id, one.entry_id, org_id=moved.org_id)
 
-    def periods(self) -> None:
-        """What each close kept is what was posted through its day: nothing was posted into it afterwards."""
+    def kept_balances(self) -> None:
+        """What each close, and each end of a day, kept is what was posted through it, and nothing was afterwards."""
         sums = Merged(self._rows.day_sums(self._org), lambda one: (one.org_id, one.day))
         running: dict[str, tuple[int, int]] = {}
         whose = ""
-        for org_id, day, period in self._rows.periods(self._org):
+        for org_id, day, kind, found in self._rows.kept_balances(self._org):
             if org_id != whose:
                 running, whose = {}, org_id
                 for _ in sums.before((org_id, "")):
@@ -112,8 +112,7 @@ class BooksCheck(Run):
                 debit, credit = running.get(one.account, (0, 0))
                 running[one.account] = (debit + one.debit, credit + one.credit)
             expected = tuple((account, *pair) for account, pair in sorted(running.items()))
-            found = None if period is None else period.balances
-            self._same("period.balances", f"period {day}", expected, found, org_id=org_id)
+            self._same(f"{kind}.balances", f"{kind} {day}", expected, found, org_id=org_id)
 
     def accounts(self) -> None:
         """The inventory account is what the lots are worth; money accounts are what sales and drawers brought."""

@@ -10,6 +10,7 @@ held up.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -19,14 +20,13 @@ import msgspec
 from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
-from holdfast.core.period import Period
 from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.returns import Return
 from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 from holdfast.db.engine import Database
-from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, record_of, row_type
+from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
 
 FETCH_ROWS = 2_000
 """Rows that PostgreSQL sends at a time."""
@@ -82,6 +82,19 @@ class Moved(NamedTuple):
     ledger_id: str
     ref_type: str
     ref_id: str | None
+
+
+Balances = tuple[tuple[str, int, int], ...]
+"""(account, debits, credits), minor units."""
+
+
+class Kept(NamedTuple):
+    """The balances that a close or the end of a day has kept; None when they cannot be read."""
+
+    org_id: str
+    day: str
+    kind: str
+    balances: Balances | None
 
 
 class DaySum(NamedTuple):
@@ -284,17 +297,21 @@ class Snapshot:
         for org, ledger_id, ref_type, ref_id in rows:
             yield Moved(str(org), str(ledger_id), ref_type, ref_id)
 
-    def periods(self, org_id: str | None) -> Iterator[tuple[str, str, Period | None]]:
-        """(organisation, day, close), by day; None when it cannot be read."""
-        names = [str(column.name) for column in schema.period.c]
-        sql = f"SELECT {', '.join(f't.{name}' for name in names)} FROM period t {_where(org_id)} ORDER BY 1, 2"
-        for row in self._stream(sql, org_id):
-            fields = dict(zip(names, row, strict=True))
+    def kept_balances(self, org_id: str | None) -> Iterator[Kept]:
+        """What closes and ends of days kept, by day."""
+        rows = self._stream(
+            f"SELECT t.org_id, t.id, 'period', t.balances FROM period t {_where(org_id)} UNION ALL "
+            f"SELECT t.org_id, t.id, 'day_end', t.balances FROM day_end t {_where(org_id)} {_and(org_id)} "
+            "t.balances IS NOT NULL ORDER BY 1, 2, 3",
+            org_id,
+        )
+        for org, day, kind, told in rows:
+            balances: Balances | None
             try:
-                period: Period | None = record_of(Period, fields, schema.period)
+                balances = msgspec.convert(json.loads(told) if isinstance(told, str) else told, Balances)
             except (ValueError, msgspec.MsgspecError):
-                period = None
-            yield str(row[0]), str(row[1]), period
+                balances = None
+            yield Kept(str(org), str(day), kind, balances)
 
     def day_sums(self, org_id: str | None) -> Iterator[DaySum]:
         """What was posted to each account on each day, by day."""

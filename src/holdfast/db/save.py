@@ -128,7 +128,8 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
     for (kind, _), record in sorted(touched.records.items(), key=lambda item: _TABLE_ORDER[item[0][0]]):
         writes.append(_upsert(org, schema.metadata.tables[kind], record, dialect))
     if JournalEntry in touched.rows:
-        writes.insert(0, _books_open(stock, dialect))
+        days = [entry.day for entry in touched.rows[JournalEntry].values()]
+        writes[:0] = [_books_open(stock, dialect), Write(_DAY_ENDS, {"org": org, "day": min(days)})]
     if any(kind in records.KINDS for kind, _ in touched.records):
         writes.append(
             Write("UPDATE organisation SET catalog_version = catalog_version + 1 WHERE org_id = :org", {"org": org})
@@ -291,6 +292,10 @@ def _books_open(stock: Stock, dialect: str) -> Write:
         "AND books_closed_through IS NOT DISTINCT FROM :closed::text FOR SHARE) o"
     )
     return Write(sql, {"org": stock.org_id, "closed": stock.closed_before})
+
+
+_DAY_ENDS = "DELETE FROM day_end WHERE org_id = :org AND id >= :day"
+"""What was added up of days that are posted on after all; it is there when they posted late only (`db.day_ends`)."""
 
 
 def _events(stock: Stock, batch_id: str) -> Write:

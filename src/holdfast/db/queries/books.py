@@ -3,7 +3,8 @@
     journal(connection, catalog, Filter(account="1000"), cursor=None, limit=50)
     trial_balance(connection, catalog, "2031-01-31")        -> debits and credits of each account through that day
 
-A balance is the last close before it and what was posted since, read from one index that has all it needs. Stock as
+A balance is the last close before it, or the last end of a day that was added up (`db.day_ends`), and what was posted
+since, read from one index that has all it needs. Stock as
 of an instant is what lies there now, less what has moved since, a page of lots at a time: what was sold out before
 that instant costs nothing. A day means what was posted on it or before; for stock, what was there when the first
 movement was posted on a later one: where a day was closed early, business went on and posted on the next.
@@ -20,9 +21,10 @@ import sqlalchemy as sa
 
 from holdfast.core.journal import ACCOUNTS, INVENTORY, Account, JournalEntry
 from holdfast.core.lookup import Catalog
-from holdfast.core.number import end_of_day, from_minor, instant_text
+from holdfast.core.number import day_at, end_of_day, from_minor, instant_text
 from holdfast.core.period import Period, account_document, period_document
 from holdfast.db import schema
+from holdfast.db.day_ends import SLACK
 from holdfast.db.queries import lots
 from holdfast.db.queries.as_of import given_rows
 from holdfast.db.queries.catalog import columns_of, products_of, records
@@ -43,15 +45,9 @@ from holdfast.db.queries.reservations import lots_of
 from holdfast.db.queries.settling import OPEN
 from holdfast.db.rows import row_type
 
-_entry, _posting, _period = schema.journal_entry.c, schema.posting.c, schema.period.c
+_entry, _posting, _period, _end = schema.journal_entry.c, schema.posting.c, schema.period.c, schema.day_end.c
 _ledger, _stock = schema.ledger.c, schema.lot_stock.c
 _ENTRY_COLUMNS = columns_of(schema.journal_entry, JournalEntry)
-
-DAY = 86_400 * 1_000_000
-"""Microseconds."""
-
-SLACK = 2 * DAY
-"""How far the day of a posting may be from its instant by the clocks of all time zones; it only narrows a search."""
 
 CLOSE_MARGIN = 600 * 1_000_000
 """A close counts for instants so many microseconds after it: postings that were under way are in it."""
@@ -252,24 +248,48 @@ def _shown(as_of: AsOf) -> str | None:
     return instant_text(as_of) if isinstance(as_of, int) else as_of
 
 
-def _sums(connection: sa.Connection, catalog: Catalog, names: Sequence[str], as_of: AsOf) -> dict[str, Sums]:
-    """What was posted to each of the accounts: the last close before it, and everything since."""
+class _Base(NamedTuple):
+    """Balances kept at the end of a day; whatever counts on a later one is newer than `since` (microseconds)."""
+
+    day: str
+    balances: Sequence[tuple[str, int, int]]
+    since: int
+
+
+def _base(connection: sa.Connection, catalog: Catalog, as_of: AsOf) -> _Base | None:
+    """The last balances that were kept before it, by a close or by the sweeper."""
     org_id, timezone = catalog.settings.id, catalog.settings.timezone
-    where = [_posting.org_id == org_id, _posting.account.in_(names)]
     closes = [_period.org_id == org_id]
+    ends = [_end.org_id == org_id, _end.balances.is_not(sa.null())]
     if isinstance(as_of, str):
         closes.append(_period.id <= as_of)
-        where += [_posting.day <= as_of, _posting.at < end_of_day(as_of, timezone) + SLACK]
+        ends.append(_end.id <= as_of)
     elif as_of is not None:
         closes.append(_period.created_at <= as_of - CLOSE_MARGIN)
+        ends.append(_end.id < day_at(max(as_of - SLACK, 0), timezone))  # all of it was posted before the instant
+    close = sa.select(_period.id, _period.balances, _period.created_at).where(*closes).order_by(_period.id.desc())
+    closed = connection.execute(close.limit(1)).first()
+    end = sa.select(_end.id, _end.balances).where(*ends).order_by(_end.id.desc())
+    ended = connection.execute(end.limit(1)).first()
+    if ended is not None and (closed is None or ended.id > closed.id):
+        return _Base(ended.id, ended.balances, end_of_day(ended.id, timezone) - SLACK)
+    if closed is None:
+        return None
+    return _Base(closed.id, closed.balances, min(closed.created_at, end_of_day(closed.id, timezone)) - SLACK)
+
+
+def _sums(connection: sa.Connection, catalog: Catalog, names: Sequence[str], as_of: AsOf) -> dict[str, Sums]:
+    """What was posted to each of the accounts: the last balances that were kept before it, and everything since."""
+    where = [_posting.org_id == catalog.settings.id, _posting.account.in_(names)]
+    if isinstance(as_of, str):
+        where += [_posting.day <= as_of, _posting.at < end_of_day(as_of, catalog.settings.timezone) + SLACK]
+    elif as_of is not None:
         where.append(_posting.at <= as_of)
-    latest = sa.select(_period.id, _period.balances, _period.created_at).where(*closes).order_by(_period.id.desc())
-    last = connection.execute(latest.limit(1)).first()
+    base = _base(connection, catalog, as_of)
     sums = dict.fromkeys(names, Sums(0, 0))
-    if last is not None:
-        since = min(last.created_at, end_of_day(last.id, timezone)) - SLACK
-        where += [_posting.day > last.id, _posting.at >= since]
-        sums |= {account: Sums(debit, credit) for account, debit, credit in last.balances if account in sums}
+    if base is not None:
+        where += [_posting.day > base.day, _posting.at >= base.since]
+        sums |= {account: Sums(debit, credit) for account, debit, credit in base.balances if account in sums}
     credits: sa.ColumnElement[int] = sa.func.sum(sa.case((_posting.amount < 0, -_posting.amount), else_=0))
     query = sa.select(_posting.account, sa.func.sum(_posting.amount), credits).where(*where).group_by(_posting.account)
     for account, balance, credit in connection.execute(query):

@@ -319,3 +319,15 @@ period = Table(
 )
 """A close of the books; `id` is its last day, `balances` [[account, debits, credits], ...] through it: what is asked as
 of a later day is added to that."""
+
+day_end = Table(
+    "day_end",
+    metadata,
+    org(),
+    Column("id", String(10), nullable=False),
+    Column("balances", JSON, nullable=True),
+    big("created_at"),
+    PrimaryKeyConstraint("org_id", "id"),
+)
+"""A day that is over without having been closed, with its balances as in `period`; NULL while they are being added up.
+It may be taken away and made again at any time (`db.day_ends`): nothing but the time of an answer depends on it."""
