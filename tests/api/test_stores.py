@@ -99,7 +99,7 @@ AT_TILL: dict[str, list[tuple[str, Any]]] = {
     "POST /api/v1/pos/quote": [("/pos/quote", {"store_id": "MAIN", "lines": [NO_LINE]})],
     "POST /api/v1/pos/checkout": [("/pos/checkout", {"store_id": "MAIN", "lines": [NO_LINE]} | PAID)],
 }
-"""The same at a till of EAST. (`sales` go there as without one; goods of a completed sale may be brought to any till.)"""
+"""The same at a till of EAST; the others go there too. (Goods of a completed sale may be brought to any till.)"""
 
 MISSING: dict[str, list[tuple[str, str]]] = {
     "GET /api/v1/sales/{id}": [("/sales/{sale}", "SALE_NOT_FOUND"), ("/sales/{sold}", "SALE_NOT_FOUND")],

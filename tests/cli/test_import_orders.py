@@ -145,7 +145,7 @@ A-3,suspended,Cy,,HAT,1,,,,
 D-1,,Di,cash,HAT,5,,,,
 D-2,cancelled,Di,,MUG,20,,,,
 """
-"""Orders that are known, changed, in the file twice, short of stock, and wrong in every way that only a command finds."""
+"""Orders that are known, changed, in the file twice, short of stock, and wrong in ways that only a command finds."""
 
 
 @pytest.mark.usefixtures("stocked")
@@ -171,9 +171,7 @@ def test_a_dry_run_says_what_the_run_will_and_does_nothing(cli: Cli, tmp_path: P
 
 
 @pytest.mark.usefixtures("stocked")
-def test_a_dry_run_keeps_nobody_waiting(
-    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dry_run_keeps_nobody_waiting(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the file is being tried, the shop goes on."""
     (tmp_path / "orders.csv").write_text(OWN)
     ran: list[int] = []

@@ -24,7 +24,6 @@ from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.returns import Return
 from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.supplier import SupplierOrder
-from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
 

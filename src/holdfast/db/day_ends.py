@@ -82,7 +82,9 @@ def _keep(database: Database, due: _Due, now: int) -> bool:
             return False
         for day, sums in ends.items():
             made = insert(schema.day_end).values(**row | {"id": day, "balances": sums})
-            again = made.on_conflict_do_update(index_elements=["org_id", "id"], set_={"balances": made.excluded.balances})
+            again = made.on_conflict_do_update(
+                index_elements=["org_id", "id"], set_={"balances": made.excluded.balances}
+            )
             connection.execute(again)
     return True
 

@@ -161,7 +161,9 @@ _TILL = (
             api_key.c.active,
         ),
     )
-    .where(register_session.c.token_hash == sa.bindparam("token_hash"), register_session.c.status == sa.bindparam("status"))
+    .where(
+        register_session.c.token_hash == sa.bindparam("token_hash"), register_session.c.status == sa.bindparam("status")
+    )
 )
 _OF_PIN = sa.select(*_USER_COLUMNS).where(
     app_user.c.org_id == sa.bindparam("org_id"), app_user.c.pin_hash == sa.bindparam("pin_hash"), app_user.c.active

@@ -26,7 +26,7 @@ import structlog
 import uuid_utils
 from starlette.routing import Match
 
-from holdfast.access import Actor, Permission
+from holdfast.access import Permission
 from holdfast.app import Forbidden, Holdfast
 from holdfast.core.decide import Command
 from holdfast.core.order import ChangeAppointment

@@ -102,8 +102,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     `answer` is the type of what it answers, several in a tuple, or a list of one type for a page of those. A plan that
     `looks_up` something in the database runs in a thread. `costs` says that the answer holds costs, which only some
     may see; `of_all_stores` that it changes what all stores share, which nobody may who is limited to some; `till` that
-    it needs the token of an open register session, `ends_till` that the token is dead afterwards. `missing` raises the 404 of what the call names and does not exist;
-    it is asked when the plan found that something has no meaning, because a 404 comes first.
+    it needs the token of an open register session, `ends_till` that the token is dead afterwards. `missing` raises the
+    404 of what the call names and does not exist; it is asked when the plan found that something has no meaning,
+    because a 404 comes first.
     """
 
     method: Method

@@ -20,7 +20,7 @@ from holdfast.core.decide import Command
 from holdfast.core.rejection import Code
 from holdfast.core.sale import LINES_MAX
 from holdfast.core.sale_document import SaleDocument
-from holdfast.web.api.sales import (
+from holdfast.web.api.asked import (
     MONEY_CODES,
     DiscountBody,
     Fees,

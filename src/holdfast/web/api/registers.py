@@ -354,8 +354,9 @@ ROUTES = (
         method="POST",
         path="/api/v1/pos/session/close",
         summary="Count the drawer and close the session (Z report)",
-        about="What is over or short is booked to account 5200. The token ends: with it, the same "
-        "`Idempotency-Key` and the same body the report is answered again, and nothing else. Open carts stay in the queue.",
+        about="What is over or short is booked to account 5200. The token ends: it is only good for the "
+        "same request again with the same `Idempotency-Key`, which answers the same report. Open carts stay in the "
+        "queue.",
         ends_till=True,
         plan=plan_close,
         body=CloseBody,

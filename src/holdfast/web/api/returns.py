@@ -20,7 +20,7 @@ from holdfast.core.decide import Command
 from holdfast.core.rejection import Code
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnDocument, ReturnedLine, ReturnSale
 from holdfast.core.sale import LINES_MAX
-from holdfast.web.api.sales import own_id
+from holdfast.web.api.asked import own_id
 from holdfast.web.body import Quantity, Text
 from holdfast.web.problems import invalid, not_found
 from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference, uuid_text

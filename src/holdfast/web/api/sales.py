@@ -4,83 +4,44 @@
     POST /api/v1/sales/{id}/suspend, /resume, /cancel                                        -> the sale
     POST /api/v1/sales/{id}/complete {"payments": [{"method": "cash", "amount": "25.00"}]}   -> completed, change 1.00
 
-Every one of them answers the sale. What a line, a discount, a fee and a payment look like is here for the till too.
+Every one of them answers the sale. What a line or a payment looks like is in `asked`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
-from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.completion import CompleteSale, Fulfill, ShipLine, ShipSupplierOrder
 from holdfast.core.decide import Command
-from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.order_entry import OpenSale
 from holdfast.core.rejection import Code
 from holdfast.core.sale import LINES_MAX
 from holdfast.core.sale_document import SaleDocument
 from holdfast.core.supplier import SupplierOrderDocument
+from holdfast.web.api.asked import (
+    LINE_CODES,
+    MONEY_CODES,
+    CartLine,
+    DiscountBody,
+    Fees,
+    LineChange,
+    Payments,
+    discount_asked,
+    fees_asked,
+    line_asked,
+    lines_asked,
+    own_id,
+    payments_asked,
+)
 from holdfast.web.body import Nothing, Quantity, Text
-from holdfast.web.problems import invalid
-from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference, uuid_text
-
-PAYMENTS_MAX = 100
-"""Most payments of one sale, and most fees."""
+from holdfast.web.route import PAGED, STORE, Call, Query, Route, found
 
 STATUSES = ("open", "suspended", "completed", "cancelled")
-
-
-class DiscountBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Either `percent`, 0 to 100 with at most 4 places, or `amount`, a decimal string."""
-
-    percent: Quantity | None = None
-    amount: Text | None = None
-
-
-class FeeBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A charge beside the goods, taxed by its class (none: untaxed)."""
-
-    name: Text
-    amount: Text
-    tax_class: Text | None = None
-
-
-class PaymentBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What the customer hands over; of cash that may be more than is due."""
-
-    method: Literal["cash", "card", "other"]
-    amount: Text
-
-
-class SoldLine(msgspec.Struct, forbid_unknown_fields=True):
-    """A product and how much of it, at the catalogue's price unless `unit_price` is another; `lot_id` pins the lot."""
-
-    product_id: Text
-    quantity: Quantity
-    unit_price: Text | None = None
-    discount: DiscountBody | None = None
-    lot_id: Text | None = None
-
-
-class CartLine(SoldLine, forbid_unknown_fields=True):
-    """A line of a cart; `location` says where its stock comes from."""
-
-    location: Text | None = None
-
-
-class LineChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of a line; null takes the discount away, or goes back to the catalogue's price."""
-
-    quantity: Quantity | UnsetType = UNSET
-    unit_price: Text | UnsetType | None = UNSET
-    discount: DiscountBody | UnsetType | None = UNSET
-
-
-Fees = Annotated[list[FeeBody], Meta(max_length=PAYMENTS_MAX)]
-Payments = Annotated[list[PaymentBody], Meta(max_length=PAYMENTS_MAX)]
 
 
 class SaleBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -127,51 +88,6 @@ class ShipBody(msgspec.Struct, forbid_unknown_fields=True):
     """The supplier's parcel."""
 
     tracking: Text | None = None
-
-
-# What was asked, as the core takes it --------------------------------------------------------------------------------
-
-
-def discount_asked(field: str, body: DiscountBody | None) -> DiscountAsked | None:
-    """A discount; exactly one of percent and amount."""
-    if body is None:
-        return None
-    if (body.percent is None) == (body.amount is None):
-        raise invalid(field, 'is either {"percent": 10} or {"amount": "1.00"}.')
-    return DiscountAsked(body.percent, body.amount)  # type: ignore[arg-type] # the decoder has tested it
-
-
-def fees_asked(fees: list[FeeBody]) -> tuple[FeeAsked, ...]:
-    """Fees."""
-    return tuple(FeeAsked(fee.name, fee.amount, fee.tax_class) for fee in fees)
-
-
-def payments_asked(payments: list[PaymentBody] | None) -> tuple[PaymentAsked, ...] | None:
-    """Payments."""
-    return None if payments is None else tuple(PaymentAsked(one.method, one.amount) for one in payments)
-
-
-def lines_asked(lines: list[Any]) -> tuple[LineAsked, ...]:
-    """The lines of a cart or of a checkout."""
-    discounts = [discount_asked(f"lines.{index}.discount", line.discount) for index, line in enumerate(lines)]
-    return tuple(line_asked(line, discount) for line, discount in zip(lines, discounts, strict=True))
-
-
-def line_asked(line: SoldLine, discount: DiscountAsked | None) -> LineAsked:
-    """A line."""
-    return LineAsked(
-        reference(line.product_id),
-        line.quantity,  # type: ignore[arg-type] # the decoder has tested it
-        line.unit_price,
-        discount,
-        None if line.lot_id is None else own_id(line.lot_id),
-        line.location if isinstance(line, CartLine) else None,
-    )
-
-
-def own_id(text: str) -> str:
-    """An id as the core has it; a text that is none names nothing, which the core finds out in its turn."""
-    return uuid_text(text) or text
 
 
 # Commands ------------------------------------------------------------------------------------------------------------
@@ -301,16 +217,6 @@ def list_supplier_orders(call: Call) -> Any:
 
 # The table -----------------------------------------------------------------------------------------------------------
 
-MONEY_CODES = (Code.INVALID_AMOUNT, Code.PRICE_MISMATCH)
-LINE_CODES = (
-    Code.PRODUCT_NOT_FOUND,
-    Code.LOCATION_NOT_FOUND,
-    Code.LOT_NOT_FOUND,
-    Code.INVALID_QUANTITY,
-    *MONEY_CODES,
-    Code.INSUFFICIENT_STOCK,
-    Code.LOT_NOT_AVAILABLE,
-)
 _MISSING = (Code.SALE_NOT_FOUND,)
 _MISSING_LINE = (Code.SALE_NOT_FOUND, Code.NOT_FOUND)
 _TAKES = (*_MISSING, Code.INVALID_STATE)

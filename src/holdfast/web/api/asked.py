@@ -1,0 +1,130 @@
+"""What is asked of a sale, in carts and at the till: lines, discounts, fees and payments, as JSON and in the core.
+
+    {"product_id": "MUG-1", "quantity": 2, "discount": {"percent": 10}}  -> LineAsked("MUG-1", 2, ...)
+
+Whether it makes sense the core finds out; what has the wrong shape is refused here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from holdfast.core.completion import PaymentAsked
+from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked
+from holdfast.core.rejection import Code
+from holdfast.web.body import Quantity, Text
+from holdfast.web.problems import invalid
+from holdfast.web.route import reference, uuid_text
+
+MONEY_CODES = (Code.INVALID_AMOUNT, Code.PRICE_MISMATCH)
+LINE_CODES = (
+    Code.PRODUCT_NOT_FOUND,
+    Code.LOCATION_NOT_FOUND,
+    Code.LOT_NOT_FOUND,
+    Code.INVALID_QUANTITY,
+    *MONEY_CODES,
+    Code.INSUFFICIENT_STOCK,
+    Code.LOT_NOT_AVAILABLE,
+)
+"""What a line may be refused with."""
+
+PAYMENTS_MAX = 100
+"""Most payments of one sale, and most fees."""
+
+
+class DiscountBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Either `percent`, 0 to 100 with at most 4 places, or `amount`, a decimal string."""
+
+    percent: Quantity | None = None
+    amount: Text | None = None
+
+
+class FeeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A charge beside the goods, taxed by its class (none: untaxed)."""
+
+    name: Text
+    amount: Text
+    tax_class: Text | None = None
+
+
+class PaymentBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What the customer hands over; of cash that may be more than is due."""
+
+    method: Literal["cash", "card", "other"]
+    amount: Text
+
+
+class SoldLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A product and how much of it, at the catalogue's price unless `unit_price` is another; `lot_id` pins the lot."""
+
+    product_id: Text
+    quantity: Quantity
+    unit_price: Text | None = None
+    discount: DiscountBody | None = None
+    lot_id: Text | None = None
+
+
+class CartLine(SoldLine, forbid_unknown_fields=True):
+    """A line of a cart; `location` says where its stock comes from."""
+
+    location: Text | None = None
+
+
+class LineChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of a line; null takes the discount away, or goes back to the catalogue's price."""
+
+    quantity: Quantity | UnsetType = UNSET
+    unit_price: Text | UnsetType | None = UNSET
+    discount: DiscountBody | UnsetType | None = UNSET
+
+
+Fees = Annotated[list[FeeBody], Meta(max_length=PAYMENTS_MAX)]
+Payments = Annotated[list[PaymentBody], Meta(max_length=PAYMENTS_MAX)]
+
+
+# What was asked, as the core takes it --------------------------------------------------------------------------------
+
+
+def discount_asked(field: str, body: DiscountBody | None) -> DiscountAsked | None:
+    """A discount; exactly one of percent and amount."""
+    if body is None:
+        return None
+    if (body.percent is None) == (body.amount is None):
+        raise invalid(field, 'is either {"percent": 10} or {"amount": "1.00"}.')
+    return DiscountAsked(body.percent, body.amount)  # type: ignore[arg-type] # the decoder has tested it
+
+
+def fees_asked(fees: list[FeeBody]) -> tuple[FeeAsked, ...]:
+    """Fees."""
+    return tuple(FeeAsked(fee.name, fee.amount, fee.tax_class) for fee in fees)
+
+
+def payments_asked(payments: list[PaymentBody] | None) -> tuple[PaymentAsked, ...] | None:
+    """Payments."""
+    return None if payments is None else tuple(PaymentAsked(one.method, one.amount) for one in payments)
+
+
+def lines_asked(lines: list[Any]) -> tuple[LineAsked, ...]:
+    """The lines of a cart or of a checkout."""
+    discounts = [discount_asked(f"lines.{index}.discount", line.discount) for index, line in enumerate(lines)]
+    return tuple(line_asked(line, discount) for line, discount in zip(lines, discounts, strict=True))
+
+
+def line_asked(line: SoldLine, discount: DiscountAsked | None) -> LineAsked:
+    """A line."""
+    return LineAsked(
+        reference(line.product_id),
+        line.quantity,  # type: ignore[arg-type] # the decoder has tested it
+        line.unit_price,
+        discount,
+        None if line.lot_id is None else own_id(line.lot_id),
+        line.location if isinstance(line, CartLine) else None,
+    )
+
+
+def own_id(text: str) -> str:
+    """An id as the core has it; a text that is none names nothing, which the core finds out in its turn."""
+    return uuid_text(text) or text
