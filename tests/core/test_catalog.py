@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from holdfast.check import check
 from holdfast.core.catalog import Add, Change, Remove
+from holdfast.core.completion import CompleteSale
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Refusal, Together
+from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
+from holdfast.core.returns import ReturnedLine, ReturnSale
 from tests.core.scene import Scene
 
 
@@ -27,6 +33,23 @@ def test_precision_and_kind_are_fixed_by_the_first_entry(scene_anywhere: Scene) 
     scene.refuses(Change("product", product, {"precision": 2}), "INVALID_STATE")
     scene.refuses(Change("product", product, {"kind": "digital"}), "INVALID_STATE")
     scene.do(Change("product", product, {"precision": 0, "kind": "physical", "title": "Big mug"}))
+
+
+@pytest.mark.parametrize("fields", [{"kind": "digital"}, {"dropship": True}])
+def test_precision_and_kind_are_fixed_by_a_sale_without_stock(scene_anywhere: Scene, fields: dict[str, Any]) -> None:
+    """A line counts in the precision of its product; the ledger knows nothing of what needs no stock."""
+    scene = scene_anywhere
+    scene.product("SONG-1", price=100, **fields)
+    song, other = scene.products["SONG-1"].id, "physical" if "kind" in fields else "digital"
+    scene.do(Change("product", song, {"precision": 1}))
+    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineAsked("SONG-1", 2),)))
+    scene.refuses(Change("product", song, {"precision": 2}), "INVALID_STATE")
+    scene.do(CompleteSale(sale.id))
+    scene.refuses(Change("product", song, {"precision": 0}), "INVALID_STATE")
+    scene.refuses(Change("product", song, {"kind": other}), "INVALID_STATE")
+
+    assert check(scene.shop.holdfast.database).mismatches == []
+    assert scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 2),), "card")).refund_total == "2.00"
 
 
 def test_precision_is_fixed_within_a_batch_too(scene: Scene) -> None:

@@ -1,7 +1,7 @@
 """The organisation's own records: settings, products, stores, locations, users, keys (SPEC sections 9 and 10).
 
     Add("product", {"sku": "MUG-1", "title": "Mug"})     -> a product
-    Change("product", id, {"precision": 2})              -> refused once the product has a ledger entry
+    Change("product", id, {"precision": 2})              -> refused once there is something of the product
 
 `Add`, `Change` and `Remove` are commands like any other, so they are idempotent and atomic with the rest. Fields are
 already typed and in inner units; what is decided here is what needs the other records: uniqueness, references, state.
@@ -20,6 +20,7 @@ from holdfast.core.journal import Posting
 from holdfast.core.product import Location, Product, Register, Settings, Store, TaxRate
 from holdfast.core.register import sessions_of
 from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.sale import SaleLine
 from holdfast.core.stock import Stock
 
 replace = msgspec.structs.replace
@@ -410,11 +411,20 @@ def _reference_refusal(stock: Stock, kind: str, fields: dict[str, Any]) -> Rejec
 
 
 def _fixed_refusal(stock: Stock, product: Product, fields: dict[str, Any]) -> Rejected | None:
-    """Refuse another precision or kind once the product has a ledger entry."""
+    """Refuse another precision or kind once the product has a ledger entry, or is in a sale without one."""
     for name in ("precision", "kind"):
-        if name in fields and fields[name] != getattr(product, name) and _has_entries(stock, product):
-            return invalid_state(f"The {name} of {product.sku} is fixed: it has ledger entries.", field=name)
+        if name in fields and fields[name] != getattr(product, name):
+            if _has_entries(stock, product):
+                return invalid_state(f"The {name} of {product.sku} is fixed: it has ledger entries.", field=name)
+            if _is_sold(stock, product):
+                return invalid_state(f"The {name} of {product.sku} is fixed: it is in a sale.", field=name)
     return None
+
+
+def _is_sold(stock: Stock, product: Product) -> bool:
+    """Is the product, which needs no stock, in a sale of this batch or before it? A line's units are in its precision."""
+    here = any(line.product_id == product.id for line in stock.rows_of(SaleLine))
+    return here or bool(product.id not in stock.born and stock.require("sold_unstocked", product.id))
 
 
 def _has_entries(stock: Stock, product: Product) -> bool:

@@ -215,6 +215,7 @@ _EXISTS = {
     "booked": "SELECT id FROM journal_entry WHERE org_id = :org AND org_id = :one LIMIT 1",
     "sale_of_line": "SELECT sale_id FROM sale_line WHERE org_id = :org AND id = :one AND NOT removed",
     "stocked_product": "SELECT id FROM level WHERE org_id = :org AND product_id = :one LIMIT 1",
+    "sold_unstocked": "SELECT id FROM sale_line WHERE org_id = :org AND product_id = :one AND kind <> 'stock' LIMIT 1",
     "lot_places": "SELECT location_id FROM lot_stock WHERE org_id = :org AND lot_id = :one AND is_open",
     "coming": "SELECT id FROM transfer WHERE org_id = :org AND to_location_id = :one AND status = 'shipped'",
     "places_of_kind": "SELECT id FROM location WHERE org_id = :org AND kind = :one AND active",

@@ -132,6 +132,14 @@ sale_line = Table(
     CheckConstraint("fulfilled BETWEEN 0 AND quantity", name="fulfilled"),
     CheckConstraint("returned BETWEEN 0 AND fulfilled", name="returned"),
     Index("ix_sale_line_sale", "org_id", "sale_id"),
+    # Lines that need no stock are few; of the others the ledger knows.
+    Index(
+        "ix_sale_line_unstocked",
+        "org_id",
+        "product_id",
+        postgresql_where=text("kind <> 'stock'"),
+        sqlite_where=text("kind <> 'stock'"),
+    ),
 )
 
 sale_return = Table(
