@@ -422,7 +422,7 @@ def _fixed_refusal(stock: Stock, product: Product, fields: dict[str, Any]) -> Re
 
 
 def _is_sold(stock: Stock, product: Product) -> bool:
-    """Is the product, which needs no stock, in a sale of this batch or before it? A line's units are in its precision."""
+    """Is the product, which needs no stock, in a sale? Units of a line are in its precision."""
     here = any(line.product_id == product.id for line in stock.rows_of(SaleLine))
     return here or bool(product.id not in stock.born and stock.require("sold_unstocked", product.id))
 
