@@ -103,6 +103,28 @@ def test_what_posts_while_a_day_is_added_up_is_not_forgotten(shop: Shop, monkeyp
     assert check(database).mismatches == []
 
 
+def test_two_processes_that_add_up_the_same_day_do_not_mix(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one has read is old when the other begins."""
+    database = shop.holdfast.database
+    receive(shop, 2)
+    read = day_ends._ends
+
+    def outrun(given: Any, due: Any) -> Any:
+        found = read(given, due)
+        receive(shop)
+        with given.writing() as connection:
+            row = {"org_id": due.org_id, "id": due.day, "balances": sa.null(), "created_at": 1}
+            connection.execute(sa.insert(schema.day_end).values(**row))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(day_ends, "_ends", outrun)
+        assert keep_day_ends(database, ahead()) == 0
+    assert (list(ends(shop).values()), inventory(shop)) == ([None], "10.50")
+    assert keep_day_ends(database, ahead()) == 1  # whoever made the row is gone: it is taken over
+    assert check(database).mismatches == []
+
+
 def test_days_are_added_up_beside_a_busy_shop(shop: Shop) -> None:
     database = shop.holdfast.database
     receive(shop)

@@ -6,7 +6,8 @@ Days end without anybody closing them, and nothing here forbids anything: a post
 its time at midnight, a clock that was put back, an organisation that moved to the west) takes away what was kept of
 that day and the days after it, in its own transaction (`save`), and they are added up again. So that none slips through
 between reading and writing, the row is there, still without balances, before they are read: whoever commits after that
-finds it and takes it away, and whoever came before has committed once the organisation's row could be locked.
+finds it and takes it away, and whoever came before has committed once the organisation's row could be locked. When it
+was made tells the row from one that somebody else has put there since.
 """
 
 from __future__ import annotations
@@ -69,15 +70,19 @@ def _keep(database: Database, due: _Due, now: int) -> bool:
     """Add up one organisation's days; False when something was posted on them meanwhile: the next time will do."""
     insert = sqlite.insert if database.is_sqlite else postgresql.insert
     row = {"org_id": due.org_id, "id": due.day, "balances": sa.null(), "created_at": now}
+    this = (_end.org_id == due.org_id, _end.id == due.day, _end.balances.is_(sa.null()))
     with database.writing() as connection:
         connection.execute(insert(schema.day_end).values(**row).on_conflict_do_nothing())
+        made_at = connection.execute(sa.select(_end.created_at).where(*this)).scalar()
+    if made_at is None:
+        return False  # another process has added it up
     with database.writing() as connection:
         _lock(database, connection, due.org_id)
     ends = _ends(database, due)
-    this = (_end.org_id == due.org_id, _end.id == due.day, _end.balances.is_(sa.null()))
     with database.writing() as connection:
         _lock(database, connection, due.org_id)
-        changed = connection.execute(sa.update(schema.day_end).where(*this).values(balances=ends.pop(due.day)))
+        ours = sa.update(schema.day_end).where(*this, _end.created_at == made_at)
+        changed = connection.execute(ours.values(balances=ends.pop(due.day)))
         if not changed.rowcount:
             return False
         for day, sums in ends.items():
