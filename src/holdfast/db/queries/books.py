@@ -42,7 +42,6 @@ from holdfast.db.queries.paging import (
     page_of,
 )
 from holdfast.db.queries.reservations import lots_of
-from holdfast.db.queries.settling import OPEN
 from holdfast.db.rows import row_type
 
 _entry, _posting, _period, _end = schema.journal_entry.c, schema.posting.c, schema.period.c, schema.day_end.c
@@ -302,18 +301,19 @@ def _sums(connection: sa.Connection, catalog: Catalog, names: Sequence[str], as_
 
 
 def valuation(connection: sa.Connection, catalog: Catalog, as_of: AsOf, cursor: str | None, limit: int) -> Json:
-    """`{as_of, total, items, next_cursor}`: what lots at locations are worth, newest lot first; `total` is of all."""
-    settings = catalog.settings
+    """`{as_of, total, items, next_cursor}`: what lots at locations are worth, newest lot first.
+
+    `total` is of all of them: the inventory account (that the two are the same is what `holdfast check` proves).
+    """
+    posted = _sums(connection, catalog, [INVENTORY], as_of)[INVENTORY]
+    total = posted.debit - posted.credit
     if as_of is None:
-        query = sa.select(sa.func.coalesce(sa.func.sum(_stock.value), 0))
-        total = int(connection.execute(query.where(_stock.org_id == settings.id, OPEN)).scalar_one())
         page = lots.listed(connection, catalog, lots.Filter(in_stock=True), cursor=cursor, limit=limit, now=None)
         items = [{"lot_id": row["id"], **{name: row[name] for name in _SHOWN}} for row in page.items]
         return _valued(catalog, as_of, total, Page(items, page.next_cursor))
-    posted = _sums(connection, catalog, [INVENTORY], as_of)[INVENTORY]
     moment = _last_moment(connection, catalog, as_of) if isinstance(as_of, str) else _Moment(as_of)
     page = _lots_at(connection, catalog, moment, cursor, bounded(limit))
-    return _valued(catalog, as_of, posted.debit - posted.credit, page)
+    return _valued(catalog, as_of, total, page)
 
 
 class _Moment(NamedTuple):
