@@ -122,6 +122,12 @@ def test_what_the_supplier_sent_is_not_ordered_again(scene: Scene) -> None:
     assert scene.shop.rows(open_orders) == []
 
 
+def test_what_the_supplier_sent_of_a_cancelled_order_is_all_of_it(scene: Scene) -> None:
+    scene.product("SOFA-1", price=30000, dropship=True, supplier="Acme")
+    scene.do(order(scene, OrderedLine("SOFA-1", 2, fulfilled=1), cancelled=True))
+    assert scene.shop.rows("SELECT quantity, status FROM supplier_order") == [{"quantity": 1, "status": "shipped"}]
+
+
 def test_an_order_of_more_lines_than_a_cart_may_have(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 2000")
     taken = scene.do(order(scene, *(mugs(1, fulfilled=1) for _ in range(1_114))))

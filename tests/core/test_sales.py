@@ -266,6 +266,29 @@ def test_a_line_that_is_taken_out_is_not_shipped_by_its_supplier(scene: Scene) -
     scene.refuses(ShipSupplierOrder(orders[1]["id"]), "INVALID_STATE")
 
 
+def test_only_what_was_not_shipped_is_withdrawn_from_the_supplier(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 3")
+    sale = cart(scene, ("SOFA-1", 3), ("SOFA-1", 1), ("MUG-1", 1))
+    scene.do(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 2),)))
+    sale = scene.do(CancelSale(sale.id))
+    assert (sale.status, sale.total, [line.fulfilled for line in sale.lines]) == ("completed", "600.00", [2])
+    [order] = scene.shop.rows("SELECT * FROM supplier_order")
+    assert (order["quantity"], order["status"]) == (2, "open")
+    shipped = scene.do(ShipSupplierOrder(order["id"], "T-1"))
+    assert (shipped.status, shipped.quantity) == ("shipped", 2)
+    scene.refuses(ShipSupplierOrder(order["id"]), "INVALID_STATE")
+    assert balances(scene.shop)["4000"] == -60000, "shipped once, earned once"
+
+
+def test_a_supplier_order_of_which_nothing_went_out_is_withdrawn_beside_one_that_did(scene: Scene) -> None:
+    lines = (LineAsked("SOFA-1", 2), LineAsked("SOFA-1", 1))
+    sale = scene.do(OpenSale(lines=lines, source="shopify", order_number="1", fact=True))
+    scene.do(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 1),)))
+    scene.do(CancelSale(sale.id))
+    orders = scene.shop.rows("SELECT * FROM supplier_order ORDER BY id")
+    assert [(order["quantity"], order["status"]) for order in orders] == [(1, "open"), (1, "cancelled")]
+
+
 # The queue and time --------------------------------------------------------------------------------------------------
 
 

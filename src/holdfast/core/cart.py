@@ -55,7 +55,7 @@ from holdfast.core.sourcing import (
     renew,
 )
 from holdfast.core.stock import Stock
-from holdfast.core.supplier import cancel_supplier_orders, change_supplier_order, order_from_supplier
+from holdfast.core.supplier import change_supplier_order, order_from_supplier, withdraw_supplier_orders
 
 replace = msgspec.structs.replace
 
@@ -232,7 +232,7 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
         return fixed
     for hold in holds_of_line(stock, sale, line):
         release_units(stock, hold, hold.open, "edited")
-    cancel_supplier_orders(stock, sale, line)
+    withdraw_supplier_orders(stock, sale, line)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
     return _changed(stock, sale)
 

@@ -45,9 +45,9 @@ from holdfast.core.stock import Stock
 from holdfast.core.supplier import (
     SupplierOrder,
     SupplierOrderDocument,
-    cancel_supplier_orders,
     order_from_supplier,
     supplier_order_document,
+    withdraw_supplier_orders,
 )
 from holdfast.core.totals import Payment, Receipt, due_by_line, half_up, units_share
 
@@ -359,7 +359,7 @@ def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument | Rejected:
     if not sale.unfinished:
         return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
     release_all(stock, sale, "voided")
-    cancel_supplier_orders(stock, sale)
+    withdraw_supplier_orders(stock, sale)
     if any(line.fulfilled for line in lines_of(stock, sale)):
         return describe_sale(stock, _finish_shipped(stock, _cut_to_shipped(stock, sale)))
     sale = replace(sale, status="cancelled", updated_at=max(stock.now, sale.updated_at))

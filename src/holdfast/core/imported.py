@@ -276,14 +276,14 @@ def _brought_back(
 
 
 def _supplied(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> None:
-    """What the supplier sends and has gone out is no order to the supplier any more."""
+    """What the supplier sends and has gone out (all that is left of it, after a cancellation) waits for nobody."""
     gone = {
-        line.id
+        line.id: product_of_line(stock, line).units(asked.fulfilled) or 0
         for asked, line in zip(command.lines, lines, strict=True)
-        if line is not None and line.kind == "dropship" and asked.fulfilled == asked.quantity
+        if line is not None and line.kind == "dropship"
     }
     for order in stock.rows_of(SupplierOrder) if gone else []:
-        if order.line_id in gone and order.status == "open":
+        if order.status == "open" and order.quantity <= gone.get(order.line_id, 0):
             stock.put_row(replace(order, status="shipped", updated_at=stock.now))
 
 
