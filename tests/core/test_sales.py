@@ -514,6 +514,19 @@ def test_a_hold_for_a_line_or_a_sale_that_is_not_there(scene: Scene) -> None:
     )
 
 
+def test_a_hold_for_a_line_is_of_what_the_line_sells(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 5
+        TEE-1 MAIN  B 5
+    """)
+    sale = cart(scene, ("MUG-1", 1))
+    line = Target(sale_line_id=sale.lines[0].id)
+    refused = scene.refuses(Reserve("TEE-1", 1, "MAIN", line), "INVALID_REQUEST")
+    assert (refused.numbers["field"], refused.detail) == ("sale_line_id", "The line sells MUG-1, not TEE-1.")
+    scene.do(Reserve("MUG-1", 1, "MAIN", line))
+    scene.do(Reserve("TEE-1", 1, "MAIN", Target(reserved_for_type="transaction", reserved_for_id=sale.id)))
+
+
 def test_a_hold_for_a_line_goes_with_the_line(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 9")
     sale = cart(scene, ("MUG-1", 2))
@@ -624,6 +637,57 @@ def test_prices_discounts_and_fees_need_their_permissions(scene: Scene) -> None:
     )
     for command in too_much:
         scene.refuses(command, "INVALID_AMOUNT")
+
+
+def test_a_product_that_is_not_sold_any_more_is_put_on_no_sale(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    sale = cart(scene, ("MUG-1", 1))
+    scene.do(Change("product", scene.products["MUG-1"].id, {"active": False}))
+    mugs = LineAsked("MUG-1", 1)
+    quote = checkout(scene, mugs, pay=None, quote=True)
+    for command in (OpenSale(lines=(mugs,)), AddLine(sale.id, mugs), checkout(scene, mugs), quote):
+        assert "not sold any more" in scene.refuses(command, "INVALID_STATE").detail
+    refused = scene.refuses(OpenSale(lines=(LineAsked("SONG-1", 1), mugs, mugs)), "INVALID_STATE")
+    assert [one["index"] for one in refused.numbers["lines"]] == [1, 2]
+    scene.refuses(OpenSale(lines=(mugs, LineAsked("SONG-1", 0))), "INVALID_QUANTITY")
+    assert scene.do(CompleteSale(sale.id, (CASH,))).status == "completed", "what was in the cart already"
+    past = OpenSale(lines=(mugs,), source="shopify", order_number="1", fact=True)
+    assert scene.do(past).total == "9.90", "an order that was taken elsewhere is a fact"
+
+
+def test_nothing_without_a_price_is_sold_for_nothing(scene: Scene) -> None:
+    scene.product("GIFT-1")
+    scene.given("GIFT-1 MAIN  A 9")
+    unpriced, given = LineAsked("GIFT-1", 1), LineAsked("GIFT-1", 1, "0.00")
+    for command in (OpenSale(lines=(unpriced,)), checkout(scene, unpriced), checkout(scene, unpriced, quote=True)):
+        assert scene.refuses(command, "PRICE_MISMATCH").numbers["unit_price"] is None
+    assert scene.shop.staff.caller.may_price is False
+    for price in ("0.00", "5.00"):
+        scene.refuses(OpenSale(lines=(LineAsked("GIFT-1", 1, price),)), "PRICE_MISMATCH", actor=scene.shop.staff)
+    sale = scene.do(OpenSale(lines=(given,)), actor=scene.shop.manager)
+    assert sale.total == "0.00", "given away knowingly"
+    scene.refuses(AddLine(sale.id, unpriced), "PRICE_MISMATCH")
+    scene.refuses(EditLine(sale.id, sale.lines[0].id, {"unit_price": None}), "PRICE_MISMATCH")
+    assert scene.do(OpenSale(lines=(unpriced,), source="shopify", order_number="1", fact=True)).total == "0.00"
+
+
+def test_a_fee_is_taxed_by_a_class_that_there_is(scene: Scene) -> None:
+    sale = cart(scene, ("SONG-1", 1))
+    fees = (FeeAsked("wrap", "1.00"), FeeAsked("delivery", "2.00", "standrad"))
+    for command in (ChangeSale(sale.id, {"fees": fees}), OpenSale(fees=fees)):
+        refused = scene.refuses(command, "INVALID_REQUEST")
+        assert (refused.numbers["field"], "'standrad'" in refused.detail) == ("fees.1.tax_class", True)
+    fields = {"tax_class": "standrad", "rate": 150_000, "store_id": scene.shop.stores["EAST"]}
+    scene.do(Add("tax_rate", fields))
+    assert scene.do(ChangeSale(sale.id, {"fees": fees})).tax_total == "0.00", "as goods of the class are in this store"
+
+
+def test_a_tax_is_at_most_all_of_the_price(scene: Scene) -> None:
+    for rate in (-1, 1_000_001, 15_000_000):
+        refused = scene.refuses(Add("tax_rate", {"tax_class": "std", "rate": rate}), "INVALID_REQUEST")
+        assert refused.numbers["field"] == "rate"
+    made = scene.do(Add("tax_rate", {"tax_class": "std", "rate": 1_000_000}))
+    scene.refuses(Change("tax_rate", made.id, {"rate": 8_000_000}), "INVALID_REQUEST")
 
 
 def test_payments_that_do_not_fit(scene: Scene) -> None:

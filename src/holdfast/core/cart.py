@@ -21,6 +21,7 @@ from holdfast.core.order_entry import (
     OpenSale,
     discount_of,
     fees_of,
+    inactive_refusal,
     line_of,
     meaning_refusal,
     new_sale,
@@ -146,7 +147,7 @@ def put_line(
     stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool = False, hold: bool = True
 ) -> SaleLine | Rejected:
     """A new line of the sale, with its stock held (unless somebody else sees to that)."""
-    line = line_of(stock, sale, asked, position)
+    line = line_of(stock, sale, asked, position, fact=fact)
     if isinstance(line, Rejected):
         return line
     if hold and line.kind == "stock":
@@ -163,14 +164,20 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
-    refused = unknown_refusal(stock, command.line) or meaning_refusal(stock, command.line) or _fixed(stock, sale)
+    asked = command.line
+    refused = (
+        unknown_refusal(stock, asked)
+        or meaning_refusal(stock, asked)
+        or inactive_refusal(stock, asked)
+        or _fixed(stock, sale)
+    )
     if refused is not None:
         return refused
     known = stock.rows_of_sale(SaleLine, sale.id)
     if len(known) >= LINES_MAX:
         return invalid_state(f"A sale has at most {LINES_MAX} lines.")
     position = max((line.position for line in known), default=-1) + 1
-    line = put_line(stock, sale, command.line, position)
+    line = put_line(stock, sale, asked, position)
     return line if isinstance(line, Rejected) else _changed(stock, sale)
 
 

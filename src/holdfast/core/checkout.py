@@ -92,7 +92,7 @@ def _begun(stock: Stock, opened: OpenSale, *, numbered: bool = True) -> tuple[Sa
     sale = new_sale(stock, opened, numbered=numbered)
     if isinstance(sale, Rejected):
         return sale
-    lines = [tested_line(stock, sale, asked, index) for index, asked in enumerate(opened.lines)]
+    lines = [tested_line(stock, sale, asked, index, fact=opened.fact) for index, asked in enumerate(opened.lines)]
     return priced(stock, sale, lines)
 
 

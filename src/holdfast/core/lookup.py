@@ -90,6 +90,10 @@ class Catalog:
                     of_organisation = rate.rate
         return of_organisation
 
+    def taxes(self, tax_class: str) -> bool:
+        """Is there a rate of the class, in whichever store?"""
+        return any(rate.active and rate.tax_class == tax_class for rate in self.tax_rates.values())
+
     def knows(self, reference: str) -> bool:
         """Was the id or SKU looked up already, found or not?"""
         return reference in self.products or reference in self.unknown
