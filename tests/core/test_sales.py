@@ -327,6 +327,19 @@ def test_activity_renews_every_hold_and_a_cart_left_alone_lapses(scene: Scene) -
     """)
 
 
+def test_another_price_does_not_compete_for_what_lapsed(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 2")
+    sale = cart(scene, ("MUG-1", 2))
+    line = sale.lines[0].id
+    scene.pass_(HOLD_SECONDS)
+    cart(scene, ("MUG-1", 1))
+    sale = scene.do(EditLine(sale.id, line, {"unit_price": "5.00", "discount": DiscountAsked(percent=10)}))
+    assert (sale.total, held(sale)) == ("9.00", [("MUG-1", 0, 0, 2)])
+    scene.refuses(EditLine(sale.id, line, {"quantity": 2}), "INSUFFICIENT_STOCK")
+    sale = scene.do(EditLine(sale.id, line, {"quantity": 1}))
+    assert held(sale) == [("MUG-1", 1, 0, 0)]
+
+
 def test_a_lapsed_cart_competes_again_when_it_is_completed(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 3")
     sale = cart(scene, ("MUG-1", 2))
@@ -408,7 +421,7 @@ def test_a_waiting_line_is_named_and_what_is_there_can_be_shipped(scene: Scene) 
     sale = scene.do(Fulfill(sale.id, (ShipLine(tee, 1), ShipLine(tee, 1)), "T-1"))
     assert (sale.status, [line.fulfilled for line in sale.lines]) == ("open", [0, 2])
     assert sale.fulfillments[0]["lines"] == [{"line_id": tee, "quantity": 2}]
-    for command in (EditLine(sale.id, mug, {"quantity": 2}), RemoveLine(sale.id, mug), ChangeSale(sale.id, {})):
+    for command in (EditLine(sale.id, mug, {"quantity": 2}), RemoveLine(sale.id, mug), ChangeSale(sale.id, {"fees": ()})):
         scene.refuses(command, "INVALID_STATE")
     scene.shop.receive("TEE-1", 3, lot="U", cost="9.00")
     sale = scene.do(CompleteSale(sale.id, (PaymentAsked("card", "109.90"),)))
@@ -438,6 +451,24 @@ def test_parts_are_booked_as_shares_and_the_last_takes_the_rest(scene: Scene) ->
         {"1100": 383, "1200": -100, "2100": -50, "4000": -333, "5000": 100},
         {"1100": 383 + 700, "1200": -100, "2100": -50, "4000": -333 - 700, "5000": 100},
     ]
+
+
+@pytest.mark.parametrize("way", ["fulfilment", "hold"])
+def test_the_customer_can_be_put_right_after_a_part_went_out(scene: Scene, way: str) -> None:
+    rate = scene.do(Add("tax_rate", {"tax_class": "std", "rate": 150_000}))
+    scene.do(Change("product", scene.products["MUG-1"].id, {"tax_class": "std"}))
+    scene.given("MUG-1 MAIN  A 5")
+    sale = cart(scene, ("MUG-1", 3))
+    line = sale.lines[0]
+    scene.do(Fulfill(sale.id, (ShipLine(line.id, 1),)) if way == "fulfilment" else Consume(line.reservations[0], 1))
+    scene.do(Change("tax_rate", rate.id, {"rate": 200_000}))
+    sale = scene.do(ChangeSale(sale.id, {"customer": "Ana"}))
+    assert (sale.customer, sale.total, sale.tax_total) == ("Ana", "34.16", "4.46"), "the money stands"
+    for changes in ({"discount": None}, {"customer": "Bo", "fees": ()}):
+        scene.refuses(ChangeSale(sale.id, changes), "INVALID_STATE")
+    sold = scene.do(CompleteSale(sale.id, (CASH,)))
+    assert sold.customer == "Ana"
+    scene.refuses(ChangeSale(sale.id, {"customer": "Bo"}), "INVALID_STATE")
 
 
 def test_cancelling_after_a_part_completes_with_what_was_shipped(scene: Scene) -> None:
@@ -688,6 +719,23 @@ def test_a_tax_is_at_most_all_of_the_price(scene: Scene) -> None:
         assert refused.numbers["field"] == "rate"
     made = scene.do(Add("tax_rate", {"tax_class": "std", "rate": 1_000_000}))
     scene.refuses(Change("tax_rate", made.id, {"rate": 8_000_000}), "INVALID_REQUEST")
+
+
+def test_a_discount_of_the_sale_takes_off_no_more_than_is_left(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 9")
+    sale = cart(scene, ("MUG-1", 2), ("SONG-1", 1), discount=DiscountAsked(amount="12.00"))
+    mugs, song = (line.id for line in sale.lines)
+    sale = scene.do(RemoveLine(sale.id, mugs))
+    assert (sale.discount_total, sale.total) == ("5.00", "0.00")
+    sale = scene.do(EditLine(sale.id, song, {"unit_price": "4.00"}))
+    assert (sale.discount_total, sale.total) == ("4.00", "0.00")
+    refused = scene.refuses(ChangeSale(sale.id, {"discount": DiscountAsked(amount="4.01")}), "INVALID_AMOUNT")
+    assert "discount of the sale" in refused.detail
+    sale = scene.do(AddLine(sale.id, LineAsked("MUG-1", 1)))
+    assert (sale.discount_total, sale.total) == ("12.00", "1.90"), "what was given comes back with the goods"
+    sale = scene.do(RemoveLine(sale.id, sale.lines[1].id))
+    assert scene.do(CompleteSale(sale.id, ())).total == "0.00"
+    assert scene.shop.rows("SELECT discount_total FROM sale") == [{"discount_total": 400}]
 
 
 def test_payments_that_do_not_fit(scene: Scene) -> None:

@@ -84,7 +84,7 @@ class RemoveLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class ChangeSale(msgspec.Struct, frozen=True, gc=False):
-    """Change a cart: `changes` has customer, discount, fees."""
+    """Change a cart: `changes` has customer, discount, fees; the customer alone also after a part went out."""
 
     sale_id: str
     changes: dict[str, Any]
@@ -120,7 +120,7 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
     refused = _add_lines(stock, sale, command.lines, fact=command.fact)
     if refused is not None:
         return refused
-    priced_sale = reprice(stock, sale)
+    priced_sale = reprice(stock, sale, new_discount=True)
     if isinstance(priced_sale, Rejected):
         return priced_sale
     if command.fact:
@@ -182,7 +182,11 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
 
 
 def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
-    """Decide an EditLine: the hold follows the quantity; the line's own units never stand in its way."""
+    """Decide an EditLine: the hold follows the quantity; the line's own units never stand in its way.
+
+    Only a quantity, be it the same again, makes units that lapsed compete again: another price or discount needs no
+    stock, renews the holds that there are, and leaves the rest to the completion, which competes for it.
+    """
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
@@ -195,7 +199,7 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     fixed = _fixed(stock, sale)
     if fixed is not None:
         return fixed
-    if line.kind == "stock":
+    if line.kind == "stock" and "quantity" in command.changes:
         adjusted = adjust_hold(stock, sale, line)
         if isinstance(adjusted, Rejected):
             return adjusted
@@ -245,7 +249,7 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
 
 
 def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
-    """Decide a ChangeSale."""
+    """Decide a ChangeSale: what has gone out fixes the money, not whom it is for."""
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
@@ -262,20 +266,33 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
         if isinstance(fees, Rejected):
             return fees
         sale = replace(sale, fees=fees)
-    fixed = _fixed(stock, sale)
+    fixed = _fixed(stock, sale) if changes.keys() - {"customer"} else _finished(sale)
     if fixed is not None:
         return fixed
+    if _shipped(stock, sale):
+        sale = replace(sale, updated_at=max(stock.now, sale.updated_at))
+        stock.put_row(sale)
+        renew(stock, sale)
+        return describe_sale(stock, sale)
     stock.put_row(sale)
-    return _changed(stock, sale)
+    return _changed(stock, sale, new_discount="discount" in changes)
+
+
+def _finished(sale: Sale) -> Rejected | None:
+    """Refuse to change what is no cart any more, nor in the queue."""
+    return None if sale.unfinished else invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+
+
+def _shipped(stock: Stock, sale: Sale) -> bool:
+    """Has a part of it gone out?"""
+    return bool(sale.fulfillments) or any(line.fulfilled for line in lines_of(stock, sale))
 
 
 def _fixed(stock: Stock, sale: Sale) -> Rejected | None:
-    """Refuse to edit what is no cart any more, nor in the queue."""
-    if not sale.unfinished:
-        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
-    if sale.fulfillments or any(line.fulfilled for line in lines_of(stock, sale)):
+    """Refuse to edit what is finished, or of which a part has gone out."""
+    if sale.unfinished and _shipped(stock, sale):
         return invalid_state("A part of the sale went out already: its lines and prices stand.")
-    return None
+    return _finished(sale)
 
 
 def _line(stock: Stock, sale: Sale, line_id: str) -> SaleLine | Rejected:
@@ -285,19 +302,19 @@ def _line(stock: Stock, sale: Sale, line_id: str) -> SaleLine | Rejected:
     return line
 
 
-def _changed(stock: Stock, sale: Sale) -> SaleDocument | Rejected:
+def _changed(stock: Stock, sale: Sale, *, new_discount: bool = False) -> SaleDocument | Rejected:
     """Compute the money anew, renew the holds, show the sale."""
-    sale_now = reprice(stock, sale)
+    sale_now = reprice(stock, sale, new_discount=new_discount)
     if isinstance(sale_now, Rejected):
         return sale_now
     renew(stock, sale_now)
     return describe_sale(stock, sale_now)
 
 
-def reprice(stock: Stock, sale: Sale) -> Sale | Rejected:
+def reprice(stock: Stock, sale: Sale, *, new_discount: bool = False) -> Sale | Rejected:
     """Compute the open sale's money anew and keep it."""
     sale, lines = priced(stock, sale, lines_of(stock, sale))
-    receipt = receipt_of(stock, sale, lines, None)
+    receipt = receipt_of(stock, sale, lines, None, new_discount=new_discount)
     return receipt if isinstance(receipt, Rejected) else put_receipt(stock, sale, lines, receipt)
 
 

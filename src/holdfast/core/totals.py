@@ -183,8 +183,11 @@ def compute_receipt(
     fees: Sequence[Fee] = (),
     rules: Rules,
     payments: Sequence[Payment] | None = None,
+    cap_discount: bool = False,
 ) -> Receipt | Rejected:
     """All amounts of a sale, or why they make no sense; `payments` is None for an open cart.
+
+    With `cap_discount` a sale discount that was given as an amount takes off no more than there is.
 
     INVALID_AMOUNT: a negative price, quantity, fee or payment, a discount above what it is taken from (`index` names
     the line, counted from 0; `fee` the fee), or a result beyond bounds. PAYMENT_MISMATCH: less paid than due, or more
@@ -201,6 +204,8 @@ def compute_receipt(
             return _invalid(f"The discount of line {index + 1} is negative, or above its price.", index=index)
         grosses.append(gross)
         nets.append(gross - less)
+    if cap_discount and sale_discount is not None and sale_discount.amount is not None:
+        sale_discount = Discount(amount=min(sale_discount.amount, sum(nets)))
     sale_less = _discount_of(sum(nets), sale_discount)
     if sale_less is None:
         return _invalid("The discount of the sale is negative, or above the price of its lines.")
