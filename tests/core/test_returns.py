@@ -191,6 +191,21 @@ def test_a_return_without_a_sale_makes_a_lot_at_the_last_cost(scene: Scene) -> N
     assert (line["ref_id"], line["value_delta"]) == (made.id, 700)
 
 
+@pytest.mark.parametrize("mode", ["exclusive", "inclusive"])
+def test_the_tax_in_a_refund_without_a_sale_is_that_of_today(scene: Scene, mode: str) -> None:
+    """What is refunded is what the customer gets, so its tax is a part of it, whatever prices say."""
+    scene.shop.settings(tax_mode=mode)
+    scene.product("PEN-1", price=1150, tax_class="std")
+    scene.given("PEN-1 MAIN  A 1 @3.00")
+    scene.do(Add("tax_rate", {"tax_class": "std", "rate": 150_000}))
+    scene.do(Add("tax_rate", {"tax_class": "std", "rate": 200_000, "store_id": scene.shop.stores["EAST"]}))
+    made = scene.do(blind(scene, BlindLine("PEN-1", 1, "11.50", "none"), BlindLine("MUG-1", 1, "8.00", "none")))
+    assert made.refund_total == "19.50"
+    assert entries_of(scene.shop, made.id) == [{"1000": -1950, "2100": 150, "4100": 1800}]
+    east = ReturnBlind(scene.shop.stores["EAST"], (BlindLine("PEN-1", 1, "12.00", "none"),), "card")
+    assert entries_of(scene.shop, scene.do(east).id) == [{"1100": -1200, "2100": 200, "4100": 1000}]
+
+
 def test_damaged_ones_without_a_sale_are_worth_nothing(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 1 @3.00")
     made = scene.do(blind(scene, BlindLine("MUG-1", 1, "8.00", "damaged"), BlindLine("MUG-1", 1, "8.00", "none")))

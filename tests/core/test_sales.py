@@ -580,6 +580,27 @@ def test_units_of_a_line_that_went_out_by_their_hold_are_not_sold_again(scene: S
     assert balances(scene.shop)["4000"] == -2970
 
 
+@pytest.mark.parametrize("shipped", [0, 1])
+@pytest.mark.parametrize("beside", [(), (("SONG-1", 1),), (("SOFA-1", 1),)])
+def test_a_sale_whose_holds_were_all_sold_is_completed(scene: Scene, shipped: int, beside: Any) -> None:
+    scene.given("MUG-1 MAIN  A 5 @3.00")
+    sale = cart(scene, ("MUG-1", 3), *beside)
+    mugs = sale.lines[0]
+    if shipped:
+        scene.do(Fulfill(sale.id, (ShipLine(mugs.id, shipped),)))
+    scene.do(Consume(mugs.reservations[0]))
+    refused = scene.refuses(
+        Fulfill(sale.id, (ShipLine(mugs.id, 1),)), "INSUFFICIENT_RESERVED" if beside else "INVALID_STATE"
+    )
+    assert beside or refused.detail == "All of the sale has gone out: complete it."
+    sold = scene.do(CompleteSale(sale.id, (CASH,)))
+    assert (sold.status, [line.fulfilled for line in sold.lines]) == ("completed", [3, *(1 for _ in beside)])
+    total = round(float(sold.total) * 100)
+    assert total == 2970 + {(): 0, "SONG-1": 500, "SOFA-1": 30000}[beside and beside[0][0]]
+    books = balances(scene.shop)
+    assert (books["1000"], books["4000"], books["5000"], "1100" in books) == (total, -total, 900, False)
+
+
 def test_an_order_that_was_converted_past_the_sale_is_not_sold_again(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 9 @1.00")
     lines = (LineAsked("MUG-1", 3),)

@@ -251,7 +251,10 @@ def _book_rest(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payme
 
 
 def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
-    """Decide a Fulfill: what goes out is consumed and booked as its share of the line."""
+    """Decide a Fulfill: what goes out is consumed and booked as its share of the line.
+
+    Where all went out by the holds themselves nothing is left to ship: such a sale is completed, with its payments.
+    """
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
@@ -260,6 +263,8 @@ def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
         return asked
     if not sale.unfinished:
         return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    if not any(line.open for line in lines_of(stock, sale)):
+        return invalid_state("All of the sale has gone out: complete it.", sale_status=sale.status)
     refused = _shippable(stock, sale, asked)
     if refused is not None:
         return refused

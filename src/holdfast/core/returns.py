@@ -5,7 +5,7 @@
 Never more comes back than went out. `good` units go back to the lot that they came from, at the cost that they took
 along, and serve whoever waits; `damaged` ones go to quarantine worth nothing, their cost to shrinkage; `none` nowhere.
 A refund is taken from what was kept of the sale, never computed from prices. Without a sale (no receipt) the goods
-become a lot at the product's last cost.
+become a lot at the product's last cost, and the tax in the refund is that of today's rates in the store.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line
+from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line, tax_rate_of
 from holdfast.core.stock import Cause, Stock
-from holdfast.core.totals import allocate, half_up, units_share
+from holdfast.core.totals import allocate, half_up, included_tax, units_share
 
 replace = msgspec.structs.replace
 
@@ -45,7 +45,7 @@ class ReturnedLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class BlindLine(msgspec.Struct, frozen=True, gc=False):
-    """Units that come back without a sale; `unit_price` (decimal string) is what is refunded for one."""
+    """Units that come back without a sale; `unit_price` (decimal string) is what is refunded for one, tax included."""
 
     product: str
     quantity: Number
@@ -323,7 +323,7 @@ def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument | Rejecte
         return invalid_state("The store has no selling location to take goods back to.")
     return_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=return_id, source="pos" if session else "manual")
-    kept = stock.each(command.lines, lambda _, line: _take_blindly(stock, cause, places[0], line))
+    kept = stock.each(command.lines, lambda _, line: _take_blindly(stock, cause, store.id, places[0], line))
     failed = [(index, line) for index, line in enumerate(kept) if isinstance(line, Rejected)]
     if failed:
         return group_rejected(failed)
@@ -331,7 +331,9 @@ def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument | Rejecte
     return _finish(stock, cause, command.method, None, store.id, lines)
 
 
-def _take_blindly(stock: Stock, cause: Cause, place: Location, asked: BlindLine) -> KeptLine | Rejected:
+def _take_blindly(
+    stock: Stock, cause: Cause, store_id: str, place: Location, asked: BlindLine
+) -> KeptLine | Rejected:
     product = stock.catalog.product(asked.product)
     if product is None:
         return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
@@ -349,7 +351,8 @@ def _take_blindly(stock: Stock, cause: Cause, place: Location, asked: BlindLine)
         lot, value = surplus_lot(stock, product, units, "return", None)
         _put_back(stock, cause, product.id, lot, place, units, value, asked.condition)
         loss = value if asked.condition == "damaged" else 0
-    return KeptLine(None, product.id, units, asked.condition, refund, 0, loss)
+    tax = included_tax(refund, tax_rate_of(stock, product.tax_class, store_id))
+    return KeptLine(None, product.id, units, asked.condition, refund, tax, loss)
 
 
 # Both ----------------------------------------------------------------------------------------------------------------

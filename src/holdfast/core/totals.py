@@ -260,10 +260,15 @@ def _discount_of(price: int, discount: Discount | None) -> int | None:
     return half_up(price * percent, PERCENT_WHOLE) if 0 <= percent <= PERCENT_WHOLE else None
 
 
+def included_tax(gross: int, rate: int) -> int:
+    """The tax in minor units that is part of `gross`: what is left when the rounded net is taken away."""
+    return gross - half_up(gross * RATE_WHOLE, RATE_WHOLE + rate)
+
+
 def _taxed(net: int, rate: int, rules: Rules) -> tuple[int, int]:
     """The tax on `net`, which includes it or not by the rules, and what the customer pays: (tax, total)."""
     if rules.prices_include_tax:
-        return net - half_up(net * RATE_WHOLE, RATE_WHOLE + rate), net
+        return included_tax(net, rate), net
     tax = half_up(net * rate, RATE_WHOLE)
     return tax, net + tax
 

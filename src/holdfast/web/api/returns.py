@@ -27,7 +27,8 @@ from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, referenc
 
 
 class ReturnLineBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What comes back: `line_id` of a sale's line; without a sale `product_id`, and `unit_price` to refund for one."""
+    """What comes back: `line_id` of a sale's line; without a sale `product_id`, and `unit_price` to refund for one,
+    its tax included."""
 
     quantity: Quantity
     line_id: Text | None = None
