@@ -83,6 +83,35 @@ def test_rounding_fees_and_tax_come_back_in_any_parts(scene: Scene) -> None:
     assert "2100" not in left, "and all the tax, the fee's too"
 
 
+def test_cash_goes_back_in_coins_and_all_of_it_in_the_end(scene: Scene) -> None:
+    scene.shop.settings(cash_rounding="0.05")
+    scene.product("PEN-1", price=334)
+    scene.given("PEN-1 MAIN  P 4 @1.00")
+    sale = sell(scene, LineAsked("PEN-1", 3), LineAsked("PEN-1", 1), amount="20.00")
+    assert (sale.total, sale.rounding) == ("13.36", "-0.01")
+    parts = [scene.do(bring(sale, part)) for part in ((0, 1, "none"), (1, 1, "none"), (0, 1, "none"), (0, 1, "none"))]
+    assert [one.refund_total for one in parts] == ["3.30", "3.35", "3.35", "3.35"]
+    assert [one.rounding for one in parts] == ["-0.04", "0.01", "0.01", "0.02"]
+    assert [one.lines[0].refund for one in parts] == ["3.34", "3.34", "3.34", "3.33"]
+    assert entries_of(scene.shop, parts[0].id) == [{"1000": -330, "4100": 334, "5300": -4}]
+    left = balances(scene.shop)
+    assert "1000" not in left and left["4000"] + left["4100"] + left["5300"] == 0
+
+
+def test_what_coins_cannot_pay_goes_by_the_next_means(scene: Scene) -> None:
+    scene.shop.settings(cash_rounding="0.05")
+    scene.product("PEN-1", price=334)
+    scene.given("PEN-1 MAIN  P 9 @1.00")
+    sale = sell(scene, LineAsked("PEN-1", 3), method="card", amount="10.02")
+    assert scene.do(bring(sale, (0, 1, "none"))).refund_total == "3.30"
+    assert scene.do(bring(sale, (0, 1, "none"), method="card")).refund_total == "3.38"
+    assert scene.do(bring(sale, (0, 1, "none"))).refund_total == "3.30", "0.04 that a card paid no coin can pay"
+    blindly = ReturnBlind(scene.shop.stores["MAIN"], (BlindLine("PEN-1", 1, "15.72", "none"),), "cash")
+    assert (scene.do(blindly).refund_total, scene.do(blindly).rounding) == ("15.70", "-0.02")
+    by_card = msgspec.structs.replace(blindly, method="card")
+    assert scene.do(by_card).refund_total == "15.72"
+
+
 def test_never_more_than_was_bought_over_all_lines_of_the_request(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     sale = sell(scene, LineAsked("MUG-1", 3), LineAsked("MUG-1", 1))

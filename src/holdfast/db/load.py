@@ -20,6 +20,7 @@ from holdfast.core.lookup import Catalog, Want
 from holdfast.core.period import Period
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate
 from holdfast.core.register import RegisterSession
+from holdfast.core.returns import Return
 from holdfast.core.sale import Counter, Sale, SaleLine
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
@@ -464,6 +465,7 @@ _OTHER: dict[str, Callable[[Session, Stock, Want], None]] = {
         "register_id = :one AND number = (SELECT max(number) FROM register_session "
         "WHERE org_id = :org AND register_id = :one)",
     ),
+    "returns": _load_row(Return, "sale_id = :one"),
     "balances": _load_balances,
     "supplier_order": _load_row(SupplierOrder, "id = :one"),
 }
