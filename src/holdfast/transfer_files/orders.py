@@ -53,6 +53,12 @@ PART_ORDERS = 50
 PRODUCTS_KEPT_MAX = 50_000
 """Products that are remembered while a file is read."""
 
+STAYS_SOLD = (
+    "it is sold here and stays so: a cancellation takes nothing back. "
+    "For goods that came back import it as completed, with how many in `returned`, or record a return."
+)
+"""What is said of an order that went out here and is cancelled in the file."""
+
 NAMED_SKUS_MAX = 5
 """Reasons that a refused order is named with."""
 
@@ -245,6 +251,8 @@ class _Taking:
                 self._note(item, item.notes)
             else:
                 self.outcome.skipped += 1
+            if sale is not None and self._stays_sold(item.command, sale):
+                self._note(item, (STAYS_SOLD,))
         elif isinstance(item, FileReturn):
             self.outcome.returns += 1
         else:
@@ -253,14 +261,24 @@ class _Taking:
 
     def _is_new(self, command: TakeOrder, sale: KnownSale) -> bool:
         """Does the file say more of the order than the sale has?"""
+        fulfilled, returned = self._moved(command)
+        unfinished = sale.status in ("open", "suspended")
+        return (unfinished and (command.cancelled or fulfilled > sale.fulfilled)) or returned > sale.returned
+
+    def _stays_sold(self, command: TakeOrder, sale: KnownSale) -> bool:
+        """Is more of the order, which the file has as cancelled, out than the file says?"""
+        fulfilled, returned = self._moved(command)
+        return command.cancelled and sale.fulfilled - max(sale.returned, returned) > fulfilled - returned
+
+    def _moved(self, command: TakeOrder) -> tuple[int, int]:
+        """Units that the file says went out and came back, all in all."""
         fulfilled = returned = 0
         for line in command.lines:
             product = self._products[line.product]
             assert product is not None, line
             fulfilled += product.units(line.fulfilled) or 0
             returned += product.units(line.returned) or 0
-        unfinished = sale.status in ("open", "suspended")
-        return (unfinished and (command.cancelled or fulfilled > sale.fulfilled)) or returned > sale.returned
+        return fulfilled, returned
 
     # Sending ---------------------------------------------------------------------------------------------------------
 
@@ -374,6 +392,8 @@ class _Taking:
                 if line_id is not None
             ]
             self.sold.add(command.customer, bought)
+        if taken.stays_sold:
+            self._note(item, (STAYS_SOLD,))
         if taken.brought == "unchanged":
             return
         self._note(item, item.notes)
