@@ -294,9 +294,7 @@ def meaning_refusal(stock: Stock, asked: LineAsked, *, fact: bool = False) -> Re
     return discount if isinstance(discount, Rejected) else None
 
 
-def line_of(
-    stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool = False
-) -> SaleLine | Rejected:
+def line_of(stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool = False) -> SaleLine | Rejected:
     """What a line is, in inner units, before any stock is held for it."""
     refused = unknown_refusal(stock, asked) or meaning_refusal(stock, asked, fact=fact)
     return refused or tested_line(stock, sale, asked, position, fact=fact)

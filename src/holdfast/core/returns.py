@@ -356,9 +356,7 @@ def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument | Rejecte
     return _finish(stock, cause, command.method, None, store.id, lines)
 
 
-def _take_blindly(
-    stock: Stock, cause: Cause, store_id: str, place: Location, asked: BlindLine
-) -> KeptLine | Rejected:
+def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, asked: BlindLine) -> KeptLine | Rejected:
     product = stock.catalog.product(asked.product)
     if product is None:
         return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)

@@ -26,6 +26,7 @@ from holdfast.web.body import Text
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import PAGED, STORE, Call, Planned, Route, encode, found
 
+
 class TaxRateBody(msgspec.Struct, forbid_unknown_fields=True):
     """The rate of a class, as a decimal string: "0.15" is 15 percent, "1" the most; of one store, or of all."""
 
