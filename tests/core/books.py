@@ -54,6 +54,7 @@ def sale_faults(shop: Shop) -> list[str]:
     for line in shop.rows("SELECT * FROM sale_line WHERE NOT removed"):
         lines[line["sale_id"]].append(line)
     precision = {row["id"]: row["precision"] for row in shop.rows("SELECT id, precision FROM product")}
+    supplied = {one["line_id"]: one for one in shop.rows("SELECT * FROM supplier_order WHERE status != 'cancelled'")}
     moved: Counter[tuple[str, str]] = Counter()
     returns = {one["id"]: one for one in shop.rows("SELECT * FROM sale_return")}
     [organisation] = shop.rows("SELECT cash_rounding, minor_digits FROM organisation")
@@ -85,6 +86,11 @@ def sale_faults(shop: Shop) -> list[str]:
         for product_id, units in wanted.items():
             if moved[sale["id"], product_id] != units:
                 faults.append(f"{sale['number']}: {units} fulfilled, the ledger sold {moved[sale['id'], product_id]}")
+        if sale["status"] in ("completed", "cancelled"):
+            sent = {line["id"]: line["fulfilled"] for line in own if line["kind"] == "dropship"}
+            asked = {line["id"]: supplied[line["id"]]["quantity"] for line in own if line["id"] in supplied}
+            if asked != {name: units for name, units in sent.items() if units}:
+                faults.append(f"{sale['number']}: {asked} ordered from suppliers, {sent} sold")
         if sale["status"] == "completed":
             # Where a card paid or was paid to, the last part in cash may leave what no coin can pay.
             left = 0 if due % coin == 0 and not not_cash[sale["id"]] else coin - 1

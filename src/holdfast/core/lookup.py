@@ -10,7 +10,7 @@ from __future__ import annotations
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate, folded
 
 Want = tuple[str, ...]
-"""Something to load: ("level", product id, location id), ("hold", reservation id), ("waiting", level id) ..."""
+"""Something to load: ("level", product id, location id), ("hold", reservation id), ("taken", sale line id) ..."""
 
 
 class Missing(Exception):

@@ -158,7 +158,8 @@ def begin(
     pairs: list[LevelKey] = sorted((want[1], want[2]) for want in wants if want[0] == "level")
     holds = sorted(want[1] for want in wants if want[0] == "hold" and _is_id(want[1]))
     sales = sorted(want[1] for want in wants if want[0] == "sale" and _is_id(want[1]))
-    loaded = session.begin(org_id, pairs, holds, keys, sales)
+    taken = sorted(want[1] for want in wants if want[0] == "taken" and _is_id(want[1]))
+    loaded = session.begin(org_id, pairs, holds, keys, sales, taken)
     stock = Stock(org_id, catalog, loaded.now, new_id)
     stock.locked.update(pairs)
     for row in loaded.levels:
