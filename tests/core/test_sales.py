@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from holdfast.check import check
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.catalog import Add, Change
 from holdfast.core.checkout import Checkout
@@ -600,6 +601,16 @@ def test_a_sale_whose_holds_were_all_sold_is_completed(scene: Scene, shipped: in
     assert total == 2970 + {(): 0, "SONG-1": 500, "SOFA-1": 30000}[beside and beside[0][0]]
     books = balances(scene.shop)
     assert (books["1000"], books["4000"], books["5000"], "1100" in books) == (total, -total, 900, False)
+
+
+def test_cancelling_after_a_part_went_out_by_its_hold_keeps_the_shares(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5 @3.00")
+    sale = cart(scene, ("MUG-1", 2), ("SONG-1", 2), discount=DiscountAsked(amount="2.98"))
+    scene.do(Consume(sale.lines[0].reservations[0], 1))
+    cut = scene.do(CancelSale(sale.id))
+    assert (cut.status, cut.subtotal, cut.discount_total, cut.total) == ("completed", "9.90", "0.99", "8.91")
+    assert [part["lines"] for part in cut.fulfillments] == [[{"line_id": sale.lines[0].id, "quantity": 1}]]
+    assert check(scene.shop.holdfast.database).mismatches == []
 
 
 def test_an_order_that_was_converted_past_the_sale_is_not_sold_again(scene: Scene) -> None:

@@ -392,7 +392,14 @@ def _cut_line(stock: Stock, line: SaleLine) -> SaleLine:
 
 
 def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
-    """The sale as if only what was shipped had been ordered, with its fees; amounts are the shares that were booked."""
+    """The sale as if only what was shipped had been ordered, with its fees; amounts are the shares that were booked.
+
+    What went out by its holds alone is written down as shipped, so that it shows why its amounts stand as they do.
+    """
+    if not sale.fulfillments:
+        gone = tuple((line.id, line.fulfilled) for line in lines_of(stock, sale) if line.fulfilled)
+        part = Fulfillment(stock.new_id(), stock.now, None, gone, stock.caller.actor)
+        sale = replace(sale, fulfillments=(part,))
     subtotal = discount = tax = total = 0
     for line in lines_of(stock, sale):
         if not line.fulfilled:
