@@ -300,7 +300,7 @@ def line_of(stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: 
     return refused or tested_line(stock, sale, asked, position, fact=fact)
 
 
-def tested_line(stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool = False) -> SaleLine:
+def tested_line(stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool) -> SaleLine:
     """The line that was asked for, of which nothing was found that could not be."""
     product = stock.catalog.product(asked.product)
     place = None if asked.location is None else stock.catalog.location(asked.location)
