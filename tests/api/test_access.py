@@ -394,7 +394,7 @@ def _things(shop: Shop) -> dict[str, str]:
     count = shop.owner.post("/api/v1/counts", {"location": "MAIN", "draft": True, "lines": [{"product_id": "MUG-1"}]})
     transfer = shop.owner.post("/api/v1/transfers", {"from_location": "MAIN", "to_location": "BACK", "lines": lines})
     appointment = shop.owner.post("/api/v1/appointments", {"starts_at": "2031-05-31T09:00:00Z"})
-    shop.product("SOFA-1", dropship=True)
+    shop.product("SOFA-1", dropship=True, price="300.00")
     sale = shop.owner.post("/api/v1/sales", {"lines": [{"product_id": "SOFA-1", "quantity": 1}]}).json()
     shop.owner.post(f"/api/v1/sales/{sale['id']}/complete")
     back = {"line_id": sale["lines"][0]["id"], "quantity": 1}

@@ -91,7 +91,7 @@ def _validator(document: dict[str, Any], schema: dict[str, Any]) -> Any:
 
 def test_answers_fit_the_document(shop: Shop) -> None:
     """One of each read, after something of everything happened."""
-    shop.product("MUG-1", 9, reorder_point=30)
+    shop.product("MUG-1", 9, reorder_point=30, price="10.00")
     post = shop.owner.post
     post("/api/v1/locations", {"code": "BACK", "reorder_points": {"MUG-1": 2}})
     line = {"product_id": "MUG-1", "quantity": 1}
@@ -104,7 +104,7 @@ def test_answers_fit_the_document(shop: Shop) -> None:
     lot = shop.owner.get("/api/v1/inventory/lots").json()["items"][0]["id"]
     shop.product("SOFA-1", dropship=True, supplier="Acme", price="300.00")
     sale = post("/api/v1/sales", {"lines": [{**line, "product_id": "SOFA-1"}, line]}).json()
-    post(f"/api/v1/sales/{sale['id']}/complete", {"payments": [{"method": "cash", "amount": "300.00"}]})
+    post(f"/api/v1/sales/{sale['id']}/complete", {"payments": [{"method": "cash", "amount": "310.00"}]})
     post("/api/v1/periods/close", {"through": "2026-01-31"})
     back = {"line_id": sale["lines"][1]["id"], "quantity": 1, "condition": "good"}
     returned = post("/api/v1/returns", {"sale_id": sale["id"], "lines": [back], "refund": {"method": "cash"}}).json()

@@ -373,21 +373,21 @@ def test_tax_follows_the_class_and_the_store(any_shop: Shop) -> None:
 
     assert (rate["rate"], rate["store_id"], east["rate"]) == ("0.15", None, "0.20")
     assert _refused(owner.post(rates, {"tax_class": "standard", "rate": "0.1"})) == (409, "ALREADY_EXISTS")
-    for text in ("15%", "-0.1", "10.01", "0.1234567", "", "1e-1"):
+    for text in ("15%", "-0.1", "1.01", "15", "0.1234567", "", "1e-1"):
         assert _refused(owner.post(rates, {"tax_class": "low", "rate": text})) == (400, "INVALID_REQUEST"), text
     assert _refused(owner.post(rates, {"tax_class": "low", "rate": 0.15})) == (400, "INVALID_REQUEST")
     assert _refused(owner.post(rates, {"tax_class": "low", "rate": "0", "store_id": "X"})) == (404, "STORE_NOT_FOUND")
     main = _open(owner, _line(1), store_id="MAIN")
     assert (main["tax_total"], main["total"], main["lines"][0]["tax"]) == ("2.05", "15.72", "2.05")
     assert _open(owner, _line(1), store_id="EAST")["total"] == "16.40"
-    assert _ok(owner.patch(f"{rates}/{rate['id']}", {"rate": "10"}))["rate"] == "10.00"
-    assert _ok(_act(owner, main, "complete"))["total"] == "150.37", "an open cart follows"
+    assert _ok(owner.patch(f"{rates}/{rate['id']}", {"rate": "1"}))["rate"] == "1.00"
+    assert _ok(_act(owner, main, "complete"))["total"] == "27.34", "an open cart follows"
     assert owner.delete(f"{rates}/{east['id']}").status == 204
     assert _refused(owner.get(f"{rates}/{east['id']}")) == (404, "NOT_FOUND")
     assert _refused(owner.patch(f"{rates}/{NIL}", {"rate": "junk"})) == (400, "INVALID_REQUEST")
     assert _refused(owner.patch(f"{rates}/{NIL}", {"rate": "1"})) == (404, "NOT_FOUND")
     assert [one["id"] for one in _ok(owner.get(rates))["items"]] == [rate["id"]]
-    assert _ok(owner.get(f"{SALES}/{main['id']}"))["total"] == "150.37", "what was sold does not"
+    assert _ok(owner.get(f"{SALES}/{main['id']}"))["total"] == "27.34", "what was sold does not"
     owner.patch("/api/v1/settings", {"tax_mode": "inclusive"})
     owner.patch(f"{rates}/{rate['id']}", {"rate": "0.2"})
     included = _open(owner, _line(1, unit_price="102.00"), store_id="MAIN")

@@ -117,6 +117,25 @@ def test_a_later_file_brings_on_what_is_new(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_a_cancellation_after_the_sale_says_what_it_does_not_do(cli: Cli, tmp_path: Path, dry: tuple[str, ...]) -> None:
+    (tmp_path / "orders.csv").write_text(OWN)
+    cli("import", "orders", "orders.csv", "--org", "Acme")
+    before = _ledger(cli)
+    later = "order_number,status,sku,quantity\nA-1,cancelled,MUG,2\nA-1,,WRAP,1\nA-3,cancelled,HAT,1\n"
+    (tmp_path / "later.csv").write_text(later)
+
+    ran = cli("import", "orders", "later.csv", "--org", "Acme", *dry)
+
+    assert (ran.code, ran.out) == (0, f"{'Would be: ' if dry else ''}orders: 2 unchanged, 0 refused.\n")
+    assert ran.err == (
+        "line 2: note: order A-1: it is sold here and stays so: a cancellation takes nothing back. For goods that came "
+        "back import it as completed, with how many in `returned`, or record a return.\n"
+    )
+    assert _ledger(cli) == before
+
+
+@pytest.mark.usefixtures("stocked")
 def test_what_stock_lacks_waits_and_is_named(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text("order_number,sku,quantity\nB-1,HAT,4\nB-1,MUG,1\n")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from decimal import Decimal
 from typing import Any
 
 from tests.shop import Shop
@@ -53,8 +54,12 @@ def sale_faults(shop: Shop) -> list[str]:
     for line in shop.rows("SELECT * FROM sale_line WHERE NOT removed"):
         lines[line["sale_id"]].append(line)
     precision = {row["id"]: row["precision"] for row in shop.rows("SELECT id, precision FROM product")}
+    supplied = {one["line_id"]: one for one in shop.rows("SELECT * FROM supplier_order WHERE status != 'cancelled'")}
     moved: Counter[tuple[str, str]] = Counter()
-    returns = {one["id"]: one for one in shop.rows("SELECT id, sale_id, refund_total FROM sale_return")}
+    returns = {one["id"]: one for one in shop.rows("SELECT * FROM sale_return")}
+    [organisation] = shop.rows("SELECT cash_rounding, minor_digits FROM organisation")
+    coin = max(int(Decimal(organisation["cash_rounding"]).scaleb(organisation["minor_digits"])), 1)
+    not_cash: Counter[str] = Counter()
     beside = {hold["id"] for hold in shop.rows("SELECT id FROM reservation WHERE sale_line_id IS NULL")}
     for entry in shop.rows("SELECT ref_id, product_id, qty_delta, reservation_id FROM ledger WHERE ref_type = 'SALE'"):
         if entry["reservation_id"] not in beside:
@@ -63,6 +68,9 @@ def sale_faults(shop: Shop) -> list[str]:
     for one in returns.values():
         if one["sale_id"] is not None:
             refunds[one["sale_id"]] += one["refund_total"]
+            not_cash[one["sale_id"]] += one["method"] != "cash"
+        if one["method"] == "cash" and one["refund_total"] % coin:
+            faults.append(f"return {one['id']}: no coins for {one['refund_total']}")
     active = shop.rows("SELECT reserved_for_id FROM reservation WHERE status = 'active'")
     held = {hold["reserved_for_id"] for hold in active}
     for sale in shop.rows("SELECT * FROM sale"):
@@ -78,13 +86,20 @@ def sale_faults(shop: Shop) -> list[str]:
         for product_id, units in wanted.items():
             if moved[sale["id"], product_id] != units:
                 faults.append(f"{sale['number']}: {units} fulfilled, the ledger sold {moved[sale['id'], product_id]}")
+        if sale["status"] in ("completed", "cancelled"):
+            sent = {line["id"]: line["fulfilled"] for line in own if line["kind"] == "dropship"}
+            asked = {line["id"]: supplied[line["id"]]["quantity"] for line in own if line["id"] in supplied}
+            if asked != {name: units for name, units in sent.items() if units}:
+                faults.append(f"{sale['number']}: {asked} ordered from suppliers, {sent} sold")
         if sale["status"] == "completed":
-            faults += _completed_faults(sale, own, due, refunds[sale["id"]], precision)
+            # Where a card paid or was paid to, the last part in cash may leave what no coin can pay.
+            left = 0 if due % coin == 0 and not not_cash[sale["id"]] else coin - 1
+            faults += _completed_faults(sale, own, due, refunds[sale["id"]], left, precision)
     return faults
 
 
 def _completed_faults(
-    sale: dict[str, Any], lines: list[dict[str, Any]], due: int, refunded: int, precision: dict[str, int]
+    sale: dict[str, Any], lines: list[dict[str, Any]], due: int, refunded: int, left: int, precision: dict[str, int]
 ) -> list[str]:
     faults = []
     if sum(line["due"] for line in lines) != due:
@@ -103,6 +118,6 @@ def _completed_faults(
         faults.append(f"{sale['number']}: {sale['posted']} posted of {sale['total']}")
     if sale["paid"] and sale["paid"] - sale["change"] != due:
         faults.append(f"{sale['number']}: paid {sale['paid']}, change {sale['change']}, due {due}")
-    if all(line["returned"] == line["quantity"] for line in lines) and refunded != due:
+    if all(line["returned"] == line["quantity"] for line in lines) and not due - left <= refunded <= due:
         faults.append(f"{sale['number']}: all came back for {refunded}, {due} was due")
     return faults

@@ -104,6 +104,20 @@ def test_a_cancelled_order_holds_nothing(scene: Scene) -> None:
     """)
 
 
+def test_a_cancellation_of_what_was_sold_says_that_it_changes_nothing(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    sold, gone = order(scene, mugs(3, fulfilled=3)), order(scene, mugs(3), cancelled=True)
+    assert scene.do(sold).stays_sold is False
+    told = scene.do(gone)
+    assert (told.brought, told.status, told.stays_sold) == ("unchanged", "completed", True)
+    assert scene.do(order(scene, mugs(3, fulfilled=3, returned=1), cancelled=True)).stays_sold is False
+    assert scene.do(gone).stays_sold is True
+    scene.do(order(scene, mugs(3, fulfilled=3, returned=3)))
+    assert scene.do(gone).stays_sold is False, "all of it came back"
+    part = order(scene, mugs(2, fulfilled=1), number="#2", cancelled=True)
+    assert [scene.do(part).stays_sold for _ in range(2)] == [False, False]
+
+
 def test_a_part_that_was_shipped_before_the_cancellation_stays_sold(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     gone = order(scene, mugs(2, fulfilled=1), OrderedLine("TEA-1", 1), cancelled=True)
@@ -120,6 +134,12 @@ def test_what_the_supplier_sent_is_not_ordered_again(scene: Scene) -> None:
     scene.do(order(scene, OrderedLine("SOFA-1", 1, fulfilled=1)))
     scene.do(order(scene, OrderedLine("SOFA-1", 2, fulfilled=2), number="#2"))
     assert scene.shop.rows(open_orders) == []
+
+
+def test_what_the_supplier_sent_of_a_cancelled_order_is_all_of_it(scene: Scene) -> None:
+    scene.product("SOFA-1", price=30000, dropship=True, supplier="Acme")
+    scene.do(order(scene, OrderedLine("SOFA-1", 2, fulfilled=1), cancelled=True))
+    assert scene.shop.rows("SELECT quantity, status FROM supplier_order") == [{"quantity": 1, "status": "shipped"}]
 
 
 def test_an_order_of_more_lines_than_a_cart_may_have(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import holdfast.batch
 from holdfast.core.catalog import Add, Change
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
@@ -83,6 +84,35 @@ def test_rounding_fees_and_tax_come_back_in_any_parts(scene: Scene) -> None:
     assert "2100" not in left, "and all the tax, the fee's too"
 
 
+def test_cash_goes_back_in_coins_and_all_of_it_in_the_end(scene: Scene) -> None:
+    scene.shop.settings(cash_rounding="0.05")
+    scene.product("PEN-1", price=334)
+    scene.given("PEN-1 MAIN  P 4 @1.00")
+    sale = sell(scene, LineAsked("PEN-1", 3), LineAsked("PEN-1", 1), amount="20.00")
+    assert (sale.total, sale.rounding) == ("13.36", "-0.01")
+    parts = [scene.do(bring(sale, part)) for part in ((0, 1, "none"), (1, 1, "none"), (0, 1, "none"), (0, 1, "none"))]
+    assert [one.refund_total for one in parts] == ["3.30", "3.35", "3.35", "3.35"]
+    assert [one.rounding for one in parts] == ["-0.04", "0.01", "0.01", "0.02"]
+    assert [one.lines[0].refund for one in parts] == ["3.34", "3.34", "3.34", "3.33"]
+    assert entries_of(scene.shop, parts[0].id) == [{"1000": -330, "4100": 334, "5300": -4}]
+    left = balances(scene.shop)
+    assert "1000" not in left and left["4000"] + left["4100"] + left["5300"] == 0
+
+
+def test_what_coins_cannot_pay_goes_by_the_next_means(scene: Scene) -> None:
+    scene.shop.settings(cash_rounding="0.05")
+    scene.product("PEN-1", price=334)
+    scene.given("PEN-1 MAIN  P 9 @1.00")
+    sale = sell(scene, LineAsked("PEN-1", 3), method="card", amount="10.02")
+    assert scene.do(bring(sale, (0, 1, "none"))).refund_total == "3.30"
+    assert scene.do(bring(sale, (0, 1, "none"), method="card")).refund_total == "3.38"
+    assert scene.do(bring(sale, (0, 1, "none"))).refund_total == "3.30", "0.04 that a card paid no coin can pay"
+    blindly = ReturnBlind(scene.shop.stores["MAIN"], (BlindLine("PEN-1", 1, "15.72", "none"),), "cash")
+    assert (scene.do(blindly).refund_total, scene.do(blindly).rounding) == ("15.70", "-0.02")
+    by_card = msgspec.structs.replace(blindly, method="card")
+    assert scene.do(by_card).refund_total == "15.72"
+
+
 def test_never_more_than_was_bought_over_all_lines_of_the_request(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     sale = sell(scene, LineAsked("MUG-1", 3), LineAsked("MUG-1", 1))
@@ -105,6 +135,28 @@ def test_good_units_go_back_to_their_lots_at_their_cost_and_serve_who_waits(scen
     assert (scene.value("A"), scene.value("B")) == (300, 1050)
     scene.do(bring(sale, (0, 1)))
     assert (scene.value("A"), scene.value("B")) == (300, 1400)
+
+
+def test_a_return_knows_ahead_where_its_goods_go(scene_anywhere: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its transaction need not begin again to lock the levels from which the lines were taken."""
+    scene = scene_anywhere
+    scene.product("MUG-1", price=990)
+    scene.shop.location("SIDE", priority=150)
+    scene.given("""
+        MUG-1 MAIN  A 2
+        MUG-1 SIDE  B 2
+    """)
+    sale = sell(scene, LineAsked("MUG-1", 3))
+    begun = []
+    begin = holdfast.batch.begin
+    monkeypatch.setattr(holdfast.batch, "begin", lambda *given: begun.append(given) or begin(*given))
+    scene.do(bring(sale, (0, 3)))
+    assert len(begun) == 1
+    scene.refuses(ReturnSale(sale.id, (ReturnedLine("junk", 1),), "cash"), "NOT_FOUND")
+    scene.stands("""
+        MUG-1 MAIN A 2/0
+        MUG-1 SIDE B 2/0
+    """)
 
 
 def test_damaged_units_are_lost_at_once_and_lie_in_quarantine(scene: Scene) -> None:
@@ -131,10 +183,8 @@ def test_units_of_a_lot_that_is_off_sale_go_to_quarantine(scene: Scene, why: str
     else:
         scene.pass_(100)
     scene.do(bring(sale, (0, 2)))
-    aside = 3 if why == "recalled" else 2  # what expired on the shelf is seen to when somebody asks for it
-    left = [] if why == "recalled" else ["MUG-1 MAIN A 1/0"]
-    assert scene.table() == [*left, f"MUG-1 MAIN-QUARANTINE A {aside}/0"]
-    assert scene.value("A", "MAIN-QUARANTINE") == 350 * aside
+    scene.stands("MUG-1 MAIN-QUARANTINE A 3/0")  # with the one on the shelf, which the return has looked at
+    assert scene.value("A", "MAIN-QUARANTINE") == 350 * 3
 
 
 def test_digital_and_drop_shipped_lines_come_back_as_money_alone(scene: Scene) -> None:
@@ -189,6 +239,21 @@ def test_a_return_without_a_sale_makes_a_lot_at_the_last_cost(scene: Scene) -> N
     assert entries_of(scene.shop, made.id) == [{"1000": -1600, "1200": 700, "4100": 1600, "5000": -700}]
     [line] = scene.ledger("RETURN")
     assert (line["ref_id"], line["value_delta"]) == (made.id, 700)
+
+
+@pytest.mark.parametrize("mode", ["exclusive", "inclusive"])
+def test_the_tax_in_a_refund_without_a_sale_is_that_of_today(scene: Scene, mode: str) -> None:
+    """What is refunded is what the customer gets, so its tax is a part of it, whatever prices say."""
+    scene.shop.settings(tax_mode=mode)
+    scene.product("PEN-1", price=1150, tax_class="std")
+    scene.given("PEN-1 MAIN  A 1 @3.00")
+    scene.do(Add("tax_rate", {"tax_class": "std", "rate": 150_000}))
+    scene.do(Add("tax_rate", {"tax_class": "std", "rate": 200_000, "store_id": scene.shop.stores["EAST"]}))
+    made = scene.do(blind(scene, BlindLine("PEN-1", 1, "11.50", "none"), BlindLine("MUG-1", 1, "8.00", "none")))
+    assert made.refund_total == "19.50"
+    assert entries_of(scene.shop, made.id) == [{"1000": -1950, "2100": 150, "4100": 1800}]
+    east = ReturnBlind(scene.shop.stores["EAST"], (BlindLine("PEN-1", 1, "12.00", "none"),), "card")
+    assert entries_of(scene.shop, scene.do(east).id) == [{"1100": -1200, "2100": 200, "4100": 1000}]
 
 
 def test_damaged_ones_without_a_sale_are_worth_nothing(scene: Scene) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from holdfast.check import check
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.catalog import Add, Change
 from holdfast.core.checkout import Checkout
@@ -266,6 +267,29 @@ def test_a_line_that_is_taken_out_is_not_shipped_by_its_supplier(scene: Scene) -
     scene.refuses(ShipSupplierOrder(orders[1]["id"]), "INVALID_STATE")
 
 
+def test_only_what_was_not_shipped_is_withdrawn_from_the_supplier(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 3")
+    sale = cart(scene, ("SOFA-1", 3), ("SOFA-1", 1), ("MUG-1", 1))
+    scene.do(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 2),)))
+    sale = scene.do(CancelSale(sale.id))
+    assert (sale.status, sale.total, [line.fulfilled for line in sale.lines]) == ("completed", "600.00", [2])
+    [order] = scene.shop.rows("SELECT * FROM supplier_order")
+    assert (order["quantity"], order["status"]) == (2, "open")
+    shipped = scene.do(ShipSupplierOrder(order["id"], "T-1"))
+    assert (shipped.status, shipped.quantity) == ("shipped", 2)
+    scene.refuses(ShipSupplierOrder(order["id"]), "INVALID_STATE")
+    assert balances(scene.shop)["4000"] == -60000, "shipped once, earned once"
+
+
+def test_a_supplier_order_of_which_nothing_went_out_is_withdrawn_beside_one_that_did(scene: Scene) -> None:
+    lines = (LineAsked("SOFA-1", 2), LineAsked("SOFA-1", 1))
+    sale = scene.do(OpenSale(lines=lines, source="shopify", order_number="1", fact=True))
+    scene.do(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 1),)))
+    scene.do(CancelSale(sale.id))
+    orders = scene.shop.rows("SELECT * FROM supplier_order ORDER BY id")
+    assert [(order["quantity"], order["status"]) for order in orders] == [(1, "open"), (1, "cancelled")]
+
+
 # The queue and time --------------------------------------------------------------------------------------------------
 
 
@@ -302,6 +326,19 @@ def test_activity_renews_every_hold_and_a_cart_left_alone_lapses(scene: Scene) -
         S-000001 expired
         S-000001 expired
     """)
+
+
+def test_another_price_does_not_compete_for_what_lapsed(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 2")
+    sale = cart(scene, ("MUG-1", 2))
+    line = sale.lines[0].id
+    scene.pass_(HOLD_SECONDS)
+    cart(scene, ("MUG-1", 1))
+    sale = scene.do(EditLine(sale.id, line, {"unit_price": "5.00", "discount": DiscountAsked(percent=10)}))
+    assert (sale.total, held(sale)) == ("9.00", [("MUG-1", 0, 0, 2)])
+    scene.refuses(EditLine(sale.id, line, {"quantity": 2}), "INSUFFICIENT_STOCK")
+    sale = scene.do(EditLine(sale.id, line, {"quantity": 1}))
+    assert held(sale) == [("MUG-1", 1, 0, 0)]
 
 
 def test_a_lapsed_cart_competes_again_when_it_is_completed(scene: Scene) -> None:
@@ -385,7 +422,8 @@ def test_a_waiting_line_is_named_and_what_is_there_can_be_shipped(scene: Scene) 
     sale = scene.do(Fulfill(sale.id, (ShipLine(tee, 1), ShipLine(tee, 1)), "T-1"))
     assert (sale.status, [line.fulfilled for line in sale.lines]) == ("open", [0, 2])
     assert sale.fulfillments[0]["lines"] == [{"line_id": tee, "quantity": 2}]
-    for command in (EditLine(sale.id, mug, {"quantity": 2}), RemoveLine(sale.id, mug), ChangeSale(sale.id, {})):
+    unpriced = ChangeSale(sale.id, {"fees": ()})
+    for command in (EditLine(sale.id, mug, {"quantity": 2}), RemoveLine(sale.id, mug), unpriced):
         scene.refuses(command, "INVALID_STATE")
     scene.shop.receive("TEE-1", 3, lot="U", cost="9.00")
     sale = scene.do(CompleteSale(sale.id, (PaymentAsked("card", "109.90"),)))
@@ -415,6 +453,24 @@ def test_parts_are_booked_as_shares_and_the_last_takes_the_rest(scene: Scene) ->
         {"1100": 383, "1200": -100, "2100": -50, "4000": -333, "5000": 100},
         {"1100": 383 + 700, "1200": -100, "2100": -50, "4000": -333 - 700, "5000": 100},
     ]
+
+
+@pytest.mark.parametrize("way", ["fulfilment", "hold"])
+def test_the_customer_can_be_put_right_after_a_part_went_out(scene: Scene, way: str) -> None:
+    rate = scene.do(Add("tax_rate", {"tax_class": "std", "rate": 150_000}))
+    scene.do(Change("product", scene.products["MUG-1"].id, {"tax_class": "std"}))
+    scene.given("MUG-1 MAIN  A 5")
+    sale = cart(scene, ("MUG-1", 3))
+    line = sale.lines[0]
+    scene.do(Fulfill(sale.id, (ShipLine(line.id, 1),)) if way == "fulfilment" else Consume(line.reservations[0], 1))
+    scene.do(Change("tax_rate", rate.id, {"rate": 200_000}))
+    sale = scene.do(ChangeSale(sale.id, {"customer": "Ana"}))
+    assert (sale.customer, sale.total, sale.tax_total) == ("Ana", "34.16", "4.46"), "the money stands"
+    for changes in ({"discount": None}, {"customer": "Bo", "fees": ()}):
+        scene.refuses(ChangeSale(sale.id, changes), "INVALID_STATE")
+    sold = scene.do(CompleteSale(sale.id, (CASH,)))
+    assert sold.customer == "Ana"
+    scene.refuses(ChangeSale(sale.id, {"customer": "Bo"}), "INVALID_STATE")
 
 
 def test_cancelling_after_a_part_completes_with_what_was_shipped(scene: Scene) -> None:
@@ -491,6 +547,19 @@ def test_a_hold_for_a_line_or_a_sale_that_is_not_there(scene: Scene) -> None:
     )
 
 
+def test_a_hold_for_a_line_is_of_what_the_line_sells(scene: Scene) -> None:
+    scene.given("""
+        MUG-1 MAIN  A 5
+        TEE-1 MAIN  B 5
+    """)
+    sale = cart(scene, ("MUG-1", 1))
+    line = Target(sale_line_id=sale.lines[0].id)
+    refused = scene.refuses(Reserve("TEE-1", 1, "MAIN", line), "INVALID_REQUEST")
+    assert (refused.numbers["field"], refused.detail) == ("sale_line_id", "The line sells MUG-1, not TEE-1.")
+    scene.do(Reserve("MUG-1", 1, "MAIN", line))
+    scene.do(Reserve("TEE-1", 1, "MAIN", Target(reserved_for_type="transaction", reserved_for_id=sale.id)))
+
+
 def test_a_hold_for_a_line_goes_with_the_line(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 9")
     sale = cart(scene, ("MUG-1", 2))
@@ -511,6 +580,37 @@ def test_units_of_a_line_that_went_out_by_their_hold_are_not_sold_again(scene: S
     assert sale.lines[0].fulfilled == 3
     assert [line["qty_delta"] for line in scene.ledger("SALE")] == [-2, -1]
     assert balances(scene.shop)["4000"] == -2970
+
+
+@pytest.mark.parametrize("shipped", [0, 1])
+@pytest.mark.parametrize("beside", [(), (("SONG-1", 1),), (("SOFA-1", 1),)])
+def test_a_sale_whose_holds_were_all_sold_is_completed(scene: Scene, shipped: int, beside: Any) -> None:
+    scene.given("MUG-1 MAIN  A 5 @3.00")
+    sale = cart(scene, ("MUG-1", 3), *beside)
+    mugs = sale.lines[0]
+    if shipped:
+        scene.do(Fulfill(sale.id, (ShipLine(mugs.id, shipped),)))
+    scene.do(Consume(mugs.reservations[0]))
+    refused = scene.refuses(
+        Fulfill(sale.id, (ShipLine(mugs.id, 1),)), "INSUFFICIENT_RESERVED" if beside else "INVALID_STATE"
+    )
+    assert beside or refused.detail == "All of the sale has gone out: complete it."
+    sold = scene.do(CompleteSale(sale.id, (CASH,)))
+    assert (sold.status, [line.fulfilled for line in sold.lines]) == ("completed", [3, *(1 for _ in beside)])
+    total = round(float(sold.total) * 100)
+    assert total == 2970 + {(): 0, "SONG-1": 500, "SOFA-1": 30000}[beside and beside[0][0]]
+    books = balances(scene.shop)
+    assert (books["1000"], books["4000"], books["5000"], "1100" in books) == (total, -total, 900, False)
+
+
+def test_cancelling_after_a_part_went_out_by_its_hold_keeps_the_shares(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5 @3.00")
+    sale = cart(scene, ("MUG-1", 2), ("SONG-1", 2), discount=DiscountAsked(amount="2.98"))
+    scene.do(Consume(sale.lines[0].reservations[0], 1))
+    cut = scene.do(CancelSale(sale.id))
+    assert (cut.status, cut.subtotal, cut.discount_total, cut.total) == ("completed", "9.90", "0.99", "8.91")
+    assert [part["lines"] for part in cut.fulfillments] == [[{"line_id": sale.lines[0].id, "quantity": 1}]]
+    assert check(scene.shop.holdfast.database).mismatches == []
 
 
 def test_an_order_that_was_converted_past_the_sale_is_not_sold_again(scene: Scene) -> None:
@@ -601,6 +701,74 @@ def test_prices_discounts_and_fees_need_their_permissions(scene: Scene) -> None:
     )
     for command in too_much:
         scene.refuses(command, "INVALID_AMOUNT")
+
+
+def test_a_product_that_is_not_sold_any_more_is_put_on_no_sale(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    sale = cart(scene, ("MUG-1", 1))
+    scene.do(Change("product", scene.products["MUG-1"].id, {"active": False}))
+    mugs = LineAsked("MUG-1", 1)
+    quote = checkout(scene, mugs, pay=None, quote=True)
+    for command in (OpenSale(lines=(mugs,)), AddLine(sale.id, mugs), checkout(scene, mugs), quote):
+        assert "not sold any more" in scene.refuses(command, "INVALID_STATE").detail
+    refused = scene.refuses(OpenSale(lines=(LineAsked("SONG-1", 1), mugs, mugs)), "INVALID_STATE")
+    assert [one["index"] for one in refused.numbers["lines"]] == [1, 2]
+    scene.refuses(OpenSale(lines=(mugs, LineAsked("SONG-1", 0))), "INVALID_QUANTITY")
+    assert scene.do(CompleteSale(sale.id, (CASH,))).status == "completed", "what was in the cart already"
+    past = OpenSale(lines=(mugs,), source="shopify", order_number="1", fact=True)
+    assert scene.do(past).total == "9.90", "an order that was taken elsewhere is a fact"
+
+
+def test_nothing_without_a_price_is_sold_for_nothing(scene: Scene) -> None:
+    scene.product("GIFT-1")
+    scene.given("GIFT-1 MAIN  A 9")
+    unpriced, given = LineAsked("GIFT-1", 1), LineAsked("GIFT-1", 1, "0.00")
+    for command in (OpenSale(lines=(unpriced,)), checkout(scene, unpriced), checkout(scene, unpriced, quote=True)):
+        assert scene.refuses(command, "PRICE_MISMATCH").numbers["unit_price"] is None
+    assert scene.shop.staff.caller.may_price is False
+    for price in ("0.00", "5.00"):
+        scene.refuses(OpenSale(lines=(LineAsked("GIFT-1", 1, price),)), "PRICE_MISMATCH", actor=scene.shop.staff)
+    sale = scene.do(OpenSale(lines=(given,)), actor=scene.shop.manager)
+    assert sale.total == "0.00", "given away knowingly"
+    scene.refuses(AddLine(sale.id, unpriced), "PRICE_MISMATCH")
+    scene.refuses(EditLine(sale.id, sale.lines[0].id, {"unit_price": None}), "PRICE_MISMATCH")
+    assert scene.do(OpenSale(lines=(unpriced,), source="shopify", order_number="1", fact=True)).total == "0.00"
+
+
+def test_a_fee_is_taxed_by_a_class_that_there_is(scene: Scene) -> None:
+    sale = cart(scene, ("SONG-1", 1))
+    fees = (FeeAsked("wrap", "1.00"), FeeAsked("delivery", "2.00", "standrad"))
+    for command in (ChangeSale(sale.id, {"fees": fees}), OpenSale(fees=fees)):
+        refused = scene.refuses(command, "INVALID_REQUEST")
+        assert (refused.numbers["field"], "'standrad'" in refused.detail) == ("fees.1.tax_class", True)
+    fields = {"tax_class": "standrad", "rate": 150_000, "store_id": scene.shop.stores["EAST"]}
+    scene.do(Add("tax_rate", fields))
+    assert scene.do(ChangeSale(sale.id, {"fees": fees})).tax_total == "0.00", "as goods of the class are in this store"
+
+
+def test_a_tax_is_at_most_all_of_the_price(scene: Scene) -> None:
+    for rate in (-1, 1_000_001, 15_000_000):
+        refused = scene.refuses(Add("tax_rate", {"tax_class": "std", "rate": rate}), "INVALID_REQUEST")
+        assert refused.numbers["field"] == "rate"
+    made = scene.do(Add("tax_rate", {"tax_class": "std", "rate": 1_000_000}))
+    scene.refuses(Change("tax_rate", made.id, {"rate": 8_000_000}), "INVALID_REQUEST")
+
+
+def test_a_discount_of_the_sale_takes_off_no_more_than_is_left(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 9")
+    sale = cart(scene, ("MUG-1", 2), ("SONG-1", 1), discount=DiscountAsked(amount="12.00"))
+    mugs, song = (line.id for line in sale.lines)
+    sale = scene.do(RemoveLine(sale.id, mugs))
+    assert (sale.discount_total, sale.total) == ("5.00", "0.00")
+    sale = scene.do(EditLine(sale.id, song, {"unit_price": "4.00"}))
+    assert (sale.discount_total, sale.total) == ("4.00", "0.00")
+    refused = scene.refuses(ChangeSale(sale.id, {"discount": DiscountAsked(amount="4.01")}), "INVALID_AMOUNT")
+    assert "discount of the sale" in refused.detail
+    sale = scene.do(AddLine(sale.id, LineAsked("MUG-1", 1)))
+    assert (sale.discount_total, sale.total) == ("12.00", "1.90"), "what was given comes back with the goods"
+    sale = scene.do(RemoveLine(sale.id, sale.lines[1].id))
+    assert scene.do(CompleteSale(sale.id, ())).total == "0.00"
+    assert scene.shop.rows("SELECT discount_total FROM sale") == [{"discount_total": 400}]
 
 
 def test_payments_that_do_not_fit(scene: Scene) -> None:

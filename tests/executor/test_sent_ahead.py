@@ -29,7 +29,7 @@ MANY = 300
 @pytest.fixture
 def stocked(shop_anywhere: Shop) -> Shop:
     """A shop with enough of one product."""
-    shop_anywhere.product("MUG-1")
+    shop_anywhere.product("MUG-1", price=990)
     shop_anywhere.receive(quantity=10_000)
     return shop_anywhere
 

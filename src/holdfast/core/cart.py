@@ -21,6 +21,7 @@ from holdfast.core.order_entry import (
     OpenSale,
     discount_of,
     fees_of,
+    inactive_refusal,
     line_of,
     meaning_refusal,
     new_sale,
@@ -55,7 +56,7 @@ from holdfast.core.sourcing import (
     renew,
 )
 from holdfast.core.stock import Stock
-from holdfast.core.supplier import cancel_supplier_orders, change_supplier_order, order_from_supplier
+from holdfast.core.supplier import change_supplier_order, order_from_supplier, withdraw_supplier_orders
 
 replace = msgspec.structs.replace
 
@@ -83,7 +84,7 @@ class RemoveLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class ChangeSale(msgspec.Struct, frozen=True, gc=False):
-    """Change a cart: `changes` has customer, discount, fees."""
+    """Change a cart: `changes` has customer, discount, fees; the customer alone also after a part went out."""
 
     sale_id: str
     changes: dict[str, Any]
@@ -119,7 +120,7 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
     refused = _add_lines(stock, sale, command.lines, fact=command.fact)
     if refused is not None:
         return refused
-    priced_sale = reprice(stock, sale)
+    priced_sale = reprice(stock, sale, new_discount=True)
     if isinstance(priced_sale, Rejected):
         return priced_sale
     if command.fact:
@@ -146,7 +147,7 @@ def put_line(
     stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool = False, hold: bool = True
 ) -> SaleLine | Rejected:
     """A new line of the sale, with its stock held (unless somebody else sees to that)."""
-    line = line_of(stock, sale, asked, position)
+    line = line_of(stock, sale, asked, position, fact=fact)
     if isinstance(line, Rejected):
         return line
     if hold and line.kind == "stock":
@@ -163,19 +164,29 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
-    refused = unknown_refusal(stock, command.line) or meaning_refusal(stock, command.line) or _fixed(stock, sale)
+    asked = command.line
+    refused = (
+        unknown_refusal(stock, asked)
+        or meaning_refusal(stock, asked)
+        or inactive_refusal(stock, asked)
+        or _fixed(stock, sale)
+    )
     if refused is not None:
         return refused
     known = stock.rows_of_sale(SaleLine, sale.id)
     if len(known) >= LINES_MAX:
         return invalid_state(f"A sale has at most {LINES_MAX} lines.")
     position = max((line.position for line in known), default=-1) + 1
-    line = put_line(stock, sale, command.line, position)
+    line = put_line(stock, sale, asked, position)
     return line if isinstance(line, Rejected) else _changed(stock, sale)
 
 
 def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
-    """Decide an EditLine: the hold follows the quantity; the line's own units never stand in its way."""
+    """Decide an EditLine: the hold follows the quantity; the line's own units never stand in its way.
+
+    Only a quantity, be it the same again, makes units that lapsed compete again: another price or discount needs no
+    stock, renews the holds that there are, and leaves the rest to the completion, which competes for it.
+    """
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
@@ -188,7 +199,7 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     fixed = _fixed(stock, sale)
     if fixed is not None:
         return fixed
-    if line.kind == "stock":
+    if line.kind == "stock" and "quantity" in command.changes:
         adjusted = adjust_hold(stock, sale, line)
         if isinstance(adjusted, Rejected):
             return adjusted
@@ -232,13 +243,13 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
         return fixed
     for hold in holds_of_line(stock, sale, line):
         release_units(stock, hold, hold.open, "edited")
-    cancel_supplier_orders(stock, sale, line)
+    withdraw_supplier_orders(stock, sale, line)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
     return _changed(stock, sale)
 
 
 def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
-    """Decide a ChangeSale."""
+    """Decide a ChangeSale: what has gone out fixes the money, not whom it is for."""
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
@@ -255,20 +266,33 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
         if isinstance(fees, Rejected):
             return fees
         sale = replace(sale, fees=fees)
-    fixed = _fixed(stock, sale)
+    fixed = _fixed(stock, sale) if changes.keys() - {"customer"} else _finished(sale)
     if fixed is not None:
         return fixed
+    if _shipped(stock, sale):
+        sale = replace(sale, updated_at=max(stock.now, sale.updated_at))
+        stock.put_row(sale)
+        renew(stock, sale)
+        return describe_sale(stock, sale)
     stock.put_row(sale)
-    return _changed(stock, sale)
+    return _changed(stock, sale, new_discount="discount" in changes)
+
+
+def _finished(sale: Sale) -> Rejected | None:
+    """Refuse to change what is no cart any more, nor in the queue."""
+    return None if sale.unfinished else invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+
+
+def _shipped(stock: Stock, sale: Sale) -> bool:
+    """Has a part of it gone out?"""
+    return bool(sale.fulfillments) or any(line.fulfilled for line in lines_of(stock, sale))
 
 
 def _fixed(stock: Stock, sale: Sale) -> Rejected | None:
-    """Refuse to edit what is no cart any more, nor in the queue."""
-    if not sale.unfinished:
-        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
-    if sale.fulfillments or any(line.fulfilled for line in lines_of(stock, sale)):
+    """Refuse to edit what is finished, or of which a part has gone out."""
+    if sale.unfinished and _shipped(stock, sale):
         return invalid_state("A part of the sale went out already: its lines and prices stand.")
-    return None
+    return _finished(sale)
 
 
 def _line(stock: Stock, sale: Sale, line_id: str) -> SaleLine | Rejected:
@@ -278,19 +302,19 @@ def _line(stock: Stock, sale: Sale, line_id: str) -> SaleLine | Rejected:
     return line
 
 
-def _changed(stock: Stock, sale: Sale) -> SaleDocument | Rejected:
+def _changed(stock: Stock, sale: Sale, *, new_discount: bool = False) -> SaleDocument | Rejected:
     """Compute the money anew, renew the holds, show the sale."""
-    sale_now = reprice(stock, sale)
+    sale_now = reprice(stock, sale, new_discount=new_discount)
     if isinstance(sale_now, Rejected):
         return sale_now
     renew(stock, sale_now)
     return describe_sale(stock, sale_now)
 
 
-def reprice(stock: Stock, sale: Sale) -> Sale | Rejected:
+def reprice(stock: Stock, sale: Sale, *, new_discount: bool = False) -> Sale | Rejected:
     """Compute the open sale's money anew and keep it."""
     sale, lines = priced(stock, sale, lines_of(stock, sale))
-    receipt = receipt_of(stock, sale, lines, None)
+    receipt = receipt_of(stock, sale, lines, None, new_discount=new_discount)
     return receipt if isinstance(receipt, Rejected) else put_receipt(stock, sale, lines, receipt)
 
 

@@ -22,6 +22,7 @@ from holdfast.core.register import sessions_of
 from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
 from holdfast.core.sale import SaleLine
 from holdfast.core.stock import Stock
+from holdfast.core.totals import RATE_WHOLE
 
 replace = msgspec.structs.replace
 
@@ -325,7 +326,9 @@ def _only_one_refusal(stock: Stock, kind: str, fields: dict[str, Any], record: A
 
 
 def _rate_refusal(stock: Stock, fields: dict[str, Any], record: TaxRate | None) -> Rejected | None:
-    """A class has one rate in a store, and one in the organisation."""
+    """A class has one rate in a store, and one in the organisation; above 100 percent it is percents by mistake."""
+    if not 0 <= fields.get("rate", 0) <= RATE_WHOLE:
+        return Rejected(Code.INVALID_REQUEST, "A tax rate is 0 to 100 percent.", {"field": "rate"})
     _lock_organisation(stock)
     tax_class = fields.get("tax_class", getattr(record, "tax_class", None))
     store_id = fields.get("store_id", getattr(record, "store_id", None))

@@ -70,7 +70,7 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument | Rejected:
     payments = payments_of(stock, command.payments if command.quote else command.payments or ())
     if isinstance(payments, Rejected):
         return payments
-    receipt = receipt_of(stock, sale, lines, payments)
+    receipt = receipt_of(stock, sale, lines, payments, new_discount=True)
     if isinstance(receipt, Rejected):
         return receipt
     if command.quote:
@@ -92,7 +92,7 @@ def _begun(stock: Stock, opened: OpenSale, *, numbered: bool = True) -> tuple[Sa
     sale = new_sale(stock, opened, numbered=numbered)
     if isinstance(sale, Rejected):
         return sale
-    lines = [tested_line(stock, sale, asked, index) for index, asked in enumerate(opened.lines)]
+    lines = [tested_line(stock, sale, asked, index, fact=opened.fact) for index, asked in enumerate(opened.lines)]
     return priced(stock, sale, lines)
 
 
@@ -119,10 +119,10 @@ def sell_outright(stock: Stock, opened: OpenSale, method: str | None) -> Sale | 
         return begun
     sale, lines = begun
     payments: tuple[Payment, ...] | None = None
-    receipt = receipt_of(stock, sale, lines, None)
+    receipt = receipt_of(stock, sale, lines, None, new_discount=True)
     if not isinstance(receipt, Rejected) and method is not None:
         payments = payments_of(stock, paid_in_full(stock, receipt.total, method))  # type: ignore[assignment] # in bounds
-        receipt = receipt_of(stock, sale, lines, payments)
+        receipt = receipt_of(stock, sale, lines, payments, new_discount=True)
     return receipt if isinstance(receipt, Rejected) else _sold(stock, sale, lines, receipt, payments or ())
 
 

@@ -45,9 +45,9 @@ from holdfast.core.stock import Stock
 from holdfast.core.supplier import (
     SupplierOrder,
     SupplierOrderDocument,
-    cancel_supplier_orders,
     order_from_supplier,
     supplier_order_document,
+    withdraw_supplier_orders,
 )
 from holdfast.core.totals import Payment, Receipt, due_by_line, half_up, units_share
 
@@ -251,7 +251,10 @@ def _book_rest(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payme
 
 
 def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
-    """Decide a Fulfill: what goes out is consumed and booked as its share of the line."""
+    """Decide a Fulfill: what goes out is consumed and booked as its share of the line.
+
+    Where all went out by the holds themselves nothing is left to ship: such a sale is completed, with its payments.
+    """
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
@@ -260,6 +263,8 @@ def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
         return asked
     if not sale.unfinished:
         return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    if not any(line.open for line in lines_of(stock, sale)):
+        return invalid_state("All of the sale has gone out: complete it.", sale_status=sale.status)
     refused = _shippable(stock, sale, asked)
     if refused is not None:
         return refused
@@ -359,7 +364,7 @@ def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument | Rejected:
     if not sale.unfinished:
         return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
     release_all(stock, sale, "voided")
-    cancel_supplier_orders(stock, sale)
+    withdraw_supplier_orders(stock, sale)
     if any(line.fulfilled for line in lines_of(stock, sale)):
         return describe_sale(stock, _finish_shipped(stock, _cut_to_shipped(stock, sale)))
     sale = replace(sale, status="cancelled", updated_at=max(stock.now, sale.updated_at))
@@ -387,7 +392,14 @@ def _cut_line(stock: Stock, line: SaleLine) -> SaleLine:
 
 
 def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
-    """The sale as if only what was shipped had been ordered, with its fees; amounts are the shares that were booked."""
+    """The sale as if only what was shipped had been ordered, with its fees; amounts are the shares that were booked.
+
+    What went out by its holds alone is written down as shipped, so that it shows why its amounts stand as they do.
+    """
+    if not sale.fulfillments:
+        gone = tuple((line.id, line.fulfilled) for line in lines_of(stock, sale) if line.fulfilled)
+        part = Fulfillment(stock.new_id(), stock.now, None, gone, stock.caller.actor)
+        sale = replace(sale, fulfillments=(part,))
     subtotal = discount = tax = total = 0
     for line in lines_of(stock, sale):
         if not line.fulfilled:

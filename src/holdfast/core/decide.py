@@ -238,6 +238,8 @@ def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
         wants.add(("sale", command.sale_id))  # type: ignore[union-attr] # these have it
         if kind is cart.AddLine:
             _need_levels(known, caller, command.line, wants)  # type: ignore[union-attr] # it has a line
+        elif kind is returns.ReturnSale:  # goods go back to where their lines took them, mostly
+            wants.update(("taken", part.line_id) for part in command.lines)  # type: ignore[union-attr] # it has lines
     elif kind is Sweep:
         wants.update(("level", *pair) for pair in command.levels)  # type: ignore[union-attr] # the type was tested
     else:

@@ -70,7 +70,8 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
 
 class TakenOrder(msgspec.Struct, frozen=True, gc=False):
     """What became of an order; `line_ids` in its order (None: only cancelled units), `pending` lines wait to come back
-    until the sale is finished."""
+    until the sale is finished. `stays_sold`: it is said to be cancelled, but more of it was sold here than it says went
+    out, and a cancellation brings nothing back."""
 
     sale_id: str
     number: str
@@ -81,6 +82,7 @@ class TakenOrder(msgspec.Struct, frozen=True, gc=False):
     line_ids: tuple[str | None, ...]
     waiting: tuple[Waiting, ...]
     pending: int
+    stays_sold: bool
 
 
 def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
@@ -122,6 +124,7 @@ def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
         tuple(_kept_id(stock, line) for line in lines),
         _waiting(stock, sale, lines),
         pending,
+        command.cancelled and _out_beyond(stock, command, lines),
     )
 
 
@@ -275,15 +278,28 @@ def _brought_back(
     return done if isinstance(done, Rejected) else (done.refund_total, 0)
 
 
+def _out_beyond(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> bool:
+    """Is more of some line out (sold, and not come back) than the order says?"""
+    for asked, matched in zip(command.lines, lines, strict=True):
+        line = None if matched is None else stock.row(SaleLine, matched.id)
+        if line is None or line.removed:
+            continue
+        product = product_of_line(stock, line)
+        said = (product.units(asked.fulfilled) or 0) - (product.units(asked.returned) or 0)
+        if line.fulfilled - line.returned > said:
+            return True
+    return False
+
+
 def _supplied(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> None:
-    """What the supplier sends and has gone out is no order to the supplier any more."""
+    """What the supplier sends and has gone out (all that is left of it, after a cancellation) waits for nobody."""
     gone = {
-        line.id
+        line.id: product_of_line(stock, line).units(asked.fulfilled) or 0
         for asked, line in zip(command.lines, lines, strict=True)
-        if line is not None and line.kind == "dropship" and asked.fulfilled == asked.quantity
+        if line is not None and line.kind == "dropship"
     }
     for order in stock.rows_of(SupplierOrder) if gone else []:
-        if order.line_id in gone and order.status == "open":
+        if order.status == "open" and order.quantity <= gone.get(order.line_id, 0):
             stock.put_row(replace(order, status="shipped", updated_at=stock.now))
 
 

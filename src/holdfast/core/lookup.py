@@ -10,7 +10,7 @@ from __future__ import annotations
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate, folded
 
 Want = tuple[str, ...]
-"""Something to load: ("level", product id, location id), ("hold", reservation id), ("waiting", level id) ..."""
+"""Something to load: ("level", product id, location id), ("hold", reservation id), ("taken", sale line id) ..."""
 
 
 class Missing(Exception):
@@ -89,6 +89,10 @@ class Catalog:
                 if rate.store_id is None:
                     of_organisation = rate.rate
         return of_organisation
+
+    def taxes(self, tax_class: str) -> bool:
+        """Is there a rate of the class, in whichever store?"""
+        return any(rate.active and rate.tax_class == tax_class for rate in self.tax_rates.values())
 
     def knows(self, reference: str) -> bool:
         """Was the id or SKU looked up already, found or not?"""

@@ -2,8 +2,11 @@
 
     2 mugs, 10% off      -> a line of 2 at the catalogue's price, if whoever asks may give discounts
     2 mugs at 5.00       -> PRICE_MISMATCH, unless they may set prices
+    2 of no price        -> PRICE_MISMATCH, unless they may set prices and do
+    2 of an inactive one -> INVALID_STATE; what is in a cart already can still be sold
 
-What does not exist is refused before what makes no sense, and every such line is named.
+What does not exist is refused before what makes no sense, that before what is not sold any more, and every such line is
+named. An order that was taken elsewhere is a fact: it may be of an inactive product, and without any price it is 0.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from holdfast.core.rejection import (
     Rejected,
     group_rejected,
     invalid_quantity,
+    invalid_state,
     not_found,
 )
 from holdfast.core.reservation import candidates
@@ -103,9 +107,12 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> Sale 
     fees = fees_of(stock, command.fees)
     if isinstance(fees, Rejected):
         return fees
-    meaningless = _first_of(command.lines, lambda asked: meaning_refusal(stock, asked))
+    meaningless = _first_of(command.lines, lambda asked: meaning_refusal(stock, asked, fact=command.fact))
     if meaningless is not None:
         return meaningless
+    inactive = None if command.fact else _first_of(command.lines, lambda asked: inactive_refusal(stock, asked))
+    if inactive is not None:
+        return inactive
     if command.order_number is not None:
         taken = _order_refusal(stock, command, command.order_number)
         if taken is not None:
@@ -203,9 +210,12 @@ def discount_of(stock: Stock, asked: DiscountAsked | None) -> Discount | Rejecte
 
 
 def fees_of(stock: Stock, asked: tuple[FeeAsked, ...]) -> tuple[SaleFee, ...] | Rejected:
-    """The fees in inner units; refused without the permission."""
+    """The fees in inner units; refused without the permission, and when no rate is kept for its class anywhere."""
     fees = []
-    for fee in asked:
+    for index, fee in enumerate(asked):
+        if fee.tax_class is not None and not stock.catalog.taxes(fee.tax_class):
+            words = f"There is no tax rate of the class {fee.tax_class!r}."
+            return Rejected(Code.INVALID_REQUEST, words, {"field": f"fees.{index}.tax_class"})
         amount = to_minor(fee.amount, stock.settings.minor_digits)
         if amount is None or amount < 0:
             return Rejected(Code.INVALID_AMOUNT, f"The fee {fee.name!r} is not an amount of money.")
@@ -215,21 +225,32 @@ def fees_of(stock: Stock, asked: tuple[FeeAsked, ...]) -> tuple[SaleFee, ...] | 
     return tuple(fees)
 
 
-def price_of(stock: Stock, product: Product, asked: str | None) -> int | Rejected:
-    """The unit price in minor units: the catalogue's (0 where it has none), or another with the permission."""
-    catalogue = product.price or 0
+def price_of(stock: Stock, product: Product, asked: str | None, *, fact: bool = False) -> int | Rejected:
+    """The unit price in minor units: the catalogue's, or another with the permission.
+
+    What has no price in the catalogue is 0 in a fact and for whoever may set prices; nobody else can sell it.
+    """
     if asked is None:
-        return catalogue
+        if product.price is None and not fact and not stock.caller.may_price:
+            return _no_price(product)
+        return product.price or 0
     price = to_minor(asked, stock.settings.minor_digits)
     if price is None or price < 0:
         return Rejected(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
-    if price != catalogue and not stock.caller.may_price:
+    if price != product.price and not stock.caller.may_price:
+        if product.price is None:
+            return _no_price(product)
         return Rejected(
             Code.PRICE_MISMATCH,
             f"The price of {product.sku} is another.",
-            {"product_id": product.id, "unit_price": from_minor(catalogue, stock.settings.minor_digits)},
+            {"product_id": product.id, "unit_price": from_minor(product.price, stock.settings.minor_digits)},
         )
     return price
+
+
+def _no_price(product: Product) -> Rejected:
+    words = f"{product.sku} has no price: somebody with the permission prices:override has to give one."
+    return Rejected(Code.PRICE_MISMATCH, words, {"product_id": product.id, "unit_price": None})
 
 
 def _first_of(asked: tuple[LineAsked, ...], test: Callable[[LineAsked], Rejected | None]) -> Rejected | None:
@@ -252,32 +273,40 @@ def unknown_refusal(stock: Stock, asked: LineAsked) -> Rejected | None:
     return None
 
 
-def meaning_refusal(stock: Stock, asked: LineAsked) -> Rejected | None:
+def inactive_refusal(stock: Stock, asked: LineAsked) -> Rejected | None:
+    """Refuse a product that exists and is not sold any more."""
+    product = stock.catalog.product(asked.product)
+    assert product is not None, asked
+    return None if product.active else invalid_state(f"{product.sku} is not sold any more.", product_id=product.id)
+
+
+def meaning_refusal(stock: Stock, asked: LineAsked, *, fact: bool = False) -> Rejected | None:
     """Refuse a quantity, price or discount that cannot be, of a product that exists."""
     product = stock.catalog.product(asked.product)
     assert product is not None, asked
     units = product.units(asked.quantity)
     if units is None or units <= 0:
         return invalid_quantity(product, asked.quantity)
-    price = price_of(stock, product, asked.unit_price)
+    price = price_of(stock, product, asked.unit_price, fact=fact)
     if isinstance(price, Rejected):
         return price
     discount = discount_of(stock, asked.discount)
     return discount if isinstance(discount, Rejected) else None
 
 
-def line_of(stock: Stock, sale: Sale, asked: LineAsked, position: int) -> SaleLine | Rejected:
+def line_of(stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool = False) -> SaleLine | Rejected:
     """What a line is, in inner units, before any stock is held for it."""
-    return unknown_refusal(stock, asked) or meaning_refusal(stock, asked) or tested_line(stock, sale, asked, position)
+    refused = unknown_refusal(stock, asked) or meaning_refusal(stock, asked, fact=fact)
+    return refused or tested_line(stock, sale, asked, position, fact=fact)
 
 
-def tested_line(stock: Stock, sale: Sale, asked: LineAsked, position: int) -> SaleLine:
+def tested_line(stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool) -> SaleLine:
     """The line that was asked for, of which nothing was found that could not be."""
     product = stock.catalog.product(asked.product)
     place = None if asked.location is None else stock.catalog.location(asked.location)
     assert product is not None, asked
     units = product.units(asked.quantity)
-    price = price_of(stock, product, asked.unit_price)
+    price = price_of(stock, product, asked.unit_price, fact=fact)
     discount = discount_of(stock, asked.discount)
     assert units is not None and isinstance(price, int) and not isinstance(discount, Rejected), asked
     kind: LineKind = "unlimited" if product.unlimited else "dropship" if product.dropship else "stock"

@@ -31,7 +31,7 @@ from holdfast.core.rejection import (
     not_found,
     not_stock_tracked,
 )
-from holdfast.core.sale import count_on_line, find_sale, sale_of_line
+from holdfast.core.sale import SaleLine, count_on_line, find_sale, sale_of_line
 from holdfast.core.stock import Cause, Stock, tell_low_stock
 
 replace = msgspec.structs.replace
@@ -129,6 +129,7 @@ def reserve(stock: Stock, command: Reserve) -> Reservation | Rejected:
         return Rejected(Code.INVALID_EXPIRY, "The expiry must be in the future.")
     if product.unlimited:
         return not_stock_tracked(product)
+    refused = _other_product_refusal(stock, command.target, product) or refused
     if refused is not None:
         return refused
     chosen = choose(stock, product, places, units, command)
@@ -181,6 +182,16 @@ def _sale_refusal(stock: Stock, target: Target) -> Rejected | None:
     if isinstance(sale, Rejected):
         return replace(sale, code=Code.TARGET_NOT_FOUND) if sale.code is Code.SALE_NOT_FOUND else sale
     return None if sale.unfinished else invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+
+
+def _other_product_refusal(stock: Stock, target: Target, product: Product) -> Rejected | None:
+    """Refuse a line of a sale, which is there, that sells something else: its units would leave as the line's."""
+    line = None if target.sale_line_id is None else stock.row(SaleLine, target.sale_line_id)
+    if line is None or line.product_id == product.id:
+        return None
+    sold = stock.catalog.product(line.product_id)
+    words = f"The line sells {line.product_id if sold is None else sold.sku}, not {product.sku}."
+    return Rejected(Code.INVALID_REQUEST, words, {"field": "sale_line_id", "product_id": line.product_id})
 
 
 def completed_target(stock: Stock, target: Target) -> Target:

@@ -1,11 +1,12 @@
 """Returns: goods come back and money goes back, line by line and in any number of parts (SPEC section 7).
 
     bought 3 for 10.00 in all; return 1, then 2     -> 3.34, then 6.66: together exactly what was paid
+    the same in cash, the smallest coin 0.05        -> 3.30, then 6.70: what no coin can pay goes with the next part
 
 Never more comes back than went out. `good` units go back to the lot that they came from, at the cost that they took
 along, and serve whoever waits; `damaged` ones go to quarantine worth nothing, their cost to shrinkage; `none` nowhere.
 A refund is taken from what was kept of the sale, never computed from prices. Without a sale (no receipt) the goods
-become a lot at the product's last cost.
+become a lot at the product's last cost, and the tax in the refund is that of today's rates in the store.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ import msgspec
 
 from holdfast.core.expiry import sellable_until
 from holdfast.core.holding import Lot
-from holdfast.core.journal import COST_OF_GOODS, RETURNS, SHRINKAGE, TAX_PAYABLE, Line, account_of_money, record_money
+from holdfast.core.journal import (
+    COST_OF_GOODS,
+    RETURNS,
+    ROUNDING,
+    SHRINKAGE,
+    TAX_PAYABLE,
+    Line,
+    account_of_money,
+    record_money,
+)
 from holdfast.core.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import serve_waiting
@@ -29,9 +39,9 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line
+from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line, rules_of, tax_rate_of
 from holdfast.core.stock import Cause, Stock
-from holdfast.core.totals import allocate, half_up, units_share
+from holdfast.core.totals import allocate, cash_rounded, half_up, included_tax, units_share
 
 replace = msgspec.structs.replace
 
@@ -45,7 +55,7 @@ class ReturnedLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class BlindLine(msgspec.Struct, frozen=True, gc=False):
-    """Units that come back without a sale; `unit_price` (decimal string) is what is refunded for one."""
+    """Units that come back without a sale; `unit_price` (decimal string) is what is refunded for one, tax included."""
 
     product: str
     quantity: Number
@@ -70,7 +80,7 @@ class ReturnBlind(msgspec.Struct, frozen=True, gc=False):
 
 
 class KeptLine(msgspec.Struct, frozen=True, gc=False):
-    """A returned line as it is kept; `refund`, `tax` and the `loss` of damaged goods in minor units."""
+    """A returned line as it is kept; `refund` (exact), `tax` and the `loss` of damaged goods in minor units."""
 
     line_id: str | None
     product_id: str
@@ -82,7 +92,7 @@ class KeptLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class Return(msgspec.Struct, frozen=True, gc=False):
-    """The record of a return."""
+    """The record of a return; `refund_total` is what was handed out, in minor units."""
 
     id: str
     sale_id: str | None
@@ -93,6 +103,11 @@ class Return(msgspec.Struct, frozen=True, gc=False):
     lines: tuple[KeptLine, ...]
     actor: str
     created_at: int
+
+    @property
+    def rounding(self) -> int:
+        """What was handed out beyond (or, negative, below) the exact refunds of the lines, for want of a coin."""
+        return self.refund_total - sum(line.refund for line in self.lines)
 
 
 class ReturnLineDocument(msgspec.Struct, frozen=True, gc=False):
@@ -107,13 +122,14 @@ class ReturnLineDocument(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReturnDocument(msgspec.Struct, frozen=True, gc=False):
-    """A return as the API shows it."""
+    """A return as the API shows it: `refund_total` = the exact refunds of its lines + `rounding`."""
 
     id: str
     sale_id: str | None
     store_id: str | None
     refund: dict[str, str]
     refund_total: str
+    rounding: str
     lines: list[ReturnLineDocument]
     cashier: str
     created_at: str
@@ -138,11 +154,20 @@ def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument | Rejected:
     session = open_session_of(stock)
     if isinstance(session, Rejected):
         return session
+    carried = _carried(stock, sale)
     return_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=return_id, order_number=sale.order_number, source=sale.source)
     kept = stock.each(asked, lambda _, part: _take_back(stock, sale, cause, part))
     store_id = sale.store_id if session is None else session.store_id
-    return _finish(stock, cause, command.method, sale, store_id, kept)
+    return _finish(stock, cause, command.method, sale, store_id, kept, carried)
+
+
+def _carried(stock: Stock, sale: Sale) -> int:
+    """Minor units that are due of what came back before, and that no coin could pay."""
+    if not any(line.returned for line in lines_of(stock, sale)):
+        return 0
+    stock.require("returns", sale.id)
+    return -sum(made.rounding for made in stock.rows_of_sale(Return, sale.id))
 
 
 class _Part(msgspec.Struct, frozen=True, gc=False):
@@ -323,7 +348,7 @@ def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument | Rejecte
         return invalid_state("The store has no selling location to take goods back to.")
     return_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=return_id, source="pos" if session else "manual")
-    kept = stock.each(command.lines, lambda _, line: _take_blindly(stock, cause, places[0], line))
+    kept = stock.each(command.lines, lambda _, line: _take_blindly(stock, cause, store.id, places[0], line))
     failed = [(index, line) for index, line in enumerate(kept) if isinstance(line, Rejected)]
     if failed:
         return group_rejected(failed)
@@ -331,7 +356,7 @@ def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument | Rejecte
     return _finish(stock, cause, command.method, None, store.id, lines)
 
 
-def _take_blindly(stock: Stock, cause: Cause, place: Location, asked: BlindLine) -> KeptLine | Rejected:
+def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, asked: BlindLine) -> KeptLine | Rejected:
     product = stock.catalog.product(asked.product)
     if product is None:
         return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
@@ -349,10 +374,22 @@ def _take_blindly(stock: Stock, cause: Cause, place: Location, asked: BlindLine)
         lot, value = surplus_lot(stock, product, units, "return", None)
         _put_back(stock, cause, product.id, lot, place, units, value, asked.condition)
         loss = value if asked.condition == "damaged" else 0
-    return KeptLine(None, product.id, units, asked.condition, refund, 0, loss)
+    tax = included_tax(refund, tax_rate_of(stock, product.tax_class, store_id))
+    return KeptLine(None, product.id, units, asked.condition, refund, tax, loss)
 
 
 # Both ----------------------------------------------------------------------------------------------------------------
+
+
+def _handed_out(stock: Stock, method: str, sale: Sale | None, exact: int) -> int:
+    """The refund in minor units: in cash what coins can pay, of a sale never more than was paid for what came back.
+
+    What a sale's cash refund leaves is carried to the next; without a sale there is none, so it is the nearest.
+    """
+    step = rules_of(stock).cash_rounding if method == "cash" else 0
+    if sale is None or not step:
+        return cash_rounded(exact, step)
+    return exact - exact % step
 
 
 def _cash_refusal(stock: Stock, refund: int) -> Rejected | None:
@@ -364,12 +401,19 @@ def _cash_refusal(stock: Stock, refund: int) -> Rejected | None:
 
 
 def _finish(
-    stock: Stock, cause: Cause, method: str, sale: Sale | None, store_id: str | None, kept: list[KeptLine]
+    stock: Stock,
+    cause: Cause,
+    method: str,
+    sale: Sale | None,
+    store_id: str | None,
+    kept: list[KeptLine],
+    carried: int = 0,
 ) -> ReturnDocument | Rejected:
-    """Book the refund, tell the drawer, keep the return."""
-    refund = sum(line.refund for line in kept)
+    """Book the refund with what was `carried` from those before, tell the drawer, keep the return."""
     if sale is not None and not sale.paid and method == "cash":
         method = "other"  # nothing was paid: the refund is set against what is owed, and no cash goes out
+    exact = sum(line.refund for line in kept)
+    refund = _handed_out(stock, method, sale, exact + carried)
     refused = _cash_refusal(stock, refund) if method == "cash" else None
     if refused is not None:
         return refused
@@ -380,7 +424,8 @@ def _finish(
     money: list[Line] = [
         (account_of_money(method), -refund),
         (TAX_PAYABLE, tax),
-        (RETURNS, refund - tax),
+        (RETURNS, exact - tax),
+        (ROUNDING, refund - exact),
         (SHRINKAGE, loss),
         (COST_OF_GOODS, -loss),
     ]
@@ -438,6 +483,7 @@ def return_document(made: Return, products: dict[str, Product], digits: int) -> 
         made.store_id,
         {"method": made.method, "amount": total},
         total,
+        from_minor(made.rounding, digits),
         lines,
         made.actor,
         instant_text(made.created_at),

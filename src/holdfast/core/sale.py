@@ -273,11 +273,17 @@ def kept_receipt(stock: Stock, sale: Sale) -> Receipt:
 
 
 def receipt_of(
-    stock: Stock, sale: Sale, lines: list[SaleLine], payments: tuple[Payment, ...] | None
+    stock: Stock,
+    sale: Sale,
+    lines: list[SaleLine],
+    payments: tuple[Payment, ...] | None,
+    *,
+    new_discount: bool = False,
 ) -> Receipt | Rejected:
     """The receipt of a sale with these lines, its amounts formatted in a refusal.
 
-    Once a part was shipped its amounts stand as they were booked; only the tender is new.
+    A `new_discount` above the price of the lines is refused; one given before takes off what there is, when lines have
+    gone since. Once a part was shipped its amounts stand as they were booked; only the tender is new.
     """
     rules = rules_of(stock)
     computed: Receipt | Rejected
@@ -306,6 +312,7 @@ def receipt_of(
             fees=[Fee(fee.name, fee.amount, fee.tax_rate) for fee in sale.fees],
             rules=rules,
             payments=payments,
+            cap_discount=not new_discount,
         )
     if isinstance(computed, Rejected) and computed.code is Code.PAYMENT_MISMATCH:
         digits = stock.settings.minor_digits

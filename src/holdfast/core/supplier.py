@@ -77,10 +77,19 @@ def supplier_order_of(stock: Stock, line: SaleLine) -> SupplierOrder | None:
     return next((order for order in orders if order.line_id == line.id), None)
 
 
-def cancel_supplier_orders(stock: Stock, sale: Sale, line: SaleLine | None = None) -> None:
-    """What the suppliers have not shipped (of one line or of all) they need not ship any more."""
+def withdraw_supplier_orders(stock: Stock, sale: Sale, line: SaleLine | None = None) -> None:
+    """What has not gone out (of one line or of all) the suppliers need not ship any more.
+
+    An order of which a part has gone out stays, over that part: the supplier still tells when it was shipped.
+    """
     for order in stock.rows_of_sale(SupplierOrder, sale.id):
-        if order.sale_id == sale.id and order.status == "open" and line in (None, stock.row(SaleLine, order.line_id)):
+        known = stock.row(SaleLine, order.line_id)
+        if order.status != "open" or line not in (None, known):
+            continue
+        gone = 0 if known is None else known.fulfilled
+        if gone:
+            stock.put_row(replace(order, quantity=gone, updated_at=stock.now))
+        else:
             stock.put_row(replace(order, status="cancelled", updated_at=stock.now))
 
 

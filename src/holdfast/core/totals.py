@@ -183,8 +183,11 @@ def compute_receipt(
     fees: Sequence[Fee] = (),
     rules: Rules,
     payments: Sequence[Payment] | None = None,
+    cap_discount: bool = False,
 ) -> Receipt | Rejected:
     """All amounts of a sale, or why they make no sense; `payments` is None for an open cart.
+
+    With `cap_discount` a sale discount that was given as an amount takes off no more than there is.
 
     INVALID_AMOUNT: a negative price, quantity, fee or payment, a discount above what it is taken from (`index` names
     the line, counted from 0; `fee` the fee), or a result beyond bounds. PAYMENT_MISMATCH: less paid than due, or more
@@ -201,6 +204,8 @@ def compute_receipt(
             return _invalid(f"The discount of line {index + 1} is negative, or above its price.", index=index)
         grosses.append(gross)
         nets.append(gross - less)
+    if cap_discount and sale_discount is not None and sale_discount.amount is not None:
+        sale_discount = Discount(amount=min(sale_discount.amount, sum(nets)))
     sale_less = _discount_of(sum(nets), sale_discount)
     if sale_less is None:
         return _invalid("The discount of the sale is negative, or above the price of its lines.")
@@ -255,10 +260,15 @@ def _discount_of(price: int, discount: Discount | None) -> int | None:
     return half_up(price * percent, PERCENT_WHOLE) if 0 <= percent <= PERCENT_WHOLE else None
 
 
+def included_tax(gross: int, rate: int) -> int:
+    """The tax in minor units that is part of `gross`: what is left when the rounded net is taken away."""
+    return gross - half_up(gross * RATE_WHOLE, RATE_WHOLE + rate)
+
+
 def _taxed(net: int, rate: int, rules: Rules) -> tuple[int, int]:
     """The tax on `net`, which includes it or not by the rules, and what the customer pays: (tax, total)."""
     if rules.prices_include_tax:
-        return net - half_up(net * RATE_WHOLE, RATE_WHOLE + rate), net
+        return included_tax(net, rate), net
     tax = half_up(net * rate, RATE_WHOLE)
     return tax, net + tax
 

@@ -20,6 +20,7 @@ from holdfast.core.lookup import Catalog, Want
 from holdfast.core.period import Period
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate
 from holdfast.core.register import RegisterSession
+from holdfast.core.returns import Return
 from holdfast.core.sale import Counter, Sale, SaleLine
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
@@ -157,7 +158,8 @@ def begin(
     pairs: list[LevelKey] = sorted((want[1], want[2]) for want in wants if want[0] == "level")
     holds = sorted(want[1] for want in wants if want[0] == "hold" and _is_id(want[1]))
     sales = sorted(want[1] for want in wants if want[0] == "sale" and _is_id(want[1]))
-    loaded = session.begin(org_id, pairs, holds, keys, sales)
+    taken = sorted(want[1] for want in wants if want[0] == "taken" and _is_id(want[1]))
+    loaded = session.begin(org_id, pairs, holds, keys, sales, taken)
     stock = Stock(org_id, catalog, loaded.now, new_id)
     stock.locked.update(pairs)
     for row in loaded.levels:
@@ -465,6 +467,7 @@ _OTHER: dict[str, Callable[[Session, Stock, Want], None]] = {
         "register_id = :one AND number = (SELECT max(number) FROM register_session "
         "WHERE org_id = :org AND register_id = :one)",
     ),
+    "returns": _load_row(Return, "sale_id = :one"),
     "balances": _load_balances,
     "supplier_order": _load_row(SupplierOrder, "id = :one"),
 }

@@ -114,10 +114,11 @@ class PostgresSession:
         holds: Sequence[str],
         keys: Sequence[str],
         targets: Sequence[str] = (),
+        taken: Sequence[str] = (),
     ) -> Loaded:
         """Begin, lock the levels of `pairs`, of the reservations `holds` and of those active for `targets` (sales).
 
-        Then read what the locks protect.
+        And those that the sale lines `taken` took from. Then read what the locks protect.
         """
         parameters = {
             "org": org_id,
@@ -125,9 +126,12 @@ class PostgresSession:
             "locations": _array([location for _, location in pairs]),
             "holds": _array(holds),
             "targets": _array(targets),
+            "taken": _array(taken),
             "keys": _text_array(keys),
         }
-        of_holds = (_PG_OF_HOLDS if holds else "") + (_PG_OF_TARGETS if targets else "")
+        of_holds = (
+            (_PG_OF_HOLDS if holds else "") + (_PG_OF_TARGETS if targets else "") + (_PG_OF_TAKEN if taken else "")
+        )
         connection = self.connection
         with _translated(), connection.pipeline() as pipeline:
             _leave_idle_timer(pipeline)
@@ -257,6 +261,7 @@ class SqliteSession:
         holds: Sequence[str],
         keys: Sequence[str],
         targets: Sequence[str] = (),
+        taken: Sequence[str] = (),
     ) -> Loaded:
         """Begin and read what the batch needs (see PostgresSession.begin)."""
         with _translated():
@@ -265,7 +270,8 @@ class SqliteSession:
             now = time.time_ns() // 1000
             held = execute(_LITE_HOLDS, (org_id, _json(holds))).fetchall() if holds else []
             aimed = execute(_LITE_OF_TARGETS, (org_id, _json(targets))).fetchall() if targets else []
-            wanted = [*pairs, *((row[2], row[3]) for row in held), *aimed]
+            left = execute(_LITE_OF_TAKEN, (org_id, _json(taken))).fetchall() if taken else []
+            wanted = [*pairs, *((row[2], row[3]) for row in held), *aimed, *left]
             levels = execute(_LITE_LEVELS, (org_id, _json(wanted))).fetchall()
             names = _json([row[0] for row in levels])
             lots = execute(_LITE_LOTS, (org_id, names)).fetchall()
@@ -344,6 +350,11 @@ _PG_OF_TARGETS = (
     "SELECT product_id, location_id FROM reservation WHERE org_id = %(org)s::uuid AND reserved_for_id = g.id "
     "AND status = 'active' OFFSET 0) r"
 )
+_PG_OF_TAKEN = (
+    " UNION SELECT r.product_id, r.location_id FROM unnest(%(taken)s::uuid[]) AS t (id) CROSS JOIN LATERAL ("
+    "SELECT product_id, (part ->> 'location_id')::uuid AS location_id FROM sale_line "
+    "CROSS JOIN LATERAL json_array_elements(taken) AS part WHERE org_id = %(org)s::uuid AND id = t.id OFFSET 0) r"
+)
 _PG_LOCK = (
     f"{_PG_CHOSEN}SELECT l.* FROM chosen k CROSS JOIN LATERAL (SELECT {_LEVEL.select} FROM level "
     "WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND location_id = k.location_id FOR UPDATE) l"
@@ -391,6 +402,10 @@ _LITE_HOLDS = (
 _LITE_OF_TARGETS = (
     "SELECT DISTINCT r.product_id, r.location_id FROM json_each(?2) k CROSS JOIN reservation r ON r.org_id = ?1 "
     "AND r.reserved_for_id = k.value AND r.status = 'active'"
+)
+_LITE_OF_TAKEN = (
+    "SELECT DISTINCT s.product_id, part.value ->> 'location_id' FROM json_each(?2) k CROSS JOIN sale_line s "
+    "ON s.org_id = ?1 AND s.id = k.value CROSS JOIN json_each(s.taken) part"
 )
 _LITE_ANSWERED = (
     "SELECT a.key, a.fingerprint, a.status, a.body FROM json_each(?2) k "

@@ -58,6 +58,12 @@ PART_ORDERS = 50
 PRODUCTS_KEPT_MAX = 50_000
 """Products that are remembered while a file is read."""
 
+STAYS_SOLD = (
+    "it is sold here and stays so: a cancellation takes nothing back. "
+    "For goods that came back import it as completed, with how many in `returned`, or record a return."
+)
+"""What is said of an order that went out here and is cancelled in the file."""
+
 NAMED_SKUS_MAX = 5
 """Reasons that a refused order is named with."""
 
@@ -349,6 +355,8 @@ class _Taking:
                 if line_id is not None
             ]
             self.sold.add(command.customer, bought)
+        if taken.stays_sold:
+            self._note(item, (STAYS_SOLD,))
         if taken.brought == "unchanged":
             return
         self._note(item, item.notes)

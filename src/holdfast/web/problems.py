@@ -89,7 +89,7 @@ EXPLAINED: dict[str, str] = {
     "INVALID_STATE": "The thing exists, but not in a state that allows this.",
     "RETURN_EXCEEDS_SALE": "More would be returned than was bought.",
     "IDEMPOTENCY_KEY_REUSED": "The Idempotency-Key was used for a different request.",
-    "PRICE_MISMATCH": "The price is not the catalogue's.",
+    "PRICE_MISMATCH": "The price is not the catalogue's (it may have none), or a discount or fee needs another role.",
     "PAYMENT_MISMATCH": "The payments do not add up to what is due.",
     RATE_LIMITED: "Too many requests; `Retry-After` says when to come back.",
     INTERNAL_ERROR: "A fault of ours; `request_id` is the reference to report.",

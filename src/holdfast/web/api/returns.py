@@ -27,7 +27,8 @@ from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, referenc
 
 
 class ReturnLineBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What comes back: `line_id` of a sale's line; without a sale `product_id`, and `unit_price` to refund for one."""
+    """What comes back: `line_id` of a sale's line; without a sale `product_id`, and `unit_price` to refund for one,
+    its tax included."""
 
     quantity: Quantity
     line_id: Text | None = None
@@ -107,7 +108,8 @@ ROUTES = (
         method="POST",
         path="/api/v1/returns",
         summary="Take goods back",
-        about="Refunds are taken from what was paid for the line: everything in any parts refunds exactly that. "
+        about="Refunds are taken from what was paid for the line: everything in any parts refunds exactly that; what "
+        "no coin can pay of a part in cash goes with the next (`rounding`). "
         "`good` units go back to the lot they came from, `damaged` ones to quarantine, `none` nowhere. Without a sale "
         f"it needs the permission `{Permission.DISCOUNT}`.",
         tag="Returns",

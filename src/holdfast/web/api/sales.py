@@ -248,7 +248,7 @@ ROUTES = (
         "covers waits where the product allows it, else all lines that are short are named.",
         body=SaleBody,
         status=201,
-        codes=(*LINE_CODES, Code.ALREADY_EXISTS),
+        codes=(*LINE_CODES, Code.ALREADY_EXISTS, Code.INVALID_STATE),
         example={"store_id": "MAIN", "customer": "Ana", "lines": [_LINE]},
     ),
     Route(

@@ -26,12 +26,9 @@ from holdfast.web.body import Text
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import PAGED, STORE, Call, Planned, Route, encode, found
 
-RATE_MAX = 10 * RATE_WHOLE
-"""A tax of ten times the price."""
-
 
 class TaxRateBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The rate of a class, as a decimal string: "0.15" is 15 percent; of one store, or of the organisation."""
+    """The rate of a class, as a decimal string: "0.15" is 15 percent, "1" the most; of one store, or of all."""
 
     tax_class: Text
     rate: Text
@@ -70,8 +67,8 @@ def _with_rate(fields: dict[str, Any]) -> dict[str, Any]:
     if "rate" not in fields:
         return fields
     rate = to_unit_cost(fields["rate"])
-    if rate is None or not 0 <= rate <= RATE_MAX:
-        raise invalid("rate", 'must be "0" to "10" with at most 6 places: "0.15" is 15 percent.')
+    if rate is None or not 0 <= rate <= RATE_WHOLE:
+        raise invalid("rate", 'must be "0" to "1" with at most 6 places: "0.15" is 15 percent.')
     return {**fields, "rate": rate}
 
 
