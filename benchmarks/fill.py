@@ -256,7 +256,7 @@ class Shop:
         own = (entry.ref_type, entry.ref_id, (entry.id,), entry.actor)
         self.journal.append(JournalEntry(name, self.at, day, "Goods moved", *own))
         for position, (account, amount) in enumerate(((INVENTORY, entry.value_delta), (contra, -entry.value_delta))):
-            self.postings.append(Posting(self.ids.at(self.at), name, position, account, amount, day, self.at))
+            self.postings.append(Posting(name, position, account, amount, day, self.at))
 
     def _receive(self, level: Level, units: int) -> None:
         lot_id, receipt_id = self.ids.at(self.at), self.ids.at(self.at)

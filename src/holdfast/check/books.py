@@ -35,7 +35,7 @@ class BooksCheck(Run):
     def journal(self) -> None:
         """Walk all entries, and beside them their postings and what they say to have booked."""
         rows, org = self._rows, self._org
-        postings = Merged(rows.postings(org), lambda row: (row.org_id, str(row.raw[2])))
+        postings = Merged(rows.postings(org), lambda row: (row.org_id, str(row.raw[1])))
         values = Merged(rows.booked_values(org), lambda one: one[:2])
         for row in rows.journal_entries(org):
             key = (row.org_id, str(row.raw[1]))
@@ -55,7 +55,7 @@ class BooksCheck(Run):
 
     def _lines(self, rows: Iterator[Stored]) -> Iterator[Posting]:
         for row in rows:
-            line: Posting | None = self._sound(row, f"posting {row.raw[1]}")
+            line: Posting | None = self._sound(row, f"posting {row.raw[1]}-{row.raw[2]}")
             if line is not None:
                 key = (row.org_id, line.account)
                 self._balances[key] = self._balances.get(key, 0) + line.amount

@@ -244,7 +244,22 @@ def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
         wants.update(("level", *pair) for pair in command.levels)  # type: ignore[union-attr] # the type was tested
     else:
         _need_levels(known, caller, command, wants)
+    if kind in _AT_TILL and caller.session_id is not None:
+        wants.add(("session", caller.session_id))
+    if kind is order_entry.OpenSale or (kind is checkout.Checkout and not command.quote):  # type: ignore[union-attr] # it has it
+        wants.add(("record", "counter", "sale"))
     return wants
+
+
+_AT_TILL = (
+    completion.CompleteSale,
+    checkout.Checkout,
+    returns.ReturnSale,
+    returns.ReturnBlind,
+    register.MoveCash,
+    register.CloseSession,
+)
+"""Commands that look at the session of the till that gives them."""
 
 
 _OF_SALE = (

@@ -77,13 +77,17 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
 class Posting(msgspec.Struct, frozen=True, gc=False):
     """One line of an entry: `amount` in minor units, debit positive, credit negative."""
 
-    id: str
     entry_id: str
     position: int
     account: str
     amount: int
     day: str
     at: int
+
+    @property
+    def id(self) -> str:
+        """Its entry and its place in it."""
+        return f"{self.entry_id}-{self.position}"
 
 
 def account_of_money(method: str) -> str:
@@ -151,7 +155,7 @@ def _put_entry(
     )
     stock.put_row(made)
     for position, (account, amount) in enumerate(lines):
-        stock.put_row(Posting(stock.new_id(), made.id, position, account, amount, day, stock.now))
+        stock.put_row(Posting(made.id, position, account, amount, day, stock.now))
 
 
 def open_day(stock: Stock) -> str:

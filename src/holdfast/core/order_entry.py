@@ -2,7 +2,7 @@
 
     2 mugs, 10% off      -> a line of 2 at the catalogue's price, if whoever asks may give discounts
     2 mugs at 5.00       -> PRICE_MISMATCH, unless they may set prices
-    2 of no price        -> PRICE_MISMATCH, unless they may set prices and do
+    2 of no price        -> PRICE_MISMATCH, unless they may set prices: at theirs, or at 0
     2 of an inactive one -> INVALID_STATE; what is in a cart already can still be sold
 
 What does not exist is refused before what makes no sense, that before what is not sold any more, and every such line is

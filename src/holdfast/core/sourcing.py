@@ -78,10 +78,12 @@ def spread(
     places = [place for place in places if place.sellable]
     if lot_id is not None:
         places = [place for place in places if lot_lies_at(stock, product, place, lot_id)]
-    free = [(place, max(free_units_at(stock, product, place, lot_id), 0)) for place in places]
-    alone = next((place for place, there in free if there >= units), None)
-    if alone is not None:
-        return [(alone, units)], 0
+    free: list[tuple[Location, int]] = []
+    for place in places:
+        there = free_units_at(stock, product, place, lot_id)
+        if there >= units:
+            return [(place, units)], 0
+        free.append((place, max(there, 0)))
     left = units
     parts: dict[str, int] = {}
     for place, there in sorted(free, key=lambda item: -item[1]):  # stable: equals stay in selling order

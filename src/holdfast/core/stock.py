@@ -153,11 +153,11 @@ class Stock:
 
     def lots_of(self, level: Level) -> list[LotStock]:
         """The level's open lots, oldest first: by when they were received, then by id."""
-        lots = self.lots
-        return sorted(
-            (at for at in self.lots_at[level.id].values() if at.on_hand),
-            key=lambda at: (lots[at.lot_id].received_at, at.lot_id),
-        )
+        here = [at for at in self.lots_at[level.id].values() if at.on_hand]
+        if len(here) > 1:
+            lots = self.lots
+            here.sort(key=lambda at: (lots[at.lot_id].received_at, at.lot_id))
+        return here
 
     def product_of(self, level: Level) -> Product:
         """The product of a level that was loaded."""
@@ -314,11 +314,13 @@ class Stock:
     def put_row(self, row: Any) -> None:
         """Set a row of sales or books as it now stands."""
         rows = self.rows.setdefault(type(row), {})
-        if row.id not in rows:
-            self.new_ids.add(row.id)
+        key = row.id
+        before = rows.get(key)
+        if before is None:
+            self.new_ids.add(key)
             self._remember_sale(row)
-        self._log.append((rows, row.id, rows.get(row.id)))
-        rows[row.id] = row
+        self._log.append((rows, key, before))
+        rows[key] = row
 
     def put_money(self, ref_type: str, ref_id: str, description: str, lines: tuple[tuple[str, int], ...]) -> None:
         """Money that the command under way moves, by what it refers to; moved twice, it adds up."""

@@ -257,7 +257,7 @@ class Snapshot:
 
     def postings(self, org_id: str | None) -> Iterator[Stored]:
         """Postings by entry and position."""
-        yield from self._structs(Posting, "", "", "ORDER BY t.org_id, t.entry_id, t.position, t.id", org_id)
+        yield from self._structs(Posting, "", "", "ORDER BY t.org_id, t.entry_id, t.position", org_id)
 
     def booked(self, org_id: str | None) -> Iterator[Booked]:
         """Every ledger entry that a journal entry names, by its id."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,7 +26,7 @@ from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 from holdfast.db.rows import record_of, row_type
-from holdfast.db.session import DEAD_MAX, STOCK_WIDTH, Conflict, Loaded, Row, Session
+from holdfast.db.session import DEAD_MAX, STOCK_WIDTH, Conflict, Loaded, Query, Row, Session
 
 CATALOGS_MAX = 256
 """Organisations whose catalog one process keeps."""
@@ -134,10 +134,21 @@ _ID_CHARACTERS = set("0123456789abcdefABCDEF-")
 
 
 def _records(session: Session, kind: str, struct: type[Any], where: str, **parameters: Any) -> list[Any]:
+    columns = ", ".join(str(column.name) for column in schema.metadata.tables[kind].c)
+    return _records_of(kind, struct, session.fetch(f"SELECT {columns} FROM {kind} WHERE {where}", **parameters))
+
+
+def _records_of(kind: str, struct: type[Any], rows: list[Row]) -> list[Any]:
     table = schema.metadata.tables[kind]
     names = [str(column.name) for column in table.c]
-    rows = session.fetch(f"SELECT {', '.join(names)} FROM {kind} WHERE {where}", **parameters)
     return [record_of(struct, dict(zip(names, row, strict=True)), table) for row in rows]
+
+
+class _AtOnce(NamedTuple):
+    """A want that one query answers: the query, and what its rows tell the stock."""
+
+    query: Callable[[str, Want], Query]
+    take: Callable[[Stock, Want, list[Row]], None]
 
 
 def is_written(session: Session, org_id: str, batch_id: str) -> bool:
@@ -159,7 +170,9 @@ def begin(
     holds = sorted(want[1] for want in wants if want[0] == "hold" and _is_id(want[1]))
     sales = sorted(want[1] for want in wants if want[0] == "sale" and _is_id(want[1]))
     taken = sorted(want[1] for want in wants if want[0] == "taken" and _is_id(want[1]))
-    loaded = session.begin(org_id, pairs, holds, keys, sales, taken)
+    others = sorted(want for want in wants if want[0] in _AT_ONCE and not _names_nothing(want))
+    queries = [_AT_ONCE[want[0]].query(org_id, want) for want in others]
+    loaded = session.begin(org_id, pairs, holds, keys, sales, taken, queries)
     stock = Stock(org_id, catalog, loaded.now, new_id)
     stock.locked.update(pairs)
     for row in loaded.levels:
@@ -179,6 +192,9 @@ def begin(
     _put_dead(stock, loaded.dead)
     if len(loaded.dead) == DEAD_MAX:
         stock.more_dead.update(stock.level_of_id)
+    for want, rows in zip(others, loaded.also, strict=True):
+        _AT_ONCE[want[0]].take(stock, want, rows)
+        stock.loaded.add(want)
     if sales:
         _load_sales(session, stock, sales)
     return stock, loaded
@@ -212,6 +228,11 @@ _HOLD_QUERIES = {
 _BY_ID = ("hold", "record", "target", "lot", "lot_places", "sale", "sale_of_line", "session", "supplier_order")
 """Wants that end with an id: what does not look like one does not exist."""
 
+
+def _names_nothing(want: Want) -> bool:
+    return want[0] in _BY_ID and not _is_id(want[-1]) and want[1] not in ("counter", "account", "period")
+
+
 _EXISTS = {
     "priced": "SELECT id FROM product WHERE org_id = :org AND org_id = :one LIMIT 1",
     "booked": "SELECT id FROM journal_entry WHERE org_id = :org AND org_id = :one LIMIT 1",
@@ -235,7 +256,7 @@ def load_more(session: Session, stock: Stock, want: Want) -> None:
     if kind == "product":
         load_products(session, stock.catalog, org, want[1:])
         return
-    if kind in _BY_ID and not _is_id(want[-1]) and want[1] not in ("counter", "account", "period"):
+    if _names_nothing(want):
         stock.loaded.add(want)
         return
     if kind in _HOLD_QUERIES:
@@ -250,6 +271,9 @@ def load_more(session: Session, stock: Stock, want: Want) -> None:
     elif kind == "dead":
         _load_dead(session, stock, want[1])
         return
+    elif kind in _AT_ONCE:
+        query = _AT_ONCE[kind].query(org, want)
+        _AT_ONCE[kind].take(stock, want, session.fetch(query.sql, **query.parameters))
     else:
         _OTHER[kind](session, stock, want)
     stock.loaded.add(want)
@@ -330,11 +354,17 @@ def _load_cost(session: Session, stock: Stock, want: Want) -> None:
         stock.costs.setdefault(want[1], row[0])
 
 
-def _load_record(session: Session, stock: Stock, want: Want) -> None:
+def _query_of_record(org_id: str, want: Want) -> Query:
     _, kind, name = want
     key = "org_id" if kind == "organisation" else "id"
-    where = f"org_id = :org AND {key} = :name FOR UPDATE"
-    for record in _records(session, kind, DOCUMENTS[kind], where, org=stock.org_id, name=name):
+    columns = ", ".join(str(column.name) for column in schema.metadata.tables[kind].c)
+    sql = f"SELECT {columns} FROM {kind} WHERE org_id = :org AND {key} = :name FOR UPDATE"
+    return Query(sql, {"org": org_id, "name": name})
+
+
+def _take_record(stock: Stock, want: Want, rows: list[Row]) -> None:
+    _, kind, name = want
+    for record in _records_of(kind, DOCUMENTS[kind], rows):
         stock.records.setdefault((kind, name), record)
 
 
@@ -414,16 +444,16 @@ def _load_sale_of_order(session: Session, stock: Stock, want: Want) -> None:
     stock.answers[want] = [row[0] for row in session.fetch(sql, org=stock.org_id, source=want[1], number=want[2])]
 
 
-def _load_row(struct: type[Any], where: str) -> Callable[[Session, Stock, Want], None]:
-    """A loader of rows of sales or books, locked."""
+def _rows_where(struct: type[Any], where: str) -> _AtOnce:
+    """Rows of sales or books, locked."""
     rows = row_type(struct)
+    sql = f"SELECT {rows.select} FROM {rows.table.name} WHERE org_id = :org AND {where} FOR UPDATE"
 
-    def load(session: Session, stock: Stock, want: Want) -> None:
-        sql = f"SELECT {rows.select} FROM {rows.table.name} WHERE org_id = :org AND {where} FOR UPDATE"
-        for row in session.fetch(sql, org=stock.org_id, one=want[1]):
+    def take(stock: Stock, _: Want, found: list[Row]) -> None:
+        for row in found:
             stock.know_row(rows.read(row))
 
-    return load
+    return _AtOnce(lambda org_id, want: Query(sql, {"org": org_id, "one": want[1]}), take)
 
 
 def _load_balances(session: Session, stock: Stock, want: Want) -> None:
@@ -454,20 +484,25 @@ _OTHER: dict[str, Callable[[Session, Stock, Want], None]] = {
     "cost": _load_cost,
     "stocked_location": _load_stocked_location,
     "dated_lots": _load_dated_lots,
-    "record": _load_record,
     "named": _load_named,
     "gtin": _load_gtin,
     "owners": _load_owners,
     "sheets": _load_sheets,
     "sale": _load_sale,
     "sale_of_order": _load_sale_of_order,
-    "session": _load_row(RegisterSession, "id = :one"),
-    "sessions": _load_row(
+    "balances": _load_balances,
+}
+"""Wants with a loader of their own."""
+
+_AT_ONCE: dict[str, _AtOnce] = {
+    "record": _AtOnce(_query_of_record, _take_record),
+    "session": _rows_where(RegisterSession, "id = :one"),
+    "sessions": _rows_where(
         RegisterSession,
         "register_id = :one AND number = (SELECT max(number) FROM register_session "
         "WHERE org_id = :org AND register_id = :one)",
     ),
-    "returns": _load_row(Return, "sale_id = :one"),
-    "balances": _load_balances,
-    "supplier_order": _load_row(SupplierOrder, "id = :one"),
+    "returns": _rows_where(Return, "sale_id = :one"),
+    "supplier_order": _rows_where(SupplierOrder, "id = :one"),
 }
+"""Wants that one query answers; those that are known before it begins, a transaction asks together with its locks."""

@@ -117,7 +117,7 @@ class RowType:
             if index in self._json_at:
                 values = tuple(map(_json_text, values))
             yield name, values
-        yield "checksum", tuple(crc32(_encode(struct)) for struct in structs)
+        yield "checksum", tuple(map(crc32, map(_encode, structs)))
 
     def tuples(self, org_id: str, structs: Iterable[Any]) -> list[tuple[Any, ...]]:
         """The rows as tuples (org_id, columns ..., checksum)."""

@@ -41,6 +41,7 @@ _KEYS: dict[Any, tuple[str, ...]] = {
     Reservation: ("id",),
     Entry: ("id",),
     **dict.fromkeys(SALE_TABLES, ("id",)),
+    Posting: ("entry_id", "position"),
 }
 _FIXED: dict[Any, set[str]] = {
     Level: {"product_id", "location_id", "created_at"},

@@ -61,8 +61,16 @@ class Loaded(NamedTuple):
     holds: list[Row]
     dead: list[Row]
     answered: list[Row]
+    also: list[list[Row]]
     version: int
     now: int
+
+
+class Query(NamedTuple):
+    """A query with `:name` parameters."""
+
+    sql: str
+    parameters: dict[str, Any]
 
 
 class Unchanged(NamedTuple):
@@ -115,10 +123,11 @@ class PostgresSession:
         keys: Sequence[str],
         targets: Sequence[str] = (),
         taken: Sequence[str] = (),
+        also: Sequence[Query] = (),
     ) -> Loaded:
         """Begin, lock the levels of `pairs`, of the reservations `holds` and of those active for `targets` (sales).
 
-        And those that the sale lines `taken` took from. Then read what the locks protect.
+        And those that the sale lines `taken` took from. Then read what the locks protect, and what `also` asks for.
         """
         parameters = {
             "org": org_id,
@@ -141,6 +150,7 @@ class PostgresSession:
             dead = connection.execute(_PG_DEAD.format(of_holds=of_holds), parameters)
             held = connection.execute(_PG_HOLDS, parameters) if holds else None
             answered = connection.execute(_PG_ANSWERED, parameters) if keys else None
+            others = [connection.execute(_percent(query.sql), query.parameters) for query in also]
             clock = connection.execute(_PG_CLOCK, parameters)
             version, now = clock.fetchone() or (0, 0)
             return Loaded(
@@ -149,6 +159,7 @@ class PostgresSession:
                 held.fetchall() if held else [],
                 dead.fetchall(),
                 answered.fetchall() if answered else [],
+                [other.fetchall() for other in others],
                 version,
                 int(now),
             )
@@ -262,6 +273,7 @@ class SqliteSession:
         keys: Sequence[str],
         targets: Sequence[str] = (),
         taken: Sequence[str] = (),
+        also: Sequence[Query] = (),
     ) -> Loaded:
         """Begin and read what the batch needs (see PostgresSession.begin)."""
         with _translated():
@@ -278,12 +290,13 @@ class SqliteSession:
             dead = execute(_LITE_DEAD, (org_id, names, now)).fetchall()
             answered = execute(_LITE_ANSWERED, (org_id, _json(keys))).fetchall() if keys else []
             row = execute("SELECT catalog_version FROM organisation WHERE org_id = ?", (org_id,)).fetchone()
-            return Loaded(levels, lots, held, dead, answered, row[0] if row else 0, now)
+            others = [execute(_unlocked(query.sql), query.parameters).fetchall() for query in also]
+            return Loaded(levels, lots, held, dead, answered, others, row[0] if row else 0, now)
 
     def fetch(self, sql: str, **parameters: Any) -> list[Row]:
         """Rows of a query with `:name` parameters, in the transaction if one is open."""
         with _translated():
-            return self.connection.execute(sql.replace(" FOR UPDATE", ""), parameters).fetchall()
+            return self.connection.execute(_unlocked(sql), parameters).fetchall()
 
     def finish(
         self,
@@ -429,6 +442,11 @@ _NAMED = re.compile(r"(?<![:\w]):(\w+)")
 def _percent(sql: str) -> str:
     """`:name` parameters as psycopg writes them."""
     return _NAMED.sub(r"%(\1)s", sql)
+
+
+def _unlocked(sql: str) -> str:
+    """The query for SQLite, which has locked everything already."""
+    return sql.replace(" FOR UPDATE", "")
 
 
 def _json(values: Sequence[Any]) -> str:

@@ -300,7 +300,6 @@ posting = Table(
     "posting",
     metadata,
     org(),
-    id_of(),
     id_of("entry_id"),
     Column("position", Integer, nullable=False),
     Column("account", String(20), nullable=False),
@@ -308,8 +307,7 @@ posting = Table(
     Column("day", String(10), nullable=False),
     big("at"),
     big("checksum"),
-    PrimaryKeyConstraint("org_id", "id"),
-    Index("ix_posting_entry", "org_id", "entry_id"),
+    PrimaryKeyConstraint("org_id", "entry_id", "position"),
     # All that a balance and a list of one account need, so that neither touches the rows.
     Index("ix_posting_account", "org_id", "account", "at", "entry_id", "day", "amount"),
 )

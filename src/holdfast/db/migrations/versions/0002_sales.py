@@ -317,7 +317,6 @@ def _posting() -> None:
     op.create_table(
         "posting",
         sa.Column("org_id", Id, nullable=False),
-        sa.Column("id", Id, nullable=False),
         sa.Column("entry_id", Id, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("account", sa.String(length=20), nullable=False),
@@ -325,9 +324,8 @@ def _posting() -> None:
         sa.Column("day", sa.String(length=10), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("checksum", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("org_id", "id", name="pk_posting"),
+        sa.PrimaryKeyConstraint("org_id", "entry_id", "position", name="pk_posting"),
     )
-    op.create_index("ix_posting_entry", "posting", ["org_id", "entry_id"], unique=False)
     covering = ["org_id", "account", "at", "entry_id", "day", "amount"]
     op.create_index("ix_posting_account", "posting", covering, unique=False)
 
