@@ -59,7 +59,6 @@ def sale_faults(shop: Shop) -> list[str]:
     returns = {one["id"]: one for one in shop.rows("SELECT * FROM sale_return")}
     [organisation] = shop.rows("SELECT cash_rounding, minor_digits FROM organisation")
     coin = max(int(Decimal(organisation["cash_rounding"]).scaleb(organisation["minor_digits"])), 1)
-    not_cash: Counter[str] = Counter()
     beside = {hold["id"] for hold in shop.rows("SELECT id FROM reservation WHERE sale_line_id IS NULL")}
     for entry in shop.rows("SELECT ref_id, product_id, qty_delta, reservation_id FROM ledger WHERE ref_type = 'SALE'"):
         if entry["reservation_id"] not in beside:
@@ -68,8 +67,10 @@ def sale_faults(shop: Shop) -> list[str]:
     for one in returns.values():
         if one["sale_id"] is not None:
             refunds[one["sale_id"]] += one["refund_total"]
-            not_cash[one["sale_id"]] += one["method"] != "cash"
-        if one["method"] == "cash" and one["refund_total"] % coin:
+        last = one["sale_id"] is not None and all(
+            line["returned"] == line["fulfilled"] for line in lines[one["sale_id"]]
+        )
+        if one["method"] == "cash" and one["refund_total"] % coin and not last:
             faults.append(f"return {one['id']}: no coins for {one['refund_total']}")
     active = shop.rows("SELECT reserved_for_id FROM reservation WHERE status = 'active'")
     held = {hold["reserved_for_id"] for hold in active}
@@ -92,14 +93,12 @@ def sale_faults(shop: Shop) -> list[str]:
             if asked != {name: units for name, units in sent.items() if units}:
                 faults.append(f"{sale['number']}: {asked} ordered from suppliers, {sent} sold")
         if sale["status"] == "completed":
-            # Where a card paid or was paid to, the last part in cash may leave what no coin can pay.
-            left = 0 if due % coin == 0 and not not_cash[sale["id"]] else coin - 1
-            faults += _completed_faults(sale, own, due, refunds[sale["id"]], left, precision)
+            faults += _completed_faults(sale, own, due, refunds[sale["id"]], precision)
     return faults
 
 
 def _completed_faults(
-    sale: dict[str, Any], lines: list[dict[str, Any]], due: int, refunded: int, left: int, precision: dict[str, int]
+    sale: dict[str, Any], lines: list[dict[str, Any]], due: int, refunded: int, precision: dict[str, int]
 ) -> list[str]:
     faults = []
     if sum(line["due"] for line in lines) != due:
@@ -118,6 +117,6 @@ def _completed_faults(
         faults.append(f"{sale['number']}: {sale['posted']} posted of {sale['total']}")
     if sale["paid"] and sale["paid"] - sale["change"] != due:
         faults.append(f"{sale['number']}: paid {sale['paid']}, change {sale['change']}, due {due}")
-    if all(line["returned"] == line["quantity"] for line in lines) and not due - left <= refunded <= due:
+    if all(line["returned"] == line["quantity"] for line in lines) and refunded != due:
         faults.append(f"{sale['number']}: all came back for {refunded}, {due} was due")
     return faults

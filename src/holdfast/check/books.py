@@ -55,7 +55,7 @@ class BooksCheck(Run):
 
     def _lines(self, rows: Iterator[Stored]) -> Iterator[Posting]:
         for row in rows:
-            line: Posting | None = self._sound(row, f"posting {row.raw[1]}-{row.raw[2]}")
+            line: Posting | None = self._sound(row, f"posting {row.raw[1]} {row.raw[2]}")
             if line is not None:
                 key = (row.org_id, line.account)
                 self._balances[key] = self._balances.get(key, 0) + line.amount

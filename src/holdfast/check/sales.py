@@ -207,12 +207,15 @@ class SalesCheck(Run):
             self._tell("sale is its entries", f"sale {sale.id}", left, (units, value), org_id=org_id)
 
     def _returned(self, org_id: str, sale: Sale, lines: list[SaleLine], returns: list[Return]) -> None:
-        """What came back of each line, and what was refunded for it; only what no coin can pay is still owed."""
+        """What came back of each line, and what was refunded for it; what no coin can pay of a part is owed still."""
         owed = 0
+        all_back = all(line.returned == line.fulfilled for line in lines)
         for made in sorted(returns, key=lambda made: (made.created_at, made.id)):
             owed -= made.rounding
             fits = owed >= 0 if made.method == "cash" else owed == 0
             self._same("sale_return.refund_total", f"sale_return {made.id}", True, fits, org_id=org_id)
+        if returns and all_back:
+            self._same("sale.refunded", f"sale {sale.id}", 0, owed, org_id=org_id)
         back: dict[str | None, tuple[int, int, int]] = {}
         for made in returns:
             for part in made.lines:

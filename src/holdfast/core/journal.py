@@ -87,7 +87,7 @@ class Posting(msgspec.Struct, frozen=True, gc=False):
     @property
     def id(self) -> str:
         """Its entry and its place in it."""
-        return f"{self.entry_id}-{self.position}"
+        return f"{self.entry_id} {self.position}"
 
 
 def account_of_money(method: str) -> str:

@@ -384,11 +384,14 @@ def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, as
 def _handed_out(stock: Stock, method: str, sale: Sale | None, exact: int) -> int:
     """The refund in minor units: in cash what coins can pay, of a sale never more than was paid for what came back.
 
-    What a sale's cash refund leaves is carried to the next; without a sale there is none, so it is the nearest.
+    What a sale's cash refund leaves is carried to the next. The last of all is exact, so that everything in any parts
+    is exactly what was paid; where cash was paid, coins can pay that too. Without a sale it is the nearest.
     """
     step = rules_of(stock).cash_rounding if method == "cash" else 0
     if sale is None or not step:
         return cash_rounded(exact, step)
+    if all(line.returned == line.fulfilled for line in lines_of(stock, sale)):
+        return exact
     return exact - exact % step
 
 
