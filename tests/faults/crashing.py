@@ -131,12 +131,12 @@ def _die(kind: type[Any], step: str, at: int) -> None:
             _kill()
         return loaded
 
-    def finish(self: Any, writes: list[Write], *, unchanged: Any) -> bool:
+    def finish(self: Any, writes: list[Write], **how: Any) -> bool:
         due = batches >= at
         if due and step == "decided":
             _kill()
         given = _Deadly(writes) if due and step == "writing" else writes
-        saved: bool = real_finish(self, given, unchanged=unchanged)
+        saved: bool = real_finish(self, given, **how)
         if due and step == "committed":
             _kill()
         return saved

@@ -130,8 +130,8 @@ def _lose_the_answer(monkeypatch, away: int) -> None:
         left -= 1
         return True
 
-    def finish(self, writes, *, unchanged=None):
-        saved = real_finish(self, writes, unchanged=unchanged)
+    def finish(self, writes, **how):
+        saved = real_finish(self, writes, **how)
         if not lost.is_set():
             lost.set()
             self.connection.close()

@@ -177,11 +177,11 @@ def test_a_catalog_change_that_looked_before_the_first_entry_was_committed(postg
         looked, go_on = threading.Event(), threading.Event()
         real = session.PostgresSession.finish
 
-        def finish(self, writes, *, unchanged=None):
+        def finish(self, writes, **how):
             if any("catalog_version + 1" in write.sql for write in writes):
                 looked.set()
                 go_on.wait(2)
-            return real(self, writes, unchanged=unchanged)
+            return real(self, writes, **how)
 
         monkeypatch.setattr(session.PostgresSession, "finish", finish)
         change = office.submit(actor, command)
@@ -261,9 +261,9 @@ def test_what_there_is_only_one_of_stays_one_when_two_write_at_once(database_url
     for kind in (session.PostgresSession, session.SqliteSession):
         finish = kind.finish
 
-        def slow(self, writes, *, unchanged=None, finish=finish):
+        def slow(self, writes, finish=finish, **how):
             time.sleep(pause)
-            return finish(self, writes, unchanged=unchanged)
+            return finish(self, writes, **how)
 
         monkeypatch.setattr(kind, "finish", slow)
     with open_shop(database_url) as shop, open_shop(database_url) as office:
@@ -342,11 +342,11 @@ def test_a_clock_that_moves_before_dated_goods_are_committed(postgres_url, monke
         looked, go_on = threading.Event(), threading.Event()
         real = session.PostgresSession.finish
 
-        def finish(self, writes, *, unchanged=None):
+        def finish(self, writes, **how):
             if any("catalog_version + 1" in write.sql for write in writes):
                 looked.set()
                 go_on.wait(2)
-            return real(self, writes, unchanged=unchanged)
+            return real(self, writes, **how)
 
         monkeypatch.setattr(session.PostgresSession, "finish", finish)
         change = office.submit(actor, Change("store", store_id, {"timezone": "Asia/Tokyo"}))
