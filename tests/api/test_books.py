@@ -87,3 +87,15 @@ def test_the_books_are_for_managers_of_all_stores(any_shop: Shop) -> None:
         assert any_shop.caller("staff").get(path).status == 403
         assert limited.get(path).code == "FORBIDDEN"
     assert limited.post("/api/v1/accounts", {"code": "6000", "name": "Rent"}).code == "FORBIDDEN"
+
+
+def test_what_never_expires_is_on_the_shelf_on_the_last_day(any_shop: Shop) -> None:
+    shop = any_shop
+    shop.product("PEN-1")
+    line = {"product_id": "PEN-1", "quantity": 2, "unit_cost": "1.50", "expires_at": "9999-12-31"}
+    made = shop.owner.post("/api/v1/receipts", {"location": "MAIN", "lines": [line]})
+    assert made.status == 201
+    shown = shop.owner.get("/api/v1/valuation?as_of=9999-12-31").json()
+    assert shown["total"] == "3.00"
+    accounts = shop.owner.get("/api/v1/trial-balance?as_of=9999-12-31").json()["items"]
+    assert {one["account"]: one["balance"] for one in accounts}["1200"] == "3.00"

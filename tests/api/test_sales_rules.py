@@ -135,3 +135,32 @@ def test_a_sale_whose_reservations_were_fulfilled_is_completed(shop: Shop) -> No
     assert (sold["status"], sold["total"], sold["lines"][0]["fulfilled"]) == ("completed", "20.00", 2)
     assert (_journal(shop)["1000"], _journal(shop)["4000"], _journal(shop)["5000"]) == ("20.00", "-20.00", "7.00")
     assert _clean(shop)
+
+
+def test_a_cart_shows_what_it_would_take_today(any_shop: Shop) -> None:
+    """A till that pays what it is shown is never refused, whatever became of the rates meanwhile."""
+    shop = any_shop
+    rate = _ok(shop.owner.post(RATES, {"tax_class": "standard", "rate": "0.10"}), 201)
+    shop.product("PEN-1", 9, price="10.00", tax_class="standard")
+    paid, shipped, waiting = (_open(shop.owner, _line(1, "PEN-1")) for _ in range(3))
+    assert paid["total"] == "11.00"
+    _ok(_act(shop.owner, waiting, "suspend"))
+
+    _ok(shop.owner.patch(f"{RATES}/{rate['id']}", {"rate": "0.20"}))
+
+    for sale in (paid, shipped, waiting):
+        shown = _ok(shop.owner.get(f"{SALES}/{sale['id']}"))
+        assert (shown["total"], shown["tax_total"], shown["lines"][0]["line_total"]) == ("12.00", "2.00", "12.00")
+        assert shown["updated_at"] == sale["updated_at"] or sale is waiting
+    assert {one["total"] for one in _ok(shop.owner.get(SALES))["items"]} == {"12.00"}
+    assert _ok(_act(shop.owner, waiting, "resume"))["total"] == "12.00"
+    done = _ok(_act(shop.owner, paid, "complete", {"payments": [{"method": "card", "amount": "12.00"}]}))
+    assert (done["paid"], done["change"]) == ("12.00", "0.00")
+    line = {"line_id": shipped["lines"][0]["id"], "quantity": 1}
+    went = _ok(_act(shop.owner, shipped, "fulfillments", {"lines": [line]}))
+    assert (went["status"], went["total"]) == ("completed", "12.00")
+    journal = _journal(shop)
+    assert (journal["1100"], journal["2100"], journal["4000"]) == ("24.00", "-4.00", "-20.00")
+    _ok(shop.owner.patch(f"{RATES}/{rate['id']}", {"rate": "0.30"}))
+    assert _ok(shop.owner.get(f"{SALES}/{paid['id']}"))["total"] == "12.00", "what was sold stands"
+    assert _clean(shop)

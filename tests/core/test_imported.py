@@ -118,6 +118,21 @@ def test_a_cancellation_of_what_was_sold_says_that_it_changes_nothing(scene: Sce
     assert [scene.do(part).stays_sold for _ in range(2)] == [False, False]
 
 
+@pytest.mark.parametrize("there", [0, 1])
+def test_a_cancelled_order_waits_until_stock_covers_what_went_out(scene: Scene, there: int) -> None:
+    if there:
+        scene.given("MUG-1 MAIN  A 1")
+    gone = order(scene, mugs(3, fulfilled=2), cancelled=True)
+    taken = scene.do(gone)
+    assert (taken.status, bool(taken.waiting)) == ("suspended", True)
+    scene.shop.receive("MUG-1", 9, lot="B")
+    ended = scene.do(gone)
+    assert (ended.brought, ended.status, ended.total, ended.waiting) == ("changed", "completed", "19.80", ())
+    assert scene.do(gone).brought == "unchanged"
+    [level] = scene.shop.rows("SELECT on_hand, reserved, backordered FROM level WHERE on_hand > 0")
+    assert (level["on_hand"], level["reserved"], level["backordered"]) == (7 + there, 0, 0)
+
+
 def test_a_part_that_was_shipped_before_the_cancellation_stays_sold(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     gone = order(scene, mugs(2, fulfilled=1), OrderedLine("TEA-1", 1), cancelled=True)

@@ -10,7 +10,7 @@ from holdfast.access import Actor, Role
 from holdfast.core.catalog import Add, Change
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Sweep, Together
-from holdfast.core.number import instant_text
+from holdfast.core.number import end_of_day, instant_text
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
@@ -361,3 +361,11 @@ def test_a_part_that_is_released_does_not_lift_the_recall_from_the_rest(scene_an
 
     assert freed.status == "active"
     assert shop.ok(Reserve("MUG-1", 2, "EAST", Target("3"))).allocated_quantity == 2
+
+
+@pytest.mark.parametrize("timezone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
+def test_the_last_day_of_the_calendar_has_an_end(timezone: str) -> None:
+    """Many write 9999-12-31 for what never expires."""
+    eve, last = (end_of_day(day, timezone) for day in ("9999-12-30", "9999-12-31"))
+    assert eve < last
+    assert instant_text(last) == "9999-12-31T23:59:59.999999Z"

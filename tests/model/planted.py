@@ -80,8 +80,8 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "newest lot first instead of FIFO": Edit(
         stock,
         "Stock.lots_of",
-        "(lots[at.lot_id].received_at, at.lot_id),",
-        "(-lots[at.lot_id].received_at, at.lot_id),",
+        "(lots[at.lot_id].received_at, at.lot_id))",
+        "(-lots[at.lot_id].received_at, at.lot_id))",
     ),
     "FEFO is ignored": Edit(allocation, "removal_order", "if product.track_expiry and len(lots) > 1:", "if False:"),
     "override needs no permission": Edit(

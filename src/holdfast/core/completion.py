@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.cart import CancelSale, sale_facts
+from holdfast.core.cart import CancelSale, reprice, sale_facts
 from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
 from holdfast.core.number import Number, to_minor
 from holdfast.core.register import SessionTotals, add_to_session, open_session_of
@@ -272,7 +272,13 @@ def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
 
 
 def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None) -> Sale:
-    """Units of the lines go out and are booked; with the last of them the sale is completed."""
+    """Units of the lines go out and are booked; with the last of them the sale is completed.
+
+    What the first of them takes is computed by today's rates, as a completion is; from then on the amounts stand.
+    """
+    if not sale.fulfillments:
+        repriced = reprice(stock, sale)
+        sale = sale if isinstance(repriced, Rejected) else repriced
     lines = {line.id: line for line in lines_of(stock, sale)}
     total = tax = 0
     for line_id, units in asked.items():

@@ -103,7 +103,7 @@ def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
     if refused is not None:
         return refused
     sale = _current(stock, sale)
-    if command.cancelled and sale.unfinished:
+    if command.cancelled and sale.unfinished and not _owing(stock, command, lines):
         cancelled = cancel_sale(stock, CancelSale(sale.id))
         if isinstance(cancelled, Rejected):
             return cancelled
@@ -126,6 +126,17 @@ def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
         pending,
         command.cancelled and _out_beyond(stock, command, lines),
     )
+
+
+def _owing(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> bool:
+    """Has more gone out than stock could cover yet? Until it does, the sale waits with it, cancelled or not."""
+    for asked, matched in zip(command.lines, lines, strict=True):
+        line = None if matched is None else stock.row(SaleLine, matched.id)
+        if line is None or line.removed:
+            continue
+        if (product_of_line(stock, line).units(asked.fulfilled) or 0) > line.fulfilled:
+            return True
+    return False
 
 
 def _known(stock: Stock, command: TakeOrder) -> Sale | Rejected | None:

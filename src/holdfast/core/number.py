@@ -37,6 +37,9 @@ VALUE_MAX = 10**18
 UNIT_COST_MAX = 10**15
 """Largest unit cost, in 10**-6 of the major unit: a thousand million major units."""
 
+LAST_DAY = date.max.isoformat()
+"""The last day of the calendar."""
+
 Number = int | Decimal
 
 
@@ -175,7 +178,12 @@ def day_of(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def end_of_day(day: str, timezone: str) -> int:
-    """The first instant after `day` in the IANA `timezone`: a lot expiring that day is sellable until then."""
+    """The first instant after `day` in the IANA `timezone`: a lot expiring that day is sellable until then.
+
+    The last day that there is, 9999-12-31, means never for many; its end is the last instant that can be written.
+    """
+    if day == LAST_DAY:
+        return (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
     following = date.fromisoformat(day) + timedelta(days=1)
     midnight = datetime(following.year, following.month, following.day, tzinfo=ZoneInfo(timezone))
     return (midnight.astimezone(UTC) - _EPOCH) // _MICROSECOND

@@ -321,6 +321,20 @@ def receipt_of(
     return computed
 
 
+def priced_today(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[SaleLine]]:
+    """A sale and its lines with the money that it would take now: rates and settings may be others than at its last
+    change. Of a finished sale, and once a part was shipped, the amounts stand."""
+    if not sale.unfinished or sale.fulfillments:
+        return sale, lines
+    rated, lines_rated = priced(stock, sale, lines)
+    receipt = receipt_of(stock, rated, lines_rated, None)
+    if isinstance(receipt, Rejected):
+        return sale, lines
+    return replace(sale_with(stock, rated, receipt), updated_at=sale.updated_at), lines_with(
+        stock, lines_rated, receipt
+    )
+
+
 def lines_with(stock: Stock, lines: list[SaleLine], receipt: Receipt) -> list[SaleLine]:
     """The lines with what was computed for each."""
     return [

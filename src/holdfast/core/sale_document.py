@@ -10,7 +10,7 @@ import msgspec
 from holdfast.core.holding import Reservation
 from holdfast.core.number import from_minor, instant_text
 from holdfast.core.product import Product
-from holdfast.core.sale import Fulfillment, Sale, SaleLine, holds_of, lines_of, product_of_line
+from holdfast.core.sale import Fulfillment, Sale, SaleLine, holds_of, lines_of, priced_today, product_of_line
 from holdfast.core.stock import Stock
 
 Money = Callable[[int], str]
@@ -68,7 +68,7 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
 
 def describe_sale(stock: Stock, sale: Sale) -> SaleDocument:
     """The public shape of a sale as it stands now."""
-    lines = lines_of(stock, sale)
+    sale, lines = priced_today(stock, sale, lines_of(stock, sale))
     holds = holds_of(stock, sale) if sale.unfinished else []
     return sale_document(
         sale,

@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from holdfast.core.lookup import Catalog
-from holdfast.core.product import Location, Product, Settings, Store, folded
+from holdfast.core.product import Location, Product, Settings, Store, TaxRate, folded
 from holdfast.db import schema
 from holdfast.db.queries.paging import among, as_id
 from holdfast.db.rows import record_of
@@ -59,6 +59,8 @@ def _read(connection: sa.Connection, org_id: str, settings: Settings) -> Catalog
         catalog.put_store(store)
     for place in records(connection, schema.location, Location, schema.location.c.org_id == org_id):
         catalog.put_location(place)
+    for rate in records(connection, schema.tax_rate, TaxRate, schema.tax_rate.c.org_id == org_id):
+        catalog.put_tax_rate(rate)
     return catalog
 
 

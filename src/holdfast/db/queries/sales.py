@@ -18,8 +18,9 @@ from holdfast.core.lookup import Catalog
 from holdfast.core.number import from_unit_cost, instant_text
 from holdfast.core.product import TaxRate
 from holdfast.core.returns import Return, return_document
-from holdfast.core.sale import Sale, SaleLine
+from holdfast.core.sale import Sale, SaleLine, priced_today
 from holdfast.core.sale_document import sale_document
+from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder, supplier_order_document
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, products_of, read_records, records, store_of
@@ -153,7 +154,7 @@ def _named(connection: sa.Connection, org_id: str, number: str) -> list[str]:
 
 
 def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale], now: int) -> list[Json]:
-    """Sales as they go outside, with their holds as settled at `now`."""
+    """Sales as they go outside, with their holds as settled at `now`; unfinished ones with the money of today."""
     if not sales:
         return []
     org_id, settings = catalog.settings.id, catalog.settings
@@ -165,10 +166,19 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
         lines[line.sale_id].append(line)
     holds = _holds_of(connection, org_id, [sale.id for sale in sales if sale.unfinished], now)
     products = products_of(connection, org_id, {line.product_id for own in lines.values() for line in own})
+    known = Catalog(settings)
+    known.tax_rates = catalog.tax_rates
+    for product in products.values():
+        known.put_product(product)
+    today = Stock(org_id, known, now, str)
     return [
         msgspec.to_builtins(
             sale_document(
-                sale, lines[sale.id], products, holds.get(sale.id, []), settings.minor_digits, settings.currency
+                *priced_today(today, sale, lines[sale.id]),
+                products,
+                holds.get(sale.id, []),
+                settings.minor_digits,
+                settings.currency,
             )
         )
         for sale in sales
