@@ -21,12 +21,10 @@ from holdfast.core.order_entry import (
     OpenSale,
     discount_of,
     fees_of,
-    inactive_refusal,
     line_of,
-    meaning_refusal,
+    meaning_of,
     new_sale,
     price_of,
-    unknown_refusal,
 )
 from holdfast.core.rejection import (
     Code,
@@ -113,11 +111,12 @@ class CancelSale(msgspec.Struct, frozen=True, gc=False):
 
 def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
     """Decide an OpenSale."""
-    sale = new_sale(stock, command)
-    if isinstance(sale, Rejected):
-        return sale
+    made = new_sale(stock, command)
+    if isinstance(made, Rejected):
+        return made
+    sale, lines = made
     stock.put_row(sale)
-    refused = _add_lines(stock, sale, command.lines, fact=command.fact)
+    refused = _add_lines(stock, sale, lines, fact=command.fact)
     if refused is not None:
         return refused
     priced_sale = reprice(stock, sale, new_discount=True)
@@ -134,23 +133,18 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
 # Lines ---------------------------------------------------------------------------------------------------------------
 
 
-def _add_lines(stock: Stock, sale: Sale, asked: tuple[LineAsked, ...], *, fact: bool = False) -> Rejected | None:
+def _add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -> Rejected | None:
     failed: list[tuple[int, Rejected]] = []
-    added = stock.each(asked, lambda index, line: put_line(stock, sale, line, index, fact=fact))
+    added = stock.each(lines, lambda _, line: _put_line(stock, sale, line, fact=fact))
     for index, line in enumerate(added):
         if isinstance(line, Rejected):
             failed.append((index, line))
     return group_rejected(failed) if failed else None
 
 
-def put_line(
-    stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool = False, hold: bool = True
-) -> SaleLine | Rejected:
-    """A new line of the sale, with its stock held (unless somebody else sees to that)."""
-    line = line_of(stock, sale, asked, position, fact=fact)
-    if isinstance(line, Rejected):
-        return line
-    if hold and line.kind == "stock":
+def _put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> SaleLine | Rejected:
+    """A new line of the sale, with its stock held."""
+    if line.kind == "stock":
         held = hold_units(stock, sale, line, line.quantity, fact=fact)
         if isinstance(held, Rejected):
             return held
@@ -164,20 +158,17 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
-    asked = command.line
-    refused = (
-        unknown_refusal(stock, asked)
-        or meaning_refusal(stock, asked)
-        or inactive_refusal(stock, asked)
-        or _fixed(stock, sale)
-    )
-    if refused is not None:
-        return refused
+    meant = meaning_of(stock, command.line)
+    if isinstance(meant, Rejected):
+        return meant
+    fixed = _fixed(stock, sale)
+    if fixed is not None:
+        return fixed
     known = stock.rows_of_sale(SaleLine, sale.id)
     if len(known) >= LINES_MAX:
         return invalid_state(f"A sale has at most {LINES_MAX} lines.")
     position = max((line.position for line in known), default=-1) + 1
-    line = put_line(stock, sale, asked, position)
+    line = _put_line(stock, sale, line_of(stock, sale, command.line, meant, position))
     return line if isinstance(line, Rejected) else _changed(stock, sale)
 
 

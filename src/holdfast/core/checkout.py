@@ -12,7 +12,7 @@ import msgspec
 
 from holdfast.core.completion import PaymentAsked, hand_over, payments_of, settle_money
 from holdfast.core.number import from_minor
-from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale, new_sale, tested_line
+from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale, new_sale
 from holdfast.core.register import open_session_of
 from holdfast.core.rejection import (
     Code,
@@ -89,11 +89,8 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument | Rejected:
 
 def _begun(stock: Stock, opened: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]] | Rejected:
     """A sale and its lines with their taxes, before any of it is kept; every line that cannot be is named."""
-    sale = new_sale(stock, opened, numbered=numbered)
-    if isinstance(sale, Rejected):
-        return sale
-    lines = [tested_line(stock, sale, asked, index, fact=opened.fact) for index, asked in enumerate(opened.lines)]
-    return priced(stock, sale, lines)
+    made = new_sale(stock, opened, numbered=numbered)
+    return made if isinstance(made, Rejected) else priced(stock, *made)
 
 
 def _sold(

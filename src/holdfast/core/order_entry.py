@@ -11,7 +11,7 @@ named. An order that was taken elsewhere is a fact: it may be of an inactive pro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -40,7 +40,7 @@ from holdfast.core.sale import (
 from holdfast.core.stock import Stock
 from holdfast.core.totals import PERCENT_WHOLE, Discount
 
-replace = msgspec.structs.replace
+T = TypeVar("T")
 
 
 NUMBER_DIGITS = 6
@@ -89,8 +89,8 @@ class OpenSale(msgspec.Struct, frozen=True, gc=False):
     fact: bool = False
 
 
-def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> Sale | Rejected:
-    """A sale with its number (a quote needs none, and no place in the queue for it), without lines."""
+def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]] | Rejected:
+    """A sale with its number (a quote needs none, and no place in the queue for it) and its lines; nothing is kept."""
     if len(command.lines) > LINES_MAX and not command.fact:
         return Rejected(Code.INVALID_REQUEST, f"A sale has at most {LINES_MAX} lines.", {"field": "lines"})
     store_id = store_of_sale(stock, command.store_id)
@@ -98,21 +98,21 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> Sale 
         return store_id
     if stock.caller.session_id is not None and command.source != "pos":
         return Rejected(Code.INVALID_REQUEST, "A till sells for itself: its source is pos.", {"field": "source"})
-    unknown = _first_of(command.lines, lambda asked: unknown_refusal(stock, asked))
-    if unknown is not None:
-        return unknown
+    known = _none_refused([_unknown_refusal(stock, asked) for asked in command.lines])
+    if isinstance(known, Rejected):
+        return known
     discount = discount_of(stock, command.discount)
     if isinstance(discount, Rejected):
         return discount
     fees = fees_of(stock, command.fees)
     if isinstance(fees, Rejected):
         return fees
-    meaningless = _first_of(command.lines, lambda asked: meaning_refusal(stock, asked, fact=command.fact))
-    if meaningless is not None:
-        return meaningless
-    inactive = None if command.fact else _first_of(command.lines, lambda asked: inactive_refusal(stock, asked))
-    if inactive is not None:
-        return inactive
+    meant = _none_refused([_meaning(stock, asked, fact=command.fact) for asked in command.lines])
+    if isinstance(meant, Rejected):
+        return meant
+    active = _none_refused([None if command.fact else _inactive_refusal(one.product) for one in meant])
+    if isinstance(active, Rejected):
+        return active
     if command.order_number is not None:
         taken = _order_refusal(stock, command, command.order_number)
         if taken is not None:
@@ -120,7 +120,7 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> Sale 
     number = next_number(stock, "sale", OWN_NUMBER) if numbered else ""
     sale_id = stock.new_id()
     stock.loaded.update((("sale", sale_id), ("target", sale_id)))
-    return Sale(
+    sale = Sale(
         sale_id,
         number,
         command.order_number or number,
@@ -148,6 +148,8 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> Sale 
         stock.now,
         None,
     )
+    asked_and_meant = enumerate(zip(command.lines, meant, strict=True))
+    return sale, [line_of(stock, sale, asked, one, index) for index, (asked, one) in asked_and_meant]
 
 
 def _order_refusal(stock: Stock, command: OpenSale, order_number: str) -> Rejected | None:
@@ -253,13 +255,13 @@ def _no_price(product: Product) -> Rejected:
     return Rejected(Code.PRICE_MISMATCH, words, {"product_id": product.id, "unit_price": None})
 
 
-def _first_of(asked: tuple[LineAsked, ...], test: Callable[[LineAsked], Rejected | None]) -> Rejected | None:
-    """The lines that the test refuses, as one refusal."""
-    failed = [(index, refused) for index, line in enumerate(asked) if (refused := test(line)) is not None]
-    return group_rejected(failed) if failed else None
+def _none_refused(tested: list[T | Rejected]) -> list[T] | Rejected:
+    """What was found of each line; or the lines that were refused, as one refusal."""
+    failed = [(index, found) for index, found in enumerate(tested) if isinstance(found, Rejected)]
+    return group_rejected(failed) if failed else tested  # type: ignore[return-value] # none of them is refused
 
 
-def unknown_refusal(stock: Stock, asked: LineAsked) -> Rejected | None:
+def _unknown_refusal(stock: Stock, asked: LineAsked) -> Rejected | None:
     """Refuse a product, location or lot that does not exist."""
     product = stock.catalog.product(asked.product)
     if product is None:
@@ -273,15 +275,22 @@ def unknown_refusal(stock: Stock, asked: LineAsked) -> Rejected | None:
     return None
 
 
-def inactive_refusal(stock: Stock, asked: LineAsked) -> Rejected | None:
-    """Refuse a product that exists and is not sold any more."""
-    product = stock.catalog.product(asked.product)
-    assert product is not None, asked
+def _inactive_refusal(product: Product) -> Rejected | None:
+    """Refuse a product that is not sold any more."""
     return None if product.active else invalid_state(f"{product.sku} is not sold any more.", product_id=product.id)
 
 
-def meaning_refusal(stock: Stock, asked: LineAsked, *, fact: bool = False) -> Rejected | None:
-    """Refuse a quantity, price or discount that cannot be, of a product that exists."""
+class Meant(NamedTuple):
+    """What an asked line means: units in the product's smallest unit, the price of one whole unit in minor units."""
+
+    product: Product
+    units: int
+    price: int
+    discount: Discount | None
+
+
+def _meaning(stock: Stock, asked: LineAsked, *, fact: bool) -> Meant | Rejected:
+    """What the line, whose product exists, means; refused when a quantity, price or discount cannot be."""
     product = stock.catalog.product(asked.product)
     assert product is not None, asked
     units = product.units(asked.quantity)
@@ -291,24 +300,22 @@ def meaning_refusal(stock: Stock, asked: LineAsked, *, fact: bool = False) -> Re
     if isinstance(price, Rejected):
         return price
     discount = discount_of(stock, asked.discount)
-    return discount if isinstance(discount, Rejected) else None
+    return discount if isinstance(discount, Rejected) else Meant(product, units, price, discount)
 
 
-def line_of(stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool = False) -> SaleLine | Rejected:
-    """What a line is, in inner units, before any stock is held for it."""
-    refused = unknown_refusal(stock, asked) or meaning_refusal(stock, asked, fact=fact)
-    return refused or tested_line(stock, sale, asked, position, fact=fact)
+def meaning_of(stock: Stock, asked: LineAsked) -> Meant | Rejected:
+    """What a line that is asked for means, or why it cannot be."""
+    unknown = _unknown_refusal(stock, asked)
+    if unknown is not None:
+        return unknown
+    meant = _meaning(stock, asked, fact=False)
+    return meant if isinstance(meant, Rejected) else _inactive_refusal(meant.product) or meant
 
 
-def tested_line(stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fact: bool) -> SaleLine:
-    """The line that was asked for, of which nothing was found that could not be."""
-    product = stock.catalog.product(asked.product)
+def line_of(stock: Stock, sale: Sale, asked: LineAsked, meant: Meant, position: int) -> SaleLine:
+    """The line of the sale, in inner units, before any stock is held for it."""
+    product = meant.product
     place = None if asked.location is None else stock.catalog.location(asked.location)
-    assert product is not None, asked
-    units = product.units(asked.quantity)
-    price = price_of(stock, product, asked.unit_price, fact=fact)
-    discount = discount_of(stock, asked.discount)
-    assert units is not None and isinstance(price, int) and not isinstance(discount, Rejected), asked
     kind: LineKind = "unlimited" if product.unlimited else "dropship" if product.dropship else "stock"
     return SaleLine(
         stock.new_id(),
@@ -318,11 +325,11 @@ def tested_line(stock: Stock, sale: Sale, asked: LineAsked, position: int, *, fa
         kind,
         None if place is None else place.id,
         asked.lot_id,
-        units,
+        meant.units,
         0,
         0,
-        price,
-        discount,
+        meant.price,
+        meant.discount,
         product.tax_class,
         0,
         0,

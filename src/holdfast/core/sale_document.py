@@ -129,7 +129,7 @@ def sale_document(
 def _line_document(
     sale: Sale, line: SaleLine, product: Product, holds: list[Reservation], money: Money, *, quoted: bool
 ) -> SaleLineDocument:
-    own = [hold for hold in holds if hold.sale_line_id == line.id]
+    own = [hold for hold in holds if hold.sale_line_id == line.id] if holds else holds
     held = sum(hold.open for hold in own)
     lapsed = line.open - held if line.kind == "stock" and sale.unfinished and not quoted else 0
     return SaleLineDocument(

@@ -395,8 +395,12 @@ class Answer:
         if status != 204:
             headers.append((b"content-type", media_type))
             headers.append((b"content-length", b"%d" % len(body)))
-        await self.pass_on({"type": "http.response.start", "status": status, "headers": headers})
-        await self.pass_on({"type": "http.response.body", "body": b"" if self._head else body, "more_body": more})
+        self.started, self.status = True, status
+        try:
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "http.response.body", "body": b"" if self._head else body, "more_body": more})
+        except OSError:
+            raise ClientGone from None
 
     async def begin(self, status: int, headers: Headers) -> None:
         """Begin a response whose body comes in parts."""
