@@ -2,9 +2,8 @@
 
     Batch(session, catalogs, org_id, submissions).run()
 
-`tell` takes the outcomes when all is done; `meanwhile` is called while the commit is under way. A batch that fails as
-a whole (another transaction came first, the database was away) is tried again, then halved. A commit whose answer was
-lost is asked about, under the batch's own id, and never done twice.
+A batch that fails as a whole (another transaction came first, the database was away) is tried again, then halved. A
+commit whose answer was lost is asked about, under the batch's own id, and never done twice.
 """
 
 from __future__ import annotations
@@ -70,16 +69,7 @@ class _Restart(Exception):
 class Batch:
     """One batch on its way through load, decide, save; `run` answers all of it."""
 
-    def __init__(
-        self,
-        session: Session,
-        catalogs: Catalogs,
-        org_id: str,
-        submissions: list[Submission],
-        *,
-        tell: Callable[[list[tuple[Submission, Outcome]]], None] = resolve,
-        meanwhile: Callable[[], None] | None = None,
-    ) -> None:
+    def __init__(self, session: Session, catalogs: Catalogs, org_id: str, submissions: list[Submission]) -> None:
         self.session = session
         self.catalogs = catalogs
         self.org_id = org_id
@@ -88,8 +78,6 @@ class Batch:
         self.unsettled: list[tuple[Submission, Outcome]] | None = None
         self._sent = Sent()
         self._lost_at = 0.0
-        self._tell = tell
-        self._meanwhile = meanwhile
 
     def run(self) -> None:
         """Try, try again, split: until every submission has its outcome."""
@@ -115,7 +103,7 @@ class Batch:
                 reason = error
                 break
             else:
-                self._tell(outcomes)
+                resolve(outcomes)
                 return
             tries += 1
         assert reason is not None
@@ -285,8 +273,7 @@ class Batch:
             return True
         started = time.monotonic()
         try:
-            unchanged = _seen_of_new_levels(stock)
-            saved = self.session.finish(writes, unchanged=unchanged, meanwhile=self._meanwhile)
+            saved = self.session.finish(writes, unchanged=_seen_of_new_levels(stock))
         except Lost as lost:
             if self.session.dialect == "sqlite":
                 saved = self._is_written()

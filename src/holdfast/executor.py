@@ -11,7 +11,6 @@ It refuses to know the business (`core.decide`) and SQL (`db`); what happens to 
 
 from __future__ import annotations
 
-import functools
 import threading
 import time
 from collections import deque
@@ -22,7 +21,6 @@ from holdfast.db.engine import Database
 from holdfast.db.load import Catalogs
 from holdfast.db.session import Session, open_session
 from holdfast.submission import (
-    Held,
     Outcome,
     OutcomeUnknown,
     Overloaded,
@@ -66,7 +64,6 @@ class Executor:
         self._queue_age = queue_age_seconds
         self._lock = threading.Condition(threading.Lock())
         self._queues: dict[str, deque[Submission]] = {}
-        self._held: dict[str, Held] = {}
         self._ready: deque[str] = deque()
         self._waiting = 0
         self._idle = 0
@@ -165,19 +162,5 @@ class Executor:
         if late:
             resolve([(submission, Overloaded()) for submission in late])
             batch = [submission for submission in batch if now - submission.since <= self._queue_age]
-        before = self._held.pop(org_id, None)
-        try:
-            if batch:
-                meanwhile = None if before is None else before.tell
-                tell = functools.partial(self._tell, org_id)
-                Batch(session, catalogs, org_id, batch, tell=tell, meanwhile=meanwhile).run()
-        finally:
-            if before is not None:
-                before.tell()
-
-    def _tell(self, org_id: str, outcomes: list[tuple[Submission, Outcome]]) -> None:
-        """Tell the outcomes; when more waits already, while that commits."""
-        if self._queues[org_id]:
-            self._held[org_id] = Held(outcomes)
-        else:
-            resolve(outcomes)
+        if batch:
+            Batch(session, catalogs, org_id, batch).run()

@@ -26,10 +26,6 @@ from holdfast.core.stock import Caller
 log = structlog.get_logger("holdfast.executor")
 
 
-HELD_SECONDS = 0.02
-"""Longest that an outcome is held back after its commit."""
-
-
 class Overloaded(Exception):
     """Too much waits already: nothing was done; come back in `retry_after` seconds."""
 
@@ -112,50 +108,18 @@ def log_failure(submission: Submission, error: BaseException) -> None:
 
 def resolve(outcomes: list[tuple[Submission, Outcome]]) -> None:
     """Tell every caller its outcome: one hop into each event loop, however many futures; nothing here may raise."""
-    for loop, theirs in _by_loop(outcomes).items():
-        _hop(loop, _resolve_all, theirs)
-    _count(outcomes)
-
-
-class Held:
-    """Outcomes of a batch that are told a little later: when `tell` is called, or by themselves after HELD_SECONDS.
-
-    Telling wakes an event loop that then writes the answers and reads the next requests. While the writer waits for a
-    commit that work is free; earlier it would fight the writer for the interpreter. Threads are told at once.
-    """
-
-    def __init__(self, outcomes: list[tuple[Submission, Outcome]]) -> None:
-        self._by_loop = _by_loop(outcomes)
-        for loop, theirs in self._by_loop.items():
-            _hop(loop, loop.call_later, HELD_SECONDS, _resolve_all, theirs)
-        _count(outcomes)
-
-    def tell(self) -> None:
-        """Tell them, if nobody has."""
-        by_loop, self._by_loop = self._by_loop, {}
-        for loop, theirs in by_loop.items():
-            _hop(loop, _resolve_all, theirs)
-
-
-def _by_loop(
-    outcomes: list[tuple[Submission, Outcome]],
-) -> dict[asyncio.AbstractEventLoop, list[tuple[Submission, Outcome]]]:
-    """The outcomes by the event loop that waits for them; waiting threads are told."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Submission, Outcome]]] = {}
     for submission, outcome in outcomes:
         if submission.loop is None:
             _resolve_one(submission, outcome)
         else:
             by_loop.setdefault(submission.loop, []).append((submission, outcome))
-    return by_loop
-
-
-def _hop(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *arguments: Any) -> None:
-    """Let the loop's thread do it, if the loop is still there."""
-    try:
-        loop.call_soon_threadsafe(function, *arguments)
-    except RuntimeError:
-        log.warning("caller_gone")
+    for loop, theirs in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve_all, theirs)
+        except RuntimeError:
+            log.warning("caller_gone", commands=len(theirs))
+    _count(outcomes)
 
 
 def _resolve_all(outcomes: list[tuple[Submission, Outcome]]) -> None:

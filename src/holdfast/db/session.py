@@ -17,7 +17,7 @@ import functools
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -185,14 +185,8 @@ class PostgresSession:
         if pipeline is not None:
             pipeline.__exit__(None, None, None)
 
-    def finish(
-        self,
-        writes: Sequence[Write],
-        *,
-        unchanged: Unchanged | None = None,
-        meanwhile: Callable[[], None] | None = None,
-    ) -> bool:
-        """Write everything and commit; `meanwhile` is done while the server is at it.
+    def finish(self, writes: Sequence[Write], *, unchanged: Unchanged | None = None) -> bool:
+        """Write everything and commit.
 
         With `unchanged` the commit only happens when those records are still as the decisions saw them; else False,
         and the transaction is rolled back. (The foreign keys of a level's first row have waited for their changers.)
@@ -210,8 +204,6 @@ class PostgresSession:
                 return True
             self.send(writes)
             connection.execute("COMMIT")
-            if meanwhile is not None:
-                meanwhile()
             self._received()
         return True
 
@@ -298,17 +290,9 @@ class SqliteSession:
         with _translated():
             return self.connection.execute(_unlocked(sql), parameters).fetchall()
 
-    def finish(
-        self,
-        writes: Sequence[Write],
-        *,
-        unchanged: Unchanged | None = None,
-        meanwhile: Callable[[], None] | None = None,
-    ) -> bool:
-        """Write everything and commit (see PostgresSession.finish); nobody else can have changed the catalog."""
+    def finish(self, writes: Sequence[Write], *, unchanged: Unchanged | None = None) -> bool:
+        """Write everything and commit; nobody else can have changed the catalog meanwhile."""
         self.send(writes)
-        if meanwhile is not None:
-            meanwhile()
         try:
             with _translated():
                 self.connection.execute("COMMIT")
