@@ -36,10 +36,6 @@ __all__ = ["Executor", "Outcome", "OutcomeUnknown", "Overloaded", "Reply", "Subm
 BATCH_MAX = 512
 """Most commands (a group counts its members) of one transaction."""
 
-CROWD = 32
-"""So many commands that come together after a rest go as two batches: while the one commits, the callers of the other
-are answered and come again. As one batch they would all wait, then all be answered, and the writer would rest again."""
-
 QUEUE_MAX = 20_000
 """Most commands that wait in one process before new ones are turned away."""
 
@@ -68,7 +64,7 @@ class Executor:
         self._queue_age = queue_age_seconds
         self._lock = threading.Condition(threading.Lock())
         self._queues: dict[str, deque[Submission]] = {}
-        self._ready: deque[tuple[str, bool]] = deque()
+        self._ready: deque[str] = deque()
         self._waiting = 0
         self._idle = 0
         self._closing = False
@@ -93,7 +89,7 @@ class Executor:
             queue = self._queues.get(org_id)
             if queue is None:
                 self._queues[org_id] = deque((submission,))
-                self._ready.append((org_id, True))
+                self._ready.append(org_id)
                 if self._idle:
                     self._lock.notify()
             else:
@@ -116,14 +112,11 @@ class Executor:
                 self._idle += 1
                 self._lock.wait()
                 self._idle -= 1
-            org_id, rested = self._ready.popleft()
+            org_id = self._ready.popleft()
             queue = self._queues[org_id]
-            most = len(queue)
-            if rested and most >= CROWD:
-                most //= 2
-            batch: list[Submission] = []
+            batch = []
             weight = 0
-            while queue and weight < self._batch_max and len(batch) < most:
+            while queue and weight < self._batch_max:
                 submission = queue.popleft()
                 weight += submission.weight
                 batch.append(submission)
@@ -135,7 +128,7 @@ class Executor:
         """Put the organisation in line again when more of its commands wait."""
         with self._lock:
             if self._queues[org_id]:
-                self._ready.append((org_id, False))
+                self._ready.append(org_id)
                 if self._idle:
                     self._lock.notify()
             else:

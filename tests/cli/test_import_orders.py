@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.db.engine import Database
 from holdfast.db.scratch import copy_organisation
 from holdfast.transfer_files import orders
 from tests.cli.conftest import Cli
@@ -393,3 +394,24 @@ def test_a_file_that_cannot_be_read_is_refused_as_a_whole(
     ran = cli("import", "orders", "orders.csv", "--org", "Acme")
 
     assert ran.code == 1 and words in ran.err and ran.err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_what_no_coin_could_pay_goes_with_the_next_return(
+    cli: Cli, tmp_path: Path, database_url: str, dry: tuple[str, ...]
+) -> None:
+    database = Database(database_url)
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE organisation SET cash_rounding = '0.05'")
+    database.dispose()
+    order = "order_number,status,payment_method,sku,quantity,unit_price,returned\nR-1,completed,cash,MUG,4,3.34,{}\n"
+    for returned in (0, 1):
+        (tmp_path / "orders.csv").write_text(order.format(returned))
+        ran = cli("import", "orders", "orders.csv", "--org", "Acme")
+    assert ran.out.endswith("refunded 3.30.\n")
+    (tmp_path / "orders.csv").write_text(order.format(2))
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme", *dry)
+
+    assert ran.out.endswith("refunded 3.35.\n"), "3.34 and the 0.04 that waited, in coins"

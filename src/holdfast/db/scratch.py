@@ -3,9 +3,9 @@
     with Holdfast.open("sqlite:////tmp/x/scratch.db") as scratch:
         copy_organisation(shop.database, org_id, scratch.database)
 
-Everything that a command may look at is copied, from one consistent view; what is only ever added to (ledger, journal,
-events, audit) is left behind, so the copy is as large as the shop is, not as old. It locks nothing and keeps nobody
-waiting.
+Everything that a command may look at is copied, from one consistent view: the catalog, the stock, the sales and what
+came back of them. What is written and never looked at again (ledger, journal, events, audit) is left behind. It locks
+nothing and keeps nobody waiting.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ _LEFT_BEHIND = {
     schema.journal_entry,
     schema.ledger,
     schema.posting,
-    schema.sale_return,
 }
 """What commands write and never read. (Whether anything was booked is asked by a change of the currency alone.)"""
 

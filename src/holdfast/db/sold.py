@@ -44,11 +44,8 @@ class Sold:
 
     def take(self, customer: str, sku: str, price: str, units: int) -> list[Part]:
         """Up to so many units that the customer has of a SKU at a price, the latest sale first; they count as back."""
-        asked = (
-            "SELECT id, sale_id, line_id, units FROM sold WHERE customer = ? AND sku = ? AND price = ? AND units > 0"
-        )
         parts: list[Part] = []
-        known = self._file.execute(f"{asked} ORDER BY id DESC", (customer, sku, price)).fetchall()
+        known = self._file.execute(_TAKE, (customer, sku, price)).fetchall()
         for key, sale_id, line_id, left in known:
             part = min(units, left)
             parts.append(Part(sale_id, line_id, part))

@@ -45,7 +45,7 @@ tax_rate = Table(
     big("updated_at"),
     PrimaryKeyConstraint("org_id", "id"),
     ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),
-    CheckConstraint("rate BETWEEN 0 AND 10000000", name="rate"),
+    CheckConstraint("rate BETWEEN 0 AND 1000000", name="rate"),
 )
 
 sale = Table(

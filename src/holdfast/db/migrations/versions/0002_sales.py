@@ -52,7 +52,7 @@ def _tax_rate() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("rate BETWEEN 0 AND 10000000", name="ck_tax_rate_rate"),
+        sa.CheckConstraint("rate BETWEEN 0 AND 1000000", name="ck_tax_rate_rate"),
         sa.ForeignKeyConstraint(["org_id"], ["organisation.org_id"], name="fk_tax_rate_org_id"),
         sa.PrimaryKeyConstraint("org_id", "id", name="pk_tax_rate"),
     )
