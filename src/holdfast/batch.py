@@ -18,23 +18,31 @@ import uuid_utils
 from holdfast import metrics
 from holdfast.core.catalog import KINDS as CATALOG_KINDS
 from holdfast.core.decide import changes_catalog, decide, needs
-from holdfast.core.lookup import Catalog, Missing, Want
+from holdfast.core.lookup import Catalog
 from holdfast.core.recall import settle
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.stock import Stock
-from holdfast.db.load import Catalogs, NoOrganisation, begin, is_written, load_more, load_products
+from holdfast.core.wants import DeadAt, Missing, ProductNamed, Want
+from holdfast.db.load import Catalogs, NoOrganisation, answers_of, begin, is_written, load_more, load_products
+from holdfast.db.loaders import AT_BEGINNING
 from holdfast.db.save import Answered, Sent, early_writes, writes_of
 from holdfast.db.session import Away, Conflict, Full, Lost, Session, Unchanged
 from holdfast.submission import Outcome, OutcomeUnknown, Reply, Submission, Unavailable, log_failure, resolve
 
 ROUNDS_MAX = 12
-"""How often one transaction may begin again with more levels locked."""
+"""How often one transaction may begin again with more levels locked: a decision has fewer kinds of question."""
 
-QUESTIONS_MAX = 10_000
-"""How much more one transaction may load for its decisions."""
+CATALOG_CHANGES_MAX = 12
+"""How often one transaction may begin again because another process changed the catalog meanwhile."""
 
-DEAD_ROUNDS_MAX = 25
-"""How often one transaction brings in more expired holds of its levels (2,000 a level each time) to release them."""
+QUESTIONS_MAX = 60
+"""How often one decision may ask for more: it asks for everything of a kind at once, so this is a defect."""
+
+ENTRIES_MAX = 5_000
+"""Ledger entries after which a transaction takes no further command: what is left of the batch goes into the next."""
+
+DEAD_QUESTIONS_MAX = 4
+"""How often one command may ask for more expired holds of a level (2,000 each time) before it has to come again."""
 
 SEND_ENTRIES = 64
 """Ledger entries that are sent ahead while the rest of the batch is still being decided."""
@@ -58,6 +66,14 @@ UNSETTLED_SECONDS = 60.0
 """How long a batch whose commit lost its connection asks for its outcome before its callers hear that it is unknown."""
 
 
+class TooManyRounds(Exception):
+    """A command asked for more again and again: a defect of ours. Nothing was done, and trying again would not help."""
+
+
+class StillReleasing(Exception):
+    """So many expired holds stand before a command that they are released in several transactions."""
+
+
 class _Restart(Exception):
     """Begin the transaction again with more wanted, or with a fresh catalog."""
 
@@ -75,8 +91,11 @@ class Batch:
         self.org_id = org_id
         self.submissions = submissions
         self.batch_id = _new_id()
+        self.later: list[Submission] = []
+        """What this transaction had no room for."""
         self.unsettled: list[tuple[Submission, Outcome]] | None = None
         self._sent = Sent()
+        self._asked_more = False
         self._lost_at = 0.0
 
     def run(self) -> None:
@@ -104,6 +123,8 @@ class Batch:
                 break
             else:
                 resolve(outcomes)
+                if self.later:
+                    Batch(self.session, self.catalogs, self.org_id, self.later).run()
                 return
             tries += 1
         assert reason is not None
@@ -152,20 +173,29 @@ class Batch:
     def _attempt(self) -> list[tuple[Submission, Outcome]]:
         """Load, decide, save: one transaction, begun again while it turns out to need more."""
         wants: set[Want] = set()
-        for _ in range(ROUNDS_MAX):
+        rounds = changes = 0
+        while rounds < ROUNDS_MAX:
             self._sent = Sent()
+            self._asked_more = False
             catalog = self.catalogs.of(self.session, self.org_id)
             wants |= self._first_wants(catalog)
             try:
                 stock, answered = self._load(catalog, wants)
-                outcomes, answers = self._decide(stock, answered)
+                outcomes, answers = self._decide(stock, answered, last=rounds == ROUNDS_MAX - 1)
                 if self._save(stock, answers, outcomes):
+                    metrics.ROUNDS.observe(rounds + 1)
                     return outcomes
-                wants = set()
+                changes += 1
             except _Restart as restart:
                 self.session.rollback()
+                if restart.wants:
+                    rounds += 1
+                else:
+                    changes += 1
                 wants |= restart.wants
-        raise Conflict("the catalog changed faster than the batch could be decided")
+            if changes > CATALOG_CHANGES_MAX:
+                raise Conflict("the catalog changed faster than the batch could be decided")
+        raise TooManyRounds(f"{rounds} rounds of questions")
 
     # Load
 
@@ -175,7 +205,7 @@ class Batch:
             wants: set[Want] = set()
             for submission in self.submissions:
                 wants |= needs(catalog, submission.caller, submission.command)
-            unknown = {want[1] for want in wants if want[0] == "product"}
+            unknown = {want.reference for want in wants if type(want) is ProductNamed}
             if not unknown:
                 return wants
             load_products(self.session, catalog, self.org_id, unknown)
@@ -190,40 +220,46 @@ class Batch:
             raise _Restart(set())
         answered = {row[0]: Answered(row[0], row[1], row[2], row[3], 0) for row in loaded.answered}
         self._asking(stock, lambda: settle(stock))
-        for _ in range(DEAD_ROUNDS_MAX):
-            if not stock.more_dead:
-                break
-            for level_id in sorted(stock.more_dead):
-                load_more(self.session, stock, ("dead", level_id))
-            self._asking(stock, lambda: settle(stock))
         return stock, answered
 
     def _asking(self, stock: Stock, step: Callable[[], Any]) -> Any:
         """Do a step of the core, loading what it asks for; levels need the transaction to begin again."""
+        dead = 0
         for _ in range(QUESTIONS_MAX):
             mark = stock.mark()
             try:
                 return step()
             except Missing as missing:
                 stock.undo(mark)
-                levels = {want for want in missing.wants if want[0] == "level"}
+                self._asked_more = True
+                levels = {want for want in missing.wants if type(want) in AT_BEGINNING}
                 if levels:
                     raise _Restart(levels) from None
-                for want in missing.wants:
-                    load_more(self.session, stock, want)
-                    if want[0] == "dead":
-                        self._asking(stock, lambda: settle(stock))
-        raise RuntimeError("a decision asked for ever more")
+                load_more(self.session, stock, missing.wants)
+                if stock.unsettled:
+                    self._asking(stock, lambda: settle(stock))
+                dead += any(type(want) is DeadAt for want in missing.wants)
+                if dead > DEAD_QUESTIONS_MAX:
+                    raise StillReleasing from None
+        raise TooManyRounds(f"{QUESTIONS_MAX} questions")
 
     # Decide
 
     def _decide(
-        self, stock: Stock, answered: dict[str, Answered]
+        self, stock: Stock, answered: dict[str, Answered], *, last: bool
     ) -> tuple[list[tuple[Submission, Outcome]], list[Answered]]:
+        """The outcome of every command that this transaction has room for, and the answers to keep.
+
+        In the `last` round a command that still asks for more hears that it cannot be decided; its neighbours go on.
+        """
         outcomes: list[tuple[Submission, Outcome]] = []
         answers: list[Answered] = []
         wants: set[Want] = set()
-        for submission in self.submissions:
+        self.later = []
+        for index, submission in enumerate(self.submissions):
+            if len(stock.entries) >= ENTRIES_MAX and index:
+                self.later = self.submissions[index:]
+                break
             first = None if submission.key is None else answered.get(submission.key)
             if first is not None:
                 outcomes.append((submission, _repeat(submission, first)))
@@ -231,8 +267,11 @@ class Batch:
             try:
                 reply = self._decide_one(stock, submission)
             except _Restart as restart:  # the others may need more as well: ask for all of it at once
-                wants |= restart.wants
-                continue
+                if not last:
+                    wants |= restart.wants
+                    continue
+                reply = TooManyRounds(f"{ROUNDS_MAX} rounds of questions")
+                log_failure(submission, reply)
             outcomes.append((submission, reply))
             if isinstance(reply, BaseException):
                 continue
@@ -245,23 +284,52 @@ class Batch:
                 self.session.send(early_writes(stock, self.session.dialect, self._sent))
         if wants:
             raise _Restart(wants)
-        return outcomes, answers
+        return self._answered_meanwhile(outcomes), answers
+
+    def _answered_meanwhile(self, outcomes: list[tuple[Submission, Outcome]]) -> list[tuple[Submission, Outcome]]:
+        """Before a refusal is told to a command with a key, the key is read once more.
+
+        The keys were read together with the locks. A command that locks nothing may have been answered by another
+        process after that, and what it asked for later then shows its own first doing ("exists already").
+        """
+        if not self._asked_more or self.session.dialect == "sqlite":
+            return outcomes
+        keys = [one.key for one, reply in outcomes if one.key is not None and _is_refusal(reply)]
+        if not keys:
+            return outcomes
+        first = {
+            row[0]: Answered(row[0], row[1], row[2], row[3], 0) for row in answers_of(self.session, self.org_id, keys)
+        }
+        return [
+            (one, _repeat(one, first[one.key]) if one.key in first and _is_refusal(reply) else reply)
+            for one, reply in outcomes
+        ]
 
     def _decide_one(self, stock: Stock, submission: Submission) -> Outcome:
         """The reply to one command; a bug in deciding it is undone and told to its caller, and costs nobody else."""
-        mark = stock.mark()
-        try:
-            answer = self._asking(stock, lambda: decide(stock, submission.caller, submission.command))
+
+        def step() -> Reply:
+            mark = stock.mark()
+            answer = decide(stock, submission.caller, submission.command)
             if type(answer) is Rejected:
                 return Reply(answer, 0, None)
-            body = None if submission.render is None else submission.render(answer)
+            try:
+                body = None if submission.render is None else submission.render(answer)
+            except Exception:
+                stock.undo(mark)
+                raise
             return Reply(answer, submission.status, body)
+
+        try:
+            reply: Reply = self._asking(stock, step)
         except (_Restart, Conflict, Away):
             raise
+        except StillReleasing:
+            return Unavailable("Many expired holds of this stock are being released.", 1)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this command's alone
-            stock.undo(mark)
             log_failure(submission, error)
             return error
+        return reply
 
     # Save
 
@@ -305,6 +373,10 @@ def _seen_of_new_levels(stock: Stock) -> Unchanged | None:
         {key: at for key, at in products.items() if key not in written},
         {key: at for key, at in places.items() if key not in written},
     )
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    return isinstance(outcome, Reply) and type(outcome.answer) is Rejected
 
 
 def _repeat(submission: Submission, first: Answered) -> Reply:

@@ -14,6 +14,12 @@ BATCH_SIZE = Histogram(
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
     registry=REGISTRY,
 )
+ROUNDS = Histogram(
+    "holdfast_batch_rounds",
+    "How often a transaction was begun until it had locked all levels that its commands need",
+    buckets=(1, 2, 3, 4, 6, 8, 12),
+    registry=REGISTRY,
+)
 COMMIT_SECONDS = Histogram(
     "holdfast_commit_seconds",
     "Seconds from the first write to the commit of a batch",

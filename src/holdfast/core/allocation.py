@@ -11,6 +11,7 @@ from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.product import Product
 from holdfast.core.rejection import Code, Rejected, not_found
 from holdfast.core.stock import Stock
+from holdfast.core.wants import LotById
 
 Backing = list[tuple[LotStock, int]]
 
@@ -19,9 +20,23 @@ _NEVER = 2**63
 
 def removal_order(stock: Stock, level: Level, product: Product) -> list[LotStock]:
     """The level's open lots in the order in which units are taken from them."""
-    lots = stock.lots_of(level)
-    if product.track_expiry and len(lots) > 1:
-        lots.sort(key=lambda at: _NEVER if at.sellable_until is None else at.sellable_until)
+    return _in_order(stock, product, [at for at in stock.lots_at[level.id].values() if at.on_hand])
+
+
+def _in_order(stock: Stock, product: Product, lots: list[LotStock]) -> list[LotStock]:
+    """These lots by when they expire, where that is tracked, then by when they were received, then by id."""
+    if len(lots) > 1:
+        known = stock.lots
+        if product.track_expiry:
+            lots.sort(
+                key=lambda at: (
+                    _NEVER if at.sellable_until is None else at.sellable_until,
+                    known[at.lot_id].received_at,
+                    at.lot_id,
+                )
+            )
+        else:
+            lots.sort(key=lambda at: (known[at.lot_id].received_at, at.lot_id))
     return lots
 
 
@@ -32,31 +47,35 @@ def held_in_order(stock: Stock, level: Level, product: Product, hold: Reservatio
         lot_id, units = hold.allocations[0]
         return [(here[lot_id], units)]
     held = dict(hold.allocations)
-    return [(at, held[at.lot_id]) for at in removal_order(stock, level, product) if at.lot_id in held]
+    return [(at, held[at.lot_id]) for at in _in_order(stock, product, [here[lot_id] for lot_id in held])]
 
 
 def back(stock: Stock, level: Level, product: Product, units: int, lot_id: str | None = None) -> Backing:
     """The lots that would back `units` (fewer when the level has fewer free), oldest first or only the pinned one."""
     backing: Backing = []
     left = units
-    for at in removal_order(stock, level, product):
+    here = stock.lots_at[level.id]
+    for at in removal_order(stock, level, product) if lot_id is None else filter(None, (here.get(lot_id),)):
         if left == 0:
             break
-        if lot_id is not None and at.lot_id != lot_id:
-            continue
         taken = min(left, at.on_hand - at.reserved)
-        if stock.lots[at.lot_id].status == "quarantined":
-            continue
-        if taken > 0 and (at.sellable_until is None or at.sellable_until > stock.now):
+        if taken > 0 and may_be_promised(stock, at):
             backing.append((at, taken))
             left -= taken
     return backing
 
 
+def may_be_promised(stock: Stock, at: LotStock) -> bool:
+    """Is the lot neither recalled nor expired there?"""
+    if stock.lots[at.lot_id].status == "quarantined":
+        return False
+    return at.sellable_until is None or at.sellable_until > stock.now
+
+
 def lot_of_id(stock: Stock, lot_id: str) -> Lot | None:
     """The lot's identity; None when there is none with that id."""
     if lot_id not in stock.lots:
-        stock.require("lot", lot_id)
+        stock.require(LotById(lot_id))
     return stock.lots.get(lot_id)
 
 

@@ -12,10 +12,9 @@ import msgspec
 
 from holdfast.core.allocation import back
 from holdfast.core.holding import Level, Reservation
-from holdfast.core.lookup import Missing
 from holdfast.core.number import Number
 from holdfast.core.product import Product
-from holdfast.core.promise import add_allocation, cause_of_hold, tell_hold
+from holdfast.core.promise import allocations_left, cause_of_hold, tell_hold
 from holdfast.core.rejection import (
     Rejected,
     insufficient_stock,
@@ -91,22 +90,21 @@ def extend(
     short = units - sum(taken for _, taken in backing)
     asked = Reserve(product.sku, 1, fact=fact)
     if short:
-        if level.id in stock.more_dead:
-            raise Missing(("dead", level.id))
+        stock.settle_first((level,))
         if not shortfall_allowed(stock, product, short, level.backordered, asked):
             return insufficient_stock(product, units, units - short)  # a hold is not extended by override
     cause = cause_of_hold(hold, stock.caller.actor, "edited")
-    allocations = hold.allocations
+    allocations = dict(hold.allocations)
     for at, taken in backing:
         stock.post(cause, level, at, "RESERVE", reserved=taken, hold=hold.id)
-        allocations = add_allocation(allocations, at.lot_id, taken)
+        allocations[at.lot_id] = allocations.get(at.lot_id, 0) + taken
     if short:
         stock.post(cause, level, None, "RESERVE", backordered=short, hold=hold.id)
     hold = replace(
         hold,
         quantity=hold.quantity + units,
         backordered=hold.backordered + short,
-        allocations=allocations,
+        allocations=allocations_left(allocations),
         updated_at=level.updated_at,
     )
     stock.put_hold(hold)

@@ -40,7 +40,6 @@ from holdfast.core.sale import (
     Sale,
     SaleLine,
     find_sale,
-    holds_of_line,
     lines_of,
     priced,
     product_of_line,
@@ -232,8 +231,7 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
     fixed = _fixed(stock, sale)
     if fixed is not None:
         return fixed
-    for hold in holds_of_line(stock, sale, line):
-        release_units(stock, hold, hold.open, "edited")
+    stock.each(stock.holds_of_line(line.id), lambda _, hold: release_units(stock, hold, hold.open, "edited"))
     withdraw_supplier_orders(stock, sale, line)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
     return _changed(stock, sale)

@@ -23,6 +23,22 @@ from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
 from holdfast.core.sale import SaleLine
 from holdfast.core.stock import Stock
 from holdfast.core.totals import RATE_WHOLE
+from holdfast.core.wants import (
+    AnyJournalEntry,
+    AnyProduct,
+    LastSession,
+    LevelsWithStock,
+    Owners,
+    PlacesOfKind,
+    ProductInLedger,
+    ProductsOfGtin,
+    ProductSoldUncounted,
+    RecordById,
+    RecordsNamed,
+    RegistersOf,
+    TransfersTo,
+    UsersOfPin,
+)
 
 replace = msgspec.structs.replace
 
@@ -224,11 +240,13 @@ def remove(stock: Stock, command: Remove) -> Record | Rejected:
         if left is not None:
             return left
     elif isinstance(record, Store):
-        for place in sorted(stock.catalog.locations.values(), key=lambda place: place.code):
-            if place.store_id == record.id and place.active:
-                if place.kind == "transit" or _holds_stock(stock, place):
-                    return invalid_state(f"{place.code} of the store still has stock or is needed.")
-                put(stock, "location", replace(place, active=False, updated_at=stock.now))
+        here = [place for place in stock.catalog.locations.values() if place.store_id == record.id and place.active]
+        here.sort(key=lambda place: place.code)
+        needed = stock.each(here, lambda _, place: place.kind == "transit" or _holds_stock(stock, place))
+        for place, is_needed in zip(here, needed, strict=True):
+            if is_needed:
+                return invalid_state(f"{place.code} of the store still has stock or is needed.")
+            put(stock, "location", replace(place, active=False, updated_at=stock.now))
         refused = _close_tills(stock, record)
         if refused is not None:
             return refused
@@ -281,12 +299,10 @@ def _currency_refusal(stock: Stock, settings: Settings, changed: Settings) -> Re
     """Refuse another currency once books are kept in this one, and other places of money once there are products."""
     if changed.currency == settings.currency:
         return None
-    booked = bool(stock.rows_of(Posting)) or bool(stock.require("booked", settings.id))
+    booked = bool(stock.rows_of(Posting)) or bool(stock.require(AnyJournalEntry()))
     if booked:
         return invalid_state(f"The books are kept in {settings.currency} already.", field="currency")
-    if changed.minor_digits != settings.minor_digits and (
-        stock.require("priced", settings.id) or _written(stock, "product")
-    ):
+    if changed.minor_digits != settings.minor_digits and (stock.require(AnyProduct()) or _written(stock, "product")):
         places = f"prices and costs are kept with the places of {settings.currency}."
         return invalid_state(f"There are products already: {places}", field="currency")
     return None
@@ -298,12 +314,8 @@ def _name_refusal(stock: Stock, kind: str, fields: dict[str, Any], own_id: str |
     if name is None or name not in fields:
         return None
     value = fields[name]
-    others = {*stock.require("named", kind, value)} - {key for _, key in stock.records}
-    others.update(
-        record.id
-        for (record_kind, _), record in stock.records.items()
-        if record_kind == kind and record is not None and getattr(record, name) == value and record.active
-    )
+    others = stock.unread(stock.require(RecordsNamed(kind, value)), kind)
+    others.update(record.id for record in stock.records_of(kind) if getattr(record, name) == value and record.active)
     if others - {own_id}:
         return Rejected(Code.ALREADY_EXISTS, f"{LABELS[kind]} {value!r} exists already.", {"field": name})
     return None
@@ -343,7 +355,7 @@ def _rate_refusal(stock: Stock, fields: dict[str, Any], record: TaxRate | None) 
 
 def _transit_refusal(stock: Stock) -> Rejected | None:
     _lock_organisation(stock)
-    there = {*stock.require("places_of_kind", "transit")} - {key for _, key in stock.records}
+    there = stock.unread(stock.require(PlacesOfKind("transit")), "location")
     there.update(place.id for place in _written(stock, "location") if place.kind == "transit" and place.active)
     if not there:
         return None
@@ -353,7 +365,7 @@ def _transit_refusal(stock: Stock) -> Rejected | None:
 def _pin_refusal(stock: Stock, pin_hash: str, own_id: str) -> Rejected | None:
     """A PIN names one user: at a till nothing else does."""
     _lock_organisation(stock)
-    others = {*stock.require("pin", pin_hash)} - {key for _, key in stock.records}
+    others = stock.unread(stock.require(UsersOfPin(pin_hash)), "app_user")
     others.update(user.id for user in _written(stock, "app_user") if user.active and user.pin_hash == pin_hash)
     if not others - {own_id}:
         return None
@@ -362,7 +374,7 @@ def _pin_refusal(stock: Stock, pin_hash: str, own_id: str) -> Rejected | None:
 
 def _gtin_refusal(stock: Stock, gtin: str, own_id: str) -> Rejected | None:
     _lock_organisation(stock)
-    others = {*stock.require("gtin", *sorted(spellings(gtin)))} - {key for _, key in stock.records}
+    others = stock.unread(stock.require(ProductsOfGtin(tuple(sorted(spellings(gtin))))), "product")
     others.update(
         product.id
         for product in _written(stock, "product")
@@ -381,7 +393,7 @@ def _owner_refusal(stock: Stock, user: User, changed: User) -> Rejected | None:
     if not _owns_all(user) or _owns_all(changed):
         return None
     _lock_organisation(stock)
-    others = {*stock.require("owners")} - {key for _, key in stock.records}
+    others = stock.unread(stock.require(Owners()), "app_user", "api_key")
     others.update(one.id for kind in ("app_user", "api_key") for one in _written(stock, kind) if _owns_all(one))
     if others - {user.id}:
         return None
@@ -394,7 +406,7 @@ def _owns_all(one: User | ApiKey) -> bool:
 
 def _written(stock: Stock, kind: str) -> list[Any]:
     """The records of the kind that this batch has read or written, as they stand now."""
-    return [record for (name, _), record in stock.records.items() if name == kind and record is not None]
+    return stock.records_of(kind)
 
 
 def _lock_organisation(stock: Stock) -> None:
@@ -427,13 +439,13 @@ def _fixed_refusal(stock: Stock, product: Product, fields: dict[str, Any]) -> Re
 def _is_sold(stock: Stock, product: Product) -> bool:
     """Is the product, which needs no stock, in a sale? Units of a line are in its precision."""
     here = any(line.product_id == product.id for line in stock.rows_of(SaleLine))
-    return here or bool(product.id not in stock.born and stock.require("sold_unstocked", product.id))
+    return here or bool(product.id not in stock.born and stock.require(ProductSoldUncounted(product.id)))
 
 
 def _has_entries(stock: Stock, product: Product) -> bool:
     """Has the product a ledger entry, of this batch or before it?"""
     here = any(level.product_id == product.id and level.seq for level in stock.levels.values())
-    return here or bool(product.id not in stock.born and stock.require("stocked_product", product.id))
+    return here or bool(product.id not in stock.born and stock.require(ProductInLedger(product.id)))
 
 
 def _holds_stock(stock: Stock, place: Location) -> bool:
@@ -443,20 +455,22 @@ def _holds_stock(stock: Stock, place: Location) -> bool:
             return True
     if place.id in stock.born:
         return False
-    coming = [*stock.require("coming", place.id)]
-    coming += [key for kind, key in stock.records if kind == "transfer"]
-    for key in coming:
-        transfer = stock.record("transfer", key)
-        if transfer is not None and transfer.status == "shipped" and transfer.to_location_id == place.id:
+    coming = [*stock.require(TransfersTo(place.id))]
+    stock.require(*(RecordById("transfer", key) for key in coming if ("transfer", key) not in stock.records))
+    for transfer in stock.records_of("transfer"):
+        if transfer.status == "shipped" and transfer.to_location_id == place.id:
             return True
-    untouched = {*stock.require("stocked_location", place.id)} - set(stock.level_of_id)
+    untouched = {*stock.require(LevelsWithStock(place.id))} - set(stock.level_of_id)
     return bool(untouched)
 
 
 def _close_tills(stock: Stock, store: Store) -> Rejected | None:
     """The registers of a removed store go with it, unless one has an open session."""
     written = [till.id for till in _written(stock, "register") if till.store_id == store.id]
-    for key in sorted({*stock.require("registers", store.id), *written}):
+    keys = sorted({*stock.require(RegistersOf(store.id)), *written})
+    stock.require(*(RecordById("register", key) for key in keys if ("register", key) not in stock.records))
+    stock.require(*(LastSession(key) for key in keys))
+    for key in keys:
         till = stock.record("register", key)
         assert till is not None, key
         if till.active:
@@ -503,6 +517,7 @@ def _points(stock: Stock, kind: str, fields: dict[str, Any], old: dict[str, int]
         fields.pop("reorder_points", None)
         return {}
     merged = dict(old)
+    stock.catalog.know_products(given)
     for reference, quantity in given.items():
         product = stock.catalog.product(reference)
         if product is None:

@@ -30,7 +30,6 @@ from holdfast.core.sale import (
     SaleLine,
     find_sale,
     holds_of,
-    holds_of_line,
     kept_receipt,
     lines_of,
     priced,
@@ -50,6 +49,7 @@ from holdfast.core.supplier import (
     withdraw_supplier_orders,
 )
 from holdfast.core.totals import Payment, Receipt, due_by_line, half_up, units_share
+from holdfast.core.wants import SupplierOrderById
 
 replace = msgspec.structs.replace
 
@@ -157,7 +157,7 @@ def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> Rejected | None:
             return held
         if held != current:
             stock.put_row(held)
-        waiting = sum(hold.backordered for hold in holds_of_line(stock, sale, line))
+        waiting = sum(hold.backordered for hold in stock.holds_of_line(line.id))
         if not waiting:
             return None
         product = product_of_line(stock, line)
@@ -185,7 +185,7 @@ def hand_over(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
     if line.kind == "stock":
         left = units
         before = len(stock.entries)
-        for hold in holds_of_line(stock, sale, line):
+        for hold in stock.holds_of_line(line.id):
             part = min(left, hold.allocated)
             if part:
                 consume_units(stock, hold, part, ref_id=sale.id)
@@ -330,7 +330,7 @@ def _shippable(stock: Stock, sale: Sale, asked: dict[str, int]) -> Rejected | No
         if not units:
             continue
         product = product_of_line(stock, line)
-        holds = holds_of_line(stock, sale, line)
+        holds = stock.holds_of_line(line.id)
         backed = sum(hold.allocated for hold in holds) if line.kind == "stock" else line.open
         if units > min(backed, line.open):
             waiting = sum(hold.backordered for hold in holds)
@@ -441,7 +441,7 @@ def lines_with_stock(stock: Stock, lines: list[SaleLine]) -> list[SaleLine]:
 
 def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrderDocument | Rejected:
     """Decide a ShipSupplierOrder."""
-    stock.require("supplier_order", command.supplier_order_id)
+    stock.require(SupplierOrderById(command.supplier_order_id))
     order = stock.row(SupplierOrder, command.supplier_order_id)
     if order is None:
         return not_found(Code.NOT_FOUND, "Supplier order", command.supplier_order_id)

@@ -29,6 +29,7 @@ from holdfast.core.rejection import (
 )
 from holdfast.core.reservation import foreign_store_refusal
 from holdfast.core.stock import Cause, Stock
+from holdfast.core.wants import OpenSheets
 
 replace = msgspec.structs.replace
 
@@ -161,6 +162,7 @@ def close_sheet(stock: Stock, command: CloseSheet) -> CountDocument | Rejected:
 def describe_sheet(stock: Stock, sheet: CountSheet) -> CountDocument:
     """The public shape of a count."""
     products: dict[str, Product] = {}
+    stock.catalog.know_products(line.product_id for line in sheet.lines)
     for line in sheet.lines:
         product = stock.catalog.product(line.product_id)
         assert product is not None
@@ -207,6 +209,7 @@ def _sheet_lines(
     """The sheet's lines with `lines` written on them; a new line remembers the balance as it is now."""
     known = {(line.product_id, line.lot_id): line for line in old}
     written: set[tuple[str, str | None]] = set()
+    _ask_for_lines(stock, place, lines)
     for line in lines:
         subject = product_at(stock, line.product, place.code)
         if isinstance(subject, Rejected):
@@ -232,6 +235,15 @@ def _sheet_lines(
     return tuple(known.values())
 
 
+def _ask_for_lines(stock: Stock, place: Location, lines: tuple[CountLine, ...]) -> None:
+    """Ask for all products, levels and lots of the lines, each kind at once."""
+    catalog = stock.catalog
+    catalog.know_products(line.product for line in lines)
+    products = [catalog.product(line.product) for line in lines]
+    stock.lock_levels((product.id, place.id) for product in products if product is not None)
+    stock.lots_by_id(line.lot_id for line in lines if line.lot_id is not None)
+
+
 def _present(stock: Stock, product: Product, place: Location, lot_id: str | None) -> int | Rejected:
     level = stock.level(product.id, place.id)
     if lot_id is None:
@@ -246,11 +258,9 @@ def _present(stock: Stock, product: Product, place: Location, lot_id: str | None
 def _open_elsewhere(stock: Stock, sheet: CountSheet) -> Rejected | None:
     """Refuse a second open sheet on one of the sheet's levels."""
     products = {line.product_id for line in sheet.lines}
-    names = {*stock.require("sheets", sheet.location_id)}
-    names.update(key for kind, key in stock.records if kind == "count_sheet")
-    for name in sorted(names - {sheet.id}):
-        other = stock.records.get(("count_sheet", name))
-        if other is None or other.status != "draft" or other.location_id != sheet.location_id:
+    stock.require(OpenSheets(sheet.location_id))
+    for other in stock.records_of("count_sheet"):
+        if other.id == sheet.id or other.status != "draft" or other.location_id != sheet.location_id:
             continue
         shared = products & {line.product_id for line in other.lines}
         if shared:

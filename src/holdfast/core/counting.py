@@ -17,6 +17,7 @@ import msgspec
 from holdfast.core.document import LevelDocument, level_fields
 from holdfast.core.holding import Level, LotStock
 from holdfast.core.ledger import RefType
+from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, to_unit_cost, value_of
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import remove_units, serve_waiting
@@ -31,7 +32,8 @@ from holdfast.core.rejection import (
     not_stock_tracked,
 )
 from holdfast.core.reservation import foreign_store_refusal
-from holdfast.core.stock import Cause, Stock, tell_low_stock
+from holdfast.core.stock import Cause, Stock
+from holdfast.core.wants import OpenSheets
 
 
 class SetStock(msgspec.Struct, frozen=True, gc=False):
@@ -156,11 +158,9 @@ def correct_open_sheets(stock: Stock, level: Level, first_entry: int, own_id: st
     corrections = [entry for entry in stock.entries[first_entry:] if entry.level_id == level.id and entry.qty_delta]
     if not corrections:
         return
-    names = {*stock.require("sheets", level.location_id)}
-    names.update(key for kind, key in stock.records if kind == "count_sheet")
-    for name in sorted(names - {own_id}):
-        sheet = stock.records.get(("count_sheet", name))
-        if sheet is None or sheet.status != "draft" or sheet.location_id != level.location_id:
+    stock.require(OpenSheets(level.location_id))
+    for sheet in stock.records_of("count_sheet"):
+        if sheet.id == own_id or sheet.status != "draft" or sheet.location_id != level.location_id:
             continue
         lines = []
         for line in sheet.lines:

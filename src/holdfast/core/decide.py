@@ -33,11 +33,12 @@ from holdfast.core import (
 )
 from holdfast.core.holding import Reservation
 from holdfast.core.journal import book
-from holdfast.core.lookup import Catalog, Want
+from holdfast.core.lookup import Catalog
 from holdfast.core.product import Location
 from holdfast.core.rejection import Code, Rejected, group_rejected
 from holdfast.core.reservation import describe
-from holdfast.core.stock import Beyond, Caller, Stock
+from holdfast.core.stock import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
+from holdfast.core.wants import HoldById, LevelAt, PlacesOfTaken, ProductNamed, RecordById, SaleById, SessionById, Want
 
 OPERATIONS_MAX = 1000
 """Most operations of one batch (SPEC section 10)."""
@@ -120,6 +121,11 @@ Answer = Any
 
 def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
     """Decide one command and post what it does; a Rejected (or a raised Missing) leaves the stock untouched."""
+    stock.entries_max = len(stock.entries) + COMMAND_ENTRIES_MAX
+    return _decide(stock, caller, command)
+
+
+def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
     stock.caller = caller
     mark = stock.mark()
     try:
@@ -129,6 +135,9 @@ def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
     except Beyond as beyond:
         stock.undo(mark)
         return _beyond(beyond)
+    except TooMuchWork:
+        stock.undo(mark)
+        return Rejected(Code.INVALID_STATE, _TOO_MUCH)
     except BaseException:
         stock.undo(mark)
         raise
@@ -145,12 +154,15 @@ def _beyond(beyond: Beyond) -> Rejected:
     return Rejected(Code.INVALID_QUANTITY, "The balance would be larger than 10^12 of the smallest unit.")
 
 
+_TOO_MUCH = f"This would write more than {COMMAND_ENTRIES_MAX:,} ledger entries at once: do it in parts."
+
+
 def _together(stock: Stock, command: Together) -> list[Answer] | Rejected:
     """Decide a group; members after a refused one are decided too, so that every short line can be named."""
     caller = stock.caller
     answers: list[Answer] = []
     refused: list[tuple[int, Rejected]] = []
-    decided = stock.each(command.commands, lambda _, member: decide(stock, caller, member))
+    decided = stock.each(command.commands, lambda _, member: _decide(stock, caller, member))
     for index, answer in enumerate(decided):
         if type(answer) is Rejected:
             refused.append((index, answer))
@@ -223,7 +235,7 @@ _DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
 
 
 def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
-    """What the command will certainly look at, ("product", id or SKU) for those that nobody looked up yet among it.
+    """What the command will certainly look at, `ProductNamed` for those that nobody looked up yet among it.
 
     It is only a good first guess: whatever it forgets, the decision asks for.
     """
@@ -233,21 +245,21 @@ def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
         for member in command.commands:  # type: ignore[union-attr] # the type was just tested
             wants |= needs(known, caller, member)
     elif kind in (reservation.Release, reservation.Consume, amend.Amend):
-        wants.add(("hold", command.reservation_id))  # type: ignore[union-attr] # these three have it
+        wants.add(HoldById(command.reservation_id))  # type: ignore[union-attr] # these three have it
     elif kind in _OF_SALE:
-        wants.add(("sale", command.sale_id))  # type: ignore[union-attr] # these have it
+        wants.add(SaleById(command.sale_id))  # type: ignore[union-attr] # these have it
         if kind is cart.AddLine:
             _need_levels(known, caller, command.line, wants)  # type: ignore[union-attr] # it has a line
         elif kind is returns.ReturnSale:  # goods go back to where their lines took them, mostly
-            wants.update(("taken", part.line_id) for part in command.lines)  # type: ignore[union-attr] # it has lines
+            wants.update(PlacesOfTaken(part.line_id) for part in command.lines)  # type: ignore[union-attr] # it has lines
     elif kind is Sweep:
-        wants.update(("level", *pair) for pair in command.levels)  # type: ignore[union-attr] # the type was tested
+        wants.update(LevelAt(*pair) for pair in command.levels)  # type: ignore[union-attr] # the type was tested
     else:
         _need_levels(known, caller, command, wants)
     if kind in _AT_TILL and caller.session_id is not None:
-        wants.add(("session", caller.session_id))
+        wants.add(SessionById(caller.session_id))
     if kind is order_entry.OpenSale or (kind is checkout.Checkout and not command.quote):  # type: ignore[union-attr] # it has it
-        wants.add(("record", "counter", "sale"))
+        wants.add(RecordById("counter", "sale"))
     return wants
 
 
@@ -287,14 +299,14 @@ def _need_levels(known: Catalog, caller: Caller, command: Any, wants: set[Want])
         if name is None:
             continue
         if not known.knows(name):
-            wants.add(("product", name))
+            wants.add(ProductNamed(name))
             continue
         product = known.product(name)
         if product is None or product.unlimited:
             continue
         if places is None:
             places = _places(known, caller, command, location)
-        wants.update([("level", product.id, place.id) for place in places])
+        wants.update([LevelAt(product.id, place.id) for place in places])
 
 
 def _places(known: Catalog, caller: Caller, command: Any, location: str | None) -> list[Location]:

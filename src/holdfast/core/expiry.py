@@ -15,6 +15,7 @@ from holdfast.core.holding import Lot, LotStock
 from holdfast.core.number import end_of_day
 from holdfast.core.product import Location, Store
 from holdfast.core.stock import Stock
+from holdfast.core.wants import LotsWithDay, RecordById
 
 
 def sellable_until(stock: Stock, lot: Lot, place: Location) -> int | None:
@@ -39,12 +40,13 @@ def follow_clock(stock: Stock, store: Store) -> None:
     The store's levels are locked for it, so no goods come in by the old clock meanwhile. Nor does a level begin: its
     first goods rely on their location being as it was (`updated_at`), and the locations change with the clock.
     """
-    stock.require("dated_lots", store.id)
+    stock.require(LotsWithDay(store.id))
     places = {
         place.id: place
         for place in stock.catalog.locations.values()
         if place.store_id == store.id and place.active and place.sellable
     }
+    stock.require(*(RecordById("location", name) for name in places if ("location", name) not in stock.records))
     for place_id in places:
         record = stock.record("location", place_id)
         moved = msgspec.structs.replace(record, updated_at=max(stock.now, record.updated_at + 1))

@@ -27,6 +27,7 @@ from holdfast.core.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sale import Sale, SaleLine, find_sale, holds_of, lines_of, priced, product_of_line, receipt_of
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
+from holdfast.core.wants import SaleOfOrder
 
 replace = msgspec.structs.replace
 
@@ -141,11 +142,10 @@ def _owing(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> bo
 
 def _known(stock: Stock, command: TakeOrder) -> Sale | Rejected | None:
     """The sale that the order is already, if it was taken before."""
-    found = stock.require("sale_of_order", command.source, command.order_number)
-    if found:
-        return find_sale(stock, found[0])
-    named = command.source, command.order_number
-    return next((sale for sale in stock.rows_of(Sale) if (sale.source, sale.order_number) == named), None)
+    found = stock.require(SaleOfOrder(command.source, command.order_number))
+    made = [sale.id for sale in stock.sales_of_order(command.source, command.order_number)]
+    name = next(iter((*found, *made)), None)
+    return None if name is None else find_sale(stock, name)
 
 
 def _opened(stock: Stock, command: TakeOrder) -> Sale | Rejected:
@@ -197,6 +197,7 @@ def _matched(stock: Stock, sale: Sale, command: TakeOrder) -> list[SaleLine | No
     After a cancellation only what was shipped is left of it: lines are gone, or cut.
     """
     at = {line.position: line for line in lines_of(stock, sale)}
+    stock.catalog.know_products(asked.product for asked in command.lines)
     cut = command.cancelled and not sale.unfinished
     matched: list[SaleLine | None] = []
     for index, asked in enumerate(command.lines):
@@ -309,7 +310,9 @@ def _supplied(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) ->
         for asked, line in zip(command.lines, lines, strict=True)
         if line is not None and line.kind == "dropship"
     }
-    for order in stock.rows_of(SupplierOrder) if gone else []:
+    sale_ids = {line.sale_id for line in lines if line is not None}
+    orders = [order for sale_id in sale_ids for order in stock.rows_of_sale(SupplierOrder, sale_id)] if gone else []
+    for order in orders:
         if order.status == "open" and order.quantity <= gone.get(order.line_id, 0):
             stock.put_row(replace(order, status="shipped", updated_at=stock.now))
 

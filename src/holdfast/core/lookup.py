@@ -7,18 +7,10 @@ What a decision needs and was not loaded, it asks for by raising `Missing`; noth
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate, folded
-
-Want = tuple[str, ...]
-"""Something to load: ("level", product id, location id), ("hold", reservation id), ("taken", sale line id) ..."""
-
-
-class Missing(Exception):
-    """The decision needs more than was loaded; decide again when `wants` are there."""
-
-    def __init__(self, *wants: Want) -> None:
-        super().__init__(wants)
-        self.wants = wants
+from holdfast.core.wants import Missing, ProductNamed
 
 
 class Catalog:
@@ -102,8 +94,14 @@ class Catalog:
         """The product with that id or SKU; asks for it when nobody looked yet."""
         product = self.products.get(reference)
         if product is None and reference not in self.unknown:
-            raise Missing(("product", reference))
+            raise Missing((ProductNamed(reference),))
         return product
+
+    def know_products(self, references: Iterable[str]) -> None:
+        """Ask for all of these products (ids or SKUs) that nobody looked up yet, at once."""
+        unknown = {ProductNamed(name) for name in references if not self.knows(name)}
+        if unknown:
+            raise Missing(unknown)
 
     def location(self, reference: str) -> Location | None:
         """The active location with that code (any case) or id."""

@@ -163,6 +163,7 @@ def release_at_level(stock: Stock, command: ReleaseAtLevel) -> LevelAnswer | Rej
     if units > sum(hold.open for hold in holds):
         return _too_many(product, units, holds)
     for hold in holds:
+        hold = stock.reservations[hold.id]
         part = min(units, hold.open)
         if part:
             release_units(stock, hold, part, "cancelled")
@@ -178,6 +179,8 @@ def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer | Rej
     level, product, units, holds = found
     held = sum(hold.allocated for hold in holds)
     direct = units - held if stock.settings.mode == "simple" and command.order_number is None else 0
+    if direct > level.available:
+        stock.settle_first((level,))
     if direct > level.available or (direct <= 0 and units > held):
         return _too_many(product, units, holds)
     for name in [hold.id for hold in holds]:
@@ -234,20 +237,11 @@ def _holds_at_level(
             return not_found(Code.RESERVATION_NOT_FOUND, "Active reservation of order", command.order_number)
         return _too_many(product, units, [])
     if command.order_number is None:
-        names = {*stock.require("adhoc", level.id)}
+        holds = stock.adhoc_at(level)
     else:
-        names = {*stock.require("order", command.order_number)}
-    names.update(hold.id for hold in stock.reservations.values() if hold.level_id == level.id)
-    holds = [
-        hold
-        for name in names
-        if (hold := stock.reservations[name]).level_id == level.id
-        and hold.active
-        and hold.order_number == command.order_number
-        and (command.order_number is not None or hold.held_for == "adhoc")
-        and command.source in (None, hold.source)
-    ]
-    holds.sort(key=lambda hold: (hold.created_at, hold.id))
+        of_order = stock.holds_of_order(command.order_number, at=level)
+        holds = [hold for hold in of_order if hold.active]
+    holds = [hold for hold in holds if command.source in (None, hold.source)]
     if command.order_number is not None:
         if not holds:
             return not_found(Code.RESERVATION_NOT_FOUND, "Active reservation of order", command.order_number)
@@ -297,6 +291,7 @@ def order_close(stock: Stock, command: OrderClose) -> list[ReservationDocument] 
         if refused is not None:
             return refused
     wanted: dict[str, int] = {}
+    stock.catalog.know_products(line.product for line in command.lines)
     for line in command.lines:
         product = stock.catalog.product(line.product)
         if product is None:
@@ -305,8 +300,8 @@ def order_close(stock: Stock, command: OrderClose) -> list[ReservationDocument] 
         if units is None or units <= 0:
             return invalid_quantity(product, line.quantity)
         wanted[product.id] = wanted.get(product.id, 0) + units
-    for name in [hold.id for hold in holds]:
-        hold = stock.reservations[name]
+    parts: list[tuple[Reservation, int]] = []
+    for hold in holds:
         part = hold.open if not command.lines else min(hold.open, wanted.get(hold.product_id, 0))
         if not hold.active or not part:
             continue
@@ -315,7 +310,8 @@ def order_close(stock: Stock, command: OrderClose) -> list[ReservationDocument] 
             return _too_many(product, part, [hold])
         if command.lines:
             wanted[hold.product_id] -= part
-        _close(stock, hold, part, consume=command.consume)
+        parts.append((hold, part))
+    stock.each(parts, lambda _, part: _close(stock, part[0], part[1], consume=command.consume))
     return [describe(stock, stock.reservations[hold.id]) for hold in holds]
 
 
@@ -328,10 +324,7 @@ def _close(stock: Stock, hold: Reservation, units: int, *, consume: bool) -> Non
 
 def _holds_of_order(stock: Stock, order_number: str, source: str) -> list[Reservation]:
     """Every hold of the order, oldest first, with its level locked."""
-    names = {*stock.require("order", order_number)}
-    names.update(hold.id for hold in stock.reservations.values() if hold.order_number == order_number)
-    holds = [hold for name in names if (hold := stock.hold(name)) is not None and hold.source == source]
-    return sorted(holds, key=lambda hold: (hold.created_at, hold.id))
+    return [hold for hold in stock.holds_of_order(order_number) if hold.source == source]
 
 
 # Appointments ------------------------------------------------------------------------------------------------------
@@ -353,16 +346,11 @@ def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentD
     if appointment.status != "booked" and command.changes and status != appointment.status:
         return invalid_state(f"The appointment is {appointment.status}.")
     if appointment.status == "booked" and status != "booked":
-        names = {*stock.require("target", appointment.id)}
-        names.update(stock.aimed_at(appointment.id))
-        for name in sorted(names):
-            hold = stock.hold(name)
-            if hold is None or not hold.active:
-                continue
-            if status == "completed" and hold.backordered:
-                product = stock.product_of(stock.level_of_id[hold.level_id])
-                return _too_many(product, hold.open, [hold])
-            _close(stock, hold, hold.open, consume=status == "completed")
+        holds = stock.holds_of_target(appointment.id)
+        waiting = next((hold for hold in holds if hold.backordered), None)
+        if status == "completed" and waiting is not None:
+            return _too_many(stock.product_of(stock.level_of_id[waiting.level_id]), waiting.open, [waiting])
+        stock.each(holds, lambda _, hold: _close(stock, hold, hold.open, consume=status == "completed"))
     appointment = msgspec.structs.replace(appointment, **command.changes, updated_at=stock.now)
     stock.put_record("appointment", appointment.id, appointment)
     return appointment_document(appointment)

@@ -39,6 +39,7 @@ from holdfast.core.sale import (
 )
 from holdfast.core.stock import Stock
 from holdfast.core.totals import PERCENT_WHOLE, Discount
+from holdfast.core.wants import HoldsOfTarget, SaleById, SaleOfOrder
 
 T = TypeVar("T")
 
@@ -98,6 +99,8 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
         return store_id
     if stock.caller.session_id is not None and command.source != "pos":
         return Rejected(Code.INVALID_REQUEST, "A till sells for itself: its source is pos.", {"field": "source"})
+    stock.catalog.know_products(asked.product for asked in command.lines)
+    stock.lots_by_id(asked.lot_id for asked in command.lines if asked.lot_id is not None)
     known = _none_refused([_unknown_refusal(stock, asked) for asked in command.lines])
     if isinstance(known, Rejected):
         return known
@@ -119,7 +122,7 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
             return taken
     number = next_number(stock, "sale", OWN_NUMBER) if numbered else ""
     sale_id = stock.new_id()
-    stock.loaded.update((("sale", sale_id), ("target", sale_id)))
+    stock.loaded.update((SaleById(sale_id), HoldsOfTarget(sale_id)))
     sale = Sale(
         sale_id,
         number,
@@ -158,9 +161,8 @@ def _order_refusal(stock: Stock, command: OpenSale, order_number: str) -> Reject
     ours = serial != order_number and serial.isdigit() and len(serial) >= NUMBER_DIGITS
     if command.source in OWN_SOURCES and ours:
         return Rejected(Code.INVALID_REQUEST, f"Numbers like {order_number} are given here.", {"field": "order_number"})
-    if stock.require("sale_of_order", command.source, order_number) or any(
-        (sale.source, sale.order_number) == (command.source, order_number) for sale in stock.rows_of(Sale)
-    ):
+    known = stock.require(SaleOfOrder(command.source, order_number))
+    if known or stock.sales_of_order(command.source, order_number):
         return Rejected(Code.ALREADY_EXISTS, f"Order {order_number} of {command.source} is there already.")
     return None
 

@@ -19,6 +19,7 @@ from holdfast.core.journal import ACCOUNTS, Account, Posting
 from holdfast.core.number import day_at, instant_text
 from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
 from holdfast.core.stock import Stock
+from holdfast.core.wants import BalancesThrough
 
 ACCOUNT_CODE = "[1-9][0-9]{3,9}"
 """What a code looks like; its first digit says what kind of account it is (`account_kind`)."""
@@ -91,7 +92,7 @@ def close_period(stock: Stock, command: ClosePeriod) -> PeriodDocument | Rejecte
 def _balances(stock: Stock, through: str) -> tuple[tuple[str, int, int], ...]:
     """What each account has come to through the day: what is in the database, and what this batch posted before."""
     sums: dict[str, list[int]] = {}
-    for text in stock.require("balances", through):
+    for text in stock.require(BalancesThrough(through)):
         account, debit, credit = text.split()
         sums[account] = [int(debit), int(credit)]
     for posting in stock.rows_of(Posting):

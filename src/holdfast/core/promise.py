@@ -10,24 +10,26 @@ holds, worst priority first, then newest, and exactly the missing units.
 
 from __future__ import annotations
 
+from collections import deque
+
 import msgspec
 
-from holdfast.core.allocation import back, held_in_order
+from holdfast.core.allocation import back, held_in_order, may_be_promised, removal_order
 from holdfast.core.holding import Level, LotStock, Reservation
 from holdfast.core.ledger import RefType
+from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import instant_text, share_of_value
 from holdfast.core.product import Product
-from holdfast.core.stock import Cause, Stock, tell_low_stock
+from holdfast.core.stock import Cause, Stock
 
 Allocations = tuple[tuple[str, int], ...]
 
 
-def add_allocation(allocations: Allocations, lot_id: str, units: int) -> Allocations:
-    """The allocations with `units` more (or, negative, fewer) from the lot; a lot without units is left out."""
-    changed = dict(allocations)
-    changed[lot_id] = changed.get(lot_id, 0) + units
-    assert changed[lot_id] >= 0, (allocations, lot_id, units)
-    return tuple((lot, held) for lot, held in changed.items() if held)
+def allocations_left(units_of: dict[str, int]) -> Allocations:
+    """Units by lot id as a hold keeps them; a lot without units is left out."""
+    left = tuple((lot_id, units) for lot_id, units in units_of.items() if units)
+    assert all(units > 0 for _, units in left), units_of
+    return left
 
 
 def cause_of_hold(hold: Reservation, actor: str, reason: str | None = None, ref_id: str | None = None) -> Cause:
@@ -43,15 +45,13 @@ def serve_waiting(stock: Stock, level: Level, actor: str) -> list[str]:
     if not stock.catalog.locations[level.location_id].sellable:
         return []
     served = []
-    known = {*stock.require("waiting", level.id), *_new_waiting(stock, level)}
-    waiting = [hold for name in known if (hold := stock.reservations[name]).active and hold.backordered]
-    waiting.sort(key=lambda hold: (hold.priority, hold.created_at, hold.id))
-    for hold in waiting:
+    for hold in stock.waiting_at(level):
         if level.on_hand == level.reserved:
             break
         if hold.expires_at is not None and hold.expires_at <= stock.now:
             continue
         given = 0
+        allocations = dict(hold.allocations)
         for at, units in back(stock, level, product, hold.backordered, hold.lot_id):
             stock.post(
                 cause_of_hold(hold, actor),
@@ -63,23 +63,19 @@ def serve_waiting(stock: Stock, level: Level, actor: str) -> list[str]:
                 hold=hold.id,
                 reason="backorder",
             )
-            hold = msgspec.structs.replace(
-                hold,
-                backordered=hold.backordered - units,
-                allocations=add_allocation(hold.allocations, at.lot_id, units),
-                updated_at=level.updated_at,
-            )
+            allocations[at.lot_id] = allocations.get(at.lot_id, 0) + units
             given += units
         if given:
+            hold = msgspec.structs.replace(
+                hold,
+                backordered=hold.backordered - given,
+                allocations=tuple(allocations.items()),
+                updated_at=level.updated_at,
+            )
             stock.put_hold(hold)
             served.append(hold.id)
             tell_hold(stock, "BackorderAllocated", hold, product, given)
     return served
-
-
-def _new_waiting(stock: Stock, level: Level) -> list[str]:
-    """Backorders of the level that this batch itself made or changed."""
-    return [hold.id for hold in stock.reservations.values() if hold.level_id == level.id and hold.backordered]
 
 
 def tell_hold(stock: Stock, event_type: str, hold: Reservation, product: Product, units: int) -> None:
@@ -106,38 +102,31 @@ def hold_facts(stock: Stock, hold: Reservation, product: Product, units: int) ->
 
 def _worst_first(stock: Stock, level: Level) -> list[str]:
     """Active holds of the level with allocations: worst priority first, then newest."""
-    names = {*stock.require("holds", level.id)}
-    names.update(hold.id for hold in stock.reservations.values() if hold.level_id == level.id)
-    holds = [hold for name in names if (hold := stock.reservations[name]).active and hold.allocations]
+    holds = [hold for hold in stock.holds_at(level) if hold.allocations]
     holds.sort(key=lambda hold: (hold.priority, hold.created_at, hold.id), reverse=True)
     return [hold.id for hold in holds]
 
 
 def _give_way(
-    stock: Stock, level: Level, name: str, at: LotStock, units: int, cause: Cause, shorted: list[str]
+    stock: Stock, level: Level, name: str, parts: list[tuple[LotStock, int]], cause: Cause, shorted: dict[str, None]
 ) -> None:
-    """Move `units` of a hold's allocation from a lot to backordered."""
+    """Move units of a hold's allocations, (lot, units) each, to backordered."""
     hold = stock.reservations[name]
-    stock.post(
-        msgspec.structs.replace(cause, order_number=hold.order_number, source=hold.source),
-        level,
-        at,
-        "RELEASE",
-        reserved=-units,
-        backordered=units,
-        hold=hold.id,
-        reason="shortfall",
-    )
+    own = msgspec.structs.replace(cause, order_number=hold.order_number, source=hold.source)
+    allocations = dict(hold.allocations)
+    for at, units in parts:
+        stock.post(own, level, at, "RELEASE", reserved=-units, backordered=units, hold=hold.id, reason="shortfall")
+        allocations[at.lot_id] -= units
+    lost = sum(units for _, units in parts)
     hold = msgspec.structs.replace(
         hold,
-        backordered=hold.backordered + units,
-        allocations=add_allocation(hold.allocations, at.lot_id, -units),
+        backordered=hold.backordered + lost,
+        allocations=allocations_left(allocations),
         updated_at=level.updated_at,
     )
     stock.put_hold(hold)
-    tell_hold(stock, "ReservationBackordered", hold, stock.product_of(level), units)
-    if name not in shorted:
-        shorted.append(name)
+    tell_hold(stock, "ReservationBackordered", hold, stock.product_of(level), lost)
+    shorted[name] = None
 
 
 def _free_units(
@@ -145,7 +134,7 @@ def _free_units(
     level: Level,
     lack: int,
     cause: Cause,
-    shorted: list[str],
+    shorted: dict[str, None],
     *,
     only: LotStock | None = None,
     pinned: bool = False,
@@ -159,37 +148,47 @@ def _free_units(
         hold = stock.reservations[name]
         if pinned and hold.lot_id is None:
             continue
+        parts: list[tuple[LotStock, int]] = []
         for at, held in held_in_order(stock, level, product, hold):
-            if lack == 0:
-                return
-            if only is not None and at.lot_id != only.lot_id:
-                continue
-            units = min(lack, held)
-            _give_way(stock, level, name, at, units, cause, shorted)
-            lack -= units
+            if lack and (only is None or at.lot_id == only.lot_id):
+                parts.append((at, min(lack, held)))
+                lack -= parts[-1][1]
+        if parts:
+            _give_way(stock, level, name, parts, cause, shorted)
+        if lack == 0:
+            return
     assert lack == 0, (level, lack)
 
 
 def _move_holds(stock: Stock, level: Level, lot: LotStock, units: int, cause: Cause) -> int:
     """Re-allocate up to `units` of the lot's holds to other lots of the level; the units that could not move."""
-    product = stock.product_of(level)
+    others = deque(
+        at
+        for at in removal_order(stock, level, stock.product_of(level))
+        if at.lot_id != lot.lot_id and may_be_promised(stock, at)
+    )
     for name in _worst_first(stock, level):
         hold = stock.reservations[name]
-        if hold.lot_id is not None:
-            continue
-        held = dict(hold.allocations).get(lot.lot_id, 0)
-        for at, taken in back(stock, level, product, min(held, units) + lot.free):
-            if at.lot_id == lot.lot_id or not held or not units:
+        allocations = dict(hold.allocations)
+        held = 0 if hold.lot_id is not None else allocations.get(lot.lot_id, 0)
+        own = msgspec.structs.replace(cause, order_number=hold.order_number, source=hold.source)
+        while held and units and others:
+            taken = min(others[0].free, held, units)
+            if not taken:
+                others.popleft()
                 continue
-            taken = min(taken, held, units)
-            own = msgspec.structs.replace(cause, order_number=hold.order_number, source=hold.source)
+            at = others[0]
             stock.post(own, level, lot, "RELEASE", reserved=-taken, hold=name, reason="reallocated")
             stock.post(own, level, at, "RESERVE", reserved=taken, hold=name, reason="reallocated")
-            moved = add_allocation(add_allocation(hold.allocations, lot.lot_id, -taken), at.lot_id, taken)
-            hold = msgspec.structs.replace(hold, allocations=moved, updated_at=level.updated_at)
-            stock.put_hold(hold)
+            allocations[lot.lot_id] -= taken
+            allocations[at.lot_id] = allocations.get(at.lot_id, 0) + taken
             held -= taken
             units -= taken
+        moved = allocations_left(allocations)
+        if moved != hold.allocations:
+            stock.put_hold(msgspec.structs.replace(hold, allocations=moved, updated_at=level.updated_at))
+        if not units or not others:
+            break
     return units
 
 
@@ -206,11 +205,12 @@ def vacate(stock: Stock, level: Level, lot: LotStock | None, units: int, cause: 
     """
     if lot is not None:
         return vacate_lots(stock, level, [(lot, units)], cause)
-    shorted: list[str] = []
+    shorted: dict[str, None] = {}
     lack = units - level.available
     if lack > 0:
+        stock.settle_first((level,))
         _free_units(stock, level, lack, cause, shorted)
-    return shorted
+    return list(shorted)
 
 
 def vacate_lots(stock: Stock, level: Level, leaving: list[tuple[LotStock, int]], cause: Cause) -> list[str]:
@@ -218,7 +218,9 @@ def vacate_lots(stock: Stock, level: Level, leaving: list[tuple[LotStock, int]],
 
     Holds pinned to a lot lose what it will not have; then the level's lack is taken by worst priority; the rest moves.
     """
-    shorted: list[str] = []
+    shorted: dict[str, None] = {}
+    if any(units > lot.free for lot, units in leaving):
+        stock.settle_first((level,))
     for lot, units in leaving:
         if units > lot.free:
             lost = _pinned_units(stock, level, lot) - (lot.on_hand - units)
@@ -230,7 +232,7 @@ def vacate_lots(stock: Stock, level: Level, leaving: list[tuple[LotStock, int]],
     for lot, units in leaving:
         if units > lot.free and _move_holds(stock, level, lot, units - lot.free, cause):
             _free_units(stock, level, units - lot.free, cause, shorted, only=lot)
-    return shorted
+    return list(shorted)
 
 
 def take_units(

@@ -10,6 +10,7 @@ releases expired holds and sets expired lots aside, so that no decision sees wha
 
 from __future__ import annotations
 
+from sys import maxsize
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from holdfast.core.document import lot_fields
 from holdfast.core.holding import Level, Lot, LotStock
 from holdfast.core.ledger import RefType
+from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.product import Location
 from holdfast.core.promise import remove_units, serve_waiting, vacate, vacate_lots
@@ -29,7 +31,8 @@ from holdfast.core.rejection import (
     not_found,
 )
 from holdfast.core.reservation import foreign_store_refusal, release_units
-from holdfast.core.stock import SYSTEM, Cause, Stock, tell_low_stock
+from holdfast.core.stock import SYSTEM, Cause, Stock
+from holdfast.core.wants import LotById, PlacesOfLot
 
 replace = msgspec.structs.replace
 
@@ -77,8 +80,11 @@ PARTLY_RELEASED = "partial"
 def settle(stock: Stock) -> None:
     """Do what time has made due at the loaded levels: release dead holds (oldest first), set expired lots aside."""
     caller, stock.caller = stock.caller, SYSTEM
+    stock.entries_max = maxsize  # what is loaded bounds it
     try:
         stock.each(list(stock.levels.values()), lambda _, level: _settle_level(stock, level))
+        for level_id in stock.level_of_id.keys() & stock.dead.keys():
+            del stock.dead[level_id]
     finally:
         stock.caller = caller
 
@@ -158,19 +164,18 @@ def _without(origins: tuple[tuple[str, int], ...], units: int, first: str | None
 
 def _lot(stock: Stock, lot_id: str) -> Lot | Rejected:
     """The lot with every level where it lies locked."""
-    stock.require("lot", lot_id)
+    stock.require(LotById(lot_id), PlacesOfLot(lot_id))
     lot = stock.lots.get(lot_id)
     if lot is None:
         return not_found(Code.LOT_NOT_FOUND, "Lot", lot_id)
-    for name in stock.require("lot_places", lot_id):
-        stock.level(lot.product_id, name)
+    stock.levels_of_lot(lot)
     return lot
 
 
 def _lies_at(stock: Stock, lot: Lot) -> list[tuple[Level, LotStock]]:
     """Where the lot has units, in order of location code."""
     found = []
-    for level in stock.levels.values():
+    for level in stock.levels_of_lot(lot):
         at = stock.lots_at[level.id].get(lot.id)
         if at is not None and at.on_hand:
             found.append((level, at))
@@ -204,10 +209,14 @@ def quarantine(stock: Stock, command: Quarantine) -> LotsDocument | Rejected:
     lot = replace(lot, status="quarantined")
     stock.put_lot(lot)
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
-    shorted: list[str] = []
-    for level, at in sellable:
-        shorted += set_aside(stock, level, at, at.on_hand, cause, "TRANSFER")
+
+    def move(_: int, lies: tuple[Level, LotStock]) -> list[str]:
+        level, at = lies
+        lost = set_aside(stock, level, at, at.on_hand, cause, "TRANSFER")
         serve_waiting(stock, level, stock.caller.actor)
+        return lost
+
+    shorted = [name for lost in stock.each(sellable, move) for name in lost]
     return _describe(stock, lot, shorted)
 
 
@@ -238,18 +247,24 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
     if lot.status != "active":
         lot = replace(lot, status="active" if all_of_it else PARTLY_RELEASED)
         stock.put_lot(lot)
+    parts: list[tuple[Level, LotStock, str, int]] = []
     for level, at in aside:
         known = sum(held for _, held in at.origins)
         for origin, held in (*at.origins, (level.location_id, max(0, at.on_hand - known))):
-            place = target or _home(stock, stock.catalog.locations[origin])
-            part = min(units, held, at.on_hand)
+            part = min(units, held)
             if part:
-                gone = _bring_back(stock, lot, level, at, part, place, cause)
-                if gone is not None:
-                    return gone
-                stock.set_origins(at, _without(at.origins, part, origin))
+                parts.append((level, at, origin, part))
                 units -= part
-    return _describe(stock, lot, [])
+
+    def bring(_: int, moved: tuple[Level, LotStock, str, int]) -> Rejected | None:
+        level, at, origin, part = moved
+        place = target or _home(stock, stock.catalog.locations[origin])
+        gone = _bring_back(stock, lot, level, at, part, place, cause)
+        stock.set_origins(at, _without(at.origins, part, origin))
+        return gone
+
+    refused = next(filter(None, stock.each(parts, bring)), None)
+    return refused or _describe(stock, lot, [])
 
 
 def _others_recalled(stock: Stock, lot: Lot, released: int) -> bool:
@@ -339,14 +354,21 @@ def write_off(stock: Stock, command: WriteOff) -> LotsDocument | Rejected:
     if isinstance(units, Rejected):
         return units
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
-    shorted: list[str] = []
+    parts: list[tuple[Level, LotStock, int]] = []
     for level, at in places:
         part = min(units, at.on_hand)
         if part:
-            shorted += remove_units(stock, level, at, part, cause, "ADJUSTMENT")[1]
-            stock.set_origins(at, _without(at.origins, part))
-            serve_waiting(stock, level, stock.caller.actor)
+            parts.append((level, at, part))
             units -= part
+
+    def lose(_: int, lost: tuple[Level, LotStock, int]) -> list[str]:
+        level, at, part = lost
+        shorted = remove_units(stock, level, at, part, cause, "ADJUSTMENT")[1]
+        stock.set_origins(at, _without(at.origins, part))
+        serve_waiting(stock, level, stock.caller.actor)
+        return shorted
+
+    shorted = [name for names in stock.each(parts, lose) for name in names]
     return _describe(stock, lot, shorted)
 
 

@@ -27,6 +27,7 @@ from holdfast.core.promise import serve_waiting
 from holdfast.core.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found, not_stock_tracked
 from holdfast.core.reservation import foreign_store_refusal
 from holdfast.core.stock import Cause, Stock
+from holdfast.core.wants import LastCost, LotAt
 
 
 class ReceiptLine(msgspec.Struct, frozen=True, gc=False):
@@ -200,10 +201,7 @@ def joined_or_new_lot(
 ) -> Lot | Rejected:
     """The lot with the line's code, cost and expiry, or a new one; a recalled lot takes no more units."""
     if line.lot_code is not None:
-        names = [*stock.require("lot_code", product.id, line.lot_code)]
-        names += [lot.id for lot in stock.lots.values() if lot.product_id == product.id and lot.code == line.lot_code]
-        for name in names:
-            lot = stock.lots[name]
+        for lot in stock.lots_of_code(product.id, line.lot_code):
             same = (lot.unit_cost, lot.expires_at, lot.expires_on) == (cost.unit_cost, line.expires_at, line.expires_on)
             if same and lot.status != "active":
                 return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {lot.code} is {lot.status}.", {"lot_id": lot.id})
@@ -231,7 +229,7 @@ def lot_at(stock: Stock, level: Level, lot: Lot) -> LotStock:
     here = stock.lots_at[level.id]
     at = here.get(lot.id)
     if at is None and level.id not in stock.fresh and lot.id not in stock.new_ids:
-        stock.require("lot_at", level.id, lot.id)
+        stock.require(LotAt(level.id, lot.id))
     place = stock.catalog.locations[level.location_id]
     if at is None:
         at = LotStock(level.id, lot.id, level.location_id, 0, 0, 0, sellable_until(stock, lot, place), False)
@@ -255,7 +253,7 @@ def surplus_lot(stock: Stock, product: Product, units: int, kind: str, unit_cost
     """
     cost = unit_cost
     if cost is None:
-        stock.require("cost", product.id)
+        stock.require(LastCost(product.id))
         cost = stock.costs.get(product.id)
     if cost is None:
         cost = 0

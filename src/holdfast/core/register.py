@@ -22,6 +22,7 @@ from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
 from holdfast.core.sale import Sale
 from holdfast.core.stock import Beyond, Stock
 from holdfast.core.totals import expected_cash
+from holdfast.core.wants import CartsOfSession, LastSession, SaleById, SessionById
 
 replace = msgspec.structs.replace
 
@@ -187,7 +188,7 @@ def open_session(stock: Stock, command: OpenSession) -> SessionDocument | Reject
         None,
         stock.now,
     )
-    stock.loaded.add(("session", session.id))
+    stock.loaded.add(SessionById(session.id))
     stock.put_row(session)
     stock.tell("RegisterOpened", None, {"register_id": register.id, "session_id": session.id})
     return session_document(session, stock.settings.minor_digits, may_see_cash=True)
@@ -195,7 +196,7 @@ def open_session(stock: Stock, command: OpenSession) -> SessionDocument | Reject
 
 def sessions_of(stock: Stock, register_id: str) -> list[RegisterSession]:
     """The register's last session, with whichever of its others are loaded; whoever asks has locked the register."""
-    stock.require("sessions", register_id)
+    stock.require(LastSession(register_id))
     return [session for session in stock.rows_of(RegisterSession) if session.register_id == register_id]
 
 
@@ -204,7 +205,7 @@ def open_session_of(stock: Stock) -> RegisterSession | Rejected | None:
     session_id = stock.caller.session_id
     if session_id is None:
         return None
-    stock.require("session", session_id)
+    stock.require(SessionById(session_id))
     session = stock.row(RegisterSession, session_id)
     if session is None or session.status != "open":
         return invalid_state("The register session is closed.")
@@ -296,8 +297,7 @@ def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Reje
     if isinstance(session, Rejected):
         return session
     assert session is not None
-    for cart in carts:
-        suspend(stock, cart)
+    stock.each(carts, lambda _, cart: suspend(stock, cart))
     over = counted - session.expected
     closed = replace(
         session,
@@ -319,15 +319,15 @@ def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Reje
 def _open_carts(stock: Stock, session_id: str) -> list[Sale]:
     """The carts that are open at the till; they are locked before its session is, as by those who complete them."""
     written = [sale.id for sale in stock.rows_of(Sale) if sale.session_id == session_id]
-    names = sorted({*stock.require("carts", session_id), *written})
-    stock.each(names, lambda _, name: stock.require("sale", name))
+    names = sorted({*stock.require(CartsOfSession(session_id)), *written})
+    stock.require(*(SaleById(name) for name in names))
     found = [sale for name in names if (sale := stock.row(Sale, name)) is not None]
     return [sale for sale in found if sale.status == "open" and sale.session_id == session_id]
 
 
 def _named_session(stock: Stock, session_id: str) -> RegisterSession | Rejected:
     """An open session by its id, locked."""
-    stock.require("session", session_id)
+    stock.require(SessionById(session_id))
     session = stock.row(RegisterSession, session_id)
     if session is None:
         return not_found(Code.NOT_FOUND, "Register session", session_id)

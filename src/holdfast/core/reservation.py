@@ -18,10 +18,10 @@ import msgspec
 from holdfast.core.allocation import back, held_in_order, lot_exists, pinned_lot_refusal
 from holdfast.core.document import ReservationDocument, reservation_document
 from holdfast.core.holding import Level, Lot, Reservation
-from holdfast.core.lookup import Missing
+from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, share_of_value
 from holdfast.core.product import Location, Product
-from holdfast.core.promise import add_allocation, cause_of_hold, hold_facts, serve_waiting, tell_hold
+from holdfast.core.promise import allocations_left, cause_of_hold, hold_facts, serve_waiting, tell_hold
 from holdfast.core.rejection import (
     Code,
     Rejected,
@@ -31,8 +31,8 @@ from holdfast.core.rejection import (
     not_found,
     not_stock_tracked,
 )
-from holdfast.core.sale import SaleLine, count_on_line, find_sale, sale_of_line
-from holdfast.core.stock import Cause, Stock, tell_low_stock
+from holdfast.core.sale import SaleLine, count_on_line, look_at_sale, sale_of_line
+from holdfast.core.stock import Cause, Stock
 
 replace = msgspec.structs.replace
 
@@ -178,7 +178,7 @@ def _sale_refusal(stock: Stock, target: Target) -> Rejected | None:
         sale_id = sale_of_line(stock, target.sale_line_id)
     if sale_id is None:
         return not_found(Code.TARGET_NOT_FOUND, "Sale line", target.sale_line_id or "")
-    sale = find_sale(stock, sale_id)
+    sale = look_at_sale(stock, sale_id)
     if isinstance(sale, Rejected):
         return replace(sale, code=Code.TARGET_NOT_FOUND) if sale.code is Code.SALE_NOT_FOUND else sale
     return None if sale.unfinished else invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
@@ -208,6 +208,7 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
         if not places[0].sellable and command.lot_id is None:
             return insufficient_stock(product, units, 0)
         return places[0]
+    stock.lock_levels((product.id, place.id) for place in places)
     if command.lot_id is not None:
         places = [place for place in places if lot_lies_at(stock, product, place, command.lot_id)]
         if not places:
@@ -222,6 +223,7 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
         if free >= units:
             return place
         available[place.code] = free
+    stock.settle_first(stock.level(product.id, place.id) for place in places)
     waiting_place = next((place for place in places if _may_wait(stock, product, place, units, command)), None)
     if waiting_place is not None:
         return waiting_place
@@ -275,8 +277,7 @@ def promise(stock: Stock, product: Product, place: Location, units: int, command
     backing = [] if level is None else back(stock, level, product, units, command.lot_id)
     short = units - sum(taken for _, taken in backing)
     if short:
-        if level is not None and level.id in stock.more_dead:
-            raise Missing(("dead", level.id))
+        stock.settle_first((level,))
         waiting = 0 if level is None else level.backordered
         if not place.sellable or not shortfall_allowed(stock, product, short, waiting, command):
             return _short(stock, product, units, units - short)
@@ -357,8 +358,6 @@ def active_hold(
             return invalid_quantity(product, quantity)
     if expires_at is not None and expires_at <= stock.now:
         return Rejected(Code.INVALID_EXPIRY, "The expiry must be in the future.")
-    if hold.active and hold.expires_at is not None and hold.expires_at <= stock.now:
-        raise Missing(("dead", hold.level_id))
     if not hold.active:
         return Rejected(
             Code.RESERVATION_NOT_ACTIVE,
@@ -389,13 +388,13 @@ def release_units(
     if waiting:
         stock.post(cause, level, None, "RELEASE", backordered=-waiting, hold=hold.id)
         left -= waiting
-    allocations = hold.allocations
+    allocations = dict(hold.allocations)
     product = stock.product_of(level)
     for at, held in reversed(held_in_order(stock, level, product, hold)):
         part = min(left, held)
         if part and (lot_id is None or lot_id == at.lot_id):
             stock.post(cause, level, at, "RELEASE", reserved=-part, hold=hold.id)
-            allocations = add_allocation(allocations, at.lot_id, -part)
+            allocations[at.lot_id] -= part
             left -= part
     assert left == 0, (hold, units)
     hold = closed(
@@ -403,7 +402,7 @@ def release_units(
             hold,
             released=hold.released + units,
             backordered=hold.backordered - waiting,
-            allocations=allocations,
+            allocations=allocations_left(allocations),
             updated_at=level.updated_at,
         ),
         reason,
@@ -424,17 +423,18 @@ def consume_units(
     cause = cause_of_hold(hold, stock.caller.actor, ref_id=ref_id or hold.reserved_for_id or hold.sale_line_id)
     before = level.on_hand
     left = units
-    allocations = hold.allocations
+    allocations = dict(hold.allocations)
     for at, held in held_in_order(stock, level, stock.product_of(level), hold):
         part = min(left, held)
         if part and (lot_id is None or lot_id == at.lot_id):
             value = share_of_value(at.value, at.on_hand, part)
             stock.post(cause, level, at, "SALE", qty=-part, reserved=-part, value=-value, hold=hold.id)
-            allocations = add_allocation(allocations, at.lot_id, -part)
+            allocations[at.lot_id] -= part
             left -= part
     assert left == 0, (hold, units)
+    left_over = allocations_left(allocations)
     hold = closed(
-        replace(hold, consumed=hold.consumed + units, allocations=allocations, updated_at=level.updated_at),
+        replace(hold, consumed=hold.consumed + units, allocations=left_over, updated_at=level.updated_at),
         "cancelled",
     )
     stock.put_hold(hold)

@@ -42,6 +42,7 @@ from holdfast.core.rejection import (
 from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line, rules_of, tax_rate_of
 from holdfast.core.stock import Cause, Stock
 from holdfast.core.totals import allocate, cash_rounded, half_up, included_tax, units_share
+from holdfast.core.wants import ReturnsOfSale, SaleById
 
 replace = msgspec.structs.replace
 
@@ -155,9 +156,12 @@ def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument | Rejected:
     if isinstance(session, Rejected):
         return session
     carried = _carried(stock, sale)
+    lines = {line.id: line for line in lines_of(stock, sale)}
+    stock.lots_by_id(taken.lot_id for part in asked for taken in lines[part.line_id].taken)
+    tax_dues = _tax_dues(stock, sale)
     return_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=return_id, order_number=sale.order_number, source=sale.source)
-    kept = stock.each(asked, lambda _, part: _take_back(stock, sale, cause, part))
+    kept = stock.each(asked, lambda _, part: _take_back(stock, sale, cause, part, tax_dues[part.line_id]))
     store_id = sale.store_id if session is None else session.store_id
     return _finish(stock, cause, command.method, sale, store_id, kept, carried)
 
@@ -166,7 +170,7 @@ def _carried(stock: Stock, sale: Sale) -> int:
     """Minor units that are due of what came back before, and that no coin could pay."""
     if not any(line.returned for line in lines_of(stock, sale)):
         return 0
-    stock.require("returns", sale.id)
+    stock.require(ReturnsOfSale(sale.id))
     return -sum(made.rounding for made in stock.rows_of_sale(Return, sale.id))
 
 
@@ -180,7 +184,7 @@ def _returnable(stock: Stock, sale_id: str) -> Sale | Rejected:
     """Any sale of the organisation can be brought back to any of its stores' tills; others act in their stores."""
     if stock.caller.session_id is None:
         return find_sale(stock, sale_id)
-    stock.require("sale", sale_id)
+    stock.require(SaleById(sale_id))
     return stock.row(Sale, sale_id) or not_found(Code.SALE_NOT_FOUND, "Sale", sale_id)
 
 
@@ -229,45 +233,43 @@ def _exceeded(stock: Stock, sale: Sale, parts: list[_Part]) -> Rejected | None:
     return group_rejected(failed) if failed else None
 
 
-def _take_back(stock: Stock, sale: Sale, cause: Cause, part: _Part) -> KeptLine:
+def _take_back(stock: Stock, sale: Sale, cause: Cause, part: _Part, tax_due: int) -> KeptLine:
     line = stock.row(SaleLine, part.line_id)
     assert line is not None
     refund = units_share(line.due, line.quantity, line.returned, part.units)
-    tax = units_share(_tax_due(stock, sale, line), line.quantity, line.returned, part.units)
+    tax = units_share(tax_due, line.quantity, line.returned, part.units)
     taken, value = line.taken, 0
     if line.kind == "stock":
-        taken, value = _restock(stock, sale, line, cause, part)
+        taken, value = _restock(stock, line, cause, part)
     line = replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now)
     stock.put_row(line)
     loss = value if part.condition == "damaged" else 0
     return KeptLine(line.id, line.product_id, part.units, part.condition, refund, tax, loss)
 
 
-def _tax_due(stock: Stock, sale: Sale, line: SaleLine) -> int:
-    """The tax in what was due for a line: its own, and its share of the fees' as `due` has one of the fees."""
+def _tax_dues(stock: Stock, sale: Sale) -> dict[str, int]:
+    """The tax in what was due, by line id: the line's own, and its share of the fees' as `due` has one of the fees."""
     lines = lines_of(stock, sale)
-    of_fees = sale.tax_total - sum(one.tax for one in lines)
-    shares = allocate(of_fees, [one.total for one in lines])
-    return line.tax + next(share for one, share in zip(lines, shares, strict=True) if one.id == line.id)
+    of_fees = sale.tax_total - sum(line.tax for line in lines)
+    shares = allocate(of_fees, [line.total for line in lines])
+    return {line.id: line.tax + share for line, share in zip(lines, shares, strict=True)}
 
 
-def _restock(stock: Stock, sale: Sale, line: SaleLine, cause: Cause, part: _Part) -> tuple[tuple[Taken, ...], int]:
+def _restock(stock: Stock, line: SaleLine, cause: Cause, part: _Part) -> tuple[tuple[Taken, ...], int]:
     """Bring the units back to the lots that they came from, in the order in which they left them, and their value."""
     left = part.units
     back = 0
     changed = []
+    came: list[tuple[Lot, Location, int, int]] = []
     for taken in line.taken:
         units = min(left, taken.units - taken.returned_units)
         if not units:
             changed.append(taken)
             continue
         value = share_of_value(taken.value - taken.returned_value, taken.units - taken.returned_units, units)
-        lot = stock.lots.get(taken.lot_id)
-        if lot is None:
-            stock.require("lot", taken.lot_id)
-            lot = stock.lots[taken.lot_id]
-        origin = _home_of(stock, sale, stock.catalog.locations[taken.location_id])
-        _put_back(stock, cause, line.product_id, lot, origin, units, value, part.condition)
+        lot = stock.lots[taken.lot_id]
+        origin = _home_of(stock, stock.catalog.locations[taken.location_id])
+        came.append((lot, origin, units, value))
         changed.append(
             replace(
                 taken,
@@ -278,10 +280,11 @@ def _restock(stock: Stock, sale: Sale, line: SaleLine, cause: Cause, part: _Part
         left -= units
         back += value
     assert left == 0, (line, part)
+    stock.each(came, lambda _, lot_part: _put_back(stock, cause, line.product_id, *lot_part, condition=part.condition))
     return tuple(changed), back
 
 
-def _home_of(stock: Stock, sale: Sale, source: Location) -> Location:
+def _home_of(stock: Stock, source: Location) -> Location:
     """Where returned goods lie: whence they came, or, brought to another store's till or a place that is no more, the
     first selling location of the store that has them now."""
     session = open_session_of(stock)
@@ -294,7 +297,7 @@ def _home_of(stock: Stock, sale: Sale, source: Location) -> Location:
 
 
 def _put_back(
-    stock: Stock, cause: Cause, product_id: str, lot: Lot, place: Location, units: int, value: int, condition: str
+    stock: Stock, cause: Cause, product_id: str, lot: Lot, place: Location, units: int, value: int, *, condition: str
 ) -> None:
     if condition == "none":
         return
@@ -372,7 +375,7 @@ def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, as
     loss = 0
     if not product.unlimited and not product.dropship and asked.condition != "none":
         lot, value = surplus_lot(stock, product, units, "return", None)
-        _put_back(stock, cause, product.id, lot, place, units, value, asked.condition)
+        _put_back(stock, cause, product.id, lot, place, units, value, condition=asked.condition)
         loss = value if asked.condition == "damaged" else 0
     tax = included_tax(refund, tax_rate_of(stock, product.tax_class, store_id))
     return KeptLine(None, product.id, units, asked.condition, refund, tax, loss)

@@ -20,6 +20,7 @@ from holdfast.core.product import Product
 from holdfast.core.rejection import Code, Rejected, not_found
 from holdfast.core.stock import Stock
 from holdfast.core.totals import Discount, Fee, Payment, PricedLine, Receipt, Rules, compute_receipt, tendered
+from holdfast.core.wants import SaleById, SaleOfLine
 
 replace = msgspec.structs.replace
 
@@ -156,9 +157,18 @@ class Counter(msgspec.Struct, frozen=True, gc=False):
 
 
 def find_sale(stock: Stock, sale_id: str) -> Sale | Rejected:
-    """The sale, locked, with its lines and active holds; refused when it is not there or of another store."""
-    stock.require("sale", sale_id)
-    sale: Sale | None = stock.row(Sale, sale_id)
+    """The sale, locked, with its lines and the levels of its active holds; refused as `look_at_sale` refuses."""
+    sale = look_at_sale(stock, sale_id)
+    if not isinstance(sale, Rejected):
+        stock.holds_of_target(sale.id)
+    return sale
+
+
+def look_at_sale(stock: Stock, sale_id: str) -> Sale | Rejected:
+    """The sale, locked, with its lines; refused when it is not there or belongs to another store."""
+    stock.require(SaleById(sale_id))
+    sale = stock.row(Sale, sale_id)
+    stock.catalog.know_products(line.product_id for line in stock.rows_of_sale(SaleLine, sale_id))
     if sale is None:
         return not_found(Code.SALE_NOT_FOUND, "Sale", sale_id)
     stores = stock.caller.stores
@@ -172,7 +182,7 @@ def sale_of_line(stock: Stock, line_id: str) -> str | None:
     known = stock.row(SaleLine, line_id)
     if known is not None:
         return None if known.removed else known.sale_id
-    found = stock.require("sale_of_line", line_id)
+    found = stock.require(SaleOfLine(line_id))
     return found[0] if found else None
 
 
@@ -184,15 +194,7 @@ def lines_of(stock: Stock, sale: Sale) -> list[SaleLine]:
 
 def holds_of(stock: Stock, sale: Sale) -> list[Reservation]:
     """Active holds that name the sale or one of its lines, oldest first, with their levels locked."""
-    names = {*stock.require("target", sale.id)}
-    names.update(stock.aimed_at(sale.id))
-    holds = [hold for name in names if (hold := stock.hold(name)) is not None and hold.active]
-    return sorted(holds, key=lambda hold: (hold.created_at, hold.id))
-
-
-def holds_of_line(stock: Stock, sale: Sale, line: SaleLine) -> list[Reservation]:
-    """Active holds of one line, oldest first."""
-    return [hold for hold in holds_of(stock, sale) if hold.sale_line_id == line.id]
+    return stock.holds_of_target(sale.id)
 
 
 def taken_since(stock: Stock, first_entry: int, taken: tuple[Taken, ...] = ()) -> tuple[Taken, ...]:
@@ -209,7 +211,7 @@ def count_on_line(stock: Stock, line_id: str, units: int, first_entry: int) -> N
     sale_id = sale_of_line(stock, line_id)
     if sale_id is None:
         return
-    stock.require("sale", sale_id)
+    stock.require(SaleById(sale_id))
     sale, line = stock.row(Sale, sale_id), stock.row(SaleLine, line_id)
     if sale is None or line is None or not sale.unfinished:
         return

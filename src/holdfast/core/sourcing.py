@@ -28,7 +28,7 @@ from holdfast.core.reservation import (
     release_units,
     shortfall_allowed,
 )
-from holdfast.core.sale import Sale, SaleLine, holds_of, holds_of_line, product_of_line
+from holdfast.core.sale import Sale, SaleLine, holds_of, product_of_line
 from holdfast.core.stock import Stock
 
 replace = msgspec.structs.replace
@@ -65,6 +65,7 @@ def pin_refusal(stock: Stock, product: Product, places: list[Location], lot_id: 
     """Why the lot that a line names can be had at none of the places."""
     if lot_id is None:
         return None
+    stock.lock_levels((product.id, place.id) for place in places)
     refused = [pinned_lot_refusal(stock, stock.level(product.id, place.id), lot_id, product) for place in places]
     if not refused:
         return Rejected(Code.LOT_NOT_AVAILABLE, "There is no selling location for the lot.", {"lot_id": lot_id})
@@ -76,6 +77,7 @@ def spread(
 ) -> tuple[list[tuple[Location, int]], int]:
     """Which of the places give how much, as few of them as can: ((place, units) in selling order, units short)."""
     places = [place for place in places if place.sellable]
+    stock.lock_levels((product.id, place.id) for place in places)
     if lot_id is not None:
         places = [place for place in places if lot_lies_at(stock, product, place, lot_id)]
     free: list[tuple[Location, int]] = []
@@ -84,6 +86,8 @@ def spread(
         if there >= units:
             return [(place, units)], 0
         free.append((place, max(there, 0)))
+    if sum(there for _, there in free) < units:
+        stock.settle_first(stock.level(product.id, place.id) for place in places)
     left = units
     parts: dict[str, int] = {}
     for place, there in sorted(free, key=lambda item: -item[1]):  # stable: equals stay in selling order
@@ -111,7 +115,7 @@ def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bo
             return insufficient_stock(product, units, units - short)
         at_first = [(place, part + short if place is waiting_place else part) for place, part in parts]
         parts = at_first if any(place is waiting_place for place, _ in parts) else [*parts, (waiting_place, short)]
-    known = holds_of_line(stock, sale, line)
+    known = stock.holds_of_line(line.id)
     made: list[str] = []
     for place, part in parts:
         own = next((hold for hold in known if hold.location_id == place.id and hold.active), None)
@@ -154,24 +158,30 @@ def _reserve_of(stock: Stock, sale: Sale, line: SaleLine, product: Product, plac
 
 def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine | Rejected:
     """Make the line's holds promise exactly what is open of it; fewer: what waits goes first, then the newest."""
-    holds = holds_of_line(stock, sale, line)
+    holds = stock.holds_of_line(line.id)
     lack = line.open - sum(hold.open for hold in holds)
     if lack > 0:
         return hold_units(stock, sale, line, lack)
     surplus = -lack
+    parts: list[tuple[Reservation, int]] = []
     for hold in sorted(holds, key=lambda hold: (hold.backordered > 0, hold.created_at, hold.id), reverse=True):
         part = min(surplus, hold.open)
-        if part == hold.open and not hold.consumed:
-            release_units(stock, hold, part, "edited")
-        elif part:
-            shrink(stock, hold, part)
-        surplus -= part
+        if part:
+            parts.append((hold, part))
+            surplus -= part
+    stock.each(parts, lambda _, part: _give_back(stock, part[0], part[1]))
     return line
+
+
+def _give_back(stock: Stock, hold: Reservation, units: int) -> None:
+    """A line needs fewer units: a hold of which nothing is left ends, another one shrinks."""
+    if units == hold.open and not hold.consumed:
+        release_units(stock, hold, units, "edited")
+    else:
+        shrink(stock, hold, units)
 
 
 def release_all(stock: Stock, sale: Sale, reason: str) -> None:
     """Give back every hold that names the sale."""
-    for name in [hold.id for hold in holds_of(stock, sale)]:
-        hold: Reservation = stock.reservations[name]
-        if hold.active:
-            release_units(stock, hold, hold.open, reason)
+    holds = holds_of(stock, sale)
+    stock.each(holds, lambda _, hold: release_units(stock, hold, hold.open, reason))

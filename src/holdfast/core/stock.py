@@ -4,8 +4,9 @@ A batch of commands is decided against one Stock: the levels it locked, their lo
 look first and then `post` ledger entries; `post` moves level and lot together and asserts what must always be true
 (SPEC section 3). What a decision did can be undone as a whole, so a refusal leaves no trace.
 
-What a decision needs and the Stock does not have, it asks for by raising `Missing`; whoever loaded the Stock loads
-that too and the command is decided again from the start. So the core never reads, and loading never guesses.
+What a decision needs and the Stock does not have, it asks for by raising `Missing` with everything of that kind at
+once; whoever loaded the Stock loads that too and the command is decided again from the start. So the core never reads,
+and loading never guesses. What a decision reads with stands in `working_set`.
 """
 
 from __future__ import annotations
@@ -15,14 +16,24 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
+from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.ledger import Entry, RefType
-from holdfast.core.lookup import Catalog, Missing, Want
+from holdfast.core.lookup import Catalog
 from holdfast.core.number import QUANTITY_MAX, VALUE_MAX
-from holdfast.core.product import Location, Product, Settings, Store, TaxRate, reorder_threshold
+from holdfast.core.product import Location, Product, Settings, Store, TaxRate
+from holdfast.core.wants import ActiveAt, AdhocAt, Missing, WaitingAt, Want
+from holdfast.core.working_set import WorkingSet
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+COMMAND_ENTRIES_MAX = 50_000
+"""Most ledger entries that one command may write: it is one transaction, and others wait for it."""
+
+
+class TooMuchWork(Exception):
+    """The command would write more ledger entries than one transaction may have."""
 
 
 class Beyond(Exception):
@@ -74,59 +85,20 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     data: dict[str, Any]
 
 
-class Stock:
-    """What one batch works on. `now` is the database's clock, `new_id` hands out UUIDv7 texts."""
+class Stock(WorkingSet):
+    """The working set of one batch, with `post` and its companions, which change it."""
 
     def __init__(self, org_id: str, catalog: Catalog, now: int, new_id: Callable[[], str]) -> None:
-        self.org_id = org_id
-        self.catalog = catalog
-        self.now = now
-        self.new_id = new_id
+        super().__init__(org_id, catalog, now, new_id)
         self.caller = SYSTEM
-        self.closed_before = catalog.settings.books_closed_through
-        self.locked: set[LevelKey] = set()
-        self.levels: dict[LevelKey, Level] = {}
-        self.level_of_id: dict[str, Level] = {}
-        self.lots: dict[str, Lot] = {}
-        self.lots_at: dict[str, dict[str, LotStock]] = {}
-        self.reservations: dict[str, Reservation] = {}
-        self.dead: dict[str, list[str]] = {}
-        self.more_dead: set[str] = set()
-        self.records: dict[tuple[str, str], Any] = {}
-        self.rows: dict[type[Any], dict[str, Any]] = {}
-        self._of_sale: dict[tuple[type[Any], str], dict[str, None]] = {}
-        self._aimed: dict[str, dict[str, None]] = {}
-        self.costs: dict[str, int] = {}
-        self.loaded: set[Want] = set()
-        self.answers: dict[Want, list[str]] = {}
-        # What this batch writes. `fresh` and `new_ids` name what the database does not have yet.
+        # What this batch writes.
         self.entries: list[Entry] = []
+        self.entries_max = COMMAND_ENTRIES_MAX
         self.events: list[Event] = []
-        self.fresh: set[str] = set()
-        self.new_ids: set[str] = set()
-        self.born: set[str] = set()
         self._log: list[tuple[Any, ...]] = []
         self._money: dict[tuple[str, str], tuple[str, tuple[tuple[str, int], ...]]] = {}
 
-    @property
-    def settings(self) -> Settings:
-        """The organisation's rules."""
-        return self.catalog.settings
-
-    # Reading -------------------------------------------------------------------------------------------------------
-
-    def require(self, *want: str) -> list[str]:
-        """What the loader found for `want` (ids, in its documented order); asks for it when it was not loaded."""
-        if want not in self.loaded:
-            raise Missing(want)
-        return self.answers.get(want, [])
-
-    def level(self, product_id: str, location_id: str) -> Level | None:
-        """The level, locked; None when the product was never at the location."""
-        key = (product_id, location_id)
-        if key not in self.locked and not (self.born and (product_id in self.born or location_id in self.born)):
-            raise Missing(("level", product_id, location_id))
-        return self.levels.get(key)
+    # Writing -------------------------------------------------------------------------------------------------------
 
     def open_level(self, product_id: str, location_id: str) -> Level:
         """The level, begun empty when the product was never there."""
@@ -139,67 +111,8 @@ class Stock:
             self.level_of_id[level.id] = level
             self.lots_at[level.id] = {}
             self.fresh.add(level.id)
-            self.loaded.update({("waiting", level.id), ("holds", level.id), ("adhoc", level.id)})
+            self.loaded.update((WaitingAt(level.id), ActiveAt(level.id), AdhocAt(level.id)))
         return level
-
-    def hold(self, reservation_id: str) -> Reservation | None:
-        """A reservation with its level locked; None when there is none with that id."""
-        if reservation_id not in self.reservations:
-            self.require("hold", reservation_id)
-            return None
-        found = self.reservations[reservation_id]
-        self.level(found.product_id, found.location_id)
-        return found
-
-    def lots_of(self, level: Level) -> list[LotStock]:
-        """The level's open lots, oldest first: by when they were received, then by id."""
-        here = [at for at in self.lots_at[level.id].values() if at.on_hand]
-        if len(here) > 1:
-            lots = self.lots
-            here.sort(key=lambda at: (lots[at.lot_id].received_at, at.lot_id))
-        return here
-
-    def product_of(self, level: Level) -> Product:
-        """The product of a level that was loaded."""
-        product = self.catalog.product(level.product_id)
-        assert product is not None, level
-        return product
-
-    def record(self, kind: str, key: str) -> Any:
-        """A document by its id or its natural key, locked; None when there is none."""
-        if (kind, key) not in self.records:
-            self.require("record", kind, key)
-            return None
-        return self.records[kind, key]
-
-    def row(self, kind: type[T], key: str) -> T | None:
-        """A row of sales or books by its id, if it is loaded."""
-        return self.rows.get(kind, {}).get(key)
-
-    def rows_of(self, kind: type[T]) -> list[T]:
-        """Every row of a kind that is loaded."""
-        return list(self.rows.get(kind, {}).values())
-
-    def rows_of_sale(self, kind: type[T], sale_id: str) -> list[T]:
-        """The rows of a kind that belong to a sale and are loaded."""
-        rows = self.rows.get(kind, {})
-        return [rows[name] for name in self._of_sale.get((kind, sale_id), ()) if name in rows]
-
-    def aimed_at(self, target_id: str) -> list[str]:
-        """Ids of the holds that this batch made or changed for a sale or appointment."""
-        return [name for name in self._aimed.get(target_id, ()) if name in self.reservations]
-
-    def know_row(self, row: Any) -> None:
-        """A row of sales or books as it was loaded; one that is known already stands as it is."""
-        self.rows.setdefault(type(row), {}).setdefault(row.id, row)
-        self._remember_sale(row)
-
-    def _remember_sale(self, row: Any) -> None:
-        sale_id = getattr(row, "sale_id", None)
-        if sale_id is not None:
-            self._of_sale.setdefault((type(row), sale_id), {})[row.id] = None
-
-    # Writing -------------------------------------------------------------------------------------------------------
 
     def post(
         self,
@@ -219,6 +132,8 @@ class Stock:
         self._log.append(
             (level, level.on_hand, level.reserved, level.backordered, level.seq, level.listed, level.updated_at)
         )
+        if len(self.entries) >= self.entries_max:
+            raise TooMuchWork
         if qty > 0 or backordered > 0:
             _check_bounds(level, lot, qty, backordered, value)
         level.on_hand += qty
@@ -276,15 +191,16 @@ class Stock:
         """Set a reservation as it now stands."""
         if reservation.id not in self.reservations:
             self.new_ids.add(reservation.id)
-        if reservation.reserved_for_id is not None:
-            self._aimed.setdefault(reservation.reserved_for_id, {})[reservation.id] = None
         self._log.append((self.reservations, reservation.id, self.reservations.get(reservation.id)))
         self.reservations[reservation.id] = reservation
+        self._index.add(reservation)
 
     def put_lot(self, lot: Lot) -> None:
         """Set a lot's identity."""
         if lot.id not in self.lots:
             self.new_ids.add(lot.id)
+            if lot.code is not None:
+                self._new_lots_of_code.setdefault((lot.product_id, lot.code), {})[lot.id] = None
         self._log.append((self.lots, lot.id, self.lots.get(lot.id)))
         self.lots[lot.id] = lot
 
@@ -295,6 +211,7 @@ class Stock:
         self._log.append((here, at.lot_id, None))
         here[at.lot_id] = at
         self.fresh.add(at.level_id + at.lot_id)
+        self._levels_of_lot.setdefault(at.lot_id, {})[at.level_id] = None
 
     def set_origins(self, at: LotStock, origins: tuple[tuple[str, int], ...]) -> None:
         """Remember from where the units of a quarantined lot came."""
@@ -310,6 +227,7 @@ class Stock:
         """Set a document as it now stands; `key` is its id."""
         self._log.append((self.records, (kind, key), self.records.get((kind, key))))
         self.records[kind, key] = record
+        self._of_kind.setdefault(kind, {})[key] = None
 
     def put_row(self, row: Any) -> None:
         """Set a row of sales or books as it now stands."""
@@ -318,7 +236,7 @@ class Stock:
         before = rows.get(key)
         if before is None:
             self.new_ids.add(key)
-            self._remember_sale(row)
+            self._remember_row(row)
         self._log.append((rows, key, before))
         rows[key] = row
 
@@ -377,7 +295,7 @@ class Stock:
 
         Without it, a group of n would be decided n times over, each time one want further.
         """
-        wants: list[Want] = []
+        wants: set[Want] = set()
         results: list[R] = []
         for index, item in enumerate(items):
             mark = self.mark()
@@ -385,9 +303,9 @@ class Stock:
                 results.append(step(index, item))
             except Missing as missing:
                 self.undo(mark)
-                wants.extend(missing.wants)
+                wants |= missing.wants
         if wants:
-            raise Missing(*dict.fromkeys(wants))
+            raise Missing(wants)
         return results
 
     def mark(self) -> tuple[int, int, int]:
@@ -494,22 +412,3 @@ class Touched:
         """Is there something to save?"""
         parts = (self.levels, self.lot_stocks, self.reservations, self.lots, self.records, self.costs, self.rows)
         return any(parts)
-
-
-def tell_low_stock(stock: Stock, level: Level, before: int) -> None:
-    """Tell `LowStock` when the level's units on hand fell from above its line to or below it."""
-    product = stock.product_of(level)
-    location = stock.catalog.locations[level.location_id]
-    line = reorder_threshold(product, location, stock.settings)
-    if line is not None and location.sellable and level.on_hand <= line < before:
-        stock.tell(
-            "LowStock",
-            product.id,
-            {
-                "product_id": product.id,
-                "sku": product.sku,
-                "location": location.code,
-                "quantity": product.number(level.on_hand),
-                "threshold": product.number(line),
-            },
-        )

@@ -14,6 +14,7 @@ import msgspec
 from holdfast.core.allocation import back, lot_exists, pinned_lot_refusal
 from holdfast.core.counting import product_at
 from holdfast.core.holding import Level
+from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import serve_waiting
@@ -29,7 +30,7 @@ from holdfast.core.rejection import (
     not_found,
 )
 from holdfast.core.reservation import foreign_store_refusal
-from holdfast.core.stock import Cause, Stock, tell_low_stock
+from holdfast.core.stock import Cause, Stock
 
 
 class TransferLine(msgspec.Struct, frozen=True, gc=False):
@@ -173,6 +174,8 @@ def _ship_line(
             return refused
     backing = [] if level is None else back(stock, level, product, units, line.lot_id)
     found = sum(part for _, part in backing)
+    if found < units:
+        stock.settle_first((level,))
     if level is None or found < units:
         return insufficient_stock(product, units, found)
     before = level.on_hand
@@ -206,6 +209,7 @@ def arrive(stock: Stock, command: Arrive) -> TransferDocument | Rejected:
         return arrived
     cause = Cause(stock.caller.actor, ref_id=transfer.id, note=transfer.reference)
     pairs = list(zip(transfer.lots, arrived, strict=True))
+    stock.lots_by_id(shipped.lot_id for shipped in transfer.lots)
     stock.each(pairs, lambda _, pair: _bring_in(stock, cause, pair[0], pair[1], destination))
     lots = [msgspec.structs.replace(shipped, received=units) for shipped, units in pairs]
     transfer = msgspec.structs.replace(transfer, status="received", lots=tuple(lots), updated_at=stock.now)
@@ -218,6 +222,7 @@ def _arrived(stock: Stock, transfer: Transfer, command: Arrive) -> list[int] | R
     if command.lines is None:
         return [shipped.units for shipped in transfer.lots]
     arrived = [0] * len(transfer.lots)
+    stock.catalog.know_products(line.product for line in command.lines)
     for line in command.lines:
         product = stock.catalog.product(line.product)
         if product is None:
@@ -243,10 +248,7 @@ def _arrived(stock: Stock, transfer: Transfer, command: Arrive) -> list[int] | R
 def _bring_in(stock: Stock, cause: Cause, shipped: ShippedLot, units: int, destination: Location) -> None:
     """Take a lot's units off the road into the destination; what is missing is written off."""
     road = stock.open_level(shipped.product_id, transit_of(stock).id)
-    lot = stock.lots.get(shipped.lot_id)
-    if lot is None:
-        stock.require("lot", shipped.lot_id)
-        lot = stock.lots[shipped.lot_id]
+    lot = stock.lots[shipped.lot_id]
     at = lot_at(stock, road, lot)
     product = stock.product_of(road)
     if units:
@@ -273,6 +275,7 @@ def _divert(stock: Stock, cause: Cause, level: Level, lot_id: str, units: int) -
 def describe_transfer(stock: Stock, transfer: Transfer) -> TransferDocument:
     """The public shape of a transfer."""
     products: dict[str, Product] = {}
+    stock.catalog.know_products(shipped.product_id for shipped in transfer.lots)
     for shipped in transfer.lots:
         product = stock.catalog.product(shipped.product_id)
         assert product is not None

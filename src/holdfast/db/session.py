@@ -149,8 +149,8 @@ class PostgresSession:
             lots = connection.execute(_PG_LOTS.format(of_holds=of_holds), parameters)
             dead = connection.execute(_PG_DEAD.format(of_holds=of_holds), parameters)
             held = connection.execute(_PG_HOLDS, parameters) if holds else None
-            answered = connection.execute(_PG_ANSWERED, parameters) if keys else None
             others = [connection.execute(_percent(query.sql), query.parameters) for query in also]
+            answered = connection.execute(_PG_ANSWERED, parameters) if keys else None  # after everything that locks
             clock = connection.execute(_PG_CLOCK, parameters)
             version, now = clock.fetchone() or (0, 0)
             return Loaded(
@@ -168,6 +168,18 @@ class PostgresSession:
         """Rows of a query with `:name` parameters, in the transaction if one is open."""
         with _translated():
             return self.connection.execute(_percent(sql), parameters).fetchall()
+
+    def fetch_all(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """The rows of several queries, in the transaction that is open, in one round trip."""
+        if not queries:
+            return []
+        if self._pipeline is not None or len(queries) == 1:
+            return [self.fetch(query.sql, **query.parameters) for query in queries]
+        connection = self.connection
+        with _translated(), connection.pipeline() as pipeline:
+            _leave_idle_timer(pipeline)
+            cursors = [connection.execute(_percent(query.sql), query.parameters) for query in queries]
+            return [cursor.fetchall() for cursor in cursors]
 
     def send(self, writes: Sequence[Write]) -> None:
         """Write in the transaction that is open, without waiting for it: what fails is told by a later call."""
@@ -289,6 +301,10 @@ class SqliteSession:
         """Rows of a query with `:name` parameters, in the transaction if one is open."""
         with _translated():
             return self.connection.execute(_unlocked(sql), parameters).fetchall()
+
+    def fetch_all(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """The rows of several queries, in the transaction that is open."""
+        return [self.fetch(query.sql, **query.parameters) for query in queries]
 
     def finish(self, writes: Sequence[Write], *, unchanged: Unchanged | None = None) -> bool:
         """Write everything and commit; nobody else can have changed the catalog meanwhile."""

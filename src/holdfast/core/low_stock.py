@@ -1,0 +1,31 @@
+"""Low stock: `LowStock` is told once, when a level's units on hand cross its line.
+
+    line 5, on hand 6, 2 sold     -> told; the next sale below the line tells nothing
+
+The line is the location's reorder point for the product, else the product's, else the organisation's default.
+"""
+
+from __future__ import annotations
+
+from holdfast.core.holding import Level
+from holdfast.core.product import reorder_threshold
+from holdfast.core.stock import Stock
+
+
+def tell_low_stock(stock: Stock, level: Level, before: int) -> None:
+    """Tell `LowStock` when the level's units on hand fell from above its line to or below it."""
+    product = stock.product_of(level)
+    location = stock.catalog.locations[level.location_id]
+    line = reorder_threshold(product, location, stock.settings)
+    if line is not None and location.sellable and level.on_hand <= line < before:
+        stock.tell(
+            "LowStock",
+            product.id,
+            {
+                "product_id": product.id,
+                "sku": product.sku,
+                "location": location.code,
+                "quantity": product.number(level.on_hand),
+                "threshold": product.number(line),
+            },
+        )

@@ -1,0 +1,274 @@
+"""Wants: the questions that a decision asks of the database, each a typed value.
+
+    LevelAt(product_id, location_id)     the level, locked
+    HoldsOfOrder("102")                  the ids of every hold of that order, whichever source it has
+    Missing({LevelAt(...), LevelAt(...)})   the decision needs both; it is decided again when they are loaded
+
+A decision asks for everything of one kind at once, so it is decided again once for each kind of question, however many
+levels, lots or lines there are. `holdfast.db.loaders` has one loader for each kind here, and answers all wants of a
+kind with one statement. Nothing here reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Want(msgspec.Struct, frozen=True, gc=False):
+    """A question. Two with equal fields are one; the answer to it is kept as long as the transaction."""
+
+
+class Missing(Exception):
+    """The decision needs more than was loaded; it is decided again when `wants` are answered."""
+
+    def __init__(self, wants: Iterable[Want]) -> None:
+        self.wants = frozenset(wants)
+        super().__init__(self.wants)
+
+
+# Stock ---------------------------------------------------------------------------------------------------------------
+
+
+class ProductNamed(Want, frozen=True, gc=False):
+    """The product with that id or SKU; it is brought into the catalog."""
+
+    reference: str
+
+
+class LevelAt(Want, frozen=True, gc=False):
+    """The level of a product at a location, locked, with its open lots and expired holds."""
+
+    product_id: str
+    location_id: str
+
+
+class LotById(Want, frozen=True, gc=False):
+    """A lot's identity, locked."""
+
+    lot_id: str
+
+
+class LotsOfCode(Want, frozen=True, gc=False):
+    """The lots of a product with that code, locked; their ids."""
+
+    product_id: str
+    code: str
+
+
+class LotAt(Want, frozen=True, gc=False):
+    """A lot at a level, empty or not."""
+
+    level_id: str
+    lot_id: str
+
+
+class PlacesOfLot(Want, frozen=True, gc=False):
+    """The ids of the locations where the lot has units."""
+
+    lot_id: str
+
+
+class LastCost(Want, frozen=True, gc=False):
+    """What the product cost at its last receipt."""
+
+    product_id: str
+
+
+class DeadAt(Want, frozen=True, gc=False):
+    """More of the expired holds of a level; the same question may be asked again, for the next ones."""
+
+    level_id: str
+
+
+# Holds ---------------------------------------------------------------------------------------------------------------
+
+
+class HoldById(Want, frozen=True, gc=False):
+    """A reservation; its level is locked with it when it is asked for before the transaction begins."""
+
+    reservation_id: str
+
+
+class ActiveAt(Want, frozen=True, gc=False):
+    """The ids of the active holds of a level."""
+
+    level_id: str
+
+
+class WaitingAt(Want, frozen=True, gc=False):
+    """The ids of the holds of a level that wait for stock."""
+
+    level_id: str
+
+
+class AdhocAt(Want, frozen=True, gc=False):
+    """The ids of the active holds of a level that are for nobody in particular."""
+
+    level_id: str
+
+
+class HoldsOfOrder(Want, frozen=True, gc=False):
+    """The ids of all holds with that order number, ended ones too, whichever source they have."""
+
+    order_number: str
+
+
+class HoldsOfTarget(Want, frozen=True, gc=False):
+    """The ids of the active holds that name a sale or an appointment."""
+
+    target_id: str
+
+
+class PlacesOfTaken(Want, frozen=True, gc=False):
+    """The levels that a sale line took its units from, locked; only a first guess asks for it."""
+
+    line_id: str
+
+
+# Sales and tills -----------------------------------------------------------------------------------------------------
+
+
+class SaleById(Want, frozen=True, gc=False):
+    """A sale, locked, with its lines, supplier orders and active holds."""
+
+    sale_id: str
+
+
+class SaleOfLine(Want, frozen=True, gc=False):
+    """The id of the sale that has the line."""
+
+    line_id: str
+
+
+class SaleOfOrder(Want, frozen=True, gc=False):
+    """The id of the sale with that identity outside."""
+
+    source: str
+    order_number: str
+
+
+class ReturnsOfSale(Want, frozen=True, gc=False):
+    """What came back of a sale before."""
+
+    sale_id: str
+
+
+class SupplierOrderById(Want, frozen=True, gc=False):
+    """A supplier order, locked."""
+
+    supplier_order_id: str
+
+
+class SessionById(Want, frozen=True, gc=False):
+    """A register session, locked."""
+
+    session_id: str
+
+
+class LastSession(Want, frozen=True, gc=False):
+    """The last session of a register, locked."""
+
+    register_id: str
+
+
+class CartsOfSession(Want, frozen=True, gc=False):
+    """The ids of the open carts of a register session."""
+
+    session_id: str
+
+
+# Documents and records -----------------------------------------------------------------------------------------------
+
+
+class RecordById(Want, frozen=True, gc=False):
+    """A document by its table and id (or natural key), locked."""
+
+    kind: str
+    key: str
+
+
+class RecordsNamed(Want, frozen=True, gc=False):
+    """The ids of the records of a kind with that SKU, code or email: of products all, of others the active ones."""
+
+    kind: str
+    name: str
+
+
+class ProductsOfGtin(Want, frozen=True, gc=False):
+    """The ids of the active products whose GTIN is written in one of these ways."""
+
+    spellings: tuple[str, ...]
+
+
+class UsersOfPin(Want, frozen=True, gc=False):
+    """The ids of the active users with that PIN."""
+
+    pin_hash: str
+
+
+class Owners(Want, frozen=True, gc=False):
+    """The ids of the active users and keys that own the whole organisation."""
+
+
+class PlacesOfKind(Want, frozen=True, gc=False):
+    """The ids of the active locations of a kind."""
+
+    kind: str
+
+
+class RegistersOf(Want, frozen=True, gc=False):
+    """The ids of the active registers of a store, locked."""
+
+    store_id: str
+
+
+class OpenSheets(Want, frozen=True, gc=False):
+    """The open count sheets of a location, locked; their ids."""
+
+    location_id: str
+
+
+class TransfersTo(Want, frozen=True, gc=False):
+    """The ids of the transfers that are on the road to a location."""
+
+    location_id: str
+
+
+class LevelsWithStock(Want, frozen=True, gc=False):
+    """The ids of the levels of a location that are not empty; all its levels are locked."""
+
+    location_id: str
+
+
+class LotsWithDay(Want, frozen=True, gc=False):
+    """The lots with a day of expiry that lie in a store; its locations and levels are locked."""
+
+    store_id: str
+
+
+class ProductInLedger(Want, frozen=True, gc=False):
+    """Has the product a level anywhere? The answer is not empty when it has."""
+
+    product_id: str
+
+
+class ProductSoldUncounted(Want, frozen=True, gc=False):
+    """Is the product in a sale without stock? The answer is not empty when it is."""
+
+    product_id: str
+
+
+class AnyProduct(Want, frozen=True, gc=False):
+    """Has the organisation a product? The answer is not empty when it has."""
+
+
+class AnyJournalEntry(Want, frozen=True, gc=False):
+    """Has the organisation a journal entry? The answer is not empty when it has."""
+
+
+class BalancesThrough(Want, frozen=True, gc=False):
+    """What each account has come to through a day: "account debits credits" each."""
+
+    day: str
