@@ -126,6 +126,18 @@ class Shop:
         """Add a location to a store."""
         return self.ok(Add("location", {"code": code, "store_id": self.stores[store], **fields}))
 
+    def store(self, code: str) -> Any:
+        """Add a store; it comes with its quarantine location."""
+        return self.ok(Add("store", {"code": code, "name": code.title()}))
+
+    def register(self, code: str, store: str = "MAIN") -> Any:
+        """Add a register to a store."""
+        return self.ok(Add("register", {"code": code, "store_id": self.stores[store]}))
+
+    def at_till(self, session_id: str, store: str = "MAIN") -> Actor:
+        """The owner at a till of the store, in an open register session."""
+        return Actor(self.org_id, "user:owner", Role.OWNER, (self.stores[store],), session_id)
+
     def settings(self, **fields: Any) -> Any:
         """Change the organisation's settings."""
         return self.ok(Change("organisation", self.org_id, fields))

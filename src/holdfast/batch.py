@@ -310,12 +310,12 @@ class Batch:
 
         def step() -> Reply:
             mark = stock.mark()
-            answer = decide(stock, submission.caller, submission.command)
-            if type(answer) is Rejected:
-                return Reply(answer, 0, None)
             try:
+                answer = decide(stock, submission.caller, submission.command)
+                if type(answer) is Rejected:
+                    return Reply(answer, 0, None)
                 body = None if submission.render is None else submission.render(answer)
-            except Exception:
+            except BaseException:
                 stock.undo(mark)
                 raise
             return Reply(answer, submission.status, body)

@@ -33,6 +33,9 @@ LEVELS_OF_COMMAND = 100
 ROUNDS_MAX = 50
 """Looks of one sweep: what is due beyond that waits for the next."""
 
+PIECES_MAX = 1_000
+"""How often one Sweep command is given again, because one transaction releases only so many holds."""
+
 SELDOM_SECONDS = 60.0
 """How often the totals for the metrics are read, and it is looked whether a day has ended."""
 
@@ -46,14 +49,19 @@ def sweep(database: Database, executor: Executor) -> int:
         found = due(database, time.time_ns() // 1000, LEVELS_MAX)
         if not found:
             break
-        waiting = []
         for org_id, pairs in found:
             for start in range(0, len(pairs), LEVELS_OF_COMMAND):
-                waiting.append(_submit(executor, org_id, pairs[start : start + LEVELS_OF_COMMAND]))
+                _settle(executor, org_id, pairs[start : start + LEVELS_OF_COMMAND])
             settled += len(pairs)
-        for future in waiting:
-            future.result()
     return settled
+
+
+def _settle(executor: Executor, org_id: str, pairs: list[tuple[str, str]]) -> None:
+    """Settle these levels piece by piece: other commands of the organisation pass between two pieces."""
+    for _ in range(PIECES_MAX):
+        reply = _submit(executor, org_id, pairs).result()
+        if not reply.answer:
+            return
 
 
 def _submit(executor: Executor, org_id: str, pairs: list[tuple[str, str]]) -> Future[Reply]:

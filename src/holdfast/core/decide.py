@@ -52,7 +52,10 @@ class Together(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sweep(msgspec.Struct, frozen=True, gc=False):
-    """Do what time has made due at the levels: (product id, location id) pairs. Answers how many it looked at."""
+    """Do what time has made due at the levels: (product id, location id) pairs, as much as one transaction may.
+
+    Answers at how many of them more may be due.
+    """
 
     levels: tuple[tuple[str, str], ...]
 
@@ -175,10 +178,10 @@ def _together(stock: Stock, command: Together) -> list[Answer] | Rejected:
 
 
 def _sweep(stock: Stock, command: Sweep) -> int:
-    """Loading the levels has settled them already."""
-    for product_id, location_id in command.levels:
-        stock.level(product_id, location_id)
-    return len(command.levels)
+    """Loading the levels has settled them already, as far as one transaction goes."""
+    stock.lock_levels(command.levels)
+    levels = [stock.levels[pair] for pair in command.levels if pair in stock.levels]
+    return sum(level.id in stock.more_dead for level in levels)
 
 
 _DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {

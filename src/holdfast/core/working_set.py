@@ -161,6 +161,7 @@ class WorkingSet:
         return oldest_first(hold for hold in self._index.of("sale_line_id", sale_line_id) if hold.active)
 
     def _with_levels(self, holds: list[Reservation]) -> list[Reservation]:
+        self.catalog.know_products(hold.product_id for hold in holds)
         self.lock_levels((hold.product_id, hold.location_id) for hold in holds)
         return holds
 

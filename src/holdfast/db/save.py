@@ -126,8 +126,11 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
         return []
     org, fresh = stock.org_id, stock.fresh
     writes: list[Write] = []
-    for (kind, _), record in sorted(touched.records.items(), key=lambda item: _TABLE_ORDER[item[0][0]]):
-        writes.append(_upsert(org, schema.metadata.tables[kind], record, dialect))
+    records_of: dict[str, list[Any]] = {}
+    for (kind, _), record in touched.records.items():
+        records_of.setdefault(kind, []).append(record)
+    for kind in sorted(records_of, key=_TABLE_ORDER.__getitem__):
+        writes.append(_upsert(org, schema.metadata.tables[kind], records_of[kind], dialect))
     if JournalEntry in touched.rows:
         days = [entry.day for entry in touched.rows[JournalEntry].values()]
         writes[:0] = [_books_open(stock, dialect), Write(_DAY_ENDS, {"org": org, "day": min(days)})]
@@ -155,8 +158,8 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
             writes.append(_inserted(struct, org, new, dialect))
         if changed:
             writes.append(_updated(struct, org, changed, dialect))
-    for product_id, unit_cost in sorted(touched.costs.items()):
-        writes.append(Write(_COST, {"org": org, "product": product_id, "cost": unit_cost}))
+    if touched.costs:
+        writes.append(_costs(org, sorted(touched.costs.items()), dialect))
     writes.append(_events(stock, batch_id))
     if answers:
         writes.append(_answers(org, answers, dialect))
@@ -275,10 +278,21 @@ def _update(struct: Any, dialect: str) -> str:
     return f"UPDATE {table} SET {changes} WHERE {match}"
 
 
-_COST = (
-    "INSERT INTO product_cost (org_id, product_id, unit_cost) VALUES (:org, :product, :cost) "
-    "ON CONFLICT (org_id, product_id) DO UPDATE SET unit_cost = excluded.unit_cost"
-)
+_COST_KEPT = "ON CONFLICT (org_id, product_id) DO UPDATE SET unit_cost = excluded.unit_cost"
+
+
+def _costs(org_id: str, costs: Sequence[tuple[str, int]], dialect: str) -> Write:
+    """Keep what products cost at their last receipt: (product id, 10**-6 major units) each."""
+    insert = "INSERT INTO product_cost (org_id, product_id, unit_cost)"
+    if dialect == "postgresql":
+        sql = f"{insert} SELECT :org::uuid, x.* FROM unnest(:products::uuid[], :costs::bigint[]) AS x {_COST_KEPT}"
+        products = "{" + ",".join(product_id for product_id, _ in costs) + "}"
+        return Write(
+            sql, {"org": org_id, "products": products, "costs": "{" + ",".join(str(c) for _, c in costs) + "}"}
+        )
+    return Write(f"{insert} VALUES (?, ?, ?) {_COST_KEPT}", [(org_id, *pair) for pair in costs])
+
+
 _EVENTS = (
     "INSERT INTO event_batch (org_id, id, position, at, size, payload) VALUES (:org, :id, NULL, :at, :size, :payload)"
 )
@@ -350,28 +364,42 @@ _TABLE_ORDER = {
 """Parents before children, for the foreign keys."""
 
 
-def _upsert(org_id: str, table: sa.Table, record: Any, dialect: str) -> Write:
-    """Insert a document, or change the one with its id."""
-    row = record_row(org_id, table, record)
-    row = {
-        name: msgspec.json.encode(value).decode() if isinstance(table.c[name].type, sa.JSON) else value
-        for name, value in row.items()
-        if name != "catalog_version"
-    }
-    return Write(_upsert_sql(table, tuple(row), dialect), row)
+def _upsert(org_id: str, table: sa.Table, changed: Sequence[Any], dialect: str) -> Write:
+    """Insert documents of one kind, or change those whose ids are there."""
+    rows = [record_row(org_id, table, record) for record in changed]
+    names = tuple(name for name in rows[0] if name != "catalog_version")
+    sql = _upsert_sql(table, names, dialect)
+    if dialect == "postgresql":
+        kept = [{name: row[name] for name in names} for row in rows]
+        parameters = {"rows": msgspec.json.encode(kept).decode()}
+        return Write(sql, parameters | ({"org": org_id} if table is schema.organisation else {}))
+    json_names = {name for name in names if isinstance(table.c[name].type, sa.JSON)}
+    return Write(
+        sql,
+        [
+            tuple(msgspec.json.encode(row[name]).decode() if name in json_names else row[name] for name in names)
+            + ((org_id,) if table is schema.organisation else ())
+            for row in rows
+        ],
+    )
 
 
 @cache
 def _upsert_sql(table: sa.Table, names: tuple[str, ...], dialect: str) -> str:
     keys = [column.name for column in table.primary_key]
+    changing = [name for name in names if name not in keys]
+    columns = ", ".join(names)
     pg = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
-    cast = {name: f"::{table.c[name].type.compile(dialect=pg)}" if dialect == "postgresql" else "" for name in names}
-    values = ", ".join(f":{name}{cast[name]}" for name in names)
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
-    if table is schema.organisation:
-        settings = ", ".join(f"{name} = :{name}{cast[name]}" for name in names if name not in keys)
-        return f"UPDATE organisation SET {settings} WHERE org_id = :org_id"
-    return (
-        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values}) "
-        f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
-    )
+    typed = ", ".join(f"{name} {table.c[name].type.compile(dialect=pg)}" for name in names)
+    given = f"json_to_recordset(:rows::json) AS x ({typed})"
+    if table is schema.organisation:  # it was made by other means, and is only ever changed
+        if dialect == "postgresql":
+            settings = ", ".join(f"{name} = x.{name}" for name in changing)
+            return f"UPDATE organisation SET {settings} FROM {given} WHERE organisation.org_id = :org::uuid"
+        settings = ", ".join(f"{name} = ?{names.index(name) + 1}" for name in changing)
+        return f"UPDATE organisation SET {settings} WHERE org_id = ?{len(names) + 1}"
+    changes = ", ".join(f"{name} = excluded.{name}" for name in changing)
+    kept = f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+    if dialect == "postgresql":
+        return f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {given} {kept}"
+    return f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(names))}) {kept}"

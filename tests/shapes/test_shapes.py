@@ -1,0 +1,103 @@
+"""No command depends on the number of locations, stores, lots, lines, holds or tills in a way that fails or explodes.
+
+Each scenario is run at several sizes on both databases: it is accepted, begins its transaction equally often, and asks
+equally many statements, however large the shop is. What it computes grows at most in proportion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import holdfast.core.wants
+import tests.shapes.typed_scenarios  # noqa: F401 - it writes its scenarios down
+from holdfast.core.decide import Command
+from holdfast.core.rejection import Rejected
+from holdfast.db.load import SEPARATE
+from holdfast.db.loaders import AT_BEGINNING, LOADERS
+from tests.shapes.measuring import Cost, Workbench
+from tests.shapes.scenarios import SCENARIOS, Scenario
+from tests.shop import Shop, open_shop, quick_sqlite, shop_in
+from tests.truth import assert_truth
+
+SIZES = (1, 2, 12, 13, 40)
+"""Around the wall that there was at twelve, and beyond it."""
+
+ROUNDS_MAX = 5
+"""Most beginnings of one transaction: one, and one for each kind of question about levels."""
+
+WORK_SIZES = (10, 40)
+"""Sizes between which the work is compared."""
+
+WORK_FACTOR_MAX = 4.6
+"""Most growth of the work when the size grows fourfold: in proportion, and something for the sorting."""
+
+
+@pytest.fixture(scope="module")
+def shop_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with quick_sqlite(), open_shop(f"sqlite:///{tmp_path_factory.mktemp('shapes') / 'shop.db'}") as shop:
+        yield shop
+        assert_truth(shop)
+
+
+@pytest.fixture(scope="module")
+def shop_on_postgresql(postgres_server, founded_shop) -> Iterator[Shop]:
+    template, facts = founded_shop
+    name = postgres_server.create_database(template=template)
+    with shop_in(postgres_server.url(name), facts) as shop:
+        yield shop
+        assert_truth(shop)
+    postgres_server.drop_database(name)
+
+
+def _run(shop: Shop, one: Scenario, size: int, *, counting_lines: bool = False) -> Cost:
+    built = one.build(shop, size)
+    command, actor = built if isinstance(built, tuple) else (built, None)
+    assert type(command) is one.command
+    cost = Workbench(shop).measure(command, actor=actor, counting_lines=counting_lines)
+    assert not isinstance(cost.answer, Rejected), (one.name, size, cost.answer)
+    return cost
+
+
+def _flat(shop: Shop, one: Scenario) -> None:
+    costs = {size: _run(shop, one, size) for size in SIZES}
+    rounds = {size: cost.rounds for size, cost in costs.items()}
+    statements = {size: cost.statements for size, cost in costs.items()}
+    assert max(rounds.values()) <= ROUNDS_MAX, rounds
+    assert rounds[40] == rounds[12] == rounds[2], rounds
+    assert statements[40] <= statements[2], statements
+
+
+@pytest.mark.parametrize("one", SCENARIOS, ids=lambda one: one.name)
+def test_rounds_and_statements_are_flat_on_sqlite(shop_on_sqlite: Shop, one: Scenario) -> None:
+    _flat(shop_on_sqlite, one)
+
+
+@pytest.mark.parametrize("one", SCENARIOS, ids=lambda one: one.name)
+def test_rounds_and_statements_are_flat_on_postgresql(shop_on_postgresql: Shop, one: Scenario) -> None:
+    _flat(shop_on_postgresql, one)
+
+
+@pytest.mark.parametrize("one", [one for one in SCENARIOS if not one.grows_with_places], ids=lambda one: one.name)
+def test_work_grows_at_most_in_proportion(tmp_path: Path, one: Scenario) -> None:
+    with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'shop.db'}") as shop:
+        small, large = (_run(shop, one, size, counting_lines=True).lines for size in WORK_SIZES)
+    assert large <= small * WORK_FACTOR_MAX, (small, large)
+
+
+def test_every_command_has_a_scenario() -> None:
+    assert {one.command for one in SCENARIOS} == set(get_args(Command))
+
+
+def test_every_want_has_one_loader() -> None:
+    wants = {
+        kind
+        for kind in vars(holdfast.core.wants).values()
+        if isinstance(kind, type) and issubclass(kind, holdfast.core.wants.Want)
+    } - {holdfast.core.wants.Want}
+    places = (set(LOADERS), set(SEPARATE), set(AT_BEGINNING))
+    assert set.union(*places) == wants
+    assert sum(map(len, places)) == len(wants)
