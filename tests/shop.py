@@ -117,6 +117,10 @@ class Shop:
         assert isinstance(answer, Rejected), (command, answer)
         return answer
 
+    def new_product(self, sku: str) -> Add:
+        """The command that adds a plain product."""
+        return Add("product", {"sku": sku, "title": sku.title()})
+
     def product(self, sku: str = "MUG-1", **fields: Any) -> Product:
         """Add a product; fields in inner units (see core.product)."""
         added: Product = self.ok(Add("product", {"sku": sku, "title": sku.title(), **fields}))

@@ -16,6 +16,7 @@ import holdfast.core.wants
 import tests.shapes.typed_scenarios  # noqa: F401 - it writes its scenarios down
 from holdfast.core.decide import Command
 from holdfast.core.rejection import Rejected
+from holdfast.core.sale import LINES_MAX
 from holdfast.db.load import SEPARATE
 from holdfast.db.loaders import AT_BEGINNING, LOADERS
 from tests.shapes.measuring import Cost, Workbench
@@ -34,6 +35,30 @@ WORK_SIZES = (10, 40)
 
 WORK_FACTOR_MAX = 4.6
 """Most growth of the work when the size grows fourfold: in proportion, and something for the sorting."""
+
+
+LARGE = (
+    "completion_of_a_sale_of_n_lines",
+    "line_edited_in_a_sale_of_n",
+    "cancellation_after_half_of_n_lines_went_out",
+    "return_out_of_n_lots",
+    "return_of_n_lines",
+    "release_over_n_lots",
+    "consume_over_n_lots",
+    "release_before_n_who_wait",
+    "recall_of_a_lot_with_n_holds",
+    "set_below_n_holds",
+    "receipt_of_n_lines",
+    "receipt_that_n_wait_for",
+    "post_a_sheet_of_n_lines",
+    "arrival_of_n_lots",
+    "checkout_of_n_lines",
+    "order_of_n_lines_has_gone_out",
+    "completion_of_an_appointment_of_n_products",
+    "till_with_an_open_cart_of_n_products",
+    "group_of_n_holds",
+)
+"""Scenarios that are run at their documented maximum as well."""
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +110,17 @@ def test_rounds_and_statements_are_flat_on_postgresql(shop_on_postgresql: Shop, 
 def test_work_grows_at_most_in_proportion(tmp_path: Path, one: Scenario) -> None:
     with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'shop.db'}") as shop:
         small, large = (_run(shop, one, size, counting_lines=True).lines for size in WORK_SIZES)
+    assert large <= small * WORK_FACTOR_MAX, (small, large)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+def test_work_grows_in_proportion_up_to_the_documented_maximum(tmp_path: Path, name: str) -> None:
+    """1,000 lines is the most that a sale, a receipt, a count or a group may have."""
+    one = next(one for one in SCENARIOS if one.name == name)
+    with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'shop.db'}") as shop:
+        small, large = (_run(shop, one, size, counting_lines=True).lines for size in (LINES_MAX // 4, LINES_MAX))
+        assert_truth(shop)
     assert large <= small * WORK_FACTOR_MAX, (small, large)
 
 

@@ -95,7 +95,14 @@ def sale_document(
     def money(amount: int) -> str:
         return from_minor(amount, digits)
 
-    shown = [_line_document(sale, line, products[line.product_id], holds, money, quoted=quoted) for line in lines]
+    holds_of: dict[str | None, list[Reservation]] = {}
+    for hold in holds:
+        holds_of.setdefault(hold.sale_line_id, []).append(hold)
+    shown = [
+        _line_document(sale, line, products[line.product_id], holds_of.get(line.id, []), money, quoted=quoted)
+        for line in lines
+    ]
+    product_of = {line.id: products[line.product_id] for line in lines}
     payments = [{"method": payment.method, "amount": money(payment.amount)} for payment in sale.payments]
     finished = sale.status == "completed" or quoted
     return SaleDocument(
@@ -117,7 +124,7 @@ def sale_document(
         money(sale.change),
         payments,
         [{"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class} for fee in sale.fees],
-        [_shipment(part, lines, products) for part in sale.fulfillments],
+        [_shipment(part, product_of) for part in sale.fulfillments],
         _receipt(sale, shown, payments, money, currency, quoted=quoted) if finished else None,
         any(line.backordered for line in shown),
         sale.actor,
@@ -127,9 +134,8 @@ def sale_document(
 
 
 def _line_document(
-    sale: Sale, line: SaleLine, product: Product, holds: list[Reservation], money: Money, *, quoted: bool
+    sale: Sale, line: SaleLine, product: Product, own: list[Reservation], money: Money, *, quoted: bool
 ) -> SaleLineDocument:
-    own = [hold for hold in holds if hold.sale_line_id == line.id] if holds else holds
     held = sum(hold.open for hold in own)
     lapsed = line.open - held if line.kind == "stock" and sale.unfinished and not quoted else 0
     return SaleLineDocument(
@@ -175,8 +181,8 @@ def _receipt(
     }
 
 
-def _shipment(part: Fulfillment, lines: list[SaleLine], products: dict[str, Product]) -> dict[str, Any]:
-    product_of = {line.id: products[line.product_id] for line in lines}
+def _shipment(part: Fulfillment, product_of: dict[str, Product]) -> dict[str, Any]:
+    """A shipment as the API shows it; `product_of` by line id."""
     return {
         "id": part.id,
         "at": instant_text(part.at),
