@@ -18,16 +18,28 @@ import uuid_utils
 from holdfast import metrics
 from holdfast.core.catalog import KINDS as CATALOG_KINDS
 from holdfast.core.decide import changes_catalog, decide, needs
+from holdfast.core.holding import LevelKey
 from holdfast.core.lookup import Catalog
 from holdfast.core.recall import settle
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.stock import Stock
-from holdfast.core.wants import DeadAt, Missing, ProductNamed, Want
+from holdfast.core.wants import DeadAt, LevelAt, Missing, ProductNamed, Want
 from holdfast.db.load import Catalogs, NoOrganisation, answers_of, begin, is_written, load_more, load_products
 from holdfast.db.loaders import AT_BEGINNING
 from holdfast.db.save import Answered, Sent, early_writes, writes_of
-from holdfast.db.session import Away, Conflict, Full, Lost, Session, Unchanged
-from holdfast.submission import Outcome, OutcomeUnknown, Reply, Submission, Unavailable, log_failure, resolve
+from holdfast.db.session import Away, Blocked, Conflict, Full, Lost, Session, Unchanged
+from holdfast.patience import Patience
+from holdfast.submission import (
+    Contended,
+    Outcome,
+    OutcomeUnknown,
+    Reply,
+    StillReleasing,
+    Submission,
+    Unavailable,
+    log_failure,
+    resolve,
+)
 
 ROUNDS_MAX = 12
 """How often one transaction may begin again with more levels locked: a decision has fewer kinds of question."""
@@ -70,10 +82,6 @@ class TooManyRounds(Exception):
     """A command asked for more again and again: a defect of ours. Nothing was done, and trying again would not help."""
 
 
-class StillReleasing(Exception):
-    """So many expired holds stand before a command that they are released in several transactions."""
-
-
 class _Restart(Exception):
     """Begin the transaction again with more wanted, or with a fresh catalog."""
 
@@ -83,13 +91,21 @@ class _Restart(Exception):
 
 
 class Batch:
-    """One batch on its way through load, decide, save; `run` answers all of it."""
+    """One batch on its way through load, decide, save; `run` answers all of it, but what it parks in its `patience`."""
 
-    def __init__(self, session: Session, catalogs: Catalogs, org_id: str, submissions: list[Submission]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        catalogs: Catalogs,
+        org_id: str,
+        submissions: list[Submission],
+        patience: Patience | None = None,
+    ) -> None:
         self.session = session
         self.catalogs = catalogs
         self.org_id = org_id
         self.submissions = submissions
+        self.patience = Patience() if patience is None else patience
         self.batch_id = _new_id()
         self.later: list[Submission] = []
         """What this transaction had no room for."""
@@ -99,12 +115,19 @@ class Batch:
         self._lost_at = 0.0
 
     def run(self) -> None:
-        """Try, try again, split: until every submission has its outcome."""
+        """Try, try again, split: until every submission has its outcome, or is parked."""
         reason: Exception | None = None
         tries = 0
         while tries < (TRIES_MAX if self.unsettled is None else UNSETTLED_TRIES_MAX):
             try:
                 outcomes = self._settled() or self._attempt()
+            except Blocked as blocked:
+                reason = blocked
+                if self.unsettled is None:
+                    self.session.rollback()
+                    self._part_blocked()
+                    return
+                self._give_up_try(blocked, "blocked", RETRY_SECONDS)
             except Conflict as conflict:
                 reason = self._give_up_try(conflict, "conflict", RETRY_SECONDS * 2**tries)
             except Away as away:
@@ -124,19 +147,64 @@ class Batch:
             else:
                 resolve(outcomes)
                 if self.later:
-                    Batch(self.session, self.catalogs, self.org_id, self.later).run()
+                    self._part(self.later)
+                return
+            if not self.submissions:
                 return
             tries += 1
         assert reason is not None
         self._split(reason)
 
+    def _part(self, submissions: list[Submission]) -> None:
+        """Some of the submissions as a batch of their own."""
+        Batch(self.session, self.catalogs, self.org_id, submissions, self.patience).run()
+
     def _give_up_try(self, reason: Exception, kind: str, pause: float) -> Exception:
-        """Roll back, forget what may be stale, and wait a little before the next try."""
+        """Roll back, forget what may be stale, and wait a little before the next try.
+
+        Unless an outcome is open, whoever has waited as long as a command may is told so, and tries no more.
+        """
         self.session.rollback()
         self.catalogs.forget(self.org_id)
         metrics.RETRIES.labels(kind).inc()
+        if self.unsettled is None:
+            late, self.submissions = self.patience.parted(self.submissions)
+            resolve([(submission, _unavailable(reason)) for submission in late])
+            pause = min(pause, self.patience.left(self.submissions))
         time.sleep(min(pause, PAUSE_SECONDS_MAX))
         return reason
+
+    def _part_blocked(self) -> None:
+        """Somebody else holds a lock: whoever needs it is parked, the others go on at once.
+
+        Which levels are locked the database says; what else may be (a sale, a till, a record) is found by halving.
+        """
+        metrics.RETRIES.labels("blocked").inc()
+        self.patience.notice()
+        needed = {id(one): self._levels_needed(one) for one in self.submissions}
+        pairs = sorted(set().union(*needed.values()))
+        try:
+            locked = self.session.locked_elsewhere(self.org_id, pairs)
+        except (Conflict, Away):
+            locked = set()
+        finally:
+            self.session.rollback()
+        waiting = [one for one in self.submissions if needed[id(one)] & locked]
+        others = [one for one in self.submissions if not needed[id(one)] & locked]
+        if waiting or len(others) == 1 or self.patience.spent:
+            self.patience.park(waiting or others)
+            if waiting and others:
+                self._part(others)
+            return
+        half = len(others) // 2
+        for part in (others[:half], others[half:]):
+            self._part(part)
+
+    def _levels_needed(self, submission: Submission) -> set[LevelKey]:
+        """The levels that a command will certainly lock, as far as they are known beforehand."""
+        catalog = self.catalogs.of(self.session, self.org_id)
+        wants = needs(catalog, submission.caller, submission.command)
+        return {(want.product_id, want.location_id) for want in wants if type(want) is LevelAt}
 
     def _settled(self) -> list[tuple[Submission, Outcome]] | None:
         """After a connection was lost at the commit: the outcomes, when the batch's row of events is there.
@@ -158,17 +226,15 @@ class Batch:
             unknown = OutcomeUnknown("the outcome is unknown: repeat with the same Idempotency-Key")
             resolve([(submission, unknown) for submission in self.submissions])
         elif isinstance(reason, Away):
-            outcome: Exception = Unavailable(str(reason))
-            resolve([(submission, outcome) for submission in self.submissions])
+            resolve([(submission, _unavailable(reason)) for submission in self.submissions])
         elif len(self.submissions) == 1:
             log_failure(self.submissions[0], reason)
-            outcome = Unavailable(str(reason)) if isinstance(reason, Conflict) else reason
-            resolve([(self.submissions[0], outcome)])
+            resolve([(self.submissions[0], _unavailable(reason))])
         else:
             metrics.RETRIES.labels("split").inc()
             half = len(self.submissions) // 2
             for part in (self.submissions[:half], self.submissions[half:]):
-                Batch(self.session, self.catalogs, self.org_id, part).run()
+                self._part(part)
 
     def _attempt(self) -> list[tuple[Submission, Outcome]]:
         """Load, decide, save: one transaction, begun again while it turns out to need more."""
@@ -214,7 +280,7 @@ class Batch:
         keys = [submission.key for submission in self.submissions if submission.key is not None]
         if any(changes_catalog(submission.command) for submission in self.submissions):
             catalog = catalog.copy()
-        stock, loaded = begin(self.session, self.org_id, catalog, wants, keys, _new_id)
+        stock, loaded = begin(self.session, self.org_id, catalog, wants, keys, _new_id, hurried=self.patience.hurried)
         if loaded.version != catalog.settings.catalog_version:
             self.catalogs.forget(self.org_id)
             raise _Restart(set())
@@ -324,8 +390,8 @@ class Batch:
             reply: Reply = self._asking(stock, step)
         except (_Restart, Conflict, Away):
             raise
-        except StillReleasing:
-            return Unavailable("Many expired holds of this stock are being released.", 1)
+        except StillReleasing as still:
+            return still
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this command's alone
             log_failure(submission, error)
             return error
@@ -373,6 +439,13 @@ def _seen_of_new_levels(stock: Stock) -> Unchanged | None:
         {key: at for key, at in products.items() if key not in written},
         {key: at for key, at in places.items() if key not in written},
     )
+
+
+def _unavailable(reason: Exception) -> Exception:
+    """What callers hear of a batch that could not be done; a bug is told as it is."""
+    if isinstance(reason, Conflict):
+        return Contended(str(reason))
+    return Unavailable(str(reason)) if isinstance(reason, Away) else reason
 
 
 def _is_refusal(outcome: Outcome) -> bool:

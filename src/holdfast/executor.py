@@ -3,8 +3,8 @@
     while batch N commits, batch N+1 collects; under light load a batch is one command
 
 One organisation a transaction; batches of different organisations run at once on a small pool of writers (one on
-SQLite). The queue is bounded in length and age. A refusal is decided in memory and costs no write. Nobody hears yes
-before the commit.
+SQLite). The queue is bounded in length and age: nobody waits for longer than `queue_age_seconds`, whoever holds a lock.
+A refusal is decided in memory and costs no write. Nobody hears yes before the commit.
 
 It refuses to know the business (`core.decide`) and SQL (`db`); what happens to a batch stands in `batch`.
 """
@@ -20,7 +20,9 @@ from holdfast.batch import Batch
 from holdfast.db.engine import Database
 from holdfast.db.load import Catalogs
 from holdfast.db.session import Session, open_session
+from holdfast.patience import QUEUE_AGE_SECONDS, RETRY_SECONDS, Patience
 from holdfast.submission import (
+    LockedElsewhere,
     Outcome,
     OutcomeUnknown,
     Overloaded,
@@ -39,8 +41,8 @@ BATCH_MAX = 512
 QUEUE_MAX = 20_000
 """Most commands that wait in one process before new ones are turned away."""
 
-QUEUE_AGE_SECONDS = 10.0
-"""A command that waited longer than this is turned away undone."""
+LOOK_SECONDS = 0.25
+"""How often it is looked whether a command has waited too long, or is to be tried again."""
 
 WRITERS = 4
 """Transactions of different organisations that run at once on PostgreSQL."""
@@ -68,12 +70,17 @@ class Executor:
         self._waiting = 0
         self._idle = 0
         self._closing = False
+        self._patience: dict[str, Patience] = {}
+        self._parked: dict[str, tuple[float, list[Submission]]] = {}
+        """By organisation: when to try again, and what is blocked by a lock that somebody else holds."""
+        self._stopped = threading.Event()
         count = 1 if database.is_sqlite else WRITERS
         self._threads = [
             threading.Thread(target=self._work, name=f"holdfast-writer-{number}", daemon=True)
             for number in range(count)
         ]
-        for thread in self._threads:
+        self._timekeeper = threading.Thread(target=self._keep_time, name="holdfast-timekeeper", daemon=True)
+        for thread in (*self._threads, self._timekeeper):
             thread.start()
 
     # Taking commands -----------------------------------------------------------------------------------------------
@@ -102,31 +109,48 @@ class Executor:
             self._lock.notify_all()
         for thread in self._threads:
             thread.join()
+        self._stopped.set()
+        self._timekeeper.join()
 
     def _take(self) -> tuple[str, list[Submission]] | None:
         """The next organisation's batch, waiting for one; None when closing and nothing waits."""
         with self._lock:
-            while not self._ready:
-                if self._closing:
-                    return None
-                self._idle += 1
-                self._lock.wait()
-                self._idle -= 1
-            org_id = self._ready.popleft()
-            queue = self._queues[org_id]
-            batch = []
-            weight = 0
-            while queue and weight < self._batch_max:
-                submission = queue.popleft()
-                weight += submission.weight
-                batch.append(submission)
-            self._waiting -= weight
-            metrics.QUEUE_DEPTH.set(self._waiting)
-        return org_id, batch
+            while True:
+                while not self._ready:
+                    if self._closing and not self._parked:
+                        return None
+                    self._idle += 1
+                    self._lock.wait()
+                    self._idle -= 1
+                org_id = self._ready.popleft()
+                batch = self._of_queue(self._queues[org_id])
+                if batch:
+                    return org_id, batch
+                del self._queues[org_id]  # all of them were turned away
+
+    def _of_queue(self, queue: deque[Submission]) -> list[Submission]:
+        """As many commands as one transaction takes."""
+        batch = []
+        weight = 0
+        while queue and weight < self._batch_max:
+            submission = queue.popleft()
+            weight += submission.weight
+            batch.append(submission)
+        self._waiting -= weight
+        metrics.QUEUE_DEPTH.set(self._waiting)
+        return batch
 
     def _done(self, org_id: str) -> None:
-        """Put the organisation in line again when more of its commands wait."""
+        """Put the organisation in line again when more of its commands wait, and aside what is blocked."""
         with self._lock:
+            patience = self._patience.setdefault(org_id, Patience(self._queue_age))
+            if patience.parked:
+                self._waiting += sum(submission.weight for submission in patience.parked)
+                at, before = self._parked.get(org_id, (time.monotonic() + RETRY_SECONDS, []))
+                self._parked[org_id] = (at, before + patience.parked)
+                patience.parked = []
+            elif not patience.hurried:
+                del self._patience[org_id]
             if self._queues[org_id]:
                 self._ready.append(org_id)
                 if self._idle:
@@ -152,15 +176,64 @@ class Executor:
             self._done(org_id)
         session.close()
 
+    # Time ----------------------------------------------------------------------------------------------------------
+
+    def _keep_time(self) -> None:
+        """Turn away who has waited too long, also while every writer is busy; try again what was blocked."""
+        while not self._stopped.wait(LOOK_SECONDS):
+            now = time.monotonic()
+            with self._lock:
+                late = self._late(now)
+                for org_id in [org_id for org_id, (at, _) in self._parked.items() if at <= now]:
+                    self._try_again(org_id)
+                if late or self._closing:
+                    self._lock.notify_all()
+            _turn_away(late)
+
+    def _late(self, now: float) -> list[Submission]:
+        """Those who have waited too long, taken from the queues and from what is parked."""
+        late: list[Submission] = []
+        for queue in self._queues.values():
+            while queue and now - queue[0].since > self._queue_age:
+                late.append(queue.popleft())
+        for org_id, (at, parked) in list(self._parked.items()):
+            over = [submission for submission in parked if now - submission.since > self._queue_age]
+            late.extend(over)
+            left = [submission for submission in parked if now - submission.since <= self._queue_age]
+            if left:
+                self._parked[org_id] = (at, left)
+            else:
+                del self._parked[org_id]
+        self._waiting -= sum(submission.weight for submission in late)
+        return late
+
+    def _try_again(self, org_id: str) -> None:
+        """What is parked goes to the front of its queue."""
+        _, parked = self._parked.pop(org_id)
+        queue = self._queues.get(org_id)
+        if queue is None:
+            self._queues[org_id] = deque(parked)
+            self._ready.append(org_id)
+            self._lock.notify()
+        else:
+            queue.extendleft(reversed(parked))
+
     # One batch -----------------------------------------------------------------------------------------------------
 
     def _serve(self, session: Session, catalogs: Catalogs, org_id: str, batch: list[Submission]) -> None:
-        """Answer every submission of the batch, whatever happens."""
-        now = time.monotonic()
-        metrics.QUEUE_AGE.set(now - batch[0].since)
-        late = [submission for submission in batch if now - submission.since > self._queue_age]
-        if late:
-            resolve([(submission, Overloaded()) for submission in late])
-            batch = [submission for submission in batch if now - submission.since <= self._queue_age]
+        """Answer every submission of the batch, whatever happens, or leave it in what is parked."""
+        metrics.QUEUE_AGE.set(time.monotonic() - batch[0].since)
+        with self._lock:
+            patience = self._patience.setdefault(org_id, Patience(self._queue_age))
+        patience.begin()
+        late, batch = patience.parted(batch)
+        _turn_away(late)
         if batch:
-            Batch(session, catalogs, org_id, batch).run()
+            Batch(session, catalogs, org_id, batch, patience).run()
+
+
+def _turn_away(late: list[Submission]) -> None:
+    """Tell those who waited too long why: too much waits, or somebody holds a lock."""
+    if late:
+        held = "another program holds a lock"
+        resolve([(one, LockedElsewhere(held) if one.blocked else Overloaded()) for one in late])

@@ -29,21 +29,48 @@ log = structlog.get_logger("holdfast.executor")
 class Overloaded(Exception):
     """Too much waits already: nothing was done; come back in `retry_after` seconds."""
 
+    words = "Too much is waiting to be done."
+
     def __init__(self, retry_after: int = 1) -> None:
         super().__init__("too many commands are waiting")
         self.retry_after = retry_after
 
 
 class Unavailable(Exception):
-    """The database is away or cannot write: nothing was done; come back in `retry_after` seconds."""
+    """Nothing was done; come back in `retry_after` seconds. `words` say why to a person, `reason` to an operator."""
+
+    words = "The database is away."
 
     def __init__(self, reason: str, retry_after: int = 2) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
 
 
+class LockedElsewhere(Unavailable):
+    """Another program has held a lock on what the command needs for longer than a command may wait."""
+
+    words = "Another program holds a lock in the database on what this needs. Nothing was done."
+
+
+class Contended(Unavailable):
+    """Other transactions came first again and again."""
+
+    words = "Other changes to the same things came first again and again. Nothing was done."
+
+
+class StillReleasing(Unavailable):
+    """So many expired holds stand before a command that they are released in several transactions."""
+
+    words = "Many expired holds of this stock are being released. Nothing else was done."
+
+    def __init__(self) -> None:
+        super().__init__("expired holds are being released", 1)
+
+
 class OutcomeUnknown(Unavailable):
     """The commit lost its connection and nobody could tell in time whether it went through."""
+
+    words = "The connection broke: the outcome is unknown: repeat with the same Idempotency-Key."
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
@@ -59,6 +86,7 @@ class Submission:
     """One command on its way: who asks, what, under which key, and whom to tell."""
 
     __slots__ = (
+        "blocked",
         "body",
         "caller",
         "command",
@@ -93,6 +121,8 @@ class Submission:
         self.loop = loop
         self.future = future
         self.since = time.monotonic()
+        self.blocked = False
+        """Does it wait for a lock that another program holds?"""
         self.weight = len(command.commands) if isinstance(command, Together) else 1
 
 

@@ -384,7 +384,7 @@ def test_a_database_that_is_away_is_told_and_nothing_is_done(shop: Shop, monkeyp
     monkeypatch.setattr(holdfast.batch, "RETRY_SECONDS", 0.001)
     monkeypatch.setattr(holdfast.batch, "AWAY_SECONDS", 0.001)
 
-    def begin(*_: Any) -> Any:
+    def begin(*_: Any, **__: Any) -> Any:
         raise sessions.Away("nobody home")
 
     with monkeypatch.context() as away:

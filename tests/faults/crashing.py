@@ -123,10 +123,10 @@ def _die(kind: type[Any], step: str, at: int) -> None:
     batches = 0
     real_begin, real_finish = kind.begin, kind.finish
 
-    def begin(self: Any, *arguments: Any) -> Any:
+    def begin(self: Any, *arguments: Any, **options: Any) -> Any:
         nonlocal batches
         batches += 1
-        loaded = real_begin(self, *arguments)
+        loaded = real_begin(self, *arguments, **options)
         if step == "begun" and batches >= at:
             _kill()
         return loaded

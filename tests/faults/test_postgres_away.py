@@ -143,10 +143,10 @@ def _lose_the_answer(monkeypatch, away: int) -> None:
             raise session.Away("no route to the database")
         return real_fetch(self, sql, **parameters)
 
-    def begin(self, *arguments):
+    def begin(self, *arguments, **options):
         if gone():
             raise session.Away("no route to the database")
-        return real_begin(self, *arguments)
+        return real_begin(self, *arguments, **options)
 
     monkeypatch.setattr(session.PostgresSession, "finish", finish)
     monkeypatch.setattr(session.PostgresSession, "fetch", fetch)

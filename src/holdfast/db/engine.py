@@ -24,11 +24,11 @@ READERS_MAX = 16
 """Most connections that reads of one process use."""
 
 
-IDLE_IN_TRANSACTION_SECONDS = 10
+IDLE_IN_TRANSACTION_SECONDS = 5
 """A batch waits for nobody between its two round trips: a process that stops longer has its transaction ended."""
 
-LOCK_SECONDS = 15
-"""How long a batch waits for levels that another process holds before it tries again."""
+LOCK_SECONDS = 1
+"""How long a batch waits for what somebody else has locked; then who needs it is parked, and the others go on."""
 
 CONNECT_SECONDS = 10
 """How long connecting to PostgreSQL may take."""
@@ -105,6 +105,7 @@ class Database:
         """A raw SQLite connection for batches; transactions are begun by hand."""
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         _prepare_sqlite(connection)
+        connection.execute(f"PRAGMA busy_timeout={LOCK_SECONDS * 1000}")
         return connection
 
     def connect_postgresql(self) -> psycopg.Connection[Any]:

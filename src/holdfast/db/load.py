@@ -148,8 +148,13 @@ def begin(
     wants: set[Want],
     keys: list[str],
     new_id: Callable[[], str],
+    *,
+    hurried: bool = False,
 ) -> tuple[Stock, Loaded]:
-    """Begin a transaction with the wanted levels and holds; the Stock, and the raw rows with answers and version."""
+    """Begin a transaction with the wanted levels and holds; the Stock, and the raw rows with answers and version.
+
+    A `hurried` one waits only shortly for locks that others hold (Blocked).
+    """
     of_kind = _by_kind(wants)
     pairs: list[LevelKey] = sorted((want.product_id, want.location_id) for want in of_kind.pop(LevelAt, ()))
     taken = sorted(want.line_id for want in of_kind.pop(PlacesOfTaken, ()) if is_id(want.line_id))
@@ -158,7 +163,7 @@ def begin(
     later = {kind: of_kind.pop(kind) for kind in list(of_kind) if kind not in LOADERS}
     parts = [(kind, asked, LOADERS[kind].queries(session.dialect, org_id, asked)) for kind, asked in of_kind.items()]
     queries = [query for _, _, own in parts for query in own]
-    loaded = session.begin(org_id, pairs, holds, keys, sales, taken, queries)
+    loaded = session.begin(org_id, pairs, holds, keys, sales, taken, queries, hurried=hurried)
     stock = Stock(org_id, catalog, loaded.now, new_id)
     stock.locked.update(pairs)
     for row in loaded.levels:

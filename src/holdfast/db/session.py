@@ -25,11 +25,14 @@ import msgspec
 import psycopg
 
 from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
-from holdfast.db.engine import Database
+from holdfast.db.engine import LOCK_SECONDS, Database
 from holdfast.db.rows import row_type
 
 DEAD_MAX = 500
 """Most expired holds that one load brings in; more are asked for when a decision needs them."""
+
+HURRIED_MILLISECONDS = 50
+"""How long a batch waits for a lock when one was met lately."""
 
 STATEMENTS_MAX = 1_000
 """Statements whose translation into the driver's notation is kept."""
@@ -39,6 +42,10 @@ Row = Sequence[Any]
 
 class Conflict(Exception):
     """Another transaction came first (deadlock, serialization, unique key): the batch may simply be tried again."""
+
+
+class Blocked(Conflict):
+    """Somebody else holds a lock on what the batch needs, and did not let go of it in time."""
 
 
 class Away(Exception):
@@ -124,10 +131,13 @@ class PostgresSession:
         targets: Sequence[str] = (),
         taken: Sequence[str] = (),
         also: Sequence[Query] = (),
+        *,
+        hurried: bool = False,
     ) -> Loaded:
         """Begin, lock the levels of `pairs`, of the reservations `holds` and of those active for `targets` (sales).
 
         And those that the sale lines `taken` took from. Then read what the locks protect, and what `also` asks for.
+        When `hurried`, wait only shortly for locks that others hold.
         """
         parameters = {
             "org": org_id,
@@ -145,6 +155,8 @@ class PostgresSession:
         with _translated(), connection.pipeline() as pipeline:
             _leave_idle_timer(pipeline)
             connection.execute("BEGIN")
+            if hurried:
+                connection.execute(f"SET LOCAL lock_timeout = '{HURRIED_MILLISECONDS}ms'")
             levels = connection.execute(_PG_LOCK.format(of_holds=of_holds), parameters)
             lots = connection.execute(_PG_LOTS.format(of_holds=of_holds), parameters)
             dead = connection.execute(_PG_DEAD.format(of_holds=of_holds), parameters)
@@ -230,6 +242,23 @@ class PostgresSession:
                 return False
         return True
 
+    def locked_elsewhere(self, org_id: str, pairs: Sequence[LevelKey]) -> set[LevelKey]:
+        """Those of the levels that somebody else has locked; looking locks the others until the next rollback."""
+        if not pairs:
+            return set()
+        parameters = {
+            "org": org_id,
+            "products": _array([product for product, _ in pairs]),
+            "locations": _array([location for _, location in pairs]),
+        }
+        with _translated():
+            connection = self.connection
+            connection.execute("BEGIN")
+            connection.execute(f"SET LOCAL lock_timeout = '{HURRIED_MILLISECONDS}ms'")
+            known = connection.execute(_PG_KNOWN, parameters).fetchall()
+            free = connection.execute(_PG_FREE, parameters).fetchall()
+        return {(row[0], row[1]) for row in known} - {(row[0], row[1]) for row in free}
+
     def rollback(self) -> None:
         """Give up the transaction, whatever its state."""
         connection = self._connection
@@ -260,6 +289,7 @@ class SqliteSession:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: sqlite3.Connection | None = None
+        self._hurried = False
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -278,10 +308,16 @@ class SqliteSession:
         targets: Sequence[str] = (),
         taken: Sequence[str] = (),
         also: Sequence[Query] = (),
+        *,
+        hurried: bool = False,
     ) -> Loaded:
         """Begin and read what the batch needs (see PostgresSession.begin)."""
         with _translated():
             execute = self.connection.execute
+            if hurried != self._hurried:
+                patience = HURRIED_MILLISECONDS if hurried else int(LOCK_SECONDS * 1000)
+                execute(f"PRAGMA busy_timeout={patience}")
+                self._hurried = hurried
             execute("BEGIN IMMEDIATE")
             now = time.time_ns() // 1000
             held = execute(_LITE_HOLDS, (org_id, _json(holds))).fetchall() if holds else []
@@ -326,6 +362,11 @@ class SqliteSession:
                     self.connection.execute(write.sql, write.parameters)
                 else:
                     self.connection.executemany(write.sql, write.parameters)
+
+    def locked_elsewhere(self, org_id: str, pairs: Sequence[LevelKey]) -> set[LevelKey]:
+        """The levels that somebody else has locked: here only the whole file can be."""
+        del org_id, pairs
+        return set()
 
     def rollback(self) -> None:
         """Give up the transaction, if one is open."""
@@ -372,6 +413,13 @@ _PG_LOCK = (
     f"{_PG_CHOSEN}SELECT l.* FROM chosen k CROSS JOIN LATERAL (SELECT {_LEVEL.select} FROM level "
     "WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND location_id = k.location_id FOR UPDATE) l"
 )
+_PG_PAIRS = "unnest(%(products)s::uuid[], %(locations)s::uuid[]) AS k (product_id, location_id)"
+_PG_LEVEL_OF_PAIR = (
+    "SELECT product_id, location_id FROM level WHERE org_id = %(org)s::uuid AND product_id = k.product_id "
+    "AND location_id = k.location_id"
+)
+_PG_KNOWN = f"SELECT l.* FROM {_PG_PAIRS} CROSS JOIN LATERAL ({_PG_LEVEL_OF_PAIR} OFFSET 0) l"
+_PG_FREE = f"SELECT l.* FROM {_PG_PAIRS} CROSS JOIN LATERAL ({_PG_LEVEL_OF_PAIR} FOR UPDATE SKIP LOCKED) l"
 _PG_LEVEL_IDS = (
     "chosen k CROSS JOIN LATERAL (SELECT id FROM level "
     "WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND location_id = k.location_id OFFSET 0) l"
@@ -463,7 +511,8 @@ def _text_array(texts: Sequence[str]) -> str:
     return "{" + ",".join(quoted) + "}"
 
 
-_TRY_AGAIN = ("40001", "40P01", "23505", "55P03", "25P02", "22012")
+_BLOCKED = "55P03"
+_TRY_AGAIN = ("40001", "40P01", "23505", "25P02", "22012")
 _LITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 _FULL = ("53100", "25006")
 _AWAY = ("08", "53", "57", "58", "25P03")
@@ -479,6 +528,8 @@ def _translated(*, lost: bool = False) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         state = error.sqlstate
+        if state == _BLOCKED:
+            raise Blocked(str(error)) from error
         if state in _TRY_AGAIN:
             raise Conflict(str(error)) from error
         if state is None and not isinstance(error, psycopg.OperationalError):
@@ -490,5 +541,7 @@ def _translated(*, lost: bool = False) -> Iterator[None]:
             raise (Lost if lost and ended else Away)(str(error)) from error
         raise
     except sqlite3.OperationalError as error:
+        if (error.sqlite_errorcode & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise Blocked(str(error)) from error
         full = (error.sqlite_errorcode & 0xFF) in _LITE_FULL
         raise (Full if full else Away)(str(error)) from error

@@ -33,7 +33,7 @@ from holdfast.core.order import ChangeAppointment
 from holdfast.core.register import SessionDocument
 from holdfast.core.rejection import Rejected
 from holdfast.db.directory import is_away
-from holdfast.executor import OutcomeUnknown, Overloaded, Reply, Unavailable
+from holdfast.executor import Overloaded, Reply, Unavailable
 from holdfast.reports import BadCursor
 from holdfast.settings import Config
 from holdfast.web import problems
@@ -449,10 +449,9 @@ def _problem(error: Exception) -> Problem | None:
             return invalid("cursor", "is not a cursor of this list.")
         case Overloaded() | Unavailable():
             wait = str(error.retry_after)
-            reasons = {Overloaded: "Too much is waiting to be done.", OutcomeUnknown: f"The connection broke: {error}."}
             return Problem(
                 problems.UNAVAILABLE,
-                reasons.get(type(error), "The database is away."),
+                error.words,
                 numbers={"retry_after": error.retry_after},
                 headers={"Retry-After": wait},
             )
