@@ -257,3 +257,92 @@ def test_a_cell_never_becomes_a_formula(cli: Cli, acme: dict[str, str], tmp_path
     cli("import", "stock", "stock.csv", "--org", "Acme")
 
     assert _export(cli, "stock").splitlines()[1].startswith("'=1+1,'=HYPERLINK(1)")
+
+
+# A dry run is the run ------------------------------------------------------------------------------------------------
+
+DRY_PRODUCTS = """\
+sku,title,precision,kind,gtin,price
+MUG-1,,2,,,
+COFFEE,,,digital,,
+NEW-1,New,,,4006381333931,
+NEW-2,New,0,,,5.00
+MUG-1,twice,,,,
+GIFT,Gift card,,,,
+GIFT-2,Gift card,,toy,,
+COFFEE,,,,,
+"""
+
+
+@pytest.mark.usefixtures("stocked")
+def test_a_dry_run_of_products_says_what_the_run_does(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text(DRY_PRODUCTS)
+
+    dry = cli("import", "products", "more.csv", "--org", "Acme", "--dry-run", "--json")
+    again = cli("import", "products", "more.csv", "--org", "Acme", "--dry-run", "--json")
+    ran = cli("import", "products", "more.csv", "--org", "Acme", "--json")
+
+    told = dry.json
+    assert dry.json == again.json == {**ran.json, "dry_run": True} and (dry.code, dry.err) == (ran.code, ran.err)
+    assert (told["added"], told["changed"], told["skipped"], told["refused"]) == (1, 0, 1, 6)
+    words = {line["line"]: line["detail"] for line in told["lines"]}
+    assert words[2] == "The precision of MUG-1 is fixed: it has ledger entries."
+    assert words[3] == "The kind of COFFEE is fixed: it has ledger entries."
+    assert words[4] == "Product 'MUG-1' has the GTIN 4006381333931 already."
+
+
+# What spreadsheets make of a file ------------------------------------------------------------------------------------
+
+
+def test_a_file_of_a_spreadsheet_with_decimal_commas(cli: Cli, acme: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "products.csv").write_text(
+        "\ufeffsep=;\r\nsku;title;price;precision;reorder_point\r\nA;Apfel;12,50;;\r\nB;Birne;1.234,50;2;0,5\r\n"
+    )
+    (tmp_path / "same.csv").write_text("sku,price,reorder_point\nA,12.5,\nB,1234.5,0.50\n")
+    (tmp_path / "stock.csv").write_text("sku;location;quantity;unit_cost\nA;MAIN;10;3,5\nB;MAIN;2,25;10\n")
+
+    ran = cli("import", "products", "products.csv", "--org", "Acme")
+    same = cli("import", "products", "same.csv", "--org", "Acme")
+    stock = cli("import", "stock", "stock.csv", "--org", "Acme")
+
+    assert (ran.code, ran.err, same.out) == (0, "", "products: 2 unchanged, 0 refused.\n")
+    assert (stock.code, _stock(cli)) == (0, {"A": "10", "B": "2.25"})
+
+
+@pytest.mark.usefixtures("stocked")
+def test_a_barcode_that_lost_or_gained_zeros_is_the_same(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text("sku,gtin\nMUG-1,04006381333931\n")
+
+    assert cli("import", "products", "more.csv", "--org", "Acme").out == "products: 1 unchanged, 0 refused.\n"
+
+
+REPLACED = [
+    ("1.23457E+12,Mug,,", "sku '1.23457E+12': a spreadsheet has rounded it"),
+    ("#N/A,Mug,,", "sku '#N/A' is an error of a spreadsheet"),
+    ("NULL,Mug,,", "sku 'NULL' stands for nothing"),
+    ("MUG-7,#REF!,,", "title '#REF!' is an error of a spreadsheet"),
+    ("MUG-8,Mug,00000000,", "gtin '00000000' is no GTIN"),
+    ("MUG-9,Mug,,1e3", "price '1e3' is no amount such as 19.99"),
+]
+
+
+def test_what_a_spreadsheet_has_replaced_is_named_by_line(cli: Cli, acme: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "products.csv").write_text("sku,title,gtin,price\n" + "".join(f"{line}\n" for line, _ in REPLACED))
+
+    ran = cli("import", "products", "products.csv", "--org", "Acme")
+
+    assert (ran.code, ran.out) == (1, f"products: nothing to do, {len(REPLACED)} refused.\n")
+    for number, (said, (_, words)) in enumerate(zip(ran.err.splitlines(), REPLACED, strict=True), start=2):
+        assert said.startswith(f"line {number}: {words}")
+
+
+@pytest.mark.usefixtures("stocked")
+def test_a_quantity_that_is_written_short_is_refused(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "stock.csv").write_text("sku,location,quantity,lot_code\nMUG-1,MAIN,1e3,\nMUG-1,MAIN,1,4.2E+11\n")
+
+    ran = cli("import", "stock", "stock.csv", "--org", "Acme")
+
+    assert ran.code == 1 and ran.err.splitlines() == [
+        "line 2: quantity '1e3' is short for a number: write all of its digits.",
+        "line 3: lot_code '4.2E+11': a spreadsheet has rounded it; format the column as text and export again.",
+    ]

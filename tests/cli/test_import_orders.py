@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.db.engine import Database
 from holdfast.db.scratch import copy_organisation
-from holdfast.transfer_files import orders
+from holdfast.transfer_files import dry_run
 from tests.cli.conftest import Cli
 
 PRODUCTS = """\
@@ -198,10 +198,10 @@ def test_a_dry_run_keeps_nobody_waiting(cli: Cli, tmp_path: Path, monkeypatch: p
 
     def meanwhile(*arguments: Any) -> None:
         copy_organisation(*arguments)
-        monkeypatch.setattr(orders, "copy_organisation", copy_organisation)
+        monkeypatch.setattr(dry_run, "copy_organisation", copy_organisation)
         ran.append(cli("import", "orders", "orders.csv", "--org", "Acme").code)
 
-    monkeypatch.setattr(orders, "copy_organisation", meanwhile)
+    monkeypatch.setattr(dry_run, "copy_organisation", meanwhile)
     dry = cli("import", "orders", "orders.csv", "--org", "Acme", "--dry-run")
 
     assert (dry.code, ran) == (0, [0])
@@ -415,3 +415,47 @@ def test_what_no_coin_could_pay_goes_with_the_next_return(
     ran = cli("import", "orders", "orders.csv", "--org", "Acme", *dry)
 
     assert ran.out.endswith("refunded 3.35.\n"), "3.34 and the 0.04 that waited, in coins"
+
+
+@pytest.mark.usefixtures("stocked")
+def test_what_came_back_is_known_wherever_it_stands_in_the_file(cli: Cli, tmp_path: Path) -> None:
+    header, *rows = RETAIL.splitlines(keepends=True)
+    returned = [row for row in rows if row.startswith(("C", "536589", "536590"))]
+    other = "\n" + header + "".join(reversed(returned)).replace("17850.0", "17850").replace("\n", "\r\n")
+    (tmp_path / "retail.csv").write_text(header + "".join(rows[:4] + returned))
+    cli("import", "orders", "retail.csv", "--org", "Acme")
+    before = _ledger(cli)
+    (tmp_path / "retail.csv").write_text(other)
+
+    again = cli("import", "orders", "retail.csv", "--org", "Acme", "--json").json
+    (tmp_path / "retail.csv").write_text(other.replace("HAT,found,5", "HAT,found,6"))
+    changed = cli("import", "orders", "retail.csv", "--org", "Acme", "--json").json
+
+    assert (again["returns"], again["adjustments"], again["skipped"], again["refused"]) == (0, 0, 4, 0)
+    assert [line["detail"] for line in changed["lines"]] == [
+        "adjustment 536590 is not taken: it was taken before, with other rows."
+    ]
+    assert _ledger(cli) == before
+
+
+@pytest.mark.usefixtures("stocked")
+def test_orders_of_a_spreadsheet(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(
+        "sep=;\norder_number;sku;quantity;unit_price;shipping\nS-1;TEA;0,25;1.020,50;4,5\n1.00002E+11;MUG;1;1;\n"
+        "S-3;MUG;1e1;1;\n"
+    )
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme")
+
+    assert ran.out == "orders: 1 added, 2 refused.\nsold 259.63.\n"
+    assert "order_number '1.00002E+11': a spreadsheet has rounded it" in ran.err
+    assert "quantity '1e1' is short for a number" in ran.err
+
+
+def test_a_file_of_orders_that_nobody_knows_hears_what_is_read(cli: Cli, acme: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("Sale Date,Item Name,Buyer,Quantity,Price,Coupon Code\n")
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme")
+
+    assert ran.code == 1 and "it has sale date, item name, buyer, quantity, price, coupon code. Files of" in ran.err
+    assert "Shopify's export of orders" in ran.err

@@ -27,6 +27,7 @@ from holdfast.transfer_files import (
     FileRefused,
     OrderFormat,
     Outcome,
+    StockMode,
     beancount,
     export_journal,
     export_ledger,
@@ -42,11 +43,17 @@ NAMED_ON_TERMINAL = 1000
 """Most bad lines, and notes, that are printed."""
 
 LINES_OF_STOCK = "lines of stock"
+UNCHANGED = "unchanged"
 
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="A CSV file in UTF-8 whose first line names columns.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Say what would be done as things stand now, tried on a copy of the shop, and do nothing."
+    ),
+]
 
 
 class Format(StrEnum):
@@ -96,6 +103,7 @@ def import_products_file(file: FileArgument, org: Org, dry_run: DryRun = False, 
         actor = command_line(organisation.id)
         outcome = import_products(shop, actor, organisation, opened, dry_run=dry_run, progress=_counting(show))
     _report(outcome, "products", dry_run=dry_run, as_json=as_json)
+    _end(outcome)
 
 
 @import_commands.command("stock")
@@ -103,16 +111,34 @@ def import_stock_file(
     file: FileArgument,
     org: Org,
     dry_run: DryRun = False,
-    again: Annotated[bool, typer.Option("--again", help="Take lines that were taken before once more.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Take lines that the books have once more.")] = False,
+    make_equal: Annotated[
+        bool, typer.Option("--set", help="Make what is there what the file says, by adjustments.")
+    ] = False,
+    count: Annotated[bool, typer.Option("--count", help="The file was counted: post it as counts.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Receive opening stock: sku,location,quantity[,unit_cost,lot_code,expires_at]."""
+    """Receive opening stock: sku,location,quantity[,unit_cost,lot_code,expires_at], or a file of `export stock`."""
+    if again + make_equal + count > 1:
+        raise Misuse("Give one of --again, --set and --count.")
+    mode = StockMode.SET if make_equal else StockMode.COUNT if count else StockMode.OPENING
     with _opened(file) as opened, open_shop(org) as (shop, organisation), progress("lines") as show:
         actor = command_line(organisation.id)
         outcome = import_stock(
-            shop, actor, opened, reference=file.name[:200], dry_run=dry_run, again=again, progress=_counting(show)
+            shop,
+            actor,
+            opened,
+            mode=mode,
+            reference=file.name[:200],
+            dry_run=dry_run,
+            again=again,
+            progress=_counting(show),
         )
-    _report(outcome, LINES_OF_STOCK, dry_run=dry_run, as_json=as_json)
+    received = mode is StockMode.OPENING
+    _report(outcome, LINES_OF_STOCK, dry_run=dry_run, as_json=as_json, skipped="skipped" if received else UNCHANGED)
+    if outcome.skipped and received and not (again or dry_run):
+        tell("Skipped lines are in the books already, or of nothing; --again takes them once more.")
+    _end(outcome)
 
 
 @import_commands.command("orders")
@@ -128,12 +154,7 @@ def import_orders_file(
     restock: Annotated[
         Condition, typer.Option("--restock", help="What became of goods that Shopify's file calls refunded.")
     ] = Condition.GOOD,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Say what would be done as things stand now, tried on a copy of the shop, and do nothing."
-        ),
-    ] = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Take orders and sales: order_number,sku,quantity,... or Shopify's order export, or the UCI retail data set."""
@@ -157,6 +178,7 @@ def import_orders_file(
         "refunded": from_minor(outcome.refunded, organisation.minor_digits),
     }
     _report(outcome, "orders", dry_run=dry_run, as_json=as_json, figures=figures)
+    _end(outcome)
 
 
 @export_commands.command("stock")
@@ -224,9 +246,15 @@ def _counting(show: Callable[[int, int | None], None]) -> Callable[[int], None]:
 
 
 def _report(
-    outcome: Outcome, what: str, *, dry_run: bool, as_json: bool, figures: dict[str, Any] | None = None
+    outcome: Outcome,
+    what: str,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    skipped: str = UNCHANGED,
+    figures: dict[str, Any] | None = None,
 ) -> None:
-    """Say what became of the lines; exit 1 when any was refused."""
+    """Say what became of the lines."""
     for line, words in outcome.notes[:NAMED_ON_TERMINAL]:
         tell(f"line {line}: note: {words}")
     for line, words in sorted(outcome.bad)[:NAMED_ON_TERMINAL]:
@@ -243,17 +271,19 @@ def _report(
                 **(figures or {}),
                 "dry_run": dry_run,
                 "lines": [{"line": line, "detail": words} for line, words in sorted(outcome.bad)],
+                "notes": [{"line": line, "detail": words} for line, words in outcome.notes],
             }
         )
     else:
-        skipped = "skipped" if what == LINES_OF_STOCK else "unchanged"
         counts = (outcome.added, "added"), (outcome.changed, "changed"), (outcome.skipped, skipped)
         told = [f"{count} {word}" for count, word in counts if count] or ["nothing to do"]
         say(f"{'Would be: ' if dry_run else ''}{what}: {', '.join(told)}, {outcome.refused} refused.")
         shown = [f"{name} {figure}" for name, figure in (figures or {}).items() if float(figure)]
         if shown:
             say(f"{', '.join(shown)}.")
-    if outcome.skipped and what == LINES_OF_STOCK:
-        tell("Skipped lines were taken before, and lately; --again takes them once more.")
+
+
+def _end(outcome: Outcome) -> None:
+    """Exit 1 when a line was refused."""
     if outcome.refused:
         raise typer.Exit(1)

@@ -13,8 +13,8 @@ LENGTHS = (8, 12, 13, 14)
 
 
 def is_gtin(text: str) -> bool:
-    """Has the text a GTIN's length, and the right check digit?"""
-    if not (text.isascii() and text.isdigit()) or len(text) not in LENGTHS:
+    """Has the text a GTIN's length, and the right check digit? Zeros alone have, and are none."""
+    if not (text.isascii() and text.isdigit()) or len(text) not in LENGTHS or not text.strip("0"):
         return False
     return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(text))) % 10 == 0
 

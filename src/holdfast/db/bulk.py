@@ -5,6 +5,7 @@ for row in ledger_rows(database, org_id): ...      one consistent view, a thousa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ ROWS = 1000
 
 SKUS_MAX = 500
 """SKUs in one question."""
+
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class LevelRow(NamedTuple):
@@ -41,6 +45,20 @@ class LevelRow(NamedTuple):
     value: int
 
 
+def products_named(database: Database, org_id: str, names: Iterable[str]) -> dict[str, Product]:
+    """The organisation's products that have one of those SKUs or ids, under the names that were asked for."""
+    asked = set(names)
+    known = products_by_sku(database, org_id, asked)
+    ids = {name.lower(): name for name in asked - known.keys() if _ID.fullmatch(name)}
+    table = schema.product
+    if ids:
+        with database.reading() as connection:
+            rows = connection.execute(sa.select(table).where(table.c.org_id == org_id, table.c.id.in_(list(ids))))
+            for row in rows.mappings():
+                known[ids[str(row["id"])]] = record_of(Product, _fields(row), table)
+    return known
+
+
 def products_by_sku(database: Database, org_id: str, skus: Iterable[str]) -> dict[str, Product]:
     """The organisation's products that have one of those SKUs."""
     asked = list(dict.fromkeys(skus))
@@ -54,6 +72,32 @@ def products_by_sku(database: Database, org_id: str, skus: Iterable[str]) -> dic
                 product: Product = record_of(Product, _fields(row), table)
                 known[product.sku] = product
     return known
+
+
+class Balance(NamedTuple):
+    """What a level has: units on hand; `begun` when the ledger has an entry of it."""
+
+    on_hand: int
+    begun: bool
+
+
+def balances(database: Database, org_id: str, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Balance]:
+    """The levels that there are of (product id, location id) pairs."""
+    asked = set(pairs)
+    products, places = sorted({pair[0] for pair in asked}), {pair[1] for pair in asked}
+    table = schema.level
+    known: dict[tuple[str, str], Balance] = {}
+    with database.reading() as connection:
+        for start in range(0, len(products), SKUS_MAX):
+            rows = connection.execute(
+                sa.select(table.c.product_id, table.c.location_id, table.c.on_hand, table.c.seq).where(
+                    table.c.org_id == org_id,
+                    table.c.product_id.in_(products[start : start + SKUS_MAX]),
+                    table.c.location_id.in_(places),
+                )
+            )
+            known.update({(str(row[0]), str(row[1])): Balance(row[2], row[3] > 0) for row in rows})
+    return {pair: balance for pair, balance in known.items() if pair in asked}
 
 
 def locations_by_code(database: Database, org_id: str) -> dict[str, Location]:
@@ -114,6 +158,7 @@ def level_rows(database: Database, org_id: str) -> Iterator[LevelRow]:
         .join(location, (location.c.org_id == level.c.org_id) & (location.c.id == level.c.location_id))
         .join(store, (store.c.org_id == location.c.org_id) & (store.c.id == location.c.store_id))
         .where(level.c.org_id == org_id, level.c.listed)
+        .where(location.c.active | (level.c.on_hand != 0) | (level.c.backordered != 0))
         .order_by(product.c.sku, location.c.code)
     )
     for row in _stream(database, asked):

@@ -7,8 +7,8 @@
     for piece in beancount(database, organisation): ...  the journal for an accountant
 
 Every line of an import stands for itself: a bad one is named with its number and the others are taken. Importing a file
-again is safe: a product that exists is changed to what the file says, and a line of stock that was taken while its
-answer is still kept (two days) is skipped. Refused as a whole: what is not CSV in UTF-8 with columns that are known.
+again is safe: a product that exists is changed to what the file says, and a line of stock that the books have already
+is skipped, however it is written. Refused as a whole: what is not CSV in UTF-8 with columns that are known.
 """
 
 from holdfast.transfer_files.export import (
@@ -22,7 +22,7 @@ from holdfast.transfer_files.export import (
 from holdfast.transfer_files.journal import JOURNAL_EXPORT, beancount, export_journal
 from holdfast.transfer_files.orders import OrderFormat, OrdersOutcome, import_orders
 from holdfast.transfer_files.products import import_products
-from holdfast.transfer_files.stock import import_stock
+from holdfast.transfer_files.stock import StockMode, import_stock
 from holdfast.transfer_files.table import FileRefused, Named, Outcome
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "OrderFormat",
     "OrdersOutcome",
     "Outcome",
+    "StockMode",
     "beancount",
     "export_journal",
     "export_ledger",

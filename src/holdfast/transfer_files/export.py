@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
@@ -14,6 +13,7 @@ from holdfast.core.product import Product
 from holdfast.db.bulk import ledger_rows, level_rows
 from holdfast.db.engine import Database
 from holdfast.db.found import OrganisationRow
+from holdfast.transfer_files.table import guarded
 
 STOCK_EXPORT = (
     "sku",
@@ -108,9 +108,4 @@ def write_json(rows: Iterable[Mapping[str, Any]], file: TextIO) -> None:
 
 def _cell(value: Any) -> Any:
     """A cell: nothing for None, and no text that a spreadsheet would run as a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _PLAIN_NUMBER.fullmatch(value):
-        return "'" + value
-    return value
-
-
-_PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+    return guarded(value) if isinstance(value, str) else value

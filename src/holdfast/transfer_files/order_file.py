@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from holdfast.core.imported import TakeOrder
 from holdfast.core.number import Number, from_minor, to_minor
-from holdfast.transfer_files.table import BadLine, Line, quantity_cell
+from holdfast.transfer_files.cells import amount_text, quantity_cell
+from holdfast.transfer_files.table import BadLine, Line
 
 
 class FileOrder(NamedTuple):
@@ -115,7 +116,7 @@ def groups(lines: Iterator[Line], columns: tuple[str, ...], *, blank_continues: 
 
 def number_cell(name: str, text: str) -> Number:
     """A quantity of 0 or more; a plain int where it is whole."""
-    if text.isdecimal() and len(text) < 10:
+    if text.isascii() and text.isdecimal() and len(text) < 10:
         return int(text)
     number = quantity_cell(name, text)
     if number < 0:
@@ -125,7 +126,7 @@ def number_cell(name: str, text: str) -> Number:
 
 def amount_cell(name: str, text: str, minor_digits: int) -> str:
     """An amount of money of 0 or more, as a decimal string."""
-    amount = to_minor(text.replace(",", "") if "." in text else text, minor_digits)
+    amount = to_minor(amount_text(text), minor_digits)
     if amount is None or amount < 0:
         raise BadLine(f"{name} {text[:40]!r} is no amount such as {from_minor(1999, minor_digits)}.")
     return from_minor(amount, minor_digits)

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from enum import StrEnum
 from itertools import islice
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TextIO
 
 from holdfast.access import Actor
@@ -28,13 +27,13 @@ from holdfast.core.decide import Together
 from holdfast.core.imported import OrderedLine, TakenOrder
 from holdfast.core.number import from_minor
 from holdfast.core.product import Location, Product, folded
-from holdfast.core.rejection import Rejected
+from holdfast.core.rejection import Code, Rejected
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.db.bulk import locations_by_code, products_by_sku
 from holdfast.db.found import OrganisationRow, StoreRow, stores
-from holdfast.db.scratch import copy_organisation
 from holdfast.db.sold import Sold
 from holdfast.organisation import NotPossible, store_of
+from holdfast.transfer_files.dry_run import copy_of
 from holdfast.transfer_files.order_file import (
     Context,
     FileFacts,
@@ -48,6 +47,28 @@ from holdfast.transfer_files.own_orders import own_orders
 from holdfast.transfer_files.retail import METHOD, RETAIL, is_retail, retail_items
 from holdfast.transfer_files.shopify_orders import is_shopify_orders, shopify_orders
 from holdfast.transfer_files.table import NAMED_MAX, BadLine, FileRefused, Named, Outcome, Progress, Table, read_table
+
+_NUMBERS = frozenset(
+    {
+        "quantity",
+        "unit_price",
+        "discount",
+        "order_discount",
+        "shipping",
+        "fulfilled",
+        "returned",
+        "subtotal",
+        "taxes",
+        "total",
+        "discount amount",
+        "refunded amount",
+        "lineitem quantity",
+        "lineitem price",
+        "lineitem discount",
+        "unitprice",
+    }
+)
+"""Columns of numbers, of all formats."""
 
 LINES_WAITING_MAX = 1_000
 """Lines of orders that are on their way at once."""
@@ -123,12 +144,11 @@ def import_orders(
     With `dry_run` all of it happens to a copy of the organisation, which needs room for that in the temporary folder.
     """
     if dry_run:
-        with TemporaryDirectory(prefix="holdfast-") as folder, Holdfast.open(f"sqlite:///{folder}/copy.db") as copy:
-            copy_organisation(shop.database, actor.org_id, copy.database)
+        with copy_of(shop, actor.org_id) as copy:
             return import_orders(
                 copy, actor, organisation, file, form=form, store=store, restock=restock, progress=progress
             )
-    table = read_table(file)
+    table = read_table(file, _NUMBERS)
     form = form or format_of(table.columns)
     try:
         place = None if store is None else store_of(shop.database, actor.org_id, store)
@@ -178,6 +198,7 @@ class _Taking:
         self._products: dict[str, Product | None] = {}
         self._sent: deque[_Sent] = deque()
         self._size = 0
+        self._documents: dict[str, int] = {}
 
     def take(self, items: list[Item]) -> None:
         """Send the items; those that cannot be are named."""
@@ -262,17 +283,18 @@ class _Taking:
                 self._note(item, ("there is nothing to count: its products have no stock.",))
                 self.progress(size)
                 return
-            said = hashlib.sha256(repr(item.rows).encode()).hexdigest()
-            named = hashlib.sha256(f"{type(item).__name__}\0{item.number}\0{item.rows[0].line}".encode()).hexdigest()
-            future = self.shop.submit(
-                self.actor,
-                Together(commands),
-                key=f"import-orders:{named}",
-                fingerprint=said,
-                render=lambda _: b"{}",
-            )
+            key, said = self._identity(item)
+            future = self.shop.submit(self.actor, Together(commands), key=key, fingerprint=said, render=lambda _: b"{}")
         self._sent.append(_Sent(item, future, size))
         self._size += size
+
+    def _identity(self, item: FileReturn | FileFacts) -> tuple[str, str]:
+        """The idempotency key of a document and what it says: neither knows where in the file its rows stand."""
+        document = f"{type(item).__name__}\0{item.number}"
+        which = self._documents[document] = self._documents.get(document, 0) + 1
+        rows = sorted(repr(row._replace(line=0)) for row in item.rows)
+        key = hashlib.sha256(f"{document}\0{which}".encode()).hexdigest()
+        return f"import-orders:{key}", hashlib.sha256("\0".join(rows).encode()).hexdigest()
 
     def _wait_for(self, customer: str) -> None:
         """A return needs the sales of its customer that are still on their way."""
@@ -322,7 +344,8 @@ class _Taking:
         reply = future.result()
         answer = reply.answer
         if isinstance(answer, Rejected):
-            self._refuse(item, _detail(item, answer))
+            taken = answer.code is Code.IDEMPOTENCY_KEY_REUSED
+            self._refuse(item, "it was taken before, with other rows." if taken else _detail(item, answer))
         elif isinstance(item, FileOrder):
             self._order_answered(item, answer)
         elif reply.replayed:

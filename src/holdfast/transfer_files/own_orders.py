@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.order_entry import FeeAsked
+from holdfast.transfer_files.cells import code_cell, text_cell
 from holdfast.transfer_files.order_file import (
     Context,
     FileOrder,
@@ -24,7 +25,7 @@ from holdfast.transfer_files.order_file import (
     groups,
     number_cell,
 )
-from holdfast.transfer_files.table import BadLine, Line, Table, test_columns, test_width, text_cell
+from holdfast.transfer_files.table import BadLine, Line, Table, require_columns, test_width
 
 ORDER_COLUMNS = (
     "order_number",
@@ -44,6 +45,12 @@ ORDER_COLUMNS = (
     "returned",
     "condition",
 )
+OTHER_FORMATS = (
+    " Files of orders that are read: with the columns of docs/how-to/import.md, Shopify's export of orders, "
+    "and the UCI data set Online Retail."
+)
+"""What is said of a file of orders whose columns nobody knows."""
+
 SOURCE = "import"
 """Where orders come from when the file does not say."""
 
@@ -55,7 +62,7 @@ CONDITIONS = ("good", "damaged", "none")
 
 def own_orders(table: Table, context: Context) -> Iterator[Item]:
     """The orders of a file of ours."""
-    test_columns(table, ORDER_COLUMNS, ("order_number", "sku", "quantity"))
+    require_columns(table, ORDER_COLUMNS, ("order_number", "sku", "quantity"), OTHER_FORMATS)
     for group in groups(table.lines, ("order_number", "source")):
         number = group[0].number
         try:
@@ -73,7 +80,7 @@ class _Bad(BadLine):
 
 
 def _order(group: list[Line], context: Context) -> FileOrder:
-    order_number = text_cell("order_number", group[0].cells["order_number"])
+    order_number = code_cell("order_number", group[0].cells["order_number"])
     status = one_of("status", first_said(group, "status") or STATUSES[0], STATUSES)
     method = first_said(group, "payment_method")
     discount, shipping = first_said(group, "order_discount"), first_said(group, "shipping")

@@ -11,11 +11,24 @@ from typing import Any, NamedTuple, TextIO
 from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.catalog import Add, Change
+from holdfast.core.gtin import same_number
 from holdfast.core.number import from_minor, to_minor
 from holdfast.core.product import Product
 from holdfast.core.rejection import Rejected
 from holdfast.db.bulk import products_by_sku
 from holdfast.db.found import OrganisationRow
+from holdfast.transfer_files.cells import (
+    amount_text,
+    code_cell,
+    flag_cell,
+    gtin_cell,
+    instant_cell,
+    precision_cell,
+    quantity_cell,
+    text_cell,
+    title_cell,
+)
+from holdfast.transfer_files.dry_run import copy_of
 from holdfast.transfer_files.shopify import is_shopify, shopify_lines
 from holdfast.transfer_files.table import (
     WAITING_MAX,
@@ -23,15 +36,9 @@ from holdfast.transfer_files.table import (
     Line,
     Outcome,
     Progress,
-    flag_cell,
-    gtin_cell,
-    instant_cell,
-    precision_cell,
-    quantity_cell,
     read_table,
-    test_columns,
+    require_columns,
     test_width,
-    text_cell,
 )
 
 PRODUCT_COLUMNS = (
@@ -51,6 +58,7 @@ PRODUCT_COLUMNS = (
     "supplier",
     "active",
 )
+_NUMBERS = frozenset({"price", "variant price", "reorder_point", "preorder_limit"})
 _CHOICES = {
     "kind": ("physical", "digital", "service", "subscription"),
     "oversell": ("deny", "backorder", "preorder"),
@@ -74,19 +82,25 @@ def import_products(
     dry_run: bool = False,
     progress: Progress = lambda _: None,
 ) -> Outcome:
-    """Add the products of a file, and change those that exist; what is like that already is skipped."""
-    table = read_table(file)
+    """Add the products of a file, and change those that exist; what is like that already is skipped.
+
+    With `dry_run` all of it happens to a copy of the organisation, which needs room for that in the temporary folder.
+    """
+    if dry_run:
+        with copy_of(shop, actor.org_id) as copy:
+            return import_products(copy, actor, organisation, file, progress=progress)
+    table = read_table(file, _NUMBERS)
     outcome = Outcome()
     if is_shopify(table):
         lines = shopify_lines(table, outcome)
     else:
-        test_columns(table, PRODUCT_COLUMNS, ("sku",))
+        require_columns(table, PRODUCT_COLUMNS, ("sku",))
         lines = table.lines
     seen: dict[str, int] = {}
     prepared = _prepared_products(lines, organisation.minor_digits, seen, outcome)
     while part := list(islice(prepared, WAITING_MAX)):
         known = products_by_sku(shop.database, actor.org_id, (line.fields["sku"] for line in part))
-        waiting: list[tuple[Prepared, Product | None, Future[Any] | None]] = []
+        waiting: list[tuple[Prepared, Product | None, Future[Any]]] = []
         for line in part:
             product = known.get(line.fields["sku"])
             try:
@@ -97,9 +111,9 @@ def import_products(
             if command is None:
                 outcome.skipped += 1
                 continue
-            waiting.append((line, product, None if dry_run else shop.submit(actor, command)))
+            waiting.append((line, product, shop.submit(actor, command)))
         for line, product, future in waiting:
-            answer = None if future is None else future.result().answer
+            answer = future.result().answer
             if isinstance(answer, Rejected):
                 outcome.refuse(line.number, answer.detail)
             elif product is None:
@@ -144,8 +158,13 @@ def _product_command(line: Prepared, product: Product | None) -> Add | Change | 
         if "title" not in fields:
             raise BadLine("A new product needs a title.")
         return Add("product", fields)
-    changes = {name: value for name, value in fields.items() if value != getattr(product, name)}
+    changes = {name: value for name, value in fields.items() if not _same(name, value, getattr(product, name))}
     return Change("product", product.id, changes) if changes else None
+
+
+def _same(name: str, value: Any, kept: Any) -> bool:
+    """Does the file say what is kept? A GTIN means the same with and without zeros in front."""
+    return value == kept or (name == "gtin" and kept is not None and same_number(value, kept))
 
 
 def product_fields(cells: Mapping[str, str], minor_digits: int) -> dict[str, Any]:
@@ -163,7 +182,7 @@ def product_fields(cells: Mapping[str, str], minor_digits: int) -> dict[str, Any
     if _UUID.fullmatch(fields["sku"]):
         raise BadLine("A sku may not look like an id (UUID).")
     if "price" in fields:
-        price = to_minor(fields["price"], minor_digits)
+        price = to_minor(amount_text(fields["price"]), minor_digits)
         if price is None or price < 0:
             raise BadLine(f"price {fields['price'][:40]!r} is no amount such as {from_minor(1999, minor_digits)}.")
         fields["price"] = price
@@ -177,6 +196,10 @@ def _choice(name: str, text: str) -> str:
 
 
 _PRODUCT_CELLS: dict[str, Callable[[str, str], Any]] = {
+    "sku": code_cell,
+    "title": title_cell,
+    "tax_class": title_cell,
+    "supplier": title_cell,
     "kind": _choice,
     "gtin": gtin_cell,
     "precision": precision_cell,

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from holdfast.core.imported import OrderedLine, TakeOrder
+from holdfast.transfer_files.cells import quantity_cell, text_cell
 from holdfast.transfer_files.order_file import BackRow, Context, FactRow, FileFacts, FileOrder, FileReturn, Item, Unread
-from holdfast.transfer_files.table import BadLine, Line, Table, text_cell
+from holdfast.transfer_files.table import BadLine, Line, Table
 
 RETAIL = "retail"
 COLUMNS = ("invoiceno", "stockcode", "description", "quantity", "invoicedate", "unitprice", "customerid", "country")
@@ -102,11 +103,14 @@ def _items(invoice: str, lines: list[Line], context: Context) -> Iterator[Item]:
 def _row(line: Line, context: Context) -> _Row:
     cells = line.cells
     try:
-        quantity = int(cells.get("quantity", ""))
-        price = Decimal(cells.get("unitprice", ""))
-    except (ValueError, InvalidOperation):
-        raise BadLine(f"line {line.number} has no quantity or price.") from None
-    if not quantity or abs(quantity) > QUANTITY_MAX or not price.is_finite() or price < 0:
+        number = quantity_cell("Quantity", cells.get("quantity", ""))
+        price = quantity_cell("UnitPrice", cells.get("unitprice", ""))
+    except BadLine as bad:
+        raise BadLine(f"line {line.number} has no quantity or price. {bad}") from bad
+    quantity = int(number)
+    if quantity != number:
+        raise BadLine(f"line {line.number} has a quantity that is not whole.")
+    if not quantity or abs(quantity) > QUANTITY_MAX or price < 0:
         raise BadLine(f"line {line.number} has a quantity of 0 or a price below 0.")
     rounded = price.quantize(Decimal(1).scaleb(-context.minor_digits), ROUND_HALF_UP)
     return _Row(line.number, text_cell("StockCode", cells.get("stockcode", "").upper()), quantity, f"{rounded:f}")

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.number import from_minor
 from holdfast.core.order_entry import FeeAsked
+from holdfast.transfer_files.cells import code_cell, text_cell
 from holdfast.transfer_files.order_file import (
     Context,
     FileOrder,
@@ -29,7 +30,7 @@ from holdfast.transfer_files.order_file import (
     unprefixed,
 )
 from holdfast.transfer_files.own_orders import SHIPPING
-from holdfast.transfer_files.table import BadLine, Line, Table, text_cell
+from holdfast.transfer_files.table import BadLine, Line, Table
 
 SHOPIFY = "shopify"
 NEEDED = ("name", "financial status", "fulfillment status", "lineitem quantity", "lineitem price", "lineitem sku")
@@ -59,7 +60,7 @@ def shopify_orders(table: Table, context: Context) -> Iterator[Item]:
 
 def _order(group: list[Line], context: Context) -> FileOrder:
     head = group[0].cells
-    order_number = text_cell("Name", unprefixed(head, "name"))
+    order_number = code_cell("Name", unprefixed(head, "name"))
     currency = head.get("currency") or context.currency
     if currency != context.currency:
         raise BadLine(f"it is in {currency[:10]}, the organisation's money is {context.currency}.")

@@ -1,34 +1,67 @@
-"""Opening stock from a CSV file: every line is received as a lot of its own, once."""
+"""Stock from a CSV file: received as opening stock, or set or counted as what is there.
+
+    import_stock(shop, actor, file)                        every line is a receipt of kind `opening`, once
+    import_stock(shop, actor, file, mode=StockMode.SET)    every level has what its line says, by an adjustment
+    import_stock(shop, actor, file, mode=StockMode.COUNT)  the same by counts, a document for each location
+
+A line is known by what it means (product, location, units, cost, lot code, expiry), not by its characters, and what was
+taken is read in the books: so a file may be mended, saved again by a spreadsheet and imported as a whole, also years
+later. Of two equal lines in a file both are taken. Where the books have opening stock of a product, location and lot
+code that the file does not have, nobody can tell whether the file adds to it or corrects it: such a line is named and
+not taken, unless `again`. A file of `export stock` says what is there: its lines are received only where the product
+has never been.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future
+from enum import StrEnum
 from itertools import islice
 from typing import Any, TextIO
 
+import msgspec
+
 from holdfast.access import Actor
 from holdfast.app import Holdfast
-from holdfast.core.number import day_of, instant_of, to_unit_cost
-from holdfast.core.product import folded
-from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.count_sheet import Count, CountDocument, CountLine
+from holdfast.core.counting import SetStock
 from holdfast.core.rejection import Rejected
-from holdfast.db.bulk import locations_by_code, products_by_sku
+from holdfast.db.bulk import Balance, balances, locations_by_code, products_named
+from holdfast.db.found import organisations
+from holdfast.db.stock_lines import KeptLine, Meaning, StockLines
+from holdfast.transfer_files.dry_run import copy_of
+from holdfast.transfer_files.stock_line import (
+    EXPORTED_COLUMNS,
+    NUMBERS,
+    STOCK_COLUMNS,
+    StockLine,
+    is_export,
+    meaning_of,
+    receipt,
+    stock_line,
+    understood,
+)
 from holdfast.transfer_files.table import (
+    NAMED_MAX,
     WAITING_MAX,
     BadLine,
     Line,
+    Named,
     Outcome,
     Progress,
-    quantity_cell,
     read_table,
-    test_columns,
-    test_width,
-    text_cell,
+    require_columns,
 )
 
-STOCK_COLUMNS = ("sku", "location", "quantity", "unit_cost", "lot_code", "expires_at")
+
+class StockMode(StrEnum):
+    """What a file of stock says: what came in, what is there, or what was counted."""
+
+    OPENING = "opening"
+    SET = "set"
+    COUNT = "count"
 
 
 def import_stock(
@@ -36,99 +69,194 @@ def import_stock(
     actor: Actor,
     file: TextIO,
     *,
+    mode: StockMode = StockMode.OPENING,
     reference: str | None = None,
     dry_run: bool = False,
     again: bool = False,
     progress: Progress = lambda _: None,
 ) -> Outcome:
-    """Receive every line of a file as opening stock.
+    """Take the lines of a file, each for itself; `again` takes opening stock that the books have once more.
 
-    A line is known by what it says (and, of equal lines, which one it is): one that was taken within the time that
-    answers are kept is skipped, so a file whose bad lines were mended can be imported again as it is.
+    With `dry_run` all of it happens to a copy of the organisation, which needs room for that in the temporary folder.
     """
-    table = read_table(file)
-    test_columns(table, STOCK_COLUMNS, ("sku", "location", "quantity"))
-    outcome = Outcome()
-    seen: dict[str, int] = {}
-    while part := list(islice(table.lines, WAITING_MAX)):
-        if dry_run:
-            _look_at_stock(shop, actor, part, outcome)
-        else:
-            waiting: list[tuple[int, Future[Any]]] = []
+    if dry_run:
+        with copy_of(shop, actor.org_id) as copy:
+            return import_stock(copy, actor, file, mode=mode, reference=reference, again=again, progress=progress)
+    table = read_table(file, NUMBERS)
+    require_columns(table, STOCK_COLUMNS + EXPORTED_COLUMNS, ("sku", "location", "quantity"))
+    taking = _Taking(shop, actor, mode, reference, exported=is_export(table), again=again)
+    with StockLines() as lines:
+        if mode is StockMode.OPENING and not again:
+            lines.learn(shop.database, actor.org_id, taking.minor_digits)
+        taking.keep(table.lines, lines)
+        for part in lines.read(WAITING_MAX):
+            taking.take([(line, _decode(line.payload)) for line in part])
+            progress(len(part))
+    return taking.outcome
+
+
+_decode = msgspec.msgpack.Decoder(StockLine).decode
+
+
+class _Taking:
+    """A file's lines on their way: what is sent of them, what was answered."""
+
+    def __init__(
+        self,
+        shop: Holdfast,
+        actor: Actor,
+        mode: StockMode,
+        reference: str | None,
+        *,
+        exported: bool,
+        again: bool,
+    ) -> None:
+        self.shop = shop
+        self.actor = actor
+        self.mode = mode
+        self.reference = reference
+        self.exported = exported
+        self.again = again
+        self.outcome = Outcome()
+        self.minor_digits = next(
+            row.minor_digits for row in organisations(shop.database, actor.org_id) if row.id == actor.org_id
+        )
+        self._locations = locations_by_code(shop.database, actor.org_id)
+
+    def keep(self, lines: Iterator[Line], kept: StockLines) -> None:
+        """Read all lines, and keep those that can be understood with their meaning; the others are named."""
+        while part := list(islice(lines, WAITING_MAX)):
+            read: list[tuple[int, StockLine]] = []
             for line in part:
                 try:
-                    command = _receipt(line.cells, reference)
+                    said = stock_line(line.cells, self.minor_digits)
+                    self._test(said)
                 except BadLine as bad:
-                    outcome.refuse(line.number, str(bad))
+                    self.outcome.refuse(line.number, str(bad))
                     continue
-                said = _said(line.cells)
-                seen[said] = seen.get(said, 0) + 1
-                key = None if again else f"import-stock:{said}:{seen[said]}"
-                future = shop.submit(actor, command, key=key, fingerprint=said, render=lambda _: b"{}")
-                waiting.append((line.number, future))
-            for number, future in waiting:
-                reply = future.result()
-                if isinstance(reply.answer, Rejected):
-                    outcome.refuse(number, reply.answer.detail)
-                elif reply.replayed:
-                    outcome.skipped += 1
-                else:
-                    outcome.added += 1
-        progress(len(part))
-    return outcome
+                read.append((line.number, said))
+            products = products_named(self.shop.database, self.actor.org_id, (said.sku for _, said in read))
+            rows: list[tuple[int, bytes, Meaning | None]] = []
+            for number, said in read:
+                said = understood(said, products, self._locations)
+                meaning = meaning_of(said, products, self.minor_digits)
+                rows.append((number, msgspec.msgpack.encode(said), meaning))
+            kept.add(rows)
 
-
-def _receipt(cells: Mapping[str, str], reference: str | None) -> Receive:
-    test_width(cells)
-    for name in ("sku", "location", "quantity"):
-        if not cells.get(name):
-            raise BadLine(f"The {name} is missing.")
-    expires = cells.get("expires_at") or None
-    at = None if expires is None else instant_of(expires)
-    day = None if expires is None else day_of(expires)
-    if expires is not None and at is None and day is None:
-        raise BadLine(f"expires_at {expires[:40]!r} is neither a day (2027-03-01) nor a time (2027-03-01T09:00:00Z).")
-    cost = cells.get("unit_cost") or None
-    if cost is not None and (to_unit_cost(cost) is None or cost.startswith("-")):
-        raise BadLine(f"unit_cost {cost[:40]!r} is no amount such as 3.50.")
-    lot_code = cells.get("lot_code") or None
-    line = ReceiptLine(
-        text_cell("sku", cells["sku"]),
-        quantity_cell("quantity", cells["quantity"]),
-        unit_cost=cost,
-        lot_code=None if lot_code is None else text_cell("lot_code", lot_code),
-        expires_at=at,
-        expires_on=day,
-    )
-    return Receive(text_cell("location", cells["location"]), (line,), kind="opening", reference=reference)
-
-
-def _said(cells: Mapping[str, str]) -> str:
-    """What a line says, as a SHA-256 in hex."""
-    return hashlib.sha256("\0".join(cells.get(name, "") for name in STOCK_COLUMNS).encode()).hexdigest()
-
-
-def _look_at_stock(shop: Holdfast, actor: Actor, part: list[Line], outcome: Outcome) -> None:
-    """Say what would become of the lines."""
-    products = products_by_sku(shop.database, actor.org_id, (line.cells.get("sku", "") for line in part))
-    locations = locations_by_code(shop.database, actor.org_id)
-    for line in part:
-        try:
-            receipt = _receipt(line.cells, None)
-            asked = receipt.lines[0]
-            product, place = products.get(asked.product), locations.get(folded(receipt.location))
-            if place is None:
-                raise BadLine(f"Location {receipt.location!r} does not exist.")
-            if product is None:
-                raise BadLine(f"Product {asked.product!r} does not exist.")
-            units = product.units(asked.quantity)
-            if units is None or units <= 0:
+    def _test(self, line: StockLine) -> None:
+        if self.mode is StockMode.OPENING:
+            return
+        for name in ("lot_code", "expires_at", "expires_on", "unit_cost"):
+            if getattr(line, name) is not None:
                 raise BadLine(
-                    f"Quantity {asked.quantity} of {product.sku} is not greater than 0, or has too many places."
+                    f"{name.replace('_on', '_at')} is said of what comes in: "
+                    f"--{self.mode} takes a product at a location as a whole."
                 )
-            if product.unlimited:
-                raise BadLine(f"{product.sku} is {product.kind}: it has no stock.")
-        except BadLine as bad:
-            outcome.refuse(line.number, str(bad))
+
+    def take(self, part: list[tuple[KeptLine, StockLine]]) -> None:
+        """Send lines and wait for their answers."""
+        pairs = [line.place for _, line in part if line.place is not None]
+        there = balances(self.shop.database, self.actor.org_id, pairs)
+        part = [(kept, line) for kept, line in part if not self._is_doubled(kept)]
+        if self.mode is StockMode.OPENING:
+            self._receive(part, there)
+        elif self.mode is StockMode.SET:
+            self._set(part, there)
         else:
-            outcome.added += 1
+            self._count(part)
+
+    def _is_doubled(self, kept: KeptLine) -> bool:
+        """Refuse a second line about a level where a line says what is there; lines of what came in add up."""
+        if kept.place_line == kept.number or (self.mode is StockMode.OPENING and not self.exported):
+            return False
+        self.outcome.refuse(kept.number, f"Line {kept.place_line} is about the same product and location already.")
+        return True
+
+    # Opening stock ---------------------------------------------------------------------------------------------------
+
+    def _receive(self, part: list[tuple[KeptLine, StockLine]], there: dict[tuple[str, str], Balance]) -> None:
+        waiting: list[tuple[int, Future[Any]]] = []
+        for kept, line in part:
+            if not line.quantity or (
+                kept.identity is not None and not self.again and self._is_taken(kept, line, there)
+            ):
+                self.outcome.skipped += 1
+                continue
+            said = hashlib.sha256((kept.identity or "").encode()).hexdigest()
+            key = None if self.again or kept.identity is None else f"import-stock:{said}:{kept.which}"
+            command = receipt(line, self.reference)
+            future = self.shop.submit(self.actor, command, key=key, fingerprint=said, render=lambda _: b"{}")
+            waiting.append((kept.number, future))
+        for number, future in waiting:
+            reply = future.result()
+            if isinstance(reply.answer, Rejected):
+                self.outcome.refuse(number, reply.answer.detail)
+            elif reply.replayed:
+                self.outcome.skipped += 1
+            else:
+                self.outcome.added += 1
+
+    def _is_taken(self, kept: KeptLine, line: StockLine, there: dict[tuple[str, str], Balance]) -> bool:
+        """Do the books have the line, or something instead of it? The second is named."""
+        assert line.place is not None
+        balance = there.get(line.place)
+        if self.exported and balance is not None and balance.begun:
+            if balance.on_hand != line.units:
+                self._note(kept, f"{line.sku} has been at {line.location} already: --set makes it what the file says.")
+            return True
+        if not kept.taken and kept.differs is not None:
+            lot = "" if line.lot_code is None else f", lot {line.lot_code},"
+            self._note(
+                kept,
+                f"not taken: {line.sku} at {line.location}{lot} has other opening stock already ({kept.differs}). "
+                "--again takes the line on top of it.",
+            )
+        return kept.taken or kept.differs is not None
+
+    # What is there ---------------------------------------------------------------------------------------------------
+
+    def _set(self, part: list[tuple[KeptLine, StockLine]], there: dict[tuple[str, str], Balance]) -> None:
+        waiting: list[tuple[int, Future[Any]]] = []
+        for kept, line in part:
+            present = None if line.place is None else there.get(line.place, Balance(0, begun=False)).on_hand
+            if line.units is not None and present == line.units:
+                self.outcome.skipped += 1
+                continue
+            command = SetStock(line.sku, line.location, line.number, reason=self.reference)
+            waiting.append((kept.number, self.shop.submit(self.actor, command)))
+        for number, future in waiting:
+            self._answered([number], future.result().answer)
+
+    def _count(self, part: list[tuple[KeptLine, StockLine]]) -> None:
+        """One count for each location; of one that is refused each line stands for itself."""
+        groups: dict[str, list[tuple[KeptLine, StockLine]]] = {}
+        for kept, line in part:
+            named = line.location_id if line.place is not None else f"line {kept.number}"
+            groups.setdefault(str(named), []).append((kept, line))
+        sent = [(group, self.shop.submit(self.actor, _counted(group))) for group in groups.values()]
+        alone: list[tuple[KeptLine, StockLine]] = []
+        for group, future in sent:
+            answer = future.result().answer
+            if isinstance(answer, Rejected) and len(group) > 1:
+                alone.extend(group)
+            else:
+                self._answered([kept.number for kept, _ in group], answer)
+        waiting = [(kept.number, self.shop.submit(self.actor, _counted([(kept, line)]))) for kept, line in alone]
+        for number, future in waiting:
+            self._answered([number], future.result().answer)
+
+    def _answered(self, numbers: list[int], answer: Any) -> None:
+        if isinstance(answer, Rejected):
+            self.outcome.refuse(numbers[0], answer.detail)
+            return
+        same = sum(not line.difference for line in answer.lines) if isinstance(answer, CountDocument) else 0
+        self.outcome.skipped += same
+        self.outcome.changed += len(numbers) - same
+
+    def _note(self, kept: KeptLine, words: str) -> None:
+        if len(self.outcome.notes) < NAMED_MAX:
+            self.outcome.notes.append(Named(kept.number, words))
+
+
+def _counted(group: list[tuple[KeptLine, StockLine]]) -> Count:
+    return Count(group[0][1].location, tuple(CountLine(line.sku, line.number) for _, line in group))

@@ -1,18 +1,23 @@
-"""A CSV file as lines of named cells, and what becomes of them; how single cells are read."""
+"""A CSV file as lines of named cells, and what became of them.
+
+    table = read_table(file, frozenset({"price"}))     the lines of a file; `price` is a column of numbers
+    for line in table.lines: line.cells["sku"]         texts without white space around them
+
+A file may begin with blank lines, or with `sep=;`, as spreadsheets write it. The decimal sign is a point. In a file
+with semicolons or tabs it is a comma when no number of the file has a decimal point. An apostrophe that keeps a
+spreadsheet from running a cell as a formula is taken off, as `export` put it there. Refused as a whole (FileRefused):
+what is not CSV in UTF-8, or has a column twice. How single cells are read stands in `cells`.
+"""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from tempfile import TemporaryFile
 from typing import NamedTuple, TextIO
 
 import msgspec
-
-from holdfast.core.gtin import is_gtin
-from holdfast.core.number import instant_of
-from holdfast.organisation import NotPossible, text_of
 
 WAITING_MAX = 500
 """Lines that are on their way at once: enough for full batches."""
@@ -72,27 +77,55 @@ class Table(NamedTuple):
     lines: Iterator[Line]
 
 
-def read_table(file: TextIO) -> Table:
-    """Read a CSV file with a header; commas, semicolons or tabs. The file must be opened with newline=""."""
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?[\s,;]*', re.IGNORECASE)
+"""The line by which Excel is told what parts the cells."""
+
+
+class _Header(NamedTuple):
+    """How a file begins: what parts its cells, its columns, and how many lines of text that took."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+    lines: int
+
+
+def read_table(file: TextIO, numbers: frozenset[str] = frozenset()) -> Table:
+    """Read a CSV file with a header; commas, semicolons or tabs. The file must be opened with newline="".
+
+    `numbers` names the columns of numbers, in lower case: their decimal commas become points.
+    """
     csv.field_size_limit(CELL_BYTES_MAX)
     try:
-        first = file.readline()
-        if not first.strip():
-            raise FileRefused("The file is empty: its first line must name the columns.")
-        delimiter = max(",;\t", key=first.count)
-        columns = tuple(name.strip().lower() for name in next(csv.reader([first], delimiter=delimiter)))
+        header = _header(file)
     except (UnicodeDecodeError, csv.Error) as error:
         raise FileRefused("The file is not CSV in UTF-8: save it as `CSV UTF-8`.") from error
-    twice = {name for name in columns if name and columns.count(name) > 1}
+    twice = {name for name in header.columns if name and header.columns.count(name) > 1}
     if twice:
         raise FileRefused(f"The column {min(twice)!r} stands in the header twice.")
-    return Table(columns, _lines(file, delimiter, columns))
+    if header.delimiter != "," and numbers.intersection(header.columns):
+        return Table(header.columns, _lines_of_spreadsheet(file, header, numbers))
+    return Table(header.columns, _lines(file, header))
 
 
-def _lines(file: TextIO, delimiter: str, columns: tuple[str, ...]) -> Iterator[Line]:
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
+def _header(file: TextIO) -> _Header:
+    delimiter = None
+    for count, text in enumerate(iter(file.readline, ""), start=1):
+        said = _SEPARATOR_LINE.fullmatch(text.lstrip("\ufeff").rstrip("\r\n"))
+        if said is not None and delimiter is None:
+            delimiter = said[1]
+        elif text.strip(',;" \t\r\n\ufeff'):
+            first = text.lstrip("\ufeff")
+            delimiter = delimiter or max(",;\t", key=first.count)
+            names = next(csv.reader([first], delimiter=delimiter))
+            return _Header(delimiter, tuple(name.strip().lower() for name in names), count)
+    raise FileRefused("The file is empty: its first line must name the columns.")
+
+
+def _lines(file: TextIO, header: _Header) -> Iterator[Line]:
+    columns = header.columns
+    reader = csv.reader(file, delimiter=header.delimiter, strict=True)
     while True:
-        number = reader.line_num + 2
+        number = reader.line_num + header.lines + 1
         try:
             cells = next(reader)
         except StopIteration:
@@ -102,71 +135,99 @@ def _lines(file: TextIO, delimiter: str, columns: tuple[str, ...]) -> Iterator[L
         except csv.Error as error:
             raise FileRefused(f"Line {number} is not CSV: {error}.") from error
         if any(cell.strip() for cell in cells):
-            filled = {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}
+            filled = {name: _unguarded(cell.strip()) for name, cell in zip(columns, cells, strict=False)}
             if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
                 filled[""] = "more cells than columns"
             yield Line(number, filled)
 
 
-def test_columns(table: Table, known: tuple[str, ...], needed: tuple[str, ...]) -> None:
+# Decimal commas ------------------------------------------------------------------------------------------------------
+
+_COMMA_NUMBER = re.compile(r"([+-]?(?:[1-9]\d{0,2}(?:[. \u00a0\u202f']\d{3})+|\d+))(?:,(\d+))?", re.ASCII)
+"""A number with a decimal comma; its thousands may be parted."""
+
+_DOUBTFUL_NUMBER = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}", re.ASCII)
+"""A thousand and something, or one and something: the file's other numbers must tell."""
+
+_POINT_NUMBER = re.compile(r"[+-]?(\d*|\d{1,3}(,\d{3})+)\.\d+", re.ASCII)
+"""A number with a decimal point."""
+
+
+def _lines_of_spreadsheet(file: TextIO, header: _Header, numbers: frozenset[str]) -> Iterator[Line]:
+    """The lines of a file with semicolons or tabs, which a spreadsheet with decimal commas may have written."""
+    if file.seekable():
+        yield from _with_points(file, header, numbers)
+        return
+    with TemporaryFile("w+", encoding="utf-8", newline="") as copy:
+        for text in iter(file.readline, ""):
+            copy.write(text)
+        copy.seek(0)
+        yield from _with_points(copy, header, numbers)
+
+
+def _with_points(file: TextIO, header: _Header, numbers: frozenset[str]) -> Iterator[Line]:
+    begin = file.tell()
+    commas = points = False
+    for line in _lines(file, header):
+        for name in numbers & line.cells.keys():
+            text = line.cells[name]
+            commas = commas or "," in text
+            points = points or (bool(_POINT_NUMBER.fullmatch(text)) and not _DOUBTFUL_NUMBER.fullmatch(text))
+    file.seek(begin)
+    for line in _lines(file, header):
+        if commas and not points:
+            said = {name: _with_point(line.cells[name]) for name in numbers & line.cells.keys()}
+            line = Line(line.number, {**line.cells, **said})
+        yield line
+
+
+def _with_point(text: str) -> str:
+    """The number with a decimal point; one that can be read in two ways says so, and is no number any more."""
+    if _DOUBTFUL_NUMBER.fullmatch(text):
+        return f"{text} ({text.replace('.', '')} or {text.replace('.', ',')}?)"
+    number = _COMMA_NUMBER.fullmatch(text)
+    if number is None:
+        return text
+    whole = re.sub(r"[^\d+-]", "", number[1])
+    return f"{whole}.{number[2]}" if number[2] else whole
+
+
+# Apostrophes ---------------------------------------------------------------------------------------------------------
+
+_GUARDED = re.compile(r"'+[=+\-@]")
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+def guarded(text: str) -> str:
+    """The text, with an apostrophe before it where a spreadsheet would run it as a formula."""
+    return "'" + text if _FORMULA.match(text) and not _PLAIN_NUMBER.fullmatch(text) else text
+
+
+def _unguarded(cell: str) -> str:
+    """The cell as it was before `guarded`."""
+    return cell[1:] if _GUARDED.match(cell) else cell
+
+
+# Columns -------------------------------------------------------------------------------------------------------------
+
+COLUMNS_NAMED_MAX = 12
+"""Columns of a file that are named when one is missing."""
+
+
+def require_columns(table: Table, known: tuple[str, ...], needed: tuple[str, ...], hint: str = "") -> None:
+    """Refuse a file without a needed column, or with one that is not known; `hint` tells what else could be meant."""
     unknown = [name for name in table.columns if name and name not in known]
     missing = [name for name in needed if name not in table.columns]
     if missing:
-        raise FileRefused(f"The header has no column {missing[0]!r}; it has {', '.join(table.columns)[:200]}.")
+        there = [name[:40] for name in table.columns if name]
+        more = len(there) - COLUMNS_NAMED_MAX
+        names = ", ".join(there[:COLUMNS_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
+        raise FileRefused(f"The header has no column {missing[0]!r}; it has {names}.{hint}")
     if unknown:
-        raise FileRefused(f"The column {unknown[0]!r} is not known; there is {', '.join(known)}.")
+        raise FileRefused(f"The column {unknown[0][:40]!r} is not known; there is {', '.join(known)}.{hint}")
 
 
 def test_width(cells: Mapping[str, str]) -> None:
     if cells.get(""):
         raise BadLine("The line has more cells than the header has columns.")
-
-
-_SPREADSHEET_NUMBER = re.compile(r"\d([.,]\d+)?e\+?\d+", re.IGNORECASE)
-
-
-def text_cell(name: str, text: str) -> str:
-    try:
-        return text_of(text, name)
-    except NotPossible as error:
-        raise BadLine(str(error)) from error
-
-
-def flag_cell(name: str, text: str) -> bool:
-    flags = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    if text.lower() not in flags:
-        raise BadLine(f"{name} {text[:40]!r} must be true or false.")
-    return flags[text.lower()]
-
-
-def precision_cell(name: str, text: str) -> int:
-    if text not in ("0", "1", "2", "3", "4"):
-        raise BadLine(f"{name} {text[:40]!r} must be 0 to 4.")
-    return int(text)
-
-
-def quantity_cell(name: str, text: str) -> Decimal:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite() or len(text) > 40:
-        raise BadLine(f"{name} {text[:40]!r} is no number such as 12 or 0.25.")
-    return number
-
-
-def instant_cell(name: str, text: str) -> int:
-    at = instant_of(text)
-    if at is None:
-        raise BadLine(f"{name} {text[:40]!r} is no time such as 2027-03-01T09:00:00Z.")
-    return at
-
-
-def gtin_cell(name: str, text: str) -> str:
-    """The GTIN of a cell: 8, 12, 13 or 14 digits with the right check digit."""
-    digits = text.removeprefix("'")
-    if _SPREADSHEET_NUMBER.fullmatch(digits):
-        raise BadLine(f"{name} {digits!r}: a spreadsheet has rounded it; format the column as text and export again.")
-    if not is_gtin(digits):
-        raise BadLine(f"{name} {digits[:40]!r} is no GTIN: 8, 12, 13 or 14 digits, the last one checking the others.")
-    return digits
