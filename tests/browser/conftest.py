@@ -1,6 +1,7 @@
 """A real browser at a real server: Chromium, where one is installed, and a furnished shop on a free port.
 
-HOLDFAST_TEST_CHROMIUM names another browser of the Chromium family.
+HOLDFAST_TEST_CHROMIUM names another browser of the Chromium family. Where none is found the tests are skipped, unless
+HOLDFAST_TEST_BROWSER is `required`: then they fail.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def chromium() -> Iterator[Browser]:
     named = os.environ.get("HOLDFAST_TEST_CHROMIUM")
     path = named or next((found for name in NAMES if (found := shutil.which(name))), None)
     if path is None:
-        pytest.skip(f"no browser is installed (looked for {', '.join(NAMES)}; HOLDFAST_TEST_CHROMIUM names one)")
+        words = f"no browser is installed (looked for {', '.join(NAMES)}; HOLDFAST_TEST_CHROMIUM names one)"
+        if os.environ.get("HOLDFAST_TEST_BROWSER") == "required":
+            pytest.fail(words)
+        pytest.skip(words)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
