@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from holdfast.check import check
 from holdfast.core.catalog import Remove
 from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
@@ -226,6 +227,23 @@ def test_a_transfer_of_an_older_version_that_has_ended_says_what_was_lost(scene:
     [line] = scene.shop.holdfast.reports.transfer(scene.shop.org_id, sent.id)["lines"]
     assert (line["received"], line["written_off"], line["returned"], line["in_transit"]) == (3, 2, 0, 0)
     scene.refuses(SendBack(sent.id), "INVALID_STATE")
+
+
+@pytest.mark.parametrize(("units", "found"), [(5, 5), (6, 5), (0, 5)])
+def test_units_on_the_road_that_no_transfer_has_are_named(scene_anywhere: Scene, units: int, found: int) -> None:
+    """A transfer of an older version says nothing of what was lost or sent back, which is no mismatch."""
+    scene = scene_anywhere
+    scene.given("MUG-1 MAIN  A 5")
+    scene.do(send(5))
+    line = {"product_id": scene.products["MUG-1"].id, "lot_id": scene.lot("A"), "units": units, "received": None}
+    with scene.shop.holdfast.database.engine.begin() as connection:
+        connection.execute(schema.transfer.update().values(lots=[line]))
+    told = check(scene.shop.holdfast.database).mismatches
+    with scene.shop.holdfast.database.engine.begin() as connection:
+        mended = {**line, "units": 5, "lost": 0, "sent_back": 0}
+        connection.execute(schema.transfer.update().values(lots=[mended]))
+    expected = [] if units == found else [("transit is its transfers'", scene.lot("A"), str(units), str(found))]
+    assert [(one.invariant, one.lot_id, one.expected, one.found) for one in told] == expected
 
 
 @pytest.mark.parametrize("lots", [40])
