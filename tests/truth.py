@@ -64,6 +64,7 @@ def untruths(shop: Shop) -> list[str]:
         *_levels_are_their_holds(tables),
         *_ledger_tells_the_same(tables),
         *_value_is_never_lost(tables),
+        *_the_road_is_its_transfers(tables),
         *_nobody_is_overtaken(tables, shop),
         *_recalled_lots_are_off_the_shelf(tables),
     ]
@@ -211,6 +212,21 @@ def _value_is_never_lost(t: Tables) -> list[str]:
             moved[line["lot_id"]][0] += line["qty_delta"]
             moved[line["lot_id"]][1] += line["value_delta"]
     return [f"lot {t.lots[lot]['code']}: moving it made {made}" for lot, made in moved.items() if made != [0, 0]]
+
+
+def _the_road_is_its_transfers(t: Tables) -> list[str]:
+    """What lies at transit is what transfers have shipped and not brought in, lost or sent back, lot by lot."""
+    left: dict[str, int] = defaultdict(int)
+    for transfer in t.transfers:
+        lots = json.loads(transfer["lots"]) if isinstance(transfer["lots"], str) else transfer["lots"]
+        for lot in lots if transfer["status"] == "shipped" else ():
+            left[lot["lot_id"]] += lot["units"] - (lot["received"] or 0) - lot["lost"] - lot["sent_back"]
+    for (level_id, lot_id), at in t.lot_stocks.items():
+        if t.locations[t.levels[level_id]["location_id"]]["kind"] == "transit":
+            left[lot_id] -= at["on_hand"]
+    return [
+        f"lot {t.lots[lot]['code']}: transfers have {units} more than the road" for lot, units in left.items() if units
+    ]
 
 
 def _nobody_is_overtaken(t: Tables, shop: Shop) -> list[str]:

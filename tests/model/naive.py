@@ -20,6 +20,9 @@ NEVER = 10**30
 Line = tuple[str, int | None, int | None]
 """(sku, units, lot)."""
 
+RoadLine = tuple[str, int | None, int | None, int]
+"""(sku, units, lot, units that are lost)."""
+
 OrderLine = tuple[str, int | None]
 """(sku, units)."""
 
@@ -129,10 +132,14 @@ class Sheet:
 
 @dataclass
 class Shipment:
+    """`lots` are (sku, lot, units still on the road)."""
+
     origin: str
     destination: str
     lots: list[tuple[str, int, int]]
     status: str = "shipped"
+    arrived: int = 0
+    back: int = 0
 
 
 class Naive:
@@ -854,7 +861,7 @@ class Naive:
                 raise No("INVALID_QUANTITY")
             before = self.on_hand(sku, place) if lot is None else self.pile(lot, place).units
             line = known.setdefault((sku, lot), SheetLine(sku, lot, before, None))
-            line.counted = counted
+            line.before, line.counted = before, counted
         whole = {sku for sku, lot in known if lot is None}
         if any(lot is not None and sku in whole for sku, lot in known):
             raise No("INVALID_REQUEST")
@@ -890,16 +897,24 @@ class Naive:
         sheet.lines = self.write_lines(caller, sheet.place, sheet.lines, lines, draft=True)
         self.no_second_sheet(sheet)
 
-    def close_sheet(self, caller: Caller, n: int, post: bool) -> None:
+    def remove_sheet_line(self, caller: Caller, n: int, index: int) -> None:
+        sheet = self.find_sheet(caller, n)
+        if not 0 <= index < len(sheet.lines):
+            raise No("NOT_FOUND")
+        del sheet.lines[index]
+
+    def close_sheet(self, caller: Caller, n: int, post: bool, skip: bool = False) -> None:
         sheet = self.find_sheet(caller, n)
         if post:
-            self.post(sheet)
+            self.post(sheet, skip)
         sheet.status = "posted" if post else "cancelled"
 
-    def post(self, sheet: Sheet) -> None:
-        """Moves made since the sheet was opened are added to what was counted."""
+    def post(self, sheet: Sheet, skip: bool = False) -> None:
+        """Moves made since a line's number was written are added to it."""
         refused = False
         for line in sheet.lines:
+            if skip and line.counted is None:
+                continue
             present = (
                 self.on_hand(line.sku, sheet.place) if line.lot is None else self.pile(line.lot, sheet.place).units
             )
@@ -947,39 +962,65 @@ class Naive:
         self.shipments.append(Shipment(origin, destination, shipped))
         return len(self.shipments) - 1
 
-    def arrive(self, caller: Caller, n: int, lines: list[Line] | None, short: bool) -> None:
+    def arrive(self, caller: Caller, n: int, lines: list[RoadLine] | None, short: bool) -> None:
+        shipment, moved, lost = self.off_the_road(caller, n, lines, to_origin=False)
+        if short:
+            lost = [left - part for part, (_, _, left) in zip(moved, shipment.lots, strict=True)]
+        self.take_off_the_road(shipment, moved, lost, shipment.destination)
+        shipment.arrived += sum(moved)
+
+    def send_back(self, caller: Caller, n: int, lines: list[RoadLine] | None) -> None:
+        shipment, moved, lost = self.off_the_road(caller, n, lines, to_origin=True)
+        self.take_off_the_road(shipment, moved, lost, shipment.origin)
+        shipment.back += sum(moved)
+        if shipment.status != "shipped" and not shipment.arrived:
+            shipment.status = "returned"
+
+    def off_the_road(
+        self, caller: Caller, n: int, lines: list[RoadLine] | None, to_origin: bool
+    ) -> tuple[Shipment, list[int], list[int]]:
+        """The shipment, and how many units of each of its lots the lines move, and how many they lose."""
         if not 0 <= n < len(self.shipments):
             raise No("NOT_FOUND")
         shipment = self.shipments[n]
-        self.may_act(caller, shipment.destination)
-        came = [units if lines is None else 0 for _, _, units in shipment.lots]
-        if lines is not None:
-            for sku, units, _ in lines:
-                self.find_product(sku)
-                if units is None or units < 0:
-                    raise No("INVALID_QUANTITY")
+        self.may_act(caller, shipment.origin if to_origin else shipment.destination)
+        for sku, units, _, lost in lines or ():
+            self.find_product(sku)
+            if units is None or units < 0 or lost < 0:
+                raise No("INVALID_QUANTITY")
         if shipment.status != "shipped":
             raise No("INVALID_STATE")
-        for sku, units, lot in lines or ():
+        moved = [left if lines is None else 0 for _, _, left in shipment.lots]
+        gone = [0] * len(moved)
+        for sku, units, lot, lost in lines or ():
             assert units is not None
-            for index, (shipped_sku, shipped_lot, shipped) in enumerate(shipment.lots):
-                if shipped_sku == sku and lot in (None, shipped_lot):
-                    part = min(units, shipped - came[index])
-                    came[index] += part
-                    units -= part
-            if units:
-                raise No("INVALID_STATE")
-        if not short and any(part < shipped for part, (_, _, shipped) in zip(came, shipment.lots, strict=True)):
-            raise No("INVALID_STATE")
-        for part, (sku, lot, shipped) in zip(came, shipment.lots, strict=True):
+            for wanted, taken in ((units, moved), (lost, gone)):
+                for index, (shipped_sku, shipped_lot, left) in enumerate(shipment.lots):
+                    if shipped_sku == sku and lot in (None, shipped_lot):
+                        part = min(wanted, left - moved[index] - gone[index])
+                        taken[index] += part
+                        wanted -= part
+                if wanted:
+                    raise No("INVALID_STATE")
+        return shipment, moved, gone
+
+    def take_off_the_road(self, shipment: Shipment, moved: list[int], lost: list[int], place: str) -> None:
+        if not sum(moved) and not sum(lost):
+            raise No("INVALID_REQUEST")
+        for part, gone, (sku, lot, _) in zip(moved, lost, shipment.lots, strict=True):
             if part:
-                self.come(lot, shipment.destination, part, self.leave(lot, self.transit, part))
-                if self.lots[lot].status != "active" and self.places[shipment.destination].sellable:
-                    self.move_aside(lot, shipment.destination, part)
-                self.serve(sku, shipment.destination)
-            if shipped > part:
-                self.leave(lot, self.transit, shipped - part)
-        shipment.status = "received"
+                self.come(lot, place, part, self.leave(lot, self.transit, part))
+                if self.lots[lot].status != "active" and self.places[place].sellable:
+                    self.move_aside(lot, place, part)
+                self.serve(sku, place)
+            if gone:
+                self.leave(lot, self.transit, gone)
+        shipment.lots = [
+            (sku, lot, left - part - gone)
+            for part, gone, (sku, lot, left) in zip(moved, lost, shipment.lots, strict=True)
+        ]
+        if not any(left for _, _, left in shipment.lots):
+            shipment.status = "received"
 
     # Recall ----------------------------------------------------------------------------------------------------------
 

@@ -138,6 +138,12 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "a sheet ignores the moves since it was opened": Edit(
         count_sheet, "_post_line", "line.counted + present - line.before", "line.counted"
     ),
+    "a sheet counts from when it was opened": Edit(
+        count_sheet,
+        "_sheet_lines",
+        "known[line.id] = line",
+        "known[line.id] = replace(known.get(line.id, line), counted=line.counted, counted_at=line.counted_at)",
+    ),
     "a second open sheet is allowed": Edit(count_sheet, "_open_elsewhere", "if shared:", "if False:"),
     "amending up counts the hold's own units twice": Edit(
         amend,
@@ -187,8 +193,15 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "an appointment forgets holds of its own batch": Edit(
         order, "change_appointment", "names.update(stock.aimed_at(appointment.id))", "names.update(())"
     ),
-    "short arrivals keep the rest on the road": Edit(
-        transfer, "_bring_in", "missing = shipped.units - units", "missing = 0"
+    "short arrivals keep the rest on the road": Edit(transfer, "_bring_in", "    if part.lost:", "    if False:"),
+    "what did not arrive is off the road": Edit(
+        transfer, "_moved_on", "if not any(lot.on_the_road for lot in lots):", "if True:"
+    ),
+    "a transfer is sent back to where it was going": Edit(
+        transfer,
+        "send_back",
+        "_leave_the_road(stock, parts, origin, cause)",
+        "_leave_the_road(stock, parts, stock.catalog.locations[transfer.to_location_id], cause)",
     ),
     "a fact below the reserved is refused": Edit(
         counting,

@@ -44,6 +44,8 @@ def check(
         stock.levels()
         stock.reservations()
         stock.lots()
+        stock.documents()
+        stock.roads()
         sales = SalesCheck(rows, org_id, tally)
         sales.sales()
         sales.sessions()

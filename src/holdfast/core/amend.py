@@ -21,6 +21,7 @@ from holdfast.core.rejection import (
     invalid_state,
 )
 from holdfast.core.reservation import Reserve, active_hold, release_units, shortfall_allowed
+from holdfast.core.standing import gone_refusal
 from holdfast.core.stock import Stock
 
 replace = msgspec.structs.replace
@@ -86,6 +87,9 @@ def extend(
     stock: Stock, level: Level, product: Product, hold: Reservation, units: int, *, fact: bool = False
 ) -> Reservation | Rejected:
     """More are promised: the addition competes like a new hold of the same target."""
+    gone = gone_refusal(stock.catalog.locations[hold.location_id])
+    if gone is not None:
+        return gone
     backing = back(stock, level, product, units, hold.lot_id)
     short = units - sum(taken for _, taken in backing)
     asked = Reserve(product.sku, 1, fact=fact)

@@ -84,9 +84,11 @@ Command = (
     | counting.ForgetLevel
     | count_sheet.Count
     | count_sheet.FillSheet
+    | count_sheet.RemoveSheetLine
     | count_sheet.CloseSheet
     | transfer.Dispatch
     | transfer.Arrive
+    | transfer.SendBack
     | recall.Quarantine
     | recall.Readmit
     | recall.WriteOff
@@ -202,9 +204,11 @@ _DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
     counting.ForgetLevel: counting.forget_level,
     count_sheet.Count: count_sheet.count,
     count_sheet.FillSheet: count_sheet.fill_sheet,
+    count_sheet.RemoveSheetLine: count_sheet.remove_line,
     count_sheet.CloseSheet: count_sheet.close_sheet,
     transfer.Dispatch: transfer.dispatch,
     transfer.Arrive: transfer.arrive,
+    transfer.SendBack: transfer.send_back,
     recall.Quarantine: recall.quarantine,
     recall.Readmit: recall.readmit,
     recall.WriteOff: recall.write_off,
@@ -255,6 +259,8 @@ def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
             _need_levels(known, caller, command.line, wants)  # type: ignore[union-attr] # it has a line
         elif kind is returns.ReturnSale:  # goods go back to where their lines took them, mostly
             wants.update(PlacesOfTaken(part.line_id) for part in command.lines)  # type: ignore[union-attr] # it has lines
+    elif kind in _OF_DOCUMENT:
+        wants.add(_OF_DOCUMENT[kind](command))
     elif kind is Sweep:
         wants.update(LevelAt(*pair) for pair in command.levels)  # type: ignore[union-attr] # the type was tested
     else:
@@ -290,6 +296,16 @@ _OF_SALE = (
     returns.ReturnSale,
 )
 """Commands that name a sale."""
+
+
+_OF_DOCUMENT: dict[type, Callable[[Any], Want]] = {
+    count_sheet.FillSheet: lambda command: RecordById("count_sheet", command.sheet_id),
+    count_sheet.RemoveSheetLine: lambda command: RecordById("count_sheet", command.sheet_id),
+    count_sheet.CloseSheet: lambda command: RecordById("count_sheet", command.sheet_id),
+    transfer.Arrive: lambda command: RecordById("transfer", command.transfer_id),
+    transfer.SendBack: lambda command: RecordById("transfer", command.transfer_id),
+}
+"""Commands that name a document; where its lines lie is known when it is there."""
 
 
 def _need_levels(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:

@@ -118,13 +118,13 @@ def _set_expired_aside(stock: Stock, level: Level) -> None:
 
 
 def quarantine_of(stock: Stock, place: Location) -> Location:
-    """The quarantine location of a location's store (every store is made with one)."""
+    """The quarantine location of a location's store (every store is made with one; it goes when the store does)."""
     places = [
         other
         for other in stock.catalog.locations.values()
-        if other.active and other.kind == "quarantine" and other.store_id == place.store_id
+        if other.kind == "quarantine" and other.store_id == place.store_id
     ]
-    return min(places, key=lambda other: (other.priority, other.code))
+    return min(places, key=lambda other: (not other.active, other.priority, other.code))
 
 
 def set_aside(stock: Stock, level: Level, at: LotStock, units: int, cause: Cause, ref_type: RefType) -> list[str]:
@@ -259,6 +259,8 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
     def bring(_: int, moved: tuple[Level, LotStock, str, int]) -> Rejected | None:
         level, at, origin, part = moved
         place = target or _home(stock, stock.catalog.locations[origin])
+        if not (place.active and place.sellable):
+            return invalid_state(f"The store of {place.code} has no selling location: name one.", field="location")
         gone = _bring_back(stock, lot, level, at, part, place, cause)
         stock.set_origins(at, _without(at.origins, part, origin))
         return gone

@@ -286,14 +286,20 @@ def _restock(stock: Stock, line: SaleLine, cause: Cause, part: _Part) -> tuple[t
 
 def _home_of(stock: Stock, source: Location) -> Location:
     """Where returned goods lie: whence they came, or, brought to another store's till or a place that is no more, the
-    first selling location of the store that has them now."""
+    first selling location of the store that has them now. A store without one puts them in quarantine; where the store
+    is no more, they come to the first selling location of all."""
     session = open_session_of(stock)
     assert not isinstance(session, Rejected)
     store_id = source.store_id if session is None else session.store_id
     if source.active and source.sellable and source.store_id == store_id:
         return source
-    places = stock.catalog.selling_order(frozenset((store_id,)), online=False)
-    return places[0] if places else source
+    order = stock.catalog.selling_order
+    corners = [place for place in stock.catalog.locations.values() if place.active and place.kind == "quarantine"]
+    corners.sort(key=lambda place: (place.store_id != store_id, place.priority, place.code))
+    places = order(frozenset((store_id,)), online=False)
+    if not places and not stock.catalog.stores[store_id].active:
+        places = order(None, online=False)
+    return (places or corners)[0]
 
 
 def _put_back(

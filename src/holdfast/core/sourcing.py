@@ -53,9 +53,10 @@ def renew(stock: Stock, sale: Sale) -> None:
 
 
 def places_of(stock: Stock, sale: Sale, line: SaleLine) -> list[Location]:
-    """Where a line may be filled from, in selling order."""
+    """Where a line may be filled from, in selling order; nowhere when the location that it names was removed."""
     if line.location_id is not None:
-        return [stock.catalog.locations[line.location_id]]
+        place = stock.catalog.locations[line.location_id]
+        return [place] if place.active else []
     if sale.store_id is not None:
         return stock.catalog.selling_order(frozenset((sale.store_id,)), online=False)
     return stock.catalog.selling_order(stock.caller.stores, online=stock.caller.online)

@@ -236,8 +236,20 @@ class TransfersTo(Want, frozen=True, gc=False):
     location_id: str
 
 
+class TransfersFrom(Want, frozen=True, gc=False):
+    """The ids of the transfers that are on the road from a location."""
+
+    location_id: str
+
+
+class PlaceKept(Want, frozen=True, gc=False):
+    """The location's id while it is active, locked against its removal together with all others who ask for it."""
+
+    location_id: str
+
+
 class LevelsWithStock(Want, frozen=True, gc=False):
-    """The ids of the levels of a location that are not empty; all its levels are locked."""
+    """The ids of the products whose level at a location is not empty; all its levels are locked."""
 
     location_id: str
 

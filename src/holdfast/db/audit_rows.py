@@ -55,6 +55,25 @@ class HoldSum(NamedTuple):
     sold: int
 
 
+class LeftOpen(NamedTuple):
+    """An open count sheet, or a transfer on the road, whose location was removed; `kind` is its table."""
+
+    org_id: str
+    kind: str
+    id: str
+    location_id: str
+    location: str
+
+
+class InTransit(NamedTuple):
+    """Units of a lot that are on the road, in smallest units."""
+
+    org_id: str
+    product_id: str
+    lot_id: str
+    units: int
+
+
 class Sold(NamedTuple):
     """What the ledger says left for one sale, in smallest units and minor units."""
 
@@ -122,10 +141,10 @@ class Snapshot:
         return total
 
     def levels(self, org_id: str | None) -> Iterator[Stored]:
-        """Levels by id, beside each the SKU and the location's code (None: there is none)."""
+        """Levels by id, beside each the SKU, the location's code (None: there is none) and whether it is active."""
         yield from self._structs(
             Level,
-            "p.sku, c.code",
+            "p.sku, c.code, c.active",
             "LEFT JOIN product p ON p.org_id = t.org_id AND p.id = t.product_id "
             "LEFT JOIN location c ON c.org_id = t.org_id AND c.id = t.location_id",
             "ORDER BY t.org_id, t.id",
@@ -212,6 +231,50 @@ class Snapshot:
     def supplier_orders(self, org_id: str | None) -> Iterator[Stored]:
         """Supplier orders by sale."""
         yield from self._structs(SupplierOrder, "", "", "ORDER BY t.org_id, t.sale_id, t.id", org_id)
+
+    def left_open(self, org_id: str | None) -> Iterator[LeftOpen]:
+        """Open count sheets, and transfers on the road to a location, that was removed."""
+        for table, column, status in (
+            ("count_sheet", "location_id", "draft"),
+            ("transfer", "to_location_id", "shipped"),
+        ):
+            rows = self._stream(
+                f"SELECT t.org_id, t.id, c.id, c.code FROM {table} t JOIN location c ON c.org_id = t.org_id "
+                f"AND c.id = t.{column} AND NOT c.active {_where(org_id)} {_and(org_id)} t.status = '{status}' "
+                "ORDER BY t.org_id, t.id",
+                org_id,
+            )
+            for org, name, location_id, code in rows:
+                yield LeftOpen(str(org), table, str(name), str(location_id), str(code))
+
+    def in_transit(self, org_id: str | None) -> Iterator[InTransit]:
+        """Units of each lot at transit locations."""
+        rows = self._stream(
+            "SELECT t.org_id, v.product_id, t.lot_id, sum(t.on_hand) FROM lot_stock t "
+            "JOIN level v ON v.org_id = t.org_id AND v.id = t.level_id "
+            "JOIN location c ON c.org_id = t.org_id AND c.id = v.location_id AND c.kind = 'transit' "
+            f"{_where(org_id)} {_and(org_id)} t.is_open GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            org_id,
+        )
+        for org, product_id, lot_id, units in rows:
+            yield InTransit(str(org), str(product_id), str(lot_id), int(units))
+
+    def on_the_road(self, org_id: str | None) -> Iterator[InTransit]:
+        """Units of each lot that transfers have shipped and that neither arrived, were written off nor sent back."""
+        if self._is_sqlite:
+            product, lot = "x.value ->> 'product_id'", "x.value ->> 'lot_id'"
+            parts, lines = "coalesce(x.value ->> '{}', 0)", "json_each(t.lots) x"
+        else:
+            product, lot = "(x.value ->> 'product_id')::uuid", "(x.value ->> 'lot_id')::uuid"
+            parts, lines = "coalesce((x.value ->> '{}')::bigint, 0)", "LATERAL json_array_elements(t.lots) x"
+        left = " - ".join(parts.format(name) for name in ("units", "received", "lost", "sent_back"))
+        rows = self._stream(
+            f"SELECT t.org_id, {product}, {lot}, sum({left}) FROM transfer t CROSS JOIN {lines} {_where(org_id)} "
+            f"{_and(org_id)} t.status = 'shipped' GROUP BY 1, 2, 3 HAVING sum({left}) <> 0 ORDER BY 1, 2, 3",
+            org_id,
+        )
+        for org, product_id, lot_id, units in rows:
+            yield InTransit(str(org), str(product_id), str(lot_id), int(units))
 
     def sold(self, org_id: str | None) -> Iterator[Sold]:
         """What left by sale, as the ledger has it; a line's hold may have been consumed past its sale."""

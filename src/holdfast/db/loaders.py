@@ -72,7 +72,8 @@ class Probe(NamedTuple):
     """A query by index: the rows of a table whose key columns equal the fields of a want, for each of many wants.
 
     `keys` are (column, type) in the order of the want's fields; a type of `uuid` lets other texts name nothing.
-    `select` are columns of the table's alias t; `where` says more of t.
+    `select` are columns of the table's alias t; `where` says more of t. `lock` locks the rows, `share` together with
+    others who only want them to stay as they are.
     """
 
     table: str
@@ -80,6 +81,7 @@ class Probe(NamedTuple):
     select: str
     where: str = ""
     lock: bool = False
+    share: bool = False
     exists: bool = False
 
     def query(self, dialect: str, org_id: str, values: Iterable[Sequence[Any]]) -> Query:
@@ -104,7 +106,7 @@ class Probe(NamedTuple):
             keys = "json_array_elements(:names::json) AS k (value)" if postgresql else "json_each(:names) k"
             return f"SELECT {echoed}, {self.select} FROM {keys} WHERE EXISTS ({inner})"
         if postgresql:
-            fence = "FOR UPDATE" if self.lock else "OFFSET 0"
+            fence = "FOR UPDATE" if self.lock else "FOR SHARE" if self.share else "OFFSET 0"
             inner = f"SELECT * FROM {self.table} t WHERE t.org_id = :org::uuid AND {conditions} {fence}"
             keys = "json_array_elements(:names::json) AS k (value)"
             return f"SELECT {echoed}, {self.select} FROM {keys} CROSS JOIN LATERAL ({inner}) t"
@@ -134,10 +136,16 @@ def _by_probe(probe: Probe, take_row: Callable[[Stock, Want, Row], str | None]) 
 
 
 def _ids(
-    table: str, keys: tuple[tuple[str, str], ...], where: str = "", *, column: str = "id", lock: bool = False
+    table: str,
+    keys: tuple[tuple[str, str], ...],
+    where: str = "",
+    *,
+    column: str = "id",
+    lock: bool = False,
+    share: bool = False,
 ) -> Loader:
     """Wants answered by the ids of rows."""
-    return _by_probe(Probe(table, keys, f"t.{column}", where, lock), lambda _stock, _want, row: str(row[0]))
+    return _by_probe(Probe(table, keys, f"t.{column}", where, lock, share), lambda _stock, _want, row: str(row[0]))
 
 
 def _exists(table: str, key: str, where: str = "") -> Loader:
@@ -302,16 +310,16 @@ def _take_gtins(stock: Stock, asked: Sequence[wants.ProductsOfGtin], rows: list[
 def _level_queries(dialect: str, org_id: str, asked: Sequence[wants.LevelsWithStock]) -> list[Query]:
     """All levels of the locations are locked: goods on their way into an empty one wait, and then see the changed
     catalog."""
-    probe = Probe("level", (("location_id", "uuid"),), "t.id, t.on_hand, t.backordered", lock=True)
+    probe = Probe("level", (("location_id", "uuid"),), "t.product_id, t.on_hand, t.backordered", lock=True)
     return [probe.query(dialect, org_id, map(_fields, asked))]
 
 
 def _take_levels(stock: Stock, asked: Sequence[wants.LevelsWithStock], rows: list[list[Row]]) -> None:
     for want in asked:
         stock.answers[want] = []
-    for place_id, level_id, on_hand, backordered in rows[0]:
+    for place_id, product_id, on_hand, backordered in rows[0]:
         if on_hand or backordered:
-            stock.answers[wants.LevelsWithStock(place_id)].append(str(level_id))
+            stock.answers[wants.LevelsWithStock(place_id)].append(str(product_id))
 
 
 _UUID = "uuid"
@@ -353,7 +361,9 @@ LOADERS: dict[type[Want], Loader] = {
         record_probe("count_sheet")._replace(keys=(("location_id", _UUID),), where="t.status = 'draft'"),
         lambda stock, _, row: _know_record(stock, "count_sheet", row),
     ),
+    wants.PlaceKept: _ids("location", (("id", _UUID),), "t.active", share=True),
     wants.TransfersTo: _ids("transfer", (("to_location_id", _UUID),), "t.status = 'shipped'"),
+    wants.TransfersFrom: _ids("transfer", (("from_location_id", _UUID),), "t.status = 'shipped'"),
     wants.LevelsWithStock: Loader(_level_queries, _take_levels),
     wants.ProductInLedger: _exists("level", "product_id"),
     wants.ProductSoldUncounted: _exists("sale_line", "product_id", "t.kind <> 'stock'"),
