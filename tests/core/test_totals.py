@@ -275,7 +275,7 @@ def test_what_is_still_due_never_goes_below_nothing_nor_beyond_all(
 
 @given(st.integers(0, 10**15), st.integers(1, 10**6), st.data())
 def test_no_other_proportion_is_far_from_exact(amount: int, whole: int, data: st.DataObject) -> None:
-    """The value of a lot, a discount over lines, a percent of a price, a fee over lines, a tax: each within one unit."""
+    """The value of a lot, a discount over lines, a percent of a price, a tax: each is within one unit."""
     part = data.draw(st.integers(0, whole))
     weights = data.draw(st.lists(st.integers(0, whole), min_size=1, max_size=9).filter(any))
     rate = data.draw(st.integers(0, RATE_WHOLE))

@@ -25,8 +25,9 @@ from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.rejection import Rejected
 from holdfast.core.returns import KeptLine, Return
 from holdfast.core.sale import Sale, SaleLine
+from holdfast.core.shipment import terms_of
 from holdfast.core.supplier import SupplierOrder
-from holdfast.core.totals import Fee, PricedLine, Rules, allocate, compute_receipt
+from holdfast.core.totals import Fee, PricedLine, Rules, allocate, compute_receipt, share_of_older_versions
 from holdfast.db.audit_rows import Snapshot, Stored
 
 
@@ -99,6 +100,7 @@ class SalesCheck(Run):
             kept = [(line, precision) for line, precision in own if not line.removed]
             self._sale(row.org_id, sale, kept)
             self._goods(row.org_id, sale, [line for line, _ in kept], left[0] if left else (0, 0))
+            self._shipped(row.org_id, sale, [line for line, _ in kept])
             self._returned(row.org_id, sale, [line for line, _ in kept], back)
             self._ordered(row.org_id, sale, [line for line, _ in own], ordered)
             self._earned(row.org_id, sale)
@@ -217,6 +219,36 @@ class SalesCheck(Run):
         # Holds that name the sale without a line are sold with it: the ledger may have more.
         if units > left[0] or value > left[1]:
             self._tell("sale is its entries", f"sale {sale.id}", left, (units, value), org_id=org_id)
+
+    def _shipped(self, org_id: str, sale: Sale, lines: list[SaleLine]) -> None:
+        """What shipments have booked of each line, as it was kept, is its proportion of the line's terms."""
+        terms = terms_of(sale, lines)
+        totals: dict[str, list[Part]] = {}
+        taxes: dict[str, list[Part]] = {}
+        for part in sale.fulfillments:
+            for index, (line_id, units) in enumerate(part.lines):
+                older, of = part.amounts is UNSET, terms.get(line_id)
+                if of is None:
+                    self._tell("fulfillment.line", f"sale {sale.id}", "a line of it", line_id, org_id=org_id)
+                    continue
+                start = sum(one.units for one in totals.get(line_id, []))
+                if part.amounts is UNSET:
+                    total = share_of_older_versions(of.total, of.units, start, units)
+                    tax = share_of_older_versions(of.tax, of.units, start, units)
+                else:
+                    total, tax = part.amounts[index]
+                totals.setdefault(line_id, []).append(Part(units, total, older))
+                taxes.setdefault(line_id, []).append(Part(units, tax, older))
+        for line_id, of in terms.items():
+            name = f"sale_line {line_id}"
+            kept = totals.get(line_id, [])
+            self._shared("fulfillment.total is in proportion", name, of.total, of.units, kept, org_id)
+            self._shared("fulfillment.tax is in proportion", name, of.tax, of.units, taxes.get(line_id, []), org_id)
+        if sale.unfinished and all(part.amounts is not UNSET for part in sale.fulfillments):
+            sums = tuple(sum(one.amount for parts in of.values() for one in parts) for of in (totals, taxes))
+            self._same(
+                "sale.posted is its shipments", f"sale {sale.id}", sums, (sale.posted, sale.posted_tax), org_id=org_id
+            )
 
     def _returned(self, org_id: str, sale: Sale, lines: list[SaleLine], returns: list[Return]) -> None:
         """What came back of each line, and what was refunded for it, as it was kept."""

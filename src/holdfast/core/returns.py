@@ -458,7 +458,7 @@ def _finish(
         (SHRINKAGE, loss),
         (COST_OF_GOODS, -loss),
     ]
-    record_money(stock, "RETURN", cause.ref_id, f"Return {name}", money)
+    record_money(stock, "RETURN", cause.ref_id, f"Return {name}", money, store_id)
     made = Return(
         cause.ref_id,
         None if sale is None else sale.id,

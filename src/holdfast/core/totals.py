@@ -159,7 +159,7 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
 
 
 def share_so_far(amount: int, total_units: int, units: int) -> int:
-    """What the first `units` of `total_units` bear of an `amount` in minor units: their proportion, rounded away from 0.
+    """What the first `units` of `total_units` bear of an `amount` (minor units): their proportion, rounded away from 0.
 
     It never differs from `amount * units / total_units` by a minor unit or more, and all units bear the amount:
     10.00 over three pieces are 3.34, 6.67, 10.00, and of 60.00 for 2,500 g the first 1,000 g bear 24.00.
@@ -272,8 +272,8 @@ def due_by_line(receipt: Receipt) -> list[int]:
     """What was due (rounding and fees included) spread over the lines by their totals: what refunds are taken from.
 
     The first `units` of line i are refunded `share_so_far(due_by_line(receipt)[i], quantity, units)`, what was refunded
-    before included; all units in any parts are refunded exactly what was paid. A receipt without lines and with something due
-    has nothing that can come back: ValueError.
+    before included; all units in any parts are refunded exactly what was paid. A receipt without lines and with
+    something due has nothing that can come back: ValueError.
     """
     return allocate(receipt.due, [line.total for line in receipt.lines])
 
