@@ -248,12 +248,14 @@ def _open_lines(stock: Stock, sale: Sale, part: Fulfillment, lines: list[SaleLin
     moved: dict[str, list[Shipped]] = {}
     for units_moved in () if part.moved is UNSET else part.moved:
         moved.setdefault(units_moved.line_id, []).append(units_moved)
-    held = {hold.id: hold.sale_line_id for hold in holds}
+    held: dict[str | None, list[str]] = {}
+    for hold in holds:
+        held.setdefault(hold.sale_line_id, []).append(hold.id)
     for line in lines:
         fulfilled = line.fulfilled - back.get(line.id, 0)
         if line.kind == "unlimited" and not sale.unfinished:
             fulfilled = elsewhere.get(line.id, 0)
-        made = tuple(name for name, own in held.items() if own == line.id and name not in line.reservations)
+        made = dict.fromkeys(name for name in held.get(line.id, []) if name not in line.reservations)
         changed = replace(
             line,
             fulfilled=fulfilled,
