@@ -449,6 +449,20 @@ def test_the_stock_of_a_day_that_ends_at_several_instants(evening: Scene) -> Non
     assert told[0] == "0.00" and told[-1] == "36.00" and len(set(told)) == 5
 
 
+def test_days_of_stores_on_both_databases(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    _move(scene, EAST="Pacific/Kiritimati", MAIN="Pacific/Pago_Pago")
+    scene.given("""
+        MUG-1 EAST A 10 @3.50
+        MUG-1 MAIN B 10 @1.00
+    """)
+    scene.do(AdjustStock("MUG-1", "EAST", -1))
+    days = [(datetime.now(UTC).date() + timedelta(days=more)).isoformat() for more in range(-3, 3)]
+    told = _tie(scene, *days)
+    assert (told[0], told[-1]) == ("0.00", "41.50") and "10.00" in told
+    assert len(set(_days(scene)["RECEIPT"])) == 2
+
+
 def test_days_are_added_up_when_they_are_over_everywhere(evening: Scene) -> None:
     """A store in the west still posts on the day while it is over in the organisation."""
     database = evening.shop.holdfast.database
