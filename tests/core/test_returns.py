@@ -149,6 +149,33 @@ def test_what_an_older_version_refunded_stays_and_the_rest_follows(scene: Scene,
     assert check(scene.shop.holdfast.database).mismatches == []
 
 
+def test_the_check_sees_money_that_was_given_against_proportion(scene: Scene, monkeypatch: Any) -> None:
+    """The older rule, planted: every row is intact, every sum is right, and the check still tells."""
+
+    def planted(amount: int, whole: int, reached: int, given: int) -> int:
+        return share_of_older_versions(amount, whole, 0, reached) - given
+
+    scene.product("CHEESE-1", price=2400, precision=3)
+    scene.shop.receive("CHEESE-1", 10, lot="C", cost="1.00")
+    lines = (LineAsked("CHEESE-1", Decimal("2.5")),)
+    sale, shipped = sell(scene, *lines), scene.do(OpenSale(lines=lines))
+    monkeypatch.setattr("holdfast.core.returns.share_still_due", planted)
+    monkeypatch.setattr("holdfast.core.shipment.share_still_due", planted)
+    scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "card"))
+    scene.do(Fulfill(shipped.id, (ShipLine(shipped.lines[0].id, 1),)))
+    told = [(one.invariant, one.found) for one in check(scene.shop.holdfast.database).mismatches]
+    assert told == [("sale_return.refund is in proportion", "3000"), ("fulfillment.total is in proportion", "3000")]
+
+
+def test_the_check_sees_cash_that_is_no_nearest_coin(scene: Scene, monkeypatch: Any) -> None:
+    scene.shop.settings(cash_rounding="0.05")
+    scene.given("MUG-1 MAIN  A 5")
+    sale = sell(scene, LineAsked("MUG-1", 1, discount=DiscountAsked(amount="0.01")), method="card", amount="9.89")
+    monkeypatch.setattr("holdfast.core.returns.cash_rounded", lambda amount, coin: amount - amount % coin)
+    assert scene.do(bring(sale, (0, 1))).refund_total == "9.85"
+    assert [one.invariant for one in check(scene.shop.holdfast.database).mismatches] == ["sale_return.refund_total"]
+
+
 def test_cash_goes_back_in_coins_and_all_of_it_in_the_end(scene: Scene) -> None:
     """Each part is the nearest coin of what is due so far: 3.34, 6.68, 10.02, 13.35 are 3.35, 6.70, 10.00, 13.35."""
     scene.shop.settings(cash_rounding="0.05")
