@@ -193,7 +193,10 @@ def _line_is_sane(t: Tables, line: dict[str, Any]) -> list[str]:
         wrong.append(f"{what}: moves units or value")
     if line["ref_type"] in OUTWARD - {"SALE"} and (line["reserved_delta"] or line["backordered_delta"]):
         wrong.append(f"{what}: moves promises")
-    if line["ref_type"] == "SALE" and (line["qty_delta"] >= 0 or line["reserved_delta"] not in (0, line["qty_delta"])):
+    back = line["ref_type"] == "SALE" and line["reason"] == "reverted"  # a shipment that was taken back
+    if line["ref_type"] == "SALE" and (
+        (line["qty_delta"] >= 0) != back or line["reserved_delta"] not in (0, line["qty_delta"])
+    ):
         wrong.append(f"{what}: {line['qty_delta']} units, {line['reserved_delta']} reserved")
     if line["ref_type"] in OUTWARD and line["qty_delta"] == 0:
         wrong.append(f"{what}: moves nothing")

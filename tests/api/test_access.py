@@ -57,6 +57,7 @@ LEAST: dict[str, str] = {
     "POST /api/v1/sales/{id}/complete": "cashier",
     "POST /api/v1/sales/{id}/cancel": "cashier",
     "POST /api/v1/sales/{id}/fulfillments": "cashier",
+    "POST /api/v1/sales/{id}/fulfillments/{fulfillment_id}/revert": "cashier",
     "GET /api/v1/supplier-orders": "cashier",
     "POST /api/v1/supplier-orders/{id}/ship": "staff",
     "POST /api/v1/pos/quote": "till",

@@ -66,11 +66,9 @@ def sale_faults(shop: Shop) -> list[str]:
     refunds: Counter[str] = Counter()
     for one in returns.values():
         if one["sale_id"] is not None:
-            refunds[one["sale_id"]] += one["refund_total"]
-        last = one["sale_id"] is not None and all(
-            line["returned"] == line["fulfilled"] for line in lines[one["sale_id"]]
-        )
-        if one["method"] == "cash" and one["refund_total"] % coin and not last:
+            kept = json.loads(one["lines"]) if isinstance(one["lines"], str) else one["lines"]
+            refunds[one["sale_id"]] += sum(line["refund"] for line in kept)  # what no coin can pay is beside it
+        if one["method"] == "cash" and one["refund_total"] % coin:
             faults.append(f"return {one['id']}: no coins for {one['refund_total']}")
     active = shop.rows("SELECT reserved_for_id FROM reservation WHERE status = 'active'")
     held = {hold["reserved_for_id"] for hold in active}

@@ -16,6 +16,7 @@ from holdfast.core.amend import Amend
 from holdfast.core.cart import AddLine, CancelSale, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.correction import RevertShipment
 from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Sweep, Together
@@ -501,6 +502,23 @@ def cancellation_after_half_of_n_lines_went_out(shop: Shop, n: int) -> Built:
 def shipment_of_n_lines(shop: Shop, n: int) -> Built:
     sale = cart(shop, skus(shop, n, "FN", stock=2), 2)
     return Fulfill(sale.id, tuple(ShipLine(line.id, 1) for line in sale.lines))
+
+
+@scenario(RevertShipment)
+def shipment_of_n_lines_is_taken_back(shop: Shop, n: int) -> Built:
+    sale = cart(shop, skus(shop, n, "RV", stock=2), 2)
+    sale = shop.ok(Fulfill(sale.id, tuple(ShipLine(line.id, 1) for line in sale.lines)))
+    return RevertShipment(sale.id, sale.fulfillments[0]["id"], "wrong order")
+
+
+@scenario(RevertShipment)
+def shipment_out_of_n_lots_is_taken_back(shop: Shop, n: int) -> Built:
+    name = sku(shop, n, "RL")
+    for _ in range(n):
+        shop.receive(name, 1)
+    sale = cart(shop, [name], n)
+    sale = shop.ok(Fulfill(sale.id, (ShipLine(sale.lines[0].id, n),)))
+    return RevertShipment(sale.id, sale.fulfillments[0]["id"], "wrong order")
 
 
 @scenario(ShipSupplierOrder)

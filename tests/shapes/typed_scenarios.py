@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.core.cart import ChangeSale, EditLine
 from holdfast.core.catalog import Add, Change, Remove
+from holdfast.core.completion import Fulfill, ShipLine
 from holdfast.core.order import ChangeAppointment
 from tests.shapes.scenarios import Built, _appointment, cart, places, scenario, sku, skus
 from tests.shop import Shop
@@ -41,6 +42,13 @@ def line_that_shrinks_over_n_places(shop: Shop, n: int) -> Built:
         shop.receive(name, 1, place)
     sale = cart(shop, [name], n)
     return EditLine(sale.id, sale.lines[0].id, {"quantity": 1})
+
+
+@scenario(EditLine)
+def line_of_a_sale_of_n_that_went_out_in_part(shop: Shop, n: int) -> Built:
+    sale = cart(shop, skus(shop, n, "LO", stock=3), 3)
+    shop.ok(Fulfill(sale.id, tuple(ShipLine(line.id, 1) for line in sale.lines)))
+    return EditLine(sale.id, sale.lines[0].id, {"quantity": 2})
 
 
 @scenario(ChangeSale)

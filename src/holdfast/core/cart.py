@@ -180,7 +180,7 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
-    known = _line(stock, sale, command.line_id)
+    known = line_of_sale(stock, sale, command.line_id)
     if isinstance(known, Rejected):
         return known
     line = _edited(stock, known, command.changes)
@@ -225,7 +225,7 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
-    line = _line(stock, sale, command.line_id)
+    line = line_of_sale(stock, sale, command.line_id)
     if isinstance(line, Rejected):
         return line
     fixed = _fixed(stock, sale)
@@ -258,7 +258,7 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
     fixed = _fixed(stock, sale) if changes.keys() - {"customer"} else _finished(sale)
     if fixed is not None:
         return fixed
-    if _shipped(stock, sale):
+    if shipped(stock, sale):
         sale = replace(sale, updated_at=max(stock.now, sale.updated_at))
         stock.put_row(sale)
         renew(stock, sale)
@@ -272,19 +272,20 @@ def _finished(sale: Sale) -> Rejected | None:
     return None if sale.unfinished else invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
 
 
-def _shipped(stock: Stock, sale: Sale) -> bool:
+def shipped(stock: Stock, sale: Sale) -> bool:
     """Has a part of it gone out?"""
     return bool(sale.fulfillments) or any(line.fulfilled for line in lines_of(stock, sale))
 
 
 def _fixed(stock: Stock, sale: Sale) -> Rejected | None:
     """Refuse to edit what is finished, or of which a part has gone out."""
-    if sale.unfinished and _shipped(stock, sale):
+    if sale.unfinished and shipped(stock, sale):
         return invalid_state("A part of the sale went out already: its lines and prices stand.")
     return _finished(sale)
 
 
-def _line(stock: Stock, sale: Sale, line_id: str) -> SaleLine | Rejected:
+def line_of_sale(stock: Stock, sale: Sale, line_id: str) -> SaleLine | Rejected:
+    """A line of the sale by its id."""
     line: SaleLine | None = stock.row(SaleLine, line_id)
     if line is None or line.sale_id != sale.id or line.removed:
         return not_found(Code.NOT_FOUND, "Line", line_id)

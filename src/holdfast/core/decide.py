@@ -18,6 +18,7 @@ from holdfast.core import (
     catalog,
     checkout,
     completion,
+    correction,
     count_sheet,
     counting,
     imported,
@@ -105,6 +106,7 @@ Command = (
     | cart.CancelSale
     | completion.CompleteSale
     | completion.Fulfill
+    | correction.RevertShipment
     | checkout.Checkout
     | completion.ShipSupplierOrder
     | imported.TakeOrder
@@ -217,7 +219,7 @@ _DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
     catalog.Remove: catalog.remove,
     order_entry.OpenSale: cart.open_sale,
     cart.AddLine: cart.add_line,
-    cart.EditLine: cart.edit_line,
+    cart.EditLine: correction.edit_line,
     cart.RemoveLine: cart.remove_line,
     cart.ChangeSale: cart.change_sale,
     cart.SuspendSale: cart.suspend_sale,
@@ -225,6 +227,7 @@ _DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
     cart.CancelSale: completion.cancel_sale,
     completion.CompleteSale: completion.complete_sale,
     completion.Fulfill: completion.fulfill,
+    correction.RevertShipment: correction.revert_shipment,
     checkout.Checkout: checkout.checkout,
     completion.ShipSupplierOrder: completion.ship_supplier_order,
     imported.TakeOrder: imported.take_order,
@@ -293,6 +296,7 @@ _OF_SALE = (
     cart.CancelSale,
     completion.CompleteSale,
     completion.Fulfill,
+    correction.RevertShipment,
     returns.ReturnSale,
 )
 """Commands that name a sale."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from holdfast.core.holding import Reservation
 from holdfast.core.number import from_minor, share_of_value, to_minor
@@ -57,14 +58,46 @@ class SaleFee(msgspec.Struct, frozen=True, gc=False):
     tax_rate: int = 0
 
 
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """A line as it stood when the first part of its sale went out: smallest units, and minor units with their tax.
+
+    What is booked for a part, and what a line comes to that is made smaller, are shares of this.
+    """
+
+    line_id: str
+    units: int
+    total: int
+    tax: int
+
+
+class Shipped(msgspec.Struct, frozen=True, gc=False):
+    """Units of a line that left a lot at a location by a hold, with the value (minor units) that they took along."""
+
+    line_id: str
+    hold_id: str
+    lot_id: str
+    location_id: str
+    units: int
+    value: int
+
+
 class Fulfillment(msgspec.Struct, frozen=True, gc=False):
-    """Units of a sale that were shipped together: (line id, units) each."""
+    """Units of a sale that were shipped together: (line id, units) each.
+
+    `amounts` are the (total, tax) in minor units that it booked for each of `lines`, `moved` is what left which lot.
+    The first shipment of a sale has the `terms` of all its lines. The shipment after which the sale was completed has
+    the status of the sale `before`. What an older version wrote has none of the four.
+    """
 
     id: str
     at: int
     tracking: str | None
     lines: tuple[tuple[str, int], ...]
     actor: str
+    amounts: tuple[tuple[int, int], ...] | UnsetType = UNSET
+    moved: tuple[Shipped, ...] | UnsetType = UNSET
+    terms: tuple[Terms, ...] | UnsetType = UNSET
+    before: SaleStatus | UnsetType = UNSET
 
 
 class Sale(msgspec.Struct, frozen=True, gc=False):

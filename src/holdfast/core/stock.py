@@ -85,6 +85,14 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     data: dict[str, Any]
 
 
+class Money(msgspec.Struct, frozen=True, gc=False):
+    """Money that a command moves: (account, amount) lines in minor units, debit positive, and in which store it did."""
+
+    description: str
+    store_id: str | None
+    lines: tuple[tuple[str, int], ...]
+
+
 class Stock(WorkingSet):
     """The working set of one batch, with `post` and its companions, which change it."""
 
@@ -96,7 +104,7 @@ class Stock(WorkingSet):
         self.entries_max = COMMAND_ENTRIES_MAX
         self.events: list[Event] = []
         self._log: list[tuple[Any, ...]] = []
-        self._money: dict[tuple[str, str], tuple[str, tuple[tuple[str, int], ...]]] = {}
+        self._money: dict[tuple[str, str], Money] = {}
 
     # Writing -------------------------------------------------------------------------------------------------------
 
@@ -240,13 +248,15 @@ class Stock(WorkingSet):
         self._log.append((rows, key, before))
         rows[key] = row
 
-    def put_money(self, ref_type: str, ref_id: str, description: str, lines: tuple[tuple[str, int], ...]) -> None:
+    def put_money(self, ref_type: str, ref_id: str, money: Money) -> None:
         """Money that the command under way moves, by what it refers to; moved twice, it adds up."""
         known = self._money.get((ref_type, ref_id))
         self._log.append((self._money, (ref_type, ref_id), known))
-        self._money[ref_type, ref_id] = (description, lines if known is None else known[1] + lines)
+        if known is not None:
+            money = msgspec.structs.replace(money, lines=known.lines + money.lines)
+        self._money[ref_type, ref_id] = money
 
-    def take_money(self) -> dict[tuple[str, str], tuple[str, tuple[tuple[str, int], ...]]]:
+    def take_money(self) -> dict[tuple[str, str], Money]:
         """The money of the command under way, taken to be booked."""
         taken = dict(self._money)
         self._money.clear()

@@ -93,6 +93,7 @@ def _by_order(
             },
         )
         for (order_number, source, _, location_id), own in groups.items()
+        if sum(entry.qty_delta for entry in own)  # a shipment that was taken back never left
     ]
     return [row for _, row in sorted(rows, key=lambda pair: pair[0], reverse=True)]
 
