@@ -1,4 +1,4 @@
-"""The command line: `holdfast serve`, `holdfast org create`, `holdfast check` ... (SPEC section 16).
+"""The command line: `holdfast serve`, `holdfast org create`, `holdfast check` ...; also `python -m holdfast`.
 
     holdfast org create "Arco Iris" --owner ana@arcoiris.example --json
     holdfast serve --port 9000
@@ -21,7 +21,7 @@ from holdfast import __version__
 from holdfast.app import Forbidden, Outdated
 from holdfast.cli import accounts, files, serving, upkeep
 from holdfast.cli.logs import configure_command_logs
-from holdfast.cli.terminal import PROGRAM, Misuse, Refusal, say, tell
+from holdfast.cli.terminal import PROGRAM, Misuse, Refusal, say, show_help, tell
 from holdfast.db.engine import UnknownDatabase
 from holdfast.db.migrate import DatabaseUnreachable, MigrationRefused
 from holdfast.executor import Overloaded, Unavailable
@@ -35,7 +35,7 @@ app = typer.Typer(
     name=PROGRAM,
     help="Holdfast keeps the one true count of a shop's stock and holds units for those they are promised to.",
     epilog="Settings are environment variables HOLDFAST_*, or lines of a file .env.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -54,11 +54,13 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[  # noqa: ARG001, RUF100 - read by its callback
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop.")
     ] = False,
 ) -> None:
     """Hold what is promised."""
+    show_help(context)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,7 +12,16 @@ import typer
 
 from holdfast.access import Role
 from holdfast.app import Holdfast
-from holdfast.cli.terminal import accepted, open_shop, ready_database, say, say_fields, say_json, tell
+from holdfast.cli.terminal import (
+    accepted,
+    group_of_commands,
+    open_shop,
+    ready_database,
+    say,
+    say_fields,
+    say_json,
+    tell,
+)
 from holdfast.db.found import organisations
 from holdfast.organisation import command_line, establish, new_key, new_user, store_of
 
@@ -26,9 +35,9 @@ Password = Annotated[
     str | None, typer.Option("--password", help="Their password; without it one is made up and printed.")
 ]
 
-org_commands = typer.Typer(help="Organisations.", no_args_is_help=True)
-key_commands = typer.Typer(help="API keys.", no_args_is_help=True)
-user_commands = typer.Typer(help="Users.", no_args_is_help=True)
+org_commands = group_of_commands("Organisations.")
+key_commands = group_of_commands("API keys.")
+user_commands = group_of_commands("Users.")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+import typer
 
 from holdfast.app import Holdfast
 from holdfast.core.rejection import Rejected
@@ -32,6 +33,20 @@ class Refusal(Exception):
 
 class Misuse(Exception):
     """The command cannot be meant like this: exit code 2."""
+
+
+def group_of_commands(about: str) -> typer.Typer:
+    """Commands under one word, such as `org`; the word alone shows what there is (exit code 2: nothing was done)."""
+    group = typer.Typer(help=about, invoke_without_command=True)
+    group.callback()(show_help)
+    return group
+
+
+def show_help(context: typer.Context) -> None:
+    """Show the help of a group of commands when none of them was named."""
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        raise typer.Exit(2)
 
 
 def say(line: str = "") -> None:

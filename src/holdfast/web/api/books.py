@@ -53,7 +53,7 @@ class AccountChange(msgspec.Struct, forbid_unknown_fields=True):
     name: Text
 
 
-class CloseBody(msgspec.Struct, forbid_unknown_fields=True):
+class ClosePeriodBody(msgspec.Struct, forbid_unknown_fields=True):
     """The last day that is closed."""
 
     through: _Day
@@ -298,7 +298,7 @@ ROUTES = (
         tag="Books",
         permission=Permission.CONFIGURE,
         plan=plan_close,
-        body=CloseBody,
+        body=ClosePeriodBody,
         answer=PeriodDocument,
         codes=(Code.INVALID_STATE,),
         example={"through": "2026-01-31"},
