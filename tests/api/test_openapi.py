@@ -77,7 +77,7 @@ def test_health_and_metrics_need_no_key(shop: Shop) -> None:
 
 
 def test_readiness_tells_that_the_database_is_away(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from holdfast.db.migrate import DatabaseUnreachable
+    from holdfast.db.unreachable import DatabaseUnreachable
     from holdfast.web import health
 
     def away(_database: object) -> str:

@@ -18,8 +18,9 @@ from alembic.script import ScriptDirectory
 from holdfast.app import Holdfast, Outdated
 from holdfast.db import migrations
 from holdfast.db.engine import Database
-from holdfast.db.migrate import DatabaseUnreachable, MigrationRefused, migrate, revisions, state
+from holdfast.db.migrate import MigrationRefused, migrate, revisions, state
 from holdfast.db.schema import metadata
+from holdfast.db.unreachable import DatabaseUnreachable
 
 SECONDS_MAX = {"sqlite": 2.0, "postgresql": 4.0}
 """Far above what it takes (0.05 and 0.3 s), for a machine that runs other tests beside this one."""

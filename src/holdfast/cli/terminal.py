@@ -2,12 +2,14 @@
 
     raise Refusal("There is no organisation 'Acme'.")     -> one plain line, exit code 1
     raise Misuse("--workers needs PostgreSQL.")            -> one plain line, exit code 2
+    raise NotLooked("The database is away.")               -> one plain line, exit code 2
 
 With `--json` a command prints one JSON value and nothing else on standard output. Progress shows on a terminal only.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +31,10 @@ PROGRAM = "holdfast"
 
 class Refusal(Exception):
     """The command was understood and cannot be done: exit code 1."""
+
+
+class NotLooked(Exception):
+    """A command that looks could not look, so it has found nothing either way: exit code 2."""
 
 
 class Misuse(Exception):
@@ -69,6 +75,11 @@ def say_fields(fields: dict[str, Any]) -> None:
     width = max(map(len, fields))
     for name, value in fields.items():
         say(f"{name:<{width}}  {value}")
+
+
+def forget_output() -> None:
+    """Write what is still said to nowhere: whoever read it has seen enough, and Python must not complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def accepted(answer: Any) -> Any:

@@ -26,6 +26,7 @@ from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db.engine import Database
 from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
+from holdfast.db.unreachable import reaching
 
 FETCH_ROWS = 2_000
 """Rows that PostgreSQL sends at a time."""
@@ -378,16 +379,17 @@ def _where(org_id: str | None) -> str:
 
 @contextmanager
 def snapshot(database: Database) -> Iterator[Snapshot]:
-    """One consistent view of the database, for as long as it takes."""
-    connection: Any = database.connect_sqlite() if database.is_sqlite else database.connect_postgresql()
-    try:
-        if database.is_sqlite:
-            connection.execute("BEGIN")
-        else:
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            # Everything will be read: do not plan for a quick first page.
-            connection.execute("SET LOCAL cursor_tuple_fraction = 1.0")
-        yield Snapshot(connection, is_sqlite=database.is_sqlite)
-        connection.execute("ROLLBACK")
-    finally:
-        connection.close()
+    """One consistent view of the database, for as long as it takes; DatabaseUnreachable when it breaks off."""
+    with reaching(database):
+        connection: Any = database.connect_sqlite() if database.is_sqlite else database.connect_postgresql()
+        try:
+            if database.is_sqlite:
+                connection.execute("BEGIN")
+            else:
+                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                # Everything will be read: do not plan for a quick first page.
+                connection.execute("SET LOCAL cursor_tuple_fraction = 1.0")
+            yield Snapshot(connection, is_sqlite=database.is_sqlite)
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()
