@@ -211,7 +211,7 @@ _POSTGRES_CATALOGUE = {
                coalesce(pg_get_expr(d.adbin, d.adrelid), '')
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-        WHERE {_OURS} AND a.attnum > 0 AND c.relkind = 'r'""",
+        WHERE {_OURS} AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind = 'r'""",
     "constraints": f"""
         SELECT c.relname, k.conname, pg_get_constraintdef(k.oid)
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace

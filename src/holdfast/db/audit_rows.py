@@ -76,12 +76,14 @@ class Booked(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A ledger entry that moved value into or out of the organisation's stock."""
+    """A ledger entry that moved value (minor units) into or out of the organisation's stock, at microseconds."""
 
     org_id: str
     ledger_id: str
     ref_type: str
     ref_id: str | None
+    value: int
+    at: int
 
 
 Balances = tuple[tuple[str, int, int], ...]
@@ -290,12 +292,13 @@ class Snapshot:
     def moved(self, org_id: str | None) -> Iterator[Moved]:
         """Ledger entries that moved value and have to be booked, by id."""
         rows = self._stream(
-            f"SELECT t.org_id, t.id, t.ref_type, t.ref_id FROM ledger t {_where(org_id)} {_and(org_id)} "
+            "SELECT t.org_id, t.id, t.ref_type, t.ref_id, t.value_delta, t.created_at "
+            f"FROM ledger t {_where(org_id)} {_and(org_id)} "
             "t.value_delta <> 0 AND t.ref_type NOT IN ('TRANSFER', 'EXPIRY') ORDER BY t.org_id, t.id",
             org_id,
         )
-        for org, ledger_id, ref_type, ref_id in rows:
-            yield Moved(str(org), str(ledger_id), ref_type, ref_id)
+        for org, ledger_id, ref_type, ref_id, value, at in rows:
+            yield Moved(str(org), str(ledger_id), ref_type, ref_id, int(value), int(at))
 
     def kept_balances(self, org_id: str | None) -> Iterator[Kept]:
         """What closes and ends of days kept, by day."""

@@ -32,7 +32,7 @@ from holdfast.web.body import Text
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import PAGED, Call, Query, Route, uuid_text
 
-REF_TYPES = ("RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER")
+REF_TYPES = ("RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER", "OPENING")
 """What a journal entry may be about."""
 
 _Day = Annotated[str, Meta(min_length=10, max_length=10, extra_json_schema={"format": "date"})]
