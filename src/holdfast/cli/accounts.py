@@ -52,13 +52,17 @@ def create_org(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the organisation is called.")],
     owner: Annotated[str, typer.Option("--owner", metavar="EMAIL", help="The owner's email address.")],
     currency: Annotated[str, typer.Option("--currency", help="ISO 4217 code of its money.")] = "USD",
+    timezone: Annotated[
+        str,
+        typer.Option("--timezone", metavar="NAME", help="IANA time zone of it and its first store."),
+    ] = "UTC",
     password: Password = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an organisation with a store, an owner and an API key."""
     with ready_database(begin=True) as database:
         namesakes = organisations(database, name.strip())
-        made = establish(database, name, owner, currency=currency, password=password)
+        made = establish(database, name, owner, currency=currency, timezone=timezone, password=password)
     shown = {
         "org_id": made.org_id,
         "store_id": made.store_id,
