@@ -6,8 +6,8 @@
 
 A new organisation has one store MAIN with a location MAIN, its quarantine and the organisation's TRANSIT, an owner who
 can sign in, and a key. Whatever comes later is a command of `core.catalog`, so that it is audited and seen by every
-process; the functions here only build it. Refused (`NotPossible`): an unknown currency, what is no email address, a
-name that is no text of 1 to 200 characters, a password that is too short.
+process; the functions here only build it. Refused (`NotPossible`): an unknown currency or time zone, what is no email
+address, a name that is no text of 1 to 200 characters, a password that is too short.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import hashlib
 import re
 import secrets
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
+from zoneinfo import available_timezones
 
 import uuid_utils
 from babel.numbers import list_currencies
@@ -97,7 +99,11 @@ def establish(
     store_code: str = FIRST_CODE,
     store_name: str | None = None,
 ) -> Established:
-    """Make an organisation that can start to work; without a password one is made up."""
+    """Make an organisation that can start to work; without a password one is made up.
+
+    `timezone` (IANA) is that of the organisation and of its first store. NotPossible when one of them cannot be.
+    """
+    timezone = timezone_of(timezone)
     now = clock(database)
     settings = Settings(
         id=_new_id(),
@@ -216,6 +222,18 @@ def minor_digits_of(currency: str) -> int:
     """Decimal places of an amount in the currency (ISO 4217): 2 for USD, 0 for JPY, 3 for KWD."""
     code = currency_of(currency)
     return next((digits for digits, codes in _DIGITS_OF.items() if code in codes.split()), 2)
+
+
+def timezone_of(name: str) -> str:
+    """The name of an IANA time zone as it is written there; NotPossible when there is none of that name."""
+    if name not in _timezones():
+        raise NotPossible(f"{name[:80]!r} is no IANA time zone such as Europe/Lisbon, America/New_York or UTC.")
+    return name
+
+
+@lru_cache(maxsize=1)
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def email_of(text: str) -> str:

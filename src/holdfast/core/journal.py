@@ -51,6 +51,9 @@ ACCOUNTS = {
 }
 """The chart that every organisation begins with; names may be changed and accounts added."""
 
+OPENING = "OPENING"
+"""The `ref_type` of the entry that books what stock was worth when the books began: all older movements at once."""
+
 Line = tuple[str, int]
 """(account, amount): minor units, debit positive, credit negative."""
 

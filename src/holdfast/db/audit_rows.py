@@ -26,6 +26,7 @@ from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db.engine import Database
 from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
+from holdfast.db.unreachable import reaching
 
 FETCH_ROWS = 2_000
 """Rows that PostgreSQL sends at a time."""
@@ -94,12 +95,14 @@ class Booked(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A ledger entry that moved value into or out of the organisation's stock."""
+    """A ledger entry that moved value (minor units) into or out of the organisation's stock, at microseconds."""
 
     org_id: str
     ledger_id: str
     ref_type: str
     ref_id: str | None
+    value: int
+    at: int
 
 
 Balances = tuple[tuple[str, int, int], ...]
@@ -352,12 +355,13 @@ class Snapshot:
     def moved(self, org_id: str | None) -> Iterator[Moved]:
         """Ledger entries that moved value and have to be booked, by id."""
         rows = self._stream(
-            f"SELECT t.org_id, t.id, t.ref_type, t.ref_id FROM ledger t {_where(org_id)} {_and(org_id)} "
+            "SELECT t.org_id, t.id, t.ref_type, t.ref_id, t.value_delta, t.created_at "
+            f"FROM ledger t {_where(org_id)} {_and(org_id)} "
             "t.value_delta <> 0 AND t.ref_type NOT IN ('TRANSFER', 'EXPIRY') ORDER BY t.org_id, t.id",
             org_id,
         )
-        for org, ledger_id, ref_type, ref_id in rows:
-            yield Moved(str(org), str(ledger_id), ref_type, ref_id)
+        for org, ledger_id, ref_type, ref_id, value, at in rows:
+            yield Moved(str(org), str(ledger_id), ref_type, ref_id, int(value), int(at))
 
     def kept_balances(self, org_id: str | None) -> Iterator[Kept]:
         """What closes and ends of days kept, by day."""
@@ -441,16 +445,17 @@ def _where(org_id: str | None) -> str:
 
 @contextmanager
 def snapshot(database: Database) -> Iterator[Snapshot]:
-    """One consistent view of the database, for as long as it takes."""
-    connection: Any = database.connect_sqlite() if database.is_sqlite else database.connect_postgresql()
-    try:
-        if database.is_sqlite:
-            connection.execute("BEGIN")
-        else:
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            # Everything will be read: do not plan for a quick first page.
-            connection.execute("SET LOCAL cursor_tuple_fraction = 1.0")
-        yield Snapshot(connection, is_sqlite=database.is_sqlite)
-        connection.execute("ROLLBACK")
-    finally:
-        connection.close()
+    """One consistent view of the database, for as long as it takes; DatabaseUnreachable when it breaks off."""
+    with reaching(database):
+        connection: Any = database.connect_sqlite() if database.is_sqlite else database.connect_postgresql()
+        try:
+            if database.is_sqlite:
+                connection.execute("BEGIN")
+            else:
+                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                # Everything will be read: do not plan for a quick first page.
+                connection.execute("SET LOCAL cursor_tuple_fraction = 1.0")
+            yield Snapshot(connection, is_sqlite=database.is_sqlite)
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()

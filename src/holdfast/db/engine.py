@@ -79,7 +79,11 @@ class Database:
             sa_url = self.path.replace("postgresql://", "postgresql+psycopg://", 1)
         else:
             raise UnknownDatabase(f"{url!r}: use sqlite:///file.db or postgresql://user@host/name")
-        self.engine = _engine(sa_url, self.dialect)
+        try:
+            self.engine = _engine(sa_url, self.dialect)
+        except (ValueError, sa.exc.ArgumentError) as error:
+            # Its own words would show the address, and the password in it.
+            raise UnknownDatabase("the address cannot be read: use postgresql://user@host:port/name") from error
 
     @property
     def is_sqlite(self) -> bool:
