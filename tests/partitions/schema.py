@@ -101,7 +101,8 @@ def _indexes(connection: psycopg.Connection) -> list[tuple[str, str]]:
 def _create(connection: psycopg.Connection, table: _Table) -> None:
     """Make the table and its partitions, which have the storage options: the table itself stores nothing."""
     whole = sql.Identifier("whole", table.name)
-    like = "CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING COMPRESSION) PARTITION BY HASH (org_id)"
+    columns = "LIKE {} INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING COMPRESSION"
+    like = f"CREATE TABLE {{}} ({columns}) PARTITION BY HASH (org_id)"
     connection.execute(sql.SQL(like).format(sql.Identifier(table.name), whole))
     options = sql.SQL(f" WITH ({', '.join(table.options)})" if table.options else "")
     part_of = sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES WITH (MODULUS {}, REMAINDER {})")

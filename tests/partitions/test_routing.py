@@ -1,4 +1,4 @@
-"""Statements of the product are for one organisation; the suite sees one that is not, and lists no more than it must."""
+"""The suite sees a statement that is not for one organisation, and its list names no more of them than it must."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def test_a_wide_statement_is_told_with_its_sender(
     "sql",
     [
         "SELECT id FROM level WHERE org_id = :org",
-        "SELECT l.id FROM level l LEFT JOIN product p ON p.org_id = l.org_id AND p.id = l.product_id WHERE l.org_id = :org",
+        "SELECT p.id FROM level l LEFT JOIN product p ON p.org_id = l.org_id AND p.id = l.product_id "
+        "WHERE l.org_id = :org",
         "SELECT 1",
     ],
 )
