@@ -100,8 +100,7 @@ def test_a_wide_statement_is_told_with_its_sender(
     "sql",
     [
         "SELECT id FROM level WHERE org_id = :org",
-        "SELECT p.id FROM level l LEFT JOIN product p ON p.org_id = l.org_id AND p.id = l.product_id "
-        "WHERE l.org_id = :org",
+        "SELECT p.id FROM level l LEFT JOIN product p ON p.org_id = l.org_id WHERE l.org_id = :org",
         "SELECT 1",
     ],
 )
