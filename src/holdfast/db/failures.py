@@ -3,8 +3,8 @@
     with translated():
         connection.execute(...)     -> raises Conflict, Away (or a kind of it: Full, Lost), or what the driver raised
 
-`Conflict` (`Blocked` when a lock was in the way): try again. `Away`: the database is not there, or cannot write. What the driver raised: a bug, or a command
-that no database takes. It tries nothing again itself.
+`Conflict` (`Blocked` when a lock was in the way): try again. `Away`: the database is not there, or cannot write. What the
+driver raised: a bug, or a command that no database takes. This module tries nothing again itself.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ _TRY_AGAIN = ("40001", "40P01", "23505", "25P02", "22012")
 _LITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 _FULL = ("53100", "25006")
 _AWAY = ("08", "53", "57", "58", "25P03")
-_COMPLETION_UNKNOWN = "40003"
 _COMPLETION_UNKNOWN = "40003"
 
 
