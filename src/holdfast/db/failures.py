@@ -3,7 +3,7 @@
     with translated():
         connection.execute(...)     -> raises Conflict, Away (or a kind of it: Full, Lost), or what the driver raised
 
-`Conflict` (`Blocked` when a lock was in the way): try again. `Away`: the database is not there, or cannot write. What the
+`Conflict`: try again (`Blocked`: a lock was in the way). `Away`: the database is not there, or cannot write. What the
 driver raised: a bug, or a command that no database takes. This module tries nothing again itself.
 """
 
