@@ -294,8 +294,9 @@ class Snapshot:
 
     def register_sessions(self, org_id: str | None) -> Iterator[Stored]:
         """Register sessions by id, beside each how many its register has up to it, and the register if it is there."""
+        of = "t.org_id" if org_id is None else ":org"  # within a subquery no planner knows that the two are one
         earlier = (
-            "(SELECT count(*) FROM register_session o WHERE o.org_id = t.org_id AND o.register_id = t.register_id "
+            f"(SELECT count(*) FROM register_session o WHERE o.org_id = {of} AND o.register_id = t.register_id "
             "AND o.number <= t.number)"
         )
         till = "LEFT JOIN register g ON g.org_id = t.org_id AND g.id = t.register_id"

@@ -49,13 +49,18 @@ def _patience() -> dict[str, Any]:
 
 
 _BATCH_SETTINGS = (
-    "SELECT set_config(name, value, false) FROM (VALUES ('plan_cache_mode', 'force_generic_plan'), "
+    "SELECT set_config(name, value, false) FROM (VALUES ('plan_cache_mode', CASE WHEN EXISTS (SELECT FROM pg_extension "
+    "WHERE extname = 'citus') THEN current_setting('plan_cache_mode') ELSE 'force_generic_plan' END), "
     "('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_bitmapscan', 'off'), "
-    "('jit', 'off'), ('idle_in_transaction_session_timeout', %s::text), ('lock_timeout', %s::text), "
+    "('enable_material', 'off'), ('jit', 'off'), "
+    "('idle_in_transaction_session_timeout', %s::text), ('lock_timeout', %s::text), "
     "('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')) "
     "AS s (name, value)"
 )
-"""A batch only ever probes indexes by key: its statements are planned once, and never as scans."""
+"""A batch only ever probes indexes by key: its statements are planned once, and never as scans.
+
+Citus has to know the organisation before it plans, so there every execution is planned by itself.
+"""
 
 
 class UnknownDatabase(ValueError):

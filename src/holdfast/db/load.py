@@ -29,9 +29,10 @@ from holdfast.core.wants import (
     Want,
 )
 from holdfast.db import schema
+from holdfast.db.failures import Conflict
 from holdfast.db.loaders import LOADERS, PLACE, Probe, is_id
 from holdfast.db.rows import record_of, row_type
-from holdfast.db.session import DEAD_MAX, STOCK_WIDTH, Conflict, Loaded, Query, Row, Session
+from holdfast.db.session import DEAD_MAX, STOCK_WIDTH, Loaded, Query, Row, Session
 
 CATALOGS_MAX = 256
 """Organisations whose catalog one process keeps."""

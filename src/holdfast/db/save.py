@@ -269,9 +269,11 @@ def _update(struct: Any, dialect: str) -> str:
         changes = ", ".join(f"{name} = x.{name}" for name in _changing(rows))
         match = " AND ".join(f"{name} = x.{name}" for name in _KEYS[struct])
         # One index probe a row, whatever the statistics say; the rows are locked by their levels, so they stay put.
+        # A place is one within a partition only: the organisation tells which.
         return (
             f"UPDATE {table} t SET {changes} FROM {_unnested(rows)} CROSS JOIN LATERAL (SELECT ctid AS place "
-            f"FROM {table} WHERE org_id = :org::uuid AND {match} OFFSET 0) AS found WHERE t.ctid = found.place"
+            f"FROM {table} WHERE org_id = :org::uuid AND {match} OFFSET 0) AS found "
+            "WHERE t.org_id = :org::uuid AND t.ctid = found.place"
         )
     changes = ", ".join(f"{name} = ?" for name in _changing(rows))
     match = " AND ".join(f"{name} = ?" for name in ("org_id", *_KEYS[struct]))

@@ -7,8 +7,7 @@
 On PostgreSQL `begin` is one round trip (a pipeline: the lock first, then, each with a fresh snapshot, what it
 protects), and `finish` is the other (every write and the commit). SQLite has no round trips and locks as a whole.
 
-Whatever the driver raises leaves here as one of three: `Conflict` (try again), `Away` (the database is not there, or
-cannot write) or itself (a bug, or a poisoned batch).
+Whatever the driver raises leaves here as `db.failures` has it.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ import functools
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,6 +25,7 @@ import psycopg
 
 from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
 from holdfast.db.engine import LOCK_SECONDS, Database
+from holdfast.db.failures import Full, Lost, translated
 from holdfast.db.rows import row_type
 
 DEAD_MAX = 500
@@ -38,26 +38,6 @@ STATEMENTS_MAX = 1_000
 """Statements whose translation into the driver's notation is kept."""
 
 Row = Sequence[Any]
-
-
-class Conflict(Exception):
-    """Another transaction came first (deadlock, serialization, unique key): the batch may simply be tried again."""
-
-
-class Blocked(Conflict):
-    """Somebody else holds a lock on what the batch needs, and did not let go of it in time."""
-
-
-class Away(Exception):
-    """The database does not answer, shuts down, or cannot write."""
-
-
-class Full(Away):
-    """The database answers but cannot write (a full disk, a read-only file): trying again at once is of no use."""
-
-
-class Lost(Away):
-    """The connection ended before the answer to a commit came: it may have gone through, or may yet."""
 
 
 class Loaded(NamedTuple):
@@ -118,7 +98,7 @@ class PostgresSession:
     def connection(self) -> psycopg.Connection[Any]:
         """The connection, made anew when it is gone."""
         if self._connection is None or self._connection.closed or self._connection.broken:
-            with _translated():
+            with translated():
                 self._connection = self._database.connect_postgresql()
         return self._connection
 
@@ -152,7 +132,7 @@ class PostgresSession:
             (_PG_OF_HOLDS if holds else "") + (_PG_OF_TARGETS if targets else "") + (_PG_OF_TAKEN if taken else "")
         )
         connection = self.connection
-        with _translated(), connection.pipeline() as pipeline:
+        with translated(), connection.pipeline() as pipeline:
             _leave_idle_timer(pipeline)
             connection.execute("BEGIN")
             if hurried:
@@ -178,7 +158,7 @@ class PostgresSession:
 
     def fetch(self, sql: str, **parameters: Any) -> list[Row]:
         """Rows of a query with `:name` parameters, in the transaction if one is open."""
-        with _translated():
+        with translated():
             return self.connection.execute(_percent(sql), parameters).fetchall()
 
     def fetch_all(self, queries: Sequence[Query]) -> list[list[Row]]:
@@ -188,7 +168,7 @@ class PostgresSession:
         if self._pipeline is not None or len(queries) == 1:
             return [self.fetch(query.sql, **query.parameters) for query in queries]
         connection = self.connection
-        with _translated(), connection.pipeline() as pipeline:
+        with translated(), connection.pipeline() as pipeline:
             _leave_idle_timer(pipeline)
             cursors = [connection.execute(_percent(query.sql), query.parameters) for query in queries]
             return [cursor.fetchall() for cursor in cursors]
@@ -196,7 +176,7 @@ class PostgresSession:
     def send(self, writes: Sequence[Write]) -> None:
         """Write in the transaction that is open, without waiting for it: what fails is told by a later call."""
         connection = self.connection
-        with _translated():
+        with translated():
             if self._pipeline is None:
                 self._pipeline = connection.pipeline()
                 _leave_idle_timer(self._pipeline.__enter__())
@@ -216,7 +196,7 @@ class PostgresSession:
         and the transaction is rolled back. (The foreign keys of a level's first row have waited for their changers.)
         """
         connection = self.connection
-        with _translated(lost=True):
+        with translated(committing=connection):
             if unchanged is not None:
                 self._received()
                 for write in writes:
@@ -251,7 +231,7 @@ class PostgresSession:
             "products": _array([product for product, _ in pairs]),
             "locations": _array([location for _, location in pairs]),
         }
-        with _translated():
+        with translated():
             connection = self.connection
             connection.execute("BEGIN")
             connection.execute(f"SET LOCAL lock_timeout = '{HURRIED_MILLISECONDS}ms'")
@@ -295,7 +275,7 @@ class SqliteSession:
     def connection(self) -> sqlite3.Connection:
         """The connection, opened at first use."""
         if self._connection is None:
-            with _translated():
+            with translated():
                 self._connection = self._database.connect_sqlite()
         return self._connection
 
@@ -312,7 +292,7 @@ class SqliteSession:
         hurried: bool = False,
     ) -> Loaded:
         """Begin and read what the batch needs (see PostgresSession.begin)."""
-        with _translated():
+        with translated():
             execute = self.connection.execute
             if hurried != self._hurried:
                 patience = HURRIED_MILLISECONDS if hurried else int(LOCK_SECONDS * 1000)
@@ -335,7 +315,7 @@ class SqliteSession:
 
     def fetch(self, sql: str, **parameters: Any) -> list[Row]:
         """Rows of a query with `:name` parameters, in the transaction if one is open."""
-        with _translated():
+        with translated():
             return self.connection.execute(_unlocked(sql), parameters).fetchall()
 
     def fetch_all(self, queries: Sequence[Query]) -> list[list[Row]]:
@@ -346,7 +326,7 @@ class SqliteSession:
         """Write everything and commit; nobody else can have changed the catalog meanwhile."""
         self.send(writes)
         try:
-            with _translated():
+            with translated():
                 self.connection.execute("COMMIT")
         except Full as full:
             if self.connection.in_transaction:
@@ -356,7 +336,7 @@ class SqliteSession:
 
     def send(self, writes: Sequence[Write]) -> None:
         """Write in the transaction that is open."""
-        with _translated():
+        with translated():
             for write in writes:
                 if isinstance(write.parameters, dict):
                     self.connection.execute(write.sql, write.parameters)
@@ -509,39 +489,3 @@ def _array(ids: Sequence[str]) -> str:
 def _text_array(texts: Sequence[str]) -> str:
     quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
     return "{" + ",".join(quoted) + "}"
-
-
-_BLOCKED = "55P03"
-_TRY_AGAIN = ("40001", "40P01", "23505", "25P02", "22012")
-_LITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
-_FULL = ("53100", "25006")
-_AWAY = ("08", "53", "57", "58", "25P03")
-
-
-@contextmanager
-def _translated(*, lost: bool = False) -> Iterator[None]:
-    """Turn what the drivers raise into Conflict or Away where it is one of them.
-
-    With `lost`, a connection that ended without an answer from the server is Lost.
-    """
-    try:
-        yield
-    except psycopg.Error as error:
-        state = error.sqlstate
-        if state == _BLOCKED:
-            raise Blocked(str(error)) from error
-        if state in _TRY_AGAIN:
-            raise Conflict(str(error)) from error
-        if state is None and not isinstance(error, psycopg.OperationalError):
-            raise
-        if state in _FULL:
-            raise Full(str(error)) from error
-        if state is None or state.startswith(_AWAY):
-            ended = state is None or state.startswith(("08", "57P"))
-            raise (Lost if lost and ended else Away)(str(error)) from error
-        raise
-    except sqlite3.OperationalError as error:
-        if (error.sqlite_errorcode & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise Blocked(str(error)) from error
-        full = (error.sqlite_errorcode & 0xFF) in _LITE_FULL
-        raise (Full if full else Away)(str(error)) from error
