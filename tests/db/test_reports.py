@@ -95,13 +95,18 @@ def test_units_that_have_expired_are_not_available(shop: Shop) -> None:
     reports = shop.holdfast.reports
     product = reports.product(shop.org_id, "MILK", now=soon)
     assert product is not None
-    assert (product["total_quantity"], product["total_available"]) == (4, 4)
+    assert (product["total_quantity"], product["total_available"]) == (9, 4)
     summary = reports.product_summary(shop.org_id, "MILK", now=soon)
-    assert summary is not None and summary["total_quantity"] == 4
+    assert summary is not None and summary["total_quantity"] == 9
+    rows = {row["location"]: (row["sellable"], *figures(row)) for row in summary["locations"]}
+    assert rows == {"MAIN": (True, 4, 0, 4, 0), "MAIN-QUARANTINE": (False, 5, 0, 0, 0)}
+    listed = reports.levels(shop.org_id, product="MILK", now=soon).items
+    assert {row["location"]: (row["sellable"], *figures(row)) for row in listed} == rows
     stats = reports.inventory_stats(shop.org_id, now=soon)
-    assert (stats["total_quantity"], stats["total_available"]) == (4, 4)
-    assert [row["total_quantity"] for row in reports.stores_overview(shop.org_id, now=soon)] == [4]
-    assert [row["total_quantity"] for row in reports.locations_overview(shop.org_id, now=soon)] == [4]
+    assert (stats["total_entries"], stats["total_quantity"], stats["total_available"]) == (2, 9, 4)
+    assert [row["total_quantity"] for row in reports.stores_overview(shop.org_id, now=soon)] == [9]
+    places = reports.locations_overview(shop.org_id, now=soon)
+    assert [(row["location"], row["total_quantity"]) for row in places] == [("MAIN", 4), ("MAIN-QUARANTINE", 5)]
     assert [row["quantity"] for row in reports.low_stock(shop.org_id, threshold=4, now=soon)] == [4]
     assert [row["quantity"] for row in reports.levels(shop.org_id, low_stock=True, threshold=4, now=soon).items] == [4]
     assert reports.low_stock(shop.org_id, threshold=4, now=soon - 1) == []

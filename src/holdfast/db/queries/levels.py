@@ -29,13 +29,16 @@ from holdfast.db.queries.paging import (
     Page,
     as_id,
     bounded,
+    decode_cursor,
     encode_cursor,
     id_of_cursor,
+    key_of_cursor,
     newest,
     page_of,
 )
 from holdfast.db.queries.products import Totals, matching, total_fields
-from holdfast.db.queries.settling import as_settled, ended, gone_units
+from holdfast.db.queries.settled import Foreseen, foresee, foresee_levels
+from holdfast.db.queries.settling import gone_units
 from holdfast.db.rows import row_type
 
 _level, _product, _location = schema.level.c, schema.product.c, schema.location.c
@@ -43,6 +46,9 @@ COLUMNS = columns_of(schema.level, Level)
 
 PAST_SCAN_MAX = 400
 """Most levels that one page works out as of the past to find those that were low."""
+
+_BEGUN = "begun"
+"""Begins the cursor of a page that ends among entries which do not exist yet."""
 
 LOW_MAX = 10_000
 """Most entries of the low-stock list."""
@@ -76,8 +82,46 @@ def listed(
         return EMPTY
     if as_of is not None:
         return _listed_as_of(connection, catalog, wanted, where, as_of, cursor, limit)
+    limit = bounded(limit)
+    if wanted.product is not None and not wanted.low_stock:
+        return _listed_of_product(connection, catalog, wanted, where, cursor, limit, now)
     found = _found(connection, catalog, [*where, _level.listed], id_of_cursor(cursor), limit, wanted, now)
-    return page_of(found, bounded(limit), lambda rows: describe(connection, catalog, _read(rows), now))
+    return page_of(found, limit, lambda rows: describe(connection, catalog, _read(rows), now))
+
+
+def _listed_of_product(
+    connection: sa.Connection,
+    catalog: Catalog,
+    wanted: Filter,
+    where: list[sa.ColumnElement[bool]],
+    cursor: str | None,
+    limit: int,
+    now: int,
+) -> Page:
+    """A page of one product's entries; those that are about to begin in quarantine are the newest.
+
+    They have no id to go on from: a cursor after one of them counts how many were shown.
+    """
+    product = product_of(connection, catalog.settings.id, wanted.product or "")
+    assert product is not None
+    seen = foresee(connection, catalog, now, {product.id})
+    places = places_of(catalog, stores=wanted.stores, store=wanted.store, location=wanted.location)
+    coming = begun(catalog, seen, places)
+    shown, before = 0, None
+    if cursor is not None:
+        counted = key_of_cursor(cursor)[:1] == [_BEGUN]
+        shown = decode_cursor(cursor, str, int)[1] if counted else len(coming)
+        before = None if counted else id_of_cursor(cursor)
+    first = coming[max(shown, 0) :][:limit]
+    items = _entries(connection, catalog, first)
+    if len(first) == limit:
+        return Page(items, encode_cursor(_BEGUN, shown + limit))
+    limit -= len(first)
+    found = _found(connection, catalog, [*where, _level.listed], before, limit, wanted, now)
+    page = page_of(
+        found, limit, lambda rows: _entries(connection, catalog, [seen.level(level) for level in _read(rows)])
+    )
+    return Page(items + page.items, page.next_cursor)
 
 
 def conditions(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> list[sa.ColumnElement[bool]] | None:
@@ -268,16 +312,28 @@ def describe(connection: sa.Connection, catalog: Catalog, levels: Sequence[Level
     """Entries of levels: as settled at `now`, or, without it, as they are given."""
     if not levels:
         return []
-    org_id = catalog.settings.id
-    products = products_of(connection, org_id, {level.product_id for level in levels})
-    over = {} if now is None else ended(connection, org_id, now, levels=[level.id for level in levels])
+    seen = None if now is None else foresee_levels(connection, catalog, now, levels)
+    return _entries(connection, catalog, [level if seen is None else seen.level(level) for level in levels])
+
+
+def _entries(connection: sa.Connection, catalog: Catalog, levels: Sequence[Level]) -> list[Json]:
+    """Entries of levels as they are given."""
+    if not levels:
+        return []
+    products = products_of(connection, catalog.settings.id, {level.product_id for level in levels})
     rows = []
     for level in levels:
         place: Location = catalog.locations[level.location_id]
-        seen = as_settled(level, over.get(level.id))
         store = catalog.stores[place.store_id]
-        rows.append(level_fields(seen, products[level.product_id], place, store, catalog.settings))
+        rows.append(level_fields(level, products[level.product_id], place, store, catalog.settings))
     return rows
+
+
+def begun(catalog: Catalog, seen: Foreseen, places: Collection[str] | None) -> list[Level]:
+    """Levels in quarantine that the next settling begins (or lists again), within the places, by location code."""
+    again = [seen.level(level) for level in seen.before.values() if not level.listed and seen.level(level).listed]
+    inside = [level for level in seen.begun + again if places is None or level.location_id in places]
+    return sorted(inside, key=lambda level: catalog.locations[level.location_id].code)
 
 
 def one(connection: sa.Connection, catalog: Catalog, level_id: str, stores: Collection[str] | None) -> Level | None:
@@ -332,26 +388,25 @@ def summary(
     if product is None:
         return None
     levels = of_product(connection, catalog, product, stores)
-    over = ended(connection, catalog.settings.id, now, levels=[level.id for level in levels]) if levels else {}
+    seen = foresee(connection, catalog, now, {product.id})
+    settled = [seen.level(level) for level in levels] + begun(catalog, seen, places_of(catalog, stores=stores))
+    settled.sort(key=lambda level: catalog.locations[level.location_id].code)
     totals = Totals()
-    rows = []
-    for level in levels:
-        place = catalog.locations[level.location_id]
-        seen = as_settled(level, over.get(level.id))
+    for level in settled:
+        sellable = catalog.locations[level.location_id].sellable
         totals = Totals(
-            totals.on_hand + seen.on_hand,
-            totals.reserved + seen.reserved,
-            totals.available + (seen.available if place.sellable else 0),
-            totals.backordered + seen.backordered,
+            totals.on_hand + level.on_hand,
+            totals.reserved + level.reserved,
+            totals.available + (level.available if sellable else 0),
+            totals.backordered + level.backordered,
         )
-        rows.append(level_fields(seen, product, place, catalog.stores[place.store_id], catalog.settings))
     return {
         "product_id": product.id,
         "sku": product.sku,
         "title": product.title,
         "unlimited": product.unlimited,
         **total_fields(product, totals),
-        "locations": rows,
+        "locations": _entries(connection, catalog, settled),
     }
 
 

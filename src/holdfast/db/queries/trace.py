@@ -22,7 +22,8 @@ from holdfast.db import schema
 from holdfast.db.queries import ledger, lots, reservations
 from holdfast.db.queries.catalog import places_of, products_of
 from holdfast.db.queries.paging import Json, as_id, pieces
-from holdfast.db.queries.settling import ACTIVE, hold_as_settled
+from holdfast.db.queries.settled import foresee
+from holdfast.db.queries.settling import ACTIVE
 
 _ledger, _hold = schema.ledger.c, schema.reservation.c
 
@@ -63,7 +64,7 @@ def of_lot(
             if entry.ref_type == "RECEIPT"
         ],
         "on_hand": whole["locations"],
-        "held": _held(connection, catalog, name, product, [at for _, at in found if at.reserved], now),
+        "held": _held(connection, catalog, name, product, [at for _, at in found], now),
         "sold": _by_order(catalog, product, [entry for entry in moves if entry.ref_type == "SALE"], customers),
         "returned": _by_order(catalog, product, [entry for entry in moves if entry.ref_type == "RETURN"], customers),
     }
@@ -100,7 +101,7 @@ def _by_order(
 def _held(
     connection: sa.Connection, catalog: Catalog, lot_id: str, product: Product, at: Sequence[LotStock], now: int
 ) -> list[Json]:
-    """The living holds that the lot backs, newest first."""
+    """The holds that are alive at `now` and that the lot backs, newest first."""
     org_id = catalog.settings.id
     query = sa.select(*reservations.COLUMNS).where(
         _hold.org_id == org_id,
@@ -109,7 +110,11 @@ def _held(
         sa.cast(_hold.allocations, sa.Text).contains(lot_id),
     )
     holds: list[Reservation] = reservations.read(connection.execute(query).all()) if at else []
-    living = [hold for hold in (hold_as_settled(hold, now) for hold in holds) if hold.active]
+    seen = foresee(connection, catalog, now, {product.id})
+    levels = {here.level_id for here in at}
+    known = {hold.id: hold for hold in (*holds, *seen.holds.values()) if hold.level_id in levels}
+    settled = [seen.hold(hold) for hold in known.values()]
+    living = [hold for hold in settled if hold.active and lot_id in dict(hold.allocations)]
     living.sort(key=lambda hold: hold.id, reverse=True)
     customers = _customers(connection, org_id, {hold.reserved_for_id for hold in living if hold.reserved_for_id})
     return [
