@@ -15,18 +15,19 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.document import level_fields
-from holdfast.core.holding import Level
+from holdfast.core.holding import Level, LevelKey
 from holdfast.core.lookup import Catalog
 from holdfast.core.number import PRECISION_MAX, QUANTITY_MAX, Number
 from holdfast.core.product import Location, Product, reorder_threshold
 from holdfast.db import schema
-from holdfast.db.queries.as_of import balances_at
+from holdfast.db.queries.as_of import past_of
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
     EMPTY,
     Found,
     Json,
     Page,
+    among,
     as_id,
     bounded,
     decode_cursor,
@@ -37,8 +38,8 @@ from holdfast.db.queries.paging import (
     page_of,
 )
 from holdfast.db.queries.products import Totals, matching, total_fields
-from holdfast.db.queries.settled import Foreseen, foresee, foresee_levels
-from holdfast.db.queries.settling import gone_units
+from holdfast.db.queries.settled import Foreseen, corner_of, foresee, foresee_levels
+from holdfast.db.queries.settling import Ended, as_settled, gone_units
 from holdfast.db.rows import row_type
 
 _level, _product, _location = schema.level.c, schema.product.c, schema.location.c
@@ -266,26 +267,14 @@ def _listed_as_of(
         indexed=wanted.product is not None,
     )
     levels = _read(found.rows[:count])
-    past = balances_at(connection, catalog.settings.id, {level.id: (level.seq, as_of) for level in levels})
+    past = past_of(connection, catalog.settings.id, as_of, {level.id: level.seq for level in levels})
+    coming = _coming(connection, catalog, as_of, levels)
     shown: list[Level] = []
     for level in levels:
-        then = past.get(level.id)
-        if then is None and not level.listed:
-            continue
-        if then is None:
-            shown.append(
-                msgspec.structs.replace(level, on_hand=0, reserved=0, backordered=0, updated_at=level.created_at)
-            )
-        elif level.listed or then.balance_after or then.reserved_after or then.backordered_after:
-            shown.append(
-                msgspec.structs.replace(
-                    level,
-                    on_hand=then.balance_after,
-                    reserved=then.reserved_after,
-                    backordered=then.backordered_after,
-                    updated_at=then.created_at,
-                )
-            )
+        stood = _stood(level, past.entries.get(level.id), past.over.get(level.id))
+        stood.on_hand += coming.get((level.product_id, level.location_id), 0)
+        if level.listed or stood.on_hand or stood.reserved or stood.backordered:
+            shown.append(stood)
     if wanted.low_stock:
         products = products_of(connection, catalog.settings.id, {level.product_id for level in shown})
         shown = [level for level in shown if _low(catalog, products[level.product_id], level, wanted.threshold)]
@@ -293,6 +282,41 @@ def _listed_as_of(
     if len(shown) > limit:
         shown, following = shown[:limit], shown[limit - 1].id
     return Page(describe(connection, catalog, shown, None), None if following is None else encode_cursor(following))
+
+
+def _stood(level: Level, then: Any, over: Ended | None) -> Level:
+    """The level as an entry of its ledger left it, without what had ended by then; empty before its first entry."""
+    if then is None:
+        return msgspec.structs.replace(level, on_hand=0, reserved=0, backordered=0, updated_at=level.created_at)
+    stood = msgspec.structs.replace(
+        level,
+        on_hand=then.balance_after,
+        reserved=then.reserved_after,
+        backordered=then.backordered_after,
+        updated_at=then.created_at,
+    )
+    return as_settled(stood, over)
+
+
+def _coming(connection: sa.Connection, catalog: Catalog, as_of: int, levels: Sequence[Level]) -> dict[LevelKey, int]:
+    """Units that had expired by an instant and were moved into those of the levels that are quarantines later."""
+    corners = [level for level in levels if catalog.locations[level.location_id].kind == "quarantine"]
+    if not corners:
+        return {}
+    query = sa.select(*COLUMNS).where(
+        _level.org_id == catalog.settings.id,
+        among(connection, _level.product_id, {level.product_id for level in corners}),
+        _level.created_at <= as_of,
+        _level.location_id.in_(sellable(catalog)),
+    )
+    shelves = _read(connection.execute(query).all())
+    past = past_of(connection, catalog.settings.id, as_of, {level.id: level.seq for level in shelves})
+    coming: dict[LevelKey, int] = {}
+    for level in shelves:
+        if level.id in past.over:
+            key = (level.product_id, corner_of(catalog, catalog.locations[level.location_id]).id)
+            coming[key] = coming.get(key, 0) + past.over[level.id].expired
+    return coming
 
 
 def _low(catalog: Catalog, product: Product, level: Level, threshold: Number | None) -> bool:

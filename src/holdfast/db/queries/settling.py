@@ -1,11 +1,11 @@
-"""What time has ended but nobody has settled yet: dead holds and expired lots, as reads have to see them.
+"""What time has ended but nobody has settled yet: dead holds and expired lots, by level.
 
     ended(connection, org_id, now, levels=[...])   -> {level id: Ended(held=2, waiting=0, expired=5)}
-    as_settled(level, that)                        -> what the level will show when it is settled
+    as_settled(level, that)                        -> a level of the past without them
+    due(connection, now, 1000)                     -> the levels that the sweeper settles next
 
-A hold is dead at its `expires_at`, a lot at its `sellable_until`. Whoever touches a level next settles it (SPEC section
-3); until then reads must not promise what is held by the dead, nor offer what has expired, nor what the backorders
-that wait will get.
+A hold is dead at its `expires_at`, a lot at its `sellable_until`. The next command at a level settles it. What a read
+shows until then is worked out in `settled`. Nothing here writes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from holdfast.core.reservation import closed
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among, not_walked
-from holdfast.db.rows import row_type
 
 _hold, _lots, _level = schema.reservation.c, schema.lot_stock.c, schema.level.c
 
@@ -83,10 +82,9 @@ def ended(
 
 
 def as_settled(level: Level, over: Ended | None) -> Level:
-    """The level as settling would leave it: without expired lots and dead holds, and with the waiting served.
+    """The level, as it stood at some instant, without expired lots and dead holds, and with the waiting served.
 
-    A promise that waits is reckoned as served by whatever is free, also one that waits for a certain lot; and the
-    expired units are nowhere until they are settled: what they will be in quarantine is not ours to say of this level.
+    A promise that waits is reckoned as served by whatever is free, also one that waits for a certain lot.
     """
     if over is None:
         return level
