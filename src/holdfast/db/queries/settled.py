@@ -14,7 +14,7 @@ command begins with is run on a copy in memory: so a read says what that command
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -23,17 +23,18 @@ import sqlalchemy as sa
 import uuid_utils
 
 from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
-from holdfast.core.lookup import Catalog, Missing, Want
+from holdfast.core.lookup import Catalog
 from holdfast.core.product import Location
 from holdfast.core.recall import settle
 from holdfast.core.stock import Stock
+from holdfast.core.wants import LevelAt, Missing
 from holdfast.db import schema
 from holdfast.db.load import load_more
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among
 from holdfast.db.queries.settling import OPEN, Ended, dead_holds, ended, expired_lots, hold_as_settled
 from holdfast.db.rows import row_type
-from holdfast.db.session import Row, Session, _percent
+from holdfast.db.session import Query, Row, Session, _percent
 
 replace = msgspec.structs.replace
 
@@ -262,13 +263,11 @@ def _run(connection: sa.Connection, seen: Foreseen, levels: list[Level]) -> None
             break
         except Missing as missing:
             stock.undo(mark)
-            wanted = {want[1:] for want in missing.wants if want[0] == "level"}
-            if wanted:
-                _put(connection, stock, _levels_at(connection, stock, wanted), seen)
-                stock.locked.update(cast(set[LevelKey], wanted))
-            for want in missing.wants:
-                if want[0] != "level":
-                    load_more(asking, stock, want)
+            keys = {(want.product_id, want.location_id) for want in missing.wants if isinstance(want, LevelAt)}
+            if keys:
+                _put(connection, stock, _levels_at(connection, stock, keys), seen)
+                stock.locked.update(keys)
+            load_more(asking, stock, [want for want in missing.wants if not isinstance(want, LevelAt)])
     else:
         raise RuntimeError("settling asked for ever more")
     for level in stock.levels.values():
@@ -295,16 +294,13 @@ def _moves_of(stock: Stock) -> Iterator[Move]:
         yield Move(level_id, lot_id, (level.product_id, corner.id), units, value)
 
 
-def _levels_at(connection: sa.Connection, stock: Stock, keys: Iterable[Want]) -> list[Level]:
+def _levels_at(connection: sa.Connection, stock: Stock, keys: Collection[LevelKey]) -> list[Level]:
     """The levels at (product id, location id) that exist."""
     products = {key[0] for key in keys}
     query = sa.select(*_LEVEL_COLUMNS).where(
         _level.org_id == stock.org_id, among(connection, _level.product_id, products)
     )
-    wanted = set(keys)
-    return [
-        level for level in _read(Level, connection.execute(query)) if (level.product_id, level.location_id) in wanted
-    ]
+    return [level for level in _read(Level, connection.execute(query)) if (level.product_id, level.location_id) in keys]
 
 
 def _put(
@@ -333,11 +329,10 @@ def _put(
     for row in connection.execute(query):
         at, lot = row_type(LotStock).read(row[:width]), row_type(Lot).read(row[width:])
         stock.lots.setdefault(lot.id, lot)
-        stock.lots_at[at.level_id][at.lot_id] = at
+        stock.know_lot_stock(at)
     for index, hold in enumerate(_dead(connection, seen, names)):
         if index < RELEASED_MAX:
-            stock.reservations[hold.id] = hold
-            stock.dead.setdefault(hold.level_id, []).append(hold.id)
+            stock.know_hold(hold)
         else:
             _forget(stock, hold, seen.now)
 
@@ -349,7 +344,7 @@ def _forget(stock: Stock, hold: Reservation, now: int) -> None:
     level.backordered -= hold.backordered
     for lot_id, units in hold.allocations:
         stock.lots_at[level.id][lot_id].reserved -= units
-    stock.reservations[hold.id] = hold_as_settled(hold, now)
+    stock.know_hold(hold_as_settled(hold, now))
 
 
 class _Asking:
@@ -364,6 +359,10 @@ class _Asking:
         bare = sql.replace(" FOR UPDATE", "")
         rows = self._connection.exec_driver_sql(bare if self.dialect == "sqlite" else _percent(bare), parameters)
         return [[str(value) if isinstance(value, UUID) else value for value in row] for row in rows]
+
+    def fetch_all(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """The rows of several queries."""
+        return [self.fetch(query.sql, **query.parameters) for query in queries]
 
 
 def _read(struct: type[Any], rows: Iterable[Any]) -> Iterator[Any]:
