@@ -36,7 +36,7 @@ from holdfast.db.directory import is_away
 from holdfast.executor import Overloaded, Reply, Unavailable
 from holdfast.reports import BadCursor
 from holdfast.settings import Config
-from holdfast.web import problems
+from holdfast.web import arrays, problems
 from holdfast.web.api import ROUTES
 from holdfast.web.api.events import stream_events
 from holdfast.web.api.shapes import without_costs
@@ -257,9 +257,12 @@ class Application:
         if not route.writes:
             assert route.answer_with is not None
             document = await self.read(route.answer_with, call)
+            link: Headers = []
+            if route.array:
+                document, link = arrays.said(document, scope["path"], scope["query_string"])
             if route.costs and not actor.has(Permission.MANAGE):
                 document = without_costs(msgspec.to_builtins(document))
-            await answer.send(200, encode(document))
+            await answer.send(200, encode(document), extra=link)
             return
         _test_type(headers, raw, endpoint)
         call.body = decode(endpoint.decoder, raw)

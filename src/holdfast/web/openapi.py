@@ -235,6 +235,8 @@ def _query(query: Query) -> Json:
 def _success(route: Route, refs: dict[Any, Json]) -> Json:
     headers = {**_HEADERS, **_REPLAYED} if route.writes else dict(_HEADERS)
     response: Json = {"description": "Done." if route.writes else "The answer.", "headers": headers}
+    if route.array:
+        headers["Link"] = {"schema": _TEXT, "description": 'Where the array goes on (`rel="next"`), if it does.'}
     if route.status == 204:
         return {**response, "description": "Done; there is nothing to tell."}
     answer = route.answer

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -136,6 +136,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     def writes(self) -> bool:
         """Does it change something?"""
         return self.method != "GET"
+
+    @property
+    def array(self) -> bool:
+        """Does it answer a bare array? Then `answer_with` answers a Page (`holdfast.web.arrays`)."""
+        return get_origin(self.answer) is list
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
@@ -52,7 +53,7 @@ _BEGUN = "begun"
 """Begins the cursor of a page that ends among entries which do not exist yet."""
 
 LOW_MAX = 10_000
-"""Most entries of the low-stock list."""
+"""Most entries of a page of the low-stock list."""
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -434,12 +435,20 @@ def summary(
     }
 
 
-def low_stock(connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int) -> list[Json]:
-    """Entries at or below their line, emptiest first."""
+def low_stock(
+    connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int, *, cursor: str | None, limit: int
+) -> Page:
+    """A page of entries at or below their line, emptiest first, by the smallest units on hand; `limit` 1 to LOW_MAX."""
     where = conditions(connection, catalog, wanted)
     if where is None:
-        return []
+        return EMPTY
+    limit = max(1, min(limit, LOW_MAX))
     query, quantity = low_levels(connection, catalog, wanted.threshold, COLUMNS, now)
-    query = query.where(*where, _level.listed).order_by(quantity, _level.id.desc()).limit(LOW_MAX)
-    rows = connection.execute(query).all()
-    return describe(connection, catalog, _read(rows), now)
+    if cursor is not None:
+        units, last = decode_cursor(cursor, int, UUID)
+        where.append(sa.or_(quantity > units, sa.and_(quantity == units, _level.id < last)))
+    query = query.add_columns(quantity.label("emptiness")).where(*where, _level.listed)
+    rows = connection.execute(query.order_by(quantity, _level.id.desc()).limit(limit + 1)).all()
+    shown = [row_type(Level).read(row[:-1]) for row in rows[:limit]]
+    following = encode_cursor(rows[limit - 1][-1], rows[limit - 1].id) if len(rows) > limit else None
+    return Page(describe(connection, catalog, shown, now), following)
