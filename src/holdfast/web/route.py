@@ -158,7 +158,8 @@ class Endpoint:
         self.route = route
         self.name = route.name
         self.decoder = decoder_of(route.body)
-        self.parameters = {one.name: one for one in route.query}
+        # Whatever a route does, `store_id` narrows it to one store, as the header X-Store does.
+        self.parameters = {STORE.name: STORE} | {one.name: one for one in route.query}
         self.needs_body = any(field.required for field in msgspec.structs.fields(route.body))
 
     def query(self, query_string: bytes) -> dict[str, Any]:
