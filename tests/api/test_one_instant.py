@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ import sqlalchemy as sa
 
 from holdfast.core.decide import Sweep
 from holdfast.db import schema
+from holdfast.db.found import organisations
+from holdfast.transfer_files.export import export_stock
 from tests.api.conftest import Shop
 
 Json = dict[str, Any]
@@ -126,6 +129,8 @@ def _all(read: Callable[..., Any], org_id: str, **wanted: Any) -> list[Json]:
             return items
 
 
+FIGURES = ("quantity", "reserved_quantity", "available_quantity", "backordered_quantity")
+
 WRITTEN = ("id", "created_at", "updated_at")
 """What a sweep writes down and a read before it cannot know: ids of new entries, and when."""
 
@@ -178,7 +183,7 @@ def _reads(shop: Shop, scenes: list[Scene], now: int) -> Json:
 def _agree(shop: Shop, scenes: list[Scene], now: int) -> None:
     """The reads of one instant tell one story: totals are their entries, entries their holds and lots."""
     reports, org_id = shop.holdfast.reports, shop.made.org_id
-    figures: Json = dict.fromkeys(("quantity", "reserved_quantity", "available_quantity", "backordered_quantity"), 0)
+    figures: Json = dict.fromkeys(FIGURES, 0)
     for scene in scenes:
         summary = reports.product_summary(org_id, scene.sku, now=now)
         product = reports.product(org_id, scene.sku, now=now)
@@ -232,6 +237,23 @@ def _past(shop: Shop, scenes: list[Scene], now: int) -> list[Json]:
     return then
 
 
+def _export_agrees(shop: Shop, scenes: list[Scene], now: int) -> None:
+    """The export has the numbers of the entries, and the value of the lots."""
+    reports, org_id = shop.holdfast.reports, shop.made.org_id
+    [organisation] = organisations(shop.holdfast.database)
+    rows = list(export_stock(shop.holdfast.database, organisation))
+    assert [(row["sku"], row["location"]) for row in rows] == sorted({(row["sku"], row["location"]) for row in rows})
+    lots = _lots(_all(reports.lots, org_id, now=now))
+    for scene in scenes:
+        entries = _entries(_all(reports.levels, org_id, product=scene.sku, now=now))
+        own = {row["location"]: row for row in rows if row["sku"] == scene.sku}
+        for entry in entries:
+            row = own[entry["location"]]
+            assert {name: row[name] for name in FIGURES} == {name: entry[name] for name in FIGURES}
+            here = [lot for lot in lots if (lot["sku"], lot["location"]) == (scene.sku, entry["location"])]
+            assert Decimal(row["value"]) == sum(Decimal(lot["value"]) for lot in here)
+
+
 def _sales_agree(shop: Shop, scene: Scene, holds: list[Json], now: int) -> None:
     for sale_id in scene.sales:
         sale = shop.holdfast.reports.sale(shop.made.org_id, sale_id, now=now)
@@ -260,6 +282,7 @@ def test_every_read_of_an_instant_says_the_same_before_a_sweep_and_after_it(any_
     _agree(any_shop, scenes, now)
     before = _reads(any_shop, scenes, now)
     past = _past(any_shop, scenes, now)
+    _export_agrees(any_shop, scenes, now)
     _sweep(any_shop, now)
     after = _reads(any_shop, scenes, now)
     _agree(any_shop, scenes, now)
