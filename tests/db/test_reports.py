@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from holdfast import batch
 from holdfast.core.catalog import Change
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
@@ -424,3 +426,27 @@ def test_the_audit_tells_of_records_and_of_stock(shop: Shop) -> None:
     assert newest["changes"] == {"title": "Mug"}
     assert (stock["kind"], stock["action"], stock["actor"]) == ("stock", "RECEIPT", "user:owner")
     assert stock["changes"]["qty_delta"] == 5
+
+
+def test_the_ledger_is_newest_first_after_the_clock_was_set_back(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+
+    def by_the_clock() -> uuid.UUID:
+        random = uuid.uuid4().int & ((1 << 62) - 1)
+        return uuid.UUID(int=(clock.now // 1000) << 80 | 7 << 76 | 2 << 62 | random)
+
+    with quick_sqlite(), clock.running(), open_shop(sqlite_url) as shop:
+        monkeypatch.setattr(batch.uuid_utils, "uuid7", by_the_clock)
+        shop.product("MUG-1")
+        shop.receive("MUG-1", 10)
+        for step in (HOUR, -5 * HOUR, SECOND, -HOUR, SECOND):
+            clock.pass_(step)
+            shop.ok(AdjustStock("MUG-1", "MAIN", 1, "found"))
+        reports = shop.holdfast.reports
+        balances = [item["balance_after"] for item in reports.ledger(shop.org_id).items]
+
+        assert balances == [15, 14, 13, 12, 11, 10]
+        assert balances == [item["balance_after"] for item in reports.ledger(shop.org_id, product="MUG-1").items]
+        assert reports.ledger(shop.org_id, limit=1).items[0]["balance_after"] == 15
