@@ -373,6 +373,19 @@ def test_the_whole_organisation_may_be_narrowed(shop: Shop) -> None:
     assert shop.owner.post("/api/v1/inventory-reservations", hold, headers={"X-Store": "MAIN"}).status == 201
 
 
+def test_store_id_in_the_query_narrows_writes_too(shop: Shop) -> None:
+    shop.product("MUG-1", 5)
+    shop.owner.post("/api/v1/stores", {"code": "EAST", "name": "East"})
+    adjust = {"product_id": "MUG-1", "quantity": 1, "location": "MAIN"}
+    path = "/api/v1/store/inventory/adjust"
+
+    assert shop.owner.post(f"{path}?store_id=main", adjust).status == 200
+    assert shop.owner.post(f"{path}?store_id=EAST", adjust).status == 403
+    assert shop.owner.post(f"{path}?store_id=NOPE", adjust).code == "STORE_NOT_FOUND"
+    assert shop.owner.post(f"{path}?store_id=MAIN", adjust, headers={"X-Store": "EAST"}).status == 403
+    assert shop.owner.post(f"{path}?shop=MAIN", adjust).json()["field"] == "shop"
+
+
 # Organisations -------------------------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,7 @@ from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSa
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.found import clock
+from holdfast.db.queries import books
 from tests.core.books import balances, entries_of
 from tests.core.scene import Scene
 from tests.shop import DAY, Clock, Shop, open_shop, quick_sqlite
@@ -245,6 +246,17 @@ def test_what_the_stock_was_worth(scene_anywhere: Scene) -> None:
 def _worth(found: Any) -> tuple[str, set[tuple[Any, ...]]]:
     items = {(row["lot_code"], row["location"], row["on_hand"], row["value"]) for row in found["items"]}
     return found["total"], items
+
+
+def test_what_came_later_costs_the_past_no_pages(scene_anywhere: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books, "LOTS_CHUNK", 1)
+    monkeypatch.setattr(books, "SCAN_MAX", 2)
+    scene = scene_anywhere
+    before = clock(scene.shop.holdfast.database)
+    scene.given("MUG-1 MAIN A 1 @3.50, B 1 @3.50, C 1 @3.50, D 1 @3.50, E 1 @3.50")
+    found = scene.shop.holdfast.reports.valuation(scene.shop.org_id, as_of=before)
+
+    assert (found["total"], found["items"], found["next_cursor"]) == ("0.00", [], None)
 
 
 def test_a_page_of_the_past_goes_on(scene_anywhere: Scene) -> None:

@@ -32,7 +32,7 @@ from holdfast.core.register import SessionDocument
 from holdfast.core.rejection import Rejected
 from holdfast.executor import Reply
 from holdfast.settings import Config
-from holdfast.web import problems
+from holdfast.web import arrays, problems
 from holdfast.web.api import ROUTES
 from holdfast.web.api.events import stream_events
 from holdfast.web.api.shapes import without_costs
@@ -272,9 +272,12 @@ class Application:
         if not route.writes:
             assert route.answer_with is not None
             document = await self.read(route.answer_with, call)
+            link: Headers = []
+            if route.array:
+                document, link = arrays.said(document, scope["path"], scope["query_string"])
             if route.costs and not actor.has(Permission.MANAGE):
                 document = without_costs(msgspec.to_builtins(document))
-            await answer.send(200, encode(document))
+            await answer.send(200, encode(document), extra=link)
             return
         _test_type(headers, raw, endpoint)
         call.body = decode(endpoint.decoder, raw)

@@ -424,12 +424,13 @@ def _lots_at(
 
 
 def _chunk(connection: sa.Connection, org_id: str, at: int, before: tuple[Any, ...] | None) -> Sequence[Any]:
-    """The next lots at locations, newest first; a lot's id is from when it was received."""
-    where = [_stock.org_id == org_id, _stock.lot_id < id_floor(at + SKEW)]
+    """The next lots at locations that were received by then, newest first; a lot's id is from when it was received."""
+    where = [_stock.org_id == org_id, _stock.lot_id < id_floor(at + SKEW), schema.lot.c.received_at <= at]
     if before is not None:
         pair = [sa.literal(name, schema.Id) for name in before]
         where += [_stock.lot_id <= before[0], sa.tuple_(_stock.lot_id, _stock.level_id) < sa.tuple_(*pair)]
     query = sa.select(_stock.lot_id, _stock.level_id, _stock.location_id, _stock.on_hand, _stock.value)
+    query = query.join(schema.lot, (schema.lot.c.org_id == _stock.org_id) & (schema.lot.c.id == _stock.lot_id))
     query = query.where(*where).order_by(_stock.lot_id.desc(), _stock.level_id.desc()).limit(LOTS_CHUNK)
     return connection.execute(query).all()
 
