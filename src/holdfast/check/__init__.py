@@ -43,6 +43,7 @@ def check(
         stock = StockCheck(rows, org_id, tally)
         stock.levels()
         stock.reservations()
+        stock.waiting()
         stock.lots()
         sales = SalesCheck(rows, org_id, tally)
         sales.sales()

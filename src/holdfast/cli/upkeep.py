@@ -65,7 +65,7 @@ def check_database(
 
 
 def sweep_database() -> None:
-    """Release expired holds and set expired lots aside, now instead of within seconds (a running server does it)."""
+    """Release expired holds, set expired lots aside, serve who waits: now, not within seconds as a server does."""
     config = load()
     with ready_database(config):
         pass

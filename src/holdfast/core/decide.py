@@ -38,6 +38,7 @@ from holdfast.core.product import Location
 from holdfast.core.rejection import Code, Rejected, group_rejected
 from holdfast.core.reservation import describe
 from holdfast.core.stock import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
+from holdfast.core.waiting import seek, serve_waiting
 from holdfast.core.wants import HoldById, LevelAt, PlacesOfTaken, ProductNamed, RecordById, SaleById, SessionById, Want
 
 OPERATIONS_MAX = 1000
@@ -134,21 +135,28 @@ def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected
     try:
         answer = _DECISIONS[type(command)](stock, command)
         if type(answer) is not Rejected and type(command) is not Together:  # its members have booked their own
+            if stock.seeking:
+                seek(stock)
             book(stock, mark[1])
     except Beyond as beyond:
-        stock.undo(mark)
+        _undo(stock, mark)
         return _beyond(beyond)
     except TooMuchWork:
-        stock.undo(mark)
+        _undo(stock, mark)
         return Rejected(Code.INVALID_STATE, _TOO_MUCH)
     except BaseException:
-        stock.undo(mark)
+        _undo(stock, mark)
         raise
     if type(answer) is Rejected:
-        stock.undo(mark)
+        _undo(stock, mark)
     elif type(answer) is Reservation:
-        answer = describe(stock, answer)
+        answer = describe(stock, stock.reservations[answer.id])
     return answer
+
+
+def _undo(stock: Stock, mark: tuple[int, int, int]) -> None:
+    stock.undo(mark)
+    stock.seeking.clear()
 
 
 def _beyond(beyond: Beyond) -> Rejected:
@@ -178,9 +186,10 @@ def _together(stock: Stock, command: Together) -> list[Answer] | Rejected:
 
 
 def _sweep(stock: Stock, command: Sweep) -> int:
-    """Loading the levels has settled them already, as far as one transaction goes."""
+    """Loading the levels has settled them already, as far as one transaction goes; who waits elsewhere gets the rest."""
     stock.lock_levels(command.levels)
     levels = [stock.levels[pair] for pair in command.levels if pair in stock.levels]
+    stock.each(levels, lambda _, level: serve_waiting(stock, level, stock.caller.actor))
     return sum(level.id in stock.more_dead for level in levels)
 
 

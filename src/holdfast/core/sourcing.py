@@ -13,6 +13,7 @@ import msgspec
 from holdfast.core.allocation import pinned_lot_refusal
 from holdfast.core.amend import extend, shrink
 from holdfast.core.holding import Reservation
+from holdfast.core.lookup import serving
 from holdfast.core.product import Location, Product
 from holdfast.core.rejection import (
     Code,
@@ -22,6 +23,7 @@ from holdfast.core.rejection import (
 from holdfast.core.reservation import (
     Reserve,
     Target,
+    anywhere,
     free_units_at,
     lot_lies_at,
     promise,
@@ -30,6 +32,7 @@ from holdfast.core.reservation import (
 )
 from holdfast.core.sale import Sale, SaleLine, holds_of, product_of_line
 from holdfast.core.stock import Stock
+from holdfast.core.waiting import in_waiting_order
 
 replace = msgspec.structs.replace
 
@@ -59,6 +62,15 @@ def places_of(stock: Stock, sale: Sale, line: SaleLine) -> list[Location]:
     if sale.store_id is not None:
         return stock.catalog.selling_order(frozenset((sale.store_id,)), online=False)
     return stock.catalog.selling_order(stock.caller.stores, online=stock.caller.online)
+
+
+def served_from(stock: Stock, sale: Sale, line: SaleLine) -> str | None:
+    """From where else the line's holds may be served; None where its location was given."""
+    if line.location_id is not None:
+        return None
+    if sale.store_id is not None:
+        return serving(frozenset((sale.store_id,)), online=False)
+    return anywhere(stock)
 
 
 def pin_refusal(stock: Stock, product: Product, places: list[Location], lot_id: str | None) -> Rejected | None:
@@ -107,11 +119,8 @@ def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bo
         return unpinned
     parts, short = spread(stock, product, places, units, line.lot_id)
     if short:
-        waiting_place = next((place for place in places if _may_wait_at(stock, product, place, line.lot_id)), None)
-        asked = Reserve(product.sku, 1, fact=fact)
-        level = None if waiting_place is None else stock.level(product.id, waiting_place.id)
-        waiting = 0 if level is None else level.backordered
-        if waiting_place is None or not shortfall_allowed(stock, product, short, waiting, asked):
+        waiting_place = _waiting_place(stock, product, places, short, line.lot_id, fact=fact)
+        if waiting_place is None:
             return insufficient_stock(product, units, units - short)
         at_first = [(place, part + short if place is waiting_place else part) for place, part in parts]
         parts = at_first if any(place is waiting_place for place, _ in parts) else [*parts, (waiting_place, short)]
@@ -124,12 +133,26 @@ def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bo
             assert level is not None
             held = extend(stock, level, product, own, part, fact=fact)
         else:
-            held = promise(stock, product, place, part, _reserve_of(stock, sale, line, product, place, fact))
+            asked = _reserve_of(stock, sale, line, product, place, fact)
+            held = promise(stock, product, place, part, asked, served_from(stock, sale, line))
         if isinstance(held, Rejected):
             return held
         if held.id not in line.reservations:
             made.append(held.id)
     return replace(line, reservations=(*line.reservations, *made))
+
+
+def _waiting_place(
+    stock: Stock, product: Product, places: list[Location], short: int, lot_id: str | None, *, fact: bool
+) -> Location | None:
+    """Where `short` units of a line may wait; None where the product does not allow it."""
+    asked = Reserve(product.sku, 1, fact=fact)
+    for place in in_waiting_order(stock, product, places):
+        level = stock.level(product.id, place.id)
+        waiting = 0 if level is None else level.backordered
+        if _may_wait_at(stock, product, place, lot_id) and shortfall_allowed(stock, product, short, waiting, asked):
+            return place
+    return None
 
 
 def _may_wait_at(stock: Stock, product: Product, place: Location, lot_id: str | None) -> bool:

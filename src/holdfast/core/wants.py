@@ -103,6 +103,18 @@ class WaitingAt(Want, frozen=True, gc=False):
     level_id: str
 
 
+class RoamingFor(Want, frozen=True, gc=False):
+    """The ids of the holds that wait for a product and may be served at several locations."""
+
+    product_id: str
+
+
+class CameIn(Want, frozen=True, gc=False):
+    """When goods last came to each location of a product: "location instant" each, instants in microseconds."""
+
+    product_id: str
+
+
 class AdhocAt(Want, frozen=True, gc=False):
     """The ids of the active holds of a level that are for nobody in particular."""
 

@@ -11,6 +11,7 @@ held up.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from holdfast.core.returns import Return
 from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db.engine import Database
+from holdfast.db.queries.stuck import beside
 from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
 
 FETCH_ROWS = 2_000
@@ -53,6 +55,18 @@ class HoldSum(NamedTuple):
     reserved: int
     backordered: int
     sold: int
+
+
+class Beside(NamedTuple):
+    """A hold that waits while units which may serve it lie free elsewhere, in smallest units."""
+
+    org_id: str
+    reservation_id: str
+    sku: str
+    location: str
+    elsewhere: str
+    waits: int
+    free: int
 
 
 class Sold(NamedTuple):
@@ -187,6 +201,24 @@ class Snapshot:
         )
         for org, name, level_id, *sums in rows:
             yield HoldSum(str(org), str(name), str(level_id), *(int(number) for number in sums))
+
+    def beside_free(self, org_id: str | None) -> Iterator[Beside]:
+        """Holds that wait beside free units, each with every location that has some."""
+        named = "AND r.org_id = :org " if org_id is not None else ""
+        from_where = beside(is_sqlite=self._is_sqlite).replace(":now", str(time.time_ns() // 1000))
+        joined = from_where.replace(
+            "WHERE",
+            "JOIN product p ON p.org_id = r.org_id AND p.id = r.product_id "
+            "JOIN location h ON h.org_id = r.org_id AND h.id = r.location_id WHERE",
+            1,
+        )
+        rows = self._stream(
+            f"SELECT r.org_id, r.id, p.sku, h.code, c.code, r.backordered, l.on_hand - l.reserved {joined}{named}"
+            "ORDER BY r.org_id, r.id, c.code",
+            org_id,
+        )
+        for org, name, sku, location, elsewhere, waits, free in rows:
+            yield Beside(str(org), str(name), sku, location, elsewhere, int(waits), int(free))
 
     # Sales -----------------------------------------------------------------------------------------------------------
 

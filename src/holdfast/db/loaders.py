@@ -319,6 +319,11 @@ _LAST_NUMBER = (
     "t.number = (SELECT max(s.number) FROM register_session s WHERE s.org_id = :org AND s.register_id = t.register_id)"
 )
 
+_CAME_IN = (
+    "(SELECT g.created_at FROM ledger g WHERE g.org_id = t.org_id AND g.level_id = t.id "
+    "AND g.ref_type IN ('RECEIPT', 'TRANSFER') AND g.qty_delta > 0 ORDER BY g.seq DESC LIMIT 1)"
+)
+
 LOADERS: dict[type[Want], Loader] = {
     wants.LotById: _by_probe(Probe("lot", (("id", _UUID),), _LOT.select_as("t"), lock=True), _know_lot),
     wants.LotsOfCode: _by_probe(
@@ -332,6 +337,11 @@ LOADERS: dict[type[Want], Loader] = {
     wants.HoldById: _holds("id", _UUID),
     wants.ActiveAt: _holds("level_id", _UUID, "t.status = 'active'"),
     wants.WaitingAt: _holds("level_id", _UUID, "t.backordered > 0"),
+    wants.RoamingFor: _holds("product_id", _UUID, "t.backordered > 0 AND t.served_from IS NOT NULL"),
+    wants.CameIn: _by_probe(
+        Probe("level", (("product_id", _UUID),), f"t.location_id, {_CAME_IN}"),
+        lambda _stock, _want, row: None if row[1] is None else f"{row[0]} {row[1]}",
+    ),
     wants.AdhocAt: _holds("level_id", _UUID, "t.status = 'active' AND t.held_for = 'adhoc'"),
     wants.HoldsOfOrder: _holds("order_number", "text"),
     wants.HoldsOfTarget: _holds("reserved_for_id", _UUID, "t.status = 'active'"),
