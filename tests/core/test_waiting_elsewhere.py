@@ -6,10 +6,13 @@ The shop has MAIN and EAST at the same priority; by code EAST comes first.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from holdfast.check import check
 from holdfast.core.amend import Amend
 from holdfast.core.cart import CancelSale, ResumeSale
 from holdfast.core.completion import CompleteSale, Fulfill, ShipLine
@@ -22,7 +25,17 @@ from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from tests.core.scene import Scene
-from tests.shop import SECOND
+from tests.shop import SECOND, Clock, open_shop, quick_sqlite
+from tests.truth import assert_truth
+
+
+@pytest.fixture
+def scene(tmp_path: Path, clock: Clock) -> Iterator[Scene]:
+    """A shop of which also the product's own check finds nothing wrong at the end."""
+    with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'scene.db'}") as shop:
+        yield Scene(shop, clock)
+        assert_truth(shop)
+        assert check(shop.holdfast.database).mismatches == []
 
 
 def backorders(scene: Scene, **fields: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.core.adoption import adopt, numbers_of
 from holdfast.core.number import from_minor, instant_text
 from holdfast.core.order_entry import (
     LineAsked,
@@ -34,7 +35,7 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.reservation import release_units
+from holdfast.core.reservation import release_together
 from holdfast.core.sale import (
     LINES_MAX,
     Sale,
@@ -115,6 +116,8 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
         return made
     sale, lines = made
     stock.put_row(sale)
+    if command.order_number is not None:
+        lines = adopt(stock, sale, lines, numbers_of(sale))
     refused = _add_lines(stock, sale, lines, fact=command.fact)
     if refused is not None:
         return refused
@@ -142,9 +145,10 @@ def _add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -
 
 
 def _put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> SaleLine | Rejected:
-    """A new line of the sale, with its stock held."""
-    if line.kind == "stock":
-        held = hold_units(stock, sale, line, line.quantity, fact=fact)
+    """A new line of the sale, with its stock held; what it has adopted it has."""
+    lack = line.open - sum(hold.open for hold in stock.holds_of_line(line.id))
+    if line.kind == "stock" and lack:
+        held = hold_units(stock, sale, line, lack, fact=fact)
         if isinstance(held, Rejected):
             return held
         line = held
@@ -167,7 +171,8 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     if len(known) >= LINES_MAX:
         return invalid_state(f"A sale has at most {LINES_MAX} lines.")
     position = max((line.position for line in known), default=-1) + 1
-    line = _put_line(stock, sale, line_of(stock, sale, command.line, meant, position))
+    [asked] = adopt(stock, sale, [line_of(stock, sale, command.line, meant, position)], numbers_of(sale))
+    line = _put_line(stock, sale, asked)
     return line if isinstance(line, Rejected) else _changed(stock, sale)
 
 
@@ -231,7 +236,7 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
     fixed = _fixed(stock, sale)
     if fixed is not None:
         return fixed
-    stock.each(stock.holds_of_line(line.id), lambda _, hold: release_units(stock, hold, hold.open, "edited"))
+    release_together(stock, [(hold, hold.open) for hold in stock.holds_of_line(line.id)], "edited")
     withdraw_supplier_orders(stock, sale, line)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
     return _changed(stock, sale)

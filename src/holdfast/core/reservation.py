@@ -131,6 +131,8 @@ def reserve(stock: Stock, command: Reserve) -> Reservation | Rejected:
         return Rejected(Code.INVALID_EXPIRY, "The expiry must be in the future.")
     if product.unlimited:
         return not_stock_tracked(product)
+    if not product.active and not command.fact:
+        return not_sold_any_more(product)
     refused = _other_product_refusal(stock, command.target, product) or refused
     if refused is not None:
         return refused
@@ -144,6 +146,11 @@ def reserve(stock: Stock, command: Reserve) -> Reservation | Rejected:
 def anywhere(stock: Stock) -> str:
     """From where a hold of the caller's may be served that was given no location."""
     return serving(stock.caller.stores, online=stock.caller.online)
+
+
+def not_sold_any_more(product: Product) -> Rejected:
+    """Nothing is promised of a product that is inactive, but to facts."""
+    return invalid_state(f"{product.sku} is not sold any more.", product_id=product.id)
 
 
 def candidates(stock: Stock, location: str | None) -> list[Location] | Rejected:
@@ -428,6 +435,21 @@ def release_units(
     stock.tell(told, product.id, {**hold_facts(stock, hold, product, units), "reason": reason})
     serve_waiting(stock, level, stock.caller.actor)
     return stock.reservations[hold.id]
+
+
+def release_together(stock: Stock, parts: list[tuple[Reservation, int]], reason: str) -> None:
+    """Give back units of several holds, (hold, units) each, as one: none of them is served by what another leaves."""
+    for some in waiting_first(parts):
+        stock.each(some, lambda _, part: release_units(stock, part[0], part[1], reason))
+
+
+def waiting_first(parts: list[tuple[Reservation, int]]) -> list[list[tuple[Reservation, int]]]:
+    """The parts in the order in which they can be given back: what waits of all of them, then what stock backs."""
+    if len(parts) < 2 or not any(hold.backordered for hold, _ in parts):
+        return [parts]
+    waiting = [(hold, min(units, hold.backordered)) for hold, units in parts]
+    backed = [(hold, units - min(units, hold.backordered)) for hold, units in parts]
+    return [[part for part in some if part[1]] for some in (waiting, backed)]
 
 
 def consume_units(

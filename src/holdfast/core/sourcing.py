@@ -27,8 +27,10 @@ from holdfast.core.reservation import (
     free_units_at,
     lot_lies_at,
     promise,
+    release_together,
     release_units,
     shortfall_allowed,
+    waiting_first,
 )
 from holdfast.core.sale import Sale, SaleLine, holds_of, product_of_line
 from holdfast.core.stock import Stock
@@ -192,12 +194,14 @@ def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine | Rejected
         if part:
             parts.append((hold, part))
             surplus -= part
-    stock.each(parts, lambda _, part: _give_back(stock, part[0], part[1]))
+    for some in waiting_first(parts):
+        stock.each(some, lambda _, part: _give_back(stock, part[0].id, part[1]))
     return line
 
 
-def _give_back(stock: Stock, hold: Reservation, units: int) -> None:
+def _give_back(stock: Stock, name: str, units: int) -> None:
     """A line needs fewer units: a hold of which nothing is left ends, another one shrinks."""
+    hold = stock.reservations[name]
     if units == hold.open and not hold.consumed:
         release_units(stock, hold, units, "edited")
     else:
@@ -206,5 +210,4 @@ def _give_back(stock: Stock, hold: Reservation, units: int) -> None:
 
 def release_all(stock: Stock, sale: Sale, reason: str) -> None:
     """Give back every hold that names the sale."""
-    holds = holds_of(stock, sale)
-    stock.each(holds, lambda _, hold: release_units(stock, hold, hold.open, reason))
+    release_together(stock, [(hold, hold.open) for hold in holds_of(stock, sale)], reason)

@@ -127,6 +127,18 @@ class HoldsOfOrder(Want, frozen=True, gc=False):
     order_number: str
 
 
+class LooseHoldsOf(Want, frozen=True, gc=False):
+    """The active holds that have the source and a number of a sale, but do not name it."""
+
+    sale_id: str
+
+
+class SoldForOrder(Want, frozen=True, gc=False):
+    """What left by holds of an order number: "reservation lot location units value" each (smallest and minor units)."""
+
+    order_number: str
+
+
 class HoldsOfTarget(Want, frozen=True, gc=False):
     """The ids of the active holds that name a sale or an appointment."""
 
@@ -155,7 +167,7 @@ class SaleOfLine(Want, frozen=True, gc=False):
 
 
 class SaleOfOrder(Want, frozen=True, gc=False):
-    """The id of the sale with that identity outside."""
+    """The id of the sale with that identity outside; `order_number` may be the other number of its source as well."""
 
     source: str
     order_number: str

@@ -176,6 +176,10 @@ class WorkingSet:
             return oldest_first(hold for hold in holds if hold.level_id == at.id)
         return oldest_first(self._with_levels(holds))
 
+    def known_of_order(self, order_number: str) -> list[Reservation]:
+        """The holds of an order number that are loaded, oldest first."""
+        return oldest_first(self._index.of("order_number", order_number))
+
     def holds_of_target(self, target_id: str) -> list[Reservation]:
         """The active holds that name a sale or an appointment, oldest first, with their levels locked."""
         self.require(HoldsOfTarget(target_id))
@@ -305,6 +309,9 @@ class WorkingSet:
         order_number = getattr(row, "order_number", None)
         if order_number is not None:
             self._of_order.setdefault((row.source, order_number), {})[row.id] = None
+        external_id = getattr(row, "external_id", None)
+        if external_id is not None:
+            self._of_order.setdefault((row.source, external_id), {})[row.id] = None
 
 
 def oldest_first(holds: Iterable[Reservation]) -> list[Reservation]:

@@ -1,4 +1,5 @@
-"""From where a hold may be served, so that units that come anywhere reach who waits; when goods last came to a level.
+"""From where a hold may be served, so that units that come anywhere reach who waits; when goods last came to a level;
+the other number of an order at its source.
 
 Holds of sale lines tell it by their line and sale. Of other holds it is not known whether their location was given:
 they stay where they are, but for those that wait where the product never had a unit, which somebody else chose.
@@ -57,6 +58,15 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text(ROAMING),
         sqlite_where=sa.text(ROAMING),
+    )
+    op.add_column("sale", sa.Column("external_id", sa.String(length=200), nullable=True))
+    op.create_index(
+        "ix_sale_external",
+        "sale",
+        ["org_id", "external_id", "source"],
+        unique=False,
+        postgresql_where=sa.text("external_id IS NOT NULL"),
+        sqlite_where=sa.text("external_id IS NOT NULL"),
     )
     op.create_index(
         "ix_ledger_came_in",
