@@ -14,7 +14,7 @@ import pytest
 
 from holdfast.check import check
 from holdfast.core.amend import Amend
-from holdfast.core.cart import CancelSale, ResumeSale
+from holdfast.core.cart import CancelSale, EditLine, ResumeSale
 from holdfast.core.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock
@@ -380,3 +380,122 @@ def test_many_lines_that_lose_their_units_look_elsewhere_at_once(scene: Scene) -
     scene.do(Receive("EAST", tuple(ReceiptLine(sku, 2) for sku in skus)))
     scene.do(Count("MAIN", tuple(CountLine(sku, 0) for sku in skus)))
     assert scene.shop.rows("SELECT sum(backordered) AS n FROM reservation") == [{"n": 0}]
+
+
+# Moved by hand -------------------------------------------------------------------------------------------------------
+
+
+def test_a_hold_is_moved_and_keeps_its_place_in_the_queue(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.given("""
+        MUG-1 MAIN  A 3
+        101         5 MUG-1 MAIN
+        102         1 MUG-1 MAIN
+    """)
+    scene.given("MUG-1 EAST  B 2")
+    scene.do(Reserve("MUG-1", 2, "EAST", Target("103")))
+    scene.do(Reserve("MUG-1", 1, "EAST", Target("104"), override=True))
+    scene.refuses(Amend(scene.hold("101"), location="EAST"), "INSUFFICIENT_STOCK")
+    scene.do(Release(scene.hold("103"), 1))
+    scene.shop.receive("MUG-1", 3, "EAST", lot="C")
+    moved = scene.do(Amend(scene.hold("101"), location="east"))
+    assert (moved.location, moved.allocated_quantity, moved.backordered_quantity) == ("EAST", 3, 2)
+    scene.stands("""
+        MUG-1 EAST  B 2/2, C 3/3, waits 2
+        MUG-1 MAIN  A 3/1
+        101         C 3, waits 2
+        102         A 1
+        103         B 1
+        104         B 1
+    """)
+    scene.do(Reserve("MUG-1", 2, "EAST", Target("105"), override=True))
+    scene.shop.receive("MUG-1", 2, "EAST", lot="D")
+    assert where(scene, "101") == [("EAST", 5, 0)], "it is older"
+
+
+def test_a_hold_that_was_moved_by_hand_stays(scene: Scene) -> None:
+    backorders(scene)
+    scene.given("MUG-1 MAIN  A 1")
+    held = scene.do(Reserve("MUG-1", 3, None, Target("1")))
+    scene.do(Amend(held.id, location="MAIN"))
+    scene.shop.receive("MUG-1", 9, "EAST", lot="B")
+    assert where(scene, "1") == [("MAIN", 1, 2)]
+
+
+def test_where_a_hold_cannot_be_moved(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 3, B 3")
+    scene.given("MUG-1 EAST  C 3")
+    pinned = scene.do(Reserve("MUG-1", 1, "MAIN", Target("1"), lot_id=scene.lot("A")))
+    held = scene.do(Reserve("MUG-1", 2, "MAIN", Target("2")))
+    scene.refuses(Amend(held.id, location="NOWHERE"), "LOCATION_NOT_FOUND")
+    scene.refuses(Amend(held.id, location="TRANSIT"), "INSUFFICIENT_STOCK")
+    scene.refuses(Amend(held.id, location="MAIN-QUARANTINE"), "INSUFFICIENT_STOCK")
+    scene.refuses(Amend(pinned.id, location="EAST"), "LOT_NOT_AVAILABLE")
+    scene.refuses(Amend(held.id, 4, location="EAST"), "INSUFFICIENT_STOCK")
+    scene.refuses(Amend(held.id, location="EAST"), "FORBIDDEN", actor=scene.shop.east_staff)
+    scene.do(Amend(held.id, 3, location="EAST"))
+    assert where(scene, "2") == [("EAST", 3, 0)]
+    scene.refuses(Amend(held.id, location="MAIN"), "FORBIDDEN", actor=scene.shop.east_staff)
+    scene.do(Amend(held.id, 1, location="MAIN"))
+    assert where(scene, "2") == [("MAIN", 1, 0)]
+
+
+def test_a_hold_that_was_sold_in_part_moves_with_the_rest(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 3")
+    scene.given("MUG-1 EAST  B 3")
+    held = scene.do(Reserve("MUG-1", 3, "MAIN", Target("1")))
+    scene.do(Consume(held.id, 1))
+    scene.do(Amend(held.id, location="EAST"))
+    scene.do(Consume(held.id))
+    scene.stands("""
+        MUG-1 EAST  B 1/0
+        MUG-1 MAIN  A 2/0
+        1           consumed 3
+    """)
+
+
+def test_a_line_is_moved_with_all_that_it_holds(scene: Scene) -> None:
+    backorders(scene)
+    scene.given("MUG-1 MAIN  A 2")
+    scene.given("MUG-1 EAST  B 1")
+    opened = sale(scene, 4, "1")
+    line = opened.lines[0].id
+    scene.shop.location("BACK", ships_online=False)
+    scene.shop.receive("MUG-1", 3, "BACK", lot="C")
+    shown = scene.do(EditLine(opened.id, line, {"location": "BACK"}))
+    assert (shown.lines[0].held, shown.lines[0].backordered) == (4, 1)
+    assert [code for code, _, _ in where(scene, "1")] == ["BACK", "BACK"]
+    scene.shop.receive("MUG-1", 9, "MAIN", lot="D")
+    assert sum(waits for _, _, waits in where(scene, "1")) == 1, "it was given its location"
+    scene.do(EditLine(opened.id, line, {"location": "MAIN", "quantity": 6}))
+    assert {code for code, _, _ in where(scene, "1")} == {"MAIN"}
+    scene.do(CompleteSale(opened.id))
+    assert scene.table()[:3] == ["MUG-1 BACK C 3/0", "MUG-1 EAST B 1/0", "MUG-1 MAIN D 5/0"]
+
+
+def test_the_open_part_of_a_shipped_line_is_moved(scene: Scene) -> None:
+    scene.product("MUG-1", price=100)
+    scene.given("MUG-1 MAIN  A 3")
+    opened = sale(scene, 3, "1")
+    line = opened.lines[0].id
+    scene.do(Fulfill(opened.id, (ShipLine(line, 1),)))
+    scene.given("MUG-1 EAST  B 2")
+    scene.do(EditLine(opened.id, line, {"location": "EAST"}))
+    scene.refuses(EditLine(opened.id, line, {"location": "NOWHERE"}), "LOCATION_NOT_FOUND")
+    scene.refuses(EditLine(opened.id, line, {"location": "MAIN", "quantity": 2}), "INVALID_STATE")
+    assert scene.do(Fulfill(opened.id, (ShipLine(line, 2),))).status == "completed"
+
+
+def test_an_order_given_back_as_a_whole_is_served_by_none_of_its_own_units(scene: Scene) -> None:
+    """What one of its holds leaves behind would else go to another one, which is moved, and stays."""
+    backorders(scene)
+    scene.given("MUG-1 MAIN  A 3")
+    opened = sale(scene, 3, "1")
+    scene.given("MUG-1 EAST  B 2")
+    scene.do(AdjustStock("MUG-1", "EAST", -2))
+    scene.do(EditLine(opened.id, opened.lines[0].id, {"quantity": 6}))
+    scene.shop.receive("MUG-1", 2, "EAST", lot="C")
+    assert where(scene, "1") == [("EAST", 2, 1), ("MAIN", 3, 0)]
+    scene.do(CancelSale(opened.id))
+    assert where(scene, "1") == []
+    assert scene.shop.rows("SELECT sum(reserved + backordered) AS n FROM level") == [{"n": 0}]

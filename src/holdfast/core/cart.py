@@ -35,7 +35,7 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.reservation import release_together
+from holdfast.core.reservation import candidates, release_together
 from holdfast.core.sale import (
     LINES_MAX,
     Sale,
@@ -51,6 +51,7 @@ from holdfast.core.sale_document import SaleDocument, describe_sale
 from holdfast.core.sourcing import (
     adjust_hold,
     hold_units,
+    move_line,
     renew,
 )
 from holdfast.core.stock import Stock
@@ -67,7 +68,10 @@ class AddLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class EditLine(msgspec.Struct, frozen=True, gc=False):
-    """Change a line of a cart: `changes` has quantity, unit_price, discount (None takes it away)."""
+    """Change a line of a cart: `changes` has quantity, unit_price, discount (None takes it away), location.
+
+    The location (code or id) alone also after a part went out.
+    """
 
     sale_id: str
     line_id: str
@@ -191,17 +195,31 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     line = _edited(stock, known, command.changes)
     if isinstance(line, Rejected):
         return line
-    fixed = _fixed(stock, sale)
+    fixed = _finished(sale) if command.changes.keys() == {"location"} else _fixed(stock, sale)
     if fixed is not None:
         return fixed
-    if line.kind == "stock" and "quantity" in command.changes:
-        adjusted = adjust_hold(stock, sale, line)
-        if isinstance(adjusted, Rejected):
-            return adjusted
-        line = adjusted
+    held = _line_held(stock, sale, line, command.changes)
+    if isinstance(held, Rejected):
+        return held
+    line = held
     change_supplier_order(stock, line)
     stock.put_row(line)
     return _changed(stock, sale)
+
+
+def _line_held(stock: Stock, sale: Sale, line: SaleLine, changes: dict[str, Any]) -> SaleLine | Rejected:
+    """The changed line with what it holds: fewer units go back before it moves, more are held where it is then."""
+    if line.kind != "stock":
+        return line
+    fewer = line.open < sum(hold.open for hold in stock.holds_of_line(line.id))
+    held: SaleLine | Rejected = line
+    if "quantity" in changes and fewer:
+        held = adjust_hold(stock, sale, line)
+    if not isinstance(held, Rejected) and "location" in changes:
+        held = move_line(stock, held, stock.catalog.locations[str(held.location_id)]) or held
+    if not isinstance(held, Rejected) and "quantity" in changes and not fewer:
+        held = adjust_hold(stock, sale, held)
+    return held
 
 
 def _edited(stock: Stock, line: SaleLine, changes: dict[str, Any]) -> SaleLine | Rejected:
@@ -222,6 +240,11 @@ def _edited(stock: Stock, line: SaleLine, changes: dict[str, Any]) -> SaleLine |
         if isinstance(discount, Rejected):
             return discount
         line = replace(line, asked=discount)
+    if "location" in changes:
+        places = candidates(stock, changes["location"])
+        if isinstance(places, Rejected):
+            return places
+        line = replace(line, location_id=places[0].id)
     return replace(line, updated_at=stock.now)
 
 

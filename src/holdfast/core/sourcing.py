@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.allocation import pinned_lot_refusal
-from holdfast.core.amend import extend, shrink
+from holdfast.core.amend import extend, move, shrink
 from holdfast.core.holding import Reservation
 from holdfast.core.lookup import serving
 from holdfast.core.product import Location, Product
@@ -197,6 +197,15 @@ def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine | Rejected
     for some in waiting_first(parts):
         stock.each(some, lambda _, part: _give_back(stock, part[0].id, part[1]))
     return line
+
+
+def move_line(stock: Stock, line: SaleLine, place: Location) -> Rejected | None:
+    """Hold at the place all that the line holds; each hold keeps its place in the queue. Or why not."""
+    for name in [hold.id for hold in stock.holds_of_line(line.id)]:
+        moved = move(stock, stock.reservations[name], place)
+        if isinstance(moved, Rejected):
+            return moved
+    return None
 
 
 def _give_back(stock: Stock, name: str, units: int) -> None:

@@ -142,6 +142,8 @@ def plan_edit_line(call: Call) -> Command:
         changes["unit_price"] = body.unit_price
     if not isinstance(body.discount, UnsetType):
         changes["discount"] = discount_asked("discount", body.discount)
+    if body.location is not UNSET:
+        changes["location"] = body.location
     return EditLine(_sale_id(call), own_id(call.args["line_id"]), changes)
 
 
@@ -303,10 +305,12 @@ ROUTES = (
         "/{id}/lines/{line_id}",
         "Change a line of a cart",
         plan_edit_line,
-        about="The hold follows the quantity; the line's own units never stand in its way.",
+        about="The hold follows the quantity; the line's own units never stand in its way. `location` moves all that "
+        "the line holds there, also after a part went out; what waits keeps its place in the queue.",
         body=LineChange,
         codes=(
             *_MISSING_LINE,
+            Code.LOCATION_NOT_FOUND,
             Code.INVALID_QUANTITY,
             *MONEY_CODES,
             Code.INSUFFICIENT_STOCK,
