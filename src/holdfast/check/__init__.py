@@ -44,6 +44,7 @@ def check(
         stock.levels()
         stock.reservations()
         stock.waiting()
+        stock.doubled()
         stock.lots()
         sales = SalesCheck(rows, org_id, tally)
         sales.sales()

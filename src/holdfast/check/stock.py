@@ -216,6 +216,14 @@ class StockCheck(Run):
             name = f"reservation {one.reservation_id}"
             self._tell("reservation.waits beside free units", name, "served", found, org_id=one.org_id, **where)
 
+    def doubled(self) -> None:
+        """Two holds of one order line: the sale's own, and one that was made for the order's number."""
+        for one in self._rows.doubled(self._org):
+            found = f"a hold beside those of sale {one.sale}, which is {one.status}"
+            where = {"sku": one.sku, "location": one.location, "reservation_id": one.reservation_id}
+            name = f"reservation {one.reservation_id}"
+            self._tell("reservation.one hold of an order line", name, "one", found, org_id=one.org_id, **where)
+
     def lots(self) -> None:
         """Walk all lots."""
         for row in self._rows.lots(self._org):

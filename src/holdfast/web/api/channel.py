@@ -156,8 +156,8 @@ ROUTES = (
         ShopifyReserveBody,
         "Hold an order's lines, all or nothing",
         (Code.PRODUCT_NOT_FOUND, Code.LOCATION_NOT_FOUND, Code.INVALID_QUANTITY, Code.INSUFFICIENT_STOCK),
-        'Shopify has taken the order, so what stock does not cover waits, with `"conflict": true`. Idempotent by order: '
-        "an order that has holds, or is a sale already, answers what it holds.",
+        'Shopify has taken the order, so what stock does not cover waits, with `"conflict": true`. Idempotent by '
+        "order: an order that has holds, or is a sale already, answers what it holds.",
     ),
     _route("cancel", plan_cancel, ShopifyCloseBody, "Give back what an order holds", _CLOSE, _PART),
     _route(

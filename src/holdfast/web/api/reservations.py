@@ -426,8 +426,8 @@ ROUTES = (
         path=f"{_PATH}/{{id}}",
         summary="Change a reservation's quantity, expiry, priority or location",
         about="`quantity` is the new total: one below what is consumed and released already is refused "
-        "(`INVALID_STATE`). `expires_at` null means never. `location` moves all that is open, under the checks of a new "
-        "reservation there; what waits keeps its place in the queue, and the reservation moves by itself no more.",
+        "(`INVALID_STATE`). `expires_at` null means never. `location` moves all that is open, under the checks of a "
+        "new reservation there; what waits keeps its place in the queue, and the reservation moves by itself no more.",
         tag=TAG,
         permission=Permission.RESERVE,
         plan=plan_amend,
