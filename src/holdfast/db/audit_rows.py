@@ -33,6 +33,10 @@ FETCH_ROWS = 2_000
 """Rows that PostgreSQL sends at a time."""
 
 
+NEW_PLACE_SECONDS = 300
+"""So long a location may have begun to sell before who waits for its units is named."""
+
+
 class Stored(NamedTuple):
     """A row as it is stored: its struct (None when it cannot be read as one) and whether the checksum fits.
 
@@ -214,9 +218,12 @@ class Snapshot:
             yield HoldSum(str(org), str(name), str(level_id), *(int(number) for number in sums))
 
     def beside_free(self, org_id: str | None) -> Iterator[Beside]:
-        """Holds that wait beside free units, each with every location that has some."""
+        """Holds that wait beside free units, each with every location that has some. (A location that has just begun to
+        sell serves them within a minute: the sweeper does it.)"""
+        now = time.time_ns() // 1000
         named = "AND r.org_id = :org " if org_id is not None else ""
-        from_where = beside(is_sqlite=self._is_sqlite).replace(":now", str(time.time_ns() // 1000))
+        named += f"AND NOT (c.updated_at > r.updated_at AND c.updated_at > {now - NEW_PLACE_SECONDS * 1_000_000}) "
+        from_where = beside(is_sqlite=self._is_sqlite).replace(":now", str(now))
         joined = from_where.replace(
             "WHERE",
             "JOIN product p ON p.org_id = r.org_id AND p.id = r.product_id "
