@@ -241,11 +241,31 @@ def _nobody_is_overtaken(t: Tables, shop: Shop) -> list[str]:
             free[level_id][lot_id] = at["on_hand"] - at["reserved"]
     wrong = []
     for hold in t.holds.values():
-        useful = free[hold["level_id"]]
+        useful = dict(free[hold["level_id"]])
+        if hold["served_from"] is not None:
+            useful |= _free_elsewhere(t, hold, free)
         alive = hold["expires_at"] is None or hold["expires_at"] > now
         if hold["backordered"] and alive and (useful if hold["lot_id"] is None else hold["lot_id"] in useful):
             wrong.append(f"hold {hold['order_number']} waits for {hold['backordered']} beside free {useful}")
     return wrong
+
+
+def _free_elsewhere(t: Tables, hold: dict[str, Any], free: dict[str, dict[str, int]]) -> dict[str, int]:
+    """Free units of other places that may serve the hold: all of them, or, as it is not split, those of one place that
+    backs all of a direct hold."""
+    found: dict[str, int] = {}
+    for level_id, level in t.levels.items():
+        place = t.locations[level["location_id"]]
+        reach = hold["served_from"]
+        here = reach == "everywhere" or (place["ships_online"] if reach == "online" else place["store_id"] in reach)
+        if not here or level["product_id"] != hold["product_id"] or level_id == hold["level_id"]:
+            continue
+        if not place["active"] or not t.sellable(level_id):
+            continue
+        open_units = hold["quantity"] - hold["consumed"] - hold["released"]
+        if hold["sale_line_id"] is not None or sum(free[level_id].values()) >= open_units:
+            found |= free[level_id]
+    return found
 
 
 def _recalled_lots_are_off_the_shelf(t: Tables) -> list[str]:

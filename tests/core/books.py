@@ -59,10 +59,13 @@ def sale_faults(shop: Shop) -> list[str]:
     returns = {one["id"]: one for one in shop.rows("SELECT * FROM sale_return")}
     [organisation] = shop.rows("SELECT cash_rounding, minor_digits FROM organisation")
     coin = max(int(Decimal(organisation["cash_rounding"]).scaleb(organisation["minor_digits"])), 1)
-    beside = {hold["id"] for hold in shop.rows("SELECT id FROM reservation WHERE sale_line_id IS NULL")}
+    holds = shop.rows("SELECT id, sale_line_id, reserved_for_id FROM reservation")
+    beside = {hold["id"] for hold in holds if hold["sale_line_id"] is None}
+    sale_of = {hold["id"]: hold["reserved_for_id"] for hold in holds if hold["sale_line_id"] is not None}
     for entry in shop.rows("SELECT ref_id, product_id, qty_delta, reservation_id FROM ledger WHERE ref_type = 'SALE'"):
         if entry["reservation_id"] not in beside:
-            moved[entry["ref_id"], entry["product_id"]] -= entry["qty_delta"]
+            sale_id = sale_of.get(entry["reservation_id"], entry["ref_id"])
+            moved[sale_id, entry["product_id"]] -= entry["qty_delta"]
     refunds: Counter[str] = Counter()
     for one in returns.values():
         if one["sale_id"] is not None:

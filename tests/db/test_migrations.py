@@ -193,9 +193,7 @@ def _catalogue(connection: sa.Connection) -> dict[str, Any]:
 
 def _plain(sql: str | None) -> list[str]:
     """The lines of a definition, in one order: a constraint may stand before another, an added column behind all."""
-    text = (
-        (sql or "").strip().removesuffix(")").replace("updated_at BIGINT NOT NULL, ", "updated_at BIGINT NOT NULL,\n")
-    )
+    text = re.sub(r" BIGINT NOT NULL, (?=[a-z])", " BIGINT NOT NULL,\n", (sql or "").strip().removesuffix(")"))
     return sorted(line.strip().rstrip(",") for line in text.splitlines() if line.strip())
 
 

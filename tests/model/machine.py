@@ -260,8 +260,15 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     def tick(self) -> None:
         """No two commands at the same instant; what time has made due comes first."""
         self.naive.now = self.clock.pass_(1000)
-        self.unsettled = self.unsettled or self.naive.due()
+        due = self.naive.due()
+        if due and any(hold.waits and hold.reach for hold in self.naive.holds):
+            self.sweep_all()  # what is due at one place serves who waits at another: so it is done in the same order
+        self.unsettled = self.unsettled or due
         self.naive.settle()
+
+    def sweep_all(self) -> None:
+        pairs = tuple((self.product_ids[sku], self.place_ids[code]) for sku in STOCKED for code in self.place_ids)
+        self.shop.ok(Sweep(pairs))
 
     def agree(self, command: Any, answer: Any, expected: Any) -> None:
         kind = type(command).__name__
@@ -284,8 +291,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         if self.unsettled or self.naive.due():
             self.unsettled = False
             self.naive.settle()
-            pairs = tuple((self.product_ids[sku], self.place_ids[code]) for sku in STOCKED for code in self.place_ids)
-            self.shop.ok(Sweep(pairs))
+            self.sweep_all()
         self.learn_new()
         same(self.real_lots(), self.naive_lots(), "lot, place -> on hand, reserved, value, status")
         same(
@@ -419,15 +425,18 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         priority = data.draw(st.sampled_from((None, None, 10, 200)))
         change_expiry = data.draw(st.integers(0, 3)) == 0
         expires = self.expiry(data) if change_expiry else None
+        place = self.some_code(data) if data.draw(st.integers(0, 3)) == 0 else None
         command = Amend(
             self.named(self.hold_ids, n),
             None if total == "same" else self.number(sku, total),
             priority,
             expires,
             set_expiry=change_expiry,
+            location=place,
         )
         units = None if total == "same" else (-1 if total is None else total)
-        return command, lambda naive: naive.amend(caller, n, units, priority, (expires,) if change_expiry else None)
+        expiry = (expires,) if change_expiry else None
+        return command, lambda naive: naive.amend(caller, n, units, priority, expiry, place)
 
     def a_part(self, data: st.DataObject, kind: type[Consume] | type[Release], caller: Caller) -> Both:
         n = self.some_hold(data)

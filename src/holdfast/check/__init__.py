@@ -43,6 +43,8 @@ def check(
         stock = StockCheck(rows, org_id, tally)
         stock.levels()
         stock.reservations()
+        stock.waiting()
+        stock.doubled()
         stock.lots()
         stock.documents()
         stock.roads()

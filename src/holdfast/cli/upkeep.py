@@ -94,7 +94,7 @@ def _tell_mismatches(found: CheckResult, *, as_json: bool) -> None:
 
 
 def sweep_database() -> None:
-    """Release expired holds and set expired lots aside, now instead of within seconds (a running server does it)."""
+    """Release expired holds, set expired lots aside, serve who waits: now, not within seconds as a server does."""
     config = load()
     with ready_database(config):
         pass

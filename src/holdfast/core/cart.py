@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.core.adoption import adopt, numbers_of
 from holdfast.core.number import from_minor, instant_text
 from holdfast.core.order_entry import (
     LineAsked,
@@ -34,7 +35,7 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.reservation import release_units
+from holdfast.core.reservation import candidates, release_together
 from holdfast.core.sale import (
     LINES_MAX,
     Sale,
@@ -50,6 +51,7 @@ from holdfast.core.sale_document import SaleDocument, describe_sale
 from holdfast.core.sourcing import (
     adjust_hold,
     hold_units,
+    move_line,
     renew,
 )
 from holdfast.core.stock import Stock
@@ -66,7 +68,10 @@ class AddLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class EditLine(msgspec.Struct, frozen=True, gc=False):
-    """Change a line of a cart: `changes` has quantity, unit_price, discount (None takes it away)."""
+    """Change a line of a cart: `changes` has quantity, unit_price, discount (None takes it away), location.
+
+    The location (code or id) alone also after a part went out.
+    """
 
     sale_id: str
     line_id: str
@@ -115,6 +120,8 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
         return made
     sale, lines = made
     stock.put_row(sale)
+    if command.order_number is not None:
+        lines = adopt(stock, sale, lines, numbers_of(sale))
     refused = _add_lines(stock, sale, lines, fact=command.fact)
     if refused is not None:
         return refused
@@ -142,9 +149,10 @@ def _add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -
 
 
 def _put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> SaleLine | Rejected:
-    """A new line of the sale, with its stock held."""
-    if line.kind == "stock":
-        held = hold_units(stock, sale, line, line.quantity, fact=fact)
+    """A new line of the sale, with its stock held; what it has adopted it has."""
+    lack = line.open - sum(hold.open for hold in stock.holds_of_line(line.id))
+    if line.kind == "stock" and lack:
+        held = hold_units(stock, sale, line, lack, fact=fact)
         if isinstance(held, Rejected):
             return held
         line = held
@@ -167,7 +175,8 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     if len(known) >= LINES_MAX:
         return invalid_state(f"A sale has at most {LINES_MAX} lines.")
     position = max((line.position for line in known), default=-1) + 1
-    line = _put_line(stock, sale, line_of(stock, sale, command.line, meant, position))
+    [asked] = adopt(stock, sale, [line_of(stock, sale, command.line, meant, position)], numbers_of(sale))
+    line = _put_line(stock, sale, asked)
     return line if isinstance(line, Rejected) else _changed(stock, sale)
 
 
@@ -186,17 +195,31 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     line = _edited(stock, known, command.changes)
     if isinstance(line, Rejected):
         return line
-    fixed = _fixed(stock, sale)
+    fixed = _finished(sale) if command.changes.keys() == {"location"} else _fixed(stock, sale)
     if fixed is not None:
         return fixed
-    if line.kind == "stock" and "quantity" in command.changes:
-        adjusted = adjust_hold(stock, sale, line)
-        if isinstance(adjusted, Rejected):
-            return adjusted
-        line = adjusted
+    held = _line_held(stock, sale, line, command.changes)
+    if isinstance(held, Rejected):
+        return held
+    line = held
     change_supplier_order(stock, line)
     stock.put_row(line)
     return _changed(stock, sale)
+
+
+def _line_held(stock: Stock, sale: Sale, line: SaleLine, changes: dict[str, Any]) -> SaleLine | Rejected:
+    """The changed line with what it holds: fewer units go back before it moves, more are held where it is then."""
+    if line.kind != "stock":
+        return line
+    fewer = line.open < sum(hold.open for hold in stock.holds_of_line(line.id))
+    held: SaleLine | Rejected = line
+    if "quantity" in changes and fewer:
+        held = adjust_hold(stock, sale, line)
+    if not isinstance(held, Rejected) and "location" in changes:
+        held = move_line(stock, held, stock.catalog.locations[str(held.location_id)]) or held
+    if not isinstance(held, Rejected) and "quantity" in changes and not fewer:
+        held = adjust_hold(stock, sale, held)
+    return held
 
 
 def _edited(stock: Stock, line: SaleLine, changes: dict[str, Any]) -> SaleLine | Rejected:
@@ -217,6 +240,11 @@ def _edited(stock: Stock, line: SaleLine, changes: dict[str, Any]) -> SaleLine |
         if isinstance(discount, Rejected):
             return discount
         line = replace(line, asked=discount)
+    if "location" in changes:
+        places = candidates(stock, changes["location"])
+        if isinstance(places, Rejected):
+            return places
+        line = replace(line, location_id=places[0].id)
     return replace(line, updated_at=stock.now)
 
 
@@ -231,7 +259,7 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
     fixed = _fixed(stock, sale)
     if fixed is not None:
         return fixed
-    stock.each(stock.holds_of_line(line.id), lambda _, hold: release_units(stock, hold, hold.open, "edited"))
+    release_together(stock, [(hold, hold.open) for hold in stock.holds_of_line(line.id)], "edited")
     withdraw_supplier_orders(stock, sale, line)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
     return _changed(stock, sale)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
+from holdfast.core.adoption import release_rest
 from holdfast.core.cart import CancelSale, reprice, sale_facts
 from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
 from holdfast.core.number import Number, to_minor
@@ -132,6 +133,7 @@ def _consume_others(stock: Stock, sale: Sale) -> None:
         if hold.allocated:
             consume_units(stock, hold, hold.allocated, ref_id=sale.id)
     release_all(stock, sale, "cancelled")
+    release_rest(stock, sale, "cancelled")
 
 
 def payments_of(stock: Stock, asked: tuple[PaymentAsked, ...] | None) -> tuple[Payment, ...] | Rejected | None:
@@ -408,6 +410,7 @@ def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument | Rejected:
     if not sale.unfinished:
         return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
     release_all(stock, sale, "voided")
+    release_rest(stock, sale, "voided")
     withdraw_supplier_orders(stock, sale)
     if any(line.fulfilled for line in lines_of(stock, sale)):
         return describe_sale(stock, finish_shipped(stock, _cut_to_shipped(stock, sale)))

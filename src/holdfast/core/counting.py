@@ -19,7 +19,7 @@ from holdfast.core.ledger import RefType
 from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, to_unit_cost, value_of
 from holdfast.core.product import Location, Product
-from holdfast.core.promise import remove_units, serve_waiting
+from holdfast.core.promise import remove_units
 from holdfast.core.receiving import put_in, surplus_lot
 from holdfast.core.rejection import (
     Code,
@@ -32,6 +32,7 @@ from holdfast.core.rejection import (
 )
 from holdfast.core.reservation import foreign_store_refusal
 from holdfast.core.stock import Cause, Stock
+from holdfast.core.waiting import serve_waiting
 from holdfast.core.wants import OpenSheets
 
 CORRECTIONS = ("COUNT", "ADJUSTMENT")

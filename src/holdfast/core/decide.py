@@ -31,6 +31,7 @@ from holdfast.core import (
     reservation,
     returns,
     transfer,
+    whole_order,
 )
 from holdfast.core.holding import Reservation
 from holdfast.core.journal import book
@@ -39,7 +40,19 @@ from holdfast.core.product import Location
 from holdfast.core.rejection import Code, Rejected, group_rejected
 from holdfast.core.reservation import describe
 from holdfast.core.stock import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
-from holdfast.core.wants import HoldById, LevelAt, PlacesOfTaken, ProductNamed, RecordById, SaleById, SessionById, Want
+from holdfast.core.waiting import seek, serve_waiting
+from holdfast.core.wants import (
+    HoldById,
+    HoldsOfOrder,
+    LevelAt,
+    PlacesOfTaken,
+    ProductNamed,
+    RecordById,
+    SaleById,
+    SaleOfOrder,
+    SessionById,
+    Want,
+)
 
 OPERATIONS_MAX = 1000
 """Most operations of one batch (SPEC section 10)."""
@@ -138,21 +151,28 @@ def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected
     try:
         answer = _DECISIONS[type(command)](stock, command)
         if type(answer) is not Rejected and type(command) is not Together:  # its members have booked their own
+            if stock.seeking:
+                seek(stock)
             book(stock, mark[1])
     except Beyond as beyond:
-        stock.undo(mark)
+        _undo(stock, mark)
         return _beyond(beyond)
     except TooMuchWork:
-        stock.undo(mark)
+        _undo(stock, mark)
         return Rejected(Code.INVALID_STATE, _TOO_MUCH)
     except BaseException:
-        stock.undo(mark)
+        _undo(stock, mark)
         raise
     if type(answer) is Rejected:
-        stock.undo(mark)
+        _undo(stock, mark)
     elif type(answer) is Reservation:
-        answer = describe(stock, answer)
+        answer = describe(stock, stock.reservations[answer.id])
     return answer
+
+
+def _undo(stock: Stock, mark: tuple[int, int, int]) -> None:
+    stock.undo(mark)
+    stock.seeking.clear()
 
 
 def _beyond(beyond: Beyond) -> Rejected:
@@ -182,22 +202,23 @@ def _together(stock: Stock, command: Together) -> list[Answer] | Rejected:
 
 
 def _sweep(stock: Stock, command: Sweep) -> int:
-    """Loading the levels has settled them already, as far as one transaction goes."""
+    """Loading the levels has settled them already, as far as one transaction goes; the rest is for who waits."""
     stock.lock_levels(command.levels)
     levels = [stock.levels[pair] for pair in command.levels if pair in stock.levels]
+    stock.each(levels, lambda _, level: serve_waiting(stock, level, stock.caller.actor))
     return sum(level.id in stock.more_dead for level in levels)
 
 
 _DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
-    reservation.Reserve: reservation.reserve,
+    reservation.Reserve: order.reserve_for,
     amend.Amend: amend.amend,
     reservation.Release: reservation.release,
     reservation.Consume: reservation.consume,
     order.ReserveAtLevel: order.reserve_at_level,
     order.ReleaseAtLevel: order.release_at_level,
     order.ConsumeAtLevel: order.consume_at_level,
-    order.OrderReserve: order.order_reserve,
-    order.OrderClose: order.order_close,
+    order.OrderReserve: whole_order.order_reserve,
+    order.OrderClose: whole_order.order_close,
     order.Book: order.book,
     order.ChangeAppointment: order.change_appointment,
     receiving.Receive: receiving.receive,
@@ -268,11 +289,27 @@ def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
         wants.update(LevelAt(*pair) for pair in command.levels)  # type: ignore[union-attr] # the type was tested
     else:
         _need_levels(known, caller, command, wants)
+        wants.update(_of_order(command))
     if kind in _AT_TILL and caller.session_id is not None:
         wants.add(SessionById(caller.session_id))
     if kind is order_entry.OpenSale or (kind is checkout.Checkout and not command.quote):  # type: ignore[union-attr] # it has it
         wants.add(RecordById("counter", "sale"))
     return wants
+
+
+def _of_order(command: Any) -> list[Want]:
+    """What is looked up of the order that a command is for: the sale that it is, and its holds."""
+    target = getattr(command, "target", command)
+    number, source = getattr(target, "order_number", None), getattr(target, "source", None)
+    if number is None or source is None or getattr(target, "kind", "order") != "order":
+        return []
+    if type(command) in (reservation.Reserve, order.ReserveAtLevel):
+        return [SaleOfOrder(source, number)]
+    if type(command) in (order_entry.OpenSale, imported.TakeOrder, order.OrderReserve, order.OrderClose):
+        external_id = getattr(command, "external_id", None)
+        numbers = [number] if external_id is None else [number, external_id]
+        return [*(SaleOfOrder(source, one) for one in numbers), *map(HoldsOfOrder, numbers)]
+    return []
 
 
 _AT_TILL = (

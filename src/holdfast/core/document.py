@@ -52,6 +52,7 @@ class ReservationDocument(msgspec.Struct, frozen=True, gc=False):
     expires_at: str | None
     created_at: str
     updated_at: str
+    conflict: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class LevelDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False, gc=False):

@@ -21,7 +21,7 @@ from holdfast.core.ledger import RefType
 from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.product import Location
-from holdfast.core.promise import remove_units, serve_waiting, vacate, vacate_lots
+from holdfast.core.promise import remove_units, vacate, vacate_lots
 from holdfast.core.receiving import lot_at, put_in
 from holdfast.core.rejection import (
     Code,
@@ -32,6 +32,7 @@ from holdfast.core.rejection import (
 )
 from holdfast.core.reservation import foreign_store_refusal, release_units
 from holdfast.core.stock import SYSTEM, Cause, Stock
+from holdfast.core.waiting import seek, serve_waiting
 from holdfast.core.wants import LotById, PlacesOfLot
 
 replace = msgspec.structs.replace
@@ -83,6 +84,8 @@ def settle(stock: Stock) -> None:
     stock.entries_max = maxsize  # what is loaded bounds it
     try:
         stock.each(list(stock.levels.values()), lambda _, level: _settle_level(stock, level))
+        if stock.seeking:
+            seek(stock)
         for level_id in stock.level_of_id.keys() & stock.dead.keys():
             del stock.dead[level_id]
     finally:

@@ -29,7 +29,6 @@ from holdfast.core.journal import (
 )
 from holdfast.core.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
 from holdfast.core.product import Location, Product
-from holdfast.core.promise import serve_waiting
 from holdfast.core.recall import quarantine_of
 from holdfast.core.receiving import put_in, surplus_lot
 from holdfast.core.register import RegisterSession, SessionTotals, add_to_session, open_session_of
@@ -44,6 +43,7 @@ from holdfast.core.rejection import (
 from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line, rules_of, tax_rate_of
 from holdfast.core.stock import Cause, Stock
 from holdfast.core.totals import allocate, cash_rounded, half_up, included_tax, share_still_due
+from holdfast.core.waiting import serve_waiting
 from holdfast.core.wants import ReturnsOfSale, SaleById
 
 replace = msgspec.structs.replace

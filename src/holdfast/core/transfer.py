@@ -22,7 +22,6 @@ from holdfast.core.holding import Level
 from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.product import Location, Product
-from holdfast.core.promise import serve_waiting
 from holdfast.core.recall import set_aside
 from holdfast.core.receiving import lot_at, put_in
 from holdfast.core.rejection import (
@@ -37,6 +36,7 @@ from holdfast.core.rejection import (
 from holdfast.core.reservation import foreign_store_refusal
 from holdfast.core.standing import gone_refusal, keep, removed_location
 from holdfast.core.stock import Cause, Stock
+from holdfast.core.waiting import serve_waiting
 
 replace = msgspec.structs.replace
 

@@ -11,6 +11,7 @@ held up.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -25,11 +26,16 @@ from holdfast.core.returns import Return
 from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db.engine import Database
+from holdfast.db.queries.stuck import beside
 from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
 from holdfast.db.unreachable import reaching
 
 FETCH_ROWS = 2_000
 """Rows that PostgreSQL sends at a time."""
+
+
+NEW_PLACE_SECONDS = 300
+"""So long a location may have begun to sell before who waits for its units is named."""
 
 
 class Stored(NamedTuple):
@@ -73,6 +79,29 @@ class InTransit(NamedTuple):
     product_id: str
     lot_id: str
     units: int
+
+
+class Beside(NamedTuple):
+    """A hold that waits while units which may serve it lie free elsewhere, in smallest units."""
+
+    org_id: str
+    reservation_id: str
+    sku: str
+    location: str
+    elsewhere: str
+    waits: int
+    free: int
+
+
+class Doubled(NamedTuple):
+    """An active hold that was made for the number of an order which is a sale, and is none of its lines'."""
+
+    org_id: str
+    reservation_id: str
+    sku: str
+    location: str
+    sale: str
+    status: str
 
 
 class Sold(NamedTuple):
@@ -209,6 +238,47 @@ class Snapshot:
         )
         for org, name, level_id, *sums in rows:
             yield HoldSum(str(org), str(name), str(level_id), *(int(number) for number in sums))
+
+    def beside_free(self, org_id: str | None) -> Iterator[Beside]:
+        """Holds that wait beside free units, each with every location that has some. (A location that has just begun to
+        sell serves them within a minute: the sweeper does it.)"""
+        now = time.time_ns() // 1000
+        named = "AND r.org_id = :org " if org_id is not None else ""
+        named += f"AND NOT (c.updated_at > r.updated_at AND c.updated_at > {now - NEW_PLACE_SECONDS * 1_000_000}) "
+        from_where = beside(is_sqlite=self._is_sqlite).replace(":now", str(now))
+        joined = from_where.replace(
+            "WHERE",
+            "JOIN product p ON p.org_id = r.org_id AND p.id = r.product_id "
+            "JOIN location h ON h.org_id = r.org_id AND h.id = r.location_id WHERE",
+            1,
+        )
+        rows = self._stream(
+            f"SELECT r.org_id, r.id, p.sku, h.code, c.code, r.backordered, l.on_hand - l.reserved {joined}{named}"
+            "ORDER BY r.org_id, r.id, c.code",
+            org_id,
+        )
+        for org, name, sku, location, elsewhere, waits, free in rows:
+            yield Beside(str(org), str(name), sku, location, elsewhere, int(waits), int(free))
+
+    def doubled(self, org_id: str | None) -> Iterator[Doubled]:
+        """Holds of an order beside those of its sale: of a product that the unfinished sale has a line of, or left over
+        when it ended. (Who ends a sale of one store leaves what another store holds.)"""
+        named = "AND r.org_id = :org" if org_id is not None else ""
+        of_number = (
+            "SELECT r.org_id, r.id, p.sku, c.code, s.number, s.status FROM reservation r "
+            "JOIN sale s ON s.org_id = r.org_id AND s.source = r.source AND s.{number} = r.order_number "
+            "JOIN product p ON p.org_id = r.org_id AND p.id = r.product_id "
+            "JOIN location c ON c.org_id = r.org_id AND c.id = r.location_id "
+            f"WHERE r.status = 'active' AND r.held_for = 'order' {named} "
+            f"AND (r.expires_at IS NULL OR r.expires_at > {time.time_ns() // 1000}) "
+            "AND (s.store_id IS NULL OR s.store_id = c.store_id) AND (CASE WHEN s.status IN ('open', 'suspended') THEN "
+            "EXISTS (SELECT 1 FROM sale_line l WHERE l.org_id = s.org_id AND l.sale_id = s.id "
+            "AND l.product_id = r.product_id AND l.kind = 'stock' AND NOT l.removed) "
+            "ELSE r.created_at <= coalesce(s.completed_at, s.updated_at) END) "
+        )
+        both = " UNION ALL ".join(of_number.format(number=number) for number in ("order_number", "external_id"))
+        for org, name, sku, location, sale, status in self._stream(f"{both} ORDER BY 1, 2", org_id):
+            yield Doubled(str(org), str(name), sku, location, sale, status)
 
     # Sales -----------------------------------------------------------------------------------------------------------
 

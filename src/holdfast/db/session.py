@@ -41,12 +41,16 @@ Row = Sequence[Any]
 
 
 class Loaded(NamedTuple):
-    """What `begin` read: raw rows, the organisation's catalog version, the database's clock (microseconds)."""
+    """What `begin` read: raw rows, the organisation's catalog version, the database's clock (microseconds).
+
+    `sought` are the products of the levels for which somebody waits who may be served at several locations.
+    """
 
     levels: list[Row]
     lots: list[Row]
     holds: list[Row]
     dead: list[Row]
+    sought: list[str]
     answered: list[Row]
     also: list[list[Row]]
     version: int
@@ -82,6 +86,9 @@ _HOLD = row_type(Reservation)
 _LOT_COLUMNS = f"{_STOCK.select_as('s')}, {_LOT.select_as('t')}"
 STOCK_WIDTH = len(_STOCK.columns)
 """In a row of `Loaded.lots` the lot's own columns begin here."""
+
+HOLD_WIDTH = len(_HOLD.columns)
+"""How many columns a hold has."""
 
 
 class PostgresSession:
@@ -145,11 +152,13 @@ class PostgresSession:
             answered = connection.execute(_PG_ANSWERED, parameters) if keys else None  # after everything that locks
             clock = connection.execute(_PG_CLOCK, parameters)
             version, now = clock.fetchone() or (0, 0)
+            told = dead.fetchall()
             return Loaded(
                 levels.fetchall(),
                 lots.fetchall(),
                 held.fetchall() if held else [],
-                dead.fetchall(),
+                [row for row in told if row[HOLD_WIDTH] is None],
+                [row[HOLD_WIDTH] for row in told if row[HOLD_WIDTH] is not None],
                 answered.fetchall() if answered else [],
                 [other.fetchall() for other in others],
                 version,
@@ -308,10 +317,12 @@ class SqliteSession:
             names = _json([row[0] for row in levels])
             lots = execute(_LITE_LOTS, (org_id, names)).fetchall()
             dead = execute(_LITE_DEAD, (org_id, names, now)).fetchall()
+            products = _json(list({pair[0] for pair in wanted}))
+            sought = [row[0] for row in execute(_LITE_SOUGHT, (org_id, products))]
             answered = execute(_LITE_ANSWERED, (org_id, _json(keys))).fetchall() if keys else []
             row = execute("SELECT catalog_version FROM organisation WHERE org_id = ?", (org_id,)).fetchone()
             others = [execute(_unlocked(query.sql), query.parameters).fetchall() for query in also]
-            return Loaded(levels, lots, held, dead, answered, others, row[0] if row else 0, now)
+            return Loaded(levels, lots, held, dead, sought, answered, others, row[0] if row else 0, now)
 
     def fetch(self, sql: str, **parameters: Any) -> list[Row]:
         """Rows of a query with `:name` parameters, in the transaction if one is open."""
@@ -409,11 +420,16 @@ _PG_LOTS = (
     "WHERE org_id = %(org)s::uuid AND level_id = l.id AND is_open OFFSET 0) s CROSS JOIN LATERAL ("
     "SELECT * FROM lot WHERE org_id = %(org)s::uuid AND id = s.lot_id OFFSET 0) t"
 )
+# Dead holds of the levels, oldest first; behind them, in the last column, the products for which somebody roams.
 _PG_DEAD = (
-    f"{_PG_CHOSEN}SELECT {_HOLD.select_as('r')} FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL (SELECT * FROM reservation "
+    f"{_PG_CHOSEN}(SELECT {_HOLD.select_as('r')}, NULL::uuid AS sought FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL ("
+    "SELECT * FROM reservation "
     "WHERE org_id = %(org)s::uuid AND level_id = l.id AND status = 'active' AND expires_at IS NOT NULL "
     "AND expires_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint OFFSET 0) r "
-    f"ORDER BY r.expires_at, r.id LIMIT {DEAD_MAX}"
+    f"ORDER BY r.expires_at, r.id LIMIT {DEAD_MAX}) UNION ALL "
+    f"SELECT {_HOLD.select_as('r')}, k.product_id FROM (SELECT DISTINCT product_id FROM chosen) k CROSS JOIN LATERAL ("
+    "SELECT * FROM reservation WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND backordered > 0 "
+    "AND served_from IS NOT NULL LIMIT 1) r"
 )
 _PG_HOLDS = f"SELECT {_HOLD.select} FROM reservation WHERE org_id = %(org)s::uuid AND id = ANY (%(holds)s::uuid[])"
 _PG_ANSWERED = (
@@ -436,6 +452,10 @@ _LITE_DEAD = (
     f"SELECT {_HOLD.select_as('r')} FROM json_each(?2) k CROSS JOIN reservation r ON r.org_id = ?1 "
     "AND r.level_id = k.value AND r.status = 'active' AND r.expires_at IS NOT NULL AND r.expires_at <= ?3 "
     f"ORDER BY r.expires_at, r.id LIMIT {DEAD_MAX}"
+)
+_LITE_SOUGHT = (
+    "SELECT k.value FROM json_each(?2) k WHERE EXISTS (SELECT 1 FROM reservation r WHERE r.org_id = ?1 "
+    "AND r.product_id = k.value AND r.backordered > 0 AND r.served_from IS NOT NULL)"
 )
 _LITE_HOLDS = (
     f"SELECT {_HOLD.select_as('r')} FROM json_each(?2) k CROSS JOIN reservation r ON r.org_id = ?1 AND r.id = k.value"

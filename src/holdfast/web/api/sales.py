@@ -149,6 +149,8 @@ def plan_edit_line(call: Call) -> Command:
         changes["unit_price"] = body.unit_price
     if not isinstance(body.discount, UnsetType):
         changes["discount"] = discount_asked("discount", body.discount)
+    if body.location is not UNSET:
+        changes["location"] = body.location
     return EditLine(_sale_id(call), own_id(call.args["line_id"]), changes)
 
 
@@ -317,10 +319,12 @@ ROUTES = (
         plan_edit_line,
         about="The hold follows the quantity; the line's own units never stand in its way. Once a part of the sale "
         "went out, a line can only be made smaller, not below what went out of it: its money goes down in proportion, "
-        "and when nothing is open any more the sale is completed.",
+        "and when nothing is open any more the sale is completed. `location` moves all that the line holds there, also "
+        "after a part went out; what waits keeps its place in the queue.",
         body=LineChange,
         codes=(
             *_MISSING_LINE,
+            Code.LOCATION_NOT_FOUND,
             Code.INVALID_QUANTITY,
             *MONEY_CODES,
             Code.INSUFFICIENT_STOCK,
