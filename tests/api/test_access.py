@@ -218,7 +218,7 @@ def test_a_revoked_key_is_dead_within_a_second(shop: Shop) -> None:
 
 def test_override_needs_a_manager(shop: Shop) -> None:
     shop.product("MUG-1", 1)
-    body = {"product_id": "MUG-1", "quantity": 3, "override": True}
+    body = {"product_id": "MUG-1", "quantity": 3, "order_number": "1", "override": True}
 
     staff = shop.caller("staff").post("/api/v1/inventory-reservations", body)
     manager = shop.caller("manager").post("/api/v1/inventory-reservations", body)
@@ -323,7 +323,7 @@ def test_a_key_of_a_store_stays_in_it(shop: Shop) -> None:
     hold = {"product_id": "MUG-1", "quantity": 1, "location": "MAIN"}
     level = shop.owner.get("/api/v1/store/inventory").json()["items"][0]["id"]
 
-    assert caller.post("/api/v1/inventory-reservations", hold).status == 403
+    assert caller.post("/api/v1/inventory-reservations", {**hold, "order_number": "1"}).status == 403
     assert caller.post("/api/v1/store/inventory/reserve", hold).status == 403
     assert caller.post("/api/v1/store/inventory/set", hold).status == 403
     assert caller.put(f"/api/v1/store/inventory/{level}", {"quantity": 1}).status == 403
@@ -363,7 +363,7 @@ def test_who_is_limited_to_stores_sees_the_users_and_keys_of_those_alone(shop: S
 def test_the_whole_organisation_may_be_narrowed(shop: Shop) -> None:
     shop.product("MUG-1", 5)
     shop.owner.post("/api/v1/stores", {"code": "EAST", "name": "East"})
-    hold = {"product_id": "MUG-1", "quantity": 1, "location": "MAIN"}
+    hold = {"product_id": "MUG-1", "quantity": 1, "location": "MAIN", "order_number": "1"}
 
     assert len(shop.owner.get("/api/v1/store/inventory?store_id=main").json()["items"]) == 1
     assert shop.owner.get("/api/v1/store/inventory?store_id=EAST").json()["items"] == []
@@ -483,11 +483,12 @@ def test_another_organisations_ids_in_bodies_and_filters_answer_like_ids_that_do
     assert made.status == 201
     stranger.post("/api/v1/store/inventory/set", {"product_id": "OWN", "location": "MAIN", "quantity": 5})
     reserve: dict[str, Any] = {"product_id": "OWN", "quantity": 1}
+    order = {**reserve, "order_number": "1"}
     for path, body, code in (
-        ("inventory-reservations", {**reserve, "product_id": product}, "PRODUCT_NOT_FOUND"),
-        ("inventory-reservations", {**reserve, "product_id": "MUG-1"}, "PRODUCT_NOT_FOUND"),
-        ("inventory-reservations", {**reserve, "location": things["locations"]}, "LOCATION_NOT_FOUND"),
-        ("inventory-reservations", {**reserve, "lot_id": lot, "location": "MAIN"}, "LOT_NOT_FOUND"),
+        ("inventory-reservations", {**order, "product_id": product}, "PRODUCT_NOT_FOUND"),
+        ("inventory-reservations", {**order, "product_id": "MUG-1"}, "PRODUCT_NOT_FOUND"),
+        ("inventory-reservations", {**order, "location": things["locations"]}, "LOCATION_NOT_FOUND"),
+        ("inventory-reservations", {**order, "lot_id": lot, "location": "MAIN"}, "LOT_NOT_FOUND"),
         (
             "inventory-reservations",
             {**reserve, "reserved_for_type": "appointment", "reserved_for_id": things["appointments"]},
@@ -674,7 +675,7 @@ def test_a_lot_of_another_store_is_403_before_it_is_409(shop: Shop, east: Client
 
 def test_an_answer_kept_for_another_store_is_not_repeated_to_who_is_limited(shop: Shop, east: Client) -> None:
     key = {"Idempotency-Key": "order-102"}
-    hold = {"product_id": "MUG-1", "quantity": 2, "location": "MAIN"}
+    hold = {"product_id": "MUG-1", "quantity": 2, "location": "MAIN", "order_number": "1"}
     kept = shop.owner.post("/api/v1/inventory-reservations", hold, headers=key).json()
     path = f"/api/v1/inventory-reservations/{kept['id']}/release"
     assert shop.owner.post(path, headers={"Idempotency-Key": "release"}).status == 200
@@ -702,7 +703,8 @@ def test_events_and_audit_of_other_stores_are_not_told(shop: Shop, east: Client)
         return {event["data"].get("location") or event["data"].get("from_location") for event in page["items"]}
 
     east.post("/api/v1/transfers", _transfer("EAST", "MAIN"))
-    shop.owner.post("/api/v1/inventory-reservations", {"product_id": "MUG-1", "quantity": 2, "location": "MAIN"})
+    hold = {"product_id": "MUG-1", "quantity": 2, "location": "MAIN", "order_number": "102"}
+    assert shop.owner.post("/api/v1/inventory-reservations", hold).status == 201
 
     assert places(shop.owner) >= {"MAIN", "EAST"}
     assert places(east) - {None} == {"EAST"}

@@ -15,6 +15,7 @@ from tests.api.conftest import Shop
 
 RESERVE = "/api/v1/inventory-reservations"
 NIL = "01890000-0000-7000-8000-000000000000"
+TARGETS = {"order_number", "sale_line_id", "reserved_for_type", "reserved_for_id"}
 
 
 def _is_a_problem(answer: Response) -> None:
@@ -34,7 +35,7 @@ def test_every_code_is_explained() -> None:
 
 def test_every_error_has_the_same_shape(shop: Shop) -> None:
     shop.product("MUG-1", 1)
-    hold = {"product_id": "MUG-1", "quantity": 2}
+    hold = {"product_id": "MUG-1", "quantity": 2, "order_number": "1"}
     for answer in (
         shop.anonymous.post(RESERVE, hold),
         shop.caller("cashier").post(RESERVE, hold),
@@ -51,10 +52,46 @@ def test_every_error_has_the_same_shape(shop: Shop) -> None:
         _is_a_problem(answer)
 
 
+NOBODYS: list[dict[str, Any]] = [
+    {},
+    {"source": "shopify"},
+    {"order_number": None},
+    {"sale_line_id": None, "reserved_for_type": None, "reserved_for_id": None, "order_number": None, "source": None},
+    {"quantity": 0},
+    {"expires_at": "tomorrow"},
+    {"product_id": "NONE"},
+    {"location": "NONE"},
+    {"override": True},
+]
+
+
+@pytest.mark.parametrize("fields", NOBODYS)
+def test_a_reservation_is_for_somebody(any_shop: Shop, fields: dict[str, Any]) -> None:
+    """The shape is judged first, alone and in a batch; the direct route makes holds for nobody."""
+    shop = any_shop
+    shop.product("MUG-1", 5)
+    hold = {"product_id": "MUG-1", "quantity": 2, **fields}
+
+    alone = shop.owner.post(RESERVE, hold)
+    assert (alone.status, alone.code, alone.json()["field"]) == (400, "INVALID_REQUEST", "order_number")
+    for name in ("order_number", "sale_line_id", "reserved_for_type", "reserved_for_id", "/store/inventory/reserve"):
+        assert name in alone.json()["detail"]
+
+    fine = {"op": "reserve", "product_id": "MUG-1", "quantity": 1, "order_number": "1"}
+    for atomic in (True, False):
+        batch = {"operations": [fine, {"op": "reserve", **hold}], "atomic": atomic}
+        together = shop.owner.post(f"{RESERVE}/batch", batch)
+        assert (together.code, together.json()["field"]) == ("INVALID_REQUEST", "operations.1.order_number")
+    assert shop.owner.get(RESERVE).json()["items"] == []
+
+    direct = {"product_id": "MUG-1", "location": "MAIN", "quantity": 2}
+    assert shop.owner.post("/api/v1/store/inventory/reserve", direct).status == 200
+
+
 def test_a_refusal_carries_its_numbers(shop: Shop) -> None:
     product_id = shop.product("MUG-1", 1)
 
-    problem = shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 2}).json()
+    problem = shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 2, "order_number": "1"}).json()
 
     assert (problem["product_id"], problem["requested"], problem["available"]) == (product_id, 2, 1)
     assert problem["available_by_location"] == {"MAIN": 1}
@@ -73,12 +110,21 @@ def test_errors_come_in_order(shop: Shop) -> None:
     assert shop.anonymous.post(RESERVE, shape).status == 401
     assert cashier.post(RESERVE, shape).status == 403
     assert shop.owner.post(RESERVE, shape).code == "INVALID_REQUEST"
-    assert shop.owner.post(RESERVE, {"product_id": "NONE", "quantity": 0}).code == "PRODUCT_NOT_FOUND"
     assert (
-        shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 0, "location": "NO"}).code == "LOCATION_NOT_FOUND"
+        shop.owner.post(RESERVE, {"product_id": "NONE", "quantity": 0, "order_number": "1"}).code == "PRODUCT_NOT_FOUND"
     )
-    assert shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1.5}).code == "INVALID_QUANTITY"
-    assert shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 2}).code == "INSUFFICIENT_STOCK"
+    assert (
+        shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 0, "location": "NO", "order_number": "1"}).code
+        == "LOCATION_NOT_FOUND"
+    )
+    assert (
+        shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1.5, "order_number": "1"}).code
+        == "INVALID_QUANTITY"
+    )
+    assert (
+        shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 2, "order_number": "1"}).code
+        == "INSUFFICIENT_STOCK"
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,13 +149,15 @@ def test_errors_come_in_order(shop: Shop) -> None:
 def test_what_a_reservation_names_must_make_sense(shop: Shop, extra: dict[str, str], code: str) -> None:
     shop.product("MUG-1", 1)
 
-    answer = shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1, **extra})
+    target = {} if extra.keys() & TARGETS else {"order_number": "1"}
+    answer = shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1, **target, **extra})
 
     assert answer.code == code
 
 
 def test_what_does_not_exist_comes_before_what_makes_no_sense(shop: Shop) -> None:
-    for extra in ({"expires_at": "tomorrow"}, {"reserved_for_type": "party", "reserved_for_id": NIL}):
+    late = {"expires_at": "tomorrow", "order_number": "1"}
+    for extra in (late, {"reserved_for_type": "party", "reserved_for_id": NIL}):
         answer = shop.owner.post(RESERVE, {"product_id": "NONE", "quantity": 1, **extra})
         assert answer.code == "PRODUCT_NOT_FOUND"
 
@@ -162,7 +210,7 @@ def test_a_bug_is_a_500_with_a_reference_and_nothing_else(
         raise ValueError("secret inside")
 
     monkeypatch.setattr(shop.holdfast, "ask", broken)
-    answer = shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1})
+    answer = shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1, "order_number": "1"})
 
     _is_a_problem(answer)
     assert (answer.status, answer.code) == (500, "INTERNAL_ERROR")
@@ -180,7 +228,7 @@ def test_overload_is_a_503_that_says_when_to_come_back(
         raise error
 
     monkeypatch.setattr(shop.holdfast, "ask", busy)
-    answer = shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1})
+    answer = shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1, "order_number": "1"})
 
     _is_a_problem(answer)
     assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "UNAVAILABLE", "3")

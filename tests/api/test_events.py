@@ -19,7 +19,9 @@ PATH = "/api/v1/events"
 def test_events_come_oldest_first_and_the_cursor_goes_on(any_shop: Shop) -> None:
     shop = any_shop
     shop.product("MUG-1", 5)
-    hold = shop.owner.post("/api/v1/inventory-reservations", {"product_id": "MUG-1", "quantity": 2}).json()
+    hold = shop.owner.post(
+        "/api/v1/inventory-reservations", {"product_id": "MUG-1", "quantity": 2, "order_number": "102"}
+    ).json()
 
     first = shop.owner.get(f"{PATH}?limit=1").json()
     rest = shop.owner.get(f"{PATH}?cursor={first['next_cursor']}").json()
@@ -91,11 +93,15 @@ def test_a_stream_replays_and_follows(any_shop: Shop) -> None:
             assert stream.status == 200
             assert stream.headers[b"content-type"].startswith(b"text/event-stream")
             assert stream.headers[b"x-accel-buffering"] == b"no"
-            await shop.owner.send("POST", "/api/v1/inventory-reservations", {"product_id": "MUG-1", "quantity": 2})
+            await shop.owner.send(
+                "POST", "/api/v1/inventory-reservations", {"product_id": "MUG-1", "quantity": 2, "order_number": "102"}
+            )
             await stream.until("event: InventoryReserved")
             last = [line for line in stream.text.splitlines() if line.startswith("id: ")][-1].removeprefix("id: ")
         async with _stream(shop, **{"last-event-id": last}) as (stream, _):
-            await shop.owner.send("POST", "/api/v1/inventory-reservations", {"product_id": "MUG-1", "quantity": 1})
+            await shop.owner.send(
+                "POST", "/api/v1/inventory-reservations", {"product_id": "MUG-1", "quantity": 1, "order_number": "102"}
+            )
             await stream.until("event: InventoryReserved")
             assert "StockReceived" not in stream.text and stream.text.count("event: InventoryReserved") == 1
         assert shop.application.streams == 0

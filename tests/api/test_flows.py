@@ -46,7 +46,7 @@ def test_a_reservation_from_promise_to_sale(any_shop: Shop) -> None:
 def test_an_expiry_can_be_set_and_cleared(any_shop: Shop) -> None:
     shop = any_shop
     shop.product("MUG-1", 5)
-    body = {"product_id": "MUG-1", "quantity": 1, "expires_at": "2031-05-31T12:00:00+02:00"}
+    body = {"product_id": "MUG-1", "quantity": 1, "order_number": "1", "expires_at": "2031-05-31T12:00:00+02:00"}
     hold = shop.owner.post(RESERVE, body).json()
     path = f"{RESERVE}/{hold['id']}"
 
@@ -78,7 +78,10 @@ def test_reservations_are_found_by_their_filters(any_shop: Shop) -> None:
 def test_a_list_goes_on_with_its_cursor(any_shop: Shop) -> None:
     shop = any_shop
     shop.product("MUG-1", 9)
-    made = [shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1}).json()["id"] for _ in range(5)]
+    made = [
+        shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1, "order_number": "1"}).json()["id"]
+        for _ in range(5)
+    ]
 
     seen: list[str] = []
     cursor = ""
@@ -95,7 +98,7 @@ def test_a_list_goes_on_with_its_cursor(any_shop: Shop) -> None:
 def test_a_batch_is_all_or_nothing(any_shop: Shop) -> None:
     shop = any_shop
     shop.product("MUG-1", 5)
-    one = {"op": "reserve", "product_id": "MUG-1", "quantity": 2}
+    one = {"op": "reserve", "product_id": "MUG-1", "quantity": 2, "order_number": "1"}
 
     done = shop.owner.post(f"{RESERVE}/batch", {"operations": [one, one]})
     assert (done.status, [row["status"] for row in done.json()["results"]]) == (200, [201, 201])
@@ -116,8 +119,8 @@ def test_a_batch_is_all_or_nothing(any_shop: Shop) -> None:
 def test_a_batch_that_is_not_atomic_answers_each(any_shop: Shop) -> None:
     shop = any_shop
     shop.product("MUG-1", 5)
-    hold = shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1}).json()["id"]
-    one = {"op": "reserve", "product_id": "MUG-1", "quantity": 3}
+    hold = shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 1, "order_number": "1"}).json()["id"]
+    one = {"op": "reserve", "product_id": "MUG-1", "quantity": 3, "order_number": "1"}
 
     answer = shop.owner.post(
         f"{RESERVE}/batch",
@@ -150,7 +153,7 @@ def test_a_batch_names_the_operation_that_has_the_wrong_shape(shop: Shop) -> Non
         ({"op": "release", "reservation_id": "x", "product_id": "A"}, "operations.1.product_id"),
         ({"op": "reserve", "product_id": "A", "quantity": 1, "reserved_for_id": "x"}, "operations.1.reserved_for_type"),
     ):
-        good = {"op": "reserve", "product_id": "A", "quantity": 1}
+        good = {"op": "reserve", "product_id": "A", "quantity": 1, "order_number": "1"}
         answer = shop.owner.post(f"{RESERVE}/batch", {"atomic": False, "operations": [good, operation]})
         assert (answer.status, answer.json()["field"]) == (400, field)
 
@@ -158,7 +161,7 @@ def test_a_batch_names_the_operation_that_has_the_wrong_shape(shop: Shop) -> Non
 def test_a_thousand_operations_are_one_batch(any_shop: Shop) -> None:
     shop = any_shop
     shop.product("MUG-1", 1000)
-    one = {"op": "reserve", "product_id": "MUG-1", "quantity": 1, "location": "MAIN"}
+    one = {"op": "reserve", "product_id": "MUG-1", "quantity": 1, "location": "MAIN", "order_number": "1"}
 
     answer = shop.owner.post(f"{RESERVE}/batch", {"operations": [one] * 1000})
     too_many = shop.owner.post(f"{RESERVE}/batch", {"operations": [one] * 1001})
@@ -196,7 +199,10 @@ def test_unlimited_products_need_no_hold(any_shop: Shop) -> None:
     assert (answer.status, answer.json()["unlimited"]) == (200, True)
     for path in ("store/inventory/set", "store/inventory/adjust"):
         assert shop.owner.post(f"/api/v1/{path}", at).code == "PRODUCT_NOT_STOCK_TRACKED"
-    assert shop.owner.post(RESERVE, {"product_id": "EBOOK", "quantity": 1}).code == "PRODUCT_NOT_STOCK_TRACKED"
+    assert (
+        shop.owner.post(RESERVE, {"product_id": "EBOOK", "quantity": 1, "order_number": "1"}).code
+        == "PRODUCT_NOT_STOCK_TRACKED"
+    )
 
 
 def test_set_adjust_and_forget(any_shop: Shop) -> None:
@@ -279,7 +285,10 @@ def test_fractions_stay_exact(any_shop: Shop) -> None:
     assert (level["quantity"], level["threshold"], level["is_low_stock"]) == (0.6, 1.25, True)
     lot = shop.owner.get("/api/v1/inventory/lots").json()["items"][0]
     assert (lot["lot_code"], lot["expires_at"], lot["value"]) == ("B7", "2031-05-31", "0.74")
-    assert shop.owner.post(RESERVE, {"product_id": "CLOTH", "quantity": 0.001}).code == "INVALID_QUANTITY"
+    assert (
+        shop.owner.post(RESERVE, {"product_id": "CLOTH", "quantity": 0.001, "order_number": "1"}).code
+        == "INVALID_QUANTITY"
+    )
 
 
 @pytest.mark.parametrize(

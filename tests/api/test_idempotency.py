@@ -8,7 +8,7 @@ from typing import Any
 from tests.api.conftest import Shop
 
 RESERVE = "/api/v1/inventory-reservations"
-HOLD = {"product_id": "MUG-1", "quantity": 2}
+HOLD = {"product_id": "MUG-1", "quantity": 2, "order_number": "102"}
 
 
 def _key(text: str) -> dict[str, str]:
@@ -20,7 +20,9 @@ def test_a_replay_is_the_same_answer(any_shop: Shop) -> None:
     shop.product("MUG-1", 5)
 
     first = shop.owner.post(RESERVE, HOLD, headers=_key("order-102"))
-    again = shop.owner.post(RESERVE, content=b'{"quantity": 2.0, "product_id": "MUG-1"}', headers=_key("order-102"))
+    again = shop.owner.post(
+        RESERVE, content=b'{"quantity": 2.0, "order_number": "102", "product_id": "MUG-1"}', headers=_key("order-102")
+    )
 
     assert (first.status, again.status) == (201, 201)
     assert again.content == first.content
@@ -43,7 +45,8 @@ def test_a_key_is_for_one_request(any_shop: Shop) -> None:
 def test_a_refusal_is_decided_anew(shop: Shop) -> None:
     shop.product("MUG-1", 1)
     refused = shop.owner.post(RESERVE, HOLD, headers=_key("k"))
-    shop.owner.post("/api/v1/store/inventory/adjust", {**HOLD, "location": "MAIN"})
+    adjusted = {"product_id": "MUG-1", "quantity": 2, "location": "MAIN"}
+    assert shop.owner.post("/api/v1/store/inventory/adjust", adjusted).status == 200
 
     accepted = shop.owner.post(RESERVE, HOLD, headers=_key("k"))
 
@@ -96,7 +99,7 @@ def test_every_write_may_be_sent_twice(any_shop: Shop) -> None:
         ("PATCH", f"{RESERVE}/{hold}", {"quantity": 3}),
         ("POST", f"{RESERVE}/{hold}/release", {"quantity": 1}),
         ("POST", f"{RESERVE}/{hold}/fulfill", None),
-        ("POST", f"{RESERVE}/batch", {"operations": [{"op": "reserve", **line}]}),
+        ("POST", f"{RESERVE}/batch", {"operations": [{"op": "reserve", "order_number": "1", **line}]}),
         ("POST", f"{RESERVE}/batch", {"operations": [{"op": "release", "reservation_id": "x"}], "atomic": False}),
         ("PATCH", f"/api/v1/counts/{count}", {"lines": [{"product_id": "TEE-1", "counted": 2}]}),
         ("DELETE", f"/api/v1/counts/{count}/lines/{counted}", None),

@@ -53,6 +53,16 @@ def test_tax_goes_back_without_a_receipt(any_shop: Shop) -> None:
     assert _clean(shop)
 
 
+def test_fees_without_a_line_are_refused_at_once(any_shop: Shop) -> None:
+    shop = any_shop
+    body = {"store_id": "MAIN", "fees": [{"name": "delivery", "amount": "4.50"}]}
+
+    refused = shop.owner.post(SALES, body)
+
+    assert (refused.status, refused.code, refused.json()["field"]) == (400, "INVALID_REQUEST", "fees")
+    assert shop.owner.get(SALES).json()["items"] == []
+
+
 def test_what_is_not_sold_or_has_no_price(shop: Shop) -> None:
     shop.product("OLD-1", 5, price="3.00")
     shop.product("GIFT-1", 5)

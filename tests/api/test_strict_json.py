@@ -204,7 +204,7 @@ def test_a_wrong_body_is_a_400_over_http(shop: Shop) -> None:
 def test_an_impossible_quantity_is_invalid_quantity(shop: Shop, path: str) -> None:
     shop.product("MUG-1", 5)
     for quantity in ("0", "-1", "0.5", "1e400", "1e-400", "1e12", "9" * 40, "1000000000001", "-0.0"):
-        content = f'{{"product_id":"MUG-1","quantity":{quantity},"location":"MAIN"}}'.encode()
+        content = f'{{"product_id":"MUG-1","quantity":{quantity},"location":"MAIN","order_number":"1"}}'.encode()
         answer = shop.owner.post(path, content=content)
         expected = (409, "INSUFFICIENT_STOCK") if quantity == "1e12" else (400, "INVALID_QUANTITY")
         assert (quantity, answer.status, answer.code) == (quantity, *expected)
@@ -243,7 +243,8 @@ MEDIA_TYPES = (
 
 def test_a_body_must_say_that_it_is_json(shop: Shop) -> None:
     for media_type, status in MEDIA_TYPES:
-        answer = shop.owner.post(PATH, {"product_id": "NONE", "quantity": 1}, headers={"Content-Type": media_type})
+        body = {"product_id": "NONE", "quantity": 1, "order_number": "1"}
+        answer = shop.owner.post(PATH, body, headers={"Content-Type": media_type})
 
         assert (media_type, answer.status) == (media_type, status)
 

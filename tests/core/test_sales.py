@@ -670,6 +670,25 @@ def test_a_refused_sale_takes_no_number(scene: Scene) -> None:
 # Money ---------------------------------------------------------------------------------------------------------------
 
 
+def test_fees_alone_are_no_sale(scene: Scene) -> None:
+    """Such a sale could never be completed, so it is not begun; a cart gets its fees after its first line."""
+    fees = (FeeAsked("delivery", "4.50"),)
+    empty = scene.do(OpenSale())
+    for command in (
+        OpenSale(fees=fees),
+        OpenSale(scene.shop.stores["MAIN"], order_number="7", fees=fees),
+        ChangeSale(empty.id, {"fees": fees}),
+    ):
+        refused = scene.shop.refused(command)
+        assert (refused.code, refused.numbers["field"]) == ("INVALID_REQUEST", "fees")
+    assert len(scene.shop.rows("SELECT id FROM sale")) == 1
+
+    assert scene.do(ChangeSale(empty.id, {"fees": ()})).fee_total == "0.00"
+    scene.do(AddLine(empty.id, LineAsked("SONG-1", 1)))
+    assert scene.do(ChangeSale(empty.id, {"fees": fees})).total == "9.50"
+    assert scene.do(CompleteSale(empty.id, (CASH,))).status == "completed"
+
+
 def test_prices_discounts_and_fees_need_their_permissions(scene: Scene) -> None:
     shop = scene.shop
     scene.given("MUG-1 MAIN  A 5")

@@ -18,6 +18,7 @@ import msgspec
 from holdfast.core.adoption import adopt, numbers_of
 from holdfast.core.number import from_minor, instant_text
 from holdfast.core.order_entry import (
+    FEES_ALONE,
     LineAsked,
     OpenSale,
     discount_of,
@@ -282,6 +283,8 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
         fees = fees_of(stock, tuple(changes["fees"]))
         if isinstance(fees, Rejected):
             return fees
+        if fees and sale.unfinished and not lines_of(stock, sale):
+            return FEES_ALONE
         sale = replace(sale, fees=fees)
     fixed = _fixed(stock, sale) if changes.keys() - {"customer"} else _finished(sale)
     if fixed is not None:

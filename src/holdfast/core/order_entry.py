@@ -4,6 +4,7 @@
     2 mugs at 5.00       -> PRICE_MISMATCH, unless they may set prices
     2 of no price        -> PRICE_MISMATCH, unless they may set prices: at theirs, or at 0
     2 of an inactive one -> INVALID_STATE; what is in a cart already can still be sold
+    fees without a line  -> INVALID_REQUEST
 
 What does not exist is refused before what makes no sense, that before what is not sold any more, and every such line is
 named. An order that was taken elsewhere is a fact: it may be of an inactive product, and without any price it is 0.
@@ -46,6 +47,13 @@ T = TypeVar("T")
 
 NUMBER_DIGITS = 6
 """Fewest digits of a number that we give."""
+
+
+FEES_ALONE = Rejected(
+    Code.INVALID_REQUEST,
+    "fees: a sale has fees beside lines: without any line it could never be completed.",
+    {"field": "fees"},
+)
 
 
 class DiscountAsked(msgspec.Struct, frozen=True, gc=False):
@@ -112,6 +120,8 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
     fees = fees_of(stock, command.fees)
     if isinstance(fees, Rejected):
         return fees
+    if fees and not command.lines and not command.fact:
+        return FEES_ALONE
     meant = _none_refused([_meaning(stock, asked, fact=command.fact) for asked in command.lines])
     if isinstance(meant, Rejected):
         return meant

@@ -9,6 +9,7 @@ is in it, by status, with the codes in its description.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -99,7 +100,17 @@ def _schemas() -> tuple[Json, dict[Any, Json]]:
         types.values(), schema_hook=_schema_of, ref_template="#/components/schemas/{name}"
     )
     refs = dict(zip(types, found, strict=True))
+    for struct in _below(msgspec.Struct):
+        if hasattr(struct, "one_of") and struct.__name__ in schemas:
+            schemas[struct.__name__]["anyOf"] = [{"required": list(names)} for names in struct.one_of]
     return {name: _tidied(schema) for name, schema in sorted(schemas.items())}, refs
+
+
+def _below(struct: type[Any]) -> Iterator[type[Any]]:
+    """All classes below one."""
+    for kind in struct.__subclasses__():
+        yield kind
+        yield from _below(kind)
 
 
 def _schema_of(kind: type[Any]) -> Json:

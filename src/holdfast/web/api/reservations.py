@@ -8,7 +8,7 @@ The hot path of the whole service: bodies are decoded straight into Structs, and
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -19,7 +19,7 @@ from holdfast.core.decide import OPERATIONS_MAX, Command, Refusal, Together
 from holdfast.core.document import ReservationDocument
 from holdfast.core.number import Number
 from holdfast.core.rejection import Code
-from holdfast.core.reservation import NOBODY, PRIORITY_DEFAULT, Consume, Release, Reserve, Target
+from holdfast.core.reservation import PRIORITY_DEFAULT, Consume, Release, Reserve, Target
 from holdfast.web import problems
 from holdfast.web.body import BATCH_MAX, Instant, Quantity, Text, instant
 from holdfast.web.problems import Problem, invalid, not_found, problem_document
@@ -36,7 +36,10 @@ _NO_SUCH = (Code.RESERVATION_NOT_FOUND,)
 
 
 class ReserveBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """What to hold, how much of it, where, for whom and until when."""
+    """What to hold, how much of it, where, for whom (an order, a sale line, an appointment ...) and until when."""
+
+    one_of: ClassVar = (("order_number",), ("sale_line_id",), ("reserved_for_type", "reserved_for_id"))
+    """The fields that name for whom: one of these groups has to be given."""
 
     product_id: Text
     quantity: Quantity
@@ -120,14 +123,20 @@ class Results(msgspec.Struct, gc=False):
     results: list[Result]
 
 
+_FOR_WHOM = (
+    "is required: a reservation is for an order (order_number), a sale line (sale_line_id), or an appointment or "
+    "transaction (reserved_for_type and reserved_for_id). POST /store/inventory/reserve holds units for nobody."
+)
+
+
 # Commands ------------------------------------------------------------------------------------------------------------
 
 
 def target_of(body: ReserveBody) -> Target:
-    """For whom the hold is: one of sale line, appointment or transaction, order; or nobody."""
+    """For whom the hold is: one of sale line, appointment or transaction, order. A hold for nobody is refused here."""
     if body.sale_line_id is None and body.reserved_for_type is None and body.reserved_for_id is None:
-        if body.order_number is None and body.source is None:
-            return NOBODY
+        if body.order_number is None:
+            raise invalid("order_number", _FOR_WHOM)
         return Target(body.order_number, "manual" if body.source is None else body.source)
     named = (body.sale_line_id, body.reserved_for_type or body.reserved_for_id, body.order_number)
     if sum(name is not None for name in named) > 1:
@@ -167,12 +176,13 @@ def lot_id_of(text: str | None) -> str | None:
 
 def reserve_of(body: ReserveBody) -> Reserve:
     """The command of a reservation's body."""
+    target = target_of(body)
     expires_at = None if body.expires_at is None else instant("expires_at", body.expires_at, Code.INVALID_EXPIRY)
     return Reserve(
         reference(body.product_id),
         _number(body.quantity),
         body.location,
-        target_of(body),
+        target,
         None if body.lot_id is None else lot_id_of(body.lot_id),
         expires_at,
         PRIORITY_DEFAULT if body.priority is None else body.priority,
@@ -360,8 +370,9 @@ ROUTES = (
         method="POST",
         path=_PATH,
         summary="Hold units of a product",
-        about="Without `location` the first sellable location that can fill the hold alone is taken. With `override` "
-        "a manager may promise more than there is: the shortfall is backordered.",
+        about="It is for an order (`order_number`, `source`), a sale line, an appointment or a transaction: a hold for "
+        "nobody is refused. Without `location` the first sellable location that can fill the hold alone is taken. With "
+        "`override` a manager may promise more than there is: the shortfall is backordered.",
         tag=TAG,
         permission=Permission.RESERVE,
         plan=plan_reserve,
