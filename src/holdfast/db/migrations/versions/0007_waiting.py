@@ -16,7 +16,7 @@ from alembic import op
 from msgspec import json as msgspec_json
 
 revision = "0007"
-down_revision: str | None = "0003"
+down_revision: str | None = "0004"
 
 COLUMNS = (
     *("id", "level_id", "product_id", "location_id", "quantity", "consumed", "released", "backordered"),
