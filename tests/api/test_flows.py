@@ -457,7 +457,10 @@ def test_whole_orders_of_shopify(any_shop: Shop) -> None:
     assert shop.owner.post("/shopify/convert-to-sale", {"order_id": number}).status == 200
     assert shop.owner.post("/shopify/cancel", {"order_id": "none"}).code == "RESERVATION_NOT_FOUND"
     short = shop.owner.post("/shopify/reserve", {"order_id": "2", "lines": [{"sku": "MUG-1", "quantity": 9}]})
-    assert (short.code, short.json()["lines"][0]["index"]) == ("INSUFFICIENT_STOCK", 0)
+    [waits] = short.json()["results"]
+    assert (waits["status"], waits["body"]["backordered_quantity"], waits["body"]["conflict"]) == (201, 6, True)
+    ghost = shop.owner.post("/shopify/reserve", {"order_id": "3", "lines": [{"sku": "GHOST-1", "quantity": 1}]})
+    assert (ghost.status, ghost.code) == (404, "PRODUCT_NOT_FOUND")
     assert shop.owner.post("/shopify/reserve", {"order_id": True, "lines": lines}).json()["field"] == "order_id"
 
 
@@ -671,3 +674,23 @@ def test_everything_that_was_done_is_in_the_audit_log(any_shop: Shop) -> None:
     assert {"product", "stock"} <= {row["kind"] for row in rows}
     assert {row["actor"] for row in rows} >= {"key:owner"}
     assert {row["kind"] for row in shop.owner.get("/api/v1/audit?kind=product").json()["items"]} == {"product"}
+
+
+def test_a_reservation_is_moved_over_http(any_shop: Shop) -> None:
+    shop = any_shop
+    shop.product("MUG-1", 3)
+    shop.owner.post("/api/v1/stores", {"code": "EAST"})
+    shop.owner.post("/api/v1/locations", {"store_id": "EAST", "code": "EASTW", "kind": "warehouse"})
+    shop.owner.post("/api/v1/receipts", {"location": "EASTW", "lines": [{"product_id": "MUG-1", "quantity": 2}]})
+    held = shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 2, "order_number": "1"}).json()
+    path = f"{RESERVE}/{held['id']}"
+
+    moved = shop.owner.patch(path, {"location": "eastw"})
+    assert (moved.status, moved.json()["location"], moved.json()["created_at"]) == (200, "EASTW", held["created_at"])
+    assert shop.owner.patch(path, {"location": "NOWHERE"}).code == "LOCATION_NOT_FOUND"
+    assert shop.owner.patch(path, {"quantity": 4, "location": "MAIN"}).code == "INSUFFICIENT_STOCK"
+    assert shop.owner.patch(path, {"location": None}).status == 400
+    line = {"product_id": "MUG-1", "quantity": 1}
+    sale = shop.owner.post("/api/v1/sales", {"lines": [line]}).json()
+    edited = shop.owner.patch(f"/api/v1/sales/{sale['id']}/lines/{sale['lines'][0]['id']}", {"location": "MAIN"})
+    assert (edited.status, edited.json()["lines"][0]["held"]) == (200, 1)

@@ -101,9 +101,11 @@ def test_an_order_is_reserved_as_a_whole_or_not(scene: Scene) -> None:
         MUG-1 MAIN  A 5
         TEE-1 MAIN  T 1
     """)
-    command = OrderReserve("1", "shopify", (Line("MUG-1", 2), Line("TEE-1", 2), Line("GHOST-1", 1)))
-    refused = scene.refuses(command, "INSUFFICIENT_STOCK")
+    command = OrderReserve("1", "shopify", (Line("MUG-1", 2), Line("TEE-1", 0), Line("GHOST-1", 1)))
+    refused = scene.refuses(command, "INVALID_QUANTITY")
     assert [line["index"] for line in refused.numbers["lines"]] == [1, 2]
+    nowhere = OrderReserve("1", "shopify", (Line("MUG-1", 2),), "TRANSIT")
+    scene.refuses(nowhere, "INSUFFICIENT_STOCK")
 
 
 def test_cancelling_an_order_releases_it_once(scene: Scene) -> None:

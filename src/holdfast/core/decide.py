@@ -40,7 +40,7 @@ from holdfast.core.product import Location
 from holdfast.core.rejection import Code, Rejected, group_rejected
 from holdfast.core.reservation import describe
 from holdfast.core.stock import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
-from holdfast.core.waiting import seek, serve_waiting
+from holdfast.core.waiting import offer, seek
 from holdfast.core.wants import (
     HoldById,
     HoldsOfOrder,
@@ -205,7 +205,7 @@ def _sweep(stock: Stock, command: Sweep) -> int:
     """Loading the levels has settled them already, as far as one transaction goes; the rest is for who waits."""
     stock.lock_levels(command.levels)
     levels = [stock.levels[pair] for pair in command.levels if pair in stock.levels]
-    stock.each(levels, lambda _, level: serve_waiting(stock, level, stock.caller.actor))
+    offer(stock, levels)
     return sum(level.id in stock.more_dead for level in levels)
 
 

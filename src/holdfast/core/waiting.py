@@ -255,6 +255,17 @@ def relocate(stock: Stock, hold: Reservation, level: Level, backing: Backing, ac
     return hold
 
 
+def offer(stock: Stock, levels: list[Level]) -> None:
+    """Units lie free at these levels, and nothing has just freed them: whom they may serve as a whole looks there."""
+    for level in levels:
+        place = stock.catalog.locations[level.location_id]
+        if level.on_hand == level.reserved or level.product_id not in stock.sought:
+            continue
+        for hold in stock.roaming(level.product_id):
+            if place in stock.catalog.serving_places(str(hold.served_from)):
+                stock.seeking[hold.id] = None
+
+
 def seek(stock: Stock) -> None:
     """Let holds that have begun to wait look for free units where else they may be served; all of them at once."""
     names, stock.seeking = stock.seeking, {}

@@ -3,7 +3,7 @@
     Shopify reserves order 820982: 2 mugs     -> held, and what is not there waits: the channel has taken the order
     the same again                            -> the holds that it has, and no more
     820982 is cancelled                       -> every hold goes back to its lots; its sale, if it is one, is cancelled
-    820982 is converted to a sale             -> its units leave; the sale is completed when nothing of it is open
+    820982 is converted to a sale             -> its units leave; its sale, if it is one, has shipped them
 
 Who is limited to stores hears nothing of an order that has holds elsewhere, and does nothing to it.
 """
@@ -14,13 +14,13 @@ import msgspec
 
 from holdfast.core.adoption import sale_of_order
 from holdfast.core.cart import CancelSale
-from holdfast.core.completion import CompleteSale, cancel_sale, complete_sale
+from holdfast.core.completion import cancel_sale
 from holdfast.core.document import ReservationDocument, UnlimitedDocument, unlimited_document
 from holdfast.core.holding import Reservation
 from holdfast.core.order import OrderClose, OrderLine, OrderReserve, sell_or_release, too_many
 from holdfast.core.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found
 from holdfast.core.reservation import Reserve, Target, describe, foreign_store_refusal, reserve
-from holdfast.core.sale import Sale, find_sale, lines_of, look_at_sale
+from holdfast.core.sale import Sale, find_sale, look_at_sale
 from holdfast.core.stock import Stock
 from holdfast.core.working_set import oldest_first
 
@@ -89,8 +89,8 @@ def order_close(stock: Stock, command: OrderClose) -> list[ReservationDocument] 
     if isinstance(parts, Rejected):
         return parts
     sell_or_release(stock, parts, consume=command.consume)
-    if sale_id is not None:
-        _end_sale(stock, sale_id, command)
+    if sale_id is not None and not command.consume and not command.lines:
+        _cancel_sale(stock, sale_id)
     return [describe(stock, stock.reservations[hold.id]) for hold in holds]
 
 
@@ -120,17 +120,8 @@ def _parts(stock: Stock, command: OrderClose, holds: list[Reservation]) -> list[
     return parts
 
 
-def _end_sale(stock: Stock, sale_id: str, command: OrderClose) -> None:
-    """The order's sale ends with its holds, where the caller may touch it: completed when all has gone out, cancelled
-    when all was given back."""
+def _cancel_sale(stock: Stock, sale_id: str) -> None:
+    """The order's sale is given up with its holds, where the caller may touch it."""
     sale = find_sale(stock, sale_id)
-    if not isinstance(sale, Sale) or not sale.unfinished:
-        return
-    mark = stock.mark()
-    ended: object = None
-    if not command.consume and not command.lines:
-        ended = cancel_sale(stock, CancelSale(sale.id))
-    elif command.consume and not any(line.open for line in lines_of(stock, sale) if line.kind == "stock"):
-        ended = complete_sale(stock, CompleteSale(sale.id))
-    if isinstance(ended, Rejected):
-        stock.undo(mark)
+    if isinstance(sale, Sale) and sale.unfinished:
+        cancel_sale(stock, CancelSale(sale.id))
