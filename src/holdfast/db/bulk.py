@@ -122,7 +122,8 @@ def level_rows(database: Database, org_id: str) -> Iterator[LevelRow]:
     now = clock(database)
     value = (
         sa.select(sa.func.coalesce(sa.func.sum(stock.c.value), 0))
-        .where(stock.c.org_id == level.c.org_id, stock.c.level_id == level.c.id, stock.c.is_open)
+        # Within a subquery no planner knows that its organisation is the level's.
+        .where(stock.c.org_id == org_id, stock.c.level_id == level.c.id, stock.c.is_open)
         .scalar_subquery()
     )
     columns = columns_of(level, Level)
