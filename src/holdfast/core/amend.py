@@ -11,8 +11,11 @@ from typing import Any
 import msgspec
 
 from holdfast.core.allocation import back
+from holdfast.core.decision import Command, Decision
+from holdfast.core.field import Instant, Priority
 from holdfast.core.holding import Level, Reservation
 from holdfast.core.number import Number
+from holdfast.core.permission import Permission
 from holdfast.core.product import Product
 from holdfast.core.promise import allocations_left, cause_of_hold, tell_hold
 from holdfast.core.rejection import (
@@ -26,13 +29,13 @@ from holdfast.core.stock import Stock
 replace = msgspec.structs.replace
 
 
-class Amend(msgspec.Struct, frozen=True, gc=False):
+class Amend(Command, frozen=True, gc=False):
     """Change a hold: its total `quantity`, its priority, or its expiry (`set_expiry` says that one was given)."""
 
     reservation_id: str
     quantity: Number | None = None
-    priority: int | None = None
-    expires_at: int | None = None
+    priority: Priority | None = None
+    expires_at: Instant | None = None
     set_expiry: bool = False
 
 
@@ -112,3 +115,6 @@ def extend(
     if short:
         tell_hold(stock, "ReservationBackordered", hold, product, short)
     return hold
+
+
+DECISIONS = (Decision(Amend, amend, Permission.RESERVE),)

@@ -14,8 +14,10 @@ import msgspec
 
 from holdfast.core.allocation import lot_exists, lot_of_id
 from holdfast.core.counting import correct_open_sheets, make_equal, product_at
+from holdfast.core.decision import Command, Decision
 from holdfast.core.holding import Level, LotStock
 from holdfast.core.number import Number, instant_text
+from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
 from holdfast.core.recall import set_aside
 from holdfast.core.receiving import lot_at
@@ -42,7 +44,7 @@ class CountLine(msgspec.Struct, frozen=True, gc=False):
     lot_id: str | None = None
 
 
-class Count(msgspec.Struct, frozen=True, gc=False):
+class Count(Command, frozen=True, gc=False):
     """Count at a location: posted at once, or opened as a sheet (`draft`)."""
 
     location: str
@@ -50,14 +52,14 @@ class Count(msgspec.Struct, frozen=True, gc=False):
     draft: bool = False
 
 
-class FillSheet(msgspec.Struct, frozen=True, gc=False):
+class FillSheet(Command, frozen=True, gc=False):
     """Write counted numbers on an open sheet; lines that it does not have yet are added with today's balance."""
 
     sheet_id: str
     lines: tuple[CountLine, ...]
 
 
-class CloseSheet(msgspec.Struct, frozen=True, gc=False):
+class CloseSheet(Command, frozen=True, gc=False):
     """Post an open sheet (`post`), or cancel it."""
 
     sheet_id: str
@@ -332,3 +334,10 @@ def _tell_counted(
             "timestamp": instant_text(stock.now),
         },
     )
+
+
+DECISIONS = (
+    Decision(Count, count, Permission.STOCK),
+    Decision(FillSheet, fill_sheet, Permission.STOCK),
+    Decision(CloseSheet, close_sheet, Permission.STOCK),
+)

@@ -13,9 +13,11 @@ import msgspec
 
 from holdfast.core.allocation import back, lot_exists, pinned_lot_refusal
 from holdfast.core.counting import product_at
+from holdfast.core.decision import Command, Decision
 from holdfast.core.holding import Level
 from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, share_of_value
+from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import serve_waiting
 from holdfast.core.recall import set_aside
@@ -41,7 +43,7 @@ class TransferLine(msgspec.Struct, frozen=True, gc=False):
     lot_id: str | None = None
 
 
-class Dispatch(msgspec.Struct, frozen=True, gc=False):
+class Dispatch(Command, frozen=True, gc=False):
     """Send units from one location to another."""
 
     from_location: str
@@ -50,7 +52,7 @@ class Dispatch(msgspec.Struct, frozen=True, gc=False):
     reference: str | None = None
 
 
-class Arrive(msgspec.Struct, frozen=True, gc=False):
+class Arrive(Command, frozen=True, gc=False):
     """Receive a transfer: all of it, or the `lines` that came; `short` writes off the rest."""
 
     transfer_id: str
@@ -322,3 +324,9 @@ def _tell_transferred(
             "timestamp": instant_text(stock.now),
         },
     )
+
+
+DECISIONS = (
+    Decision(Dispatch, dispatch, Permission.STOCK),
+    Decision(Arrive, arrive, Permission.STOCK),
+)
