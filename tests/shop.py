@@ -33,7 +33,7 @@ from holdfast.app import Holdfast
 from holdfast.core.catalog import AddProduct
 from holdfast.core.currency import minor_digits_of
 from holdfast.core.number import from_minor
-from holdfast.core.organisation import ChangeSettings
+from holdfast.core.organisation import AddRegister, ChangeSettings
 from holdfast.core.places import AddLocation, AddStore
 from holdfast.core.product import Product
 from holdfast.core.receiving import ReceiptLine, Receive
@@ -122,9 +122,9 @@ class Shop:
         assert isinstance(answer, Rejected), (command, answer)
         return answer
 
-    def new_product(self, sku: str) -> Add:
+    def new_product(self, sku: str) -> AddProduct:
         """The command that adds a plain product."""
-        return Add("product", {"sku": sku, "title": sku.title()})
+        return AddProduct(sku=sku, title=sku.title())
 
     def product(self, sku: str = "MUG-1", **fields: Any) -> Product:
         """Add a product; a price in minor units, reorder points and limits in smallest units, or as outside."""
@@ -145,11 +145,11 @@ class Shop:
 
     def store(self, code: str) -> Any:
         """Add a store; it comes with its quarantine location."""
-        return self.ok(Add("store", {"code": code, "name": code.title()}))
+        return self.ok(AddStore(code=code, name=code.title()))
 
     def register(self, code: str, store: str = "MAIN") -> Any:
         """Add a register to a store."""
-        return self.ok(Add("register", {"code": code, "store_id": self.stores[store]}))
+        return self.ok(AddRegister(code=code, store_id=self.stores[store]))
 
     def at_till(self, session_id: str, store: str = "MAIN") -> Actor:
         """The owner at a till of the store, in an open register session."""

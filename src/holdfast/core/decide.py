@@ -76,7 +76,7 @@ def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected
     stock.caller = caller
     mark = stock.mark()
     try:
-        answer = _DECIDE[type(command)](stock, command)
+        answer = _DECISIONS[type(command)](stock, command)
         if type(answer) is not Rejected and type(command) is not Together:  # its members have booked their own
             book(stock, mark[1])
     except Beyond as beyond:
@@ -155,7 +155,7 @@ DECISIONS: dict[type[Command], Decision] = {
 }
 """Every command with what decides it. (A group needs what its members need.)"""
 
-_DECIDE = {command: decision.decide for command, decision in DECISIONS.items()}
+_DECISIONS = {command: decision.decide for command, decision in DECISIONS.items()}
 
 
 def needs(known: Catalog, caller: Caller, command: Any) -> set[Want]:
