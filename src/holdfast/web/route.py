@@ -22,7 +22,7 @@ from holdfast.access import Actor, Permission
 from holdfast.core.decision import Command
 from holdfast.core.number import instant_of
 from holdfast.core.rejection import Code
-from holdfast.core.text import FORMAT_WORDS, composed, has_format_characters, uuid_text
+from holdfast.core.text import FORMAT_WORDS, composed, text_fault, uuid_text
 from holdfast.reports import LIMIT_DEFAULT, LIMIT_MAX
 from holdfast.web.body import BODY_MAX, TEXT_MAX, Nothing, decoder_of, unprintable
 from holdfast.web.problems import Problem, invalid, not_found
@@ -189,7 +189,7 @@ def _converted(parameter: Query, text: str) -> Any:
         return text
     if not text or len(text) > TEXT_MAX or (unprintable(text) and parameter.kind != "code"):
         raise invalid(name, f"must have 1 to {TEXT_MAX} characters, none of them control characters.")
-    if has_format_characters(text) and parameter.kind != "code":
+    if parameter.kind != "code" and text_fault(name, text) is not None:
         raise invalid(name, FORMAT_WORDS)
     text = composed(text)
     if parameter.choices and text not in parameter.choices:
