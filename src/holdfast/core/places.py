@@ -76,7 +76,7 @@ class AddLocation(Command, frozen=True, gc=False, forbid_unknown_fields=True):
     kind: LocationKind = "store"
     priority: Priority = 100
     ships_online: bool | None = None
-    reorder_points: dict[Text, Number | None] | None = None
+    reorder_points: dict[Text, Number | None] = msgspec.field(default_factory=dict)
 
 
 class LocationChanges(Command, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
@@ -223,7 +223,7 @@ def add_location(stock: Stock, command: AddLocation) -> Location | Rejected:
         refused = _transit_refusal(stock)
     if refused is not None:
         return refused
-    points = _points(stock, command.reorder_points or {}, {})
+    points = _points(stock, command.reorder_points, {})
     if isinstance(points, Rejected):
         return points
     online = command.kind in ("warehouse", "store") if command.ships_online is None else command.ships_online

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from enum import Enum
 from functools import cache
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -87,22 +88,27 @@ def _shaped_group(group: Together, depth: int) -> Together | Rejected:
     return Together(tuple(members), group.atomic)
 
 
+_SIMPLE = frozenset({str, int, bool, NoneType, Decimal})
+
+
 def _tree(value: Any) -> Any:
     """The value without its Structs, so that every part of it is tested; what was not given is left out."""
     kind = type(value)
-    if kind is str or kind is int or value is None or kind is bool:
+    if kind in _SIMPLE:
         return value
     if isinstance(value, msgspec.Struct):
-        return {
-            name: _tree(part) for name, part in msgspec.structs.asdict(value).items() if part is not UNSET
-        }  # a field that is UNSET has that default
+        fields = msgspec.structs.asdict(value)
+        for name, part in [item for item in fields.items() if type(item[1]) not in _SIMPLE]:
+            if part is UNSET:
+                del fields[name]  # its default
+            else:
+                fields[name] = _tree(part)
+        return fields
     if kind is tuple or kind is list:
         return [_tree(part) for part in value]
     if kind is dict:
         return {_tree(key): _tree(part) for key, part in value.items()}
-    if isinstance(value, Enum):
-        return value.value
-    return value
+    return value.value if isinstance(value, Enum) else value
 
 
 def _is_plain(command: Command) -> bool:

@@ -175,7 +175,7 @@ def _location_inside(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
         store = found(call.shop.reports.store(call.actor.org_id, name), Code.STORE_NOT_FOUND, "Store", name)
         require_store(call, store["id"])
         inside["store_id"] = store["id"]
-    if inside.get("reorder_points") is not None:
+    if "reorder_points" in inside:
         inside["reorder_points"] = {reference(name): value for name, value in inside["reorder_points"].items()}
     return inside
 
@@ -185,7 +185,7 @@ def plan_add_location(call: Call) -> Planned:
     fields = _location_inside(call, msgspec.structs.asdict(call.body))
     if fields["store_id"] is None:
         fields["store_id"] = _only_store(call)
-    render = _render_location(call, None, set(fields["reorder_points"] or ()))
+    render = _render_location(call, None, set(fields["reorder_points"]))
     return Planned(AddLocation(**fields), render)
 
 
