@@ -93,7 +93,7 @@ class Holdfast:
         command: Command,
         *,
         key: str | None = None,
-        fingerprint: str = "",
+        fingerprint: str | None = None,
         render: Callable[[Any], bytes] | None = None,
         status: int = 200,
     ) -> Future[Reply]:
@@ -120,7 +120,7 @@ class Holdfast:
         command: Command,
         *,
         key: str | None = None,
-        fingerprint: str = "",
+        fingerprint: str | None = None,
         render: Callable[[Any], bytes] | None = None,
         status: int = 200,
     ) -> Reply:
@@ -135,7 +135,7 @@ class Holdfast:
         actor: Actor,
         command: Command,
         key: str | None,
-        fingerprint: str,
+        fingerprint: str | None,
         render: Callable[[Any], bytes] | None,
         status: int,
         loop: asyncio.AbstractEventLoop | None,
@@ -149,12 +149,13 @@ class Holdfast:
             future.set_result(Reply(given, 0, None))
             return
         caller = actor.caller
-        said = fingerprint_of(given, caller) if key is not None and not fingerprint else fingerprint
+        if fingerprint is None:
+            fingerprint = "" if key is None else fingerprint_of(given, caller)
         submission = Submission(
             caller,
             given,
             key=key,
-            fingerprint=said,
+            fingerprint=fingerprint,
             render=render,
             status=status,
             loop=loop,

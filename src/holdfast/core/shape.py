@@ -60,13 +60,13 @@ def shaped(command: Any, depth: int = 0) -> Command | Rejected:
         return malformed(fault.path(), fault.words)
 
 
-def fault_of(struct: msgspec.Struct) -> Rejected | None:
-    """Why a value in a decoded Struct cannot be; None when all can."""
-    kind: Any = type(struct)
-    if not _plan(kind).checks:
+def fault_of(body: Any) -> Rejected | None:
+    """Why a value in a decoded body cannot be; None when all can, or when it is no Struct, whose types say nothing."""
+    kind: Any = type(body)
+    if not isinstance(body, msgspec.Struct) or not _plan(kind).checks:
         return None
     try:
-        _kept(struct)
+        _kept(body)
     except _Fault as fault:
         return malformed(fault.path(), fault.words)
     return None
