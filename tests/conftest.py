@@ -1,11 +1,15 @@
 """What all tests share: databases, fresh for each test.
 
-`database_url` runs a test twice, on SQLite and on PostgreSQL. The server is one per test process, started
-when the first test asks for it, or the one that HOLDFAST_TEST_POSTGRES_URL names (a superuser's address).
+`database_url` runs a test twice, on SQLite and on PostgreSQL; the tests of `IN_PARTITIONS` run once more where every
+table lies in partitions by organisation. The server is one per test process, started when the first test asks for it,
+or the one that HOLDFAST_TEST_POSTGRES_URL names (a superuser's address). From then on each statement that the product
+sends to PostgreSQL is explained once, after the test that sent it: one that is not for one organisation fails the test
+(see `tests.partitions`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -15,9 +19,28 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from holdfast.db.engine import Database
+from holdfast.db.migrate import migrate
+from tests.partitions.recorder import Recorder
+from tests.partitions.schema import partition
 from tests.postgres import temporary_server
 
 DATABASES = ("sqlite", "postgresql")
+
+PARTITIONED = "partitioned"
+"""The third kind of database: PostgreSQL with every table in partitions by organisation."""
+
+IN_PARTITIONS = (
+    "core",
+    "db/test_check",
+    "db/test_day_ends",
+    "db/test_reports",
+    "executor",
+    "races/test_batch",
+    "races/test_sell_out",
+    "races/test_sales",
+)
+"""Tests that also run there, by how their path begins."""
 
 
 class Postgres:
@@ -26,6 +49,7 @@ class Postgres:
     def __init__(self, admin_url: str) -> None:
         self.admin_url = admin_url
         self._connection = psycopg.connect(admin_url, autocommit=True)
+        self._partitioned: str | None = None
 
     def url(self, database: str) -> str:
         """The address of a database."""
@@ -40,6 +64,18 @@ class Postgres:
         self._connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
         return name
 
+    def create_partitioned(self) -> str:
+        """Make a migrated database whose tables lie in partitions by organisation, and return its name."""
+        if self._partitioned is None:
+            name = self.create_database()
+            database = Database(self.url(name))
+            migrate(database)
+            database.dispose()
+            with psycopg.connect(self.url(name)) as connection:
+                partition(connection)
+            self._partitioned = name
+        return self.create_database(template=self._partitioned)
+
     def drop_database(self, name: str) -> None:
         """Remove a database, whoever is connected to it."""
         self._connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
@@ -49,19 +85,39 @@ class Postgres:
         self._connection.close()
 
 
+_RECORDER = pytest.StashKey[Recorder]()
+
+
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
+def postgres_server(pytestconfig: pytest.Config) -> Iterator[Postgres]:
     """The server all tests of this process share; do not stop it."""
     named = os.environ.get("HOLDFAST_TEST_POSTGRES_URL")
-    if named:
-        server = Postgres(named)
+    with contextlib.ExitStack() as opened:
+        url = named or opened.enter_context(temporary_server(fsync=False)).url()
+        server = Postgres(url)
+        opened.callback(server.close)
+        explained = server.create_partitioned()
+        opened.callback(server.drop_database, explained)
+        recorder = Recorder(server.url(explained))
+        opened.callback(recorder.close)
+        opened.enter_context(recorder.listening())
+        pytestconfig.stash[_RECORDER] = recorder
         yield server
-        server.close()
-        return
-    with temporary_server(fsync=False) as started:
-        server = Postgres(started.url())
-        yield server
-        server.close()
+
+
+@pytest.fixture
+def recorder(pytestconfig: pytest.Config, postgres_server: Postgres) -> Recorder:
+    """The recorder that listens to all tests."""
+    return pytestconfig.stash[_RECORDER]
+
+
+@pytest.fixture(autouse=True)
+def routed(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test during which the product sent PostgreSQL a statement that is not for one organisation."""
+    yield
+    recorder = pytestconfig.stash.get(_RECORDER, None)
+    if recorder is not None:
+        recorder.assert_routed(request.node.nodeid)
 
 
 @pytest.fixture
@@ -73,14 +129,34 @@ def postgres_url(postgres_server: Postgres) -> Iterator[str]:
 
 
 @pytest.fixture
+def partitioned_url(postgres_server: Postgres) -> Iterator[str]:
+    """The address of a PostgreSQL database that is migrated and empty, with every table in partitions."""
+    name = postgres_server.create_partitioned()
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The address of an SQLite database that does not exist yet."""
     return f"sqlite:///{tmp_path / 'holdfast.db'}"
 
 
-@pytest.fixture(params=DATABASES)
+URLS = {"sqlite": "sqlite_url", "postgresql": "postgres_url", PARTITIONED: "partitioned_url"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once on each kind of database."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    if "database_url" not in metafunc.fixturenames or any("database_url" in mark.args[0] for mark in marks):
+        return
+    where = metafunc.definition.path.relative_to(Path(__file__).parent).as_posix()
+    kinds = (*DATABASES, PARTITIONED) if where.startswith(IN_PARTITIONS) else DATABASES
+    metafunc.parametrize("database_url", kinds, indirect=True)
+
+
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
     """The address of an empty database, once on each kind."""
-    fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
-    url: str = request.getfixturevalue(fixture)
+    url: str = request.getfixturevalue(URLS[request.param])
     return url

@@ -64,6 +64,7 @@ def untruths(shop: Shop) -> list[str]:
         *_levels_are_their_holds(tables),
         *_ledger_tells_the_same(tables),
         *_value_is_never_lost(tables),
+        *_the_road_is_its_transfers(tables),
         *_nobody_is_overtaken(tables, shop),
         *_recalled_lots_are_off_the_shelf(tables),
     ]
@@ -192,7 +193,10 @@ def _line_is_sane(t: Tables, line: dict[str, Any]) -> list[str]:
         wrong.append(f"{what}: moves units or value")
     if line["ref_type"] in OUTWARD - {"SALE"} and (line["reserved_delta"] or line["backordered_delta"]):
         wrong.append(f"{what}: moves promises")
-    if line["ref_type"] == "SALE" and (line["qty_delta"] >= 0 or line["reserved_delta"] not in (0, line["qty_delta"])):
+    back = line["ref_type"] == "SALE" and line["reason"] == "reverted"  # a shipment that was taken back
+    if line["ref_type"] == "SALE" and (
+        (line["qty_delta"] >= 0) != back or line["reserved_delta"] not in (0, line["qty_delta"])
+    ):
         wrong.append(f"{what}: {line['qty_delta']} units, {line['reserved_delta']} reserved")
     if line["ref_type"] in OUTWARD and line["qty_delta"] == 0:
         wrong.append(f"{what}: moves nothing")
@@ -213,6 +217,21 @@ def _value_is_never_lost(t: Tables) -> list[str]:
     return [f"lot {t.lots[lot]['code']}: moving it made {made}" for lot, made in moved.items() if made != [0, 0]]
 
 
+def _the_road_is_its_transfers(t: Tables) -> list[str]:
+    """What lies at transit is what transfers have shipped and not brought in, lost or sent back, lot by lot."""
+    left: dict[str, int] = defaultdict(int)
+    for transfer in t.transfers:
+        lots = json.loads(transfer["lots"]) if isinstance(transfer["lots"], str) else transfer["lots"]
+        for lot in lots if transfer["status"] == "shipped" else ():
+            left[lot["lot_id"]] += lot["units"] - (lot["received"] or 0) - lot["lost"] - lot["sent_back"]
+    for (level_id, lot_id), at in t.lot_stocks.items():
+        if t.locations[t.levels[level_id]["location_id"]]["kind"] == "transit":
+            left[lot_id] -= at["on_hand"]
+    return [
+        f"lot {t.lots[lot]['code']}: transfers have {units} more than the road" for lot, units in left.items() if units
+    ]
+
+
 def _nobody_is_overtaken(t: Tables, shop: Shop) -> list[str]:
     """While units are free that could serve a waiting hold, nobody waits."""
     now = max((line["created_at"] for line in t.ledger), default=0)
@@ -222,11 +241,31 @@ def _nobody_is_overtaken(t: Tables, shop: Shop) -> list[str]:
             free[level_id][lot_id] = at["on_hand"] - at["reserved"]
     wrong = []
     for hold in t.holds.values():
-        useful = free[hold["level_id"]]
+        useful = dict(free[hold["level_id"]])
+        if hold["served_from"] is not None:
+            useful |= _free_elsewhere(t, hold, free)
         alive = hold["expires_at"] is None or hold["expires_at"] > now
         if hold["backordered"] and alive and (useful if hold["lot_id"] is None else hold["lot_id"] in useful):
             wrong.append(f"hold {hold['order_number']} waits for {hold['backordered']} beside free {useful}")
     return wrong
+
+
+def _free_elsewhere(t: Tables, hold: dict[str, Any], free: dict[str, dict[str, int]]) -> dict[str, int]:
+    """Free units of other places that may serve the hold: all of them, or, as it is not split, those of one place that
+    backs all of a direct hold."""
+    found: dict[str, int] = {}
+    for level_id, level in t.levels.items():
+        place = t.locations[level["location_id"]]
+        reach = hold["served_from"]
+        here = reach == "everywhere" or (place["ships_online"] if reach == "online" else place["store_id"] in reach)
+        if not here or level["product_id"] != hold["product_id"] or level_id == hold["level_id"]:
+            continue
+        if not place["active"] or not t.sellable(level_id):
+            continue
+        open_units = hold["quantity"] - hold["consumed"] - hold["released"]
+        if hold["sale_line_id"] is not None or sum(free[level_id].values()) >= open_units:
+            found |= free[level_id]
+    return found
 
 
 def _recalled_lots_are_off_the_shelf(t: Tables) -> list[str]:

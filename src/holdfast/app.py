@@ -26,7 +26,7 @@ from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, state
 from holdfast.executor import Executor, Reply, Submission
 from holdfast.reports import Reports
-from holdfast.sweeper import Sweeper, sweep
+from holdfast.sweeper import Sweeper, serve, sweep
 
 
 class Forbidden(Exception):
@@ -71,8 +71,8 @@ class Holdfast:
         self._sweeper = Sweeper(self.database, self.executor, seconds=seconds, idempotency_hours=idempotency_hours)
 
     def sweep(self) -> int:
-        """Settle at once everything that time has made due; how many levels that were."""
-        return sweep(self.database, self.executor)
+        """Settle at once everything that time has made due, and serve who waits beside free units; how many levels."""
+        return sweep(self.database, self.executor) + serve(self.database, self.executor)
 
     def close(self) -> None:
         """Answer what was accepted, then let go of the database."""

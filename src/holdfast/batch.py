@@ -25,10 +25,11 @@ from holdfast.core.records import KINDS
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.stock import Stock
 from holdfast.core.wants import DeadAt, LevelAt, Missing, ProductNamed, Want
+from holdfast.db.failures import Away, Blocked, Conflict, Full, Lost
 from holdfast.db.load import Catalogs, NoOrganisation, answers_of, begin, is_written, load_more, load_products
 from holdfast.db.loaders import AT_BEGINNING
 from holdfast.db.save import Answered, Sent, early_writes, writes_of
-from holdfast.db.session import Away, Blocked, Conflict, Full, Lost, Session, Unchanged
+from holdfast.db.session import Session, Unchanged
 from holdfast.patience import Patience
 from holdfast.submission import (
     Contended,

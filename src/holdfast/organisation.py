@@ -6,8 +6,8 @@
 
 A new organisation has one store MAIN with a location MAIN, its quarantine and the organisation's TRANSIT, an owner who
 can sign in, and a key. Whatever comes later is a command of `core.catalog`, so that it is audited and seen by every
-process; the functions here only build it. Refused (`NotPossible`): an unknown currency, what is no email address, a
-name that is no text of 1 to 200 characters, a password that is too short.
+process; the functions here only build it. Refused (`NotPossible`): an unknown currency or time zone, what is no email
+address, a name that is no text of 1 to 200 characters, a password that is too short.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from pwdlib import PasswordHash
 
 from holdfast.access import Actor, Role
 from holdfast.core import currency as currencies
-from holdfast.core.field import Malformed, code_of, email_address_of, timezone_of
+from holdfast.core.field import Malformed, code_of, email_address_of
+from holdfast.core.number import is_timezone
 from holdfast.core.organisation import AddKey, AddUser
 from holdfast.core.places import QUARANTINE_SUFFIX
 from holdfast.core.product import Location, Settings, Store, folded
@@ -92,14 +93,18 @@ def establish(
     store_code: str = FIRST_CODE,
     store_name: str | None = None,
 ) -> Established:
-    """Make an organisation that can start to work; without a password one is made up."""
+    """Make an organisation that can start to work; without a password one is made up.
+
+    `timezone` (IANA) is that of the organisation and of its first store. NotPossible when one of them cannot be.
+    """
+    timezone = timezone_of(timezone)
     now = clock(database)
     settings = Settings(
         id=_new_id(),
         name=text_of(name, "name"),
         currency=currency_of(currency),
         minor_digits=minor_digits_of(currency),
-        timezone=_checked(timezone_of, timezone),
+        timezone=timezone,
         created_at=now,
         updated_at=now,
     )
@@ -211,6 +216,13 @@ def currency_of(code: str) -> str:
 def minor_digits_of(currency: str) -> int:
     """Decimal places of an amount in the currency (ISO 4217): 2 for USD, 0 for JPY, 3 for KWD."""
     return currencies.minor_digits_of(currency_of(currency))
+
+
+def timezone_of(name: str) -> str:
+    """The name of an IANA time zone as it is written there; NotPossible when there is none of that name."""
+    if not is_timezone(name):
+        raise NotPossible(f"{name[:80]!r} is no IANA time zone such as Europe/Lisbon, America/New_York or UTC.")
+    return name
 
 
 def email_of(text: str) -> str:

@@ -64,6 +64,9 @@ class Config(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _AnyCase] = Field(
         "info", description="The least that is logged."
     )
+    refusal_log_level: Annotated[Literal["debug", "info", "warning", "error"], _AnyCase] = Field(
+        "info", description="The level at which a refused request (4xx) is logged; failures are warnings and errors."
+    )
     log_format: Annotated[Literal["auto", "text", "json"], _AnyCase] = Field(
         "auto", description="How it is logged: text for people, json for machines; auto is text on a terminal."
     )

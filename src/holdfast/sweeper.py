@@ -1,6 +1,7 @@
 """The sweeper: does what time has made due for stock that nobody asks about (SPEC section 3).
 
     sweep(database, executor)    -> levels settled: dead holds released, expired lots set aside, the waiting served
+    serve(database, executor)    -> levels whose free units went to who waited elsewhere (a location began to sell, say)
 
 Every command settles the levels that it touches by itself; the sweeper submits a `Sweep` for the others, through the
 same executor. It also forgets old answers to idempotency keys, keeps the planner's statistics of young tables fresh,
@@ -21,7 +22,7 @@ from holdfast.core.decide import Sweep
 from holdfast.core.stock import SYSTEM
 from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.engine import Database
-from holdfast.db.upkeep import FORGET_MAX, due, forget_answers, refresh_statistics, totals
+from holdfast.db.upkeep import FORGET_MAX, beside_waiting, due, forget_answers, refresh_statistics, totals
 from holdfast.executor import Executor, Reply, Submission
 
 LEVELS_MAX = 1_000
@@ -37,7 +38,7 @@ PIECES_MAX = 1_000
 """How often one Sweep command is given again, because one transaction releases only so many holds."""
 
 SELDOM_SECONDS = 60.0
-"""How often the totals for the metrics are read, and it is looked whether a day has ended."""
+"""How often it is looked who waits beside free units and whether a day has ended, and the metrics' totals are read."""
 
 log = structlog.get_logger("holdfast.sweeper")
 
@@ -49,11 +50,20 @@ def sweep(database: Database, executor: Executor) -> int:
         found = due(database, time.time_ns() // 1000, LEVELS_MAX)
         if not found:
             break
-        for org_id, pairs in found:
-            for start in range(0, len(pairs), LEVELS_OF_COMMAND):
-                _settle(executor, org_id, pairs[start : start + LEVELS_OF_COMMAND])
-            settled += len(pairs)
+        settled += _swept(executor, found)
     return settled
+
+
+def serve(database: Database, executor: Executor) -> int:
+    """Offer free units to who waits for them at another location; how many levels had some. Raises as `sweep` does."""
+    return _swept(executor, beside_waiting(database, time.time_ns() // 1000, LEVELS_MAX))
+
+
+def _swept(executor: Executor, found: list[tuple[str, list[tuple[str, str]]]]) -> int:
+    for org_id, pairs in found:
+        for start in range(0, len(pairs), LEVELS_OF_COMMAND):
+            _settle(executor, org_id, pairs[start : start + LEVELS_OF_COMMAND])
+    return sum(len(pairs) for _, pairs in found)
 
 
 def _settle(executor: Executor, org_id: str, pairs: list[tuple[str, str]]) -> None:
@@ -109,6 +119,7 @@ class Sweeper:
         if time.monotonic() - self._last < SELDOM_SECONDS:
             return
         self._last = time.monotonic()
+        serve(self._database, self._executor)
         keep_day_ends(self._database, time.time_ns() // 1000)
         active, backordered, dead = totals(self._database, time.time_ns() // 1000)
         metrics.ACTIVE_HOLDS.set(active)

@@ -57,6 +57,7 @@ LEAST: dict[str, str] = {
     "POST /api/v1/sales/{id}/complete": "cashier",
     "POST /api/v1/sales/{id}/cancel": "cashier",
     "POST /api/v1/sales/{id}/fulfillments": "cashier",
+    "POST /api/v1/sales/{id}/fulfillments/{fulfillment_id}/revert": "cashier",
     "GET /api/v1/supplier-orders": "cashier",
     "POST /api/v1/supplier-orders/{id}/ship": "staff",
     "POST /api/v1/pos/quote": "till",
@@ -80,12 +81,14 @@ LEAST: dict[str, str] = {
     "GET /api/v1/counts": "cashier",
     "GET /api/v1/counts/{id}": "cashier",
     "PATCH /api/v1/counts/{id}": "staff",
+    "DELETE /api/v1/counts/{id}/lines/{line_id}": "staff",
     "POST /api/v1/counts/{id}/post": "staff",
     "POST /api/v1/counts/{id}/cancel": "staff",
     "POST /api/v1/transfers": "staff",
     "GET /api/v1/transfers": "cashier",
     "GET /api/v1/transfers/{id}": "cashier",
     "POST /api/v1/transfers/{id}/receive": "staff",
+    "POST /api/v1/transfers/{id}/return": "staff",
     "POST /api/v1/appointments": "staff",
     "GET /api/v1/appointments": "staff",
     "GET /api/v1/appointments/{id}": "staff",
@@ -368,6 +371,19 @@ def test_the_whole_organisation_may_be_narrowed(shop: Shop) -> None:
     assert shop.owner.get("/api/v1/store/inventory?store_id=MAIN", headers={"X-Store": "EAST"}).status == 403
     assert shop.owner.post("/api/v1/inventory-reservations", hold, headers={"X-Store": "EAST"}).status == 403
     assert shop.owner.post("/api/v1/inventory-reservations", hold, headers={"X-Store": "MAIN"}).status == 201
+
+
+def test_store_id_in_the_query_narrows_writes_too(shop: Shop) -> None:
+    shop.product("MUG-1", 5)
+    shop.owner.post("/api/v1/stores", {"code": "EAST", "name": "East"})
+    adjust = {"product_id": "MUG-1", "quantity": 1, "location": "MAIN"}
+    path = "/api/v1/store/inventory/adjust"
+
+    assert shop.owner.post(f"{path}?store_id=main", adjust).status == 200
+    assert shop.owner.post(f"{path}?store_id=EAST", adjust).status == 403
+    assert shop.owner.post(f"{path}?store_id=NOPE", adjust).code == "STORE_NOT_FOUND"
+    assert shop.owner.post(f"{path}?store_id=MAIN", adjust, headers={"X-Store": "EAST"}).status == 403
+    assert shop.owner.post(f"{path}?shop=MAIN", adjust).json()["field"] == "shop"
 
 
 # Organisations -------------------------------------------------------------------------------------------------------

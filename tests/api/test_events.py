@@ -90,6 +90,7 @@ def test_a_stream_replays_and_follows(any_shop: Shop) -> None:
             await stream.until("event: StockReceived")
             assert stream.status == 200
             assert stream.headers[b"content-type"].startswith(b"text/event-stream")
+            assert stream.headers[b"x-accel-buffering"] == b"no"
             await shop.owner.send("POST", "/api/v1/inventory-reservations", {"product_id": "MUG-1", "quantity": 2})
             await stream.until("event: InventoryReserved")
             last = [line for line in stream.text.splitlines() if line.startswith("id: ")][-1].removeprefix("id: ")

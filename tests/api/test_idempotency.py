@@ -76,19 +76,33 @@ def test_authentication_comes_before_a_replay(shop: Shop) -> None:
 def test_every_write_may_be_sent_twice(any_shop: Shop) -> None:
     shop = any_shop
     shop.product("MUG-1", 9)
+    shop.product("TEE-1", 4)
     shop.owner.post("/api/v1/locations", {"code": "BACK"})
+    shop.owner.post("/api/v1/locations", {"code": "SIDE"})
     hold = shop.owner.post(RESERVE, HOLD).json()["id"]
-    sheet = {"location": "MAIN", "draft": True, "lines": [{"product_id": "MUG-1", "counted": 9}]}
-    count = shop.owner.post("/api/v1/counts", sheet).json()["id"]
+    sheet = {
+        "location": "MAIN",
+        "draft": True,
+        "lines": [{"product_id": "TEE-1"}, {"product_id": "MUG-1", "counted": 9}],
+    }
+    opened = shop.owner.post("/api/v1/counts", sheet).json()
+    count, counted = opened["id"], opened["lines"][0]["id"]
     empty = shop.owner.post("/api/v1/store/inventory/set", {"product_id": "MUG-1", "location": "BACK", "quantity": 0})
     line = {"product_id": "MUG-1", "quantity": 1}
+    part = {"product_id": "TEE-1", "quantity": 1}
+    goods = {"from_location": "MAIN", "to_location": "SIDE", "lines": [{**part, "quantity": 2}]}
+    sent = shop.owner.post("/api/v1/transfers", goods).json()["id"]
     writes: list[tuple[str, str, Any]] = [
         ("PATCH", f"{RESERVE}/{hold}", {"quantity": 3}),
         ("POST", f"{RESERVE}/{hold}/release", {"quantity": 1}),
         ("POST", f"{RESERVE}/{hold}/fulfill", None),
         ("POST", f"{RESERVE}/batch", {"operations": [{"op": "reserve", **line}]}),
         ("POST", f"{RESERVE}/batch", {"operations": [{"op": "release", "reservation_id": "x"}], "atomic": False}),
+        ("PATCH", f"/api/v1/counts/{count}", {"lines": [{"product_id": "TEE-1", "counted": 2}]}),
+        ("DELETE", f"/api/v1/counts/{count}/lines/{counted}", None),
         ("POST", "/api/v1/counts/" + count + "/post", None),
+        ("POST", f"/api/v1/transfers/{sent}/receive", {"lines": [part]}),
+        ("POST", f"/api/v1/transfers/{sent}/return", None),
         ("POST", "/api/v1/receipts", {"location": "MAIN", "lines": [line]}),
         ("POST", "/api/v1/transfers", {"from_location": "MAIN", "to_location": "BACK", "lines": [line]}),
         ("POST", "/shopify/reserve", {"order_id": 7, "lines": [{"sku": "MUG-1", "quantity": 1}]}),

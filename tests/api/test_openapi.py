@@ -41,6 +41,16 @@ def test_every_example_is_a_body_of_its_route() -> None:
             decode(decoder_of(route.body), msgspec.json.encode(route.example))
 
 
+def test_every_schema_has_a_name_of_its_own() -> None:
+    """Two Structs of one name would be called by their modules, which client generators refuse or drop."""
+    schemas = openapi_document()["components"]["schemas"]
+    titles = [schema["title"] for schema in schemas.values() if "title" in schema]
+
+    assert [name for name in schemas if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", name)] == []
+    assert len({name.lower() for name in schemas}) == len(schemas)
+    assert len(set(titles)) == len(titles)
+
+
 def test_the_documentation_needs_no_internet(shop: Shop) -> None:
     page = shop.anonymous.get("/docs")
     text = page.content.decode()
@@ -67,7 +77,7 @@ def test_health_and_metrics_need_no_key(shop: Shop) -> None:
 
 
 def test_readiness_tells_that_the_database_is_away(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    from holdfast.db.migrate import DatabaseUnreachable
+    from holdfast.db.unreachable import DatabaseUnreachable
     from holdfast.web import health
 
     def away(_database: object) -> str:

@@ -167,6 +167,53 @@ def test_a_sale_ships_in_parts(any_shop: Shop) -> None:
     assert _level(shop) == (4, 0, 0)
 
 
+def test_what_was_weighed_is_shipped_and_returned_in_proportion(any_shop: Shop) -> None:
+    """60.00 for 2.5 kg: a kilogram is 24.00, shipped, given up, or brought back."""
+    shop = any_shop
+    shop.product("CHEESE", 10, price="24.00", precision=3)
+    sale = _open(shop.owner, _line(2.5, "CHEESE"))
+    _ok(_act(shop.owner, sale, "fulfillments", {"lines": [{"line_id": sale["lines"][0]["id"], "quantity": 1}]}))
+    assert _journal(shop)["4000"].lstrip("-") == "24.00"
+    cut = _ok(_act(shop.owner, sale, "cancel"))
+    assert (cut["total"], cut["lines"][0]["line_total"], cut["lines"][0]["quantity"]) == ("24.00", "24.00", 1)
+
+    sold = _open(shop.owner, _line(2.5, "CHEESE"))
+    _ok(_act(shop.owner, sold, "complete", {"payments": [{"method": "card", "amount": "60.00"}]}))
+    back = {"line_id": sold["lines"][0]["id"], "quantity": 1}
+    made = _ok(
+        shop.owner.post(RETURNS, {"sale_id": sold["id"], "lines": [back], "refund": {"method": "card"}}),
+        201,
+    )
+    assert made["refund_total"] == "24.00"
+
+
+def test_a_shipment_is_taken_back_and_a_line_made_smaller(any_shop: Shop) -> None:
+    shop = any_shop
+    shop.product("MUG-1", 5, price="10.00")
+    sale = _open(shop.owner, _line(5))
+    line = sale["lines"][0]["id"]
+    part = _ok(_act(shop.owner, sale, "fulfillments", {"lines": [{"line_id": line, "quantity": 2}]}))
+    less = _ok(shop.owner.patch(f"{SALES}/{sale['id']}/lines/{line}", {"quantity": 4}))
+    assert (less["total"], less["lines"][0]["held"], _level(shop)) == ("40.00", 2, (3, 2, 0))
+    assert _refused(shop.owner.patch(f"{SALES}/{sale['id']}/lines/{line}", {"quantity": 1})) == (409, "INVALID_STATE")
+
+    what = f"fulfillments/{part['fulfillments'][0]['id']}/revert"
+    assert _act(shop.owner, sale, what, {}).status == 400
+    again = _ok(_act(shop.owner, sale, what, {"reason": "wrong order"}))
+    assert (again["status"], again["fulfillments"], again["lines"][0]["fulfilled"]) == ("open", [], 0)
+    assert (again["lines"][0]["held"], _level(shop)) == (4, (5, 4, 0))
+    assert "4000" not in _journal(shop)
+    assert _refused(_act(shop.owner, sale, what, {"reason": "again"})) == (404, "NOT_FOUND")
+
+    done = _ok(_act(shop.owner, sale, "fulfillments", {"lines": [{"line_id": line, "quantity": 4}]}))
+    assert done["status"] == "completed"
+    what = f"fulfillments/{done['fulfillments'][0]['id']}/revert"
+    open_again = _ok(_act(shop.owner, sale, what, {"reason": "it never left"}))
+    assert (open_again["status"], open_again["receipt"], _level(shop)) == ("open", None, (5, 4, 0))
+    trace = shop.owner.get(f"/api/v1/orders/{sale['order_number']}/lots").json()
+    assert [(row["held"], row["sold"]) for row in trace] == [(4, 0)]
+
+
 def test_what_was_shipped_stays_sold_when_the_rest_is_cancelled(shop: Shop) -> None:
     shop.product("MUG-1", 5, price="10.00")
     sale = _open(shop.owner, _line(3))

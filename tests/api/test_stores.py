@@ -79,6 +79,9 @@ FORBIDDEN: dict[str, list[tuple[str, Any]]] = {
     "POST /api/v1/sales/{id}/fulfillments": [
         ("/sales/{sale}/fulfillments", {"lines": [{"line_id": NIL, "quantity": 1}]})
     ],
+    "POST /api/v1/sales/{id}/fulfillments/{fulfillment_id}/revert": [
+        (f"/sales/{{sale}}/fulfillments/{NIL}/revert", {"reason": "wrong order"})
+    ],
     "POST /api/v1/supplier-orders/{id}/ship": [("/supplier-orders/{order}/ship", {})],
     "POST /api/v1/returns": [("/returns", {"sale_id": "{sold}"} | BACK), ("/returns", {"store_id": "MAIN"} | BLIND)],
     "POST /api/v1/registers": [("/registers", {"store_id": "MAIN", "code": "NEW"})],

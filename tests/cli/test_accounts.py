@@ -42,6 +42,33 @@ def test_without_json_a_line_a_value(cli: Cli) -> None:
     assert "correct horse" not in made.out
 
 
+def test_an_organisation_of_another_time_zone(cli: Cli, database_url: str) -> None:
+    """Its first store has it too; without the option both have UTC."""
+    for name, zone in (("Kauai", "Pacific/Honolulu"), ("Acme", None)):
+        chosen = () if zone is None else ("--timezone", zone)
+        assert cli("org", "create", name, "--owner", "ana@acme.example", *chosen).code == 0
+
+    database = Database(database_url)
+    asked = sa.select(schema.organisation.c.name, schema.organisation.c.timezone, schema.store.c.timezone)
+    with database.reading() as connection:
+        found = connection.execute(
+            asked.join(schema.store, schema.store.c.org_id == schema.organisation.c.org_id).order_by("name")
+        ).all()
+    database.dispose()
+    assert list(map(tuple, found)) == [("Acme", "UTC", "UTC"), ("Kauai", "Pacific/Honolulu", "Pacific/Honolulu")]
+
+
+@pytest.mark.parametrize(
+    "zone", ["Mars/Olympus", "GMT+2", "+02:00", "", "europe/lisbon", "../etc/passwd", "UTC ", "x" * 300]
+)
+def test_a_time_zone_that_is_none(cli: Cli, zone: str) -> None:
+    refused = cli("org", "create", "Acme", "--owner", "ana@acme.example", "--timezone", zone)
+
+    assert (refused.code, refused.out) == (1, "")
+    assert "is no IANA time zone such as Europe/Lisbon" in refused.err and refused.err.count("\n") == 1
+    assert cli("org", "list").out == ""
+
+
 def test_a_key_of_one_store(cli: Cli, acme: dict[str, str]) -> None:
     made = cli("key", "create", "--org", "acme", "--role", "cashier", "--store", "main", "--name", "till", "--json")
 

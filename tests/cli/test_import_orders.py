@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from holdfast.access import Actor, Role
+from holdfast.app import Holdfast
+from holdfast.core.order import OrderLine, OrderReserve
 from holdfast.db.engine import Database
 from holdfast.db.scratch import copy_organisation
 from holdfast.transfer_files import dry_run
@@ -459,3 +462,33 @@ def test_a_file_of_orders_that_nobody_knows_hears_what_is_read(cli: Cli, acme: d
 
     assert ran.code == 1 and "it has sale date, item name, buyer, quantity, price, coupon code. Files of" in ran.err
     assert "Shopify's export of orders" in ran.err
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize("number", ["#1001", "820982911946154508"])
+def test_a_hold_that_shopify_made_and_its_export_are_one_order(
+    cli: Cli, acme: dict[str, str], database_url: str, tmp_path: Path, number: str
+) -> None:
+    """By the order's name as well as by its numeric id, which is how webhooks and apps call it."""
+    owner = Actor(acme["org_id"], "user:owner", Role.OWNER)
+    reserve = OrderReserve(number, "shopify", (OrderLine("MUG", 2),))
+    header = SHOPIFY_HEADER.replace("\n", ",Id\n")
+    row = (
+        "#1001,a@b.example,paid,2027-01-01,{shipped},USD,20.00,0.00,0.00,20.00,,0.00,2,Mug,10.00,MUG,{shipped},0.00,"
+        "Ana,,Shopify Payments,0.00,'820982911946154508\n"
+    )
+
+    def take(shipped: str) -> str:
+        (tmp_path / "orders.csv").write_text(header + row.format(shipped=shipped))
+        ran = cli("import", "orders", "orders.csv", "--org", "Acme", "--format", "shopify")
+        assert ran.code == 0, ran.err
+        return ran.out
+
+    with Holdfast.open(database_url) as shop:
+        [held] = shop.do(owner, reserve).answer
+    take("unfulfilled")
+    with Holdfast.open(database_url) as shop:
+        assert [hold.id for hold in shop.do(owner, reserve).answer] == [held.id]
+    assert "1 changed" in take("fulfilled")
+    assert _moves(cli) == [("MUG", "RESERVE", 0, 2, number), ("MUG", "SALE", -2, -2, "#1001")]
+    assert _clean(cli)

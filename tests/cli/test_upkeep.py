@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
+from holdfast import __version__
 from holdfast.db.engine import Database
 from holdfast.db.migrate import revisions
 from tests.cli.conftest import Cli
@@ -54,6 +59,23 @@ def test_check_finds_what_was_changed_behind_its_back(
 
 def test_sweep_says_how_much_was_due(cli: Cli, acme: dict[str, str]) -> None:
     assert cli("sweep").out == "0 levels settled.\n"
+
+
+@pytest.mark.parametrize("group", [(), ("org",), ("key",), ("user",), ("import",), ("export",)])
+def test_a_command_that_is_not_finished_shows_its_help(cli: Cli, group: tuple[str, ...]) -> None:
+    shown = cli(*group)
+
+    assert shown == (2, cli(*group, "--help").out, "")
+    assert shown.out.startswith(" ".join(("Usage: holdfast", *group))) and "\nCommands:\n" in shown.out
+
+
+def test_python_can_run_the_package() -> None:
+    asked = [sys.executable, "-m", "holdfast"]
+    version = subprocess.run([*asked, "--version"], capture_output=True, text=True, check=False)
+    refused = subprocess.run([*asked, "frobnicate"], capture_output=True, text=True, check=False)
+
+    assert (version.returncode, version.stdout) == (0, f"holdfast {__version__}\n")
+    assert refused.returncode == 2 and refused.stderr.startswith("holdfast: ") and refused.stdout == ""
 
 
 def test_help_names_every_command(cli: Cli) -> None:

@@ -59,18 +59,19 @@ def sale_faults(shop: Shop) -> list[str]:
     returns = {one["id"]: one for one in shop.rows("SELECT * FROM sale_return")}
     [organisation] = shop.rows("SELECT cash_rounding, minor_digits FROM organisation")
     coin = max(int(Decimal(organisation["cash_rounding"]).scaleb(organisation["minor_digits"])), 1)
-    beside = {hold["id"] for hold in shop.rows("SELECT id FROM reservation WHERE sale_line_id IS NULL")}
+    holds = shop.rows("SELECT id, sale_line_id, reserved_for_id FROM reservation")
+    beside = {hold["id"] for hold in holds if hold["sale_line_id"] is None}
+    sale_of = {hold["id"]: hold["reserved_for_id"] for hold in holds if hold["sale_line_id"] is not None}
     for entry in shop.rows("SELECT ref_id, product_id, qty_delta, reservation_id FROM ledger WHERE ref_type = 'SALE'"):
         if entry["reservation_id"] not in beside:
-            moved[entry["ref_id"], entry["product_id"]] -= entry["qty_delta"]
+            sale_id = sale_of.get(entry["reservation_id"], entry["ref_id"])
+            moved[sale_id, entry["product_id"]] -= entry["qty_delta"]
     refunds: Counter[str] = Counter()
     for one in returns.values():
         if one["sale_id"] is not None:
-            refunds[one["sale_id"]] += one["refund_total"]
-        last = one["sale_id"] is not None and all(
-            line["returned"] == line["fulfilled"] for line in lines[one["sale_id"]]
-        )
-        if one["method"] == "cash" and one["refund_total"] % coin and not last:
+            kept = json.loads(one["lines"]) if isinstance(one["lines"], str) else one["lines"]
+            refunds[one["sale_id"]] += sum(line["refund"] for line in kept)  # what no coin can pay is beside it
+        if one["method"] == "cash" and one["refund_total"] % coin:
             faults.append(f"return {one['id']}: no coins for {one['refund_total']}")
     active = shop.rows("SELECT reserved_for_id FROM reservation WHERE status = 'active'")
     held = {hold["reserved_for_id"] for hold in active}

@@ -34,15 +34,23 @@ def founded_postgres(postgres_server) -> tuple[str, dict]:
     return name, founded(postgres_server.url(name))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
+def founded_partitioned(postgres_server) -> tuple[str, dict]:
+    """The same with every table in partitions."""
+    name = postgres_server.create_partitioned()
+    return name, founded(postgres_server.url(name))
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "partitioned"])
 def scene_anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
-    """A scene on SQLite and on PostgreSQL; time passes by itself."""
+    """A scene on SQLite, on PostgreSQL, and there once more in partitions; time passes by itself."""
     if request.param == "sqlite":
         with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'scene.db'}") as shop:
             yield Scene(shop, None)
             assert_truth(shop)
         return
-    template, facts = request.getfixturevalue("founded_postgres")
+    kind = {"postgresql": "founded_postgres", "partitioned": "founded_partitioned"}[request.param]
+    template, facts = request.getfixturevalue(kind)
     server = request.getfixturevalue("postgres_server")
     name = server.create_database(template=template)
     with shop_in(server.url(name), facts) as shop:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,14 +22,19 @@ from holdfast.core.completion import CompleteSale, PaymentAsked
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.order_entry import LineAsked, OpenSale
+from holdfast.core.organisation import AddRegister
 from holdfast.core.period import AddAccount, ClosePeriod, RenameAccount
+from holdfast.core.places import ChangeStore
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Consume, Reserve, Target
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.found import clock
+from holdfast.db.queries import books
 from tests.core.books import balances, entries_of
 from tests.core.scene import Scene
 from tests.shop import DAY, Clock, Shop, open_shop, quick_sqlite
@@ -243,6 +249,17 @@ def _worth(found: Any) -> tuple[str, set[tuple[Any, ...]]]:
     return found["total"], items
 
 
+def test_what_came_later_costs_the_past_no_pages(scene_anywhere: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books, "LOTS_CHUNK", 1)
+    monkeypatch.setattr(books, "SCAN_MAX", 2)
+    scene = scene_anywhere
+    before = clock(scene.shop.holdfast.database)
+    scene.given("MUG-1 MAIN A 1 @3.50, B 1 @3.50, C 1 @3.50, D 1 @3.50, E 1 @3.50")
+    found = scene.shop.holdfast.reports.valuation(scene.shop.org_id, as_of=before)
+
+    assert (found["total"], found["items"], found["next_cursor"]) == ("0.00", [], None)
+
+
 def test_a_page_of_the_past_goes_on(scene_anywhere: Scene) -> None:
     scene = scene_anywhere
     scene.given("MUG-1 MAIN A 10 @3.50")
@@ -322,7 +339,7 @@ def test_the_stock_of_a_day_when_the_calendar_moved_on(mugs: Scene, timezone: st
     """To the east: the rest of the day is the next one's."""
     mugs.given("MUG-1 MAIN B 1 @4.00")
     mugs.pass_(3600)
-    mugs.shop.settings(timezone=timezone)
+    _move(mugs, MAIN=timezone, EAST=timezone)
     mugs.given("MUG-1 MAIN C 1 @5.00")
     for _ in range(3):
         mugs.pass_(DAY // 2_000_000)
@@ -330,6 +347,148 @@ def test_the_stock_of_a_day_when_the_calendar_moved_on(mugs: Scene, timezone: st
 
     told = _tie(mugs, *(f"2027-01-{day}" for day in range(13, 20)))
     assert (told[0], told[-1]) == ("0.00", "47.00")
+
+
+# The day is the store's ----------------------------------------------------------------------------------------------
+
+
+def _move(scene: Scene, **zones: str) -> None:
+    """Stores have other time zones from now on."""
+    for code, zone in zones.items():
+        scene.do(ChangeStore(scene.shop.stores[code], timezone=zone))
+
+
+def _days(scene: Scene) -> dict[str, list[str]]:
+    """The accounting days of the entries by what they are of, in the order in which they were made."""
+    found: dict[str, list[str]] = {}
+    for row in scene.shop.rows("SELECT ref_type, day FROM journal_entry ORDER BY id"):
+        found.setdefault(row["ref_type"], []).append(row["day"])
+    return found
+
+
+TOMORROW = "2027-01-16"
+
+
+@pytest.fixture
+def evening(scene: Scene) -> Scene:
+    """17:21 UTC: in the store EAST (+14) it is tomorrow already, in MAIN (-10) and for the organisation (UTC) today."""
+    scene.product("MUG-1", price=990)
+    _move(scene, EAST="Pacific/Kiritimati", MAIN="Pacific/Honolulu")
+    scene.pass_(9 * 3600 + 21 * 60)
+    return scene
+
+
+def test_what_happens_in_a_store_is_posted_on_its_day(evening: Scene) -> None:
+    """A sale at 17:21 UTC in a store at +14 belongs to the next day."""
+    shop = evening.shop
+    evening.given("MUG-1 EAST A 10 @3.50")
+    evening.do(SetStock("MUG-1", "EAST", 9))
+    evening.do(Count("EAST", (CountLine("MUG-1", 8),)))
+    sale = evening.do(
+        Checkout(shop.stores["EAST"], (LineAsked("MUG-1", 2),), payments=(PaymentAsked("cash", "19.80"),))
+    )
+    evening.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "card"))
+    register = evening.do(AddRegister(store_id=shop.stores["EAST"], code="TILL-1"))
+    session = evening.do(OpenSession(register.id, "10.00", "hash", "bo"))
+    till = msgspec.structs.replace(shop.owner, session_id=session.id)
+    evening.do(MoveCash("out", "1.00", "cleaner", "5100"), actor=till)
+    evening.do(CloseSession("8.00"), actor=till)
+    kinds = ("RECEIPT", "ADJUSTMENT", "COUNT", "SALE", "RETURN", "CASH", "REGISTER")
+    assert _days(evening) == {kind: [TOMORROW] for kind in kinds}
+    evening.given("MUG-1 MAIN B 1 @3.50")
+    assert _days(evening)["RECEIPT"] == [TOMORROW, TODAY]
+
+
+def test_a_sale_without_a_store_is_of_the_store_that_has_its_goods(evening: Scene) -> None:
+    """With goods of several stores, or none, it is on the organisation's day."""
+    evening.shop.settings(timezone="Asia/Tokyo")  # tomorrow as well
+    evening.product("SONG-1", price=500, kind="digital")
+    evening.given("""
+        MUG-1 EAST A 2 @3.50
+        MUG-1 MAIN B 3 @3.50
+    """)
+    for lines in ([("MUG-1", 1)], [("MUG-1", 2)], [("SONG-1", 1)], [("MUG-1", 2)]):
+        sale = evening.do(OpenSale(lines=tuple(LineAsked(sku, units) for sku, units in lines)))
+        assert sale.store_id is None
+        evening.do(CompleteSale(sale.id))
+    places = [row["code"] for row in evening.shop.rows(_SOLD_AT)]
+    days = _days(evening)["SALE"]
+    assert places == ["EAST", "MAIN", "EAST", "MAIN"]
+    assert days == [TOMORROW, TODAY, TOMORROW, TOMORROW]
+
+
+_SOLD_AT = "SELECT l.code FROM ledger e JOIN location l ON l.id = e.location_id WHERE e.ref_type = 'SALE' ORDER BY e.id"
+
+
+def test_goods_in_several_stores_are_one_entry_a_store(evening: Scene) -> None:
+    evening.given("MUG-1 EAST A 2 @3.50")
+    sent = evening.do(Dispatch("EAST", "MAIN", (TransferLine("MUG-1", 1),)))
+    evening.do(Arrive(sent.id))
+    evening.do(Quarantine(evening.lot("A"), "cracks"))
+    evening.do(WriteOff(evening.lot("A"), reason="cracks"))
+    assert sorted(_days(evening)["ADJUSTMENT"]) == [TODAY, TOMORROW]
+    assert check(evening.shop.holdfast.database).mismatches == []
+
+
+@pytest.mark.usefixtures("dated")
+def test_a_close_while_a_store_has_tomorrow_already(evening: Scene) -> None:
+    """Nothing posts on the closed day or before it: neither where it is still that day, nor later on."""
+    evening.given("MUG-1 EAST A 10 @3.50")
+    evening.given("MUG-1 MAIN B 1 @1.00")
+    assert evening.shop.refused(ClosePeriod(TOMORROW)).code == "INVALID_STATE"
+    evening.do(ClosePeriod(TODAY))
+    evening.pass_(1)
+    evening.given("MUG-1 MAIN C 1 @2.00")
+    evening.given("MUG-1 EAST D 1 @4.00")
+    assert _days(evening)["RECEIPT"] == [TOMORROW, TODAY, TOMORROW, TOMORROW]
+    assert _tie(evening, "2027-01-14", TODAY, TOMORROW) == ["0.00", "1.00", "42.00"]
+    evening.pass_(20 * 3600)
+    evening.given("MUG-1 EAST E 1 @8.00")
+    assert _tie(evening, TODAY, TOMORROW, "2027-01-17") == ["1.00", "42.00", "50.00"]
+    assert check(evening.shop.holdfast.database).mismatches == []
+
+
+@pytest.mark.usefixtures("dated")
+def test_the_stock_of_a_day_that_ends_at_several_instants(evening: Scene) -> None:
+    evening.given("""
+        MUG-1 EAST A 10 @3.50
+        MUG-1 MAIN B 10 @1.00
+    """)
+    for _ in range(6):
+        evening.pass_(7 * 3600)
+        evening.do(AdjustStock("MUG-1", "EAST", -1))
+        evening.do(AdjustStock("MUG-1", "MAIN", 1, unit_cost="2.00"))
+    told = _tie(evening, *(f"2027-01-{day}" for day in range(14, 20)))
+    assert told[0] == "0.00" and told[-1] == "36.00" and len(set(told)) == 5
+
+
+def test_days_of_stores_on_both_databases(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    _move(scene, EAST="Pacific/Kiritimati", MAIN="Pacific/Pago_Pago")
+    scene.given("""
+        MUG-1 EAST A 10 @3.50
+        MUG-1 MAIN B 10 @1.00
+    """)
+    scene.do(AdjustStock("MUG-1", "EAST", -1))
+    days = [(datetime.now(UTC).date() + timedelta(days=more)).isoformat() for more in range(-3, 3)]
+    told = _tie(scene, *days)
+    assert (told[0], told[-1]) == ("0.00", "41.50") and "10.00" in told
+    assert len(set(_days(scene)["RECEIPT"])) == 2
+
+
+def test_days_are_added_up_when_they_are_over_everywhere(evening: Scene) -> None:
+    """A store in the west still posts on the day while it is over in the organisation."""
+    database = evening.shop.holdfast.database
+    evening.given("MUG-1 MAIN B 1 @1.00")
+    evening.pass_(12 * 3600)
+    keep_day_ends(database, evening.now)
+    assert [row["id"] for row in evening.shop.rows("SELECT id FROM day_end")] == ["2027-01-14"]
+    evening.given("MUG-1 MAIN C 1 @2.00")
+    evening.pass_(6 * 3600)
+    keep_day_ends(database, evening.now)
+    assert {row["id"] for row in evening.shop.rows("SELECT id FROM day_end")} == {"2027-01-14", TODAY}
+    assert _tie(evening, TODAY) == ["3.00"]
+    assert check(database).mismatches == []
 
 
 # Books are stock -----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 import holdfast.batch
+from holdfast.check import check
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
@@ -18,7 +19,8 @@ from holdfast.core.organisation import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.recall import Quarantine
 from holdfast.core.register import OpenSession
 from holdfast.core.reservation import Reserve, Target
-from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.returns import BlindLine, KeptLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.totals import share_of_older_versions
 from tests.core.books import balances, book_faults, entries_of, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite
@@ -84,34 +86,147 @@ def test_rounding_fees_and_tax_come_back_in_any_parts(scene: Scene) -> None:
     assert "2100" not in left, "and all the tax, the fee's too"
 
 
+@pytest.mark.parametrize(
+    ("price", "precision", "bought", "parts", "refunds"),
+    [
+        (2400, 3, "2.5", ("1", "1.5"), ("24.00", "36.00")),
+        (2400, 3, "2.5", ("0.001", "0.001", "2.498"), ("0.03", "0.02", "59.95")),
+        (250, 3, "2", ("1", "1"), ("2.50", "2.50")),
+        (1, 4, "30", ("10", "20"), ("0.10", "0.20")),
+        (690, 4, "2", ("0.8", "1.2"), ("5.52", "8.28")),
+    ],
+)
+def test_a_part_of_what_was_weighed_refunds_its_proportion(
+    scene: Scene, price: int, precision: int, bought: str, parts: tuple[str, ...], refunds: Any
+) -> None:
+    """60.00 for 2.5 kg: one kilogram back is 24.00, however many smallest units there are in a cent."""
+    scene.product("CHEESE-1", price=price, precision=precision)
+    scene.shop.receive("CHEESE-1", 100, lot="C", cost="1.00")
+    sale = sell(scene, LineAsked("CHEESE-1", Decimal(bought)), method="cash", amount="1000")
+    made = [
+        scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, Decimal(part)),), "card")).refund_total
+        for part in parts
+    ]
+    assert tuple(made) == refunds
+    assert check(scene.shop.holdfast.database).mismatches == []
+
+
+def test_a_line_named_twice_in_one_return_is_shared_once(scene: Scene) -> None:
+    scene.product("PEN-1", price=334)
+    scene.given("PEN-1 MAIN  P 3 @1.11")
+    sale = sell(scene, LineAsked("PEN-1", 3, discount=DiscountAsked(amount="0.02")))
+    one = scene.do(bring(sale, (0, 1), (0, 1), (0, 1, "damaged")))
+    assert ([line.refund for line in one.lines], one.refund_total) == (["3.34", "3.33", "3.33"], "10.00")
+
+
+def test_the_tax_goes_back_in_the_same_proportion(scene: Scene) -> None:
+    scene.do(AddTaxRate(tax_class="std", rate="0.25"))
+    scene.product("CHEESE-1", price=2400, precision=3, tax_class="std")
+    scene.shop.receive("CHEESE-1", 10, lot="C", cost="1.00")
+    fees = (FeeAsked("delivery", "10.00", "std"),)
+    sale = sell(scene, LineAsked("CHEESE-1", Decimal("2.5")), fees=fees)
+    made = scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "cash"))
+    [entry] = entries_of(scene.shop, made.id)
+    assert (sale.total, made.refund_total, entry["2100"], entry["4100"]) == ("87.50", "35.00", 700, 2800)
+
+
+def test_what_an_older_version_refunded_stays_and_the_rest_follows(scene: Scene, monkeypatch: Any) -> None:
+    """It gave 30.00 for the first kilogram of 60.00 for 2.5 kg: 26.40 are due for 1.1 kg, 36.00 for 1.5 kg."""
+    scene.product("CHEESE-1", price=2400, precision=3)
+    scene.shop.receive("CHEESE-1", 10, lot="C", cost="1.00")
+    sale = sell(scene, LineAsked("CHEESE-1", Decimal("2.5")))
+    with monkeypatch.context() as older:
+        older.setattr(
+            "holdfast.core.returns.share_still_due",
+            lambda amount, whole, reached, given: share_of_older_versions(amount, whole, reached - 1000, 1000),
+        )
+        older.setattr("holdfast.core.returns.KeptLine", lambda *fields: KeptLine(*fields[:7]))
+        first = scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "cash"))
+    assert first.refund_total == "30.00"
+    parts = (Decimal("0.1"), Decimal("0.4"), 1)
+    made = [scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, part),), "cash")) for part in parts]
+    assert [one.refund_total for one in made] == ["0.00", "6.00", "24.00"]
+    assert check(scene.shop.holdfast.database).mismatches == []
+
+
+def test_the_check_sees_money_that_was_given_against_proportion(scene: Scene, monkeypatch: Any) -> None:
+    """The older rule, planted: every row is intact, every sum is right, and the check still tells."""
+
+    def planted(amount: int, whole: int, reached: int, given: int) -> int:
+        return share_of_older_versions(amount, whole, 0, reached) - given
+
+    scene.product("CHEESE-1", price=2400, precision=3)
+    scene.shop.receive("CHEESE-1", 10, lot="C", cost="1.00")
+    lines = (LineAsked("CHEESE-1", Decimal("2.5")),)
+    sale, shipped = sell(scene, *lines), scene.do(OpenSale(lines=lines))
+    monkeypatch.setattr("holdfast.core.returns.share_still_due", planted)
+    monkeypatch.setattr("holdfast.core.shipment.share_still_due", planted)
+    scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "card"))
+    scene.do(Fulfill(shipped.id, (ShipLine(shipped.lines[0].id, 1),)))
+    told = [(one.invariant, one.found) for one in check(scene.shop.holdfast.database).mismatches]
+    assert told == [("sale_return.refund is in proportion", "3000"), ("fulfillment.total is in proportion", "3000")]
+
+
+def test_the_check_sees_cash_that_is_no_nearest_coin(scene: Scene, monkeypatch: Any) -> None:
+    scene.shop.settings(cash_rounding="0.05")
+    scene.given("MUG-1 MAIN  A 5")
+    sale = sell(scene, LineAsked("MUG-1", 1, discount=DiscountAsked(amount="0.01")), method="card", amount="9.89")
+    monkeypatch.setattr("holdfast.core.returns.cash_rounded", lambda amount, coin: amount - amount % coin)
+    assert scene.do(bring(sale, (0, 1))).refund_total == "9.85"
+    assert [one.invariant for one in check(scene.shop.holdfast.database).mismatches] == ["sale_return.refund_total"]
+
+
 def test_cash_goes_back_in_coins_and_all_of_it_in_the_end(scene: Scene) -> None:
+    """Each part is the nearest coin of what is due so far: 3.34, 6.68, 10.02, 13.35 are 3.35, 6.70, 10.00, 13.35."""
     scene.shop.settings(cash_rounding="0.05")
     scene.product("PEN-1", price=334)
     scene.given("PEN-1 MAIN  P 4 @1.00")
     sale = sell(scene, LineAsked("PEN-1", 3), LineAsked("PEN-1", 1), amount="20.00")
     assert (sale.total, sale.rounding) == ("13.36", "-0.01")
     parts = [scene.do(bring(sale, part)) for part in ((0, 1, "none"), (1, 1, "none"), (0, 1, "none"), (0, 1, "none"))]
-    assert [one.refund_total for one in parts] == ["3.30", "3.35", "3.35", "3.35"]
-    assert [one.rounding for one in parts] == ["-0.04", "0.01", "0.01", "0.02"]
+    assert [one.refund_total for one in parts] == ["3.35", "3.35", "3.30", "3.35"]
+    assert [one.rounding for one in parts] == ["0.01", "0.01", "-0.04", "0.02"]
     assert [one.lines[0].refund for one in parts] == ["3.34", "3.34", "3.34", "3.33"]
-    assert entries_of(scene.shop, parts[0].id) == [{"1000": -330, "4100": 334, "5300": -4}]
+    assert entries_of(scene.shop, parts[0].id) == [{"1000": -335, "4100": 334, "5300": 1}]
     left = balances(scene.shop)
     assert "1000" not in left and left["4000"] + left["4100"] + left["5300"] == 0
 
 
-def test_what_coins_cannot_pay_goes_by_the_next_means(scene: Scene) -> None:
+def test_a_card_sale_refunded_in_cash_is_paid_in_coins(scene: Scene) -> None:
+    """1.98 by card, back in cash: 2.00, and 0.02 to 5300."""
+    scene.shop.settings(cash_rounding="0.05")
+    scene.product("PEN-1", price=198)
+    scene.given("PEN-1 MAIN  P 9 @1.00")
+    sale = sell(scene, LineAsked("PEN-1", 1), method="card", amount="1.98")
+    made = scene.do(bring(sale, (0, 1, "none")))
+    assert (made.refund_total, made.rounding, made.lines[0].refund) == ("2.00", "0.02", "1.98")
+    assert entries_of(scene.shop, made.id) == [{"1000": -200, "4100": 198, "5300": 2}]
+
+
+def test_refunds_by_several_means(scene: Scene) -> None:
+    """A card gives back to the cent, cash the nearest coin of all that went back in cash."""
     scene.shop.settings(cash_rounding="0.05")
     scene.product("PEN-1", price=334)
     scene.given("PEN-1 MAIN  P 9 @1.00")
     sale = sell(scene, LineAsked("PEN-1", 3), method="card", amount="10.02")
-    assert scene.do(bring(sale, (0, 1, "none"))).refund_total == "3.30"
-    assert scene.do(bring(sale, (0, 1, "none"), method="card")).refund_total == "3.38"
-    last = scene.do(bring(sale, (0, 1, "none")))
-    assert (last.refund_total, last.rounding) == ("3.34", "0.00"), "all of it is exactly what was paid, by card here"
+    made = [scene.do(bring(sale, (0, 1, "none"), method=method)) for method in ("cash", "card", "cash")]
+    assert [(one.refund_total, one.rounding) for one in made] == [("3.35", "0.01"), ("3.34", "0.00"), ("3.35", "0.01")]
     blindly = ReturnBlind(scene.shop.stores["MAIN"], (BlindLine("PEN-1", 1, "15.72", "none"),), "cash")
     assert (scene.do(blindly).refund_total, scene.do(blindly).rounding) == ("15.70", "-0.02")
     by_card = msgspec.structs.replace(blindly, method="card")
     assert scene.do(by_card).refund_total == "15.72"
+
+
+def test_another_smallest_coin_between_two_parts(scene: Scene) -> None:
+    scene.product("PEN-1", price=334)
+    scene.given("PEN-1 MAIN  P 9 @1.00")
+    sale = sell(scene, LineAsked("PEN-1", 3), method="card", amount="10.02")
+    refunds = []
+    for coin in ("1.00", "0.05", "0.00"):
+        scene.shop.settings(cash_rounding=coin)
+        refunds.append(scene.do(bring(sale, (0, 1, "none"))).refund_total)
+    assert refunds == ["3.00", "3.70", "3.32"]
+    assert check(scene.shop.holdfast.database).mismatches == []
 
 
 def test_never_more_than_was_bought_over_all_lines_of_the_request(scene: Scene) -> None:

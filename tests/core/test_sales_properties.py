@@ -21,6 +21,7 @@ from holdfast.check import check
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.correction import RevertShipment
 from holdfast.core.counting import SetStock
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation import AddTaxRate
@@ -188,8 +189,18 @@ class Run:
             return
         line = self.draw(st.sampled_from(sale.lines))
         self.now(self.do(Fulfill(sale.id, (ShipLine(line.id, self.units(line.sku)),))))
+        if self.draw(st.integers(0, 2)) == 0:
+            self.shipment_back()
         if self.draw(st.integers(0, 3)) == 0:
             self.now(self.do(CancelSale(sale.id)))
+
+    def shipment_back(self) -> None:
+        """A shipment was a mistake."""
+        shipped = [sale for sale in self.sales if sale.fulfillments]
+        if shipped:
+            sale = self.draw(st.sampled_from(shipped))
+            part = self.draw(st.sampled_from(sale.fulfillments))
+            self.now(self.do(RevertShipment(sale.id, part["id"], "a mistake")))
 
     def by_hold(self) -> None:
         """A unit of a line is sold or given back by its hold, past the sale."""
@@ -297,7 +308,7 @@ def _whatever_happens(data: st.DataObject) -> None:
                 *first,
                 *[run.edit] * 5,
                 run.complete,
-                run.ship,
+                *[run.ship] * 3,
                 run.by_hold,
                 run.beside,
                 run.supplied,
@@ -321,7 +332,16 @@ def test_money_goods_and_books_agree_whatever_happens() -> None:
     _whatever_happens()
     for name in ("OpenSale", "Checkout", "CompleteSale", "Fulfill", "ReturnSale", "EditLine", "CancelSale", "AddLine"):
         assert counted[name] >= 3, counted
-    for name in ("SuspendSale", "ResumeSale", "RemoveLine", "ChangeSale", "Consume", "Reserve", "ReturnBlind"):
+    for name in (
+        "SuspendSale",
+        "ResumeSale",
+        "RemoveLine",
+        "ChangeSale",
+        "Consume",
+        "Reserve",
+        "ReturnBlind",
+        "RevertShipment",
+    ):
         assert counted[name] >= 1, counted
     for code in (
         "INSUFFICIENT_STOCK",

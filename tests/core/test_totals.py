@@ -19,9 +19,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from holdfast.core import totals
-from holdfast.core.number import VALUE_MAX, to_minor
+from holdfast.core.number import VALUE_MAX, share_of_value, to_minor
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.totals import (
+    RATE_WHOLE,
     Discount,
     Fee,
     Method,
@@ -35,6 +36,9 @@ from holdfast.core.totals import (
     due_by_line,
     expected_cash,
     half_up,
+    included_tax,
+    share_so_far,
+    share_still_due,
     units_share,
 )
 
@@ -201,6 +205,8 @@ def test_nothing_can_be_spread_over_nobody() -> None:
     for start, units in ((-1, 1), (0, -1), (0, 4), (3, 1)):
         with pytest.raises(ValueError, match="not among 3"):
             units_share(1, 3, start, units)
+    with pytest.raises(ValueError, match="not among 3"):
+        share_so_far(1, 3, 4)
 
 
 @given(st.integers(-(10**18), 10**18), st.lists(st.integers(0, 10**18), min_size=1, max_size=30))
@@ -223,12 +229,80 @@ def test_of_equal_weights_the_earlier_gets_no_less(amount: int, weights: list[in
                 assert shares[earlier] >= shares[later]
 
 
-@given(st.integers(-200, 200), st.integers(1, 40))
-def test_a_share_of_units_is_what_allocate_gives_them(amount: int, total_units: int) -> None:
-    shares = allocate(amount, [1] * total_units)
-    for start in range(total_units + 1):
-        for units in range(total_units - start + 1):
-            assert units_share(amount, total_units, start, units) == sum(shares[start : start + units])
+@pytest.mark.parametrize(
+    ("amount", "total_units", "parts", "shares"),
+    [
+        (1000, 3, (1, 1, 1), (334, 333, 333)),
+        (6000, 2500, (1000, 1500), (2400, 3600)),
+        (500, 2000, (1000, 1000), (250, 250)),
+        (1, 3, (1, 1, 1), (1, 0, 0)),
+        (-1000, 3, (1, 2), (-334, -666)),
+        (0, 3, (2, 1), (0, 0)),
+    ],
+)
+def test_a_share_of_units_is_in_proportion(
+    amount: int, total_units: int, parts: tuple[int, ...], shares: tuple[int, ...]
+) -> None:
+    starts = [sum(parts[:index]) for index in range(len(parts))]
+    given_out = [units_share(amount, total_units, start, part) for start, part in zip(starts, parts, strict=True)]
+    assert tuple(given_out) == shares
+
+
+@given(st.integers(-(10**18), 10**18), st.integers(1, 10**12), st.data())
+def test_a_share_so_far_is_within_one_of_its_proportion(amount: int, total_units: int, data: st.DataObject) -> None:
+    units = data.draw(st.integers(0, total_units))
+    share = share_so_far(amount, total_units, units)
+
+    assert abs(share - Fraction(amount * units, total_units)) < 1
+    assert abs(share) <= abs(amount)
+    assert share_so_far(-amount, total_units, units) == -share
+
+
+@given(st.integers(0, 10**15), st.integers(1, 10**9), st.integers(0, 10**15), st.data())
+def test_what_is_still_due_never_goes_below_nothing_nor_beyond_all(
+    amount: int, total_units: int, before: int, data: st.DataObject
+) -> None:
+    """Whatever an older version gave: parts are never negative, and in the end all of it was given, never more."""
+    given_out = before = min(before, amount)
+    for end in [*sorted(data.draw(st.lists(st.integers(0, total_units), max_size=6))), total_units]:
+        part = share_still_due(amount, total_units, end, given_out)
+        given_out += part
+        assert part >= 0
+        assert given_out == max(before, share_so_far(amount, total_units, end))
+
+    assert given_out == amount
+
+
+@given(st.integers(0, 10**15), st.integers(1, 10**6), st.data())
+def test_no_other_proportion_is_far_from_exact(amount: int, whole: int, data: st.DataObject) -> None:
+    """The value of a lot, a discount over lines, a percent of a price, a tax: each is within one unit."""
+    part = data.draw(st.integers(0, whole))
+    weights = data.draw(st.lists(st.integers(0, whole), min_size=1, max_size=9).filter(any))
+    rate = data.draw(st.integers(0, RATE_WHOLE))
+
+    assert abs(share_of_value(amount, whole, part) - Fraction(amount * part, whole)) <= Fraction(1, 2)
+    for share, weight in zip(allocate(amount, weights), weights, strict=True):
+        assert abs(share - Fraction(amount * weight, sum(weights))) < 1
+    sold = receipt(each(amount % 10**12, discount=Discount(percent=rate)), fees=[Fee("f", amount % 10**9, rate)])
+    assert abs(sold.lines[0].discount - Fraction(sold.subtotal * rate, RATE_WHOLE)) <= Fraction(1, 2)
+    assert abs(sold.fees[0].tax - Fraction(amount % 10**9 * rate, RATE_WHOLE)) <= Fraction(1, 2)
+    assert abs(included_tax(amount, rate) - Fraction(amount * rate, RATE_WHOLE + rate)) <= Fraction(1, 2)
+    for due, line in zip(due_by_line(sold), sold.lines, strict=True):
+        assert abs(due - Fraction(sold.due * line.total, sold.lines[0].total or 1)) < 1 or not line.total
+
+
+@given(st.integers(0, 10**9), st.integers(1, 5000), st.lists(st.integers(1, 5000), max_size=8))
+def test_the_value_of_a_lot_goes_down_in_proportion_to_its_units(value: int, units: int, parts: list[int]) -> None:
+    """What is left of a lot is worth its proportion, within half a minor unit for each time that some was taken."""
+    left, worth = units, value
+    for times, part in enumerate(parts, 1):
+        taken = min(part, left)
+        if not taken:
+            break
+        worth -= share_of_value(worth, left, taken)
+        left -= taken
+        assert abs(worth - Fraction(value * left, units)) <= Fraction(times, 2)
+    assert left or not worth
 
 
 @given(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from holdfast.check import check
 from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.places import RemoveLocation
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferLine
+from holdfast.db import schema
 from tests.core.scene import Scene
 
 
@@ -74,18 +76,184 @@ def test_what_expires_first_travels_first(scene: Scene) -> None:
     """)
 
 
-def test_fewer_than_shipped_need_to_be_said(scene_anywhere: Scene) -> None:
+def test_what_did_not_come_yet_stays_on_the_road(scene_anywhere: Scene) -> None:
+    """12 are sent; 8 come on Monday, 4 on Tuesday: with their lots and costs."""
+    scene = scene_anywhere
+    scene.given("MUG-1 MAIN  A 5 @1.01, B 7 @2.00")
+    sent = scene.do(send(12))
+    monday = scene.do(Arrive(sent.id, (TransferLine("MUG-1", 8),)))
+    scene.stands("""
+        MUG-1 EAST     A 5/0, B 3/0
+        MUG-1 TRANSIT  B 4/0
+    """)
+    assert monday.status == "shipped"
+    assert [(line.received, line.in_transit) for line in monday.lines] == [(5, 0), (3, 4)]
+    scene.refuses(Arrive(sent.id, (TransferLine("MUG-1", 5),)), "INVALID_STATE")
+    tuesday = scene.do(Arrive(sent.id))
+    scene.stands("MUG-1 EAST  A 5/0, B 7/0")
+    assert (tuesday.status, [line.received for line in tuesday.lines]) == ("received", [5, 7])
+    assert (scene.value("A", "EAST"), scene.value("B", "EAST")) == (505, 1400)
+    scene.refuses(Arrive(sent.id), "INVALID_STATE")
+
+
+def test_the_rest_is_written_off_when_that_is_said(scene_anywhere: Scene) -> None:
     scene = scene_anywhere
     scene.given("MUG-1 MAIN  A 5 @1.01")
     sent = scene.do(send(5))
-    lines = (TransferLine("MUG-1", 3),)
-    scene.refuses(Arrive(sent.id, lines), "INVALID_STATE")
-    scene.do(Arrive(sent.id, lines, short=True))
+    ended = scene.do(Arrive(sent.id, (TransferLine("MUG-1", 3),), short=True))
     scene.stands("MUG-1 EAST  A 3/0")
+    assert ended.status == "received"
+    assert [(line.received, line.written_off, line.in_transit) for line in ended.lines] == [(3, 2, 0)]
     lost = scene.ledger("ADJUSTMENT")
     assert [(line["qty_delta"], line["value_delta"], line["reason"]) for line in lost] == [
         (-2, -202, "lost in transfer")
     ]
+
+
+def test_a_part_is_written_off_while_the_rest_goes_on(scene: Scene) -> None:
+    """Of 10, 6 come and 1 lies broken beside them; the other 3 come later."""
+    scene.given("MUG-1 MAIN  A 10 @0.99")
+    sent = scene.do(send(10))
+    first = scene.do(Arrive(sent.id, (TransferLine("MUG-1", 6, lost=1),)))
+    scene.stands("""
+        MUG-1 EAST     A 6/0
+        MUG-1 TRANSIT  A 3/0
+    """)
+    [line] = first.lines
+    assert (first.status, line.received, line.written_off, line.in_transit) == ("shipped", 6, 1, 3)
+    scene.refuses(Arrive(sent.id, (TransferLine("MUG-1", 3, lost=1),)), "INVALID_STATE")
+    scene.refuses(Arrive(sent.id, (TransferLine("MUG-1", 1, lost=-1),)), "INVALID_QUANTITY")
+    assert scene.do(Arrive(sent.id)).status == "received"
+    scene.stands("MUG-1 EAST  A 9/0")
+    assert scene.values() == 891
+
+
+def test_a_transfer_is_sent_back(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    scene.given("""
+        MUG-1 MAIN  A 3 @1.33, B 5 @2.00
+    """)
+    sent = scene.do(send(8))
+    scene.do(Arrive(sent.id, (TransferLine("MUG-1", 2),)))
+    part = scene.do(SendBack(sent.id, (TransferLine("MUG-1", 2, scene.lot("B")),), "too many"))
+    assert (part.status, [line.returned for line in part.lines]) == ("shipped", [0, 2])
+    scene.stands("""
+        MUG-1 EAST     A 2/0
+        MUG-1 MAIN     B 2/0
+        MUG-1 TRANSIT  A 1/0, B 3/0
+    """)
+    whole = scene.do(SendBack(sent.id))
+    assert (whole.status, [(line.received, line.returned) for line in whole.lines]) == ("received", [(2, 1), (0, 5)])
+    scene.stands("""
+        MUG-1 EAST  A 2/0
+        MUG-1 MAIN  A 1/0, B 5/0
+    """)
+    assert (scene.value("A"), scene.value("B")) == (133, 1000)
+    assert {line["reason"] for line in scene.ledger("TRANSFER")} == {None, "too many", "sent back"}
+    scene.refuses(SendBack(sent.id), "INVALID_STATE")
+
+
+def test_a_transfer_of_which_nothing_arrived_was_returned(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    sent = scene.do(send(5))
+    assert scene.do(SendBack(sent.id)).status == "returned"
+    scene.stands("MUG-1 MAIN  A 5/0")
+    scene.refuses(Arrive(sent.id), "INVALID_STATE")
+
+
+def test_what_is_sent_back_serves_who_waits_there(scene: Scene) -> None:
+    scene.product("MUG-1", oversell="backorder")
+    scene.given("MUG-1 MAIN  A 5")
+    sent = scene.do(send(5))
+    scene.do(Reserve("MUG-1", 2, "MAIN", Target("101")))
+    scene.do(SendBack(sent.id, (TransferLine("MUG-1", 3),)))
+    scene.stands("""
+        MUG-1 MAIN     A 3/2
+        MUG-1 TRANSIT  A 2/0
+        101            A 2
+    """)
+
+
+def test_a_lot_that_is_recalled_or_expired_on_the_road_is_set_aside_when_it_comes_back(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5, B 3 until 60")
+    sent = scene.do(send(8))
+    scene.do(Quarantine(scene.lot("A"), "glaze"))
+    scene.do(SendBack(sent.id, (TransferLine("MUG-1", 2, scene.lot("A")),)))
+    scene.pass_(60)
+    scene.do(SendBack(sent.id))
+    scene.shop.refused(Reserve("MUG-1", 1, None, Target("101")))
+    scene.stands("MUG-1 MAIN-QUARANTINE  A 5/0, B 3/0")
+
+
+@pytest.mark.parametrize("parts", [(1, 1, 1, 1, 1, 1, 1), (3, 3, 1), (2, 5), (6, 1), (7,)])
+def test_value_ends_at_nothing_on_the_road_whatever_the_parts(scene: Scene, parts: tuple[int, ...]) -> None:
+    scene.given("MUG-1 MAIN  A 7 @0.333333")
+    sent = scene.do(send(7))
+    for number, units in enumerate(parts):
+        line = (TransferLine("MUG-1", units),)
+        scene.do(SendBack(sent.id, line) if number % 2 else Arrive(sent.id, line))
+    assert scene.value("A", "TRANSIT") == 0
+    assert scene.values() == 233
+
+
+def test_something_must_move(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    sent = scene.do(send(5))
+    for lines in ((), (TransferLine("MUG-1", 0),)):
+        scene.refuses(Arrive(sent.id, lines), "INVALID_REQUEST")
+        scene.refuses(SendBack(sent.id, lines), "INVALID_REQUEST")
+    lost = (TransferLine("MUG-1", 1, lost=1),)
+    scene.refuses(SendBack(sent.id, lost), "INVALID_REQUEST")
+    scene.refuses(Dispatch("MAIN", "EAST", lost), "INVALID_REQUEST")
+    scene.refuses(SendBack(scene.lot("A")), "NOT_FOUND")
+
+
+def test_who_gets_the_units_says_that_they_came(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    sent = scene.do(send(5))
+    scene.refuses(SendBack(sent.id), "FORBIDDEN", actor=scene.shop.east_staff)
+    scene.do(Arrive(sent.id, (TransferLine("MUG-1", 1),)), actor=scene.shop.east_staff)
+    back = scene.do(Dispatch("EAST", "MAIN", (TransferLine("MUG-1", 1),)), actor=scene.shop.east_staff)
+    scene.do(SendBack(back.id), actor=scene.shop.east_staff)
+
+
+def test_a_transfer_of_an_older_version_that_has_ended_says_what_was_lost(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    sent = scene.do(send(5))
+    scene.do(Arrive(sent.id, (TransferLine("MUG-1", 3),), short=True))
+    old = [{"product_id": scene.products["MUG-1"].id, "lot_id": scene.lot("A"), "units": 5, "received": 3}]
+    with scene.shop.holdfast.database.engine.begin() as connection:
+        connection.execute(schema.transfer.update().values(lots=old))
+    [line] = scene.shop.holdfast.reports.transfer(scene.shop.org_id, sent.id)["lines"]
+    assert (line["received"], line["written_off"], line["returned"], line["in_transit"]) == (3, 2, 0, 0)
+    scene.refuses(SendBack(sent.id), "INVALID_STATE")
+
+
+@pytest.mark.parametrize(("units", "found"), [(5, 5), (6, 5), (0, 5)])
+def test_units_on_the_road_that_no_transfer_has_are_named(scene_anywhere: Scene, units: int, found: int) -> None:
+    """A transfer of an older version says nothing of what was lost or sent back, which is no mismatch."""
+    scene = scene_anywhere
+    scene.given("MUG-1 MAIN  A 5")
+    scene.do(send(5))
+    line = {"product_id": scene.products["MUG-1"].id, "lot_id": scene.lot("A"), "units": units, "received": None}
+    with scene.shop.holdfast.database.engine.begin() as connection:
+        connection.execute(schema.transfer.update().values(lots=[line]))
+    told = check(scene.shop.holdfast.database).mismatches
+    with scene.shop.holdfast.database.engine.begin() as connection:
+        mended = {**line, "units": 5, "lost": 0, "sent_back": 0}
+        connection.execute(schema.transfer.update().values(lots=[mended]))
+    expected = [] if units == found else [("transit is its transfers'", scene.lot("A"), str(units), str(found))]
+    assert [(one.invariant, one.lot_id, one.expected, one.found) for one in told] == expected
+
+
+@pytest.mark.parametrize("lots", [40])
+def test_a_transfer_of_many_lots_arrives_line_by_line(scene: Scene, lots: int) -> None:
+    scene.product("MUG-1")
+    names = [scene.shop.receive("MUG-1", 2, lot=f"L{number}") for number in range(lots)]
+    sent = scene.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 2 * lots),)))
+    scene.do(Arrive(sent.id, tuple(TransferLine("MUG-1", 1, name) for name in names)))
+    ended = scene.do(Arrive(sent.id, tuple(TransferLine("MUG-1", 1) for _ in names)))
+    assert (ended.status, {line.received for line in ended.lines}) == ("received", {2})
 
 
 def test_more_than_shipped_cannot_arrive(scene: Scene) -> None:

@@ -21,7 +21,7 @@ from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.rows import SALE_TABLES
-from tests.conftest import DATABASES
+from tests.conftest import DATABASES, PARTITIONED
 from tests.db.trading import trade
 from tests.shop import Shop, open_shop, quick_sqlite
 
@@ -66,13 +66,13 @@ def lively(shop: Shop) -> None:
     trade(shop)
 
 
-@pytest.fixture(scope="module", params=DATABASES)
+@pytest.fixture(scope="module", params=[*DATABASES, PARTITIONED])
 def lived(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop with a history, whose database no longer defends itself."""
     server = None
-    if request.param == "postgresql":
+    if request.param in ("postgresql", PARTITIONED):
         server = request.getfixturevalue("postgres_server")
-        name = server.create_database()
+        name = server.create_database() if request.param == "postgresql" else server.create_partitioned()
         url = server.url(name)
     else:
         url = f"sqlite:///{tmp_path_factory.mktemp('check') / 'holdfast.db'}"
@@ -91,7 +91,7 @@ def _disarm(database: Database) -> None:
         for kind in ("f", "c", "u", "p"):
             found = connection.exec_driver_sql(
                 "SELECT conrelid::regclass::text, conname FROM pg_constraint WHERE contype = %(kind)s "
-                "AND conrelid::regclass::text = ANY (%(tables)s)",
+                "AND conrelid::regclass::text = ANY (%(tables)s) AND conparentid = 0",
                 {"kind": kind, "tables": list(TABLES)},
             ).all()
             for table, name in found:

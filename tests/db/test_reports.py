@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from holdfast import batch
 from holdfast.core.catalog import ChangeProduct
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
@@ -96,13 +98,18 @@ def test_units_that_have_expired_are_not_available(shop: Shop) -> None:
     reports = shop.holdfast.reports
     product = reports.product(shop.org_id, "MILK", now=soon)
     assert product is not None
-    assert (product["total_quantity"], product["total_available"]) == (4, 4)
+    assert (product["total_quantity"], product["total_available"]) == (9, 4)
     summary = reports.product_summary(shop.org_id, "MILK", now=soon)
-    assert summary is not None and summary["total_quantity"] == 4
+    assert summary is not None and summary["total_quantity"] == 9
+    rows = {row["location"]: (row["sellable"], *figures(row)) for row in summary["locations"]}
+    assert rows == {"MAIN": (True, 4, 0, 4, 0), "MAIN-QUARANTINE": (False, 5, 0, 0, 0)}
+    listed = reports.levels(shop.org_id, product="MILK", now=soon).items
+    assert {row["location"]: (row["sellable"], *figures(row)) for row in listed} == rows
     stats = reports.inventory_stats(shop.org_id, now=soon)
-    assert (stats["total_quantity"], stats["total_available"]) == (4, 4)
-    assert [row["total_quantity"] for row in reports.stores_overview(shop.org_id, now=soon)] == [4]
-    assert [row["total_quantity"] for row in reports.locations_overview(shop.org_id, now=soon)] == [4]
+    assert (stats["total_entries"], stats["total_quantity"], stats["total_available"]) == (2, 9, 4)
+    assert [row["total_quantity"] for row in reports.stores_overview(shop.org_id, now=soon)] == [9]
+    places = reports.locations_overview(shop.org_id, now=soon)
+    assert [(row["location"], row["total_quantity"]) for row in places] == [("MAIN", 4), ("MAIN-QUARANTINE", 5)]
     assert [row["quantity"] for row in reports.low_stock(shop.org_id, threshold=4, now=soon)] == [4]
     assert [row["quantity"] for row in reports.levels(shop.org_id, low_stock=True, threshold=4, now=soon).items] == [4]
     assert reports.low_stock(shop.org_id, threshold=4, now=soon - 1) == []
@@ -420,3 +427,27 @@ def test_the_audit_tells_of_records_and_of_stock(shop: Shop) -> None:
     assert newest["changes"] == {"title": "Mug"}
     assert (stock["kind"], stock["action"], stock["actor"]) == ("stock", "RECEIPT", "user:owner")
     assert stock["changes"]["qty_delta"] == 5
+
+
+def test_the_ledger_is_newest_first_after_the_clock_was_set_back(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+
+    def by_the_clock() -> uuid.UUID:
+        random = uuid.uuid4().int & ((1 << 62) - 1)
+        return uuid.UUID(int=(clock.now // 1000) << 80 | 7 << 76 | 2 << 62 | random)
+
+    with quick_sqlite(), clock.running(), open_shop(sqlite_url) as shop:
+        monkeypatch.setattr(batch.uuid_utils, "uuid7", by_the_clock)
+        shop.product("MUG-1")
+        shop.receive("MUG-1", 10)
+        for step in (HOUR, -5 * HOUR, SECOND, -HOUR, SECOND):
+            clock.pass_(step)
+            shop.ok(AdjustStock("MUG-1", "MAIN", 1, "found"))
+        reports = shop.holdfast.reports
+        balances = [item["balance_after"] for item in reports.ledger(shop.org_id).items]
+
+        assert balances == [15, 14, 13, 12, 11, 10]
+        assert balances == [item["balance_after"] for item in reports.ledger(shop.org_id, product="MUG-1").items]
+        assert reports.ledger(shop.org_id, limit=1).items[0]["balance_after"] == 15

@@ -25,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from holdfast.access import Actor
 from holdfast.core.amend import Amend
-from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet
+from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Refusal, Sweep, Together
 from holdfast.core.order import (
@@ -43,7 +43,7 @@ from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferLine
 from tests.model.naive import Caller, Naive, No, Place, Product
 from tests.shop import FOUNDED, SECOND, Clock, open_shop, quick_sqlite
 from tests.truth import untruths
@@ -260,8 +260,15 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     def tick(self) -> None:
         """No two commands at the same instant; what time has made due comes first."""
         self.naive.now = self.clock.pass_(1000)
-        self.unsettled = self.unsettled or self.naive.due()
+        due = self.naive.due()
+        if due and any(hold.waits and hold.reach for hold in self.naive.holds):
+            self.sweep_all()  # what is due at one place serves who waits at another: so it is done in the same order
+        self.unsettled = self.unsettled or due
         self.naive.settle()
+
+    def sweep_all(self) -> None:
+        pairs = tuple((self.product_ids[sku], self.place_ids[code]) for sku in STOCKED for code in self.place_ids)
+        self.shop.ok(Sweep(pairs))
 
     def agree(self, command: Any, answer: Any, expected: Any) -> None:
         kind = type(command).__name__
@@ -284,8 +291,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         if self.unsettled or self.naive.due():
             self.unsettled = False
             self.naive.settle()
-            pairs = tuple((self.product_ids[sku], self.place_ids[code]) for sku in STOCKED for code in self.place_ids)
-            self.shop.ok(Sweep(pairs))
+            self.sweep_all()
         self.learn_new()
         same(self.real_lots(), self.naive_lots(), "lot, place -> on hand, reserved, value, status")
         same(
@@ -419,15 +425,18 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         priority = data.draw(st.sampled_from((None, None, 10, 200)))
         change_expiry = data.draw(st.integers(0, 3)) == 0
         expires = self.expiry(data) if change_expiry else None
+        place = self.some_code(data) if data.draw(st.integers(0, 3)) == 0 else None
         command = Amend(
             self.named(self.hold_ids, n),
             None if total == "same" else self.number(sku, total),
             priority,
             expires,
             set_expiry=change_expiry,
+            location=place,
         )
         units = None if total == "same" else (-1 if total is None else total)
-        return command, lambda naive: naive.amend(caller, n, units, priority, (expires,) if change_expiry else None)
+        expiry = (expires,) if change_expiry else None
+        return command, lambda naive: naive.amend(caller, n, units, priority, expiry, place)
 
     def a_part(self, data: st.DataObject, kind: type[Consume] | type[Release], caller: Caller) -> Both:
         n = self.some_hold(data)
@@ -639,23 +648,25 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     @rule(data=st.data(), plainly=st.booleans())
     def road(self, data: st.DataObject, plainly: bool) -> None:
-        """Send, or receive what is on the road."""
+        """Send, receive what is on the road, or send it back."""
         on_the_road = any(shipment.status == "shipped" for shipment in self.naive.shipments)
         if on_the_road and plainly and data.draw(st.booleans()):
             self.arrive_whole(data)
         elif on_the_road or (self.transfer_ids and data.draw(st.booleans())):
-            self.arrive(data, data.draw(st.booleans()))
+            self.leave_the_road(data, data.draw(st.integers(0, 4)))
         elif plainly:
             self.send_what_is_free(data)
         else:
             self.dispatch(data)
 
-    @rule(data=st.data(), kind=st.integers(0, 5))
+    @rule(data=st.data(), kind=st.integers(0, 7))
     def sheet(self, data: st.DataObject, kind: int) -> None:
         if not self.sheet_ids or kind <= 2:
             self.open_sheet(data, data.draw(st.integers(0, 9)))
-        elif kind == 3:
+        elif kind <= 4:
             self.fill_sheet(data)
+        elif kind == 5:
+            self.remove_sheet_line(data)
         else:
             self.close_sheet(data, data.draw(often(st.just(True), st.just(False), one_in=3)))
 
@@ -791,8 +802,20 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     def close_sheet(self, data: st.DataObject, post: bool) -> None:
         n = self.some(data, self.sheet_ids)
-        command = CloseSheet(self.named(self.sheet_ids, n), post)
-        self.both("staff", command, lambda naive: naive.close_sheet(Caller(), n, post))
+        skip = data.draw(st.booleans())
+        command = CloseSheet(self.named(self.sheet_ids, n), post, "skip" if skip else "refuse")
+        self.both("staff", command, lambda naive: naive.close_sheet(Caller(), n, post, skip))
+
+    def remove_sheet_line(self, data: st.DataObject) -> None:
+        n = self.some(data, self.sheet_ids)
+        lines = self.naive.sheets[n].lines if n >= 0 else []
+        index = data.draw(st.integers(-1, len(lines) - 1))
+        name = UNKNOWN
+        if index >= 0:
+            line = lines[index]
+            name = self.product_ids[line.sku] if line.lot is None else self.lot_ids[line.lot]
+        command = RemoveSheetLine(self.named(self.sheet_ids, n), name)
+        self.both("staff", command, lambda naive: naive.remove_sheet_line(Caller(), n, index))
 
     def dispatch(self, data: st.DataObject) -> None:
         actor = self.actor(data)
@@ -838,7 +861,8 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         n = data.draw(st.sampled_from(on_the_road))
         self.both("manager", Arrive(self.transfer_ids[n]), lambda naive: naive.arrive(Caller(), n, None, False))
 
-    def arrive(self, data: st.DataObject, short: bool) -> None:
+    def leave_the_road(self, data: st.DataObject, how: int) -> None:
+        """Units arrive (`how` 0 to 2; 0: what is left is written off) or are sent back (3, 4)."""
         actor = self.actor(data)
         caller = self.actors[actor][1]
         on_the_road = [n for n, shipment in enumerate(self.naive.shipments) if shipment.status == "shipped"]
@@ -850,12 +874,20 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             lines = []
             for sku, lot, units in self.naive.shipments[n].lots:
                 came = data.draw(often(st.integers(0, units), st.sampled_from((units + 1, -1))))
-                lines.append((sku, came, lot))
+                lost = 0 if how >= 3 else data.draw(often(st.just(0), st.integers(-1, 1), one_in=4))
+                lines.append((sku, came, lot, lost))
         named = None
         if lines is not None:
-            named = tuple(TransferLine(sku, self.number(sku, units), self.lot_name(lot)) for sku, units, lot in lines)
-        command = Arrive(self.named(self.transfer_ids, n), named, short)
-        self.both(actor, command, lambda naive: naive.arrive(caller, n, lines, short))
+            named = tuple(
+                TransferLine(sku, self.number(sku, units), self.lot_name(lot), self.number(sku, lost))
+                for sku, units, lot, lost in lines
+            )
+        name = self.named(self.transfer_ids, n)
+        if how >= 3:
+            self.both(actor, SendBack(name, named), lambda naive: naive.send_back(caller, n, lines))
+        else:
+            short = how == 0
+            self.both(actor, Arrive(name, named, short), lambda naive: naive.arrive(caller, n, lines, short))
 
     @rule(data=st.data())
     def quarantine(self, data: st.DataObject) -> None:

@@ -20,6 +20,9 @@ NEVER = 10**30
 Line = tuple[str, int | None, int | None]
 """(sku, units, lot)."""
 
+RoadLine = tuple[str, int | None, int | None, int]
+"""(sku, units, lot, units that are lost)."""
+
 OrderLine = tuple[str, int | None]
 """(sku, units)."""
 
@@ -98,6 +101,8 @@ class Hold:
     waits: int = 0
     alloc: dict[int, int] = field(default_factory=dict)
     reason: str | None = None
+    reach: tuple[str, ...] | None = None
+    """Where it may be served, in selling order; None: its location was given."""
 
     @property
     def open(self) -> int:
@@ -129,10 +134,14 @@ class Sheet:
 
 @dataclass
 class Shipment:
+    """`lots` are (sku, lot, units still on the road)."""
+
     origin: str
     destination: str
     lots: list[tuple[str, int, int]]
     status: str = "shipped"
+    arrived: int = 0
+    back: int = 0
 
 
 class Naive:
@@ -152,6 +161,7 @@ class Naive:
         self.appointments: list[str] = []
         self.costs: dict[str, int] = {}
         self.listed: dict[tuple[str, str], bool] = {}
+        self.came: dict[tuple[str, str], int] = {}
         self.simple = False
         self.allow_override = True
         # What the command that runs did to others.
@@ -163,7 +173,9 @@ class Naive:
         before = copy.deepcopy(self.__dict__)
         self.served, self.shorted = [], []
         try:
-            return command(self)
+            answer = command(self)
+            self.seek()
+            return answer
         except No:
             self.__dict__ = before
             raise
@@ -252,17 +264,56 @@ class Naive:
         return len(self.lots) - 1
 
     def serve(self, sku: str, place: str) -> None:
-        """New stock serves the waiting first: best priority, then oldest."""
+        """New stock serves the waiting first, wherever they wait that may be served here: best priority, then oldest.
+
+        Who waits elsewhere moves here when that backs more of it; what it leaves behind serves others.
+        """
         if not self.places[place].sellable:
             return
-        alive = [h for h in self.holds_at(sku, place) if h.waits and (h.expires is None or h.expires > self.now)]
-        for hold in sorted(alive, key=lambda h: (h.priority, h.created, h.n)):
-            for lot, units in self.backing(sku, place, hold.waits, hold.pinned):
-                hold.alloc[lot] = hold.alloc.get(lot, 0) + units
-                hold.waits -= units
-                self.touch(sku, place)
-                if hold.n not in self.served:
-                    self.served.append(hold.n)
+        left: list[str] = []
+        for hold in self.queue(sku):
+            if hold.place == place:
+                for lot, units in self.backing(sku, place, hold.waits, hold.pinned):
+                    hold.alloc[lot] = hold.alloc.get(lot, 0) + units
+                    hold.waits -= units
+                    self.gave(hold)
+            elif place in (hold.reach or ()) and self.available(sku, place, hold.pinned):
+                if min(hold.open, self.available(sku, place, hold.pinned)) > hold.held:
+                    left.append(hold.place)
+                    self.move(hold, place)
+                    self.gave(hold)
+        for other in left:
+            self.serve(sku, other)
+
+    def gave(self, hold: Hold) -> None:
+        self.touch(hold.sku, hold.place)
+        if hold.n not in self.served:
+            self.served.append(hold.n)
+
+    def queue(self, sku: str) -> list[Hold]:
+        """Who waits for a product and is alive, in turn."""
+        alive = [h for h in self.holds if h.sku == sku and h.waits and (h.expires is None or h.expires > self.now)]
+        return sorted(alive, key=lambda h: (h.priority, h.created, h.n))
+
+    def move(self, hold: Hold, place: str) -> None:
+        """All that is open of a hold is held at another place, or waits there."""
+        self.touch(hold.sku, hold.place)
+        backing = self.backing(hold.sku, place, hold.open, hold.pinned)
+        hold.waits = hold.open - sum(units for _, units in backing)
+        hold.alloc = dict(backing)
+        hold.place = place
+        self.touch(hold.sku, place)
+
+    def seek(self) -> None:
+        """Who waits and could be filled as a whole elsewhere is."""
+        for sku in self.products:
+            for hold in self.queue(sku):
+                for place in hold.reach or ():
+                    if place != hold.place and self.available(sku, place, hold.pinned) >= hold.open and hold.waits:
+                        old = hold.place
+                        self.move(hold, place)
+                        self.serve(sku, old)
+                        break
 
     def give_back(self, hold: Hold, units: int, reason: str, lot: int | None = None) -> None:
         """Release: what waits first, then the newest lots; then whoever waits is served."""
@@ -430,15 +481,16 @@ class Naive:
         return dead or any(pile.units and self.expired(lot, at) for (lot, at), pile in self.piles.items())
 
     def settle(self) -> None:
-        """What time has made due: dead holds are released, the oldest first; expired lots leave the shelf."""
-        dead = [h for h in self.holds if h.open and h.expires is not None and h.expires <= self.now]
-        for hold in sorted(dead, key=lambda h: h.expires or 0):
-            self.give_back(hold, hold.open, "expired")
+        """What time has made due, level by level: dead holds are released, the oldest first; expired lots leave."""
         for sku in self.products:
             for place in self.places:
+                dead = [h for h in self.holds_at(sku, place) if h.expires is not None and h.expires <= self.now]
+                for hold in sorted(dead, key=lambda h: h.expires or 0):
+                    self.give_back(hold, hold.open, "expired")
                 lots = [lot for lot in self.lots_at(sku, place) if self.expired(lot, place)]
                 if lots:
                     self.set_aside(sku, place, lots)
+        self.seek()
 
     # Finding what a command names ------------------------------------------------------------------------------------
 
@@ -481,10 +533,12 @@ class Naive:
 
     # Reserve ---------------------------------------------------------------------------------------------------------
 
-    def may_wait(self, product: Product, short: int, waiting: int, may_override: bool) -> bool:
+    def may_wait(self, product: Product, short: int, waiting: int, may_override: bool | str) -> bool:
+        if may_override == "fact":
+            return True
         if product.oversell == "preorder":
             return product.limit is None or waiting + short <= product.limit
-        return product.oversell == "backorder" or may_override
+        return product.oversell == "backorder" or bool(may_override)
 
     def reserve(
         self,
@@ -497,6 +551,7 @@ class Naive:
         expires: int | None = None,
         priority: int = 100,
         override: bool = False,
+        fact: bool = False,
     ) -> Hold:
         if place is not None:
             self.may_act(caller, place)
@@ -516,7 +571,7 @@ class Naive:
         self.tracked(product)
         if not booked:
             raise No("INVALID_STATE")
-        may_override = override and caller.manager and self.allow_override
+        may_override = "fact" if fact else override and caller.manager and self.allow_override
         chosen = self.choose(caller, product, units, place, pinned, may_override)
         backing = self.backing(sku, chosen, units, pinned) if self.places[chosen].sellable else []
         short = units - sum(part for _, part in backing)
@@ -527,23 +582,22 @@ class Naive:
         hold = Hold(len(self.holds), sku, chosen, units, self.now, target, pinned, priority, expires)
         hold.alloc = dict(backing)
         hold.waits = short
+        hold.reach = None if place is not None else tuple(self.selling_order(caller))
         self.holds.append(hold)
         self.touch(sku, chosen)
         return hold
 
     def choose(
-        self, caller: Caller, product: Product, units: int, place: str | None, pinned: int | None, may_override: bool
+        self,
+        caller: Caller,
+        product: Product,
+        units: int,
+        place: str | None,
+        pinned: int | None,
+        may_override: bool | str,
     ) -> str:
         """Where the hold will be."""
-        everywhere = sorted(
-            (
-                p
-                for p in self.places.values()
-                if p.sellable and (p.store in caller.stores if caller.stores else p.online)
-            ),
-            key=lambda p: (p.priority, p.code),
-        )
-        places = [p.code for p in everywhere] if place is None else [place]
+        places = self.selling_order(caller) if place is None else [place]
         if pinned is not None:
             there = [code for code in places if self.places[code].sellable and self.pile(pinned, code).units]
             if self.lots[pinned].status == "quarantined" or not there:
@@ -555,10 +609,23 @@ class Naive:
         for code in places:
             if free[code] >= units:
                 return code
-        for code in places:
+        for code in self.waiting_order(product.sku, places):
             if self.may_wait(product, units - free[code], self.waiting(product.sku, code), may_override):
                 return code
         raise No("INSUFFICIENT_STOCK", available=max(free.values(), default=0))
+
+    def selling_order(self, caller: Caller) -> list[str]:
+        selling = [p for p in self.places.values() if p.sellable]
+        mine = [p for p in selling if (p.store in caller.stores if caller.stores else p.online)]
+        return [p.code for p in sorted(mine, key=lambda p: (p.priority, p.code))]
+
+    def waiting_order(self, sku: str, places: list[str]) -> list[str]:
+        """Best priority; among equals where the product is or was, goods came last."""
+
+        def key(code: str) -> tuple[Any, ...]:
+            return (self.places[code].priority, (sku, code) not in self.listed, -self.came.get((sku, code), 0), code)
+
+        return sorted(places, key=key)
 
     # Amend, consume, release -----------------------------------------------------------------------------------------
 
@@ -568,15 +635,24 @@ class Naive:
             raise No("RESERVATION_NOT_ACTIVE")
 
     def amend(
-        self, caller: Caller, n: int, total: int | None, priority: int | None, expiry: tuple[int | None] | None
+        self,
+        caller: Caller,
+        n: int,
+        total: int | None,
+        priority: int | None,
+        expiry: tuple[int | None] | None,
+        place: str | None = None,
     ) -> Hold:
-        """`total` None: as it is; `expiry` None: as it is, (None,): no expiry."""
+        """`total` None: as it is; `expiry` None: as it is, (None,): no expiry; `place` None: where it is."""
         hold = self.find_hold(caller, n)
         if total is not None:
             self.positive(total)
         if expiry is not None and expiry[0] is not None and expiry[0] <= self.now:
             raise No("INVALID_EXPIRY")
         self.need_active(hold)
+        if place is not None:
+            self.may_act(caller, place)
+            self.find_place(caller, place)
         total = hold.quantity if total is None else total
         if total < hold.consumed + hold.released:
             raise No("INVALID_STATE")
@@ -585,6 +661,13 @@ class Naive:
         if expiry is not None:
             hold.expires = expiry[0]
         more = total - hold.quantity
+        if more < 0:
+            self.give_back(hold, -more, "edited")
+            hold.quantity += more
+            hold.released += more
+            self.close(hold, "edited")
+        if place is not None and hold.open:
+            self.put(hold, place)
         if more > 0:
             backing = self.backing(hold.sku, hold.place, more, hold.pinned)
             short = more - sum(part for _, part in backing)
@@ -595,12 +678,25 @@ class Naive:
                 hold.alloc[lot] = hold.alloc.get(lot, 0) + part
             hold.waits += short
             hold.quantity = total
-        elif more < 0:
-            self.give_back(hold, -more, "edited")
-            hold.quantity += more
-            hold.released += more
-            self.close(hold, "edited")
         return hold
+
+    def put(self, hold: Hold, place: str) -> None:
+        """A hold is given its location: what waits already may wait there, more only where the product allows it."""
+        hold.reach = None
+        if place == hold.place:
+            return
+        sellable = self.places[place].sellable
+        if hold.pinned is not None:
+            lies = sellable and self.pile(hold.pinned, place).units and not self.expired(hold.pinned, place)
+            if self.lots[hold.pinned].status == "quarantined" or not lies:
+                raise No("LOT_NOT_AVAILABLE")
+        short = hold.open - (min(hold.open, self.available(hold.sku, place, hold.pinned)) if sellable else 0)
+        allowed = self.may_wait(self.products[hold.sku], short, self.waiting(hold.sku, place), may_override=False)
+        if short and (not sellable or not (allowed or short <= hold.waits)):
+            raise No("INSUFFICIENT_STOCK", available=hold.open - short)
+        old = hold.place
+        self.move(hold, place)
+        self.serve(hold.sku, old)
 
     def part(self, hold: Hold, asked: tuple[int | None] | None, offered: int) -> int:
         """The units that a part of a hold means; `asked` None: all that is offered."""
@@ -699,6 +795,8 @@ class Naive:
         self, caller: Caller, order: str, source: str, lines: list[OrderLine], place: str | None
     ) -> list[Hold]:
         known = self.of_order(order, source)
+        for hold in known:
+            self.may_act(caller, hold.place)
         if known:
             return known
         made = []
@@ -708,7 +806,7 @@ class Naive:
             if product is not None and product.unlimited:
                 continue
             try:
-                made.append(self.reserve(caller, sku, units, place, ("order", order, source)))
+                made.append(self.reserve(caller, sku, units, place, ("order", order, source), fact=True))
             except No as no:
                 refused.append(no)
         if refused:
@@ -725,18 +823,30 @@ class Naive:
         for sku, units in lines:
             self.find_product(sku)
             wanted[sku] = wanted.get(sku, 0) + self.positive(units)
+        parts = []
         for hold in holds:
             part = min(hold.open, wanted.get(hold.sku, 0)) if lines else hold.open
             if not part:
                 continue
             if lines:
                 wanted[hold.sku] -= part
-            if not consume:
-                self.give_back(hold, part, "cancelled")
-            elif part > hold.held:
+            if consume and part > hold.held:
                 raise No("INSUFFICIENT_RESERVED")
-            else:
-                self.sell(hold, part)
+            parts.append((hold, part))
+        if not consume:
+            self.give_back_together(parts)
+        for hold, part in parts if consume else ():
+            self.sell(hold, part)
+
+    def give_back_together(self, parts: list[tuple[Hold, int]]) -> None:
+        """None of them is served by what another one leaves: what waits goes first."""
+        waiting = [(hold, min(units, hold.waits), units) for hold, units in parts]
+        for hold, waits, _ in waiting:
+            if waits:
+                self.give_back(hold, waits, "cancelled")
+        for hold, waits, units in waiting:
+            if units > waits:
+                self.give_back(hold, units - waits, "cancelled")
 
     def book(self) -> int:
         self.appointments.append("booked")
@@ -748,14 +858,14 @@ class Naive:
         if self.appointments[n] not in ("booked", status):
             raise No("INVALID_STATE")
         if self.appointments[n] == "booked" and status != "booked":
-            for hold in self.holds:
-                if hold.open and hold.target[:2] == ("appointment", n):
-                    if status == "cancelled":
-                        self.give_back(hold, hold.open, "cancelled")
-                    elif hold.waits:
-                        raise No("INSUFFICIENT_RESERVED")
-                    else:
-                        self.sell(hold, hold.open)
+            holds = [hold for hold in self.holds if hold.open and hold.target[:2] == ("appointment", n)]
+            if status == "cancelled":
+                self.give_back_together([(hold, hold.open) for hold in holds])
+            elif any(hold.waits for hold in holds):
+                raise No("INSUFFICIENT_RESERVED")
+            else:
+                for hold in holds:
+                    self.sell(hold, hold.open)
         self.appointments[n] = status
 
     # Facts -----------------------------------------------------------------------------------------------------------
@@ -783,6 +893,7 @@ class Naive:
                     raise No("LOT_NOT_AVAILABLE")
                 lot = same[0].n if same else self.new_lot(sku, code, cost, expires)
                 self.come(lot, place, units, self.worth(sku, units, cost))
+                self.came[sku, place] = self.now
                 self.costs[sku] = cost
                 lots.append(lot)
                 self.serve(sku, place)
@@ -854,7 +965,7 @@ class Naive:
                 raise No("INVALID_QUANTITY")
             before = self.on_hand(sku, place) if lot is None else self.pile(lot, place).units
             line = known.setdefault((sku, lot), SheetLine(sku, lot, before, None))
-            line.counted = counted
+            line.before, line.counted = before, counted
         whole = {sku for sku, lot in known if lot is None}
         if any(lot is not None and sku in whole for sku, lot in known):
             raise No("INVALID_REQUEST")
@@ -890,16 +1001,24 @@ class Naive:
         sheet.lines = self.write_lines(caller, sheet.place, sheet.lines, lines, draft=True)
         self.no_second_sheet(sheet)
 
-    def close_sheet(self, caller: Caller, n: int, post: bool) -> None:
+    def remove_sheet_line(self, caller: Caller, n: int, index: int) -> None:
+        sheet = self.find_sheet(caller, n)
+        if not 0 <= index < len(sheet.lines):
+            raise No("NOT_FOUND")
+        del sheet.lines[index]
+
+    def close_sheet(self, caller: Caller, n: int, post: bool, skip: bool = False) -> None:
         sheet = self.find_sheet(caller, n)
         if post:
-            self.post(sheet)
+            self.post(sheet, skip)
         sheet.status = "posted" if post else "cancelled"
 
-    def post(self, sheet: Sheet) -> None:
-        """Moves made since the sheet was opened are added to what was counted."""
+    def post(self, sheet: Sheet, skip: bool = False) -> None:
+        """Moves made since a line's number was written are added to it."""
         refused = False
         for line in sheet.lines:
+            if skip and line.counted is None:
+                continue
             present = (
                 self.on_hand(line.sku, sheet.place) if line.lot is None else self.pile(line.lot, sheet.place).units
             )
@@ -947,39 +1066,66 @@ class Naive:
         self.shipments.append(Shipment(origin, destination, shipped))
         return len(self.shipments) - 1
 
-    def arrive(self, caller: Caller, n: int, lines: list[Line] | None, short: bool) -> None:
+    def arrive(self, caller: Caller, n: int, lines: list[RoadLine] | None, short: bool) -> None:
+        shipment, moved, lost = self.off_the_road(caller, n, lines, to_origin=False)
+        if short:
+            lost = [left - part for part, (_, _, left) in zip(moved, shipment.lots, strict=True)]
+        self.take_off_the_road(shipment, moved, lost, shipment.destination)
+        shipment.arrived += sum(moved)
+
+    def send_back(self, caller: Caller, n: int, lines: list[RoadLine] | None) -> None:
+        shipment, moved, lost = self.off_the_road(caller, n, lines, to_origin=True)
+        self.take_off_the_road(shipment, moved, lost, shipment.origin)
+        shipment.back += sum(moved)
+        if shipment.status != "shipped" and not shipment.arrived:
+            shipment.status = "returned"
+
+    def off_the_road(
+        self, caller: Caller, n: int, lines: list[RoadLine] | None, to_origin: bool
+    ) -> tuple[Shipment, list[int], list[int]]:
+        """The shipment, and how many units of each of its lots the lines move, and how many they lose."""
         if not 0 <= n < len(self.shipments):
             raise No("NOT_FOUND")
         shipment = self.shipments[n]
-        self.may_act(caller, shipment.destination)
-        came = [units if lines is None else 0 for _, _, units in shipment.lots]
-        if lines is not None:
-            for sku, units, _ in lines:
-                self.find_product(sku)
-                if units is None or units < 0:
-                    raise No("INVALID_QUANTITY")
+        self.may_act(caller, shipment.origin if to_origin else shipment.destination)
+        for sku, units, _, lost in lines or ():
+            self.find_product(sku)
+            if units is None or units < 0 or lost < 0:
+                raise No("INVALID_QUANTITY")
         if shipment.status != "shipped":
             raise No("INVALID_STATE")
-        for sku, units, lot in lines or ():
+        moved = [left if lines is None else 0 for _, _, left in shipment.lots]
+        gone = [0] * len(moved)
+        for sku, units, lot, lost in lines or ():
             assert units is not None
-            for index, (shipped_sku, shipped_lot, shipped) in enumerate(shipment.lots):
-                if shipped_sku == sku and lot in (None, shipped_lot):
-                    part = min(units, shipped - came[index])
-                    came[index] += part
-                    units -= part
-            if units:
-                raise No("INVALID_STATE")
-        if not short and any(part < shipped for part, (_, _, shipped) in zip(came, shipment.lots, strict=True)):
-            raise No("INVALID_STATE")
-        for part, (sku, lot, shipped) in zip(came, shipment.lots, strict=True):
+            for wanted, taken in ((units, moved), (lost, gone)):
+                for index, (shipped_sku, shipped_lot, left) in enumerate(shipment.lots):
+                    if shipped_sku == sku and lot in (None, shipped_lot):
+                        part = min(wanted, left - moved[index] - gone[index])
+                        taken[index] += part
+                        wanted -= part
+                if wanted:
+                    raise No("INVALID_STATE")
+        return shipment, moved, gone
+
+    def take_off_the_road(self, shipment: Shipment, moved: list[int], lost: list[int], place: str) -> None:
+        if not sum(moved) and not sum(lost):
+            raise No("INVALID_REQUEST")
+        for part, gone, (sku, lot, _) in zip(moved, lost, shipment.lots, strict=True):
             if part:
-                self.come(lot, shipment.destination, part, self.leave(lot, self.transit, part))
-                if self.lots[lot].status != "active" and self.places[shipment.destination].sellable:
-                    self.move_aside(lot, shipment.destination, part)
-                self.serve(sku, shipment.destination)
-            if shipped > part:
-                self.leave(lot, self.transit, shipped - part)
-        shipment.status = "received"
+                self.come(lot, place, part, self.leave(lot, self.transit, part))
+                self.came[sku, place] = self.now
+                if self.lots[lot].status != "active" and self.places[place].sellable:
+                    self.move_aside(lot, place, part)
+                self.serve(sku, place)
+            if gone:
+                self.leave(lot, self.transit, gone)
+        shipment.lots = [
+            (sku, lot, left - part - gone)
+            for part, gone, (sku, lot, left) in zip(moved, lost, shipment.lots, strict=True)
+        ]
+        if not any(left for _, _, left in shipment.lots):
+            shipment.status = "received"
 
     # Recall ----------------------------------------------------------------------------------------------------------
 
@@ -1025,6 +1171,7 @@ class Naive:
                     if self.expired(n, home):
                         raise No("LOT_NOT_AVAILABLE")
                     self.come(n, home, part, self.leave(n, corner, part))
+                    self.came[lot.sku, home] = self.now
                     self.serve(lot.sku, home)
                     origin[1] -= part
                     units -= part

@@ -33,6 +33,8 @@ from holdfast.core import (
     reservation,
     stock,
     transfer,
+    waiting,
+    whole_order,
 )
 
 
@@ -52,9 +54,9 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "a group's members do not see each other": Edit(
         decide,
         "_together",
-        "lambda _, member: decide(stock, caller, member)",
+        "lambda _, member: _decide(stock, caller, member)",
         "lambda index, member: (lambda mark, answer: (stock.undo(mark) if index + 1 < len(command.commands) else None, "
-        "answer)[1])(stock.mark(), decide(stock, caller, member))",
+        "answer)[1])(stock.mark(), _decide(stock, caller, member))",
     ),
     "waiting is not served on release": Edit(
         reservation, "release_units", "    serve_waiting(stock, level, stock.caller.actor)\n", ""
@@ -63,27 +65,48 @@ BUGS: dict[str, Edit | list[Edit]] = {
         transfer, "_bring_in", "        serve_waiting(stock, level, stock.caller.actor)\n", ""
     ),
     "newest is served first": Edit(
-        promise,
-        "serve_waiting",
-        "(hold.priority, hold.created_at, hold.id))",
-        "(hold.priority, -hold.created_at, hold.id))",
+        waiting,
+        "in_turn",
+        "hold.priority, hold.created_at, hold.id",
+        "hold.priority, -hold.created_at, hold.id",
     ),
     "priority is ignored when serving": Edit(
-        promise, "serve_waiting", "(hold.priority, hold.created_at, hold.id))", "(hold.created_at, hold.id))"
+        waiting, "in_turn", "hold.priority, hold.created_at, hold.id", "0, hold.created_at, hold.id"
+    ),
+    "only who waits at the level is served": Edit(
+        waiting, "_queue", "for hold in stock.roaming(level.product_id)", "for hold in ()"
+    ),
+    "a hold of a given location moves": Edit(
+        reservation, "reserve", "None if command.location is not None else anywhere(stock)", "anywhere(stock)"
+    ),
+    "a hold waits at the first place by code": Edit(
+        waiting, "in_waiting_order", "if len({place.priority for place in places}) == len(places):", "if True:"
+    ),
+    "a hold that loses its units looks nowhere": Edit(
+        waiting, "seek", "(hold for hold in holds if", "(hold for hold in holds[:0] if"
+    ),
+    "what a moved hold leaves behind serves nobody": Edit(
+        waiting, "_move_if_better", "        freed.append(stock.level_of_id[hold.level_id])\n", "        pass\n"
+    ),
+    "a hold that is moved loses its place": Edit(
+        waiting,
+        "relocate",
+        "        backordered=waits,\n",
+        "        backordered=waits,\n        created_at=stock.now,\n",
     ),
     "who waits for a lot gets any": Edit(
-        promise,
-        "serve_waiting",
+        waiting,
+        "_serve_here",
         "back(stock, level, product, hold.backordered, hold.lot_id)",
         "back(stock, level, product, hold.backordered)",
     ),
     "newest lot first instead of FIFO": Edit(
-        stock,
-        "Stock.lots_of",
-        "(lots[at.lot_id].received_at, at.lot_id))",
-        "(-lots[at.lot_id].received_at, at.lot_id))",
+        allocation,
+        "_in_order",
+        "lots.sort(key=lambda at: (known[at.lot_id].received_at, at.lot_id))",
+        "lots.sort(key=lambda at: (-known[at.lot_id].received_at, at.lot_id))",
     ),
-    "FEFO is ignored": Edit(allocation, "removal_order", "if product.track_expiry and len(lots) > 1:", "if False:"),
+    "FEFO is ignored": Edit(allocation, "_in_order", "if product.track_expiry:", "if False:"),
     "override needs no permission": Edit(
         reservation, "shortfall_allowed", "command.override and stock.caller.may_override and", "command.override and"
     ),
@@ -138,6 +161,12 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "a sheet ignores the moves since it was opened": Edit(
         count_sheet, "_post_line", "line.counted + present - line.before", "line.counted"
     ),
+    "a sheet counts from when it was opened": Edit(
+        count_sheet,
+        "_sheet_lines",
+        "known[line.id] = line",
+        "known[line.id] = replace(known.get(line.id, line), counted=line.counted, counted_at=line.counted_at)",
+    ),
     "a second open sheet is allowed": Edit(count_sheet, "_open_elsewhere", "if shared:", "if False:"),
     "amending up counts the hold's own units twice": Edit(
         amend,
@@ -174,21 +203,25 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "compare-and-set only compares with zero": Edit(
         counting, "set_stock", "expected != present", "expected == 0 != present"
     ),
-    "an order is reserved twice": Edit(order, "order_reserve", "if known:", "if False:"),
-    "a cancelled order works on old copies": [
-        Edit(reservation, "release_units", "    hold = stock.reservations[hold.id]\n", ""),
-        Edit(
-            order,
-            "order_close",
-            "hold = stock.reservations[name]",
-            "hold = next(one for one in holds if one.id == name)",
-        ),
-    ],
-    "an appointment forgets holds of its own batch": Edit(
-        order, "change_appointment", "names.update(stock.aimed_at(appointment.id))", "names.update(())"
+    "an order is reserved twice": Edit(whole_order, "order_reserve", "if sale_id is not None or holds:", "if False:"),
+    "a cancelled order works on old copies": Edit(
+        reservation, "release_units", "    hold = stock.reservations[hold.id]\n", ""
     ),
-    "short arrivals keep the rest on the road": Edit(
-        transfer, "_bring_in", "missing = shipped.units - units", "missing = 0"
+    "an appointment forgets holds of its own batch": Edit(
+        order,
+        "change_appointment",
+        "holds = stock.holds_of_target(appointment.id)",
+        "holds = [hold for hold in stock.holds_of_target(appointment.id) if hold.id not in stock.new_ids]",
+    ),
+    "short arrivals keep the rest on the road": Edit(transfer, "_bring_in", "    if part.lost:", "    if False:"),
+    "what did not arrive is off the road": Edit(
+        transfer, "_moved_on", "if not any(lot.on_the_road for lot in lots):", "if True:"
+    ),
+    "a transfer is sent back to where it was going": Edit(
+        transfer,
+        "send_back",
+        "_leave_the_road(stock, parts, origin, cause)",
+        "_leave_the_road(stock, parts, stock.catalog.locations[transfer.to_location_id], cause)",
     ),
     "a fact below the reserved is refused": Edit(
         counting,

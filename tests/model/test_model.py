@@ -41,9 +41,11 @@ KINDS = [
     "Readmit",
     "Receive",
     "Release",
+    "RemoveSheetLine",
     "ReleaseAtLevel",
     "Reserve",
     "ReserveAtLevel",
+    "SendBack",
     "SetStock",
     "Sweep",
     "Together",
@@ -64,6 +66,8 @@ QUICK_BUGS = (
     "a backordered part may be sold",
     "amending up counts the hold's own units twice",
     "a recalled lot stays recalled when it comes back",
+    "a sheet counts from when it was opened",
+    "what did not arrive is off the road",
 )
 """The bugs that every run plants."""
 

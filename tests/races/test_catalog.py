@@ -8,13 +8,16 @@ from collections import Counter
 
 import pytest
 
+from holdfast.check import check
 from holdfast.core.catalog import AddProduct, ChangeProduct
+from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import SetStock
 from holdfast.core.number import end_of_day
 from holdfast.core.organisation import AddUser, RemoveUser
-from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore, RemoveLocation
+from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore, RemoveLocation, RemoveStore
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
+from holdfast.core.transfer import Dispatch, TransferLine
 from holdfast.db import session
 from tests.races.stand import (
     ANSWER_SECONDS,
@@ -200,6 +203,50 @@ def test_a_catalog_change_that_looked_before_the_first_entry_was_committed(postg
             assert units == 1
         else:
             assert units == 100, f"a receipt of 1 became {units} smallest units of a product with two places"
+
+
+RIVALS = {
+    "empty sheet": lambda: Count("ATTIC", (), draft=True),
+    "sheet": lambda: Count("ATTIC", (CountLine("MUG-1", 3),), draft=True),
+    "transfer": lambda: Dispatch("MAIN", "ATTIC", (TransferLine("MUG-1", 1),)),
+    "receipt": lambda: Receive("ATTIC", (ReceiptLine("MUG-1", 1, "1.00"),)),
+    "backorder": lambda: buy("MUG-1", "o-1", location="ATTIC"),
+}
+
+
+@pytest.mark.parametrize("removed", ["location", "store"])
+@pytest.mark.parametrize("first", ["removal", "rival"])
+@pytest.mark.parametrize("rival", RIVALS)
+def test_a_place_is_removed_or_relied_on_never_both(postgres_url, monkeypatch, rival, first, removed):
+    """One of the two has looked and waits before its commit while the other comes; exactly one of them stands."""
+    with open_shop(postgres_url) as office, open_shop(postgres_url) as dock:
+        actor = found(office)
+        stock_up(office, actor, "MUG-1", 1, oversell="backorder")
+        store = do(office, actor, AddStore(code="EXTRA", name="Extra"))
+        place = do(office, actor, AddLocation(code="ATTIC", store_id=store.id))
+        do(dock, actor, SetStock("MUG-1", "MAIN", 1))  # the dock knows the catalog as it is
+        removal = RemoveLocation(place.id) if removed == "location" else RemoveStore(store.id)
+        looked, go_on = threading.Event(), threading.Event()
+        real = session.PostgresSession.finish
+
+        def finish(self, writes, **how):
+            if any("catalog_version + 1" in write.sql for write in writes) == (first == "removal"):
+                looked.set()
+                go_on.wait(2)
+            return real(self, writes, **how)
+
+        monkeypatch.setattr(session.PostgresSession, "finish", finish)
+        one, other = (removal, RIVALS[rival]()) if first == "removal" else (RIVALS[rival](), removal)
+        begun = (office if first == "removal" else dock).submit(actor, one)
+        assert looked.wait(ANSWER_SECONDS)
+        came = (dock if first == "removal" else office).submit(actor, other)
+        threading.Timer(0.5, go_on.set).start()
+
+        tally = Tally([outcome_of(begun), outcome_of(came)])
+
+        assert (tally.accepted, tally.failed) == (1, []), tally.refused
+        assert set(tally.refused) <= {"INVALID_STATE", "LOCATION_NOT_FOUND"}
+        assert check(office.database).mismatches == []
 
 
 def test_a_place_is_removed_or_filled_never_both(database_url):

@@ -16,7 +16,8 @@ from holdfast.core.amend import Amend
 from holdfast.core.cart import AddLine, CancelSale, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
-from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet
+from holdfast.core.correction import RevertShipment
+from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.imported import OrderedLine, TakeOrder
@@ -36,7 +37,7 @@ from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferLine
 from tests.shop import Shop
 
 Built = Any
@@ -315,6 +316,26 @@ def post_a_sheet_of_n_lines(shop: Shop, n: int) -> Built:
     return CloseSheet(shop.ok(Count("MAIN", tuple(CountLine(name, 2) for name in names), draft=True)).id, post=True)
 
 
+@scenario(CloseSheet)
+def post_n_lines_beside_another_open_sheet(shop: Shop, n: int) -> Built:
+    names = skus(shop, n, "CO", stock=1)
+    shop.ok(Count("MAIN", tuple(CountLine(name) for name in skus(shop, n, "CQ", stock=1)), draft=True))
+    return CloseSheet(shop.ok(Count("MAIN", tuple(CountLine(name, 2) for name in names), draft=True)).id, post=True)
+
+
+@scenario(Count)
+def count_of_n_lines_that_are_on_an_open_sheet(shop: Shop, n: int) -> Built:
+    names = skus(shop, n, "CB", stock=1)
+    shop.ok(Count("MAIN", tuple(CountLine(name) for name in names), draft=True))
+    return Count("MAIN", tuple(CountLine(name, 2) for name in names))
+
+
+@scenario(RemoveSheetLine)
+def line_taken_off_a_sheet_of_n(shop: Shop, n: int) -> Built:
+    sheet = shop.ok(Count("MAIN", tuple(CountLine(name) for name in skus(shop, n, "CR", stock=1)), draft=True))
+    return RemoveSheetLine(sheet.id, sheet.lines[-1].id)
+
+
 @scenario(Dispatch)
 def dispatch_of_n_lines(shop: Shop, n: int) -> Built:
     return Dispatch("MAIN", "EAST", tuple(TransferLine(name, 1) for name in skus(shop, n, "DN", stock=1)))
@@ -334,6 +355,26 @@ def arrival_of_n_lines(shop: Shop, n: int) -> Built:
 @scenario(Arrive)
 def arrival_of_n_lots(shop: Shop, n: int) -> Built:
     return Arrive(shop.ok(Dispatch("MAIN", "EAST", (TransferLine(lots(shop, n, "TL"), n),))).id)
+
+
+@scenario(Arrive)
+def arrival_of_parts_of_n_lots_by_name(shop: Shop, n: int) -> Built:
+    sent = shop.ok(Dispatch("MAIN", "EAST", (TransferLine(lots(shop, n, "TP"), n),)))
+    lines = tuple(TransferLine(line.product_id, int(index > 0), line.lot_id) for index, line in enumerate(sent.lines))
+    return Arrive(sent.id, lines, short=True)
+
+
+@scenario(SendBack)
+def n_lines_sent_back(shop: Shop, n: int) -> Built:
+    lines = tuple(TransferLine(name, 1) for name in skus(shop, n, "TB", stock=1))
+    return SendBack(shop.ok(Dispatch("MAIN", "EAST", lines)).id)
+
+
+@scenario(SendBack)
+def n_lots_sent_back_line_by_line(shop: Shop, n: int) -> Built:
+    name = lots(shop, n, "TS")
+    sent = shop.ok(Dispatch("MAIN", "EAST", (TransferLine(name, n),)))
+    return SendBack(sent.id, tuple(TransferLine(name, 1) for _ in range(n)))
 
 
 # Recall --------------------------------------------------------------------------------------------------------------
@@ -461,6 +502,23 @@ def cancellation_after_half_of_n_lines_went_out(shop: Shop, n: int) -> Built:
 def shipment_of_n_lines(shop: Shop, n: int) -> Built:
     sale = cart(shop, skus(shop, n, "FN", stock=2), 2)
     return Fulfill(sale.id, tuple(ShipLine(line.id, 1) for line in sale.lines))
+
+
+@scenario(RevertShipment)
+def shipment_of_n_lines_is_taken_back(shop: Shop, n: int) -> Built:
+    sale = cart(shop, skus(shop, n, "RV", stock=2), 2)
+    sale = shop.ok(Fulfill(sale.id, tuple(ShipLine(line.id, 1) for line in sale.lines)))
+    return RevertShipment(sale.id, sale.fulfillments[0]["id"], "wrong order")
+
+
+@scenario(RevertShipment)
+def shipment_out_of_n_lots_is_taken_back(shop: Shop, n: int) -> Built:
+    name = sku(shop, n, "RL")
+    for _ in range(n):
+        shop.receive(name, 1)
+    sale = cart(shop, [name], n)
+    sale = shop.ok(Fulfill(sale.id, (ShipLine(sale.lines[0].id, n),)))
+    return RevertShipment(sale.id, sale.fulfillments[0]["id"], "wrong order")
 
 
 @scenario(ShipSupplierOrder)

@@ -9,6 +9,7 @@ import msgspec
 
 from holdfast.core.cart import ChangeSale, EditLine
 from holdfast.core.catalog import AddProduct, ChangeProduct
+from holdfast.core.completion import Fulfill, ShipLine
 from holdfast.core.counting import SetStock
 from holdfast.core.order import ChangeAppointment
 from holdfast.core.organisation import (
@@ -70,6 +71,13 @@ def line_that_shrinks_over_n_places(shop: Shop, n: int) -> Built:
         shop.receive(name, 1, place)
     sale = cart(shop, [name], n)
     return EditLine(sale.id, sale.lines[0].id, quantity=1)
+
+
+@scenario(EditLine)
+def line_of_a_sale_of_n_that_went_out_in_part(shop: Shop, n: int) -> Built:
+    sale = cart(shop, skus(shop, n, "LO", stock=3), 3)
+    shop.ok(Fulfill(sale.id, tuple(ShipLine(line.id, 1) for line in sale.lines)))
+    return EditLine(sale.id, sale.lines[0].id, quantity=2)
 
 
 @scenario(ChangeSale)

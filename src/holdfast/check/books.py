@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from holdfast.check.run import Merged, Run, Tally
 from holdfast.check.sales import Money
 from holdfast.core.journal import (
     CASH,
     CASH_OVER_SHORT,
     INVENTORY,
+    OPENING,
     RECEIVABLE,
     RETURNS,
     REVENUE,
@@ -24,6 +27,18 @@ _OF_MONEY = (CASH, RECEIVABLE, TAX_PAYABLE, REVENUE, RETURNS, CASH_OVER_SHORT, R
 """Accounts to which only sales, returns and drawers post."""
 
 
+class Opening(msgspec.Struct):
+    """The entry that books what stock was worth when the books began: `value` (minor units) at `at` (microseconds).
+
+    `moved` is what the movements until then, which no other entry names, add up to.
+    """
+
+    row: str
+    at: int
+    value: int
+    moved: int = 0
+
+
 class BooksCheck(Run):
     """The journal; `money` is what sales, returns and drawers must have brought to the accounts."""
 
@@ -31,6 +46,8 @@ class BooksCheck(Run):
         super().__init__(rows, org_id, tally)
         self._money = money
         self._balances: dict[tuple[str, str], int] = {}
+        self._openings: dict[str, Opening] = {}
+        """By organisation."""
 
     def journal(self) -> None:
         """Walk all entries, and beside them their postings and what they say to have booked."""
@@ -65,17 +82,30 @@ class BooksCheck(Run):
         name = f"journal_entry {entry.id}"
         self._same("journal_entry balances", name, 0, sum(line.amount for line in lines), org_id=org_id)
         positions = [line.position for line in lines]
-        self._same("posting.position", name, list(range(max(len(lines), 2))), positions, org_id=org_id)
+        # What was worth nothing when the books began has an entry without lines.
+        fewest = 0 if entry.ref_type == OPENING else 2
+        self._same("posting.position", name, list(range(max(len(lines), fewest))), positions, org_id=org_id)
         once = len({line.account for line in lines}) == len(lines) and all(line.amount for line in lines)
         self._same("posting.account", name, True, once, org_id=org_id)
         for line in lines:
             whose = (line.day, line.at)
             self._same("posting.day", f"posting {line.id}", (entry.day, entry.at), whose, org_id=org_id)
         inventory = sum(line.amount for line in lines if line.account == INVENTORY)
+        if entry.ref_type == OPENING:
+            self._opening(org_id, name, entry, inventory)
+            return
         self._same("journal_entry is its ledger entries", name, value, inventory, org_id=org_id)
 
+    def _opening(self, org_id: str, name: str, entry: JournalEntry, value: int) -> None:
+        """An organisation has one at most; it is for what was moved before, so what it came to is known later."""
+        known = self._openings.get(org_id)
+        if known is not None:
+            self._tell("one opening entry", name, known.row, name, org_id=org_id)
+            return
+        self._openings[org_id] = Opening(name, entry.at, value)
+
     def movements(self) -> None:
-        """Every ledger entry that moved value is booked, once, under what it refers to."""
+        """Every ledger entry that moved value is booked, once, under what it refers to, or in the opening entry."""
         booked = Merged(self._rows.booked(self._org), lambda one: one[:2])
         for moved in self._rows.moved(self._org):
             for one in booked.before(moved[:2]):
@@ -83,17 +113,25 @@ class BooksCheck(Run):
             self._movement(moved, list(booked.of(moved[:2])))
         for one in booked.before(None):
             self._unmoved(one)
+        for org_id, opening in self._openings.items():
+            self._same(
+                "opening entry is what was moved before", opening.row, opening.moved, opening.value, org_id=org_id
+            )
 
     def _unmoved(self, one: Booked) -> None:
         name = f"journal_entry {one.entry_id}"
         self._tell("journal_entry.ledger_ids", name, "a ledger entry to book", one.ledger_id, org_id=one.org_id)
 
     def _movement(self, moved: Moved, booked: list[Booked]) -> None:
+        opening = self._openings.get(moved.org_id)
+        if not booked and opening is not None and moved.at <= opening.at:
+            opening.moved += moved.value
+            return
         if not booked:
             self._tell("ledger is booked", f"ledger {moved.ledger_id}", "once", "never", org_id=moved.org_id)
         for one in booked:
             name = f"journal_entry {one.entry_id}"
-            self._same("journal_entry.ref", name, moved[2:], one[3:], org_id=moved.org_id)
+            self._same("journal_entry.ref", name, (moved.ref_type, moved.ref_id), one[3:], org_id=moved.org_id)
         for one in booked[1:]:
             name = f"journal_entry {one.entry_id}"
             self._tell("ledger is booked once", name, booked[0].entry_id, one.entry_id, org_id=moved.org_id)

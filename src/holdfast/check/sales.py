@@ -6,6 +6,9 @@ It adds up on the way what the books must have for it (`Money`), which `holdfast
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
+
+from msgspec import UNSET
 
 from holdfast.check.run import Key, Merged, Run, Tally
 from holdfast.core.journal import (
@@ -20,10 +23,11 @@ from holdfast.core.journal import (
 )
 from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.rejection import Rejected
-from holdfast.core.returns import Return
+from holdfast.core.returns import KeptLine, Return
 from holdfast.core.sale import Sale, SaleLine
+from holdfast.core.shipment import terms_of
 from holdfast.core.supplier import SupplierOrder
-from holdfast.core.totals import Fee, PricedLine, Rules, allocate, compute_receipt, units_share
+from holdfast.core.totals import Fee, PricedLine, Rules, allocate, compute_receipt, share_of_older_versions
 from holdfast.db.audit_rows import Snapshot, Stored
 
 
@@ -37,6 +41,15 @@ class Money:
         """Add to one account."""
         key = (org_id, account)
         self.by_account[key] = self.by_account.get(key, 0) + amount
+
+
+class Part(NamedTuple):
+    """A part of something: its units, the amount (minor units) that was given for them, and whether an older version
+    gave it, by another rule."""
+
+    units: int
+    amount: int
+    older: bool
 
 
 class _Drawer:
@@ -87,6 +100,7 @@ class SalesCheck(Run):
             kept = [(line, precision) for line, precision in own if not line.removed]
             self._sale(row.org_id, sale, kept)
             self._goods(row.org_id, sale, [line for line, _ in kept], left[0] if left else (0, 0))
+            self._shipped(row.org_id, sale, [line for line, _ in kept])
             self._returned(row.org_id, sale, [line for line, _ in kept], back)
             self._ordered(row.org_id, sale, [line for line, _ in own], ordered)
             self._earned(row.org_id, sale)
@@ -206,34 +220,88 @@ class SalesCheck(Run):
         if units > left[0] or value > left[1]:
             self._tell("sale is its entries", f"sale {sale.id}", left, (units, value), org_id=org_id)
 
+    def _shipped(self, org_id: str, sale: Sale, lines: list[SaleLine]) -> None:
+        """What shipments have booked of each line, as it was kept, is its proportion of the line's terms."""
+        terms = terms_of(sale, lines)
+        totals: dict[str, list[Part]] = {}
+        taxes: dict[str, list[Part]] = {}
+        for part in sale.fulfillments:
+            for index, (line_id, units) in enumerate(part.lines):
+                older, of = part.amounts is UNSET, terms.get(line_id)
+                if of is None:
+                    self._tell("fulfillment.line", f"sale {sale.id}", "a line of it", line_id, org_id=org_id)
+                    continue
+                start = sum(one.units for one in totals.get(line_id, []))
+                if part.amounts is UNSET:
+                    total = share_of_older_versions(of.total, of.units, start, units)
+                    tax = share_of_older_versions(of.tax, of.units, start, units)
+                else:
+                    total, tax = part.amounts[index]
+                totals.setdefault(line_id, []).append(Part(units, total, older))
+                taxes.setdefault(line_id, []).append(Part(units, tax, older))
+        for line_id, of in terms.items():
+            name = f"sale_line {line_id}"
+            kept = totals.get(line_id, [])
+            self._shared("fulfillment.total is in proportion", name, of.total, of.units, kept, org_id)
+            self._shared("fulfillment.tax is in proportion", name, of.tax, of.units, taxes.get(line_id, []), org_id)
+        if sale.unfinished and all(part.amounts is not UNSET for part in sale.fulfillments):
+            sums = tuple(sum(one.amount for parts in of.values() for one in parts) for of in (totals, taxes))
+            self._same(
+                "sale.posted is its shipments", f"sale {sale.id}", sums, (sale.posted, sale.posted_tax), org_id=org_id
+            )
+
     def _returned(self, org_id: str, sale: Sale, lines: list[SaleLine], returns: list[Return]) -> None:
-        """What came back of each line, and what was refunded for it; what no coin can pay of a part is owed still."""
-        owed = 0
-        all_back = all(line.returned == line.fulfilled for line in lines)
-        for made in sorted(returns, key=lambda made: (made.created_at, made.id)):
-            owed -= made.rounding
-            fits = owed >= 0 if made.method == "cash" else owed == 0
-            self._same("sale_return.refund_total", f"sale_return {made.id}", True, fits, org_id=org_id)
-        if returns and all_back:
-            self._same("sale.refunded", f"sale {sale.id}", 0, owed, org_id=org_id)
-        back: dict[str | None, tuple[int, int, int]] = {}
+        """What came back of each line, and what was refunded for it, as it was kept."""
+        returns = sorted(returns, key=lambda made: (made.created_at, made.id))
+        self._handed_out(org_id, returns)
+        back: dict[str | None, list[KeptLine]] = {}
         for made in returns:
             for part in made.lines:
-                units, refund, tax = back.get(part.line_id, (0, 0, 0))
-                back[part.line_id] = (units + part.units, refund + part.refund, tax + part.tax)
+                back.setdefault(part.line_id, []).append(part)
         fee_tax = sale.tax_total - sum(line.tax for line in lines)
         shares = allocate(fee_tax, [max(line.total, 0) for line in lines]) if lines else []
         for line, share in zip(lines, shares, strict=True):
-            name = f"sale_line {line.id}"
-            found = back.pop(line.id, (0, 0, 0))
+            parts = back.pop(line.id, [])
             if not 0 <= line.returned <= line.quantity:
                 continue  # told already
-            refund = units_share(line.due, line.quantity, 0, line.returned)
-            tax = units_share(line.tax + share, line.quantity, 0, line.returned)
-            self._same("sale_line.returned", name, (line.returned, refund, tax), found, org_id=org_id)
+            name = f"sale_line {line.id}"
+            self._same("sale_line.returned", name, line.returned, sum(part.units for part in parts), org_id=org_id)
+            kept = [Part(part.units, part.refund, part.coin is UNSET) for part in parts]
+            self._shared("sale_return.refund is in proportion", name, line.due, line.quantity, kept, org_id)
+            kept = [Part(part.units, part.tax, part.coin is UNSET) for part in parts]
+            self._shared("sale_return.tax is in proportion", name, line.tax + share, line.quantity, kept, org_id)
         for line_id in back:
             made = next(made for made in returns if any(part.line_id == line_id for part in made.lines))
             self._tell("sale_return.line", f"sale_return {made.id}", line_id, None, org_id=org_id)
+
+    def _handed_out(self, org_id: str, returns: list[Return]) -> None:
+        """What was handed out is the exact refund, or in cash the nearest coin of all that was due in cash so far."""
+        owed = 0
+        for made in returns:
+            coins = [line.coin for line in made.lines if line.coin is not UNSET]
+            owed -= made.rounding if made.method == "cash" else 0
+            if not coins:
+                continue  # an older version rounded by another rule
+            fits = made.rounding == 0 if made.method != "cash" else 2 * abs(owed) <= coins[0] or not made.refund_total
+            self._same("sale_return.refund_total", f"sale_return {made.id}", True, fits, org_id=org_id)
+
+    def _shared(self, invariant: str, name: str, amount: int, whole: int, parts: list[Part], org_id: str) -> None:
+        """What was given for the first units of a whole is their proportion of the amount, to less than a minor unit.
+
+        Nothing here is computed again: the amounts are those that were kept. What an older version gave may be anything
+        up to the amount; after it nothing more is given until it is due.
+        """
+        units = given = 0
+        older = False
+        for part in parts:
+            units, given, older = units + part.units, given + part.amount, older or part.older
+            near = abs(given * whole - amount * units) < whole
+            ahead = older and (part.older or not part.amount) and given * whole >= amount * units
+            if not (near or ahead or part.older) or part.amount < 0 or given > amount:
+                self._tell(invariant, name, f"{amount} x {units} / {whole}", given, org_id=org_id)
+                return
+        if whole and units == whole:
+            self._same(invariant, name, amount, given, org_id=org_id)
 
     def _ordered(self, org_id: str, sale: Sale, lines: list[SaleLine], orders: list[SupplierOrder]) -> None:
         """Every supplier order is of a line of its product, and every supplied line that went out has one."""

@@ -9,7 +9,7 @@ from holdfast.check.run import Key, Merged, Run
 from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.ledger import Balance, Entry, follow, stated
 from holdfast.core.reservation import Target
-from holdfast.db.audit_rows import HoldSum, Stored
+from holdfast.db.audit_rows import HoldSum, InTransit, Stored
 
 
 class _Sums:
@@ -31,7 +31,8 @@ class _Place:
     """The level at hand: how its mismatches are named."""
 
     def __init__(self, row: Stored, level: Level) -> None:
-        self.org_id, self.level, (self.sku, self.location) = row.org_id, level, row.beside
+        self.org_id, self.level = row.org_id, level
+        self.sku, self.location, self.active = row.beside
 
 
 class StockCheck(Run):
@@ -85,6 +86,11 @@ class StockCheck(Run):
             self._at(place, "level.product", name, level.product_id, None)
         if place.location is None:
             self._at(place, "level.location", name, level.location_id, None)
+        elif not place.active and (level.on_hand or level.backordered):
+            left = (
+                f"{level.on_hand} on hand and {level.backordered} waiting at the removed location {level.location_id}"
+            )
+            self._at(place, "level.location is active", name, "nothing at a removed location", left)
         self._at(place, "level.reserved", name, True, 0 <= level.reserved <= level.on_hand)
         self._at(place, "level.backordered", name, True, level.backordered >= 0)
         if not level.listed:
@@ -173,6 +179,29 @@ class StockCheck(Run):
             in_row = tuple(row_of.get(lot_id) for row_of in (stored.on_hand, stored.reserved, stored.value))
             self._at(place, "lot_stock is its entries", row, in_ledger, in_row, lot_id=lot_id)
 
+    # Documents -------------------------------------------------------------------------------------------------------
+
+    def documents(self) -> None:
+        """Open counts and transfers whose location was removed: neither can be finished."""
+        for one in self._rows.left_open(self._org):
+            found = f"{one.kind} at the removed location {one.location_id}"
+            where = {"org_id": one.org_id, "location": one.location}
+            self._tell(f"{one.kind}.location is active", f"{one.kind} {one.id}", "nothing open there", found, **where)
+
+    def roads(self) -> None:
+        """What lies at transit against what the open transfers have on the road, lot by lot."""
+        shipped = Merged(self._rows.on_the_road(self._org), _lot_key)
+        for here in self._rows.in_transit(self._org):
+            for gone in shipped.before(_lot_key(here)):
+                self._road(gone, gone.units, 0)
+            self._road(here, sum(one.units for one in shipped.of(_lot_key(here))), here.units)
+        for gone in shipped.before(None):
+            self._road(gone, gone.units, 0)
+
+    def _road(self, lot: InTransit, expected: int, found: int) -> None:
+        where = {"org_id": lot.org_id, "lot_id": lot.lot_id}
+        self._same("transit is its transfers'", f"lot {lot.lot_id}", expected, found, **where)
+
     # Reservations and lots -------------------------------------------------------------------------------------------
 
     def reservations(self) -> None:
@@ -208,6 +237,22 @@ class StockCheck(Run):
                 reservation_id=one.reservation_id,
             )
 
+    def waiting(self) -> None:
+        """Holds that wait while units which may serve them lie free elsewhere."""
+        for one in self._rows.beside_free(self._org):
+            found = f"{one.waits} wait, {one.free} free at {one.elsewhere}"
+            where = {"sku": one.sku, "location": one.location, "reservation_id": one.reservation_id}
+            name = f"reservation {one.reservation_id}"
+            self._tell("reservation.waits beside free units", name, "served", found, org_id=one.org_id, **where)
+
+    def doubled(self) -> None:
+        """Two holds of one order line: the sale's own, and one that was made for the order's number."""
+        for one in self._rows.doubled(self._org):
+            found = f"a hold beside those of sale {one.sale}, which is {one.status}"
+            where = {"sku": one.sku, "location": one.location, "reservation_id": one.reservation_id}
+            name = f"reservation {one.reservation_id}"
+            self._tell("reservation.one hold of an order line", name, "one", found, org_id=one.org_id, **where)
+
     def lots(self) -> None:
         """Walk all lots."""
         for row in self._rows.lots(self._org):
@@ -215,6 +260,10 @@ class StockCheck(Run):
             lot: Lot | None = self._stored(row, name, sku=row.beside[0], lot_id=str(row.raw[1]))
             if lot is not None and row.beside[0] is None:
                 self._tell("lot.product", name, lot.product_id, None, org_id=row.org_id, lot_id=lot.id)
+
+
+def _lot_key(lot: InTransit) -> Key:
+    return (lot.org_id, lot.product_id, lot.lot_id)
 
 
 def _of_itself(hold: Reservation) -> Iterator[tuple[str, object, object]]:
@@ -233,8 +282,9 @@ def _of_itself(hold: Reservation) -> Iterator[tuple[str, object, object]]:
 
 def _of_ledger(hold: Reservation, sums: list[HoldSum]) -> Iterator[tuple[str, object, object]]:
     """What must be true of a reservation and its entries: (invariant, expected, found)."""
-    for one in sums:
-        yield "ledger.reservation is of its level", hold.level_id, one.level_id
+    for one in sums:  # a hold that moved has left nothing promised behind
+        if one.level_id != hold.level_id:
+            yield "ledger.reservation is of its level", (0, 0), (one.reserved, one.backordered)
     told = (
         sum(one.reserved for one in sums),
         sum(one.backordered for one in sums),

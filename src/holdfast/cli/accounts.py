@@ -12,7 +12,16 @@ import typer
 
 from holdfast.access import Role
 from holdfast.app import Holdfast
-from holdfast.cli.terminal import accepted, open_shop, ready_database, say, say_fields, say_json, tell
+from holdfast.cli.terminal import (
+    accepted,
+    group_of_commands,
+    open_shop,
+    ready_database,
+    say,
+    say_fields,
+    say_json,
+    tell,
+)
 from holdfast.db.found import organisations
 from holdfast.organisation import command_line, establish, new_key, new_user, store_of
 
@@ -26,9 +35,9 @@ Password = Annotated[
     str | None, typer.Option("--password", help="Their password; without it one is made up and printed.")
 ]
 
-org_commands = typer.Typer(help="Organisations.", no_args_is_help=True)
-key_commands = typer.Typer(help="API keys.", no_args_is_help=True)
-user_commands = typer.Typer(help="Users.", no_args_is_help=True)
+org_commands = group_of_commands("Organisations.")
+key_commands = group_of_commands("API keys.")
+user_commands = group_of_commands("Users.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,13 +52,17 @@ def create_org(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the organisation is called.")],
     owner: Annotated[str, typer.Option("--owner", metavar="EMAIL", help="The owner's email address.")],
     currency: Annotated[str, typer.Option("--currency", help="ISO 4217 code of its money.")] = "USD",
+    timezone: Annotated[
+        str,
+        typer.Option("--timezone", metavar="NAME", help="IANA time zone of it and its first store."),
+    ] = "UTC",
     password: Password = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an organisation with a store, an owner and an API key."""
     with ready_database(begin=True) as database:
         namesakes = organisations(database, name.strip())
-        made = establish(database, name, owner, currency=currency, password=password)
+        made = establish(database, name, owner, currency=currency, timezone=timezone, password=password)
     shown = {
         "org_id": made.org_id,
         "store_id": made.store_id,

@@ -16,7 +16,17 @@ from typing import Annotated, Any, TextIO, TypeVar
 import typer
 
 from holdfast.cli.accounts import AsJson, Org
-from holdfast.cli.terminal import Misuse, Refusal, open_shop, progress, ready_database, say, say_json, tell
+from holdfast.cli.terminal import (
+    Misuse,
+    Refusal,
+    group_of_commands,
+    open_shop,
+    progress,
+    ready_database,
+    say,
+    say_json,
+    tell,
+)
 from holdfast.core.number import from_minor
 from holdfast.db.bulk import journal_size
 from holdfast.organisation import command_line, organisation_of
@@ -86,8 +96,8 @@ class Condition(StrEnum):
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write it.")]
 
-import_commands = typer.Typer(help="Take products, stock and orders from CSV files.", no_args_is_help=True)
-export_commands = typer.Typer(help="Write stock, ledger and journal to standard output.", no_args_is_help=True)
+import_commands = group_of_commands("Take products, stock and orders from CSV files.")
+export_commands = group_of_commands("Write stock, ledger and journal to standard output.")
 
 
 def add_to(app: typer.Typer) -> None:

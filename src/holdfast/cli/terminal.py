@@ -2,18 +2,21 @@
 
     raise Refusal("There is no organisation 'Acme'.")     -> one plain line, exit code 1
     raise Misuse("--workers needs PostgreSQL.")            -> one plain line, exit code 2
+    raise NotLooked("The database is away.")               -> one plain line, exit code 2
 
 With `--json` a command prints one JSON value and nothing else on standard output. Progress shows on a terminal only.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+import typer
 
 from holdfast.app import Holdfast
 from holdfast.core.rejection import Rejected
@@ -30,8 +33,26 @@ class Refusal(Exception):
     """The command was understood and cannot be done: exit code 1."""
 
 
+class NotLooked(Exception):
+    """A command that looks could not look, so it has found nothing either way: exit code 2."""
+
+
 class Misuse(Exception):
     """The command cannot be meant like this: exit code 2."""
+
+
+def group_of_commands(about: str) -> typer.Typer:
+    """Commands under one word, such as `org`; the word alone shows what there is (exit code 2: nothing was done)."""
+    group = typer.Typer(help=about, invoke_without_command=True)
+    group.callback()(show_help)
+    return group
+
+
+def show_help(context: typer.Context) -> None:
+    """Show the help of a group of commands when none of them was named."""
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        raise typer.Exit(2)
 
 
 def say(line: str = "") -> None:
@@ -54,6 +75,11 @@ def say_fields(fields: dict[str, Any]) -> None:
     width = max(map(len, fields))
     for name, value in fields.items():
         say(f"{name:<{width}}  {value}")
+
+
+def forget_output() -> None:
+    """Write what is still said to nowhere: whoever read it has seen enough, and Python must not complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def accepted(answer: Any) -> Any:

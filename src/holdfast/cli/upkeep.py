@@ -10,12 +10,23 @@ import msgspec
 import typer
 
 from holdfast.app import Holdfast
-from holdfast.check import check
+from holdfast.check import CheckResult, check
 from holdfast.cli.accounts import AsJson
-from holdfast.cli.terminal import Misuse, progress, ready_database, say, say_json, tell
+from holdfast.cli.terminal import (
+    Misuse,
+    NotLooked,
+    Refusal,
+    forget_output,
+    progress,
+    ready_database,
+    say,
+    say_json,
+    tell,
+)
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
-from holdfast.organisation import organisation_of
+from holdfast.db.unreachable import DatabaseUnreachable, reaching
+from holdfast.organisation import NotPossible, organisation_of
 from holdfast.settings import load
 
 MISMATCHES_PRINTED = 1000
@@ -46,26 +57,44 @@ def check_database(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recompute everything from the ledger and name what differs; exit code 1 when anything does."""
-    with ready_database() as database, progress("rows") as show:
-        org_id = None if org is None else organisation_of(database, org).id
-        found = check(database, org_id=org_id, progress=show)
-    mismatches = [msgspec.to_builtins(mismatch) for mismatch in found.mismatches]
-    if as_json:
-        say_json({"ok": found.ok, "checked": msgspec.to_builtins(found.checked), "mismatches": mismatches})
-    else:
-        for mismatch in mismatches[:MISMATCHES_PRINTED]:
-            say(", ".join(f"{name} {value}" for name, value in mismatch.items() if value is not None))
-        if len(mismatches) > MISMATCHES_PRINTED:
-            tell(f"... and {len(mismatches) - MISMATCHES_PRINTED} more; --json has them all.")
-        say("Everything is as the ledger says." if found.ok else f"{len(mismatches)} mismatches.")
-        tell(f"Checked: {_counted(msgspec.to_builtins(found.checked))}.")
+    """Recompute everything from the ledger and name what differs: exit code 1. Where it could not look: 2."""
+    found = _looked(org)
+    try:
+        _tell_mismatches(found, as_json=as_json)
+    except BrokenPipeError:
+        forget_output()
     if not found.ok:
         raise typer.Exit(1)
 
 
+def _looked(org: str | None) -> CheckResult:
+    """What the check found; NotLooked when the database, its schema or the organisation kept it from looking."""
+    try:
+        with ready_database() as database, progress("rows") as show:
+            with reaching(database):
+                org_id = None if org is None else organisation_of(database, org).id
+            return check(database, org_id=org_id, progress=show)
+    except (Refusal, NotPossible, DatabaseUnreachable) as error:
+        raise NotLooked(str(error)) from error
+    except OSError as error:
+        raise NotLooked(f"{error.filename or 'The system'}: {error.strerror or error}.") from error
+
+
+def _tell_mismatches(found: CheckResult, *, as_json: bool) -> None:
+    mismatches = [msgspec.to_builtins(mismatch) for mismatch in found.mismatches]
+    if as_json:
+        say_json({"ok": found.ok, "checked": msgspec.to_builtins(found.checked), "mismatches": mismatches})
+        return
+    for mismatch in mismatches[:MISMATCHES_PRINTED]:
+        say(", ".join(f"{name} {value}" for name, value in mismatch.items() if value is not None))
+    if len(mismatches) > MISMATCHES_PRINTED:
+        tell(f"... and {len(mismatches) - MISMATCHES_PRINTED} more; --json has them all.")
+    say("Everything is as the ledger says." if found.ok else f"{len(mismatches)} mismatches.")
+    tell(f"Checked: {_counted(msgspec.to_builtins(found.checked))}.")
+
+
 def sweep_database() -> None:
-    """Release expired holds and set expired lots aside, now instead of within seconds (a running server does it)."""
+    """Release expired holds, set expired lots aside, serve who waits: now, not within seconds as a server does."""
     config = load()
     with ready_database(config):
         pass

@@ -1,7 +1,8 @@
-"""Amending a hold: its total, its priority, its expiry; its own units never stand in its way (SPEC section 4).
+"""Amending a hold: its total, its priority, its expiry, its location; its own units never stand in its way.
 
 total 2 -> 5 of a hold with 1 consumed    -> 3 more compete like a new hold
 total 5 -> 3                              -> 2 go back, and whoever waits is served
+location MAIN -> EAST                     -> all that is open is held at EAST, as old as it was, or it is refused
 """
 
 from __future__ import annotations
@@ -10,33 +11,44 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.allocation import back
+from holdfast.core.allocation import back, pinned_lot_refusal
 from holdfast.core.decision import Command, Decision
 from holdfast.core.field import Instant, Priority
 from holdfast.core.holding import Level, Reservation
 from holdfast.core.number import Number
 from holdfast.core.permission import Permission
-from holdfast.core.product import Product
+from holdfast.core.product import Location, Product
 from holdfast.core.promise import allocations_left, cause_of_hold, tell_hold
 from holdfast.core.rejection import (
     Rejected,
     insufficient_stock,
     invalid_state,
 )
-from holdfast.core.reservation import Reserve, active_hold, release_units, shortfall_allowed
+from holdfast.core.reservation import (
+    Reserve,
+    active_hold,
+    candidates,
+    not_sold_any_more,
+    release_units,
+    shortfall_allowed,
+)
+from holdfast.core.standing import gone_refusal
 from holdfast.core.stock import Stock
+from holdfast.core.waiting import relocate, serve_waiting
 
 replace = msgspec.structs.replace
 
 
 class Amend(Command, frozen=True, gc=False):
-    """Change a hold: its total `quantity`, its priority, or its expiry (`set_expiry` says that one was given)."""
+    """Change a hold: its total `quantity`, its priority, its expiry (`set_expiry` says that one was given), or the
+    `location` (code or id) where it is held."""
 
     reservation_id: str
     quantity: Number | None = None
     priority: Priority | None = None
     expires_at: Instant | None = None
     set_expiry: bool = False
+    location: str | None = None
 
 
 def amend(stock: Stock, command: Amend) -> Reservation | Rejected:
@@ -46,8 +58,11 @@ def amend(stock: Stock, command: Amend) -> Reservation | Rejected:
     )
     if isinstance(hold, Rejected):
         return hold
-    level = stock.level_of_id[hold.level_id]
-    product = stock.product_of(level)
+    places = [None] if command.location is None else candidates(stock, command.location)
+    if isinstance(places, Rejected):
+        return places
+    [place] = places
+    product = stock.product_of(stock.level_of_id[hold.level_id])
     total = hold.quantity
     if command.quantity is not None:
         units = product.units(command.quantity)
@@ -69,11 +84,45 @@ def amend(stock: Stock, command: Amend) -> Reservation | Rejected:
     if changes:
         hold = replace(hold, **changes, updated_at=max(stock.now, hold.updated_at))
         stock.put_hold(hold)
-    if total > hold.quantity:
-        return extend(stock, level, product, hold, total - hold.quantity)
+    if total > hold.quantity and not product.active:
+        return not_sold_any_more(product)
     if total < hold.quantity:
-        return shrink(stock, hold, hold.quantity - total)
+        hold = shrink(stock, hold, hold.quantity - total)
+    if place is not None and hold.active:
+        moved = move(stock, hold, place)
+        if isinstance(moved, Rejected):
+            return moved
+        hold = moved
+    if total > hold.quantity:
+        return extend(stock, stock.level_of_id[hold.level_id], product, hold, total - hold.quantity)
     return hold
+
+
+def move(stock: Stock, hold: Reservation, place: Location) -> Reservation | Rejected:
+    """The hold at a location that was given for it, under the checks of a new hold there; it keeps its place in the
+    queue. What waits already may wait there as well; no more, unless the product allows it."""
+    hold = replace(hold, served_from=None, updated_at=max(stock.now, hold.updated_at))
+    if place.id == hold.location_id:
+        stock.put_hold(hold)
+        return hold
+    old = stock.level_of_id[hold.level_id]
+    product = stock.product_of(old)
+    level = stock.level(product.id, place.id) if place.sellable else None
+    if hold.lot_id is not None:
+        refused = pinned_lot_refusal(stock, level, hold.lot_id, product)
+        if refused is not None:
+            return refused
+    backing = [] if level is None else back(stock, level, product, hold.open, hold.lot_id)
+    short = hold.open - sum(taken for _, taken in backing)
+    if short:
+        stock.settle_first((level,))
+        waiting = 0 if level is None else level.backordered
+        allowed = shortfall_allowed(stock, product, short, waiting, Reserve(product.sku, 1))
+        if not place.sellable or not (allowed or short <= hold.backordered):
+            return insufficient_stock(product, hold.open, hold.open - short)
+    moved = relocate(stock, hold, stock.open_level(product.id, place.id), backing, stock.caller.actor)
+    serve_waiting(stock, old, stock.caller.actor)
+    return moved
 
 
 def shrink(stock: Stock, hold: Reservation, units: int) -> Reservation:
@@ -89,6 +138,9 @@ def extend(
     stock: Stock, level: Level, product: Product, hold: Reservation, units: int, *, fact: bool = False
 ) -> Reservation | Rejected:
     """More are promised: the addition competes like a new hold of the same target."""
+    gone = gone_refusal(stock.catalog.locations[hold.location_id])
+    if gone is not None:
+        return gone
     backing = back(stock, level, product, units, hold.lot_id)
     short = units - sum(taken for _, taken in backing)
     asked = Reserve(product.sku, 1, fact=fact)

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.decision import Command, Decision
+from holdfast.core.adoption import adopt, numbers_of
+from holdfast.core.decision import Command, Decision, given
 from holdfast.core.number import Number, from_minor, instant_text
 from holdfast.core.order_entry import (
     DiscountAsked,
@@ -39,7 +40,7 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.reservation import release_units
+from holdfast.core.reservation import candidates, release_together
 from holdfast.core.sale import (
     LINES_MAX,
     Sale,
@@ -55,6 +56,7 @@ from holdfast.core.sale_document import SaleDocument, describe_sale
 from holdfast.core.sourcing import (
     adjust_hold,
     hold_units,
+    move_line,
     renew,
 )
 from holdfast.core.stock import Stock
@@ -71,13 +73,17 @@ class AddLine(Command, frozen=True, gc=False):
 
 
 class EditLine(Command, frozen=True, gc=False):
-    """Change a line of a cart; None takes the discount away, or goes back to the catalogue's price."""
+    """Change a line of a cart; None takes the discount away, or goes back to the catalogue's price.
+
+    The location (code or id) alone also after a part went out.
+    """
 
     sale_id: str
     line_id: str
     quantity: Number | UnsetType = UNSET
     unit_price: str | UnsetType | None = UNSET
     discount: DiscountAsked | UnsetType | None = UNSET
+    location: str | UnsetType = UNSET
 
 
 class RemoveLine(Command, frozen=True, gc=False):
@@ -124,6 +130,8 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
         return made
     sale, lines = made
     stock.put_row(sale)
+    if command.order_number is not None:
+        lines = adopt(stock, sale, lines, numbers_of(sale))
     refused = _add_lines(stock, sale, lines, fact=command.fact)
     if refused is not None:
         return refused
@@ -151,9 +159,10 @@ def _add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -
 
 
 def _put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> SaleLine | Rejected:
-    """A new line of the sale, with its stock held."""
-    if line.kind == "stock":
-        held = hold_units(stock, sale, line, line.quantity, fact=fact)
+    """A new line of the sale, with its stock held; what it has adopted it has."""
+    lack = line.open - sum(hold.open for hold in stock.holds_of_line(line.id))
+    if line.kind == "stock" and lack:
+        held = hold_units(stock, sale, line, lack, fact=fact)
         if isinstance(held, Rejected):
             return held
         line = held
@@ -176,7 +185,8 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     if len(known) >= LINES_MAX:
         return invalid_state(f"A sale has at most {LINES_MAX} lines.")
     position = max((line.position for line in known), default=-1) + 1
-    line = _put_line(stock, sale, line_of(stock, sale, command.line, meant, position))
+    [asked] = adopt(stock, sale, [line_of(stock, sale, command.line, meant, position)], numbers_of(sale))
+    line = _put_line(stock, sale, asked)
     return line if isinstance(line, Rejected) else _changed(stock, sale)
 
 
@@ -189,23 +199,37 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
-    known = _line(stock, sale, command.line_id)
+    known = line_of_sale(stock, sale, command.line_id)
     if isinstance(known, Rejected):
         return known
     line = _edited(stock, known, command)
     if isinstance(line, Rejected):
         return line
-    fixed = _fixed(stock, sale)
+    fixed = _finished(sale) if given(command, "sale_id", "line_id").keys() == {"location"} else _fixed(stock, sale)
     if fixed is not None:
         return fixed
-    if line.kind == "stock" and command.quantity is not UNSET:
-        adjusted = adjust_hold(stock, sale, line)
-        if isinstance(adjusted, Rejected):
-            return adjusted
-        line = adjusted
+    held = _line_held(stock, sale, line, command)
+    if isinstance(held, Rejected):
+        return held
+    line = held
     change_supplier_order(stock, line)
     stock.put_row(line)
     return _changed(stock, sale)
+
+
+def _line_held(stock: Stock, sale: Sale, line: SaleLine, command: EditLine) -> SaleLine | Rejected:
+    """The changed line with what it holds: fewer units go back before it moves, more are held where it is then."""
+    if line.kind != "stock":
+        return line
+    fewer = line.open < sum(hold.open for hold in stock.holds_of_line(line.id))
+    held: SaleLine | Rejected = line
+    if command.quantity is not UNSET and fewer:
+        held = adjust_hold(stock, sale, line)
+    if not isinstance(held, Rejected) and command.location is not UNSET:
+        held = move_line(stock, held, stock.catalog.locations[str(held.location_id)]) or held
+    if not isinstance(held, Rejected) and command.quantity is not UNSET and not fewer:
+        held = adjust_hold(stock, sale, held)
+    return held
 
 
 def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine | Rejected:
@@ -226,6 +250,11 @@ def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine | Rejec
         if isinstance(discount, Rejected):
             return discount
         line = replace(line, asked=discount)
+    if not isinstance(command.location, UnsetType):
+        places = candidates(stock, command.location)
+        if isinstance(places, Rejected):
+            return places
+        line = replace(line, location_id=places[0].id)
     return replace(line, updated_at=stock.now)
 
 
@@ -234,13 +263,13 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
-    line = _line(stock, sale, command.line_id)
+    line = line_of_sale(stock, sale, command.line_id)
     if isinstance(line, Rejected):
         return line
     fixed = _fixed(stock, sale)
     if fixed is not None:
         return fixed
-    stock.each(stock.holds_of_line(line.id), lambda _, hold: release_units(stock, hold, hold.open, "edited"))
+    release_together(stock, [(hold, hold.open) for hold in stock.holds_of_line(line.id)], "edited")
     withdraw_supplier_orders(stock, sale, line)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
     return _changed(stock, sale)
@@ -267,7 +296,7 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
     fixed = _finished(sale) if only_customer else _fixed(stock, sale)
     if fixed is not None:
         return fixed
-    if _shipped(stock, sale):
+    if shipped(stock, sale):
         sale = replace(sale, updated_at=max(stock.now, sale.updated_at))
         stock.put_row(sale)
         renew(stock, sale)
@@ -281,19 +310,20 @@ def _finished(sale: Sale) -> Rejected | None:
     return None if sale.unfinished else invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
 
 
-def _shipped(stock: Stock, sale: Sale) -> bool:
+def shipped(stock: Stock, sale: Sale) -> bool:
     """Has a part of it gone out?"""
     return bool(sale.fulfillments) or any(line.fulfilled for line in lines_of(stock, sale))
 
 
 def _fixed(stock: Stock, sale: Sale) -> Rejected | None:
     """Refuse to edit what is finished, or of which a part has gone out."""
-    if sale.unfinished and _shipped(stock, sale):
+    if sale.unfinished and shipped(stock, sale):
         return invalid_state("A part of the sale went out already: its lines and prices stand.")
     return _finished(sale)
 
 
-def _line(stock: Stock, sale: Sale, line_id: str) -> SaleLine | Rejected:
+def line_of_sale(stock: Stock, sale: Sale, line_id: str) -> SaleLine | Rejected:
+    """A line of the sale by its id."""
     line: SaleLine | None = stock.row(SaleLine, line_id)
     if line is None or line.sale_id != sale.id or line.removed:
         return not_found(Code.NOT_FOUND, "Line", line_id)
@@ -374,7 +404,6 @@ def sale_facts(stock: Stock, sale: Sale) -> dict[str, Any]:
 DECISIONS = (
     Decision(OpenSale, open_sale, Permission.SELL),
     Decision(AddLine, add_line, Permission.SELL),
-    Decision(EditLine, edit_line, Permission.SELL),
     Decision(RemoveLine, remove_line, Permission.SELL),
     Decision(ChangeSale, change_sale, Permission.SELL),
     Decision(SuspendSale, suspend_sale, Permission.SELL),

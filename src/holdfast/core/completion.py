@@ -10,7 +10,9 @@ A hold that lapsed competes again. What no stock backs cannot be completed; what
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET
 
+from holdfast.core.adoption import release_rest
 from holdfast.core.cart import CancelSale, reprice, sale_facts
 from holdfast.core.decision import Command, Decision
 from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
@@ -30,6 +32,7 @@ from holdfast.core.sale import (
     Fulfillment,
     Sale,
     SaleLine,
+    Shipped,
     find_sale,
     holds_of,
     kept_receipt,
@@ -41,6 +44,7 @@ from holdfast.core.sale import (
     taken_since,
 )
 from holdfast.core.sale_document import SaleDocument, describe_sale
+from holdfast.core.shipment import amounts_of, cut_lines, terms_now, with_terms
 from holdfast.core.sourcing import adjust_hold, release_all
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import (
@@ -50,7 +54,7 @@ from holdfast.core.supplier import (
     supplier_order_document,
     withdraw_supplier_orders,
 )
-from holdfast.core.totals import Method, Payment, Receipt, due_by_line, half_up, units_share
+from holdfast.core.totals import Method, Payment, Receipt, due_by_line
 from holdfast.core.wants import SupplierOrderById
 
 replace = msgspec.structs.replace
@@ -131,6 +135,7 @@ def _consume_others(stock: Stock, sale: Sale) -> None:
         if hold.allocated:
             consume_units(stock, hold, hold.allocated, ref_id=sale.id)
     release_all(stock, sale, "cancelled")
+    release_rest(stock, sale, "cancelled")
 
 
 def payments_of(stock: Stock, asked: tuple[PaymentAsked, ...] | None) -> tuple[Payment, ...] | Rejected | None:
@@ -249,7 +254,7 @@ def _book_rest(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payme
     money.append((TAX_PAYABLE, -tax))
     money.append((REVENUE, -(receipt.total - sale.posted - tax)))
     money.append((ROUNDING, -receipt.rounding))
-    record_money(stock, "SALE", sale.id, f"Sale {sale.number}", money)
+    record_money(stock, "SALE", sale.id, f"Sale {sale.number}", money, sale.store_id)
 
 
 def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
@@ -282,13 +287,24 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
         repriced = reprice(stock, sale)
         sale = sale if isinstance(repriced, Rejected) else repriced
     lines = {line.id: line for line in lines_of(stock, sale)}
-    total = tax = 0
+    sale = with_terms(sale, list(lines.values()))
+    amounts = amounts_of(sale, list(lines.values()), asked)
+    total, tax = sum(part[0] for part in amounts), sum(part[1] for part in amounts)
+    moved: list[Shipped] = []
     for line_id, units in asked.items():
-        line = lines[line_id]
-        total += units_share(line.total, line.quantity, line.fulfilled, units)
-        tax += units_share(line.tax, line.quantity, line.fulfilled, units)
-        hand_over(stock, sale, line, units)
-    part = Fulfillment(stock.new_id(), stock.now, tracking, tuple(asked.items()), stock.caller.actor)
+        first = len(stock.entries)
+        hand_over(stock, sale, lines[line_id], units)
+        moved += _moved_since(stock, first, line_id)
+    part = Fulfillment(
+        stock.new_id(),
+        stock.now,
+        tracking,
+        tuple(asked.items()),
+        stock.caller.actor,
+        amounts,
+        tuple(moved),
+        UNSET if sale.fulfillments else terms_now(list(lines.values())),
+    )
     sale = replace(
         sale,
         fulfillments=(*sale.fulfillments, part),
@@ -300,10 +316,26 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     stock.tell("SaleFulfilled", None, {**sale_facts(stock, sale), "fulfillment_id": part.id, "tracking": part.tracking})
     if any(line.open for line in lines_of(stock, sale) if line.kind != "unlimited"):
         money = [(RECEIVABLE, total), (TAX_PAYABLE, -tax), (REVENUE, -(total - tax))]
-        record_money(stock, "SALE", sale.id, f"Sale {sale.number}, shipped in part", money)
+        record_money(stock, "SALE", sale.id, f"Sale {sale.number}, shipped in part", money, sale.store_id)
         return sale
     sale = replace(sale, posted=sale.posted - total, posted_tax=sale.posted_tax - tax)
-    return _finish_shipped(stock, sale)
+    return finish_shipped(stock, sale)
+
+
+def _moved_since(stock: Stock, first_entry: int, line_id: str) -> list[Shipped]:
+    """What SALE entries from that number on took from which lots by which holds."""
+    return [
+        Shipped(
+            line_id,
+            entry.reservation_id,
+            entry.lot_id,
+            entry.location_id,
+            -entry.qty_delta,
+            -entry.value_delta,
+        )
+        for entry in stock.entries[first_entry:]
+        if entry.ref_type == "SALE" and entry.lot_id is not None and entry.reservation_id is not None
+    ]
 
 
 def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int] | Rejected:
@@ -355,8 +387,16 @@ def _shippable(stock: Stock, sale: Sale, asked: dict[str, int]) -> Rejected | No
     return group_rejected(failed) if failed else None
 
 
-def _finish_shipped(stock: Stock, sale: Sale) -> Sale:
-    """All went out: digital lines count as fulfilled, the last part takes the rest of the money."""
+def finish_shipped(stock: Stock, sale: Sale) -> Sale:
+    """All went out: digital lines count as fulfilled, the last part takes the rest of the money.
+
+    The last shipment remembers how the sale stood before, so that it can be taken back: unless a hold beside the lines
+    is sold with them.
+    """
+    beside = any(hold.sale_line_id is None for hold in holds_of(stock, sale))
+    if sale.fulfillments and not beside:
+        last = replace(sale.fulfillments[-1], before=sale.status)
+        sale = replace(sale, fulfillments=(*sale.fulfillments[:-1], last))
     for line in lines_of(stock, sale):
         if line.open:
             hand_over(stock, sale, line, line.open)
@@ -372,31 +412,14 @@ def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument | Rejected:
     if not sale.unfinished:
         return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
     release_all(stock, sale, "voided")
+    release_rest(stock, sale, "voided")
     withdraw_supplier_orders(stock, sale)
     if any(line.fulfilled for line in lines_of(stock, sale)):
-        return describe_sale(stock, _finish_shipped(stock, _cut_to_shipped(stock, sale)))
+        return describe_sale(stock, finish_shipped(stock, _cut_to_shipped(stock, sale)))
     sale = replace(sale, status="cancelled", updated_at=max(stock.now, sale.updated_at))
     stock.put_row(sale)
     stock.tell("SaleCancelled", None, sale_facts(stock, sale))
     return describe_sale(stock, sale)
-
-
-def _cut_line(stock: Stock, line: SaleLine) -> SaleLine:
-    """The line as if only what was shipped had been ordered: what was booked stands, the discount is what it leaves."""
-    tax = units_share(line.tax, line.quantity, 0, line.fulfilled)
-    total = units_share(line.total, line.quantity, 0, line.fulfilled)
-    net = total - (tax if line.total - line.tax == line.gross - line.discount else 0)
-    gross = half_up(line.unit_price * line.fulfilled, 10 ** product_of_line(stock, line).precision)
-    discount = max(0, gross - net)
-    return replace(
-        line,
-        quantity=line.fulfilled,
-        gross=net + discount,
-        discount=discount,
-        tax=tax,
-        total=total,
-        updated_at=stock.now,
-    )
 
 
 def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
@@ -404,31 +427,21 @@ def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
 
     What went out by its holds alone is written down as shipped, so that it shows why its amounts stand as they do.
     """
+    lines = lines_of(stock, sale)
     if not sale.fulfillments:
-        gone = tuple((line.id, line.fulfilled) for line in lines_of(stock, sale) if line.fulfilled)
-        part = Fulfillment(stock.new_id(), stock.now, None, gone, stock.caller.actor)
+        gone = {line.id: line.fulfilled for line in lines if line.fulfilled}
+        amounts = amounts_of(sale, lines, gone)
+        part = Fulfillment(
+            stock.new_id(),
+            stock.now,
+            None,
+            tuple(gone.items()),
+            stock.caller.actor,
+            amounts,
+            terms=terms_now(lines),
+        )
         sale = replace(sale, fulfillments=(part,))
-    subtotal = discount = tax = total = 0
-    for line in lines_of(stock, sale):
-        if not line.fulfilled:
-            stock.put_row(replace(line, removed=True, updated_at=stock.now))
-            continue
-        line = _cut_line(stock, line)
-        stock.put_row(line)
-        subtotal, discount = subtotal + line.gross, discount + line.discount
-        tax, total = tax + line.tax, total + line.total
-    receipt = receipt_of(stock, replace(sale, discount=None, fulfillments=()), [], None)
-    assert not isinstance(receipt, Rejected), receipt
-    sale = replace(
-        sale,
-        subtotal=subtotal,
-        discount_total=discount,
-        tax_total=tax + receipt.tax_total,
-        fee_total=receipt.fee_total,
-        total=total + receipt.total,
-    )
-    stock.put_row(sale)
-    return sale
+    return cut_lines(stock, replace(sale, discount=None), {line.id: line.fulfilled for line in lines})
 
 
 def lines_with_stock(stock: Stock, lines: list[SaleLine]) -> list[SaleLine]:

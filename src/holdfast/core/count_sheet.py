@@ -1,19 +1,24 @@
-"""Counts: many levels made equal to what somebody saw, at once or as a sheet that is filled in first (SPEC section 5).
+"""Counts: many levels made equal to what somebody saw, at once or as a sheet that is filled in first.
 
-    Count at MAIN: MUG-1 7, TEE-S 12                 -> posted: both levels are what was counted
-    draft, sell 1 MUG-1 meanwhile, post              -> 7 counted before the sale means 6 now
-    draft, somebody sets MUG-1 to 7 meanwhile, post  -> 7 counted means 7: a correction is no move
+    Count at MAIN: MUG-1 7, TEE-S 12                   -> posted: both levels are what was counted
+    draft, write 7, sell 1 MUG-1, post                 -> 7 counted before the sale means 6 now
+    draft, sell 1 MUG-1, write 6, post                 -> 6 counted after the sale means 6
+    draft, write 7, somebody sets MUG-1 to 7, post     -> 7 counted means 7: a correction is no move
 
-Lines name a product (all its lots together) or a product and one of its lots. A second open sheet on a level is
-refused, and so is a result below zero.
+A line remembers the balance at the moment when its number is written (written again: anew); what moves after that is
+added when the sheet is posted. Lines name a product (all its lots together) or a product and one of its lots. A second
+open sheet on a level is refused, and so is a result below zero, a line without a number (unless it is said that those
+are skipped), and everything but cancelling at a location that was removed.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from holdfast.core.allocation import lot_exists, lot_of_id
-from holdfast.core.counting import correct_open_sheets, make_equal, product_at
+from holdfast.core.counting import correct_open_sheets, make_equal, open_sheets, product_at
 from holdfast.core.decision import Command, Decision
 from holdfast.core.holding import Level, LotStock
 from holdfast.core.number import Number, instant_text
@@ -28,10 +33,11 @@ from holdfast.core.rejection import (
     invalid_quantity,
     invalid_state,
     not_found,
+    not_stock_tracked,
 )
 from holdfast.core.reservation import foreign_store_refusal
+from holdfast.core.standing import gone_refusal, keep
 from holdfast.core.stock import Cause, Stock
-from holdfast.core.wants import OpenSheets
 
 replace = msgspec.structs.replace
 
@@ -53,21 +59,34 @@ class Count(Command, frozen=True, gc=False):
 
 
 class FillSheet(Command, frozen=True, gc=False):
-    """Write counted numbers on an open sheet; lines that it does not have yet are added with today's balance."""
+    """Write counted numbers on an open sheet (None: the line waits for one); lines that it does not have are added."""
 
     sheet_id: str
     lines: tuple[CountLine, ...]
 
 
+class RemoveSheetLine(Command, frozen=True, gc=False):
+    """Take a line off an open sheet."""
+
+    sheet_id: str
+    line_id: str
+
+
 class CloseSheet(Command, frozen=True, gc=False):
-    """Post an open sheet (`post`), or cancel it."""
+    """Post an open sheet (`post`), or cancel it. Lines without a number refuse the post, or are skipped by it."""
 
     sheet_id: str
     post: bool
+    uncounted: Literal["refuse", "skip"] = "refuse"
 
 
 class SheetLine(msgspec.Struct, frozen=True, gc=False):
-    """A line of a sheet in smallest units: what was there when it was opened, and what was counted."""
+    """A line of a sheet in smallest units: what was counted, when, and what the books said at that moment.
+
+    While the line waits for its number, `before` is what the books said when it was put on the sheet. `precision` is
+    the product's at that moment. A number without an instant was written by an older version, which remembered the
+    balance when the sheet was opened.
+    """
 
     product_id: str
     lot_id: str | None
@@ -75,6 +94,13 @@ class SheetLine(msgspec.Struct, frozen=True, gc=False):
     counted: int | None
     difference: int | None = None
     shorted: tuple[str, ...] = ()
+    counted_at: int | None = None
+    precision: int | None = None
+
+    @property
+    def id(self) -> str:
+        """The line's name on its sheet: its lot, or its product where all lots are counted together."""
+        return self.lot_id or self.product_id
 
 
 class CountSheet(msgspec.Struct, frozen=True, gc=False):
@@ -90,24 +116,27 @@ class CountSheet(msgspec.Struct, frozen=True, gc=False):
 
 
 class CountLineDocument(msgspec.Struct, frozen=True, gc=False):
-    """A line of a count as the API shows it."""
+    """A line of a count as the API shows it; `before` is what the books said when the number was written."""
 
+    id: str
     product_id: str
     sku: str
     lot_id: str | None
     before: int | float
     counted: int | float | None
+    counted_at: str | None
     difference: int | float | None
     shorted: list[str]
 
 
 class CountDocument(msgspec.Struct, frozen=True, gc=False):
-    """A count as the API shows it."""
+    """A count as the API shows it; `skipped` are the lines (ids) that were not counted when it was posted."""
 
     id: str
     status: str
     location: str
     lines: list[CountLineDocument]
+    skipped: list[str]
     created_at: str
     updated_at: str
 
@@ -125,26 +154,43 @@ def count(stock: Stock, command: Count) -> CountDocument | Rejected:
         return lines
     sheet = CountSheet(stock.new_id(), place.id, "draft", lines, stock.caller.actor, stock.now, stock.now)
     if command.draft:
-        clash = _open_elsewhere(stock, sheet)
-        if clash is not None:
-            return clash
+        refused = keep(stock, place) or _open_elsewhere(stock, sheet)
+        if refused is not None:
+            return refused
         stock.put_record("count_sheet", sheet.id, sheet)
         return describe_sheet(stock, sheet)
     return _post(stock, sheet)
 
 
 def fill_sheet(stock: Stock, command: FillSheet) -> CountDocument | Rejected:
-    """Decide a FillSheet."""
+    """Decide a FillSheet: all lines, or none."""
     sheet = _draft(stock, command.sheet_id)
     if isinstance(sheet, Rejected):
         return sheet
-    lines = _sheet_lines(stock, stock.catalog.locations[sheet.location_id], sheet.lines, command.lines, draft=True)
+    place = stock.catalog.locations[sheet.location_id]
+    lines = gone_refusal(place) or _sheet_lines(stock, place, sheet.lines, command.lines, draft=True)
     if isinstance(lines, Rejected):
         return lines
-    sheet = replace(sheet, lines=lines, updated_at=stock.now)
+    return _changed(stock, replace(sheet, lines=lines))
+
+
+def remove_line(stock: Stock, command: RemoveSheetLine) -> CountDocument | Rejected:
+    """Decide a RemoveSheetLine."""
+    sheet = _draft(stock, command.sheet_id)
+    if isinstance(sheet, Rejected):
+        return sheet
+    lines = tuple(line for line in sheet.lines if line.id != command.line_id)
+    if len(lines) == len(sheet.lines):
+        return not_found(Code.NOT_FOUND, "Line", command.line_id)
+    return _changed(stock, replace(sheet, lines=lines))
+
+
+def _changed(stock: Stock, sheet: CountSheet) -> CountDocument | Rejected:
+    """Set an open sheet as it now stands, unless another one has a line of it."""
     clash = _open_elsewhere(stock, sheet)
     if clash is not None:
         return clash
+    sheet = replace(sheet, updated_at=stock.now)
     stock.put_record("count_sheet", sheet.id, sheet)
     return describe_sheet(stock, sheet)
 
@@ -155,7 +201,8 @@ def close_sheet(stock: Stock, command: CloseSheet) -> CountDocument | Rejected:
     if isinstance(sheet, Rejected):
         return sheet
     if command.post:
-        return _post(stock, sheet)
+        refused = gone_refusal(stock.catalog.locations[sheet.location_id])
+        return refused or _post(stock, sheet, skip=command.uncounted == "skip")
     sheet = replace(sheet, status="cancelled", updated_at=stock.now)
     stock.put_record("count_sheet", sheet.id, sheet)
     return describe_sheet(stock, sheet)
@@ -174,22 +221,30 @@ def describe_sheet(stock: Stock, sheet: CountSheet) -> CountDocument:
 
 def count_document(sheet: CountSheet, products: dict[str, Product], place: Location) -> CountDocument:
     """The public shape of a count from its parts; `products` by id."""
-    lines = []
-    for line in sheet.lines:
-        product = products[line.product_id]
-        lines.append(
-            CountLineDocument(
-                product.id,
-                product.sku,
-                line.lot_id,
-                product.number(line.before),
-                None if line.counted is None else product.number(line.counted),
-                None if line.difference is None else product.number(line.difference),
-                list(line.shorted),
-            )
-        )
+    skipped = [line.id for line in sheet.lines if line.counted is None and sheet.status == "posted"]
     return CountDocument(
-        sheet.id, sheet.status, place.code, lines, instant_text(sheet.created_at), instant_text(sheet.updated_at)
+        sheet.id,
+        sheet.status,
+        place.code,
+        [_line_document(line, products[line.product_id]) for line in sheet.lines],
+        skipped,
+        instant_text(sheet.created_at),
+        instant_text(sheet.updated_at),
+    )
+
+
+def _line_document(line: SheetLine, product: Product) -> CountLineDocument:
+    product = product if line.precision is None else replace(product, precision=line.precision)
+    return CountLineDocument(
+        line.id,
+        product.id,
+        product.sku,
+        line.lot_id,
+        product.number(line.before),
+        None if line.counted is None else product.number(line.counted),
+        None if line.counted_at is None else instant_text(line.counted_at),
+        None if line.difference is None else product.number(line.difference),
+        list(line.shorted),
     )
 
 
@@ -208,31 +263,19 @@ def _draft(stock: Stock, sheet_id: str) -> CountSheet | Rejected:
 def _sheet_lines(
     stock: Stock, place: Location, old: tuple[SheetLine, ...], lines: tuple[CountLine, ...], *, draft: bool
 ) -> tuple[SheetLine, ...] | Rejected:
-    """The sheet's lines with `lines` written on them; a new line remembers the balance as it is now."""
-    known = {(line.product_id, line.lot_id): line for line in old}
-    written: set[tuple[str, str | None]] = set()
+    """The sheet's lines with `lines` written on them; each remembers the balance as it is now."""
+    known = {line.id: line for line in old}
+    written: set[str] = set()
     _ask_for_lines(stock, place, lines)
-    for line in lines:
-        subject = product_at(stock, line.product, place.code)
-        if isinstance(subject, Rejected):
-            return subject
-        product = subject[0]
-        key = (product.id, line.lot_id)
-        if key in written:
-            return Rejected(Code.INVALID_REQUEST, f"{product.sku} is counted twice.", {"field": "lines"})
-        written.add(key)
-        if line.lot_id is not None and not lot_exists(stock, line.lot_id, product):
-            return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", line.lot_id)
-        units = None if line.counted is None else product.units(line.counted)
-        if (line.counted is None and not draft) or (line.counted is not None and (units is None or units < 0)):
-            return invalid_quantity(product, line.counted, "0 or more")
-        before = _present(stock, product, place, line.lot_id)
-        if isinstance(before, Rejected):
-            return before
-        first = known.get(key) or SheetLine(product.id, line.lot_id, before, None)
-        known[key] = replace(first, counted=units)
-    whole = {product_id for product_id, lot_id in known if lot_id is None}
-    if any(lot_id is not None and product_id in whole for product_id, lot_id in known):
+    for line in [_written_line(stock, place, line, draft=draft) for line in lines]:
+        if isinstance(line, Rejected):
+            return line
+        if line.id in written:
+            sku = stock.catalog.products[line.product_id].sku
+            return Rejected(Code.INVALID_REQUEST, f"{sku} is counted twice.", {"field": "lines"})
+        written.add(line.id)
+        known[line.id] = line
+    if any(line.lot_id is not None and line.product_id in known for line in known.values()):
         return Rejected(Code.INVALID_REQUEST, "A product is counted as a whole and by lot.", {"field": "lines"})
     return tuple(known.values())
 
@@ -246,24 +289,37 @@ def _ask_for_lines(stock: Stock, place: Location, lines: tuple[CountLine, ...]) 
     stock.lots_by_id(line.lot_id for line in lines if line.lot_id is not None)
 
 
-def _present(stock: Stock, product: Product, place: Location, lot_id: str | None) -> int | Rejected:
+def _written_line(stock: Stock, place: Location, line: CountLine, *, draft: bool) -> SheetLine | Rejected:
+    """The line of a sheet with its number (or none yet), and the balance beside it."""
+    subject = product_at(stock, line.product, place.code)
+    if isinstance(subject, Rejected):
+        return subject
+    product = subject[0]
+    if line.lot_id is not None and not lot_exists(stock, line.lot_id, product):
+        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", line.lot_id)
+    units = None if line.counted is None else product.units(line.counted)
+    if (line.counted is None and not draft) or (line.counted is not None and (units is None or units < 0)):
+        return invalid_quantity(product, line.counted, "0 or more")
+    before = _present(stock, product, place, line.lot_id)
+    counted_at = None if units is None else stock.now
+    return SheetLine(product.id, line.lot_id, before, units, counted_at=counted_at, precision=product.precision)
+
+
+def _present(stock: Stock, product: Product, place: Location, lot_id: str | None) -> int:
+    """What the books say is there of the product, or of the lot."""
     level = stock.level(product.id, place.id)
+    if level is None:
+        return 0
     if lot_id is None:
-        return 0 if level is None else level.on_hand
-    lot = lot_of_id(stock, lot_id)
-    if lot is None or lot.product_id != product.id:
-        return not_found(Code.LOT_NOT_FOUND, "Lot", lot_id)
-    at = None if level is None else stock.lots_at[level.id].get(lot_id)
+        return level.on_hand
+    at = stock.lots_at[level.id].get(lot_id)
     return 0 if at is None else at.on_hand
 
 
 def _open_elsewhere(stock: Stock, sheet: CountSheet) -> Rejected | None:
     """Refuse a second open sheet on one of the sheet's levels."""
     products = {line.product_id for line in sheet.lines}
-    stock.require(OpenSheets(sheet.location_id))
-    for other in stock.records_of("count_sheet"):
-        if other.id == sheet.id or other.status != "draft" or other.location_id != sheet.location_id:
-            continue
+    for other in open_sheets(stock, sheet.location_id, sheet.id):
         shared = products & {line.product_id for line in other.lines}
         if shared:
             product = stock.catalog.product(min(shared))
@@ -272,13 +328,17 @@ def _open_elsewhere(stock: Stock, sheet: CountSheet) -> Rejected | None:
     return None
 
 
-def _post(stock: Stock, sheet: CountSheet) -> CountDocument | Rejected:
-    """Make every level equal to what was counted plus the moves since the sheet was opened."""
+def _post(stock: Stock, sheet: CountSheet, *, skip: bool = False) -> CountDocument | Rejected:
+    """Make every level what was counted plus what moved since; lines without a number are refused, or left alone."""
     place = stock.catalog.locations[sheet.location_id]
     cause = Cause(stock.caller.actor, ref_id=sheet.id)
     posted: list[SheetLine] = []
     failed: list[tuple[int, Rejected]] = []
-    results = stock.each(sheet.lines, lambda _, line: _post_line(stock, sheet, place, line, cause))
+    first_entry = len(stock.entries)
+    results = stock.each(
+        sheet.lines,
+        lambda _, line: line if skip and line.counted is None else _post_line(stock, sheet, place, line, cause),
+    )
     for index, result in enumerate(results):
         if isinstance(result, Rejected):
             failed.append((index, result))
@@ -286,6 +346,7 @@ def _post(stock: Stock, sheet: CountSheet) -> CountDocument | Rejected:
             posted.append(result)
     if failed:
         return group_rejected(failed)
+    correct_open_sheets(stock, place, first_entry, sheet.id)
     sheet = replace(sheet, status="posted", lines=tuple(posted), updated_at=stock.now)
     stock.put_record("count_sheet", sheet.id, sheet)
     return describe_sheet(stock, sheet)
@@ -297,7 +358,18 @@ def _post_line(stock: Stock, sheet: CountSheet, place: Location, line: SheetLine
     assert product is not None
     if line.counted is None:
         return invalid_state(f"{product.sku} is not counted yet.", product_id=product.id)
+    if product.unlimited:
+        return not_stock_tracked(product)
+    if line.precision not in (None, product.precision):
+        detail = f"The precision of {product.sku} has changed since it was counted: write its number again."
+        return invalid_state(detail, product_id=product.id)
     level = stock.open_level(line.product_id, place.id)
+    if line.counted_at is None and level.seq and level.updated_at >= sheet.created_at:
+        return invalid_state(
+            f"{product.sku} was counted with an older version, and has moved since the sheet was opened: "
+            "write its number again.",
+            product_id=product.id,
+        )
     identity = None if line.lot_id is None else lot_of_id(stock, line.lot_id)
     lot = None if identity is None else lot_at(stock, level, identity)
     present = level.on_hand if lot is None else lot.on_hand
@@ -308,9 +380,7 @@ def _post_line(stock: Stock, sheet: CountSheet, place: Location, line: SheetLine
             product_id=product.id,
             available=product.number(present),
         )
-    first_entry = len(stock.entries)
     shorted = make_equal(stock, level, lot, result, cause, "COUNT", None)
-    correct_open_sheets(stock, level, first_entry, sheet.id)
     if lot is not None and identity is not None and identity.status == "quarantined" and place.sellable and lot.on_hand:
         shorted += set_aside(stock, level, lot, lot.on_hand, cause, "TRANSFER")
     _tell_counted(stock, product, place, level, lot, result - present, sheet.id)
@@ -339,5 +409,6 @@ def _tell_counted(
 DECISIONS = (
     Decision(Count, count, Permission.STOCK),
     Decision(FillSheet, fill_sheet, Permission.STOCK),
+    Decision(RemoveSheetLine, remove_line, Permission.STOCK),
     Decision(CloseSheet, close_sheet, Permission.STOCK),
 )

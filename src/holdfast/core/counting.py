@@ -4,8 +4,7 @@
     Count MUG-1 at MAIN: 11              -> COUNT +4 in a new lot at the last cost; backorders are served
 
 `SetStock` and `AdjustStock` are single facts (ADJUSTMENT), `expected` makes a set a compare-and-set. A count sheet is
-a count in two steps: it remembers the balances when it was opened, and moves made meanwhile are added to what was
-counted when it is posted.
+a count in two steps (`count_sheet`): open sheets hear of what a set or another count has put right.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, to_unit_cost, value_of
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
-from holdfast.core.promise import remove_units, serve_waiting
+from holdfast.core.promise import remove_units
 from holdfast.core.receiving import put_in, surplus_lot
 from holdfast.core.rejection import (
     Code,
@@ -35,7 +34,11 @@ from holdfast.core.rejection import (
 )
 from holdfast.core.reservation import foreign_store_refusal
 from holdfast.core.stock import Cause, Stock
+from holdfast.core.waiting import serve_waiting
 from holdfast.core.wants import OpenSheets
+
+CORRECTIONS = ("COUNT", "ADJUSTMENT")
+"""Ledger entries by which a set or a count puts the books right."""
 
 
 class SetStock(Command, frozen=True, gc=False):
@@ -90,9 +93,16 @@ def product_at(stock: Stock, product: str, location: str) -> tuple[Product, Loca
         return not_found(Code.LOCATION_NOT_FOUND, "Location", location)
     if place.kind == "transit":
         return Rejected(Code.INVALID_REQUEST, "What is on the road changes by transfers only.", {"field": "location"})
-    if found.unlimited:
-        return not_stock_tracked(found)
-    return found, place
+    tracked = tracked_product(stock, product)
+    return tracked if isinstance(tracked, Rejected) else (tracked, place)
+
+
+def tracked_product(stock: Stock, product: str) -> Product | Rejected:
+    """The product (by id or SKU) if it has stock to count and move, or why not."""
+    found = stock.catalog.product(product)
+    if found is None:
+        return not_found(Code.PRODUCT_NOT_FOUND, "Product", product)
+    return not_stock_tracked(found) if found.unlimited else found
 
 
 def set_stock(stock: Stock, command: SetStock) -> LevelDocument | Rejected:
@@ -123,7 +133,7 @@ def set_stock(stock: Stock, command: SetStock) -> LevelDocument | Rejected:
     cause = Cause(stock.caller.actor, reason=command.reason)
     first_entry = len(stock.entries)
     make_equal(stock, level, None, units, cause, "ADJUSTMENT", None)
-    correct_open_sheets(stock, level, first_entry)
+    correct_open_sheets(stock, place, first_entry)
     _tell_adjusted(stock, level, product, place, units - present, cause)
     return describe_level(stock, level)
 
@@ -151,30 +161,36 @@ def adjust_stock(stock: Stock, command: AdjustStock) -> LevelDocument | Rejected
     return describe_level(stock, level)
 
 
-def correct_open_sheets(stock: Stock, level: Level, first_entry: int, own_id: str | None = None) -> None:
-    """Let the open count sheets at the level remember the balance as it was just corrected.
+def correct_open_sheets(stock: Stock, place: Location, first_entry: int, own_id: str | None = None) -> None:
+    """Let the open count sheets at the location remember the balances as they were just corrected.
 
-    Moves since a sheet was opened are added to what was counted; that somebody else has put the books right meanwhile
-    (a count, a set: ledger entries from number `first_entry` on) is no move, and must not count twice.
+    Moves after a line's number was written are added to it; that somebody else has put the books right meanwhile (a
+    count, a set: ledger entries from number `first_entry` on) is no move, and must not count twice.
     """
-    corrections = [entry for entry in stock.entries[first_entry:] if entry.level_id == level.id and entry.qty_delta]
+    corrections: dict[str, int] = {}  # units by product, and by lot
+    for entry in stock.entries[first_entry:]:
+        if entry.location_id == place.id and entry.qty_delta and entry.ref_type in CORRECTIONS:
+            for key in (entry.product_id, entry.lot_id or ""):
+                corrections[key] = corrections.get(key, 0) + entry.qty_delta
     if not corrections:
         return
-    stock.require(OpenSheets(level.location_id))
-    for sheet in stock.records_of("count_sheet"):
-        if sheet.id == own_id or sheet.status != "draft" or sheet.location_id != level.location_id:
-            continue
-        lines = []
-        for line in sheet.lines:
-            moved = sum(
-                entry.qty_delta
-                for entry in corrections
-                if line.product_id == entry.product_id and line.lot_id in (None, entry.lot_id)
-            )
-            lines.append(msgspec.structs.replace(line, before=line.before + moved) if moved else line)
-        if tuple(lines) != sheet.lines:
-            changed = msgspec.structs.replace(sheet, lines=tuple(lines), updated_at=stock.now)
+    for sheet in open_sheets(stock, place.id, own_id):
+        lines = tuple(_corrected(line, corrections.get(line.lot_id or line.product_id, 0)) for line in sheet.lines)
+        if lines != sheet.lines:
+            changed = msgspec.structs.replace(sheet, lines=lines, updated_at=stock.now)
             stock.put_record("count_sheet", sheet.id, changed)
+
+
+def open_sheets(stock: Stock, location_id: str, own_id: str | None = None) -> list[Any]:
+    """The open count sheets at the location but `own_id`, locked, by their ids; those of this batch among them."""
+    if location_id not in stock.born:
+        stock.require(OpenSheets(location_id))
+    found = [one for one in stock.records_of("count_sheet") if one.location_id == location_id and one.status == "draft"]
+    return sorted((one for one in found if one.id != own_id), key=lambda one: str(one.id))
+
+
+def _corrected(line: Any, units: int) -> Any:
+    return msgspec.structs.replace(line, before=line.before + units) if units else line
 
 
 def make_equal(

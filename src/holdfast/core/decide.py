@@ -7,6 +7,7 @@ Decisions run one after another on the same Stock, each seeing what the ones bef
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from holdfast.core import (
     catalog,
     checkout,
     completion,
+    correction,
     count_sheet,
     counting,
     imported,
@@ -31,6 +33,7 @@ from holdfast.core import (
     reservation,
     returns,
     transfer,
+    whole_order,
 )
 from holdfast.core.decision import Command, Decision, Together
 from holdfast.core.holding import Reservation
@@ -41,7 +44,19 @@ from holdfast.core.product import Location
 from holdfast.core.rejection import Code, Rejected, group_rejected
 from holdfast.core.reservation import describe
 from holdfast.core.stock import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
-from holdfast.core.wants import HoldById, LevelAt, PlacesOfTaken, ProductNamed, RecordById, SaleById, SessionById, Want
+from holdfast.core.waiting import seek, serve_waiting
+from holdfast.core.wants import (
+    HoldById,
+    HoldsOfOrder,
+    LevelAt,
+    PlacesOfTaken,
+    ProductNamed,
+    RecordById,
+    SaleById,
+    SaleOfOrder,
+    SessionById,
+    Want,
+)
 
 OPERATIONS_MAX = 1000
 """Most operations of one batch (SPEC section 10)."""
@@ -78,21 +93,28 @@ def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected
     try:
         answer = _DECISIONS[type(command)](stock, command)
         if type(answer) is not Rejected and type(command) is not Together:  # its members have booked their own
+            if stock.seeking:
+                seek(stock)
             book(stock, mark[1])
     except Beyond as beyond:
-        stock.undo(mark)
+        _undo(stock, mark)
         return _beyond(beyond)
     except TooMuchWork:
-        stock.undo(mark)
+        _undo(stock, mark)
         return Rejected(Code.INVALID_STATE, _TOO_MUCH)
     except BaseException:
-        stock.undo(mark)
+        _undo(stock, mark)
         raise
     if type(answer) is Rejected:
-        stock.undo(mark)
+        _undo(stock, mark)
     elif type(answer) is Reservation:
-        answer = describe(stock, answer)
+        answer = describe(stock, stock.reservations[answer.id])
     return answer
+
+
+def _undo(stock: Stock, mark: tuple[int, int, int]) -> None:
+    stock.undo(mark)
+    stock.seeking.clear()
 
 
 def _beyond(beyond: Beyond) -> Rejected:
@@ -122,9 +144,10 @@ def _together(stock: Stock, command: Together) -> list[Answer] | Rejected:
 
 
 def _sweep(stock: Stock, command: Sweep) -> int:
-    """Loading the levels has settled them already, as far as one transaction goes."""
+    """Loading the levels has settled them already, as far as one transaction goes; the rest is for who waits."""
     stock.lock_levels(command.levels)
     levels = [stock.levels[pair] for pair in command.levels if pair in stock.levels]
+    stock.each(levels, lambda _, level: serve_waiting(stock, level, stock.caller.actor))
     return sum(level.id in stock.more_dead for level in levels)
 
 
@@ -134,6 +157,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *reservation.DECISIONS,
         *amend.DECISIONS,
         *order.DECISIONS,
+        *whole_order.DECISIONS,
         *receiving.DECISIONS,
         *counting.DECISIONS,
         *count_sheet.DECISIONS,
@@ -144,6 +168,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *organisation.DECISIONS,
         *cart.DECISIONS,
         *completion.DECISIONS,
+        *correction.DECISIONS,
         *checkout.DECISIONS,
         *imported.DECISIONS,
         *returns.DECISIONS,
@@ -178,15 +203,33 @@ def needs(known: Catalog, caller: Caller, command: Any) -> set[Want]:
             wants.update(PlacesOfTaken(part.line_id) for part in command.lines)
     elif kind in _OF_CATALOG:
         pass  # they look at records, not at levels
+    elif kind in _OF_DOCUMENT:
+        wants.add(_OF_DOCUMENT[kind](command))
     elif kind is Sweep:
         wants.update(LevelAt(*pair) for pair in command.levels)
     else:
         _need_levels(known, caller, command, wants)
+        wants.update(_of_order(command))
     if kind in _AT_TILL and caller.session_id is not None:
         wants.add(SessionById(caller.session_id))
     if kind is order_entry.OpenSale or (kind is checkout.Checkout and not command.quote):
         wants.add(RecordById("counter", "sale"))
     return wants
+
+
+def _of_order(command: Any) -> list[Want]:
+    """What is looked up of the order that a command is for: the sale that it is, and its holds."""
+    target = getattr(command, "target", command)
+    number, source = getattr(target, "order_number", None), getattr(target, "source", None)
+    if number is None or source is None or getattr(target, "kind", "order") != "order":
+        return []
+    if type(command) in (reservation.Reserve, order.ReserveAtLevel):
+        return [SaleOfOrder(source, number)]
+    if type(command) in (order_entry.OpenSale, imported.TakeOrder, order.OrderReserve, order.OrderClose):
+        external_id = getattr(command, "external_id", None)
+        numbers = [number] if external_id is None else [number, external_id]
+        return [*(SaleOfOrder(source, one) for one in numbers), *map(HoldsOfOrder, numbers)]
+    return []
 
 
 _AT_TILL = (
@@ -210,9 +253,20 @@ _OF_SALE = (
     cart.CancelSale,
     completion.CompleteSale,
     completion.Fulfill,
+    correction.RevertShipment,
     returns.ReturnSale,
 )
 """Commands that name a sale."""
+
+
+_OF_DOCUMENT: dict[type, Callable[[Any], Want]] = {
+    count_sheet.FillSheet: lambda command: RecordById("count_sheet", command.sheet_id),
+    count_sheet.RemoveSheetLine: lambda command: RecordById("count_sheet", command.sheet_id),
+    count_sheet.CloseSheet: lambda command: RecordById("count_sheet", command.sheet_id),
+    transfer.Arrive: lambda command: RecordById("transfer", command.transfer_id),
+    transfer.SendBack: lambda command: RecordById("transfer", command.transfer_id),
+}
+"""Commands that name a document; where its lines lie is known when it is there."""
 
 
 def _need_levels(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:

@@ -52,12 +52,18 @@ class ReservationDocument(msgspec.Struct, frozen=True, gc=False):
     expires_at: str | None
     created_at: str
     updated_at: str
+    conflict: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class LevelDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False, gc=False):
-    """An entry of the inventory: a product at a location."""
+    """An entry of the inventory: a product at a location.
 
-    id: str
+    `available_quantity` is what can still be promised: 0 where `sellable` is false (quarantine, transit). `id` is None
+    for an entry that is about to begin: units that have just expired are shown in quarantine before they are moved.
+    """
+
+    id: str | None
+    sellable: bool
     product_id: str
     sku: str
     product_title: str
@@ -126,11 +132,15 @@ def reservation_document(
 def level_fields(
     level: Level, product: Product, location: Location, store: Store, settings: Settings
 ) -> dict[str, Any]:
-    """The fields of an inventory entry; a read gives the level as settling would leave it."""
+    """The fields of an inventory entry; a read gives the level as settling would leave it.
+
+    Units where nothing is sold (quarantine, transit) are never available, whatever is free there.
+    """
     line = reorder_threshold(product, location, settings)
     number = product.number
     return {
-        "id": level.id,
+        "id": level.id or None,
+        "sellable": location.sellable,
         "product_id": product.id,
         "sku": product.sku,
         "product_title": product.title,
@@ -139,7 +149,7 @@ def level_fields(
         "location": location.code,
         "quantity": number(level.on_hand),
         "reserved_quantity": number(level.reserved),
-        "available_quantity": number(level.available),
+        "available_quantity": number(level.available if location.sellable else 0),
         "backordered_quantity": number(level.backordered),
         "is_low_stock": line is not None and location.sellable and level.on_hand <= line,
         "threshold": None if line is None else number(line),

@@ -73,8 +73,12 @@ class LotStock(msgspec.Struct, gc=False):
         return self.on_hand - self.reserved
 
 
-class Reservation(msgspec.Struct, frozen=True, gc=False):
-    """A promise of `quantity` units at one level to one target. `allocations` are (lot id, units still held)."""
+class Reservation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A promise of `quantity` units at one level to one target. `allocations` are (lot id, units still held).
+
+    `served_from` says from where else it may be served (`Catalog.serving_places`); None: its location was given, there
+    it stays. (Rows of before this field was there keep their checksum: a default is left out of it.)
+    """
 
     id: str
     level_id: str
@@ -99,6 +103,7 @@ class Reservation(msgspec.Struct, frozen=True, gc=False):
     actor: str
     created_at: int
     updated_at: int
+    served_from: str | None = None
 
     @property
     def open(self) -> int:
@@ -114,3 +119,8 @@ class Reservation(msgspec.Struct, frozen=True, gc=False):
     def active(self) -> bool:
         """True while something is open."""
         return self.status == "active"
+
+    @property
+    def roams(self) -> bool:
+        """True while units wait that may be served at another location as well."""
+        return self.backordered > 0 and self.served_from is not None

@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from holdfast.core.adoption import adopt, loose_holds, numbers_of, release_loose, sale_of_order
 from holdfast.core.cart import CancelSale, open_sale
 from holdfast.core.checkout import paid_in_full, sell_outright
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, cancel_sale, complete_sale, fulfill
@@ -30,7 +31,6 @@ from holdfast.core.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sale import Sale, SaleLine, find_sale, holds_of, lines_of, priced, product_of_line, receipt_of
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
-from holdfast.core.wants import SaleOfOrder
 
 replace = msgspec.structs.replace
 
@@ -51,7 +51,10 @@ class OrderedLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class TakeOrder(Command, frozen=True, gc=False):
-    """An order as it stands where it was taken. `payment` is the method by which it was paid, None when it was not."""
+    """An order as it stands where it was taken. `payment` is the method by which it was paid, None when it was not.
+
+    `external_id` is another number that the order has there, by which holds may have been made for it.
+    """
 
     order_number: str
     source: str
@@ -62,6 +65,7 @@ class TakeOrder(Command, frozen=True, gc=False):
     fees: tuple[FeeAsked, ...] = ()
     cancelled: bool = False
     payment: TenderMethod | None = None
+    external_id: str | None = None
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -97,14 +101,14 @@ def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
     if isinstance(sale, Rejected):
         return sale
     known = sale is not None
-    if sale is None:
-        sale = _opened(stock, command)
-        if isinstance(sale, Rejected):
-            return sale
+    first_entry = len(stock.entries)
+    sale = _opened(stock, command) if sale is None else _rejoined(stock, sale, command)
+    if isinstance(sale, Rejected):
+        return sale
     lines = _matched(stock, sale, command)
     if isinstance(lines, Rejected):
         return lines
-    before = len(stock.entries), sale.status, sale.fulfillments
+    before = first_entry, sale.status, sale.fulfillments
     refused = _sent_out(stock, sale, command, lines)
     if refused is not None:
         return refused
@@ -147,10 +151,30 @@ def _owing(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> bo
 
 def _known(stock: Stock, command: TakeOrder) -> Sale | Rejected | None:
     """The sale that the order is already, if it was taken before."""
-    found = stock.require(SaleOfOrder(command.source, command.order_number))
-    made = [sale.id for sale in stock.sales_of_order(command.source, command.order_number)]
-    name = next(iter((*found, *made)), None)
+    name = sale_of_order(stock, command.source, *_numbers(command))
     return None if name is None else find_sale(stock, name)
+
+
+def _numbers(command: TakeOrder) -> tuple[str, ...]:
+    """The numbers by which the order is known at its source."""
+    return (command.order_number,) if command.external_id is None else (command.order_number, command.external_id)
+
+
+def _rejoined(stock: Stock, sale: Sale, command: TakeOrder) -> Sale:
+    """The sale that is there already, with what was held for the order beside it, and with the order's other number."""
+    if sale.external_id is None and command.external_id not in (None, sale.order_number):
+        sale = replace(sale, external_id=command.external_id)
+        stock.put_row(sale)
+        stock.know_row(sale)
+    numbers = tuple(dict.fromkeys((*numbers_of(sale), *_numbers(command))))
+    if not sale.unfinished:
+        release_loose(stock, sale.source, numbers)
+        return sale
+    lines = lines_of(stock, sale)
+    for line, adopted in zip(lines, adopt(stock, sale, lines, numbers), strict=True):
+        if adopted is not line:
+            stock.put_row(adopted)
+    return sale
 
 
 def _opened(stock: Stock, command: TakeOrder) -> Sale | Rejected:
@@ -174,8 +198,10 @@ def _opened(stock: Stock, command: TakeOrder) -> Sale | Rejected:
         None if command.discount is None else DiscountAsked(amount=command.discount),
         command.fees,
         fact=True,
+        external_id=command.external_id,
     )
-    if not command.cancelled and all(line.fulfilled == line.quantity for line in command.lines):
+    all_gone = not command.cancelled and all(line.fulfilled == line.quantity for line in command.lines)
+    if all_gone and not loose_holds(stock, command.source, _numbers(command)):
         mark = stock.mark()
         sold = sell_outright(stock, asked, command.payment)
         if not (isinstance(sold, Rejected) and sold.code is Code.INSUFFICIENT_STOCK):

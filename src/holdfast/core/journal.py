@@ -4,8 +4,9 @@
     sale of 2 at 9.90, cash    Dr 1000 Cash 19.80, Dr 5000 COGS 7.00   Cr 4000 Revenue 19.80, Cr 1200 Inventory 7.00
 
 Every ledger entry that moves value is booked by the command that made it, in the same transaction, so the inventory
-account always equals the lots. Holds, transfers and recalls book nothing: their goods stay inventory. Amounts are
-minor units, debit positive, credit negative. Nothing here is ever changed; a correction is a new entry.
+account always equals the lots. Holds, transfers and recalls book nothing: their goods stay inventory. The accounting
+day is the store's: a sale at 17:21 UTC in a store at +14 belongs to the next day. Amounts are minor units, debit
+positive, credit negative. Nothing here is ever changed; a correction is a new entry.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import msgspec
 
 from holdfast.core.ledger import Entry
 from holdfast.core.number import day_at
-from holdfast.core.stock import Stock
+from holdfast.core.stock import Money, Stock
+
+replace = msgspec.structs.replace
 
 CASH = "1000"
 RECEIVABLE = "1100"
@@ -47,6 +50,9 @@ ACCOUNTS = {
     ROUNDING: "Rounding",
 }
 """The chart that every organisation begins with; names may be changed and accounts added."""
+
+OPENING = "OPENING"
+"""The `ref_type` of the entry that books what stock was worth when the books began: all older movements at once."""
 
 Line = tuple[str, int]
 """(account, amount): minor units, debit positive, credit negative."""
@@ -95,21 +101,40 @@ def account_of_money(method: str) -> str:
     return CASH if method == "cash" else RECEIVABLE
 
 
-def record_money(stock: Stock, ref_type: str, ref_id: str, description: str, lines: Iterable[Line]) -> None:
-    """Money that the command under way moves; it is booked with the goods of the same reference, as one entry."""
-    stock.put_money(ref_type, ref_id, description, tuple(lines))
+def record_money(
+    stock: Stock, ref_type: str, ref_id: str, description: str, lines: Iterable[Line], store_id: str | None
+) -> None:
+    """Money that the command under way moves, in a store or (None) in none; it is booked with the goods of the same
+    reference, as one entry."""
+    stock.put_money(ref_type, ref_id, Money(description, store_id, tuple(lines)))
 
 
 def book(stock: Stock, first_entry: int) -> None:
-    """Book what a command did: ledger entries from number `first_entry` on that moved value, and its money."""
+    """Book what a command did: ledger entries from number `first_entry` on that moved value, and its money.
+
+    Goods with money are one entry, on the day of the store that the money names; where it names none, of the store in
+    which all the goods lie. Goods without money are one entry for each store in which they lie.
+    """
     goods: dict[tuple[str, str | None], list[Entry]] = {}
     for entry in stock.entries[first_entry:]:
         if entry.value_delta and entry.ref_type not in ("TRANSFER", "EXPIRY"):
             goods.setdefault((entry.ref_type, entry.ref_id), []).append(entry)
-    for key, (description, money) in stock.take_money().items():
-        _put_entry(stock, key[0], key[1], description, money, goods.pop(key, []))
-    for (ref_type, ref_id), entries in goods.items():
-        _put_entry(stock, ref_type, ref_id, _DESCRIPTIONS[ref_type], (), entries)
+    for key, money in stock.take_money().items():
+        own = goods.pop(key, [])
+        stores = {_store_of(stock, entry) for entry in own}
+        store_id = next(iter(stores)) if money.store_id is None and len(stores) == 1 else money.store_id
+        _put_entry(stock, key, replace(money, store_id=store_id), own)
+    for ref, entries in goods.items():
+        by_store: dict[str, list[Entry]] = {}
+        for entry in entries:
+            by_store.setdefault(_store_of(stock, entry), []).append(entry)
+        for store_id, own in by_store.items():
+            _put_entry(stock, ref, Money(_DESCRIPTIONS[ref[0]], store_id, ()), own)
+
+
+def _store_of(stock: Stock, entry: Entry) -> str:
+    """The store in which the goods of a ledger entry lie."""
+    return stock.catalog.locations[entry.location_id].store_id
 
 
 _DESCRIPTIONS = {
@@ -128,28 +153,25 @@ def _contra(entry: Entry) -> str:
     return COST_OF_GOODS if entry.ref_type in ("SALE", "RETURN") else SHRINKAGE
 
 
-def _put_entry(
-    stock: Stock, ref_type: str, ref_id: str | None, description: str, money: Iterable[Line], goods: list[Entry]
-) -> None:
+def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: list[Entry]) -> None:
     amounts: dict[str, int] = {}
-    for account, amount in money:
+    for account, amount in money.lines:
         amounts[account] = amounts.get(account, 0) + amount
     for entry in goods:
         contra = _contra(entry)
         amounts[INVENTORY] = amounts.get(INVENTORY, 0) + entry.value_delta
         amounts[contra] = amounts.get(contra, 0) - entry.value_delta
     lines = [(account, amount) for account, amount in sorted(amounts.items()) if amount]
-    assert sum(amount for _, amount in lines) == 0, (ref_type, ref_id, lines)
+    assert sum(amount for _, amount in lines) == 0, (ref, lines)
     if not lines:
         return
-    day = open_day(stock)
+    day = open_day(stock, money.store_id)
     made = JournalEntry(
         stock.new_id(),
         stock.now,
         day,
-        description,
-        ref_type,
-        ref_id,
+        money.description,
+        *ref,
         tuple(entry.id for entry in goods),
         stock.caller.actor,
     )
@@ -158,9 +180,11 @@ def _put_entry(
         stock.put_row(Posting(made.id, position, account, amount, day, stock.now))
 
 
-def open_day(stock: Stock) -> str:
-    """Today by the organisation's calendar, or the first day after the closed ones when today is closed."""
-    today = day_at(stock.now, stock.settings.timezone)
+def open_day(stock: Stock, store_id: str | None) -> str:
+    """Today by the calendar of the store, or of the organisation where there is none; the first day after the closed
+    ones when that day is closed."""
+    store = None if store_id is None else stock.catalog.stores.get(store_id)
+    today = day_at(stock.now, stock.settings.timezone if store is None else store.timezone)
     closed = stock.settings.books_closed_through
     if closed is None or today > closed:
         return today

@@ -12,6 +12,15 @@ from collections.abc import Iterable
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate, folded
 from holdfast.core.wants import Missing, ProductNamed
 
+ONLINE, EVERYWHERE = "online", "everywhere"
+
+
+def serving(store_ids: frozenset[str] | None, *, online: bool) -> str:
+    """What a hold remembers of a selling order: `online`, `everywhere`, or the ids of the stores, apart by a space."""
+    if store_ids is None:
+        return ONLINE if online else EVERYWHERE
+    return " ".join(sorted(store_ids))
+
 
 class Catalog:
     """The organisation's settings, stores, locations and the products in use: what decisions look up by name."""
@@ -109,6 +118,12 @@ class Catalog:
         if found is None:
             found = self.locations.get(reference)
         return found if found is not None and found.active else None
+
+    def serving_places(self, served_from: str) -> list[Location]:
+        """Where a hold may be served, in selling order; what `serving` has written down of it."""
+        if served_from in (ONLINE, EVERYWHERE):
+            return self.selling_order(None, online=served_from == ONLINE)
+        return self.selling_order(frozenset(served_from.split()), online=False)
 
     def timezone_of(self, location: Location) -> str:
         """The IANA time zone in which a lot's day ends at the location."""

@@ -1,8 +1,8 @@
-"""Holds found by what they are for: at a level, by order number, by appointment (SPEC sections 4 and 10).
+"""Holds found by what they are for: at a level, by order number, by appointment (whole orders: `whole_order`).
 
-reserve 5 at MAIN, release 2 at MAIN        -> the level's ad-hoc holds, oldest first
-Shopify order 820982 reserved, then cancelled -> every hold of that order goes back to its lots
-appointment completed                         -> every hold that names it is consumed
+reserve 5 at MAIN, release 2 at MAIN         -> the level's ad-hoc holds, oldest first
+reserve 2 for order 102, which is a sale     -> the hold that the sale's line has
+appointment completed                        -> every hold that names it is consumed
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from holdfast.core.adoption import sale_of_order
 from holdfast.core.counting import describe_level_fields
 from holdfast.core.decision import Command, Decision, given
-from holdfast.core.document import LevelHoldDocument, ReservationDocument, UnlimitedDocument, unlimited_document
+from holdfast.core.document import LevelHoldDocument, UnlimitedDocument, unlimited_document
 from holdfast.core.field import Instant
 from holdfast.core.holding import Level, Reservation
 from holdfast.core.number import Number, instant_text
@@ -23,7 +24,6 @@ from holdfast.core.product import Product
 from holdfast.core.rejection import (
     Code,
     Rejected,
-    group_rejected,
     invalid_quantity,
     invalid_state,
     not_found,
@@ -32,13 +32,14 @@ from holdfast.core.reservation import (
     Reserve,
     Target,
     candidates,
-    describe,
-    foreign_store_refusal,
+    release_together,
     release_units,
     reserve,
     sell_free_units,
     sell_units,
 )
+from holdfast.core.sale import Sale, SaleLine, find_sale, lines_of, product_of_line
+from holdfast.core.sourcing import hold_units
 from holdfast.core.stock import Cause, Stock
 
 AppointmentStatus = Literal["booked", "completed", "cancelled"]
@@ -85,7 +86,7 @@ class OrderLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class OrderReserve(Command, frozen=True, gc=False):
-    """Hold an order's lines, all or nothing; an order that has holds already answers those."""
+    """Hold an order's lines, a fact: what is not there waits. An order that has holds already answers those."""
 
     order_number: str
     source: str
@@ -153,7 +154,7 @@ def reserve_at_level(stock: Stock, command: ReserveAtLevel) -> LevelAnswer | Rej
             return places
         units = product.units(command.quantity)
         return invalid_quantity(product, command.quantity) if not units or units < 0 else unlimited_document(product)
-    hold = reserve(
+    hold = reserve_for(
         stock,
         Reserve(command.product, command.quantity, command.location, Target(command.order_number, command.source)),
     )
@@ -169,7 +170,7 @@ def release_at_level(stock: Stock, command: ReleaseAtLevel) -> LevelAnswer | Rej
         return found
     level, product, units, holds = found
     if units > sum(hold.open for hold in holds):
-        return _too_many(product, units, holds)
+        return too_many(product, units, holds)
     for hold in holds:
         hold = stock.reservations[hold.id]
         part = min(units, hold.open)
@@ -190,7 +191,7 @@ def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer | Rej
     if direct > level.available:
         stock.settle_first((level,))
     if direct > level.available or (direct <= 0 and units > held):
-        return _too_many(product, units, holds)
+        return too_many(product, units, holds)
     for name in [hold.id for hold in holds]:
         hold = stock.reservations[name]
         part = min(units, hold.allocated)
@@ -206,7 +207,7 @@ def _level_answer(stock: Stock, level: Level, reservation_id: str | None) -> Lev
     return LevelHoldDocument(**describe_level_fields(stock, level), reservation_id=reservation_id)
 
 
-def _too_many(product: Product, units: int, holds: list[Reservation]) -> Rejected:
+def too_many(product: Product, units: int, holds: list[Reservation]) -> Rejected:
     allocated = product.number(sum(hold.allocated for hold in holds))
     backordered = product.number(sum(hold.backordered for hold in holds))
     return Rejected(
@@ -243,7 +244,7 @@ def _holds_at_level(
     if level is None:
         if command.order_number is not None:
             return not_found(Code.RESERVATION_NOT_FOUND, "Active reservation of order", command.order_number)
-        return _too_many(product, units, [])
+        return too_many(product, units, [])
     if command.order_number is None:
         holds = stock.adhoc_at(level)
     else:
@@ -261,78 +262,67 @@ def _holds_at_level(
     return level, product, units, holds
 
 
-# Whole orders ------------------------------------------------------------------------------------------------------
-
-
-def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocument | UnlimitedDocument] | Rejected:
-    """Decide an OrderReserve."""
-    known = _holds_of_order(stock, command.order_number, command.source)
-    if known:
-        return [describe(stock, hold) for hold in known]
-    answers: list[ReservationDocument | UnlimitedDocument] = []
-    failed: list[tuple[int, Rejected]] = []
-    target = Target(command.order_number, command.source)
-
-    def hold_line(_: int, line: OrderLine) -> Reservation | UnlimitedDocument | Rejected:
-        product = stock.catalog.product(line.product)
-        if product is not None and product.unlimited:
-            return unlimited_document(product)
-        return reserve(stock, Reserve(line.product, line.quantity, command.location, target))
-
-    for index, hold in enumerate(stock.each(command.lines, hold_line)):
-        if isinstance(hold, UnlimitedDocument):
-            answers.append(hold)
-        elif isinstance(hold, Rejected):
-            failed.append((index, hold))
-        else:
-            answers.append(describe(stock, hold))
-    return group_rejected(failed) if failed else answers
-
-
-def order_close(stock: Stock, command: OrderClose) -> list[ReservationDocument] | Rejected:
-    """Decide an OrderClose; an order whose holds are closed already answers them as they are."""
-    holds = _holds_of_order(stock, command.order_number, command.source)
-    if not holds:
-        return not_found(Code.RESERVATION_NOT_FOUND, "Reservation of order", command.order_number)
-    for hold in holds:
-        refused = foreign_store_refusal(stock, stock.catalog.locations[hold.location_id])
-        if refused is not None:
-            return refused
-    wanted: dict[str, int] = {}
-    stock.catalog.know_products(line.product for line in command.lines)
-    for line in command.lines:
-        product = stock.catalog.product(line.product)
-        if product is None:
-            return not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
-        units = product.units(line.quantity)
-        if units is None or units <= 0:
-            return invalid_quantity(product, line.quantity)
-        wanted[product.id] = wanted.get(product.id, 0) + units
-    parts: list[tuple[Reservation, int]] = []
-    for hold in holds:
-        part = hold.open if not command.lines else min(hold.open, wanted.get(hold.product_id, 0))
-        if not hold.active or not part:
-            continue
-        if command.consume and part > hold.allocated:
-            product = stock.product_of(stock.level_of_id[hold.level_id])
-            return _too_many(product, part, [hold])
-        if command.lines:
-            wanted[hold.product_id] -= part
-        parts.append((hold, part))
-    stock.each(parts, lambda _, part: _close(stock, part[0], part[1], consume=command.consume))
-    return [describe(stock, stock.reservations[hold.id]) for hold in holds]
-
-
-def _close(stock: Stock, hold: Reservation, units: int, *, consume: bool) -> None:
+def sell_or_release(stock: Stock, parts: list[tuple[Reservation, int]], *, consume: bool) -> None:
+    """Sell or give back units of several holds, (hold, units) each."""
     if consume:
-        sell_units(stock, hold, units)
+        stock.each(parts, lambda _, part: sell_units(stock, part[0], part[1]))
     else:
-        release_units(stock, hold, units, "cancelled")
+        release_together(stock, parts, "cancelled")
 
 
-def _holds_of_order(stock: Stock, order_number: str, source: str) -> list[Reservation]:
-    """Every hold of the order, oldest first, with its level locked."""
-    return [hold for hold in stock.holds_of_order(order_number) if hold.source == source]
+# An order that is a sale already ------------------------------------------------------------------------------------
+
+
+def reserve_for(stock: Stock, command: Reserve) -> Reservation | Rejected:
+    """Decide a Reserve. One for an order that is a sale already holds what the sale's lines lack, and nothing twice:
+    where they lack nothing it answers the hold that is there."""
+    target = command.target
+    if target.kind != "order" or target.order_number is None:
+        return reserve(stock, command)
+    sale_id = sale_of_order(stock, target.source, target.order_number)
+    if sale_id is None:
+        return reserve(stock, command)
+    mark = stock.mark()
+    made = reserve(stock, command)  # whatever else is wrong with it is told first
+    if isinstance(made, Rejected) and made.code is not Code.INSUFFICIENT_STOCK:
+        return made
+    sale = find_sale(stock, sale_id)
+    if isinstance(sale, Rejected):
+        return sale
+    if not sale.unfinished:
+        return invalid_state(f"Order {sale.order_number} is {sale.status}.", sale_status=sale.status)
+    product = stock.catalog.product(command.product)
+    assert product is not None, command
+    lines = [line for line in lines_of(stock, sale) if line.product_id == product.id and line.kind == "stock"]
+    if not lines:
+        return made
+    stock.undo(mark)
+    return _hold_for_lines(stock, sale, lines, command)
+
+
+def _hold_for_lines(stock: Stock, sale: Sale, lines: list[SaleLine], command: Reserve) -> Reservation | Rejected:
+    """Hold up to the command's units for what the lines lack; the newest hold, or the one that is there."""
+    product = product_of_line(stock, lines[0])
+    left = product.units(command.quantity) or 0
+    place = None if command.location is None else stock.catalog.location(command.location)
+    made: str | None = None
+    for line in lines:
+        lack = line.open - sum(hold.open for hold in stock.holds_of_line(line.id))
+        part = min(left, lack)
+        if part <= 0:
+            continue
+        there = line if place is None else msgspec.structs.replace(line, location_id=place.id)
+        held = hold_units(stock, sale, there, part, fact=command.fact)
+        if isinstance(held, Rejected):
+            return held
+        stock.put_row(msgspec.structs.replace(held, location_id=line.location_id))
+        made, left = held.reservations[-1], left - part
+    if made is not None:
+        return stock.reservations[made]
+    known = [hold for line in lines for hold in stock.holds_of_line(line.id)]
+    if not known:
+        return invalid_state(f"All of order {sale.order_number} has gone out.", sale_status=sale.status)
+    return max(known, key=lambda hold: (place is not None and hold.location_id == place.id, hold.open))
 
 
 # Appointments ------------------------------------------------------------------------------------------------------
@@ -357,8 +347,8 @@ def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentD
         holds = stock.holds_of_target(appointment.id)
         waiting = next((hold for hold in holds if hold.backordered), None)
         if status == "completed" and waiting is not None:
-            return _too_many(stock.product_of(stock.level_of_id[waiting.level_id]), waiting.open, [waiting])
-        stock.each(holds, lambda _, hold: _close(stock, hold, hold.open, consume=status == "completed"))
+            return too_many(stock.product_of(stock.level_of_id[waiting.level_id]), waiting.open, [waiting])
+        sell_or_release(stock, [(hold, hold.open) for hold in holds], consume=status == "completed")
     changes = given(command, "appointment_id")
     appointment = msgspec.structs.replace(appointment, **changes, updated_at=stock.now)
     stock.put_record("appointment", appointment.id, appointment)
@@ -378,11 +368,10 @@ def appointment_document(appointment: Appointment) -> AppointmentDocument:
 
 
 DECISIONS = (
+    Decision(Reserve, reserve_for, Permission.RESERVE),
     Decision(ReserveAtLevel, reserve_at_level, Permission.RESERVE),
     Decision(ReleaseAtLevel, release_at_level, Permission.RESERVE),
     Decision(ConsumeAtLevel, consume_at_level, Permission.RESERVE),
-    Decision(OrderReserve, order_reserve, Permission.RESERVE),
-    Decision(OrderClose, order_close, Permission.RESERVE),
     Decision(Book, book, Permission.STOCK),
     Decision(ChangeAppointment, change_appointment, Permission.STOCK),
 )

@@ -40,7 +40,7 @@ from holdfast.core.sale import (
 )
 from holdfast.core.stock import Stock
 from holdfast.core.totals import PERCENT_WHOLE, Discount
-from holdfast.core.wants import HoldsOfTarget, SaleById, SaleOfOrder
+from holdfast.core.wants import HoldsOfTarget, LooseHoldsOf, SaleById, SaleOfOrder
 
 T = TypeVar("T")
 
@@ -79,6 +79,7 @@ class OpenSale(Command, frozen=True, gc=False):
     """Begin a sale, with lines or without.
 
     With `fact` it is an order that a channel has taken: suspended at once, whatever stock says; the shortfall waits.
+    `external_id` is another number of the order at its source.
     """
 
     store_id: str | None = None
@@ -89,6 +90,7 @@ class OpenSale(Command, frozen=True, gc=False):
     discount: DiscountAsked | None = None
     fees: tuple[FeeAsked, ...] = ()
     fact: bool = False
+    external_id: str | None = None
 
 
 def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]] | Rejected:
@@ -123,7 +125,7 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
             return taken
     number = next_number(stock, "sale", OWN_NUMBER) if numbered else ""
     sale_id = stock.new_id()
-    stock.loaded.update((SaleById(sale_id), HoldsOfTarget(sale_id)))
+    stock.loaded.update((SaleById(sale_id), HoldsOfTarget(sale_id), LooseHoldsOf(sale_id)))
     sale = Sale(
         sale_id,
         number,
@@ -151,6 +153,7 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
         stock.now,
         stock.now,
         None,
+        command.external_id,
     )
     asked_and_meant = enumerate(zip(command.lines, meant, strict=True))
     return sale, [line_of(stock, sale, asked, one, index) for index, (asked, one) in asked_and_meant]

@@ -25,8 +25,9 @@ from holdfast.core.product import Location, LocationKind, Register, Store
 from holdfast.core.records import existing, lock_organisation, name_refusal, put, written
 from holdfast.core.register import sessions_of
 from holdfast.core.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.standing import in_use
 from holdfast.core.stock import Stock
-from holdfast.core.wants import LastSession, LevelsWithStock, PlacesOfKind, RecordById, RegistersOf, TransfersTo
+from holdfast.core.wants import LastSession, PlacesOfKind, RecordById, RegistersOf
 
 replace = msgspec.structs.replace
 
@@ -159,11 +160,11 @@ def remove_store(stock: Stock, command: RemoveStore) -> Store | Rejected:
         return store
     here = [place for place in stock.catalog.locations.values() if place.store_id == store.id and place.active]
     here.sort(key=lambda place: place.code)
-    needed = stock.each(here, lambda _, place: place.kind == "transit" or _holds_stock(stock, place))
-    for place, is_needed in zip(here, needed, strict=True):
-        if is_needed:
-            return invalid_state(f"{place.code} of the store still has stock or is needed.")
-        put(stock, "location", replace(place, active=False, updated_at=stock.now))
+    used = stock.each(here, lambda _, place: _needed_refusal(place) or in_use(stock, place))
+    for place, in_the_way in zip(here, used, strict=True):
+        if in_the_way is not None:
+            return in_the_way
+        put(stock, "location", replace(stock.record("location", place.id), active=False, updated_at=stock.now))
     refused = _close_tills(stock, store)
     if refused is not None:
         return refused
@@ -310,20 +311,9 @@ def _transit_refusal(stock: Stock) -> Rejected | None:
     return Rejected(Code.ALREADY_EXISTS, "The organisation has its transit location already.", {"field": "kind"})
 
 
-def _holds_stock(stock: Stock, place: Location) -> bool:
-    """Does the location hold stock or promises, or is something on the road to it?"""
-    for level in stock.levels.values():
-        if level.location_id == place.id and (level.on_hand or level.backordered):
-            return True
-    if place.id in stock.born:
-        return False
-    coming = [*stock.require(TransfersTo(place.id))]
-    stock.require(*(RecordById("transfer", key) for key in coming if ("transfer", key) not in stock.records))
-    for transfer in stock.records_of("transfer"):
-        if transfer.status == "shipped" and transfer.to_location_id == place.id:
-            return True
-    untouched = {*stock.require(LevelsWithStock(place.id))} - set(stock.level_of_id)
-    return bool(untouched)
+def _needed_refusal(place: Location) -> Rejected | None:
+    """Refuse to remove the store of the transit location: the organisation needs it."""
+    return invalid_state(f"{place.code} of the store is needed.") if place.kind == "transit" else None
 
 
 def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> Rejected | None:
@@ -333,8 +323,9 @@ def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> 
     ]
     if not turned:
         return None
-    if _holds_stock(stock, place):
-        return invalid_state(f"{place.code} holds stock or promises.", field=turned[0])
+    used = in_use(stock, place)
+    if used is not None:
+        return replace(used, numbers={**used.numbers, "field": turned[0]})
     if not place.sellable:
         alike = [
             other

@@ -1,8 +1,6 @@
-"""How promises and stock meet: who is served by new stock, and who gives way when units are missing.
+"""Truth beats promises: who gives way when units are missing (who is served by new ones is in `waiting`).
 
-Two rules (SPEC section 3). *New stock serves the waiting first*: whatever raises a level's available units goes to
-its backorders, best priority first, then oldest. *Truth beats promises*: units that are not there are taken from the
-holds, worst priority first, then newest, and exactly the missing units.
+Units that are not there are taken from the holds, worst priority first, then newest, and exactly the missing units.
 
     on hand 5, held 5 by A (priority 10) and B (priority 100), counted 3
     -> B loses 2 units to backorder; a receipt of 2 gives them back
@@ -14,7 +12,7 @@ from collections import deque
 
 import msgspec
 
-from holdfast.core.allocation import back, held_in_order, may_be_promised, removal_order
+from holdfast.core.allocation import held_in_order, may_be_promised, removal_order
 from holdfast.core.holding import Level, LotStock, Reservation
 from holdfast.core.ledger import RefType
 from holdfast.core.low_stock import tell_low_stock
@@ -35,47 +33,6 @@ def allocations_left(units_of: dict[str, int]) -> Allocations:
 def cause_of_hold(hold: Reservation, actor: str, reason: str | None = None, ref_id: str | None = None) -> Cause:
     """The cause of an entry that belongs to a hold: it carries the hold's order and source."""
     return Cause(actor, ref_id=ref_id, order_number=hold.order_number, source=hold.source, reason=reason)
-
-
-def serve_waiting(stock: Stock, level: Level, actor: str) -> list[str]:
-    """Give the level's available units to its backorders; the ids of the holds that got some, in order."""
-    if not level.backordered or level.on_hand == level.reserved:
-        return []
-    product = stock.product_of(level)
-    if not stock.catalog.locations[level.location_id].sellable:
-        return []
-    served = []
-    for hold in stock.waiting_at(level):
-        if level.on_hand == level.reserved:
-            break
-        if hold.expires_at is not None and hold.expires_at <= stock.now:
-            continue
-        given = 0
-        allocations = dict(hold.allocations)
-        for at, units in back(stock, level, product, hold.backordered, hold.lot_id):
-            stock.post(
-                cause_of_hold(hold, actor),
-                level,
-                at,
-                "RESERVE",
-                reserved=units,
-                backordered=-units,
-                hold=hold.id,
-                reason="backorder",
-            )
-            allocations[at.lot_id] = allocations.get(at.lot_id, 0) + units
-            given += units
-        if given:
-            hold = msgspec.structs.replace(
-                hold,
-                backordered=hold.backordered - given,
-                allocations=tuple(allocations.items()),
-                updated_at=level.updated_at,
-            )
-            stock.put_hold(hold)
-            served.append(hold.id)
-            tell_hold(stock, "BackorderAllocated", hold, product, given)
-    return served
 
 
 def tell_hold(stock: Stock, event_type: str, hold: Reservation, product: Product, units: int) -> None:

@@ -23,7 +23,7 @@ from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location
-from holdfast.core.promise import remove_units, serve_waiting, vacate, vacate_lots
+from holdfast.core.promise import remove_units, vacate, vacate_lots
 from holdfast.core.receiving import lot_at, put_in
 from holdfast.core.rejection import (
     Code,
@@ -34,6 +34,7 @@ from holdfast.core.rejection import (
 )
 from holdfast.core.reservation import foreign_store_refusal, release_units
 from holdfast.core.stock import SYSTEM, Cause, Stock
+from holdfast.core.waiting import seek, serve_waiting
 from holdfast.core.wants import LotById, PlacesOfLot
 
 replace = msgspec.structs.replace
@@ -85,6 +86,8 @@ def settle(stock: Stock) -> None:
     stock.entries_max = maxsize  # what is loaded bounds it
     try:
         stock.each(list(stock.levels.values()), lambda _, level: _settle_level(stock, level))
+        if stock.seeking:
+            seek(stock)
         for level_id in stock.level_of_id.keys() & stock.dead.keys():
             del stock.dead[level_id]
     finally:
@@ -120,13 +123,13 @@ def _set_expired_aside(stock: Stock, level: Level) -> None:
 
 
 def quarantine_of(stock: Stock, place: Location) -> Location:
-    """The quarantine location of a location's store (every store is made with one)."""
+    """The quarantine location of a location's store (every store is made with one; it goes when the store does)."""
     places = [
         other
         for other in stock.catalog.locations.values()
-        if other.active and other.kind == "quarantine" and other.store_id == place.store_id
+        if other.kind == "quarantine" and other.store_id == place.store_id
     ]
-    return min(places, key=lambda other: (other.priority, other.code))
+    return min(places, key=lambda other: (not other.active, other.priority, other.code))
 
 
 def set_aside(stock: Stock, level: Level, at: LotStock, units: int, cause: Cause, ref_type: RefType) -> list[str]:
@@ -261,6 +264,8 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
     def bring(_: int, moved: tuple[Level, LotStock, str, int]) -> Rejected | None:
         level, at, origin, part = moved
         place = target or _home(stock, stock.catalog.locations[origin])
+        if not (place.active and place.sellable):
+            return invalid_state(f"The store of {place.code} has no selling location: name one.", field="location")
         gone = _bring_back(stock, lot, level, at, part, place, cause)
         stock.set_origins(at, _without(at.origins, part, origin))
         return gone

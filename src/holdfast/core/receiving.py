@@ -26,10 +26,10 @@ from holdfast.core.number import (
 )
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
-from holdfast.core.promise import serve_waiting
 from holdfast.core.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found, not_stock_tracked
 from holdfast.core.reservation import foreign_store_refusal
 from holdfast.core.stock import Cause, Stock
+from holdfast.core.waiting import serve_waiting
 from holdfast.core.wants import LastCost, LotAt
 
 

@@ -271,7 +271,7 @@ def move_cash(stock: Stock, command: MoveCash) -> CashDocument | Rejected:
         record_money(stock, "CASH", moved.id, f"Cash {command.direction}: {command.reason}"[:200], [
             (CASH, signed),
             (command.account, -signed),
-        ])  # fmt: skip
+        ], session.store_id)  # fmt: skip
     return cash_document(moved, stock.settings.minor_digits)
 
 
@@ -318,9 +318,8 @@ def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Reje
     )
     stock.put_row(closed)
     if over:
-        record_money(
-            stock, "REGISTER", closed.id, f"Register session {closed.number}", [(CASH, over), (CASH_OVER_SHORT, -over)]
-        )
+        money = [(CASH, over), (CASH_OVER_SHORT, -over)]
+        record_money(stock, "REGISTER", closed.id, f"Register session {closed.number}", money, closed.store_id)
     stock.tell("RegisterClosed", None, {"register_id": closed.register_id, "session_id": closed.id})
     return session_document(closed, stock.settings.minor_digits, may_see_cash=True)
 

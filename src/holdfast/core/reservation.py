@@ -20,11 +20,12 @@ from holdfast.core.decision import Command, Decision
 from holdfast.core.document import ReservationDocument, reservation_document
 from holdfast.core.field import Instant, Priority
 from holdfast.core.holding import Level, Lot, Reservation
+from holdfast.core.lookup import serving
 from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, share_of_value
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
-from holdfast.core.promise import allocations_left, cause_of_hold, hold_facts, serve_waiting, tell_hold
+from holdfast.core.promise import allocations_left, cause_of_hold, hold_facts, tell_hold
 from holdfast.core.rejection import (
     Code,
     Rejected,
@@ -36,6 +37,7 @@ from holdfast.core.rejection import (
 )
 from holdfast.core.sale import SaleLine, count_on_line, look_at_sale, sale_of_line
 from holdfast.core.stock import Cause, Stock
+from holdfast.core.waiting import in_waiting_order, serve_waiting
 
 replace = msgspec.structs.replace
 
@@ -132,13 +134,26 @@ def reserve(stock: Stock, command: Reserve) -> Reservation | Rejected:
         return Rejected(Code.INVALID_EXPIRY, "The expiry must be in the future.")
     if product.unlimited:
         return not_stock_tracked(product)
+    if not product.active and not command.fact:
+        return not_sold_any_more(product)
     refused = _other_product_refusal(stock, command.target, product) or refused
     if refused is not None:
         return refused
     chosen = choose(stock, product, places, units, command)
     if isinstance(chosen, Rejected):
         return chosen
-    return promise(stock, product, chosen, units, command)
+    served_from = None if command.location is not None else anywhere(stock)
+    return promise(stock, product, chosen, units, command, served_from)
+
+
+def anywhere(stock: Stock) -> str:
+    """From where a hold of the caller's may be served that was given no location."""
+    return serving(stock.caller.stores, online=stock.caller.online)
+
+
+def not_sold_any_more(product: Product) -> Rejected:
+    """Nothing is promised of a product that is inactive, but to facts."""
+    return invalid_state(f"{product.sku} is not sold any more.", product_id=product.id)
 
 
 def candidates(stock: Stock, location: str | None) -> list[Location] | Rejected:
@@ -227,7 +242,8 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
             return place
         available[place.code] = free
     stock.settle_first(stock.level(product.id, place.id) for place in places)
-    waiting_place = next((place for place in places if _may_wait(stock, product, place, units, command)), None)
+    in_order = in_waiting_order(stock, product, places)
+    waiting_place = next((place for place in in_order if _may_wait(stock, product, place, units, command)), None)
     if waiting_place is not None:
         return waiting_place
     numbers = {code: product.number(free) for code, free in available.items()}
@@ -270,8 +286,13 @@ def _short(stock: Stock, product: Product, units: int, available: int, **numbers
     return insufficient_stock(product, units, available, **numbers)
 
 
-def promise(stock: Stock, product: Product, place: Location, units: int, command: Reserve) -> Reservation | Rejected:
-    """Hold `units` at the place: what is there is allocated, the rest is backordered where that is allowed."""
+def promise(
+    stock: Stock, product: Product, place: Location, units: int, command: Reserve, served_from: str | None
+) -> Reservation | Rejected:
+    """Hold `units` at the place: what is there is allocated, the rest is backordered where that is allowed.
+
+    `served_from` is where else the hold may be served later; None: its location was given.
+    """
     level = stock.level(product.id, place.id) if place.sellable else None
     if command.lot_id is not None:
         refused = pinned_lot_refusal(stock, level, command.lot_id, product)
@@ -312,6 +333,7 @@ def promise(stock: Stock, product: Product, place: Location, units: int, command
         stock.caller.actor,
         began,
         began,
+        served_from,
     )
     cause = Cause(
         stock.caller.actor,
@@ -325,6 +347,7 @@ def promise(stock: Stock, product: Product, place: Location, units: int, command
     if short:
         stock.post(cause, level, None, "RESERVE", backordered=short, hold=hold.id)
     stock.put_hold(hold)
+    stock.seeking.pop(hold.id, None)  # the places where it may be served were looked at just now
     tell_hold(stock, "InventoryReserved", hold, product, units)
     if short:
         tell_hold(stock, "ReservationBackordered", hold, product, short)
@@ -415,6 +438,21 @@ def release_units(
     stock.tell(told, product.id, {**hold_facts(stock, hold, product, units), "reason": reason})
     serve_waiting(stock, level, stock.caller.actor)
     return stock.reservations[hold.id]
+
+
+def release_together(stock: Stock, parts: list[tuple[Reservation, int]], reason: str) -> None:
+    """Give back units of several holds, (hold, units) each, as one: none of them is served by what another leaves."""
+    for some in waiting_first(parts):
+        stock.each(some, lambda _, part: release_units(stock, part[0], part[1], reason))
+
+
+def waiting_first(parts: list[tuple[Reservation, int]]) -> list[list[tuple[Reservation, int]]]:
+    """The parts in the order in which they can be given back: what waits of all of them, then what stock backs."""
+    if len(parts) < 2 or not any(hold.backordered for hold, _ in parts):
+        return [parts]
+    waiting = [(hold, min(units, hold.backordered)) for hold, units in parts]
+    backed = [(hold, units - min(units, hold.backordered)) for hold, units in parts]
+    return [[part for part in some if part[1]] for some in (waiting, backed)]
 
 
 def consume_units(
@@ -537,7 +575,6 @@ def insufficient_reserved(product: Product, hold: Reservation, units: int) -> Re
 
 
 DECISIONS = (
-    Decision(Reserve, reserve, Permission.RESERVE),
     Decision(Release, release, Permission.RESERVE),
     Decision(Consume, consume, Permission.RESERVE),
 )

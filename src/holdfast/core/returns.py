@@ -1,7 +1,8 @@
 """Returns: goods come back and money goes back, line by line and in any number of parts (SPEC section 7).
 
     bought 3 for 10.00 in all; return 1, then 2     -> 3.34, then 6.66: together exactly what was paid
-    the same in cash, the smallest coin 0.05        -> 3.30, then 6.70: what no coin can pay goes with the next part
+    the same in cash, the smallest coin 0.05        -> 3.35, then 6.65: the nearest coin of what is due so far
+    2.5 kg for 60.00; 1 kg comes back               -> 24.00: a part refunds its proportion
 
 Never more comes back than went out. `good` units go back to the lot that they came from, at the cost that they took
 along, and serve whoever waits; `damaged` ones go to quarantine worth nothing, their cost to shrinkage; `none` nowhere.
@@ -12,6 +13,7 @@ become a lot at the product's last cost, and the tax in the refund is that of to
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from holdfast.core.decision import Command, Decision
 from holdfast.core.expiry import sellable_until
@@ -30,7 +32,6 @@ from holdfast.core.journal import (
 from holdfast.core.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
-from holdfast.core.promise import serve_waiting
 from holdfast.core.recall import quarantine_of
 from holdfast.core.receiving import put_in, surplus_lot
 from holdfast.core.register import RegisterSession, SessionTotals, add_to_session, open_session_of
@@ -44,7 +45,8 @@ from holdfast.core.rejection import (
 )
 from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line, rules_of, tax_rate_of
 from holdfast.core.stock import Cause, Stock
-from holdfast.core.totals import allocate, cash_rounded, half_up, included_tax, units_share
+from holdfast.core.totals import allocate, cash_rounded, half_up, included_tax, share_still_due
+from holdfast.core.waiting import serve_waiting
 from holdfast.core.wants import ReturnsOfSale, SaleById
 
 replace = msgspec.structs.replace
@@ -84,7 +86,11 @@ class ReturnBlind(Command, frozen=True, gc=False):
 
 
 class KeptLine(msgspec.Struct, frozen=True, gc=False):
-    """A returned line as it is kept; `refund` (exact), `tax` and the `loss` of damaged goods in minor units."""
+    """A returned line as it is kept; `refund` (exact), `tax` and the `loss` of damaged goods in minor units.
+
+    `coin` is the smallest coin (minor units, 0: any amount) that the organisation had then. What an older version wrote
+    has none; its refunds were not in proportion, nor its cash the nearest coin.
+    """
 
     line_id: str | None
     product_id: str
@@ -93,6 +99,7 @@ class KeptLine(msgspec.Struct, frozen=True, gc=False):
     refund: int
     tax: int
     loss: int = 0
+    coin: int | UnsetType = UNSET
 
 
 class Return(msgspec.Struct, frozen=True, gc=False):
@@ -158,23 +165,54 @@ def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument | Rejected:
     session = open_session_of(stock)
     if isinstance(session, Rejected):
         return session
-    carried = _carried(stock, sale)
     lines = {line.id: line for line in lines_of(stock, sale)}
     stock.lots_by_id(taken.lot_id for part in asked for taken in lines[part.line_id].taken)
-    tax_dues = _tax_dues(stock, sale)
+    before = _returns_before(stock, sale)
+    refunds = _Refunds(list(lines.values()), sale.tax_total, before, rules_of(stock).cash_rounding)
     return_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=return_id, order_number=sale.order_number, source=sale.source)
-    kept = stock.each(asked, lambda _, part: _take_back(stock, sale, cause, part, tax_dues[part.line_id]))
+    kept = stock.each(asked, lambda _, part: _take_back(stock, cause, part, refunds))
     store_id = sale.store_id if session is None else session.store_id
+    carried = -sum(made.rounding for made in before if made.method == "cash")
     return _finish(stock, cause, command.method, sale, store_id, kept, carried)
 
 
-def _carried(stock: Stock, sale: Sale) -> int:
-    """Minor units that are due of what came back before, and that no coin could pay."""
+def _returns_before(stock: Stock, sale: Sale) -> list[Return]:
+    """The returns of the sale so far."""
     if not any(line.returned for line in lines_of(stock, sale)):
-        return 0
+        return []
     stock.require(ReturnsOfSale(sale.id))
-    return -sum(made.rounding for made in stock.rows_of_sale(Return, sale.id))
+    return stock.rows_of_sale(Return, sale.id)
+
+
+class _Refunds:
+    """What is refunded for units of the lines of a sale: what is due so far, less what was refunded for the line.
+
+    The tax of a line is its own and its share of the fees', as what was due for it has a share of the fees.
+    """
+
+    def __init__(self, lines: list[SaleLine], tax_total: int, before: list[Return], coin: int) -> None:
+        of_fees = tax_total - sum(line.tax for line in lines)
+        shares = allocate(of_fees, [line.total for line in lines])
+        self._tax = {line.id: line.tax + share for line, share in zip(lines, shares, strict=True)}
+        self._given: dict[str | None, tuple[int, int]] = {}
+        self._coin = coin
+        for made in before:
+            for kept in made.lines:
+                self._count(kept.line_id, kept.refund, kept.tax)
+
+    def _count(self, line_id: str | None, refund: int, tax: int) -> None:
+        given = self._given.get(line_id, (0, 0))
+        self._given[line_id] = (given[0] + refund, given[1] + tax)
+
+    def take(self, line: SaleLine, units: int, condition: str, loss: int) -> KeptLine:
+        """The next `units` of a line come back: what is kept of it, counted for those after it."""
+        reached = line.returned + units
+        refunded, taxed = self._given.get(line.id, (0, 0))
+        refund = share_still_due(line.due, line.quantity, reached, refunded)
+        tax = share_still_due(self._tax[line.id], line.quantity, reached, taxed)
+        self._count(line.id, refund, tax)
+        return KeptLine(line.id, line.product_id, units, condition, refund, tax, loss, self._coin)
 
 
 class _Part(msgspec.Struct, frozen=True, gc=False):
@@ -236,26 +274,14 @@ def _exceeded(stock: Stock, sale: Sale, parts: list[_Part]) -> Rejected | None:
     return group_rejected(failed) if failed else None
 
 
-def _take_back(stock: Stock, sale: Sale, cause: Cause, part: _Part, tax_due: int) -> KeptLine:
+def _take_back(stock: Stock, cause: Cause, part: _Part, refunds: _Refunds) -> KeptLine:
     line = stock.row(SaleLine, part.line_id)
     assert line is not None
-    refund = units_share(line.due, line.quantity, line.returned, part.units)
-    tax = units_share(tax_due, line.quantity, line.returned, part.units)
     taken, value = line.taken, 0
     if line.kind == "stock":
         taken, value = _restock(stock, line, cause, part)
-    line = replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now)
-    stock.put_row(line)
-    loss = value if part.condition == "damaged" else 0
-    return KeptLine(line.id, line.product_id, part.units, part.condition, refund, tax, loss)
-
-
-def _tax_dues(stock: Stock, sale: Sale) -> dict[str, int]:
-    """The tax in what was due, by line id: the line's own, and its share of the fees' as `due` has one of the fees."""
-    lines = lines_of(stock, sale)
-    of_fees = sale.tax_total - sum(line.tax for line in lines)
-    shares = allocate(of_fees, [line.total for line in lines])
-    return {line.id: line.tax + share for line, share in zip(lines, shares, strict=True)}
+    stock.put_row(replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now))
+    return refunds.take(line, part.units, part.condition, value if part.condition == "damaged" else 0)
 
 
 def _restock(stock: Stock, line: SaleLine, cause: Cause, part: _Part) -> tuple[tuple[Taken, ...], int]:
@@ -289,14 +315,20 @@ def _restock(stock: Stock, line: SaleLine, cause: Cause, part: _Part) -> tuple[t
 
 def _home_of(stock: Stock, source: Location) -> Location:
     """Where returned goods lie: whence they came, or, brought to another store's till or a place that is no more, the
-    first selling location of the store that has them now."""
+    first selling location of the store that has them now. A store without one puts them in quarantine; where the store
+    is no more, they come to the first selling location of all."""
     session = open_session_of(stock)
     assert not isinstance(session, Rejected)
     store_id = source.store_id if session is None else session.store_id
     if source.active and source.sellable and source.store_id == store_id:
         return source
-    places = stock.catalog.selling_order(frozenset((store_id,)), online=False)
-    return places[0] if places else source
+    order = stock.catalog.selling_order
+    corners = [place for place in stock.catalog.locations.values() if place.active and place.kind == "quarantine"]
+    corners.sort(key=lambda place: (place.store_id != store_id, place.priority, place.code))
+    places = order(frozenset((store_id,)), online=False)
+    if not places and not stock.catalog.stores[store_id].active:
+        places = order(None, online=False)
+    return (places or corners)[0]
 
 
 def _put_back(
@@ -381,24 +413,21 @@ def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, as
         _put_back(stock, cause, product.id, lot, place, units, value, condition=asked.condition)
         loss = value if asked.condition == "damaged" else 0
     tax = included_tax(refund, tax_rate_of(stock, product.tax_class, store_id))
-    return KeptLine(None, product.id, units, asked.condition, refund, tax, loss)
+    return KeptLine(None, product.id, units, asked.condition, refund, tax, loss, rules_of(stock).cash_rounding)
 
 
 # Both ----------------------------------------------------------------------------------------------------------------
 
 
-def _handed_out(stock: Stock, method: str, sale: Sale | None, exact: int) -> int:
-    """The refund in minor units: in cash what coins can pay, of a sale never more than was paid for what came back.
+def _handed_out(stock: Stock, method: str, exact: int, carried: int) -> int:
+    """The refund in minor units: exact, or in cash the nearest coin of all that was due in cash so far.
 
-    What a sale's cash refund leaves is carried to the next. The last of all is exact, so that everything in any parts
-    is exactly what was paid; where cash was paid, coins can pay that too. Without a sale it is the nearest.
+    `carried` is what earlier cash refunds of the sale left open or (negative) gave beyond what was due: so parts never
+    drift away from the whole, and where coins were paid they come back to the coin.
     """
-    step = rules_of(stock).cash_rounding if method == "cash" else 0
-    if sale is None or not step:
-        return cash_rounded(exact, step)
-    if all(line.returned == line.fulfilled for line in lines_of(stock, sale)):
+    if method != "cash":
         return exact
-    return exact - exact % step
+    return max(0, cash_rounded(exact + carried, rules_of(stock).cash_rounding))
 
 
 def _cash_refusal(stock: Stock, refund: int) -> Rejected | None:
@@ -418,11 +447,11 @@ def _finish(
     kept: list[KeptLine],
     carried: int = 0,
 ) -> ReturnDocument | Rejected:
-    """Book the refund with what was `carried` from those before, tell the drawer, keep the return."""
+    """Book the refund, cash with what was `carried` from refunds before, tell the drawer, keep the return."""
     if sale is not None and not sale.paid and method == "cash":
         method = "other"  # nothing was paid: the refund is set against what is owed, and no cash goes out
     exact = sum(line.refund for line in kept)
-    refund = _handed_out(stock, method, sale, exact + carried)
+    refund = _handed_out(stock, method, exact, carried)
     refused = _cash_refusal(stock, refund) if method == "cash" else None
     if refused is not None:
         return refused
@@ -438,7 +467,7 @@ def _finish(
         (SHRINKAGE, loss),
         (COST_OF_GOODS, -loss),
     ]
-    record_money(stock, "RETURN", cause.ref_id, f"Return {name}", money)
+    record_money(stock, "RETURN", cause.ref_id, f"Return {name}", money, store_id)
     made = Return(
         cause.ref_id,
         None if sale is None else sale.id,

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from holdfast.core.holding import Reservation
 from holdfast.core.number import from_minor, share_of_value, to_minor
@@ -57,18 +58,54 @@ class SaleFee(msgspec.Struct, frozen=True, gc=False):
     tax_rate: int = 0
 
 
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """A line as it stood when the first part of its sale went out: smallest units, and minor units with their tax.
+
+    What is booked for a part, and what a line comes to that is made smaller, are shares of this.
+    """
+
+    line_id: str
+    units: int
+    total: int
+    tax: int
+
+
+class Shipped(msgspec.Struct, frozen=True, gc=False):
+    """Units of a line that left a lot at a location by a hold, with the value (minor units) that they took along."""
+
+    line_id: str
+    hold_id: str
+    lot_id: str
+    location_id: str
+    units: int
+    value: int
+
+
 class Fulfillment(msgspec.Struct, frozen=True, gc=False):
-    """Units of a sale that were shipped together: (line id, units) each."""
+    """Units of a sale that were shipped together: (line id, units) each.
+
+    `amounts` are the (total, tax) in minor units that it booked for each of `lines`, `moved` is what left which lot.
+    The first shipment of a sale has the `terms` of all its lines. The shipment after which the sale was completed has
+    the status of the sale `before`. What an older version wrote has none of the four.
+    """
 
     id: str
     at: int
     tracking: str | None
     lines: tuple[tuple[str, int], ...]
     actor: str
+    amounts: tuple[tuple[int, int], ...] | UnsetType = UNSET
+    moved: tuple[Shipped, ...] | UnsetType = UNSET
+    terms: tuple[Terms, ...] | UnsetType = UNSET
+    before: SaleStatus | UnsetType = UNSET
 
 
-class Sale(msgspec.Struct, frozen=True, gc=False):
-    """A sale. `posted` is what of `total`, and `posted_tax` what of its tax, fulfilments have booked already."""
+class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A sale. `posted` is what of `total`, and `posted_tax` what of its tax, fulfilments have booked already.
+
+    `external_id` is another number of the order at its source (Shopify's numeric id beside the name #1001). Rows of
+    before it was there keep their checksum: a default is left out of it.
+    """
 
     id: str
     number: str
@@ -96,6 +133,7 @@ class Sale(msgspec.Struct, frozen=True, gc=False):
     created_at: int
     updated_at: int
     completed_at: int | None
+    external_id: str | None = None
 
     @property
     def due(self) -> int:

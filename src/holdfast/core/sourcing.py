@@ -11,8 +11,9 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.allocation import pinned_lot_refusal
-from holdfast.core.amend import extend, shrink
+from holdfast.core.amend import extend, move, shrink
 from holdfast.core.holding import Reservation
+from holdfast.core.lookup import serving
 from holdfast.core.product import Location, Product
 from holdfast.core.rejection import (
     Code,
@@ -22,14 +23,18 @@ from holdfast.core.rejection import (
 from holdfast.core.reservation import (
     Reserve,
     Target,
+    anywhere,
     free_units_at,
     lot_lies_at,
     promise,
+    release_together,
     release_units,
     shortfall_allowed,
+    waiting_first,
 )
 from holdfast.core.sale import Sale, SaleLine, holds_of, product_of_line
 from holdfast.core.stock import Stock
+from holdfast.core.waiting import in_waiting_order
 
 replace = msgspec.structs.replace
 
@@ -53,12 +58,22 @@ def renew(stock: Stock, sale: Sale) -> None:
 
 
 def places_of(stock: Stock, sale: Sale, line: SaleLine) -> list[Location]:
-    """Where a line may be filled from, in selling order."""
+    """Where a line may be filled from, in selling order; nowhere when the location that it names was removed."""
     if line.location_id is not None:
-        return [stock.catalog.locations[line.location_id]]
+        place = stock.catalog.locations[line.location_id]
+        return [place] if place.active else []
     if sale.store_id is not None:
         return stock.catalog.selling_order(frozenset((sale.store_id,)), online=False)
     return stock.catalog.selling_order(stock.caller.stores, online=stock.caller.online)
+
+
+def served_from(stock: Stock, sale: Sale, line: SaleLine) -> str | None:
+    """From where else the line's holds may be served; None where its location was given."""
+    if line.location_id is not None:
+        return None
+    if sale.store_id is not None:
+        return serving(frozenset((sale.store_id,)), online=False)
+    return anywhere(stock)
 
 
 def pin_refusal(stock: Stock, product: Product, places: list[Location], lot_id: str | None) -> Rejected | None:
@@ -107,11 +122,8 @@ def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bo
         return unpinned
     parts, short = spread(stock, product, places, units, line.lot_id)
     if short:
-        waiting_place = next((place for place in places if _may_wait_at(stock, product, place, line.lot_id)), None)
-        asked = Reserve(product.sku, 1, fact=fact)
-        level = None if waiting_place is None else stock.level(product.id, waiting_place.id)
-        waiting = 0 if level is None else level.backordered
-        if waiting_place is None or not shortfall_allowed(stock, product, short, waiting, asked):
+        waiting_place = _waiting_place(stock, product, places, short, line.lot_id, fact=fact)
+        if waiting_place is None:
             return insufficient_stock(product, units, units - short)
         at_first = [(place, part + short if place is waiting_place else part) for place, part in parts]
         parts = at_first if any(place is waiting_place for place, _ in parts) else [*parts, (waiting_place, short)]
@@ -124,12 +136,26 @@ def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bo
             assert level is not None
             held = extend(stock, level, product, own, part, fact=fact)
         else:
-            held = promise(stock, product, place, part, _reserve_of(stock, sale, line, product, place, fact))
+            asked = _reserve_of(stock, sale, line, product, place, fact)
+            held = promise(stock, product, place, part, asked, served_from(stock, sale, line))
         if isinstance(held, Rejected):
             return held
         if held.id not in line.reservations:
             made.append(held.id)
     return replace(line, reservations=(*line.reservations, *made))
+
+
+def _waiting_place(
+    stock: Stock, product: Product, places: list[Location], short: int, lot_id: str | None, *, fact: bool
+) -> Location | None:
+    """Where `short` units of a line may wait; None where the product does not allow it."""
+    asked = Reserve(product.sku, 1, fact=fact)
+    for place in in_waiting_order(stock, product, places):
+        level = stock.level(product.id, place.id)
+        waiting = 0 if level is None else level.backordered
+        if _may_wait_at(stock, product, place, lot_id) and shortfall_allowed(stock, product, short, waiting, asked):
+            return place
+    return None
 
 
 def _may_wait_at(stock: Stock, product: Product, place: Location, lot_id: str | None) -> bool:
@@ -169,12 +195,23 @@ def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine | Rejected
         if part:
             parts.append((hold, part))
             surplus -= part
-    stock.each(parts, lambda _, part: _give_back(stock, part[0], part[1]))
+    for some in waiting_first(parts):
+        stock.each(some, lambda _, part: _give_back(stock, part[0].id, part[1]))
     return line
 
 
-def _give_back(stock: Stock, hold: Reservation, units: int) -> None:
+def move_line(stock: Stock, line: SaleLine, place: Location) -> Rejected | None:
+    """Hold at the place all that the line holds; each hold keeps its place in the queue. Or why not."""
+    for name in [hold.id for hold in stock.holds_of_line(line.id)]:
+        moved = move(stock, stock.reservations[name], place)
+        if isinstance(moved, Rejected):
+            return moved
+    return None
+
+
+def _give_back(stock: Stock, name: str, units: int) -> None:
     """A line needs fewer units: a hold of which nothing is left ends, another one shrinks."""
+    hold = stock.reservations[name]
     if units == hold.open and not hold.consumed:
         release_units(stock, hold, units, "edited")
     else:
@@ -183,5 +220,4 @@ def _give_back(stock: Stock, hold: Reservation, units: int) -> None:
 
 def release_all(stock: Stock, sale: Sale, reason: str) -> None:
     """Give back every hold that names the sale."""
-    holds = holds_of(stock, sale)
-    stock.each(holds, lambda _, hold: release_units(stock, hold, hold.open, reason))
+    release_together(stock, [(hold, hold.open) for hold in holds_of(stock, sale)], reason)

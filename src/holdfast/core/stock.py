@@ -31,6 +31,9 @@ R = TypeVar("R")
 COMMAND_ENTRIES_MAX = 50_000
 """Most ledger entries that one command may write: it is one transaction, and others wait for it."""
 
+COMING = ("RECEIPT", "TRANSFER")
+"""What brings goods to a location that they were not at."""
+
 
 class TooMuchWork(Exception):
     """The command would write more ledger entries than one transaction may have."""
@@ -85,18 +88,30 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     data: dict[str, Any]
 
 
+class Money(msgspec.Struct, frozen=True, gc=False):
+    """Money that a command moves: (account, amount) lines in minor units, debit positive, and in which store it did."""
+
+    description: str
+    store_id: str | None
+    lines: tuple[tuple[str, int], ...]
+
+
 class Stock(WorkingSet):
     """The working set of one batch, with `post` and its companions, which change it."""
 
     def __init__(self, org_id: str, catalog: Catalog, now: int, new_id: Callable[[], str]) -> None:
         super().__init__(org_id, catalog, now, new_id)
         self.caller = SYSTEM
-        # What this batch writes.
+        # What this batch writes. `seeking` are holds that have begun to wait and look for units elsewhere, `moved`
+        # those whose location or target changed, `came_in` tells when goods came to a level.
+        self.seeking: dict[str, None] = {}
+        self.moved: set[str] = set()
+        self.came_in: dict[str, int] = {}
         self.entries: list[Entry] = []
         self.entries_max = COMMAND_ENTRIES_MAX
         self.events: list[Event] = []
         self._log: list[tuple[Any, ...]] = []
-        self._money: dict[tuple[str, str], tuple[str, tuple[tuple[str, int], ...]]] = {}
+        self._money: dict[tuple[str, str], Money] = {}
 
     # Writing -------------------------------------------------------------------------------------------------------
 
@@ -136,6 +151,9 @@ class Stock(WorkingSet):
             raise TooMuchWork
         if qty > 0 or backordered > 0:
             _check_bounds(level, lot, qty, backordered, value)
+            if qty > 0 and ref_type in COMING:
+                self._log.append((self.came_in, level.id, self.came_in.get(level.id)))
+                self.came_in[level.id] = max(self.now, level.updated_at)
         level.on_hand += qty
         level.reserved += reserved
         level.backordered += backordered
@@ -191,9 +209,19 @@ class Stock(WorkingSet):
         """Set a reservation as it now stands."""
         if reservation.id not in self.reservations:
             self.new_ids.add(reservation.id)
-        self._log.append((self.reservations, reservation.id, self.reservations.get(reservation.id)))
+        before = self.reservations.get(reservation.id)
+        if reservation.roams:
+            self._begins_to_wait(reservation, before)
+        self._log.append((self.reservations, reservation.id, before))
         self.reservations[reservation.id] = reservation
         self._index.add(reservation)
+
+    def _begins_to_wait(self, hold: Reservation, before: Reservation | None) -> None:
+        """A hold that may be served elsewhere waits; it looks there when more of it waits, or less would do for it."""
+        self.remember_roaming(hold)
+        waited, was_open = (0, hold.open) if before is None else (before.backordered, before.open)
+        if hold.backordered > waited or (hold.sale_line_id is None and hold.open < was_open):
+            self.seeking[hold.id] = None
 
     def put_lot(self, lot: Lot) -> None:
         """Set a lot's identity."""
@@ -240,13 +268,15 @@ class Stock(WorkingSet):
         self._log.append((rows, key, before))
         rows[key] = row
 
-    def put_money(self, ref_type: str, ref_id: str, description: str, lines: tuple[tuple[str, int], ...]) -> None:
+    def put_money(self, ref_type: str, ref_id: str, money: Money) -> None:
         """Money that the command under way moves, by what it refers to; moved twice, it adds up."""
         known = self._money.get((ref_type, ref_id))
         self._log.append((self._money, (ref_type, ref_id), known))
-        self._money[ref_type, ref_id] = (description, lines if known is None else known[1] + lines)
+        if known is not None:
+            money = msgspec.structs.replace(money, lines=known.lines + money.lines)
+        self._money[ref_type, ref_id] = money
 
-    def take_money(self) -> dict[tuple[str, str], tuple[str, tuple[tuple[str, int], ...]]]:
+    def take_money(self) -> dict[tuple[str, str], Money]:
         """The money of the command under way, taken to be booked."""
         taken = dict(self._money)
         self._money.clear()

@@ -10,8 +10,9 @@ where the smallest coin is 0.05:
 (2000, 200, 270, 2070, 0, 2070, 30)
 
 The order: price x quantity, line discounts, the sale discount spread over the nets, tax per line, fees, the exact
-total, and last the rounding of its cash part. Every rounding is half away from zero, every spreading by largest
-remainder, so that a refund mirrors its sale. It refuses to know products, currencies, rates, permissions, and floats;
+total, and last the rounding of its cash part. Every rounding is half away from zero, every spreading over lines by
+largest remainder; a part of a line bears its part of an amount in proportion, cumulative (`share_so_far`), so that a
+refund mirrors its sale. It refuses to know products, currencies, rates, permissions, and floats;
 and amounts that a channel brings are taken as they come, never computed again here.
 """
 
@@ -154,18 +155,45 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
     return shares if amount >= 0 else [-share for share in shares]
 
 
-def units_share(amount: int, total_units: int, start: int, units: int) -> int:
-    """What units `start` to `start + units` bear of an `amount` that `allocate` spreads equally over `total_units`.
+def share_so_far(amount: int, total_units: int, units: int) -> int:
+    """What the first `units` of `total_units` bear of an `amount` (minor units): their proportion, rounded away from 0.
 
-    The first `amount % total_units` units bear one more. Consecutive ranges from 0 to the end sum to the amount.
+    It never differs from `amount * units / total_units` by a minor unit or more, and all units bear the amount:
+    10.00 over three pieces are 3.34, 6.67, 10.00, and of 60.00 for 2,500 g the first 1,000 g bear 24.00.
     """
-    if start < 0 or units < 0 or start + units > total_units:
-        raise ValueError(f"Units {start} to {start + units} are not among {total_units}.")
+    if not 0 <= units <= total_units:
+        raise ValueError(f"{units} units are not among {total_units}.")
     if total_units == 0:
         if amount:
             raise ValueError(f"There are no units to spread {amount} over.")
         return 0
-    each, more = divmod(abs(amount), total_units)
+    share = -(-abs(amount) * units // total_units)
+    return share if amount >= 0 else -share
+
+
+def units_share(amount: int, total_units: int, start: int, units: int) -> int:
+    """What units `start` to `start + units` of `total_units` bear of an `amount`: the difference of `share_so_far`.
+
+    Consecutive ranges from 0 to the end sum to the amount.
+    """
+    if start < 0 or units < 0 or start + units > total_units:
+        raise ValueError(f"Units {start} to {start + units} are not among {total_units}.")
+    return share_so_far(amount, total_units, start + units) - share_so_far(amount, total_units, start)
+
+
+def share_still_due(amount: int, total_units: int, units: int, given: int) -> int:
+    """What is to be given when `units` of `total_units` are reached and `given` (minor units) was given before.
+
+    It is 0 where more was given than is due by then, as older versions did, whose shares were not in proportion: what
+    was given stays, and the rest follows. Amounts are 0 or more.
+    """
+    return max(0, share_so_far(amount, total_units, units) - given)
+
+
+def share_of_older_versions(amount: int, total_units: int, start: int, units: int) -> int:
+    """What older versions gave for units `start` to `start + units`: only to know what they gave, nothing new is given
+    by it. Each smallest unit bore the same, and the first `amount % total_units` of them one more."""
+    each, more = divmod(abs(amount), total_units or 1)
     share = each * units + min(start + units, more) - min(start, more)
     return share if amount >= 0 else -share
 
@@ -240,9 +268,9 @@ def compute_receipt(
 def due_by_line(receipt: Receipt) -> list[int]:
     """What was due (rounding and fees included) spread over the lines by their totals: what refunds are taken from.
 
-    The units `start` to `start + units` of line i are refunded `units_share(due_by_line(receipt)[i], quantity, start,
-    units)`; all units in any parts are refunded exactly what was paid. A receipt without lines and with something due
-    has nothing that can come back: ValueError.
+    The first `units` of line i are refunded `share_so_far(due_by_line(receipt)[i], quantity, units)`, what was refunded
+    before included; all units in any parts are refunded exactly what was paid. A receipt without lines and with
+    something due has nothing that can come back: ValueError.
     """
     return allocate(receipt.due, [line.total for line in receipt.lines])
 

@@ -1,25 +1,29 @@
-"""Transfers: units leave one location for another by way of transit (SPEC section 5).
+"""Transfers: units leave one location for another by way of transit.
 
-    Dispatch 5 from WEST to EAST  -> WEST 5 fewer, TRANSIT 5 more, lots and cost go along
-    Arrive                        -> EAST 5 more, backorders there are served
+    Dispatch 12 from WEST to EAST    -> WEST 12 fewer, TRANSIT 12 more, lots and cost go along
+    Arrive 8                         -> EAST 8 more, backorders there are served; 4 are still on the road
+    Arrive 1, 1 lost                 -> EAST 1 more, 1 written off; 2 are on the road
+    SendBack                         -> WEST 2 more: nothing is on the road, the transfer is `received`
 
-Only unreserved units may leave. What does not arrive is written off when the receiver says so (`short`), else the
-arrival is refused.
+Only unreserved units may leave. What is on the road stays there until it has arrived, is written off (`lost`, or
+`short` for all that is left) or is sent back. More than is on the road is refused, and so is whatever would bring units
+to a location that was removed. Stock of a removed location can leave it by a transfer, and only so.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from holdfast.core.allocation import back, lot_exists, pinned_lot_refusal
-from holdfast.core.counting import product_at
+from holdfast.core.counting import tracked_product
 from holdfast.core.decision import Command, Decision
 from holdfast.core.holding import Level
 from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
-from holdfast.core.promise import serve_waiting
 from holdfast.core.recall import set_aside
 from holdfast.core.receiving import lot_at, put_in
 from holdfast.core.rejection import (
@@ -32,19 +36,24 @@ from holdfast.core.rejection import (
     not_found,
 )
 from holdfast.core.reservation import foreign_store_refusal
+from holdfast.core.standing import gone_refusal, keep, removed_location
 from holdfast.core.stock import Cause, Stock
+from holdfast.core.waiting import serve_waiting
+
+replace = msgspec.structs.replace
 
 
 class TransferLine(msgspec.Struct, frozen=True, gc=False):
-    """A product and how much of it; `lot_id` names the lot."""
+    """A product and how much of it; `lot_id` names the lot. Of an arrival, `lost` units more will never come."""
 
     product: str
     quantity: Number
     lot_id: str | None = None
+    lost: Number = 0
 
 
 class Dispatch(Command, frozen=True, gc=False):
-    """Send units from one location to another."""
+    """Send units from one location to another; a removed one may be named as the origin."""
 
     from_location: str
     to_location: str
@@ -53,24 +62,46 @@ class Dispatch(Command, frozen=True, gc=False):
 
 
 class Arrive(Command, frozen=True, gc=False):
-    """Receive a transfer: all of it, or the `lines` that came; `short` writes off the rest."""
+    """Receive a transfer: all that is on the road, or the `lines` that came; `short` writes off the rest."""
 
     transfer_id: str
     lines: tuple[TransferLine, ...] | None = None
     short: bool = False
 
 
+class SendBack(Command, frozen=True, gc=False):
+    """Bring a transfer back to where it came from: all that is on the road, or the `lines`."""
+
+    transfer_id: str
+    lines: tuple[TransferLine, ...] | None = None
+    reason: str | None = None
+
+
 class ShippedLot(msgspec.Struct, frozen=True, gc=False):
-    """What was shipped of one lot, in smallest units, and what of it arrived."""
+    """What was shipped of one lot, and what of it arrived, was written off and was sent back, in smallest units.
+
+    `received` is None until something of the lot arrived or the transfer has ended.
+    """
 
     product_id: str
     lot_id: str
     units: int
     received: int | None = None
+    lost: int = 0
+    sent_back: int = 0
+
+    @property
+    def on_the_road(self) -> int:
+        """What is left of it in transit, while the transfer is on the road."""
+        return self.units - (self.received or 0) - self.lost - self.sent_back
 
 
 class Transfer(msgspec.Struct, frozen=True, gc=False):
-    """The record of a transfer; `status` is shipped or received."""
+    """The record of a transfer.
+
+    `status` is `shipped` while anything is on the road; then `returned` when units were sent back and none arrived,
+    else `received`.
+    """
 
     id: str
     from_location_id: str
@@ -84,13 +115,19 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
 
 
 class TransferLineDocument(msgspec.Struct, frozen=True, gc=False):
-    """A lot of a transfer as the API shows it."""
+    """A lot of a transfer as the API shows it: `quantity` shipped, and what became of it.
+
+    `received` is null until something of the lot arrived or the transfer has ended.
+    """
 
     product_id: str
     sku: str
     lot_id: str
     quantity: int | float
     received: int | float | None
+    written_off: int | float
+    returned: int | float
+    in_transit: int | float
 
 
 class TransferDocument(msgspec.Struct, frozen=True, gc=False):
@@ -114,7 +151,7 @@ def transit_of(stock: Stock) -> Location:
 
 def dispatch(stock: Stock, command: Dispatch) -> TransferDocument | Rejected:
     """Decide a Dispatch: every line, or none."""
-    origin = stock.catalog.location(command.from_location)
+    origin = stock.catalog.location(command.from_location) or removed_location(stock, command.from_location)
     refused = None if origin is None else foreign_store_refusal(stock, origin)
     if refused is not None:
         return refused
@@ -128,6 +165,9 @@ def dispatch(stock: Stock, command: Dispatch) -> TransferDocument | Rejected:
             "A transfer goes from one location to another, neither of them transit.",
             {"field": "to_location"},
         )
+    refused = _lost_refusal(command.lines) or keep(stock, destination)
+    if refused is not None:
+        return refused
     transit = transit_of(stock)
     transfer_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=transfer_id, note=command.reference)
@@ -160,10 +200,9 @@ def dispatch(stock: Stock, command: Dispatch) -> TransferDocument | Rejected:
 def _ship_line(
     stock: Stock, cause: Cause, origin: Location, transit: Location, line: TransferLine
 ) -> list[ShippedLot] | Rejected:
-    subject = product_at(stock, line.product, origin.code)
-    if isinstance(subject, Rejected):
-        return subject
-    product = subject[0]
+    product = tracked_product(stock, line.product)
+    if isinstance(product, Rejected):
+        return product
     if line.lot_id is not None and not lot_exists(stock, line.lot_id, product):
         return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", line.lot_id)
     units = product.units(line.quantity)
@@ -194,78 +233,178 @@ def _ship_line(
 
 
 def arrive(stock: Stock, command: Arrive) -> TransferDocument | Rejected:
-    """Decide an Arrive."""
+    """Decide an Arrive: every line, or none."""
     transfer: Transfer | None = stock.record("transfer", command.transfer_id)
     if transfer is None:
         return not_found(Code.NOT_FOUND, "Transfer", command.transfer_id)
     destination = stock.catalog.locations[transfer.to_location_id]
-    refused = foreign_store_refusal(stock, destination)
+    parts = foreign_store_refusal(stock, destination) or _parts(stock, transfer, command.lines)
+    if isinstance(parts, Rejected):
+        return parts
+    if command.short:
+        parts = [_Part(part.lot, part.moved, part.lot.on_the_road - part.moved) for part in parts]
+    refused = _nothing_refusal(parts) or (gone_refusal(destination) if any(part.moved for part in parts) else None)
     if refused is not None:
         return refused
-    arrived = _arrived(stock, transfer, command)
-    if isinstance(arrived, Rejected) and arrived.code is not Code.INVALID_STATE:
-        return arrived
-    if transfer.status != "shipped":
-        return invalid_state(f"The transfer is {transfer.status}.")
-    if isinstance(arrived, Rejected):
-        return arrived
     cause = Cause(stock.caller.actor, ref_id=transfer.id, note=transfer.reference)
-    pairs = list(zip(transfer.lots, arrived, strict=True))
-    stock.lots_by_id(shipped.lot_id for shipped in transfer.lots)
-    stock.each(pairs, lambda _, pair: _bring_in(stock, cause, pair[0], pair[1], destination))
-    lots = [msgspec.structs.replace(shipped, received=units) for shipped, units in pairs]
-    transfer = msgspec.structs.replace(transfer, status="received", lots=tuple(lots), updated_at=stock.now)
+    _leave_the_road(stock, parts, destination, cause)
+    lots = [
+        replace(part.lot, received=(part.lot.received or 0) + part.moved, lost=part.lot.lost + part.lost)
+        if part.moved
+        else replace(part.lot, lost=part.lot.lost + part.lost)
+        for part in parts
+    ]
+    return _moved_on(stock, transfer, lots)
+
+
+def send_back(stock: Stock, command: SendBack) -> TransferDocument | Rejected:
+    """Decide a SendBack: every line, or none."""
+    transfer: Transfer | None = stock.record("transfer", command.transfer_id)
+    if transfer is None:
+        return not_found(Code.NOT_FOUND, "Transfer", command.transfer_id)
+    origin = stock.catalog.locations[transfer.from_location_id]
+    parts = foreign_store_refusal(stock, origin) or _parts(stock, transfer, command.lines)
+    if isinstance(parts, Rejected):
+        return parts
+    refused = _lost_refusal(command.lines or ()) or _nothing_refusal(parts) or gone_refusal(origin)
+    if refused is not None:
+        return refused
+    reason = command.reason or "sent back"
+    cause = Cause(stock.caller.actor, ref_id=transfer.id, reason=reason, note=transfer.reference)
+    _leave_the_road(stock, parts, origin, cause)
+    lots = [replace(part.lot, sent_back=part.lot.sent_back + part.moved) for part in parts]
+    return _moved_on(stock, transfer, lots)
+
+
+class _Part(NamedTuple):
+    """What leaves the road of one shipped lot: `moved` units go to a location, `lost` are written off."""
+
+    lot: ShippedLot
+    moved: int
+    lost: int
+
+
+def _parts(stock: Stock, transfer: Transfer, lines: tuple[TransferLine, ...] | None) -> list[_Part] | Rejected:
+    """What the lines mean of each shipped lot (no lines: all that is left); they fill the lots in the order shipped."""
+    meant = _units_of_lines(stock, lines or ())
+    if isinstance(meant, Rejected):
+        return meant
+    if transfer.status != "shipped":
+        return invalid_state(f"The transfer is {transfer.status}.", transfer_status=transfer.status)
+    if lines is None:
+        return [_Part(lot, lot.on_the_road, 0) for lot in transfer.lots]
+    left = [lot.on_the_road for lot in transfer.lots]
+    places = _places_of_lots(transfer)
+    moved, lost = [0] * len(left), [0] * len(left)
+    for line, product, units, gone in meant:
+        found = places.get((product.id, line.lot_id), [])
+        over = _fill(found, left, moved, units) + _fill(found, left, lost, gone)
+        if over:
+            return invalid_state(
+                f"{product.number(over)} of {product.sku} more than is on the road.", product_id=product.id
+            )
+    return [_Part(lot, moved[index], lost[index]) for index, lot in enumerate(transfer.lots)]
+
+
+def _nothing_refusal(parts: list[_Part]) -> Rejected | None:
+    """Refuse a request after which everything is on the road as before."""
+    if any(part.moved or part.lost for part in parts):
+        return None
+    return Rejected(Code.INVALID_REQUEST, "Nothing of the transfer is named.", {"field": "lines"})
+
+
+def _lost_refusal(lines: tuple[TransferLine, ...]) -> Rejected | None:
+    """Only who receives knows what was lost."""
+    if not any(line.lost for line in lines):
+        return None
+    return Rejected(Code.INVALID_REQUEST, "What was lost is told when the transfer is received.", {"field": "lines"})
+
+
+def _units_of_lines(
+    stock: Stock, lines: tuple[TransferLine, ...]
+) -> list[tuple[TransferLine, Product, int, int]] | Rejected:
+    """Each line with its product, its units and how many of it are lost."""
+    found = []
+    stock.catalog.know_products(line.product for line in lines)
+    for line in lines:
+        product = stock.catalog.product(line.product)
+        if product is None:
+            return not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
+        units, lost = product.units(line.quantity), product.units(line.lost)
+        if units is None or units < 0:
+            return invalid_quantity(product, line.quantity, "0 or more")
+        if lost is None or lost < 0:
+            return invalid_quantity(product, line.lost, "0 or more")
+        found.append((line, product, units, lost))
+    return found
+
+
+def _places_of_lots(transfer: Transfer) -> dict[tuple[str, str | None], list[int]]:
+    """Where in `transfer.lots` a product's lots stand (last first), and where one of its lots does."""
+    places: dict[tuple[str, str | None], list[int]] = {}
+    for index in reversed(range(len(transfer.lots))):
+        lot = transfer.lots[index]
+        places.setdefault((lot.product_id, None), []).append(index)
+        places.setdefault((lot.product_id, lot.lot_id), []).append(index)
+    return places
+
+
+def _fill(places: list[int], left: list[int], filled: list[int], units: int) -> int:
+    """Take units from what is left at the places, from the end of the list; how many found no room.
+
+    A place that is used up is dropped: the next line need not look at it again.
+    """
+    while units and places:
+        index = places[-1]
+        part = min(units, left[index])
+        left[index] -= part
+        filled[index] += part
+        units -= part
+        if not left[index]:
+            places.pop()
+    return units
+
+
+def _leave_the_road(stock: Stock, parts: list[_Part], place: Location, cause: Cause) -> None:
+    """Take units out of transit: into the place, or written off."""
+    transit = transit_of(stock)
+    leaving = [part for part in parts if part.moved or part.lost]
+    stock.lots_by_id(part.lot.lot_id for part in leaving)
+    stock.each(leaving, lambda _, part: _bring_in(stock, cause, part, transit, place))
+
+
+def _moved_on(stock: Stock, transfer: Transfer, lots: list[ShippedLot]) -> TransferDocument:
+    """Set the transfer as it stands after some of it left the road."""
+    status = "shipped"
+    if not any(lot.on_the_road for lot in lots):
+        status = (
+            "returned" if any(lot.sent_back for lot in lots) and not any(lot.received for lot in lots) else "received"
+        )
+        lots = [replace(lot, received=lot.received or 0) for lot in lots]
+    transfer = replace(transfer, status=status, lots=tuple(lots), updated_at=stock.now)
     stock.put_record("transfer", transfer.id, transfer)
     return describe_transfer(stock, transfer)
 
 
-def _arrived(stock: Stock, transfer: Transfer, command: Arrive) -> list[int] | Rejected:
-    """How much of each shipped lot arrived, in smallest units: lines fill the lots in the order shipped."""
-    if command.lines is None:
-        return [shipped.units for shipped in transfer.lots]
-    arrived = [0] * len(transfer.lots)
-    stock.catalog.know_products(line.product for line in command.lines)
-    for line in command.lines:
-        product = stock.catalog.product(line.product)
-        if product is None:
-            return not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
-        units = product.units(line.quantity)
-        if units is None or units < 0:
-            return invalid_quantity(product, line.quantity, "0 or more")
-        for index, shipped in enumerate(transfer.lots):
-            if shipped.product_id == product.id and line.lot_id in (None, shipped.lot_id):
-                part = min(units, shipped.units - arrived[index])
-                arrived[index] += part
-                units -= part
-        if units:
-            return invalid_state(
-                f"{product.number(units)} of {product.sku} more than shipped cannot arrive.", product_id=product.id
-            )
-    missing = sum(shipped.units - units for shipped, units in zip(transfer.lots, arrived, strict=True))
-    if missing and not command.short:
-        return invalid_state("Less than shipped arrived: say short to write off the rest.")
-    return arrived
-
-
-def _bring_in(stock: Stock, cause: Cause, shipped: ShippedLot, units: int, destination: Location) -> None:
-    """Take a lot's units off the road into the destination; what is missing is written off."""
-    road = stock.open_level(shipped.product_id, transit_of(stock).id)
-    lot = stock.lots[shipped.lot_id]
+def _bring_in(stock: Stock, cause: Cause, part: _Part, transit: Location, place: Location) -> None:
+    """Take a lot's units off the road into the place; what is lost is written off."""
+    road = stock.open_level(part.lot.product_id, transit.id)
+    lot = stock.lots[part.lot.lot_id]
     at = lot_at(stock, road, lot)
     product = stock.product_of(road)
+    units = part.moved
     if units:
-        level = stock.open_level(shipped.product_id, destination.id)
+        level = stock.open_level(part.lot.product_id, place.id)
         value = share_of_value(at.value, at.on_hand, units)
         stock.post(cause, road, at, "TRANSFER", qty=-units, value=-value)
         put_in(stock, cause, level, lot, units, value, "TRANSFER")
         if lot.status != "active":
             _divert(stock, cause, level, lot.id, units)
         serve_waiting(stock, level, stock.caller.actor)
-        _tell_transferred(stock, product, transit_of(stock), destination, units, cause)
-    missing = shipped.units - units
-    if missing:
-        value = share_of_value(at.value, at.on_hand, missing)
-        stock.post(cause, road, at, "ADJUSTMENT", qty=-missing, value=-value, reason="lost in transfer")
+        _tell_transferred(stock, product, transit, place, units, cause)
+    if part.lost:
+        value = share_of_value(at.value, at.on_hand, part.lost)
+        stock.post(cause, road, at, "ADJUSTMENT", qty=-part.lost, value=-value, reason="lost in transfer")
 
 
 def _divert(stock: Stock, cause: Cause, level: Level, lot_id: str, units: int) -> None:
@@ -289,13 +428,7 @@ def transfer_document(
     transfer: Transfer, products: dict[str, Product], locations: dict[str, Location]
 ) -> TransferDocument:
     """The public shape of a transfer from its parts; `products` and `locations` by id."""
-    lines = []
-    for shipped in transfer.lots:
-        product = products[shipped.product_id]
-        received = None if shipped.received is None else product.number(shipped.received)
-        lines.append(
-            TransferLineDocument(product.id, product.sku, shipped.lot_id, product.number(shipped.units), received)
-        )
+    lines = [_line_document(transfer, lot, products[lot.product_id]) for lot in transfer.lots]
     return TransferDocument(
         transfer.id,
         transfer.status,
@@ -305,6 +438,22 @@ def transfer_document(
         lines,
         instant_text(transfer.created_at),
         instant_text(transfer.updated_at),
+    )
+
+
+def _line_document(transfer: Transfer, lot: ShippedLot, product: Product) -> TransferLineDocument:
+    """A line of a transfer; an older version did not write down what was lost, but it is what an ended one lacks."""
+    on_the_road = lot.on_the_road if transfer.status == "shipped" else 0
+    lost = lot.units - (lot.received or 0) - lot.sent_back - on_the_road
+    return TransferLineDocument(
+        product.id,
+        product.sku,
+        lot.lot_id,
+        product.number(lot.units),
+        None if lot.received is None else product.number(lot.received),
+        product.number(lost),
+        product.number(lot.sent_back),
+        product.number(on_the_road),
     )
 
 
@@ -329,4 +478,5 @@ def _tell_transferred(
 DECISIONS = (
     Decision(Dispatch, dispatch, Permission.STOCK),
     Decision(Arrive, arrive, Permission.STOCK),
+    Decision(SendBack, send_back, Permission.STOCK),
 )

@@ -103,6 +103,18 @@ class WaitingAt(Want, frozen=True, gc=False):
     level_id: str
 
 
+class RoamingFor(Want, frozen=True, gc=False):
+    """The ids of the holds that wait for a product and may be served at several locations."""
+
+    product_id: str
+
+
+class CameIn(Want, frozen=True, gc=False):
+    """When goods last came to each location of a product: "location instant" each, instants in microseconds."""
+
+    product_id: str
+
+
 class AdhocAt(Want, frozen=True, gc=False):
     """The ids of the active holds of a level that are for nobody in particular."""
 
@@ -111,6 +123,18 @@ class AdhocAt(Want, frozen=True, gc=False):
 
 class HoldsOfOrder(Want, frozen=True, gc=False):
     """The ids of all holds with that order number, ended ones too, whichever source they have."""
+
+    order_number: str
+
+
+class LooseHoldsOf(Want, frozen=True, gc=False):
+    """The active holds that have the source and a number of a sale, but do not name it."""
+
+    sale_id: str
+
+
+class SoldForOrder(Want, frozen=True, gc=False):
+    """What left by holds of an order number: "reservation lot location units value" each (smallest and minor units)."""
 
     order_number: str
 
@@ -143,7 +167,7 @@ class SaleOfLine(Want, frozen=True, gc=False):
 
 
 class SaleOfOrder(Want, frozen=True, gc=False):
-    """The id of the sale with that identity outside."""
+    """The id of the sale with that identity outside; `order_number` may be the other number of its source as well."""
 
     source: str
     order_number: str
@@ -236,8 +260,20 @@ class TransfersTo(Want, frozen=True, gc=False):
     location_id: str
 
 
+class TransfersFrom(Want, frozen=True, gc=False):
+    """The ids of the transfers that are on the road from a location."""
+
+    location_id: str
+
+
+class PlaceKept(Want, frozen=True, gc=False):
+    """The location's id while it is active, locked against its removal together with all others who ask for it."""
+
+    location_id: str
+
+
 class LevelsWithStock(Want, frozen=True, gc=False):
-    """The ids of the levels of a location that are not empty; all its levels are locked."""
+    """The ids of the products whose level at a location is not empty; all its levels are locked."""
 
     location_id: str
 

@@ -30,6 +30,7 @@ from holdfast.core.wants import (
     Missing,
     PlacesOfLot,
     RecordById,
+    RoamingFor,
     WaitingAt,
     Want,
 )
@@ -57,6 +58,9 @@ class WorkingSet:
         self.dead: dict[str, list[str]] = {}
         self.dead_read: dict[str, int] = {}
         self.more_dead: set[str] = set()
+        # Products for which somebody waits who may be served at several locations, and those holds as far as known.
+        self.sought: set[str] = set()
+        self._roaming: dict[str, dict[str, None]] = {}
         self.records: dict[tuple[str, str], Any] = {}
         self.rows: dict[type[Any], dict[str, Any]] = {}
         self._index = HoldIndex(self.reservations)
@@ -133,6 +137,28 @@ class WorkingSet:
         waiting = [hold for hold in self._index.of("level_id", level.id) if hold.active and hold.backordered]
         return sorted(waiting, key=lambda hold: (hold.priority, hold.created_at, hold.id))
 
+    def roaming(self, product_id: str) -> list[Reservation]:
+        """The holds that wait for a product and may be served at several locations, in no order, their levels locked.
+
+        What is missing for one product is asked for all that are sought: the questions do not grow with products.
+        """
+        wanted = [RoamingFor(product_id), *(RoamingFor(name) for name in sorted(self.sought - {product_id}))]
+        self.require(*wanted)
+        found = self._roaming_of(product_id)
+        if any((hold.product_id, hold.location_id) not in self.locked for hold in found):
+            everybody = [hold for want in wanted for hold in self._roaming_of(want.product_id)]
+            self.lock_levels((hold.product_id, hold.location_id) for hold in everybody)
+        return found
+
+    def _roaming_of(self, product_id: str) -> list[Reservation]:
+        found = (self.reservations.get(name) for name in self._roaming.get(product_id, ()))
+        return [hold for hold in found if hold is not None and hold.active and hold.roams]
+
+    def remember_roaming(self, hold: Reservation) -> None:
+        """Somebody waits who may be served at several locations."""
+        self.sought.add(hold.product_id)
+        self._roaming.setdefault(hold.product_id, {})[hold.id] = None
+
     def adhoc_at(self, level: Level) -> list[Reservation]:
         """The active holds of a level that are for nobody in particular, oldest first."""
         self.require(AdhocAt(level.id))
@@ -149,6 +175,10 @@ class WorkingSet:
         if at is not None:
             return oldest_first(hold for hold in holds if hold.level_id == at.id)
         return oldest_first(self._with_levels(holds))
+
+    def known_of_order(self, order_number: str) -> list[Reservation]:
+        """The holds of an order number that are loaded, oldest first."""
+        return oldest_first(self._index.of("order_number", order_number))
 
     def holds_of_target(self, target_id: str) -> list[Reservation]:
         """The active holds that name a sale or an appointment, oldest first, with their levels locked."""
@@ -240,6 +270,8 @@ class WorkingSet:
         known = self.reservations.setdefault(hold.id, hold)
         if known is hold:
             self._index.add(hold)
+            if hold.roams:
+                self.remember_roaming(hold)
             if hold.expires_at is not None and hold.expires_at <= self.now and hold.active:
                 self.dead.setdefault(hold.level_id, []).append(hold.id)
         return known
@@ -277,6 +309,9 @@ class WorkingSet:
         order_number = getattr(row, "order_number", None)
         if order_number is not None:
             self._of_order.setdefault((row.source, order_number), {})[row.id] = None
+        external_id = getattr(row, "external_id", None)
+        if external_id is not None:
+            self._of_order.setdefault((row.source, external_id), {})[row.id] = None
 
 
 def oldest_first(holds: Iterable[Reservation]) -> list[Reservation]:

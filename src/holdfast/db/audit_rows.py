@@ -11,6 +11,7 @@ held up.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -25,10 +26,16 @@ from holdfast.core.returns import Return
 from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db.engine import Database
+from holdfast.db.queries.stuck import beside
 from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
+from holdfast.db.unreachable import reaching
 
 FETCH_ROWS = 2_000
 """Rows that PostgreSQL sends at a time."""
+
+
+NEW_PLACE_SECONDS = 300
+"""So long a location may have begun to sell before who waits for its units is named."""
 
 
 class Stored(NamedTuple):
@@ -55,6 +62,48 @@ class HoldSum(NamedTuple):
     sold: int
 
 
+class LeftOpen(NamedTuple):
+    """An open count sheet, or a transfer on the road, whose location was removed; `kind` is its table."""
+
+    org_id: str
+    kind: str
+    id: str
+    location_id: str
+    location: str
+
+
+class InTransit(NamedTuple):
+    """Units of a lot that are on the road, in smallest units."""
+
+    org_id: str
+    product_id: str
+    lot_id: str
+    units: int
+
+
+class Beside(NamedTuple):
+    """A hold that waits while units which may serve it lie free elsewhere, in smallest units."""
+
+    org_id: str
+    reservation_id: str
+    sku: str
+    location: str
+    elsewhere: str
+    waits: int
+    free: int
+
+
+class Doubled(NamedTuple):
+    """An active hold that was made for the number of an order which is a sale, and is none of its lines'."""
+
+    org_id: str
+    reservation_id: str
+    sku: str
+    location: str
+    sale: str
+    status: str
+
+
 class Sold(NamedTuple):
     """What the ledger says left for one sale, in smallest units and minor units."""
 
@@ -75,12 +124,14 @@ class Booked(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A ledger entry that moved value into or out of the organisation's stock."""
+    """A ledger entry that moved value (minor units) into or out of the organisation's stock, at microseconds."""
 
     org_id: str
     ledger_id: str
     ref_type: str
     ref_id: str | None
+    value: int
+    at: int
 
 
 Balances = tuple[tuple[str, int, int], ...]
@@ -122,10 +173,10 @@ class Snapshot:
         return total
 
     def levels(self, org_id: str | None) -> Iterator[Stored]:
-        """Levels by id, beside each the SKU and the location's code (None: there is none)."""
+        """Levels by id, beside each the SKU, the location's code (None: there is none) and whether it is active."""
         yield from self._structs(
             Level,
-            "p.sku, c.code",
+            "p.sku, c.code, c.active",
             "LEFT JOIN product p ON p.org_id = t.org_id AND p.id = t.product_id "
             "LEFT JOIN location c ON c.org_id = t.org_id AND c.id = t.location_id",
             "ORDER BY t.org_id, t.id",
@@ -188,6 +239,47 @@ class Snapshot:
         for org, name, level_id, *sums in rows:
             yield HoldSum(str(org), str(name), str(level_id), *(int(number) for number in sums))
 
+    def beside_free(self, org_id: str | None) -> Iterator[Beside]:
+        """Holds that wait beside free units, each with every location that has some. (A location that has just begun to
+        sell serves them within a minute: the sweeper does it.)"""
+        now = time.time_ns() // 1000
+        named = "AND r.org_id = :org " if org_id is not None else ""
+        named += f"AND NOT (c.updated_at > r.updated_at AND c.updated_at > {now - NEW_PLACE_SECONDS * 1_000_000}) "
+        from_where = beside(is_sqlite=self._is_sqlite).replace(":now", str(now))
+        joined = from_where.replace(
+            "WHERE",
+            "JOIN product p ON p.org_id = r.org_id AND p.id = r.product_id "
+            "JOIN location h ON h.org_id = r.org_id AND h.id = r.location_id WHERE",
+            1,
+        )
+        rows = self._stream(
+            f"SELECT r.org_id, r.id, p.sku, h.code, c.code, r.backordered, l.on_hand - l.reserved {joined}{named}"
+            "ORDER BY r.org_id, r.id, c.code",
+            org_id,
+        )
+        for org, name, sku, location, elsewhere, waits, free in rows:
+            yield Beside(str(org), str(name), sku, location, elsewhere, int(waits), int(free))
+
+    def doubled(self, org_id: str | None) -> Iterator[Doubled]:
+        """Holds of an order beside those of its sale: of a product that the unfinished sale has a line of, or left over
+        when it ended. (Who ends a sale of one store leaves what another store holds.)"""
+        named = "AND r.org_id = :org" if org_id is not None else ""
+        of_number = (
+            "SELECT r.org_id, r.id, p.sku, c.code, s.number, s.status FROM reservation r "
+            "JOIN sale s ON s.org_id = r.org_id AND s.source = r.source AND s.{number} = r.order_number "
+            "JOIN product p ON p.org_id = r.org_id AND p.id = r.product_id "
+            "JOIN location c ON c.org_id = r.org_id AND c.id = r.location_id "
+            f"WHERE r.status = 'active' AND r.held_for = 'order' {named} "
+            f"AND (r.expires_at IS NULL OR r.expires_at > {time.time_ns() // 1000}) "
+            "AND (s.store_id IS NULL OR s.store_id = c.store_id) AND (CASE WHEN s.status IN ('open', 'suspended') THEN "
+            "EXISTS (SELECT 1 FROM sale_line l WHERE l.org_id = s.org_id AND l.sale_id = s.id "
+            "AND l.product_id = r.product_id AND l.kind = 'stock' AND NOT l.removed) "
+            "ELSE r.created_at <= coalesce(s.completed_at, s.updated_at) END) "
+        )
+        both = " UNION ALL ".join(of_number.format(number=number) for number in ("order_number", "external_id"))
+        for org, name, sku, location, sale, status in self._stream(f"{both} ORDER BY 1, 2", org_id):
+            yield Doubled(str(org), str(name), sku, location, sale, status)
+
     # Sales -----------------------------------------------------------------------------------------------------------
 
     def sales(self, org_id: str | None) -> Iterator[Stored]:
@@ -213,6 +305,50 @@ class Snapshot:
         """Supplier orders by sale."""
         yield from self._structs(SupplierOrder, "", "", "ORDER BY t.org_id, t.sale_id, t.id", org_id)
 
+    def left_open(self, org_id: str | None) -> Iterator[LeftOpen]:
+        """Open count sheets, and transfers on the road to a location, that was removed."""
+        for table, column, status in (
+            ("count_sheet", "location_id", "draft"),
+            ("transfer", "to_location_id", "shipped"),
+        ):
+            rows = self._stream(
+                f"SELECT t.org_id, t.id, c.id, c.code FROM {table} t JOIN location c ON c.org_id = t.org_id "
+                f"AND c.id = t.{column} AND NOT c.active {_where(org_id)} {_and(org_id)} t.status = '{status}' "
+                "ORDER BY t.org_id, t.id",
+                org_id,
+            )
+            for org, name, location_id, code in rows:
+                yield LeftOpen(str(org), table, str(name), str(location_id), str(code))
+
+    def in_transit(self, org_id: str | None) -> Iterator[InTransit]:
+        """Units of each lot at transit locations."""
+        rows = self._stream(
+            "SELECT t.org_id, v.product_id, t.lot_id, sum(t.on_hand) FROM lot_stock t "
+            "JOIN level v ON v.org_id = t.org_id AND v.id = t.level_id "
+            "JOIN location c ON c.org_id = t.org_id AND c.id = v.location_id AND c.kind = 'transit' "
+            f"{_where(org_id)} {_and(org_id)} t.is_open GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            org_id,
+        )
+        for org, product_id, lot_id, units in rows:
+            yield InTransit(str(org), str(product_id), str(lot_id), int(units))
+
+    def on_the_road(self, org_id: str | None) -> Iterator[InTransit]:
+        """Units of each lot that transfers have shipped and that neither arrived, were written off nor sent back."""
+        if self._is_sqlite:
+            product, lot = "x.value ->> 'product_id'", "x.value ->> 'lot_id'"
+            parts, lines = "coalesce(x.value ->> '{}', 0)", "json_each(t.lots) x"
+        else:
+            product, lot = "(x.value ->> 'product_id')::uuid", "(x.value ->> 'lot_id')::uuid"
+            parts, lines = "coalesce((x.value ->> '{}')::bigint, 0)", "LATERAL json_array_elements(t.lots) x"
+        left = " - ".join(parts.format(name) for name in ("units", "received", "lost", "sent_back"))
+        rows = self._stream(
+            f"SELECT t.org_id, {product}, {lot}, sum({left}) FROM transfer t CROSS JOIN {lines} {_where(org_id)} "
+            f"{_and(org_id)} t.status = 'shipped' GROUP BY 1, 2, 3 HAVING sum({left}) <> 0 ORDER BY 1, 2, 3",
+            org_id,
+        )
+        for org, product_id, lot_id, units in rows:
+            yield InTransit(str(org), str(product_id), str(lot_id), int(units))
+
     def sold(self, org_id: str | None) -> Iterator[Sold]:
         """What left by sale, as the ledger has it; a line's hold may have been consumed past its sale."""
         held_for = "r.reserved_for_id" if self._is_sqlite else "r.reserved_for_id::text"
@@ -228,8 +364,9 @@ class Snapshot:
 
     def register_sessions(self, org_id: str | None) -> Iterator[Stored]:
         """Register sessions by id, beside each how many its register has up to it, and the register if it is there."""
+        of = "t.org_id" if org_id is None else ":org"  # within a subquery no planner knows that the two are one
         earlier = (
-            "(SELECT count(*) FROM register_session o WHERE o.org_id = t.org_id AND o.register_id = t.register_id "
+            f"(SELECT count(*) FROM register_session o WHERE o.org_id = {of} AND o.register_id = t.register_id "
             "AND o.number <= t.number)"
         )
         till = "LEFT JOIN register g ON g.org_id = t.org_id AND g.id = t.register_id"
@@ -289,12 +426,13 @@ class Snapshot:
     def moved(self, org_id: str | None) -> Iterator[Moved]:
         """Ledger entries that moved value and have to be booked, by id."""
         rows = self._stream(
-            f"SELECT t.org_id, t.id, t.ref_type, t.ref_id FROM ledger t {_where(org_id)} {_and(org_id)} "
+            "SELECT t.org_id, t.id, t.ref_type, t.ref_id, t.value_delta, t.created_at "
+            f"FROM ledger t {_where(org_id)} {_and(org_id)} "
             "t.value_delta <> 0 AND t.ref_type NOT IN ('TRANSFER', 'EXPIRY') ORDER BY t.org_id, t.id",
             org_id,
         )
-        for org, ledger_id, ref_type, ref_id in rows:
-            yield Moved(str(org), str(ledger_id), ref_type, ref_id)
+        for org, ledger_id, ref_type, ref_id, value, at in rows:
+            yield Moved(str(org), str(ledger_id), ref_type, ref_id, int(value), int(at))
 
     def kept_balances(self, org_id: str | None) -> Iterator[Kept]:
         """What closes and ends of days kept, by day."""
@@ -378,16 +516,17 @@ def _where(org_id: str | None) -> str:
 
 @contextmanager
 def snapshot(database: Database) -> Iterator[Snapshot]:
-    """One consistent view of the database, for as long as it takes."""
-    connection: Any = database.connect_sqlite() if database.is_sqlite else database.connect_postgresql()
-    try:
-        if database.is_sqlite:
-            connection.execute("BEGIN")
-        else:
-            connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            # Everything will be read: do not plan for a quick first page.
-            connection.execute("SET LOCAL cursor_tuple_fraction = 1.0")
-        yield Snapshot(connection, is_sqlite=database.is_sqlite)
-        connection.execute("ROLLBACK")
-    finally:
-        connection.close()
+    """One consistent view of the database, for as long as it takes; DatabaseUnreachable when it breaks off."""
+    with reaching(database):
+        connection: Any = database.connect_sqlite() if database.is_sqlite else database.connect_postgresql()
+        try:
+            if database.is_sqlite:
+                connection.execute("BEGIN")
+            else:
+                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                # Everything will be read: do not plan for a quick first page.
+                connection.execute("SET LOCAL cursor_tuple_fraction = 1.0")
+            yield Snapshot(connection, is_sqlite=database.is_sqlite)
+            connection.execute("ROLLBACK")
+        finally:
+            connection.close()

@@ -6,16 +6,20 @@ for row in ledger_rows(database, org_id): ...      one consistent view, a thousa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from holdfast.core.holding import Level, LevelKey
+from holdfast.core.lookup import Catalog
 from holdfast.core.product import Location, Product
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.found import clock
-from holdfast.db.rows import record_of
+from holdfast.db.queries.catalog import Catalogs, columns_of
+from holdfast.db.queries.settled import Foreseen, foresee_levels
+from holdfast.db.rows import record_of, row_type
 
 ROWS = 1000
 """Rows that a stream holds in memory."""
@@ -28,7 +32,7 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class LevelRow(NamedTuple):
-    """A level in smallest units; `dead` are reserved by expired holds, `stale` lie free in expired lots."""
+    """A level in smallest units and minor units, as settling will leave it."""
 
     sku: str
     title: str
@@ -37,11 +41,10 @@ class LevelRow(NamedTuple):
     store: str
     location: str
     location_kind: str
+    sellable: bool
     on_hand: int
     reserved: int
     backordered: int
-    dead: int
-    stale: int
     value: int
 
 
@@ -114,55 +117,75 @@ def _fields(row: sa.RowMapping) -> dict[str, Any]:
 
 
 def level_rows(database: Database, org_id: str) -> Iterator[LevelRow]:
-    """Every listed level, by SKU and location."""
-    level, product, location, store = schema.level, schema.product, schema.location, schema.store
-    hold, stock = schema.reservation, schema.lot_stock
+    """Every listed level as settling will leave it, by SKU and location."""
+    level, product, location, stock = schema.level, schema.product, schema.location, schema.lot_stock
     now = clock(database)
-    dead = (
-        sa.select(
-            sa.func.coalesce(sa.func.sum(hold.c.quantity - hold.c.consumed - hold.c.released - hold.c.backordered), 0)
-        )
-        .where(
-            hold.c.org_id == level.c.org_id,
-            hold.c.level_id == level.c.id,
-            hold.c.status == sa.literal_column("'active'"),
-            hold.c.expires_at.is_not(None),
-            hold.c.expires_at <= now,
-        )
+    value = (
+        sa.select(sa.func.coalesce(sa.func.sum(stock.c.value), 0))
+        .where(stock.c.org_id == level.c.org_id, stock.c.level_id == level.c.id, stock.c.is_open)
         .scalar_subquery()
     )
-    open_lots = (stock.c.org_id == level.c.org_id, stock.c.level_id == level.c.id, stock.c.is_open)
-    stale = (
-        sa.select(sa.func.coalesce(sa.func.sum(stock.c.on_hand - stock.c.reserved), 0))
-        .where(*open_lots, stock.c.sellable_until <= now)
-        .scalar_subquery()
-    )
-    value = sa.select(sa.func.coalesce(sa.func.sum(stock.c.value), 0)).where(*open_lots).scalar_subquery()
+    columns = columns_of(level, Level)
     asked = (
-        sa.select(
-            product.c.sku,
-            product.c.title,
-            product.c.gtin,
-            product.c.precision,
-            store.c.code,
-            location.c.code.label("location"),
-            location.c.kind,
-            level.c.on_hand,
-            level.c.reserved,
-            level.c.backordered,
-            dead,
-            stale,
-            value,
-        )
+        sa.select(*columns, product.c.sku, product.c.title, product.c.gtin, product.c.precision, value)
         .join_from(level, product, (product.c.org_id == level.c.org_id) & (product.c.id == level.c.product_id))
         .join(location, (location.c.org_id == level.c.org_id) & (location.c.id == level.c.location_id))
-        .join(store, (store.c.org_id == location.c.org_id) & (store.c.id == location.c.store_id))
         .where(level.c.org_id == org_id, level.c.listed)
         .where(location.c.active | (level.c.on_hand != 0) | (level.c.backordered != 0))
         .order_by(product.c.sku, location.c.code)
     )
-    for row in _stream(database, asked):
-        yield LevelRow(*row[:10], *map(int, row[10:]))
+    read, width = row_type(Level).read, len(columns)
+    with database.reading() as connection:
+        catalog = Catalogs().of(connection, org_id)
+        assert catalog is not None, org_id
+        told: set[LevelKey] = set()
+        for rows in connection.execute(asked.execution_options(yield_per=ROWS)).partitions(ROWS):
+            stored = [(read(row[:width]), row[width:-1], int(row[-1])) for row in rows]
+            seen = foresee_levels(connection, catalog, now, [level for level, _, _ in stored])
+            of_product = {level.product_id: fields for level, fields, _ in stored}
+            moved = _values_moved(seen)
+            settled = [(seen.level(level), worth) for level, _, worth in stored]
+            settled += [(level, 0) for level in seen.begun if level.product_id in of_product]
+            for one, worth in sorted(settled, key=lambda pair: _place(catalog, of_product, pair[0])):
+                key = (one.product_id, one.location_id)
+                if key not in told:
+                    yield _level_row(catalog, of_product[one.product_id], one, worth + moved.get(key, 0))
+                if one.id == "":
+                    told.add(key)
+
+
+def _level_row(catalog: Catalog, product: Sequence[Any], level: Level, value: int) -> LevelRow:
+    sku, title, gtin, precision = product
+    place = catalog.locations[level.location_id]
+    return LevelRow(
+        sku,
+        title,
+        gtin,
+        precision,
+        catalog.stores[place.store_id].code,
+        place.code,
+        place.kind,
+        place.sellable,
+        level.on_hand,
+        level.reserved,
+        level.backordered,
+        value,
+    )
+
+
+def _place(catalog: Catalog, of_product: dict[str, Any], level: Level) -> tuple[str, str]:
+    return of_product[level.product_id][0], catalog.locations[level.location_id].code
+
+
+def _values_moved(seen: Foreseen) -> dict[LevelKey, int]:
+    """What settling adds to a level's value, or takes from it: that of expired lots on their way into quarantine."""
+    moved: dict[LevelKey, int] = {}
+    for move in seen.moves:
+        level = seen.before[move.level_id]
+        left = (level.product_id, level.location_id)
+        moved[left] = moved.get(left, 0) - move.value
+        moved[move.corner] = moved.get(move.corner, 0) + move.value
+    return moved
 
 
 def ledger_rows(database: Database, org_id: str) -> Iterator[Any]:

@@ -41,7 +41,7 @@ _end, _posting, _organisation = schema.day_end.c, schema.posting.c, schema.organ
 
 
 class _Due(NamedTuple):
-    """A day of an organisation that is over and was not added up."""
+    """A day of an organisation that is over in all its stores and was not added up."""
 
     org_id: str
     timezone: str
@@ -56,11 +56,16 @@ def keep_day_ends(database: Database, now: int) -> int:
 def _due(database: Database, now: int) -> list[_Due]:
     kept = sa.select(sa.func.max(_end.id)).where(_end.org_id == _organisation.org_id, _end.balances.is_not(sa.null()))
     asked = sa.select(_organisation.org_id, _organisation.timezone, kept.scalar_subquery())
+    store = schema.store.c
     with database.reading() as connection:
         rows = connection.execute(asked.where(sa.exists().where(_posting.org_id == _organisation.org_id))).all()
+        zones: dict[str, set[str]] = {}
+        for org_id, timezone in connection.execute(sa.select(store.org_id, store.timezone).distinct()):
+            zones.setdefault(org_id, set()).add(timezone)
     found = []
     for org_id, timezone, last in rows:
-        day = (date.fromisoformat(day_at(now - LATE, timezone)) - timedelta(days=1)).isoformat()
+        today = min(day_at(now - LATE, zone) for zone in {timezone, *zones.get(org_id, ())})
+        day = (date.fromisoformat(today) - timedelta(days=1)).isoformat()
         if last is None or last < day:
             found.append(_Due(org_id, timezone, day))
     return found

@@ -49,13 +49,18 @@ def _patience() -> dict[str, Any]:
 
 
 _BATCH_SETTINGS = (
-    "SELECT set_config(name, value, false) FROM (VALUES ('plan_cache_mode', 'force_generic_plan'), "
+    "SELECT set_config(name, value, false) FROM (VALUES ('plan_cache_mode', CASE WHEN EXISTS (SELECT FROM pg_extension "
+    "WHERE extname = 'citus') THEN current_setting('plan_cache_mode') ELSE 'force_generic_plan' END), "
     "('enable_seqscan', 'off'), ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_bitmapscan', 'off'), "
-    "('jit', 'off'), ('idle_in_transaction_session_timeout', %s::text), ('lock_timeout', %s::text), "
+    "('enable_material', 'off'), ('jit', 'off'), "
+    "('idle_in_transaction_session_timeout', %s::text), ('lock_timeout', %s::text), "
     "('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')) "
     "AS s (name, value)"
 )
-"""A batch only ever probes indexes by key: its statements are planned once, and never as scans."""
+"""A batch only ever probes indexes by key: its statements are planned once, and never as scans.
+
+Citus has to know the organisation before it plans, so there every execution is planned by itself.
+"""
 
 
 class UnknownDatabase(ValueError):
@@ -79,7 +84,11 @@ class Database:
             sa_url = self.path.replace("postgresql://", "postgresql+psycopg://", 1)
         else:
             raise UnknownDatabase(f"{url!r}: use sqlite:///file.db or postgresql://user@host/name")
-        self.engine = _engine(sa_url, self.dialect)
+        try:
+            self.engine = _engine(sa_url, self.dialect)
+        except (ValueError, sa.exc.ArgumentError) as error:
+            # Its own words would show the address, and the password in it.
+            raise UnknownDatabase("the address cannot be read: use postgresql://user@host:port/name") from error
 
     @property
     def is_sqlite(self) -> bool:

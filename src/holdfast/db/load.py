@@ -29,9 +29,11 @@ from holdfast.core.wants import (
     Want,
 )
 from holdfast.db import schema
+from holdfast.db.failures import Conflict
+from holdfast.db.late_ids import ids_from
 from holdfast.db.loaders import LOADERS, PLACE, Probe, is_id
 from holdfast.db.rows import record_of, row_type
-from holdfast.db.session import DEAD_MAX, STOCK_WIDTH, Conflict, Loaded, Query, Row, Session
+from holdfast.db.session import DEAD_MAX, STOCK_WIDTH, Loaded, Query, Row, Session
 
 CATALOGS_MAX = 256
 """Organisations whose catalog one process keeps."""
@@ -172,6 +174,9 @@ def begin(
         stock.locked.add(key)
         stock.levels[key] = stock.level_of_id[level.id] = level
         stock.lots_at[level.id] = {}
+    latest = max((level.updated_at for level in stock.levels.values()), default=0)
+    if latest > stock.now:  # the clock was set back
+        stock.new_id = ids_from(latest)
     for row in loaded.lots:
         if row[0] not in stock.level_of_id:
             raise Conflict("a level was begun between the lock and the load")
@@ -179,6 +184,7 @@ def begin(
     for row in loaded.holds:
         stock.know_hold(_HOLD.read(row))
     stock.loaded.update(want for want in wants if type(want) is HoldById)
+    stock.sought.update(loaded.sought)
     _put_dead(stock, loaded.dead)
     if len(loaded.dead) == DEAD_MAX:
         stock.more_dead.update(stock.level_of_id)

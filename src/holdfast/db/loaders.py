@@ -19,14 +19,15 @@ from holdfast.core import records, wants
 from holdfast.core.holding import Lot, LotStock, Reservation
 from holdfast.core.register import RegisterSession
 from holdfast.core.returns import Return
-from holdfast.core.sale import Sale, SaleLine
+from holdfast.core.sale import OWN_SOURCES, Sale, SaleLine
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
 from holdfast.core.wants import Want
 from holdfast.db import schema
 from holdfast.db.documents import DOCUMENTS
+from holdfast.db.failures import Conflict
 from holdfast.db.rows import record_of, row_type
-from holdfast.db.session import Conflict, Query, Row
+from holdfast.db.session import Query, Row
 
 _STOCK, _LOT, _HOLD = row_type(LotStock), row_type(Lot), row_type(Reservation)
 
@@ -57,7 +58,8 @@ class Probe(NamedTuple):
     """A query by index: the rows of a table whose key columns equal the fields of a want, for each of many wants.
 
     `keys` are (column, type) in the order of the want's fields; a type of `uuid` lets other texts name nothing.
-    `select` are columns of the table's alias t; `where` says more of t.
+    `select` are columns of the table's alias t; `where` says more of t. `lock` locks the rows, `share` together with
+    others who only want them to stay as they are.
     """
 
     table: str
@@ -65,6 +67,7 @@ class Probe(NamedTuple):
     select: str
     where: str = ""
     lock: bool = False
+    share: bool = False
     exists: bool = False
 
     def query(self, dialect: str, org_id: str, values: Iterable[Sequence[Any]]) -> Query:
@@ -89,7 +92,7 @@ class Probe(NamedTuple):
             keys = "json_array_elements(:names::json) AS k (value)" if postgresql else "json_each(:names) k"
             return f"SELECT {echoed}, {self.select} FROM {keys} WHERE EXISTS ({inner})"
         if postgresql:
-            fence = "FOR UPDATE" if self.lock else "OFFSET 0"
+            fence = "FOR UPDATE" if self.lock else "FOR SHARE" if self.share else "OFFSET 0"
             inner = f"SELECT * FROM {self.table} t WHERE t.org_id = :org::uuid AND {conditions} {fence}"
             keys = "json_array_elements(:names::json) AS k (value)"
             return f"SELECT {echoed}, {self.select} FROM {keys} CROSS JOIN LATERAL ({inner}) t"
@@ -119,10 +122,16 @@ def _by_probe(probe: Probe, take_row: Callable[[Stock, Want, Row], str | None]) 
 
 
 def _ids(
-    table: str, keys: tuple[tuple[str, str], ...], where: str = "", *, column: str = "id", lock: bool = False
+    table: str,
+    keys: tuple[tuple[str, str], ...],
+    where: str = "",
+    *,
+    column: str = "id",
+    lock: bool = False,
+    share: bool = False,
 ) -> Loader:
     """Wants answered by the ids of rows."""
-    return _by_probe(Probe(table, keys, f"t.{column}", where, lock), lambda _stock, _want, row: str(row[0]))
+    return _by_probe(Probe(table, keys, f"t.{column}", where, lock, share), lambda _stock, _want, row: str(row[0]))
 
 
 def _exists(table: str, key: str, where: str = "") -> Loader:
@@ -220,6 +229,51 @@ def _take_named(stock: Stock, asked: Sequence[wants.RecordsNamed], rows: list[li
 
 # Wants of several queries or of another shape ------------------------------------------------------------------------
 
+_BY_NUMBER = Probe("sale", (("source", "text"), ("order_number", "text")), "t.id")
+_BY_OTHER_NUMBER = Probe("sale", (("source", "text"), ("external_id", "text")), "t.id")
+
+
+def _order_queries(dialect: str, org_id: str, asked: Sequence[wants.SaleOfOrder]) -> list[Query]:
+    """By number, and by the other number that the order may have at a source that is none of ours."""
+    outside = [_fields(want) for want in asked if want.source not in OWN_SOURCES]
+    queries = [_BY_NUMBER.query(dialect, org_id, map(_fields, asked))]
+    return [*queries, _BY_OTHER_NUMBER.query(dialect, org_id, outside)] if outside else queries
+
+
+def _take_orders(stock: Stock, asked: Sequence[wants.SaleOfOrder], rows: list[list[Row]]) -> None:
+    for want in asked:
+        stock.answers.setdefault(want, [])
+    for source, number, sale_id in (row for found in rows for row in found):
+        stock.answers[wants.SaleOfOrder(source, number)].append(str(sale_id))
+
+
+_LOOSE = "r.source = s.source AND r.status = 'active' AND r.held_for = 'order'"
+
+
+def _loose_queries(dialect: str, org_id: str, asked: Sequence[wants.LooseHoldsOf]) -> list[Query]:
+    names = msgspec.json.encode(sorted(want.sale_id for want in asked if is_id(want.sale_id))).decode()
+    if dialect == "postgresql":
+        sql = (
+            f"SELECT {_HOLD.select_as('r')} FROM json_array_elements_text(:names::json) AS k (id) CROSS JOIN LATERAL "
+            "(SELECT source, order_number, external_id FROM sale WHERE org_id = :org::uuid AND id = k.id::uuid "
+            "OFFSET 0) s CROSS JOIN LATERAL (VALUES (s.order_number), (s.external_id)) AS n (number) "
+            "CROSS JOIN LATERAL (SELECT * "
+            f"FROM reservation r WHERE r.org_id = :org::uuid AND r.order_number = n.number AND {_LOOSE} OFFSET 0) r"
+        )
+    else:
+        sql = (
+            f"SELECT {_HOLD.select_as('r')} FROM json_each(:names) k CROSS JOIN sale s ON s.org_id = :org "
+            "AND s.id = k.value CROSS JOIN reservation r ON r.org_id = :org "
+            f"AND r.order_number IN (s.order_number, s.external_id) AND {_LOOSE}"
+        )
+    return [Query(sql, {"org": org_id, "names": names})]
+
+
+def _take_loose(stock: Stock, _: Sequence[wants.LooseHoldsOf], rows: list[list[Row]]) -> None:
+    for row in rows[0]:
+        stock.know_hold(_HOLD.read(row))
+
+
 _SALE, _LINE, _SUPPLIED = row_type(Sale), row_type(SaleLine), row_type(SupplierOrder)
 _OF_SALE = (
     Probe("sale", (("id", "uuid"),), _SALE.select_as("t"), lock=True),
@@ -232,7 +286,8 @@ _OF_SALE = (
 
 def _sale_queries(dialect: str, org_id: str, asked: Sequence[wants.SaleById]) -> list[Query]:
     ids = [(want.sale_id,) for want in asked]
-    return [probe.query(dialect, org_id, ids) for probe in _OF_SALE]
+    loose = _loose_queries(dialect, org_id, [wants.LooseHoldsOf(want.sale_id) for want in asked])
+    return [*(probe.query(dialect, org_id, ids) for probe in _OF_SALE), *loose]
 
 
 def _take_sales(stock: Stock, asked: Sequence[wants.SaleById], rows: list[list[Row]]) -> None:
@@ -246,6 +301,8 @@ def _take_sales(stock: Stock, asked: Sequence[wants.SaleById], rows: list[list[R
     for row in rows[3]:
         hold = stock.know_hold(_HOLD.read(row[1:]))
         stock.answers[wants.HoldsOfTarget(row[0])].append(hold.id)
+    _take_loose(stock, (), rows[4:])
+    stock.loaded.update(wants.LooseHoldsOf(want.sale_id) for want in asked)
 
 
 def _any(table: str) -> Loader:
@@ -289,21 +346,26 @@ def _take_gtins(stock: Stock, asked: Sequence[wants.ProductsOfGtin], rows: list[
 def _level_queries(dialect: str, org_id: str, asked: Sequence[wants.LevelsWithStock]) -> list[Query]:
     """All levels of the locations are locked: goods on their way into an empty one wait, and then see the changed
     catalog."""
-    probe = Probe("level", (("location_id", "uuid"),), "t.id, t.on_hand, t.backordered", lock=True)
+    probe = Probe("level", (("location_id", "uuid"),), "t.product_id, t.on_hand, t.backordered", lock=True)
     return [probe.query(dialect, org_id, map(_fields, asked))]
 
 
 def _take_levels(stock: Stock, asked: Sequence[wants.LevelsWithStock], rows: list[list[Row]]) -> None:
     for want in asked:
         stock.answers[want] = []
-    for place_id, level_id, on_hand, backordered in rows[0]:
+    for place_id, product_id, on_hand, backordered in rows[0]:
         if on_hand or backordered:
-            stock.answers[wants.LevelsWithStock(place_id)].append(str(level_id))
+            stock.answers[wants.LevelsWithStock(place_id)].append(str(product_id))
 
 
 _UUID = "uuid"
 _LAST_NUMBER = (
     "t.number = (SELECT max(s.number) FROM register_session s WHERE s.org_id = :org AND s.register_id = t.register_id)"
+)
+
+_CAME_IN = (
+    "(SELECT g.created_at FROM ledger g WHERE g.org_id = t.org_id AND g.level_id = t.id "
+    "AND g.ref_type IN ('RECEIPT', 'TRANSFER') AND g.qty_delta > 0 ORDER BY g.seq DESC LIMIT 1)"
 )
 
 LOADERS: dict[type[Want], Loader] = {
@@ -319,11 +381,26 @@ LOADERS: dict[type[Want], Loader] = {
     wants.HoldById: _holds("id", _UUID),
     wants.ActiveAt: _holds("level_id", _UUID, "t.status = 'active'"),
     wants.WaitingAt: _holds("level_id", _UUID, "t.backordered > 0"),
+    wants.RoamingFor: _holds("product_id", _UUID, "t.backordered > 0 AND t.served_from IS NOT NULL"),
+    wants.CameIn: _by_probe(
+        Probe("level", (("product_id", _UUID),), f"t.location_id, {_CAME_IN}"),
+        lambda _stock, _want, row: None if row[1] is None else f"{row[0]} {row[1]}",
+    ),
     wants.AdhocAt: _holds("level_id", _UUID, "t.status = 'active' AND t.held_for = 'adhoc'"),
     wants.HoldsOfOrder: _holds("order_number", "text"),
     wants.HoldsOfTarget: _holds("reserved_for_id", _UUID, "t.status = 'active'"),
     wants.SaleOfLine: _ids("sale_line", (("id", _UUID),), "NOT t.removed", column="sale_id"),
-    wants.SaleOfOrder: _ids("sale", (("source", "text"), ("order_number", "text"))),
+    wants.SaleOfOrder: Loader(_order_queries, _take_orders),
+    wants.LooseHoldsOf: Loader(_loose_queries, _take_loose),
+    wants.SoldForOrder: _by_probe(
+        Probe(
+            "ledger",
+            (("order_number", "text"),),
+            "t.reservation_id, t.lot_id, t.location_id, -t.qty_delta, -t.value_delta",
+            "t.ref_type = 'SALE' AND t.lot_id IS NOT NULL AND t.reservation_id IS NOT NULL",
+        ),
+        lambda _stock, _want, row: " ".join(map(str, row)),
+    ),
     wants.ReturnsOfSale: _rows(Return, "sale_id"),
     wants.SupplierOrderById: _rows(SupplierOrder, "id"),
     wants.SessionById: _rows(RegisterSession, "id"),
@@ -340,7 +417,9 @@ LOADERS: dict[type[Want], Loader] = {
         record_probe("count_sheet")._replace(keys=(("location_id", _UUID),), where="t.status = 'draft'"),
         lambda stock, _, row: _know_record(stock, "count_sheet", row),
     ),
+    wants.PlaceKept: _ids("location", (("id", _UUID),), "t.active", share=True),
     wants.TransfersTo: _ids("transfer", (("to_location_id", _UUID),), "t.status = 'shipped'"),
+    wants.TransfersFrom: _ids("transfer", (("from_location_id", _UUID),), "t.status = 'shipped'"),
     wants.LevelsWithStock: Loader(_level_queries, _take_levels),
     wants.ProductInLedger: _exists("level", "product_id"),
     wants.ProductSoldUncounted: _exists("sale_line", "product_id", "t.kind <> 'stock'"),

@@ -13,7 +13,6 @@ Holdfast made, and one whose tables are somebody else's.
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
@@ -23,6 +22,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from holdfast.db.engine import Database
+from holdfast.db.unreachable import reaching
 
 State = Literal["empty", "current", "outdated", "newer"]
 
@@ -41,10 +41,6 @@ class MigrationRefused(Exception):
     """The database cannot be migrated; the message says why and what to do."""
 
 
-class DatabaseUnreachable(Exception):
-    """There is no talking to the database; the message says why."""
-
-
 @lru_cache(maxsize=1)
 def revisions() -> tuple[str, ...]:
     """The revisions that this version knows, oldest first."""
@@ -56,7 +52,7 @@ def state(database: Database) -> State:
     """How the database stands to this version; it is only looked at, and an SQLite file is not made by looking."""
     if database.is_sqlite and not Path(database.path).exists():
         return "empty"
-    with _translated(database), database.engine.connect() as connection:
+    with reaching(database), database.engine.connect() as connection:
         return _state_of(_revision(connection))
 
 
@@ -131,7 +127,7 @@ def _locked(database: Database) -> Iterator[sa.Connection]:
     """A connection in one transaction that no other migration runs beside; committed at the end."""
     lock = _lock_sqlite if database.is_sqlite else _lock_postgresql
     with ExitStack() as opened:
-        with _translated(database):
+        with reaching(database):
             connection = lock(database, opened)
         yield connection
 
@@ -167,19 +163,3 @@ def _lock_postgresql(database: Database, opened: ExitStack) -> sa.Connection:
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS_MAX}s'")
     connection.exec_driver_sql(f"LOCK TABLE {VERSION_TABLE} IN ACCESS EXCLUSIVE MODE")
     return connection
-
-
-@contextmanager
-def _translated(database: Database) -> Iterator[None]:
-    """Say in plain words that the database cannot be reached, or is none."""
-    try:
-        yield
-    except (sa.exc.DBAPIError, sqlite3.Error) as error:
-        cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        if isinstance(cause, sqlite3.DatabaseError) and "not a database" in str(cause):
-            raise DatabaseUnreachable(f"{database.path} is not an SQLite database.") from error
-        raise DatabaseUnreachable(f"{_without_password(database)}: {str(cause).strip().splitlines()[0]}.") from error
-
-
-def _without_password(database: Database) -> str:
-    return database.engine.url.render_as_string(hide_password=True).replace("+psycopg", "")

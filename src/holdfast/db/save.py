@@ -149,6 +149,11 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
     for struct, new, changed in stock_rows:
         if new:
             writes.append(_inserted(struct, org, new, dialect))
+        if struct is Reservation and stock.moved:
+            moved = [hold for hold in changed if hold.id in stock.moved]
+            changed = [hold for hold in changed if hold.id not in stock.moved]
+            if moved:
+                writes.append(_updated(struct, org, moved, dialect, whole=True))
         if changed:
             writes.append(_updated(struct, org, changed, dialect))
     for struct in SALE_TABLES:
@@ -196,12 +201,13 @@ def _inserted(struct: Any, org_id: str, structs: list[Any], dialect: str) -> Wri
     return Write(_insert(struct, dialect, constant), {"org": org_id, **parameters})
 
 
-def _updated(struct: Any, org_id: str, structs: list[Any], dialect: str) -> Write:
+def _updated(struct: Any, org_id: str, structs: list[Any], dialect: str, *, whole: bool = False) -> Write:
+    """Changed rows; with `whole` also the columns that hardly ever change (a hold that moved to another level)."""
     rows = row_type(struct)
     if dialect == "sqlite":
-        tuples = [_for_update(rows, values) for values in rows.tuples(org_id, structs)]
-        return Write(_update(struct, dialect), tuples)
-    return Write(_update(struct, dialect), {"org": org_id, **rows.arrays(structs)})
+        tuples = [_for_update(rows, values, whole) for values in rows.tuples(org_id, structs)]
+        return Write(_update(struct, dialect, whole), tuples)
+    return Write(_update(struct, dialect, whole), {"org": org_id, **rows.arrays(structs)})
 
 
 _patterns: dict[Any, list[frozenset[str]]] = {}
@@ -223,20 +229,20 @@ def _known_pattern(struct: Any, same: set[str]) -> frozenset[str]:
 
 
 @cache
-def _order_for_update(rows: RowType) -> tuple[int, ...]:
+def _order_for_update(rows: RowType, whole: bool) -> tuple[int, ...]:
     """Positions in (org_id, columns ..., checksum) in the order in which the SQLite update names them."""
     names = ("org_id", *rows.columns, "checksum")
     keys = ("org_id", *_KEYS[rows.struct])
-    return tuple(names.index(name) for name in (*_changing(rows), *keys))
+    return tuple(names.index(name) for name in (*_changing(rows, whole), *keys))
 
 
-def _for_update(rows: RowType, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple([values[index] for index in _order_for_update(rows)])
+def _for_update(rows: RowType, values: tuple[Any, ...], whole: bool) -> tuple[Any, ...]:
+    return tuple([values[index] for index in _order_for_update(rows, whole)])
 
 
 @cache
-def _changing(rows: RowType) -> tuple[str, ...]:
-    left_out = _FIXED[rows.struct] | set(_KEYS[rows.struct])
+def _changing(rows: RowType, whole: bool) -> tuple[str, ...]:
+    left_out = set(_KEYS[rows.struct]) if whole else _FIXED[rows.struct] | set(_KEYS[rows.struct])
     return tuple(name for name in (*rows.columns, "checksum") if name not in left_out)
 
 
@@ -263,18 +269,20 @@ def _insert(struct: Any, dialect: str, constant: frozenset[str]) -> str:
 
 
 @cache
-def _update(struct: Any, dialect: str) -> str:
+def _update(struct: Any, dialect: str, whole: bool) -> str:
     rows = row_type(struct)
     table = rows.table.name
     if dialect == "postgresql":
-        changes = ", ".join(f"{name} = x.{name}" for name in _changing(rows))
+        changes = ", ".join(f"{name} = x.{name}" for name in _changing(rows, whole))
         match = " AND ".join(f"{name} = x.{name}" for name in _KEYS[struct])
         # One index probe a row, whatever the statistics say; the rows are locked by their levels, so they stay put.
+        # A place is one within a partition only: the organisation tells which.
         return (
             f"UPDATE {table} t SET {changes} FROM {_unnested(rows)} CROSS JOIN LATERAL (SELECT ctid AS place "
-            f"FROM {table} WHERE org_id = :org::uuid AND {match} OFFSET 0) AS found WHERE t.ctid = found.place"
+            f"FROM {table} WHERE org_id = :org::uuid AND {match} OFFSET 0) AS found "
+            "WHERE t.org_id = :org::uuid AND t.ctid = found.place"
         )
-    changes = ", ".join(f"{name} = ?" for name in _changing(rows))
+    changes = ", ".join(f"{name} = ?" for name in _changing(rows, whole))
     match = " AND ".join(f"{name} = ?" for name in ("org_id", *_KEYS[struct]))
     return f"UPDATE {table} SET {changes} WHERE {match}"
 

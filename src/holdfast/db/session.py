@@ -7,8 +7,7 @@
 On PostgreSQL `begin` is one round trip (a pipeline: the lock first, then, each with a fresh snapshot, what it
 protects), and `finish` is the other (every write and the commit). SQLite has no round trips and locks as a whole.
 
-Whatever the driver raises leaves here as one of three: `Conflict` (try again), `Away` (the database is not there, or
-cannot write) or itself (a bug, or a poisoned batch).
+Whatever the driver raises leaves here as `db.failures` has it.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ import functools
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,6 +25,7 @@ import psycopg
 
 from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
 from holdfast.db.engine import LOCK_SECONDS, Database
+from holdfast.db.failures import Full, Lost, translated
 from holdfast.db.rows import row_type
 
 DEAD_MAX = 500
@@ -40,33 +40,17 @@ STATEMENTS_MAX = 1_000
 Row = Sequence[Any]
 
 
-class Conflict(Exception):
-    """Another transaction came first (deadlock, serialization, unique key): the batch may simply be tried again."""
-
-
-class Blocked(Conflict):
-    """Somebody else holds a lock on what the batch needs, and did not let go of it in time."""
-
-
-class Away(Exception):
-    """The database does not answer, shuts down, or cannot write."""
-
-
-class Full(Away):
-    """The database answers but cannot write (a full disk, a read-only file): trying again at once is of no use."""
-
-
-class Lost(Away):
-    """The connection ended before the answer to a commit came: it may have gone through, or may yet."""
-
-
 class Loaded(NamedTuple):
-    """What `begin` read: raw rows, the organisation's catalog version, the database's clock (microseconds)."""
+    """What `begin` read: raw rows, the organisation's catalog version, the database's clock (microseconds).
+
+    `sought` are the products of the levels for which somebody waits who may be served at several locations.
+    """
 
     levels: list[Row]
     lots: list[Row]
     holds: list[Row]
     dead: list[Row]
+    sought: list[str]
     answered: list[Row]
     also: list[list[Row]]
     version: int
@@ -103,6 +87,9 @@ _LOT_COLUMNS = f"{_STOCK.select_as('s')}, {_LOT.select_as('t')}"
 STOCK_WIDTH = len(_STOCK.columns)
 """In a row of `Loaded.lots` the lot's own columns begin here."""
 
+HOLD_WIDTH = len(_HOLD.columns)
+"""How many columns a hold has."""
+
 
 class PostgresSession:
     """Batches on PostgreSQL."""
@@ -118,7 +105,7 @@ class PostgresSession:
     def connection(self) -> psycopg.Connection[Any]:
         """The connection, made anew when it is gone."""
         if self._connection is None or self._connection.closed or self._connection.broken:
-            with _translated():
+            with translated():
                 self._connection = self._database.connect_postgresql()
         return self._connection
 
@@ -152,7 +139,7 @@ class PostgresSession:
             (_PG_OF_HOLDS if holds else "") + (_PG_OF_TARGETS if targets else "") + (_PG_OF_TAKEN if taken else "")
         )
         connection = self.connection
-        with _translated(), connection.pipeline() as pipeline:
+        with translated(), connection.pipeline() as pipeline:
             _leave_idle_timer(pipeline)
             connection.execute("BEGIN")
             if hurried:
@@ -165,11 +152,13 @@ class PostgresSession:
             answered = connection.execute(_PG_ANSWERED, parameters) if keys else None  # after everything that locks
             clock = connection.execute(_PG_CLOCK, parameters)
             version, now = clock.fetchone() or (0, 0)
+            told = dead.fetchall()
             return Loaded(
                 levels.fetchall(),
                 lots.fetchall(),
                 held.fetchall() if held else [],
-                dead.fetchall(),
+                [row for row in told if row[HOLD_WIDTH] is None],
+                [row[HOLD_WIDTH] for row in told if row[HOLD_WIDTH] is not None],
                 answered.fetchall() if answered else [],
                 [other.fetchall() for other in others],
                 version,
@@ -178,7 +167,7 @@ class PostgresSession:
 
     def fetch(self, sql: str, **parameters: Any) -> list[Row]:
         """Rows of a query with `:name` parameters, in the transaction if one is open."""
-        with _translated():
+        with translated():
             return self.connection.execute(_percent(sql), parameters).fetchall()
 
     def fetch_all(self, queries: Sequence[Query]) -> list[list[Row]]:
@@ -188,7 +177,7 @@ class PostgresSession:
         if self._pipeline is not None or len(queries) == 1:
             return [self.fetch(query.sql, **query.parameters) for query in queries]
         connection = self.connection
-        with _translated(), connection.pipeline() as pipeline:
+        with translated(), connection.pipeline() as pipeline:
             _leave_idle_timer(pipeline)
             cursors = [connection.execute(_percent(query.sql), query.parameters) for query in queries]
             return [cursor.fetchall() for cursor in cursors]
@@ -196,7 +185,7 @@ class PostgresSession:
     def send(self, writes: Sequence[Write]) -> None:
         """Write in the transaction that is open, without waiting for it: what fails is told by a later call."""
         connection = self.connection
-        with _translated():
+        with translated():
             if self._pipeline is None:
                 self._pipeline = connection.pipeline()
                 _leave_idle_timer(self._pipeline.__enter__())
@@ -216,7 +205,7 @@ class PostgresSession:
         and the transaction is rolled back. (The foreign keys of a level's first row have waited for their changers.)
         """
         connection = self.connection
-        with _translated(lost=True):
+        with translated(committing=connection):
             if unchanged is not None:
                 self._received()
                 for write in writes:
@@ -251,7 +240,7 @@ class PostgresSession:
             "products": _array([product for product, _ in pairs]),
             "locations": _array([location for _, location in pairs]),
         }
-        with _translated():
+        with translated():
             connection = self.connection
             connection.execute("BEGIN")
             connection.execute(f"SET LOCAL lock_timeout = '{HURRIED_MILLISECONDS}ms'")
@@ -295,7 +284,7 @@ class SqliteSession:
     def connection(self) -> sqlite3.Connection:
         """The connection, opened at first use."""
         if self._connection is None:
-            with _translated():
+            with translated():
                 self._connection = self._database.connect_sqlite()
         return self._connection
 
@@ -312,7 +301,7 @@ class SqliteSession:
         hurried: bool = False,
     ) -> Loaded:
         """Begin and read what the batch needs (see PostgresSession.begin)."""
-        with _translated():
+        with translated():
             execute = self.connection.execute
             if hurried != self._hurried:
                 patience = HURRIED_MILLISECONDS if hurried else int(LOCK_SECONDS * 1000)
@@ -328,14 +317,16 @@ class SqliteSession:
             names = _json([row[0] for row in levels])
             lots = execute(_LITE_LOTS, (org_id, names)).fetchall()
             dead = execute(_LITE_DEAD, (org_id, names, now)).fetchall()
+            products = _json(list({pair[0] for pair in wanted}))
+            sought = [row[0] for row in execute(_LITE_SOUGHT, (org_id, products))]
             answered = execute(_LITE_ANSWERED, (org_id, _json(keys))).fetchall() if keys else []
             row = execute("SELECT catalog_version FROM organisation WHERE org_id = ?", (org_id,)).fetchone()
             others = [execute(_unlocked(query.sql), query.parameters).fetchall() for query in also]
-            return Loaded(levels, lots, held, dead, answered, others, row[0] if row else 0, now)
+            return Loaded(levels, lots, held, dead, sought, answered, others, row[0] if row else 0, now)
 
     def fetch(self, sql: str, **parameters: Any) -> list[Row]:
         """Rows of a query with `:name` parameters, in the transaction if one is open."""
-        with _translated():
+        with translated():
             return self.connection.execute(_unlocked(sql), parameters).fetchall()
 
     def fetch_all(self, queries: Sequence[Query]) -> list[list[Row]]:
@@ -346,7 +337,7 @@ class SqliteSession:
         """Write everything and commit; nobody else can have changed the catalog meanwhile."""
         self.send(writes)
         try:
-            with _translated():
+            with translated():
                 self.connection.execute("COMMIT")
         except Full as full:
             if self.connection.in_transaction:
@@ -356,7 +347,7 @@ class SqliteSession:
 
     def send(self, writes: Sequence[Write]) -> None:
         """Write in the transaction that is open."""
-        with _translated():
+        with translated():
             for write in writes:
                 if isinstance(write.parameters, dict):
                     self.connection.execute(write.sql, write.parameters)
@@ -429,11 +420,16 @@ _PG_LOTS = (
     "WHERE org_id = %(org)s::uuid AND level_id = l.id AND is_open OFFSET 0) s CROSS JOIN LATERAL ("
     "SELECT * FROM lot WHERE org_id = %(org)s::uuid AND id = s.lot_id OFFSET 0) t"
 )
+# Dead holds of the levels, oldest first; behind them, in the last column, the products for which somebody roams.
 _PG_DEAD = (
-    f"{_PG_CHOSEN}SELECT {_HOLD.select_as('r')} FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL (SELECT * FROM reservation "
+    f"{_PG_CHOSEN}(SELECT {_HOLD.select_as('r')}, NULL::uuid AS sought FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL ("
+    "SELECT * FROM reservation "
     "WHERE org_id = %(org)s::uuid AND level_id = l.id AND status = 'active' AND expires_at IS NOT NULL "
     "AND expires_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint OFFSET 0) r "
-    f"ORDER BY r.expires_at, r.id LIMIT {DEAD_MAX}"
+    f"ORDER BY r.expires_at, r.id LIMIT {DEAD_MAX}) UNION ALL "
+    f"SELECT {_HOLD.select_as('r')}, k.product_id FROM (SELECT DISTINCT product_id FROM chosen) k CROSS JOIN LATERAL ("
+    "SELECT * FROM reservation WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND backordered > 0 "
+    "AND served_from IS NOT NULL LIMIT 1) r"
 )
 _PG_HOLDS = f"SELECT {_HOLD.select} FROM reservation WHERE org_id = %(org)s::uuid AND id = ANY (%(holds)s::uuid[])"
 _PG_ANSWERED = (
@@ -456,6 +452,10 @@ _LITE_DEAD = (
     f"SELECT {_HOLD.select_as('r')} FROM json_each(?2) k CROSS JOIN reservation r ON r.org_id = ?1 "
     "AND r.level_id = k.value AND r.status = 'active' AND r.expires_at IS NOT NULL AND r.expires_at <= ?3 "
     f"ORDER BY r.expires_at, r.id LIMIT {DEAD_MAX}"
+)
+_LITE_SOUGHT = (
+    "SELECT k.value FROM json_each(?2) k WHERE EXISTS (SELECT 1 FROM reservation r WHERE r.org_id = ?1 "
+    "AND r.product_id = k.value AND r.backordered > 0 AND r.served_from IS NOT NULL)"
 )
 _LITE_HOLDS = (
     f"SELECT {_HOLD.select_as('r')} FROM json_each(?2) k CROSS JOIN reservation r ON r.org_id = ?1 AND r.id = k.value"
@@ -509,39 +509,3 @@ def _array(ids: Sequence[str]) -> str:
 def _text_array(texts: Sequence[str]) -> str:
     quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
     return "{" + ",".join(quoted) + "}"
-
-
-_BLOCKED = "55P03"
-_TRY_AGAIN = ("40001", "40P01", "23505", "25P02", "22012")
-_LITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
-_FULL = ("53100", "25006")
-_AWAY = ("08", "53", "57", "58", "25P03")
-
-
-@contextmanager
-def _translated(*, lost: bool = False) -> Iterator[None]:
-    """Turn what the drivers raise into Conflict or Away where it is one of them.
-
-    With `lost`, a connection that ended without an answer from the server is Lost.
-    """
-    try:
-        yield
-    except psycopg.Error as error:
-        state = error.sqlstate
-        if state == _BLOCKED:
-            raise Blocked(str(error)) from error
-        if state in _TRY_AGAIN:
-            raise Conflict(str(error)) from error
-        if state is None and not isinstance(error, psycopg.OperationalError):
-            raise
-        if state in _FULL:
-            raise Full(str(error)) from error
-        if state is None or state.startswith(_AWAY):
-            ended = state is None or state.startswith(("08", "57P"))
-            raise (Lost if lost and ended else Away)(str(error)) from error
-        raise
-    except sqlite3.OperationalError as error:
-        if (error.sqlite_errorcode & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise Blocked(str(error)) from error
-        full = (error.sqlite_errorcode & 0xFF) in _LITE_FULL
-        raise (Full if full else Away)(str(error)) from error

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.queries.settling import due as due_levels
+from holdfast.db.queries.stuck import levels_beside
 
 FORGET_MAX = 5_000
 """Most answers that one transaction removes."""
@@ -24,6 +25,13 @@ def due(database: Database, now: int, limit: int) -> list[tuple[str, list[tuple[
     """(organisation, [(product id, location id), ...]) of at most `limit` levels where time has ended something."""
     with database.reading() as connection:
         return due_levels(connection, now, limit)
+
+
+def beside_waiting(database: Database, now: int, limit: int) -> list[tuple[str, list[tuple[str, str]]]]:
+    """(organisation, [(product id, location id), ...]) of at most `limit` levels with free units for who waits
+    elsewhere."""
+    with database.reading() as connection:
+        return levels_beside(connection, limit, now)
 
 
 def forget_answers(database: Database, before: int) -> int:

@@ -64,8 +64,30 @@ class StockReports(View):
         now: int | None = None,
     ) -> list[Json]:
         """All entries at sellable locations at or below their threshold (or the one given), emptiest first."""
+        now, items, cursor = instant(now), list[Json](), None
+        while True:
+            page = self.low_stock_page(
+                org_id, threshold=threshold, store=store, stores=stores, now=now, cursor=cursor, limit=levels.LOW_MAX
+            )
+            items += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return items
+
+    def low_stock_page(
+        self,
+        org_id: str,
+        *,
+        threshold: Number | None = None,
+        store: str | None = None,
+        stores: Stores = None,
+        cursor: str | None = None,
+        limit: int = LIMIT_DEFAULT,
+        now: int | None = None,
+    ) -> Page:
+        """A page of that list; `limit` may be up to 10,000."""
         wanted = levels.Filter(store=store, stores=stores, threshold=threshold)
-        return self._read(org_id, [], levels.low_stock, wanted, instant(now))
+        return self._read(org_id, EMPTY, levels.low_stock, wanted, instant(now), cursor=cursor, limit=limit)
 
     def inventory_stats(
         self, org_id: str, *, store: str | None = None, stores: Stores = None, now: int | None = None
@@ -195,10 +217,18 @@ class StockReports(View):
         """`{lot, received, on_hand, held, sold, returned}`: where a lot came from, lies, and went."""
         return self._read(org_id, None, trace.of_lot, lot_id, stores, instant(now))
 
-    def order_lots(self, org_id: str, order_number: str, *, stores: Stores = None) -> list[Json] | None:
-        """The lots that an order got: `{lot_id, lot_code, product_id, sku, location, source, quantity, held, sold,
-        returned}` each; None when nothing is known of the order."""
-        return self._read(org_id, None, trace.of_order, order_number, stores)
+    def order_lots(
+        self,
+        org_id: str,
+        order_number: str,
+        *,
+        source: str | None = None,
+        stores: Stores = None,
+        now: int | None = None,
+    ) -> list[Json] | None:
+        """The lots that an order (of one source, or of all) got: `{lot_id, lot_code, product_id, sku, location, source,
+        quantity, held, sold, returned}` each; None when nothing is known of the order."""
+        return self._read(org_id, None, trace.of_order, order_number, source, stores, instant(now))
 
     # Counts and transfers --------------------------------------------------------------------------------------------
 

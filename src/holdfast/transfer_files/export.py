@@ -57,10 +57,9 @@ _LEDGER_UNITS = tuple(name for name in LEDGER_EXPORT if name.startswith(("qty", 
 
 
 def export_stock(database: Database, organisation: OrganisationRow) -> Iterator[dict[str, Any]]:
-    """Every level as it goes outside, by SKU and location; expired holds and lots are not counted as there."""
+    """Every level as it goes outside, by SKU and location: as it stands when what time has ended is settled."""
     for row in level_rows(database, organisation.id):
         number = Product(id="", sku="", title="", precision=row.precision).number
-        reserved = row.reserved - row.dead
         yield {
             "sku": row.sku,
             "title": row.title,
@@ -69,8 +68,8 @@ def export_stock(database: Database, organisation: OrganisationRow) -> Iterator[
             "location": row.location,
             "location_kind": row.location_kind,
             "quantity": number(row.on_hand),
-            "reserved_quantity": number(reserved),
-            "available_quantity": number(row.on_hand - reserved - row.stale),
+            "reserved_quantity": number(row.reserved),
+            "available_quantity": number(row.on_hand - row.reserved if row.sellable else 0),
             "backordered_quantity": number(row.backordered),
             "value": from_minor(row.value, organisation.minor_digits),
         }

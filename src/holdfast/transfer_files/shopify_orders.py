@@ -35,6 +35,9 @@ from holdfast.transfer_files.table import BadLine, Line, Table
 SHOPIFY = "shopify"
 NEEDED = ("name", "financial status", "fulfillment status", "lineitem quantity", "lineitem price", "lineitem sku")
 
+ID_DIGITS_MAX = 30
+"""More digits than any id of Shopify has."""
+
 _PAID = ("paid", "refunded", "partially_refunded")
 _GONE = ("refunded", "voided")
 
@@ -93,6 +96,7 @@ def _order(group: list[Line], context: Context) -> FileOrder:
         (FeeAsked(SHIPPING, shipping),) if shipping is not None and minor_of(shipping, context.minor_digits) else (),
         cancelled=cancelled,
         payment=_method(head) if financial in _PAID else None,
+        external_id=_numeric_id(head, order_number),
     )
     return FileOrder(group[0].number, command, tuple(rows), tuple(notes), _amount(head, "total", context))
 
@@ -141,6 +145,12 @@ def _order_discount(
         notes.append(f"its subtotal {subtotal} is more than its line items come to ({from_minor(net, digits)}).")
         return from_minor(said, digits) if said else None
     return from_minor(less, digits) if less else None
+
+
+def _numeric_id(head: Mapping[str, str], order_number: str) -> str | None:
+    """Shopify's own id of the order, by which its webhooks call it; a spreadsheet may have made it 8.20983E+17."""
+    said = unprefixed(head, "id").strip()
+    return said if said.isascii() and said.isdigit() and len(said) <= ID_DIGITS_MAX and said != order_number else None
 
 
 def _method(head: Mapping[str, str]) -> str:

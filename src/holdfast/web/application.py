@@ -14,7 +14,6 @@ import re
 import signal
 import threading
 import time
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -22,22 +21,19 @@ from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-import structlog
 import uuid_utils
 from starlette.routing import Match
 
 from holdfast.access import Permission
-from holdfast.app import Forbidden, Holdfast
+from holdfast.app import Holdfast
 from holdfast.core.decision import Command
 from holdfast.core.order import ChangeAppointment
 from holdfast.core.register import SessionDocument
 from holdfast.core.rejection import Rejected
 from holdfast.core.text import composed
-from holdfast.db.directory import is_away
-from holdfast.executor import Overloaded, Reply, Unavailable
-from holdfast.reports import BadCursor
+from holdfast.executor import Reply
 from holdfast.settings import Config
-from holdfast.web import problems
+from holdfast.web import arrays, problems
 from holdfast.web.api import ROUTES
 from holdfast.web.api.events import stream_events
 from holdfast.web.api.shapes import without_costs
@@ -47,8 +43,9 @@ from holdfast.web.health import PUBLIC, Public
 from holdfast.web.incoming import ClientGone, Message, Receive, Scope, Send, TooLarge, drain, length_of, read_body
 from holdfast.web.metrics import measure
 from holdfast.web.mount import mounted_pages
-from holdfast.web.problems import Problem, invalid
+from holdfast.web.problems import Problem, invalid, problem_of_error
 from holdfast.web.repeated import fingerprint, idempotency_key, said_to_ended_session
+from holdfast.web.request_log import LEVEL, NO_ROUTE, REFUSED_PAGE, RequestLog, level_of, trace_of
 from holdfast.web.route import Call, Endpoint, Planned, Route, encode
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -73,14 +70,15 @@ _PROBE = ChangeAppointment(_NIL)
 _JSON_TYPE = b"application/json"
 _PROBLEM_TYPE = problems.MEDIA_TYPE.encode()
 
-log = structlog.get_logger("holdfast.web")
-
 
 class Application:
     """The ASGI application over one Holdfast."""
 
-    def __init__(self, shop: Holdfast, *, session_seconds: int, close_shop: bool = False) -> None:
+    def __init__(
+        self, shop: Holdfast, *, session_seconds: int, refusal_level: int = LEVEL, close_shop: bool = False
+    ) -> None:
         self.shop = shop
+        self.log = RequestLog(refusal_level)
         self.auth = Auth(shop.database, session_seconds)
         self.pages: ASGIApp | None = None
         self.state = SimpleNamespace()
@@ -163,38 +161,55 @@ class Application:
         answer = Answer(scope, send, request_id)
         name = "other"
         try:
-            endpoint, args = self._find(_address(scope), scope["method"])
+            endpoint, args = self._find(_address(scope), scope["method"], answer)
             if endpoint is not None:
                 name = endpoint.name
                 if isinstance(endpoint, Endpoint):
                     await self._serve(endpoint, args, headers, scope, receive, answer)
                 else:
                     public = await self.read(endpoint.answer, self)
+                    if public.status >= 400:
+                        self.log.tell(scope["method"], answer, public.status)
                     await answer.send(public.status, public.body, public.media_type, public.headers)
             elif self.pages is not None:
                 name = "page"
-                if b"text/html" not in headers.get(b"accept", b"") and not _is_a_page(self.pages, scope):
-                    raise nothing_here()
-                scope["request_id"] = request_id
-                await self.pages(scope, receive, answer.pass_on)
+                await self._serve_page(self.pages, scope, headers, receive, answer)
             else:
                 raise nothing_here()
         except ClientGone:
             answer.status = 499
         except Exception as error:  # noqa: BLE001 - the last resort: every failure becomes an answer, and a log line
-            await self._refuse(error, answer, name, receive)
+            await self._refuse(error, scope["method"], answer, receive)
         measure(name, answer.status, time.perf_counter() - began)
 
-    def _find(self, path: str, method: str) -> tuple[Endpoint | Public | None, dict[str, str]]:
+    async def _serve_page(
+        self, pages: Any, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: Answer
+    ) -> None:
+        """Let the pages answer; what they refuse is logged here, for they do not know the request."""
+        page = next((route for route in pages.routes if route.matches(scope)[0] is not Match.NONE), None)
+        if page is not None:
+            answer.route = page.path
+        elif b"text/html" not in headers.get(b"accept", b""):
+            raise nothing_here()
+        scope["request_id"] = answer.request_id
+        await pages(scope, receive, answer.pass_on)
+        if answer.status >= 400:
+            code, trace = scope.get(REFUSED_PAGE, ("", ""))
+            self.log.tell(scope["method"], answer, answer.status, code, exception=trace)
+
+    def _find(self, path: str, method: str, answer: Answer) -> tuple[Endpoint | Public | None, dict[str, str]]:
         """The endpoint of an address and the parameters in its path; None when no route has the address."""
         methods: Mapping[str, Endpoint | Public] | None = self._exact.get(path) or PUBLIC.get(path)
         args: dict[str, str] = {}
         path = path.replace("\0", "\ufffd")  # PostgreSQL has no texts with NUL: nothing can be called like that
-        if methods is None:
+        if methods is not None:
+            answer.route = path
+        else:
             for pattern, candidates in self._templates:
                 match = pattern.fullmatch(path)
                 if match is not None:
                     methods = candidates
+                    answer.route = next(iter(candidates.values())).route.path
                     args = {name: composed(value.replace(_SLASH, "/")) for name, value in match.groupdict().items()}
                     break
             else:
@@ -258,9 +273,12 @@ class Application:
         if not route.writes:
             assert route.answer_with is not None
             document = await self.read(route.answer_with, call)
+            link: Headers = []
+            if route.array:
+                document, link = arrays.said(document, scope["path"], scope["query_string"])
             if route.costs and not actor.has(Permission.MANAGE):
                 document = without_costs(msgspec.to_builtins(document))
-            await answer.send(200, encode(document))
+            await answer.send(200, encode(document), extra=link)
             return
         _test_type(headers, raw, endpoint)
         call.body = decode(endpoint.decoder, raw)
@@ -346,17 +364,14 @@ class Application:
 
     # When the answer is no -----------------------------------------------------------------------------------------
 
-    async def _refuse(self, error: Exception, answer: Answer, name: str, receive: Receive) -> None:
-        problem = _problem(error)
+    async def _refuse(self, error: Exception, method: str, answer: Answer, receive: Receive) -> None:
+        problem = problem_of_error(error)
         if problem is None:
-            # As text: a formatter that shows local variables would put keys and passwords into the log.
-            trace = "".join(traceback.format_exception(error))
-            log.error("request failed", request_id=answer.request_id, route=name, exception=trace)
-            problem = Problem(
-                problems.INTERNAL_ERROR, f"Something went wrong on our side. Reference: {answer.request_id}"
-            )
-        elif problem.status == 503:
-            log.warning("unavailable", request_id=answer.request_id, route=name, reason=str(error)[:500])
+            reference = f"Something went wrong on our side. Reference: {answer.request_id}"
+            problem = Problem(problems.INTERNAL_ERROR, reference)
+            self.log.tell(method, answer, problem.status, problem.code, exception=trace_of(error))
+        else:
+            self.log.tell(method, answer, problem.status, problem.code, reason=str(error))
         if answer.started:
             return
         document = problems.problem_document(problem.code, problem.detail, answer.request_id, problem.numbers)
@@ -373,10 +388,11 @@ class Application:
 class Answer:
     """The response of one request: sent once, with the request id, to a client that may be gone."""
 
-    __slots__ = ("_head", "_send", "request_id", "started", "status")
+    __slots__ = ("_head", "_send", "request_id", "route", "started", "status")
 
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self.request_id = request_id
+        self.route = NO_ROUTE
         self.started = False
         self.status = 0
         self._send = send
@@ -434,35 +450,6 @@ def nothing_here() -> Problem:
     return Problem("NOT_FOUND", "There is nothing at this address.")
 
 
-def _is_a_page(pages: Any, scope: Scope) -> bool:
-    """Is the address one of a page or a static file?"""
-    return any(route.matches(scope)[0] is not Match.NONE for route in pages.routes)
-
-
-def _problem(error: Exception) -> Problem | None:
-    """The problem that an exception means, or None when it is a bug."""
-    match error:
-        case Problem():
-            return error
-        case Forbidden():
-            return Problem("FORBIDDEN", str(error))
-        case BadCursor():
-            return invalid("cursor", "is not a cursor of this list.")
-        case Overloaded() | Unavailable():
-            wait = str(error.retry_after)
-            return Problem(
-                problems.UNAVAILABLE,
-                error.words,
-                numbers={"retry_after": error.retry_after},
-                headers={"Retry-After": wait},
-            )
-    if is_away(error):
-        return Problem(
-            problems.UNAVAILABLE, "The database is away.", numbers={"retry_after": 2}, headers={"Retry-After": "2"}
-        )
-    return None
-
-
 def _test_type(headers: dict[bytes, bytes], raw: bytes, endpoint: Endpoint) -> None:
     """A body must say that it is JSON."""
     if not raw:
@@ -489,6 +476,7 @@ def create_application(shop: Holdfast, config: Config | None = None, *, close_sh
     With `close_shop` the end of the server's lifespan closes the shop: what was accepted is answered first.
     """
     seconds = SESSION_SECONDS if config is None else round(config.session_hours * 3600)
-    application = Application(shop, session_seconds=seconds, close_shop=close_shop)
+    level = LEVEL if config is None else level_of(config.refusal_log_level)
+    application = Application(shop, session_seconds=seconds, refusal_level=level, close_shop=close_shop)
     application.pages = mounted_pages(application, config)
     return application

@@ -14,7 +14,8 @@ import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from holdfast.db.directory import is_away
-from holdfast.db.migrate import DatabaseUnreachable, state
+from holdfast.db.migrate import state
+from holdfast.db.unreachable import DatabaseUnreachable
 from holdfast.metrics import REGISTRY
 from holdfast.web.docs_page import CONTENT_SECURITY_POLICY, docs_page
 from holdfast.web.openapi import openapi_bytes

@@ -19,7 +19,7 @@ from holdfast.reports import LIMIT_MAX
 from holdfast.web.api import ROUTES
 from holdfast.web.body import BODY_MAX, PRINTABLE, TEXT_MAX, Nothing, Quantity
 from holdfast.web.problems import EXPLAINED, MEDIA_TYPE, STATUS
-from holdfast.web.route import CURSOR_MAX, Query, Route
+from holdfast.web.route import CURSOR_MAX, STORE, Query, Route
 
 Json = dict[str, Any]
 
@@ -186,6 +186,8 @@ def _parameters(route: Route) -> list[Json]:
         if part.startswith("{"):
             parameters.append({"name": part[1:-1], "in": "path", "required": True, "schema": dict(_TEXT)})
     parameters += [_query(one) for one in route.query]
+    if all(one.name != STORE.name for one in route.query):
+        parameters.append(_query(STORE))
     parameters.append(
         {
             "name": "X-Store",
@@ -210,7 +212,7 @@ def _query(query: Query) -> Json:
     schema: Json
     match query.kind:
         case "limit":
-            schema = {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": 50}
+            schema = {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX}
         case "integer":
             schema = {"type": "integer"}
         case "number":
@@ -235,6 +237,8 @@ def _query(query: Query) -> Json:
 def _success(route: Route, refs: dict[Any, Json]) -> Json:
     headers = {**_HEADERS, **_REPLAYED} if route.writes else dict(_HEADERS)
     response: Json = {"description": "Done." if route.writes else "The answer.", "headers": headers}
+    if route.array:
+        headers["Link"] = {"schema": _TEXT, "description": 'Where the array goes on (`rel="next"`), if it does.'}
     if route.status == 204:
         return {**response, "description": "Done; there is nothing to tell."}
     answer = route.answer

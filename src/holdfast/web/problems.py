@@ -13,7 +13,11 @@ from typing import Any
 
 import msgspec
 
+from holdfast.app import Forbidden
 from holdfast.core.rejection import Code, Rejected
+from holdfast.db.directory import is_away
+from holdfast.executor import Overloaded, Unavailable
+from holdfast.reports import BadCursor
 
 UNAUTHORIZED = "UNAUTHORIZED"
 METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
@@ -146,3 +150,21 @@ def problem_document(code: str, detail: str, request_id: str, numbers: dict[str,
         "detail": detail,
         "request_id": request_id,
     }
+
+
+def problem_of_error(error: Exception) -> Problem | None:
+    """The problem that an exception means, or None when it is a bug."""
+    match error:
+        case Problem():
+            return error
+        case Forbidden():
+            return Problem("FORBIDDEN", str(error))
+        case BadCursor():
+            return invalid("cursor", "is not a cursor of this list.")
+        case Overloaded() | Unavailable():
+            wait = str(error.retry_after)
+            numbers = {"retry_after": error.retry_after}
+            return Problem(UNAVAILABLE, error.words, numbers=numbers, headers={"Retry-After": wait})
+    if is_away(error):
+        return Problem(UNAVAILABLE, "The database is away.", numbers={"retry_after": 2}, headers={"Retry-After": "2"})
+    return None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -138,6 +138,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return self.method != "GET"
 
     @property
+    def array(self) -> bool:
+        """Does it answer a bare array? Then `answer_with` answers a Page (`holdfast.web.arrays`)."""
+        return get_origin(self.answer) is list
+
+    @property
     def name(self) -> str:
         """Its name in the OpenAPI document and in the metrics: `POST /api/v1/receipts` is `post_receipts`."""
         words = re.sub(r"[^a-z0-9]+", "_", self.path.lower().removeprefix("/api/v1")).strip("_")
@@ -153,7 +158,8 @@ class Endpoint:
         self.route = route
         self.name = route.name
         self.decoder = decoder_of(route.body)
-        self.parameters = {one.name: one for one in route.query}
+        # Whatever a route does, `store_id` narrows it to one store, as the header X-Store does.
+        self.parameters = {STORE.name: STORE} | {one.name: one for one in route.query}
         self.needs_body = any(field.required for field in msgspec.structs.fields(route.body))
 
     def query(self, query_string: bytes) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The ledger by time: which entry of a level was the last at an instant, found by index and not by replaying.
 
     seq_at(connection, org_id, {level id: (its last seq, instant)})   -> {level id: seq}, 0 when there was none yet
+    ended_at(connection, org_id, instant, {level id: seq})            -> what had ended by then, but was settled later
 
 A level's entries are numbered without a gap and their `created_at` never runs backwards, so its history is a sorted
 list: a binary search over the unique index (level, seq) finds the place in log2(n) steps, for all levels in one
@@ -10,15 +11,20 @@ statement. A level whose numbers have a gap (what `holdfast check` would name) i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
 from holdfast.db import schema
 from holdfast.db.queries.paging import not_walked
+from holdfast.db.queries.settling import Ended, ended
 
 _ledger, _level, _stock = schema.ledger.c, schema.level.c, schema.lot_stock.c
+_hold = schema.reservation.c
+
+WINDOW = 100
+"""Entries of a level that are looked at together for what was settled late."""
 
 _GIVEN = {
     "sqlite": "SELECT value ->> 0 AS level_id, value ->> 1 AS instant, value ->> 2 AS high FROM json_each(:given)",
@@ -59,10 +65,76 @@ def seq_at(connection: sa.Connection, org_id: str, levels: Mapping[str, tuple[in
     return {str(level_id): low for level_id, low in rows}
 
 
-def balances_at(connection: sa.Connection, org_id: str, levels: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
-    """The balances of the last entry at or before an instant; levels: {level id: (last seq, instant)}."""
-    places = [(level_id, seq) for level_id, seq in seq_at(connection, org_id, levels).items() if seq]
-    return {row.level_id: row for row in entries_at(connection, org_id, places)}
+class Past(NamedTuple):
+    """How levels stood at an instant, by id: the last entry until then, and what had ended but was not settled yet."""
+
+    entries: dict[str, Any]
+    over: dict[str, Ended]
+
+
+def past_of(connection: sa.Connection, org_id: str, instant: int, levels: Mapping[str, int]) -> Past:
+    """How levels stood at an instant; levels: {level id: its last seq}; those without an entry by then are left out."""
+    found = seq_at(connection, org_id, {level_id: (seq, instant) for level_id, seq in levels.items()})
+    places = {level_id: seq for level_id, seq in found.items() if seq}
+    entries = {row.level_id: row for row in entries_at(connection, org_id, list(places.items()))}
+    return Past(entries, ended_at(connection, org_id, instant, places))
+
+
+def ended_at(connection: sa.Connection, org_id: str, instant: int, levels: Mapping[str, int]) -> dict[str, Ended]:
+    """What had ended at the instant but was not settled then; levels: {level id: number of the last entry by then}.
+
+    A hold that was dead is still active, or its release is among the entries that follow: the next command at the level
+    began with it. So a few entries are looked at, and more only where those had such a release among them. The same is
+    true of expired lots.
+    """
+    over = ended(connection, org_id, instant, levels=list(levels))
+    following = dict(levels)
+    while following:
+        found = _settled_after(connection, org_id, instant, following)
+        for level_id, parts in found.items():
+            known = over.get(level_id, Ended())
+            over[level_id] = Ended(*(before + part for before, part in zip(known, parts, strict=True)))
+        following = {level_id: following[level_id] + WINDOW for level_id in found}
+    return over
+
+
+def _settled_after(connection: sa.Connection, org_id: str, instant: int, levels: Mapping[str, int]) -> dict[str, Ended]:
+    """What the next entries of the levels settled of that which had ended at the instant."""
+    kinds = {"level_id": schema.Id, "low": sa.BigInteger()}
+    given = given_rows(connection.dialect.name, kinds, list(levels.items()))
+    query = (
+        sa.select(
+            given.c.level_id,
+            sa.func.sum(-_ledger.reserved_delta),
+            sa.func.sum(-_ledger.backordered_delta),
+            sa.func.sum(-_ledger.qty_delta),
+        )
+        .select_from(given)
+        # Outer joins leave SQLite no choice of which comes first.
+        .outerjoin(
+            schema.ledger,
+            sa.and_(
+                _ledger.org_id == org_id,
+                _ledger.level_id == given.c.level_id,
+                _ledger.seq > given.c.low,
+                _ledger.seq <= given.c.low + WINDOW,
+            ),
+        )
+        .outerjoin(schema.reservation, (_hold.org_id == org_id) & (_hold.id == _ledger.reservation_id))
+        .outerjoin(
+            schema.lot_stock,
+            (_stock.org_id == org_id) & (_stock.level_id == _ledger.level_id) & (_stock.lot_id == _ledger.lot_id),
+        )
+        .where(
+            _ledger.reason == "expired",
+            sa.or_(
+                sa.and_(_ledger.ref_type == "RELEASE", _hold.expires_at <= instant),
+                sa.and_(_ledger.ref_type == "EXPIRY", _ledger.qty_delta < 0, _stock.sellable_until <= instant),
+            ),
+        )
+        .group_by(given.c.level_id)
+    )
+    return {row[0]: Ended(*(int(number) for number in row[1:])) for row in connection.execute(query)}
 
 
 def stretches_of_lot(connection: sa.Connection, org_id: str, lot_id: str) -> dict[str, tuple[int, int]]:

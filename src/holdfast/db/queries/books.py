@@ -311,8 +311,9 @@ def valuation(connection: sa.Connection, catalog: Catalog, as_of: AsOf, cursor: 
         page = lots.listed(connection, catalog, lots.Filter(in_stock=True), cursor=cursor, limit=limit, now=None)
         items = [{"lot_id": row["id"], **{name: row[name] for name in _SHOWN}} for row in page.items]
         return _valued(catalog, as_of, total, Page(items, page.next_cursor))
-    moment = _last_moment(connection, catalog, as_of) if isinstance(as_of, str) else _Moment(as_of)
-    page = _lots_at(connection, catalog, moment, cursor, bounded(limit))
+    moments = _last_moments(connection, catalog, as_of) if isinstance(as_of, str) else {}
+    moment = _Moment(as_of) if isinstance(as_of, int) else max(moments.values(), default=_Moment(0))
+    page = _lots_at(connection, catalog, moment, moments, cursor, bounded(limit))
     return _valued(catalog, as_of, total, page)
 
 
@@ -321,6 +322,32 @@ class _Moment(NamedTuple):
 
     at: int
     id: str = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+
+def _last_moments(connection: sa.Connection, catalog: Catalog, day: str) -> dict[str, _Moment]:
+    """The last moment of a day by location: stores in several time zones end it at several instants.
+
+    With one time zone it is read from what was posted (`_last_moment`), else from the calendar of each store and the
+    first close of the day. Goods that were sold in the name of another store may then be on the other side of midnight.
+    """
+    zones = {store.timezone for store in catalog.stores.values()}
+    if len(zones) == 1:
+        return dict.fromkeys(catalog.locations, _last_moment(connection, catalog, day))
+    closes = sa.select(_period.created_at).where(_period.org_id == catalog.settings.id, _period.id >= day)
+    closed = connection.execute(closes.order_by(_period.id).limit(1)).scalar()
+    ends = {zone: _Moment(end_of_day(day, zone) - 1) for zone in zones}
+    if closed is not None:
+        early = _before_close(connection, catalog, day, int(closed))
+        ends = {zone: min(moment, early) for zone, moment in ends.items()}
+    return {place.id: ends[catalog.timezone_of(place)] for place in catalog.locations.values()}
+
+
+def _before_close(connection: sa.Connection, catalog: Catalog, day: str, closed: int) -> _Moment:
+    """The moment of a close: of what was posted at its very instant, what was posted on the day came before it."""
+    own = (_posting.org_id == catalog.settings.id, _posting.account == INVENTORY, _posting.at == closed)
+    beside = sa.select(_posting.entry_id).where(*own, _posting.day <= day)
+    before = connection.execute(beside.order_by(_posting.entry_id.desc()).limit(1)).scalar()
+    return _Moment(closed - 1) if before is None else _Moment(closed, str(before))
 
 
 def _last_moment(connection: sa.Connection, catalog: Catalog, day: str) -> _Moment:
@@ -367,16 +394,28 @@ class _Past(NamedTuple):
     value: int
 
 
-def _lots_at(connection: sa.Connection, catalog: Catalog, moment: _Moment, cursor: str | None, limit: int) -> Page:
-    """A page of the lots that had units at a moment; it looks at SCAN_MAX at most, so it may be short."""
+def _lots_at(
+    connection: sa.Connection,
+    catalog: Catalog,
+    last: _Moment,
+    moments: dict[str, _Moment],
+    cursor: str | None,
+    limit: int,
+) -> Page:
+    """A page of the lots that had units at the moment of their location, else at the `last` one; it looks at SCAN_MAX
+    at most, so it may be short."""
     before = None if cursor is None else decode_cursor(cursor, UUID, UUID)
     found: list[_Past] = []
     for _ in range(SCAN_MAX // LOTS_CHUNK):
-        chunk = _chunk(connection, catalog.settings.id, moment.at, before)
-        found += _as_they_stood(connection, catalog.settings.id, moment, chunk)
+        chunk = _chunk(connection, catalog.settings.id, last.at, before)
+        stood: list[_Past] = []
+        for moment in {moments.get(row.location_id, last) for row in chunk}:
+            here = [row for row in chunk if moments.get(row.location_id, last) == moment]
+            stood += _as_they_stood(connection, catalog.settings.id, moment, here)
+        found += sorted(stood, key=lambda one: (one.lot_id, one.level_id), reverse=True)
         if len(found) > limit:
-            last = found[limit - 1]
-            return Page(_worth(connection, catalog, found[:limit]), encode_cursor(last.lot_id, last.level_id))
+            end = found[limit - 1]
+            return Page(_worth(connection, catalog, found[:limit]), encode_cursor(end.lot_id, end.level_id))
         if len(chunk) < LOTS_CHUNK:
             return Page(_worth(connection, catalog, found), None)
         before = (chunk[-1].lot_id, chunk[-1].level_id)
@@ -385,12 +424,13 @@ def _lots_at(connection: sa.Connection, catalog: Catalog, moment: _Moment, curso
 
 
 def _chunk(connection: sa.Connection, org_id: str, at: int, before: tuple[Any, ...] | None) -> Sequence[Any]:
-    """The next lots at locations, newest first; a lot's id is from when it was received."""
-    where = [_stock.org_id == org_id, _stock.lot_id < id_floor(at + SKEW)]
+    """The next lots at locations that were received by then, newest first; a lot's id is from when it was received."""
+    where = [_stock.org_id == org_id, _stock.lot_id < id_floor(at + SKEW), schema.lot.c.received_at <= at]
     if before is not None:
         pair = [sa.literal(name, schema.Id) for name in before]
         where += [_stock.lot_id <= before[0], sa.tuple_(_stock.lot_id, _stock.level_id) < sa.tuple_(*pair)]
     query = sa.select(_stock.lot_id, _stock.level_id, _stock.location_id, _stock.on_hand, _stock.value)
+    query = query.join(schema.lot, (schema.lot.c.org_id == _stock.org_id) & (schema.lot.c.id == _stock.lot_id))
     query = query.where(*where).order_by(_stock.lot_id.desc(), _stock.level_id.desc()).limit(LOTS_CHUNK)
     return connection.execute(query).all()
 

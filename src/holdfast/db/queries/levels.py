@@ -10,32 +10,37 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.document import level_fields
-from holdfast.core.holding import Level
+from holdfast.core.holding import Level, LevelKey
 from holdfast.core.lookup import Catalog
 from holdfast.core.number import PRECISION_MAX, QUANTITY_MAX, Number
 from holdfast.core.product import Location, Product, reorder_threshold
 from holdfast.db import schema
-from holdfast.db.queries.as_of import balances_at
+from holdfast.db.queries.as_of import past_of
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
     EMPTY,
     Found,
     Json,
     Page,
+    among,
     as_id,
     bounded,
+    decode_cursor,
     encode_cursor,
     id_of_cursor,
+    key_of_cursor,
     newest,
     page_of,
 )
 from holdfast.db.queries.products import Totals, matching, total_fields
-from holdfast.db.queries.settling import as_settled, ended, gone_units
+from holdfast.db.queries.settled import Foreseen, corner_of, foresee, foresee_levels
+from holdfast.db.queries.settling import Ended, as_settled, gone_units
 from holdfast.db.rows import row_type
 
 _level, _product, _location = schema.level.c, schema.product.c, schema.location.c
@@ -44,8 +49,11 @@ COLUMNS = columns_of(schema.level, Level)
 PAST_SCAN_MAX = 400
 """Most levels that one page works out as of the past to find those that were low."""
 
+_BEGUN = "begun"
+"""Begins the cursor of a page that ends among entries which do not exist yet."""
+
 LOW_MAX = 10_000
-"""Most entries of the low-stock list."""
+"""Most entries of a page of the low-stock list."""
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,8 +84,46 @@ def listed(
         return EMPTY
     if as_of is not None:
         return _listed_as_of(connection, catalog, wanted, where, as_of, cursor, limit)
+    limit = bounded(limit)
+    if wanted.product is not None and not wanted.low_stock:
+        return _listed_of_product(connection, catalog, wanted, where, cursor, limit, now)
     found = _found(connection, catalog, [*where, _level.listed], id_of_cursor(cursor), limit, wanted, now)
-    return page_of(found, bounded(limit), lambda rows: describe(connection, catalog, _read(rows), now))
+    return page_of(found, limit, lambda rows: describe(connection, catalog, _read(rows), now))
+
+
+def _listed_of_product(
+    connection: sa.Connection,
+    catalog: Catalog,
+    wanted: Filter,
+    where: list[sa.ColumnElement[bool]],
+    cursor: str | None,
+    limit: int,
+    now: int,
+) -> Page:
+    """A page of one product's entries; those that are about to begin in quarantine are the newest.
+
+    They have no id to go on from: a cursor after one of them counts how many were shown.
+    """
+    product = product_of(connection, catalog.settings.id, wanted.product or "")
+    assert product is not None
+    seen = foresee(connection, catalog, now, {product.id})
+    places = places_of(catalog, stores=wanted.stores, store=wanted.store, location=wanted.location)
+    coming = begun(catalog, seen, places)
+    shown, before = 0, None
+    if cursor is not None:
+        counted = key_of_cursor(cursor)[:1] == [_BEGUN]
+        shown = decode_cursor(cursor, str, int)[1] if counted else len(coming)
+        before = None if counted else id_of_cursor(cursor)
+    first = coming[max(shown, 0) :][:limit]
+    items = _entries(connection, catalog, first)
+    if len(first) == limit:
+        return Page(items, encode_cursor(_BEGUN, shown + limit))
+    limit -= len(first)
+    found = _found(connection, catalog, [*where, _level.listed], before, limit, wanted, now)
+    page = page_of(
+        found, limit, lambda rows: _entries(connection, catalog, [seen.level(level) for level in _read(rows)])
+    )
+    return Page(items + page.items, page.next_cursor)
 
 
 def conditions(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> list[sa.ColumnElement[bool]] | None:
@@ -222,26 +268,14 @@ def _listed_as_of(
         indexed=wanted.product is not None,
     )
     levels = _read(found.rows[:count])
-    past = balances_at(connection, catalog.settings.id, {level.id: (level.seq, as_of) for level in levels})
+    past = past_of(connection, catalog.settings.id, as_of, {level.id: level.seq for level in levels})
+    coming = _coming(connection, catalog, as_of, levels)
     shown: list[Level] = []
     for level in levels:
-        then = past.get(level.id)
-        if then is None and not level.listed:
-            continue
-        if then is None:
-            shown.append(
-                msgspec.structs.replace(level, on_hand=0, reserved=0, backordered=0, updated_at=level.created_at)
-            )
-        elif level.listed or then.balance_after or then.reserved_after or then.backordered_after:
-            shown.append(
-                msgspec.structs.replace(
-                    level,
-                    on_hand=then.balance_after,
-                    reserved=then.reserved_after,
-                    backordered=then.backordered_after,
-                    updated_at=then.created_at,
-                )
-            )
+        stood = _stood(level, past.entries.get(level.id), past.over.get(level.id))
+        stood.on_hand += coming.get((level.product_id, level.location_id), 0)
+        if level.listed or stood.on_hand or stood.reserved or stood.backordered:
+            shown.append(stood)
     if wanted.low_stock:
         products = products_of(connection, catalog.settings.id, {level.product_id for level in shown})
         shown = [level for level in shown if _low(catalog, products[level.product_id], level, wanted.threshold)]
@@ -249,6 +283,41 @@ def _listed_as_of(
     if len(shown) > limit:
         shown, following = shown[:limit], shown[limit - 1].id
     return Page(describe(connection, catalog, shown, None), None if following is None else encode_cursor(following))
+
+
+def _stood(level: Level, then: Any, over: Ended | None) -> Level:
+    """The level as an entry of its ledger left it, without what had ended by then; empty before its first entry."""
+    if then is None:
+        return msgspec.structs.replace(level, on_hand=0, reserved=0, backordered=0, updated_at=level.created_at)
+    stood = msgspec.structs.replace(
+        level,
+        on_hand=then.balance_after,
+        reserved=then.reserved_after,
+        backordered=then.backordered_after,
+        updated_at=then.created_at,
+    )
+    return as_settled(stood, over)
+
+
+def _coming(connection: sa.Connection, catalog: Catalog, as_of: int, levels: Sequence[Level]) -> dict[LevelKey, int]:
+    """Units that had expired by an instant and were moved into those of the levels that are quarantines later."""
+    corners = [level for level in levels if catalog.locations[level.location_id].kind == "quarantine"]
+    if not corners:
+        return {}
+    query = sa.select(*COLUMNS).where(
+        _level.org_id == catalog.settings.id,
+        among(connection, _level.product_id, {level.product_id for level in corners}),
+        _level.created_at <= as_of,
+        _level.location_id.in_(sellable(catalog)),
+    )
+    shelves = _read(connection.execute(query).all())
+    past = past_of(connection, catalog.settings.id, as_of, {level.id: level.seq for level in shelves})
+    coming: dict[LevelKey, int] = {}
+    for level in shelves:
+        if level.id in past.over:
+            key = (level.product_id, corner_of(catalog, catalog.locations[level.location_id]).id)
+            coming[key] = coming.get(key, 0) + past.over[level.id].expired
+    return coming
 
 
 def _low(catalog: Catalog, product: Product, level: Level, threshold: Number | None) -> bool:
@@ -268,16 +337,28 @@ def describe(connection: sa.Connection, catalog: Catalog, levels: Sequence[Level
     """Entries of levels: as settled at `now`, or, without it, as they are given."""
     if not levels:
         return []
-    org_id = catalog.settings.id
-    products = products_of(connection, org_id, {level.product_id for level in levels})
-    over = {} if now is None else ended(connection, org_id, now, levels=[level.id for level in levels])
+    seen = None if now is None else foresee_levels(connection, catalog, now, levels)
+    return _entries(connection, catalog, [level if seen is None else seen.level(level) for level in levels])
+
+
+def _entries(connection: sa.Connection, catalog: Catalog, levels: Sequence[Level]) -> list[Json]:
+    """Entries of levels as they are given."""
+    if not levels:
+        return []
+    products = products_of(connection, catalog.settings.id, {level.product_id for level in levels})
     rows = []
     for level in levels:
         place: Location = catalog.locations[level.location_id]
-        seen = as_settled(level, over.get(level.id))
         store = catalog.stores[place.store_id]
-        rows.append(level_fields(seen, products[level.product_id], place, store, catalog.settings))
+        rows.append(level_fields(level, products[level.product_id], place, store, catalog.settings))
     return rows
+
+
+def begun(catalog: Catalog, seen: Foreseen, places: Collection[str] | None) -> list[Level]:
+    """Levels in quarantine that the next settling begins (or lists again), within the places, by location code."""
+    again = [seen.level(level) for level in seen.before.values() if not level.listed and seen.level(level).listed]
+    inside = [level for level in seen.begun + again if places is None or level.location_id in places]
+    return sorted(inside, key=lambda level: catalog.locations[level.location_id].code)
 
 
 def one(connection: sa.Connection, catalog: Catalog, level_id: str, stores: Collection[str] | None) -> Level | None:
@@ -332,35 +413,42 @@ def summary(
     if product is None:
         return None
     levels = of_product(connection, catalog, product, stores)
-    over = ended(connection, catalog.settings.id, now, levels=[level.id for level in levels]) if levels else {}
+    seen = foresee(connection, catalog, now, {product.id})
+    settled = [seen.level(level) for level in levels] + begun(catalog, seen, places_of(catalog, stores=stores))
+    settled.sort(key=lambda level: catalog.locations[level.location_id].code)
     totals = Totals()
-    rows = []
-    for level in levels:
-        place = catalog.locations[level.location_id]
-        seen = as_settled(level, over.get(level.id))
+    for level in settled:
+        sellable = catalog.locations[level.location_id].sellable
         totals = Totals(
-            totals.on_hand + seen.on_hand,
-            totals.reserved + seen.reserved,
-            totals.available + (seen.available if place.sellable else 0),
-            totals.backordered + seen.backordered,
+            totals.on_hand + level.on_hand,
+            totals.reserved + level.reserved,
+            totals.available + (level.available if sellable else 0),
+            totals.backordered + level.backordered,
         )
-        rows.append(level_fields(seen, product, place, catalog.stores[place.store_id], catalog.settings))
     return {
         "product_id": product.id,
         "sku": product.sku,
         "title": product.title,
         "unlimited": product.unlimited,
         **total_fields(product, totals),
-        "locations": rows,
+        "locations": _entries(connection, catalog, settled),
     }
 
 
-def low_stock(connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int) -> list[Json]:
-    """Entries at or below their line, emptiest first."""
+def low_stock(
+    connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int, *, cursor: str | None, limit: int
+) -> Page:
+    """A page of entries at or below their line, emptiest first, by the smallest units on hand; `limit` 1 to LOW_MAX."""
     where = conditions(connection, catalog, wanted)
     if where is None:
-        return []
+        return EMPTY
+    limit = max(1, min(limit, LOW_MAX))
     query, quantity = low_levels(connection, catalog, wanted.threshold, COLUMNS, now)
-    query = query.where(*where, _level.listed).order_by(quantity, _level.id.desc()).limit(LOW_MAX)
-    rows = connection.execute(query).all()
-    return describe(connection, catalog, _read(rows), now)
+    if cursor is not None:
+        units, last = decode_cursor(cursor, int, UUID)
+        where.append(sa.or_(quantity > units, sa.and_(quantity == units, _level.id < last)))
+    query = query.add_columns(quantity.label("emptiness")).where(*where, _level.listed)
+    rows = connection.execute(query.order_by(quantity, _level.id.desc()).limit(limit + 1)).all()
+    shown = [row_type(Level).read(row[:-1]) for row in rows[:limit]]
+    following = encode_cursor(rows[limit - 1][-1], rows[limit - 1].id) if len(rows) > limit else None
+    return Page(describe(connection, catalog, shown, now), following)

@@ -7,6 +7,7 @@ shown in quarantine, where it is about to go. Without `now` a row is what is sto
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,6 @@ from holdfast.core.document import lot_fields
 from holdfast.core.holding import Lot, LotStock
 from holdfast.core.lookup import Catalog
 from holdfast.core.number import from_minor
-from holdfast.core.product import Location
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
@@ -25,13 +25,15 @@ from holdfast.db.queries.paging import (
     SCAN_MAX,
     Json,
     Page,
+    among,
     as_id,
     bounded,
     decode_cursor,
     encode_cursor,
     not_walked,
 )
-from holdfast.db.queries.settling import OPEN, expired_lots, served
+from holdfast.db.queries.settled import Foreseen, Move, corner_of, foresee
+from holdfast.db.queries.settling import OPEN, ended, expired_lots
 from holdfast.db.rows import row_type
 
 _stock, _lot, _level, _product = schema.lot_stock.c, schema.lot.c, schema.level.c, schema.product.c
@@ -142,19 +144,9 @@ def _lies_in(catalog: Catalog, places: Collection[str], now: int | None) -> sa.C
     here = _stock.location_id.in_(places)
     if now is None:
         return here
-    leaving = [place.id for place in catalog.locations.values() if _corner_of(catalog, place).id in places]
+    leaving = [place.id for place in catalog.locations.values() if corner_of(catalog, place).id in places]
     gone = sa.and_(*expired_lots(now))
     return sa.or_(sa.and_(here, sa.not_(gone)), sa.and_(_stock.location_id.in_(leaving), gone))
-
-
-def _corner_of(catalog: Catalog, place: Location) -> Location:
-    """The quarantine location of a location's store; the location itself where there is none."""
-    corners = [
-        other
-        for other in catalog.locations.values()
-        if other.active and other.kind == "quarantine" and other.store_id == place.store_id
-    ]
-    return min(corners, key=lambda other: (other.priority, other.code), default=place)
 
 
 def settled(
@@ -163,18 +155,46 @@ def settled(
     """Lots at locations as settling would leave them: without dead holds, and in quarantine when they have expired."""
     if now is None:
         return list(found)
-    moved = served(connection, catalog.settings.id, now, {at.level_id for _, at in found}).moved
-    seen = []
+    over = ended(connection, catalog.settings.id, now, levels={at.level_id for _, at in found})
+    corners = {lot.product_id for lot, at in found if catalog.locations[at.location_id].kind == "quarantine"}
+    products = corners | {lot.product_id for lot, at in found if at.level_id in over}
+    seen = foresee(connection, catalog, now, products)
+    moved = {(move.level_id, move.lot_id) for move in seen.moves}
+    standing_in = _standing_in(connection, catalog, seen)
+    shown = []
     for lot, at in found:
-        gone = at.on_hand > 0 and at.sellable_until is not None and at.sellable_until <= now
-        place = catalog.locations[at.location_id]
-        shown = msgspec.structs.replace(
-            at,
-            location_id=(_corner_of(catalog, place) if gone else place).id,
-            reserved=0 if gone else at.reserved + moved.get((at.level_id, at.lot_id), 0),
-        )
-        seen.append((lot, shown))
-    return seen
+        key = (at.level_id, lot.id)
+        if key not in moved:
+            shown.append((lot, seen.lot(at)))
+        elif key in standing_in:
+            shown.append((lot, standing_in[key]))
+    return shown
+
+
+def _standing_in(connection: sa.Connection, catalog: Catalog, seen: Foreseen) -> dict[tuple[str, str], LotStock]:
+    """Rows of expired lots that stand in for the rows in quarantine which their move will begin.
+
+    By (level id, lot id) of the row that is left. A lot that lies in that quarantine already has its row there.
+    """
+    if not seen.moves:
+        return {}
+    lots, places = {move.lot_id for move in seen.moves}, {move.corner[1] for move in seen.moves}
+    query = sa.select(_stock.lot_id, _stock.location_id).where(
+        _stock.org_id == catalog.settings.id, among(connection, _stock.lot_id, lots), _stock.location_id.in_(places)
+    )
+    there = {(lot_id, place) for lot_id, place in connection.execute(query)}
+    rows: dict[tuple[str, str], LotStock] = {}
+    for (lot_id, place), moves in groupby(sorted(seen.moves, key=_target), key=_target):
+        if (lot_id, place) not in there:
+            parts = list(moves)
+            level_id = max(move.level_id for move in parts)
+            units, value = sum(move.units for move in parts), sum(move.value for move in parts)
+            rows[level_id, lot_id] = LotStock(level_id, lot_id, place, units, 0, value, None, True)
+    return rows
+
+
+def _target(move: Move) -> tuple[str, str]:
+    return move.lot_id, move.corner[1]
 
 
 def _has_status(catalog: Catalog, status: str, now: int | None) -> sa.ColumnElement[bool]:

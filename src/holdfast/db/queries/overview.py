@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.holding import Level
@@ -17,10 +18,10 @@ from holdfast.core.lookup import Catalog
 from holdfast.core.number import Number
 from holdfast.db import schema
 from holdfast.db.queries import levels
-from holdfast.db.queries.catalog import columns_of, places_of, store_of
+from holdfast.db.queries.catalog import places_of, products_of, store_of
 from holdfast.db.queries.paging import Json, among
-from holdfast.db.queries.settling import Ended, as_settled, ended
-from holdfast.db.rows import row_type
+from holdfast.db.queries.settled import foresee
+from holdfast.db.queries.settling import ended
 
 _level, _product = schema.level.c, schema.product.c
 
@@ -47,13 +48,14 @@ _NUMBERS: tuple[sa.ColumnElement[int], ...] = (
 def sums(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None, now: int) -> list[Sum]:
     """The listed entries summed up by location and precision, as settling would leave them."""
     groups = {(group.location_id, group.precision): group for group in _stored_sums(connection, catalog, places)}
-    for level, precision, over in _unsettled(connection, catalog, places, now):
-        seen, name = as_settled(level, over), (level.location_id, precision)
-        known = groups[name]
+    for level, settled, precision in _unsettled(connection, catalog, places, now):
+        name = (level.location_id, precision)
+        known = groups.get(name, Sum(*name, 0, 0, 0, 0))
         groups[name] = known._replace(
-            on_hand=known.on_hand - level.on_hand + seen.on_hand,
-            reserved=known.reserved - level.reserved + seen.reserved,
-            backordered=known.backordered - level.backordered + seen.backordered,
+            entries=known.entries + settled.listed - level.listed,
+            on_hand=known.on_hand - level.on_hand + settled.on_hand,
+            reserved=known.reserved - level.reserved + settled.reserved,
+            backordered=known.backordered - level.backordered + settled.backordered,
         )
     return list(groups.values())
 
@@ -125,22 +127,22 @@ def stats(
 
 def _unsettled(
     connection: sa.Connection, catalog: Catalog, places: Collection[str] | None, now: int
-) -> list[tuple[Level, int, Ended]]:
-    """The listed levels where something has ended, with their products' precision and what has."""
+) -> list[tuple[Level, Level, int]]:
+    """The levels that settling will change: as stored, as they will be, and their product's precision.
+
+    A level in quarantine that settling begins is stored as one without units, not listed.
+    """
     org_id = catalog.settings.id
     over = ended(connection, org_id, now)
-    query = (
-        sa.select(_product.precision, *columns_of(schema.level, Level))
-        .join(schema.product, (_product.org_id == _level.org_id) & (_product.id == _level.product_id))
-        .where(_level.org_id == org_id, among(connection, _level.id, over), _level.listed)
-    )
-    read = row_type(Level).read
-    found = [(read(row), precision) for precision, *row in (connection.execute(query).all() if over else ())]
-    return [
-        (level, precision, over[level.id])
-        for level, precision in found
-        if places is None or level.location_id in places
-    ]
+    if not over:
+        return []
+    query = sa.select(_level.product_id).where(_level.org_id == org_id, among(connection, _level.id, over))
+    seen = foresee(connection, catalog, now, set(connection.execute(query).scalars()))
+    changes = [(level, seen.level(level)) for level in seen.before.values()]
+    changes += [(msgspec.structs.replace(level, on_hand=0, listed=False), level) for level in seen.begun]
+    inside = [pair for pair in changes if places is None or pair[0].location_id in places]
+    precision = products_of(connection, org_id, {level.product_id for level, _ in inside})
+    return [(level, settled, precision[level.product_id].precision) for level, settled in inside]
 
 
 def by_store(connection: sa.Connection, catalog: Catalog, stores: Collection[str] | None, now: int) -> list[Json]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.document import product_fields
-from holdfast.core.holding import Level
 from holdfast.core.lookup import Catalog
 from holdfast.core.product import UNLIMITED, Product
 from holdfast.core.text import composed
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, read_records, records, unsellable
 from holdfast.db.queries.paging import Json, Page, bounded, id_of_cursor, newest, page_of
-from holdfast.db.queries.settling import as_settled, ended
-from holdfast.db.rows import row_type
+from holdfast.db.queries.settled import Foreseen, foresee
+from holdfast.db.queries.settling import ended
+
+replace = msgspec.structs.replace
 
 _level, _product = schema.level.c, schema.product.c
 
@@ -52,30 +54,29 @@ def totals_of(
         .group_by(_level.product_id)
     )
     sums = {row[0]: Totals(*(int(number) for number in row[1:])) for row in connection.execute(query)}
-    for level, over in _unsettled(connection, org_id, here, now):
-        known, seen = sums[level.product_id], as_settled(level, over)
+    seen = _foreseen(connection, catalog, here, now)
+    changes = [(level, seen.level(level)) for level in seen.before.values()]
+    changes += [(replace(level, on_hand=0), level) for level in seen.begun]
+    for level, settled in changes:
+        if level.product_id not in ids or (places is not None and level.location_id not in places):
+            continue
+        known = sums.get(level.product_id, Totals())
         sellable = level.location_id not in idle
         sums[level.product_id] = Totals(
-            known.on_hand - level.on_hand + seen.on_hand,
-            known.reserved - level.reserved + seen.reserved,
-            known.available + (seen.available - level.available if sellable else 0),
-            known.backordered - level.backordered + seen.backordered,
+            known.on_hand - level.on_hand + settled.on_hand,
+            known.reserved - level.reserved + settled.reserved,
+            known.available + (settled.available - level.available if sellable else 0),
+            known.backordered - level.backordered + settled.backordered,
         )
     return sums
 
 
-def _unsettled(
-    connection: sa.Connection, org_id: str, here: list[sa.ColumnElement[bool]], now: int
-) -> list[tuple[Level, Any]]:
-    """The levels among `here` where something has ended, with what."""
-    ids = connection.execute(sa.select(_level.id).where(*here)).scalars().all()
-    over = ended(connection, org_id, now, levels=ids)
-    if not over:
-        return []
-    columns = columns_of(schema.level, Level)
-    rows = connection.execute(sa.select(*columns).where(_level.org_id == org_id, _level.id.in_(over)))
-    levels = [row_type(Level).read(row) for row in rows]
-    return [(level, over[level.id]) for level in levels]
+def _foreseen(connection: sa.Connection, catalog: Catalog, here: list[sa.ColumnElement[bool]], now: int) -> Foreseen:
+    """What will have changed of those products among whose levels `here` something has ended."""
+    org_id = catalog.settings.id
+    product_of = dict(connection.execute(sa.select(_level.id, _level.product_id).where(*here)).all())
+    over = ended(connection, org_id, now, levels=list(product_of))
+    return foresee(connection, catalog, now, {product_of[level_id] for level_id in over})
 
 
 def total_fields(product: Product, totals: Totals) -> Json:

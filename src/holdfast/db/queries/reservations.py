@@ -30,7 +30,8 @@ from holdfast.db.queries.paging import (
     page_of,
     pieces,
 )
-from holdfast.db.queries.settling import ACTIVE, hold_as_settled, served, with_given
+from holdfast.db.queries.settled import foresee_holds
+from holdfast.db.queries.settling import ACTIVE
 from holdfast.db.rows import row_type
 
 _hold, _level, _ledger, _lot = schema.reservation.c, schema.level.c, schema.ledger.c, schema.lot.c
@@ -171,9 +172,8 @@ def one(
 def describe(connection: sa.Connection, catalog: Catalog, holds: Sequence[Reservation], now: int) -> list[Json]:
     """Reservations as they go outside, as settled at `now`."""
     org_id = catalog.settings.id
-    holds = [hold_as_settled(hold, now) for hold in holds]
-    given = served(connection, org_id, now, {hold.level_id for hold in holds if hold.backordered}).given
-    holds = [with_given(hold, given.get(hold.id)) for hold in holds]
+    seen = foresee_holds(connection, catalog, now, holds)
+    holds = [seen.hold(hold) for hold in holds]
     products = products_of(connection, org_id, {hold.product_id for hold in holds})
     lots = lots_of(connection, org_id, {lot_id for hold in holds for lot_id, _ in hold.allocations})
     return [

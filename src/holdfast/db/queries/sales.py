@@ -37,7 +37,8 @@ from holdfast.db.queries.paging import (
     newest,
     page_of,
 )
-from holdfast.db.queries.settling import ACTIVE, hold_as_settled
+from holdfast.db.queries.settled import foresee_holds
+from holdfast.db.queries.settling import ACTIVE
 from holdfast.db.rows import row_type
 
 _sale, _line, _hold = schema.sale.c, schema.sale_line.c, schema.reservation.c
@@ -164,7 +165,7 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
     )
     for line in _structs(SaleLine, connection.execute(query.order_by(_line.position, _line.id)).all()):
         lines[line.sale_id].append(line)
-    holds = _holds_of(connection, org_id, [sale.id for sale in sales if sale.unfinished], now)
+    holds = _holds_of(connection, catalog, [sale.id for sale in sales if sale.unfinished], now)
     products = products_of(connection, org_id, {line.product_id for own in lines.values() for line in own})
     known = Catalog(settings)
     known.tax_rates = catalog.tax_rates
@@ -186,22 +187,24 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
 
 
 def _holds_of(
-    connection: sa.Connection, org_id: str, sale_ids: Collection[str], now: int
+    connection: sa.Connection, catalog: Catalog, sale_ids: Collection[str], now: int
 ) -> dict[str, list[Reservation]]:
-    """The holds that the living of those sales have, by sale."""
+    """The holds of those sales that are alive at `now`, by sale, backed as settling will leave them."""
     found: dict[str, list[Reservation]] = defaultdict(list)
     if not sale_ids:
         return found
     query = sa.select(*columns_of(schema.reservation, Reservation)).where(
-        _hold.org_id == org_id,
+        _hold.org_id == catalog.settings.id,
         _hold.reserved_for_id.is_not(None),
         among(connection, _hold.reserved_for_id, sale_ids),
         ACTIVE,
     )
-    for hold in _structs(Reservation, connection.execute(query).all()):
-        settled = hold_as_settled(hold, now)
+    holds: list[Reservation] = _structs(Reservation, connection.execute(query).all())
+    seen = foresee_holds(connection, catalog, now, holds)
+    for hold in holds:
+        settled = seen.hold(hold)
         if settled.active:
-            found[hold.reserved_for_id].append(settled)
+            found[str(hold.reserved_for_id)].append(settled)
     return found
 
 

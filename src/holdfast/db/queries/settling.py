@@ -1,11 +1,11 @@
-"""What time has ended but nobody has settled yet: dead holds and expired lots, as reads have to see them.
+"""What time has ended but nobody has settled yet: dead holds and expired lots, by level.
 
     ended(connection, org_id, now, levels=[...])   -> {level id: Ended(held=2, waiting=0, expired=5)}
-    as_settled(level, that)                        -> what the level will show when it is settled
+    as_settled(level, that)                        -> a level of the past without them
+    due(connection, now, 1000)                     -> the levels that the sweeper settles next
 
-A hold is dead at its `expires_at`, a lot at its `sellable_until`. Whoever touches a level next settles it (SPEC section
-3); until then reads must not promise what is held by the dead, nor offer what has expired, nor what the backorders
-that wait will get.
+A hold is dead at its `expires_at`, a lot at its `sellable_until`. The next command at a level settles it. What a read
+shows until then is worked out in `settled`. Nothing here writes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from holdfast.core.reservation import closed
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among, not_walked
-from holdfast.db.rows import row_type
 
 _hold, _lots, _level = schema.reservation.c, schema.lot_stock.c, schema.level.c
 
@@ -83,10 +82,9 @@ def ended(
 
 
 def as_settled(level: Level, over: Ended | None) -> Level:
-    """The level as settling would leave it: without expired lots and dead holds, and with the waiting served.
+    """The level, as it stood at some instant, without expired lots and dead holds, and with the waiting served.
 
-    A promise that waits is reckoned as served by whatever is free, also one that waits for a certain lot; and the
-    expired units are nowhere until they are settled: what they will be in quarantine is not ours to say of this level.
+    A promise that waits is reckoned as served by whatever is free, also one that waits for a certain lot.
     """
     if over is None:
         return level
@@ -104,90 +102,6 @@ def gone_units(connection: sa.Connection, org_id: str, now: int) -> sa.CTE | Non
         return None
     query = sa.select(_lots.level_id.label("level_id"), sa.func.sum(_lots.on_hand).label("units")).where(*expired)
     return query.group_by(not_walked(connection, _lots.level_id)).cte("gone").prefix_with("MATERIALIZED")
-
-
-class Served(NamedTuple):
-    """What the units of dead holds will do: what each waiting hold gets, and how each lot changes."""
-
-    given: dict[str, list[tuple[str, int]]]
-    moved: dict[tuple[str, str], int]
-    """By (level id, lot id), how many units more are reserved, or, negative, fewer."""
-
-
-def served(connection: sa.Connection, org_id: str, now: int, levels: Collection[str]) -> Served:
-    """Who gets what the dead give back at the levels: best priority, then oldest, from the oldest lots.
-
-    (Holds that an expired lot still backs are left where they are: where they go is for the core to decide.)
-    """
-    found = Served({}, {})
-    if not levels:
-        return found
-    dead = sa.select(_hold.level_id, _hold.allocations).where(
-        _hold.org_id == org_id, *dead_holds(now), among(connection, _hold.level_id, levels)
-    )
-    for level_id, allocations in connection.execute(dead):
-        for lot_id, units in allocations:
-            found.moved[level_id, lot_id] = found.moved.get((level_id, lot_id), 0) - units
-    touched = sorted({level_id for level_id, _ in found.moved})
-    waiting = sa.select(*_HOLD_COLUMNS).where(
-        _hold.org_id == org_id,
-        among(connection, _hold.level_id, touched),
-        sa.text("reservation.backordered > 0"),
-        ACTIVE,
-        sa.or_(_hold.expires_at.is_(None), _hold.expires_at > now),
-    )
-    holds = [row_type(Reservation).read(row) for row in connection.execute(waiting)] if touched else []
-    if not holds:
-        return found
-    free = _free_lots(connection, org_id, now, sorted({hold.level_id for hold in holds}))
-    for hold in sorted(holds, key=lambda one: (one.priority, one.created_at, one.id)):
-        left = hold.backordered
-        for lot_id, units in free[hold.level_id]:
-            name = (hold.level_id, lot_id)
-            taken = min(left, units - found.moved.get(name, 0)) if hold.lot_id in (None, lot_id) else 0
-            if taken > 0:
-                found.given.setdefault(hold.id, []).append((lot_id, taken))
-                found.moved[name] = found.moved.get(name, 0) + taken
-                left -= taken
-    return found
-
-
-def _free_lots(
-    connection: sa.Connection, org_id: str, now: int, levels: Collection[str]
-) -> dict[str, list[tuple[str, int]]]:
-    """(lot id, units nobody was promised) of the levels' lots that can be sold, in the order they are taken in."""
-    lot, product = schema.lot.c, schema.product.c
-    query = (
-        sa.select(_lots.level_id, _lots.lot_id, _lots.on_hand - _lots.reserved, _lots.sellable_until, lot.received_at,
-                  product.track_expiry)
-        .join(schema.lot, (lot.org_id == _lots.org_id) & (lot.id == _lots.lot_id))
-        .join(schema.product, (product.org_id == lot.org_id) & (product.id == lot.product_id))
-        .where(
-            _lots.org_id == org_id,
-            among(connection, _lots.level_id, levels),
-            OPEN,
-            sa.or_(_lots.sellable_until.is_(None), _lots.sellable_until > now),
-            lot.status != "quarantined",
-        )
-    )  # fmt: skip
-    rows = connection.execute(query).all()
-    never = 2**63
-    order = sorted(rows, key=lambda row: ((row[3] or never) if row[5] else 0, row[4], row[1]))
-    free: dict[str, list[tuple[str, int]]] = {level_id: [] for level_id in levels}
-    for level_id, lot_id, units, *_ in order:
-        free[level_id].append((lot_id, units))
-    return free
-
-
-def with_given(hold: Reservation, given: list[tuple[str, int]] | None) -> Reservation:
-    """The waiting hold with what it will get."""
-    if not given:
-        return hold
-    allocations = dict(hold.allocations)
-    for lot_id, units in given:
-        allocations[lot_id] = allocations.get(lot_id, 0) + units
-    backordered = hold.backordered - sum(units for _, units in given)
-    return msgspec.structs.replace(hold, allocations=tuple(allocations.items()), backordered=backordered)
 
 
 def hold_as_settled(hold: Reservation, now: int) -> Reservation:

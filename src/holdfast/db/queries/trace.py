@@ -22,7 +22,8 @@ from holdfast.db import schema
 from holdfast.db.queries import ledger, lots, reservations
 from holdfast.db.queries.catalog import places_of, products_of
 from holdfast.db.queries.paging import Json, as_id, pieces
-from holdfast.db.queries.settling import ACTIVE, hold_as_settled
+from holdfast.db.queries.settled import foresee, foresee_holds
+from holdfast.db.queries.settling import ACTIVE
 
 _ledger, _hold = schema.ledger.c, schema.reservation.c
 
@@ -63,7 +64,7 @@ def of_lot(
             if entry.ref_type == "RECEIPT"
         ],
         "on_hand": whole["locations"],
-        "held": _held(connection, catalog, name, product, [at for _, at in found if at.reserved], now),
+        "held": _held(connection, catalog, name, product, [at for _, at in found], now),
         "sold": _by_order(catalog, product, [entry for entry in moves if entry.ref_type == "SALE"], customers),
         "returned": _by_order(catalog, product, [entry for entry in moves if entry.ref_type == "RETURN"], customers),
     }
@@ -93,6 +94,7 @@ def _by_order(
             },
         )
         for (order_number, source, _, location_id), own in groups.items()
+        if sum(entry.qty_delta for entry in own)  # a shipment that was taken back never left
     ]
     return [row for _, row in sorted(rows, key=lambda pair: pair[0], reverse=True)]
 
@@ -100,7 +102,7 @@ def _by_order(
 def _held(
     connection: sa.Connection, catalog: Catalog, lot_id: str, product: Product, at: Sequence[LotStock], now: int
 ) -> list[Json]:
-    """The living holds that the lot backs, newest first."""
+    """The holds that are alive at `now` and that the lot backs, newest first."""
     org_id = catalog.settings.id
     query = sa.select(*reservations.COLUMNS).where(
         _hold.org_id == org_id,
@@ -109,7 +111,11 @@ def _held(
         sa.cast(_hold.allocations, sa.Text).contains(lot_id),
     )
     holds: list[Reservation] = reservations.read(connection.execute(query).all()) if at else []
-    living = [hold for hold in (hold_as_settled(hold, now) for hold in holds) if hold.active]
+    seen = foresee(connection, catalog, now, {product.id})
+    levels = {here.level_id for here in at}
+    known = {hold.id: hold for hold in (*holds, *seen.holds.values()) if hold.level_id in levels}
+    settled = [seen.hold(hold) for hold in known.values()]
+    living = [hold for hold in settled if hold.active and lot_id in dict(hold.allocations)]
     living.sort(key=lambda hold: hold.id, reverse=True)
     customers = _customers(connection, org_id, {hold.reserved_for_id for hold in living if hold.reserved_for_id})
     return [
@@ -143,34 +149,48 @@ def _customers(connection: sa.Connection, org_id: str, ids: Collection[str]) -> 
 
 
 def of_order(
-    connection: sa.Connection, catalog: Catalog, order_number: str, stores: Collection[str] | None
+    connection: sa.Connection,
+    catalog: Catalog,
+    order_number: str,
+    source: str | None,
+    stores: Collection[str] | None,
+    now: int,
 ) -> list[Json] | None:
-    """The lots that an order (of any source) holds, got, or gave back; None when nothing is known of it."""
+    """The lots that an order (of one source, or of all) holds, got, or gave back; None when nothing is known of it."""
     org_id = catalog.settings.id
-    query = sa.select(*ledger.COLUMNS).where(
-        _ledger.org_id == org_id, _ledger.order_number.is_not(None), _ledger.order_number == order_number
-    )
     places = places_of(catalog, stores=stores)
+    moved = [_ledger.order_number.is_not(None), _ledger.order_number == order_number]
+    promised = [_hold.order_number.is_not(None), _hold.order_number == order_number, ACTIVE]
+    if source is not None:
+        moved.append(_ledger.source == source)
+        promised.append(_hold.source == source)
     if places is not None:
-        query = query.where(_ledger.location_id.in_(places))
+        moved.append(_ledger.location_id.in_(places))
+        promised.append(_hold.location_id.in_(places))
+    query = sa.select(*ledger.COLUMNS).where(_ledger.org_id == org_id, *moved)
     entries = sorted(ledger.read(connection.execute(query).all()), key=lambda entry: entry.id)
     if not entries:
         return None
     groups: dict[tuple[str, str | None, str], dict[str, int]] = {}
     for entry in entries:
         if entry.lot_id is not None:
-            sums = groups.setdefault(
-                (entry.lot_id, entry.source, entry.location_id), {"held": 0, "sold": 0, "returned": 0}
-            )
-            sums["held"] += entry.reserved_delta
+            key = (entry.lot_id, entry.source, entry.location_id)
+            sums = groups.setdefault(key, {"held": 0, "sold": 0, "returned": 0})
             if entry.ref_type == "SALE":
                 sums["sold"] -= entry.qty_delta
             elif entry.ref_type == "RETURN":
                 sums["returned"] += entry.qty_delta
+    query = sa.select(*reservations.COLUMNS).where(_hold.org_id == org_id, *promised)
+    holds: list[Reservation] = reservations.read(connection.execute(query).all())
+    seen = foresee_holds(connection, catalog, now, holds)
+    for hold in map(seen.hold, holds):
+        for lot_id, units in hold.allocations:
+            key = (lot_id, hold.source, hold.location_id)
+            groups.setdefault(key, {"held": 0, "sold": 0, "returned": 0})["held"] += units
     known = reservations.lots_of(connection, org_id, {lot_id for lot_id, _, _ in groups})
     products = products_of(connection, org_id, {lot.product_id for lot in known.values()})
     rows: list[Json] = []
-    for (lot_id, source, location_id), sums in groups.items():
+    for (lot_id, its_source, location_id), sums in groups.items():
         lot = known[lot_id]
         product = products[lot.product_id]
         row: dict[str, Any] = {
@@ -179,7 +199,7 @@ def of_order(
             "product_id": product.id,
             "sku": product.sku,
             "location": catalog.locations[location_id].code,
-            "source": source,
+            "source": its_source,
             "quantity": product.number(sums["held"] + sums["sold"] - sums["returned"]),
             **{name: product.number(units) for name, units in sums.items()},
             "expires_at": lot.expires_on if lot.expires_at is None else instant_text(lot.expires_at),

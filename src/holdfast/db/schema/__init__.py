@@ -1,6 +1,7 @@
 """The tables, once for SQLite and PostgreSQL.
 
-Every key begins with `org_id`, so that a distributed PostgreSQL (Citus) can spread all of it by organisation. Times are
+Every key begins with `org_id`, so that a distributed PostgreSQL can spread all of it by organisation; that statements
+are for one organisation each is tested on partitions (decision 0014). Citus itself is not supported yet. Times are
 microseconds since 1970 (BIGINT), quantities smallest units, money minor units. The five tables that hold stock carry
 a `checksum` over their other columns: `holdfast check` finds any field that was changed behind Holdfast's back.
 

@@ -79,6 +79,7 @@ sale = Table(
     big("updated_at"),
     big("completed_at", nullable=True),
     big("checksum"),
+    Column("external_id", Name, nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     UniqueConstraint("org_id", "source", "order_number"),
     UniqueConstraint("org_id", "number"),
@@ -96,6 +97,14 @@ sale = Table(
         "session_id",
         postgresql_where=text("session_id IS NOT NULL"),
         sqlite_where=text("session_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_sale_external",
+        "org_id",
+        "external_id",
+        "source",
+        postgresql_where=text("external_id IS NOT NULL"),
+        sqlite_where=text("external_id IS NOT NULL"),
     ),
 )
 

@@ -134,6 +134,7 @@ reservation = Table(
     big("created_at"),
     big("updated_at"),
     big("checksum"),
+    Column("served_from", Text, nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     # Active holds of a level, ad-hoc ones together: shortfalls, releases without an order number.
     Index(
@@ -176,9 +177,18 @@ reservation = Table(
         postgresql_where=text("backordered > 0"),
         sqlite_where=text("backordered > 0"),
     ),
+    # Who waits for a product and may be served at more than one location.
+    Index(
+        "ix_reservation_roaming",
+        "org_id",
+        "product_id",
+        postgresql_where=text("backordered > 0 AND served_from IS NOT NULL"),
+        sqlite_where=text("backordered > 0 AND served_from IS NOT NULL"),
+    ),
 )
 """The allocations, [[lot id, units], ...], lie in the row: one row a hold instead of two or more (decision 0004)."""
 
+_CAME_IN = "ref_type IN ('RECEIPT', 'TRANSFER') AND qty_delta > 0"
 ledger = Table(
     "ledger",
     metadata,
@@ -215,6 +225,15 @@ ledger = Table(
         "id",
         postgresql_where=text("order_number IS NOT NULL"),
         sqlite_where=text("order_number IS NOT NULL"),
+    ),
+    # When goods last came to a level: the location where units wait.
+    Index(
+        "ix_ledger_came_in",
+        "org_id",
+        "level_id",
+        "seq",
+        postgresql_where=text(_CAME_IN),
+        sqlite_where=text(_CAME_IN),
     ),
     Index(
         "ix_ledger_lot",

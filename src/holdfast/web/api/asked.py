@@ -74,11 +74,13 @@ class CartLine(SoldLine, forbid_unknown_fields=True):
 
 
 class LineChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of a line; null takes the discount away, or goes back to the catalogue's price."""
+    """What to change of a line; null takes the discount away, or goes back to the catalogue's price. `location` is
+    where all of its stock shall be held."""
 
     quantity: Quantity | UnsetType = UNSET
     unit_price: Text | UnsetType | None = UNSET
     discount: DiscountBody | UnsetType | None = UNSET
+    location: Text | UnsetType = UNSET
 
 
 Fees = Annotated[list[FeeBody], Meta(max_length=PAYMENTS_MAX)]

@@ -32,7 +32,7 @@ from holdfast.web.body import Text
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import PAGED, Call, Query, Route, uuid_text
 
-REF_TYPES = ("RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER")
+REF_TYPES = ("RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER", "OPENING")
 """What a journal entry may be about."""
 
 _Day = Annotated[str, Meta(min_length=10, max_length=10, extra_json_schema={"format": "date"})]
@@ -53,7 +53,7 @@ class AccountChange(msgspec.Struct, forbid_unknown_fields=True):
     name: Text
 
 
-class CloseBody(msgspec.Struct, forbid_unknown_fields=True):
+class ClosePeriodBody(msgspec.Struct, forbid_unknown_fields=True):
     """The last day that is closed."""
 
     through: _Day
@@ -298,7 +298,7 @@ ROUTES = (
         tag="Books",
         permission=Permission.CONFIGURE,
         plan=plan_close,
-        body=CloseBody,
+        body=ClosePeriodBody,
         answer=PeriodDocument,
         codes=(Code.INVALID_STATE,),
         example={"through": "2026-01-31"},

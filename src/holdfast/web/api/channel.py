@@ -2,7 +2,8 @@
 
     POST /shopify/reserve {"order_id": 820982911946154508, "lines": [{"sku": "MUG-1", "quantity": 2}]}
 
-Idempotent by order and action: the same order again answers what it holds, and changes nothing. Lines given to cancel
+Shopify tells of an order that it has taken, so what stock does not cover waits, with `"conflict": true`. Idempotent by
+order and action: the same order again answers what it holds, and changes nothing. Lines given to cancel
 or convert are a part of the order, and a part names itself: the same lines again are a retry and get the first answer,
 unless the client tells them apart by Idempotency-Keys of its own.
 """
@@ -155,6 +156,8 @@ ROUTES = (
         ShopifyReserveBody,
         "Hold an order's lines, all or nothing",
         (Code.PRODUCT_NOT_FOUND, Code.LOCATION_NOT_FOUND, Code.INVALID_QUANTITY, Code.INSUFFICIENT_STOCK),
+        'Shopify has taken the order, so what stock does not cover waits, with `"conflict": true`. Idempotent by '
+        "order: an order that has holds, or is a sale already, answers what it holds.",
     ),
     _route("cancel", plan_cancel, ShopifyCloseBody, "Give back what an order holds", _CLOSE, _PART),
     _route(

@@ -2,6 +2,7 @@
 
 POST /api/v1/counts {"location": "MAIN", "lines": [{"product_id": "MUG-1", "counted": 7}]}       -> posted
 POST /api/v1/transfers {"from_location": "MAIN", "to_location": "EAST", "lines": [...]}          -> shipped
+POST /api/v1/transfers/{id}/receive {"lines": [{"product_id": "MUG-1", "quantity": 8}]}          -> 4 still on the road
 POST /api/v1/appointments {"starts_at": "2031-05-31T09:00:00Z", "customer": "Ana"}               -> booked
 """
 
@@ -13,11 +14,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
-from holdfast.core.count_sheet import CloseSheet, Count, CountDocument, CountLine, FillSheet
+from holdfast.core.count_sheet import CloseSheet, Count, CountDocument, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.decision import Command, given
 from holdfast.core.order import AppointmentDocument, Book, ChangeAppointment
 from holdfast.core.rejection import Code
-from holdfast.core.transfer import Arrive, Dispatch, TransferDocument, TransferLine
+from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferDocument, TransferLine
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import lot_id_of
 from holdfast.web.body import Instant, Nothing, Quantity, Text, instant
@@ -47,6 +48,12 @@ class FillBody(msgspec.Struct, forbid_unknown_fields=True):
     lines: Annotated[list[CountLineBody], Meta(min_length=1, max_length=LINES_MAX)]
 
 
+class PostBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What becomes of lines that were not counted: they refuse the post, or are skipped and named in `skipped`."""
+
+    uncounted: Literal["refuse", "skip"] = "refuse"
+
+
 class TransferLineBody(msgspec.Struct, forbid_unknown_fields=True):
     """A product and how much of it; `lot_id` names the lot."""
 
@@ -64,11 +71,27 @@ class TransferBody(msgspec.Struct, forbid_unknown_fields=True):
     reference: Text | None = None
 
 
+class ArrivedLineBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A product and how much of it arrived; `lost` units more will never come; `lot_id` names the lot."""
+
+    product_id: Text
+    quantity: Quantity
+    lot_id: Text | None = None
+    lost: Quantity | None = None
+
+
 class ReceiveBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What arrived (default: everything); `short` writes off what did not."""
+    """What arrived (default: all that is on the road); `short` writes off what is left."""
+
+    lines: Annotated[list[ArrivedLineBody], Meta(max_length=LINES_MAX)] | None = None
+    short: bool = False
+
+
+class SendBackBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What goes back (default: all that is on the road), and why."""
 
     lines: Annotated[list[TransferLineBody], Meta(max_length=LINES_MAX)] | None = None
-    short: bool = False
+    reason: Text | None = None
 
 
 AppointmentStatus = Literal["booked", "completed", "cancelled"]
@@ -118,7 +141,12 @@ def plan_fill(call: Call) -> Command:
 
 def plan_post(call: Call) -> Command:
     """Post an open sheet."""
-    return CloseSheet(call.id(Code.NOT_FOUND, "Count"), post=True)
+    return CloseSheet(call.id(Code.NOT_FOUND, "Count"), post=True, uncounted=call.body.uncounted)
+
+
+def plan_remove_line(call: Call) -> Command:
+    """Take a line off an open sheet."""
+    return RemoveSheetLine(call.id(Code.NOT_FOUND, "Count"), call.id(Code.NOT_FOUND, "Line", "line_id"))
 
 
 def plan_cancel(call: Call) -> Command:
@@ -163,8 +191,22 @@ def plan_dispatch(call: Call) -> Command:
 def plan_arrive(call: Call) -> Command:
     """Receive a transfer."""
     body: ReceiveBody = call.body
-    lines = None if body.lines is None else _transfer_lines(body.lines)
+    lines = None if body.lines is None else _arrived_lines(body.lines)
     return Arrive(call.id(Code.NOT_FOUND, "Transfer"), lines, body.short)
+
+
+def _arrived_lines(lines: list[ArrivedLineBody]) -> tuple[TransferLine, ...]:
+    return tuple(
+        TransferLine(reference(line.product_id), line.quantity, lot_id_of(line.lot_id), line.lost or 0)  # type: ignore[arg-type] # the decoder has tested them
+        for line in lines
+    )
+
+
+def plan_send_back(call: Call) -> Command:
+    """Bring a transfer back to where it came from."""
+    body: SendBackBody = call.body
+    lines = None if body.lines is None else _transfer_lines(body.lines)
+    return SendBack(call.id(Code.NOT_FOUND, "Transfer"), lines, body.reason)
 
 
 def list_transfers(call: Call) -> Any:
@@ -281,9 +323,20 @@ ROUTES = (
         "Write on an open count",
         plan_fill,
         CountDocument,
+        about="A line remembers what the books say at the moment when its number is written (written again: anew); "
+        "null takes the number back. Lines that the sheet does not have are added.",
         body=FillBody,
         codes=(*_LINE, *_MISSING, Code.PRODUCT_NOT_STOCK_TRACKED, Code.INVALID_STATE),
         example=_COUNT_EXAMPLE,
+    ),
+    _write(
+        "DELETE",
+        "/counts/{id}/lines/{line_id}",
+        "Take a line off an open count",
+        plan_remove_line,
+        None,
+        status=204,
+        codes=(*_MISSING, Code.INVALID_STATE),
     ),
     _write(
         "POST",
@@ -291,9 +344,11 @@ ROUTES = (
         "Post an open count",
         plan_post,
         CountDocument,
-        about="Moves made since the sheet was opened are added to what was counted.",
-        body=Nothing,
+        about="What moved after a line's number was written is added to it. Lines without a number refuse the post, or "
+        "are left alone with `uncounted` `skip`, and `skipped` names them.",
+        body=PostBody,
         codes=(*_MISSING, Code.INVALID_STATE),
+        example={"uncounted": "skip"},
     ),
     _write(
         "POST",
@@ -310,7 +365,8 @@ ROUTES = (
         "Send units to another location",
         plan_dispatch,
         TransferDocument,
-        about="Only unreserved units can leave. On the road they are at the organisation's transit location.",
+        about="Only unreserved units can leave. On the road they are at the organisation's transit location. A removed "
+        "location that still has stock may be named as `from_location`, by its code or id.",
         body=TransferBody,
         status=201,
         codes=(
@@ -328,7 +384,7 @@ ROUTES = (
         list_transfers,
         [TransferDocument],
         Permission.READ,
-        query=(Query("status", _STATUS, choices=("shipped", "received")), STORE, *PAGED),
+        query=(Query("status", _STATUS, choices=("shipped", "received", "returned")), STORE, *PAGED),
     ),
     _read("/transfers/{id}", "Read a transfer", read_transfer, TransferDocument, Permission.READ, codes=_MISSING),
     _write(
@@ -337,10 +393,23 @@ ROUTES = (
         "Receive a transfer",
         plan_arrive,
         TransferDocument,
-        about="Less than was shipped is refused unless `short` says to write off the rest.",
+        about="In parts, as it comes: the rest stays on the road, and the transfer `shipped`, until it is received, "
+        "written off (`short` for all that is left, `lost` in a line) or sent back. Then it is `received`, or "
+        "`returned` when nothing of it arrived. Without `lines` all that is left has arrived.",
         body=ReceiveBody,
         codes=(*_MISSING, *_LINE, Code.INVALID_STATE),
-        example={"short": False},
+        example={"lines": [{"product_id": "MUG-1", "quantity": 3}]},
+    ),
+    _write(
+        "POST",
+        "/transfers/{id}/return",
+        "Send a transfer back",
+        plan_send_back,
+        TransferDocument,
+        about="All that is on the road, or `lines` of it, is at the location again that it came from.",
+        body=SendBackBody,
+        codes=(*_MISSING, *_LINE, Code.INVALID_STATE),
+        example={"lines": [{"product_id": "MUG-1", "quantity": 1}], "reason": "wrong colour"},
     ),
     _write(
         "POST",

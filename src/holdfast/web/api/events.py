@@ -35,6 +35,13 @@ STREAMS_MAX = 200
 """Most open streams of a process."""
 
 PAGE = 200
+"""Most events of a stream that are read at once."""
+
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # nginx would collect the events in a buffer, and the page waits for ever
+]
 
 
 def list_events(call: Call) -> Any:
@@ -57,9 +64,7 @@ async def stream_events(
     gone = asyncio.ensure_future(_gone(receive))
     stopping = asyncio.ensure_future(application.stopping.wait())
     try:
-        await answer.begin(
-            200, [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
-        )
+        await answer.begin(200, _STREAM_HEADERS)
         await answer.part(b": connected\n\nretry: 2000\n\n")
         spoke_at = time.monotonic()
         while True:

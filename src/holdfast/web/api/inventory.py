@@ -26,6 +26,7 @@ from holdfast.web.api.shapes import (
     StoreInventory,
     StoreOverview,
 )
+from holdfast.web.arrays import PARTS, part_of, parts_of
 from holdfast.web.body import Quantity, Text
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference
@@ -231,17 +232,21 @@ def read_stats(call: Call) -> Any:
 
 def read_low_stock(call: Call) -> Any:
     """The entries that run low."""
-    return call.shop.reports.low_stock(call.actor.org_id, threshold=call.query.get("threshold"), stores=call.stores)
+    return call.shop.reports.low_stock_page(
+        call.actor.org_id, threshold=call.query.get("threshold"), stores=call.stores, **parts_of(call)
+    )
 
 
 def read_stores(call: Call) -> Any:
     """Each store's figures."""
-    return call.shop.reports.stores_overview(call.actor.org_id, stores=call.stores)
+    rows = call.shop.reports.stores_overview(call.actor.org_id, stores=call.stores)
+    return part_of(rows, lambda row: f"{row['store_name'][:40]} {row['store_id']}", call)
 
 
 def read_locations(call: Call) -> Any:
     """Each location's figures."""
-    return call.shop.reports.locations_overview(call.actor.org_id, stores=call.stores)
+    rows = call.shop.reports.locations_overview(call.actor.org_id, stores=call.stores)
+    return part_of(rows, lambda row: str(row["location"]), call)
 
 
 def read_store(call: Call) -> Any:
@@ -408,10 +413,10 @@ ROUTES = (
         "List entries that run low, emptiest first",
         read_low_stock,
         list[LevelDocument],
-        query=(Query("threshold", "At or below this number instead of each entry's own.", "number"), STORE),
+        query=(Query("threshold", "At or below this number instead of each entry's own.", "number"), STORE, *PARTS),
     ),
-    _read("/stores", "Read each store's figures", read_stores, list[StoreOverview], query=(STORE,)),
-    _read("/locations", "Read each location's figures", read_locations, list[LocationOverview], query=(STORE,)),
+    _read("/stores", "Read each store's figures", read_stores, list[StoreOverview], query=(STORE, *PARTS)),
+    _read("/locations", "Read each location's figures", read_locations, list[LocationOverview], query=(STORE, *PARTS)),
     _read(
         "/stores/{id}",
         "Read a store's entries",

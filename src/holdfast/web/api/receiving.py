@@ -7,6 +7,7 @@ POST /api/v1/inventory/lots/{id}/quarantine {"reason": "supplier recall 17"}
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from zlib import crc32
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +20,7 @@ from holdfast.core.receiving import ReceiptDocument, ReceiptLine, Receive
 from holdfast.core.rejection import Code
 from holdfast.web.api.reservations import require_location, require_product
 from holdfast.web.api.shapes import LotRow, OrderLot, Trace
+from holdfast.web.arrays import PARTS, part_of
 from holdfast.web.body import Quantity, Text, expiry
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference
@@ -141,10 +143,12 @@ def read_trace(call: Call) -> Any:
 def read_order_lots(call: Call) -> Any:
     """The lots that an order got."""
     name = call.args["order_number"]
-    rows = call.shop.reports.order_lots(call.actor.org_id, name, stores=call.stores)
+    source = call.query.get("source")
+    rows = call.shop.reports.order_lots(call.actor.org_id, name, source=source, stores=call.stores)
     if rows is None:
-        raise Problem("NOT_FOUND", f"Nothing is known of order {name!r}.")
-    return rows
+        of_source = "" if source is None else f" of {source!r}"
+        raise Problem("NOT_FOUND", f"Nothing is known of order {name!r}{of_source}.")
+    return part_of(rows, lambda row: f"{row['lot_id']} {row['location']} {crc32(str(row['source']).encode())}", call)
 
 
 _LOT_PATH = "/api/v1/inventory/lots"
@@ -268,11 +272,12 @@ ROUTES = (
         method="GET",
         path="/api/v1/orders/{order_number}/lots",
         summary="Read which lots an order got",
+        about="Orders of several sources may have one number: each row names its source, `source` asks for one.",
         tag="Lots",
         permission=Permission.READ,
         answer_with=read_order_lots,
         answer=list[OrderLot],
         codes=(Code.NOT_FOUND,),
-        query=(STORE,),
+        query=(Query("source", "Only of the order of this source, as `shopify`."), STORE, *PARTS),
     ),
 )

@@ -55,7 +55,7 @@ class CashBody(msgspec.Struct, forbid_unknown_fields=True):
     account: Text | None = None
 
 
-class CloseBody(msgspec.Struct, forbid_unknown_fields=True):
+class CloseSessionBody(msgspec.Struct, forbid_unknown_fields=True):
     """What was counted in the drawer."""
 
     counted_cash: Text
@@ -299,7 +299,7 @@ ROUTES = (
         path=f"{_SESSIONS}/{{number}}/close",
         summary="Close a session whose token was lost",
         plan=plan_close_lost,
-        body=CloseBody,
+        body=CloseSessionBody,
         answer=SessionDocument,
         codes=(Code.NOT_FOUND, Code.INVALID_AMOUNT, Code.INVALID_STATE),
         example={"counted_cash": "119.80"},
@@ -338,7 +338,7 @@ ROUTES = (
         "queue.",
         ends_till=True,
         plan=plan_close,
-        body=CloseBody,
+        body=CloseSessionBody,
         answer=SessionDocument,
         codes=(Code.INVALID_AMOUNT, Code.INVALID_STATE),
         example={"counted_cash": "119.80"},

@@ -54,11 +54,12 @@ class ReserveBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class AmendBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of a reservation: its new total, its expiry (null: none), its priority."""
+    """What to change of a reservation: its new total, its expiry (null: none), its priority, its location."""
 
     quantity: Quantity | UnsetType = UNSET
     expires_at: Instant | UnsetType | None = UNSET
     priority: Priority | UnsetType = UNSET
+    location: Text | UnsetType = UNSET
 
 
 class ReleaseBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -207,6 +208,7 @@ def plan_amend(call: Call) -> Command:
         None if body.priority is UNSET else body.priority,
         instant("expires_at", expires_at, Code.INVALID_EXPIRY) if isinstance(expires_at, str) else None,
         expires_at is not UNSET,
+        None if body.location is UNSET else body.location,
     )
 
 
@@ -423,9 +425,10 @@ ROUTES = (
     Route(
         method="PATCH",
         path=f"{_PATH}/{{id}}",
-        summary="Change a reservation's quantity, expiry or priority",
+        summary="Change a reservation's quantity, expiry, priority or location",
         about="`quantity` is the new total: one below what is consumed and released already is refused "
-        "(`INVALID_STATE`). `expires_at` null means never.",
+        "(`INVALID_STATE`). `expires_at` null means never. `location` moves all that is open, under the checks of a "
+        "new reservation there; what waits keeps its place in the queue, and the reservation moves by itself no more.",
         tag=TAG,
         permission=Permission.RESERVE,
         plan=plan_amend,
@@ -434,9 +437,11 @@ ROUTES = (
         answer=ReservationDocument,
         codes=(
             Code.RESERVATION_NOT_FOUND,
+            Code.LOCATION_NOT_FOUND,
             Code.INVALID_QUANTITY,
             Code.INVALID_EXPIRY,
             Code.INSUFFICIENT_STOCK,
+            Code.LOT_NOT_AVAILABLE,
             Code.RESERVATION_NOT_ACTIVE,
             Code.INVALID_STATE,
         ),

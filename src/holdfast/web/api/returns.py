@@ -108,8 +108,8 @@ ROUTES = (
         method="POST",
         path="/api/v1/returns",
         summary="Take goods back",
-        about="Refunds are taken from what was paid for the line: everything in any parts refunds exactly that; what "
-        "no coin can pay of a part in cash goes with the next (`rounding`). "
+        about="Refunds are taken from what was paid for the line, in proportion: everything in any parts refunds "
+        "exactly that. In cash it is the nearest coin of what was due in cash so far (`rounding`). "
         "`good` units go back to the lot they came from, `damaged` ones to quarantine, `none` nowhere. Without a sale "
         f"it needs the permission `{Permission.DISCOUNT}`.",
         tag="Returns",

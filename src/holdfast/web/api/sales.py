@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, UnsetType
 from holdfast.access import Permission
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.completion import CompleteSale, Fulfill, ShipLine, ShipSupplierOrder
+from holdfast.core.correction import RevertShipment
 from holdfast.core.decision import Command, given
 from holdfast.core.order_entry import OpenSale
 from holdfast.core.rejection import Code
@@ -82,6 +83,12 @@ class FulfillmentBody(msgspec.Struct, forbid_unknown_fields=True):
 
     lines: Annotated[list[ShippedLine], Meta(min_length=1, max_length=LINES_MAX)]
     tracking: Text | None = None
+
+
+class RevertBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Why the shipment is taken back."""
+
+    reason: Text
 
 
 class ShipBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -167,6 +174,11 @@ def plan_fulfill(call: Call) -> Command:
     body: FulfillmentBody = call.body
     lines = tuple(ShipLine(own_id(line.line_id), line.quantity) for line in body.lines)  # type: ignore[arg-type] # the decoder has tested it
     return Fulfill(_sale_id(call), lines, body.tracking)
+
+
+def plan_revert(call: Call) -> Command:
+    """Take back a shipment that was entered by mistake."""
+    return RevertShipment(_sale_id(call), own_id(call.args["fulfillment_id"]), call.body.reason)
 
 
 def plan_ship(call: Call) -> Command:
@@ -295,10 +307,14 @@ ROUTES = (
         "/{id}/lines/{line_id}",
         "Change a line of a cart",
         plan_edit_line,
-        about="The hold follows the quantity; the line's own units never stand in its way.",
+        about="The hold follows the quantity; the line's own units never stand in its way. Once a part of the sale "
+        "went out, a line can only be made smaller, not below what went out of it: its money goes down in proportion, "
+        "and when nothing is open any more the sale is completed. `location` moves all that the line holds there, also "
+        "after a part went out; what waits keeps its place in the queue.",
         body=LineChange,
         codes=(
             *_MISSING_LINE,
+            Code.LOCATION_NOT_FOUND,
             Code.INVALID_QUANTITY,
             *MONEY_CODES,
             Code.INSUFFICIENT_STOCK,
@@ -370,6 +386,18 @@ ROUTES = (
         body=FulfillmentBody,
         codes=(*_MISSING_LINE, Code.INVALID_QUANTITY, Code.INSUFFICIENT_RESERVED, Code.INVALID_STATE),
         example={"lines": [{"line_id": _ID, "quantity": 1}], "tracking": "1Z999"},
+    ),
+    _write(
+        "POST",
+        "/{id}/fulfillments/{fulfillment_id}/revert",
+        "Take back a shipment that was entered by mistake",
+        plan_revert,
+        about="Its units are in their lots and held again, its postings are reversed by a new entry, and the sale is "
+        "what it was before, also when that shipment completed it. Not once the sale was paid or something of it came "
+        "back (that is a return), nor when its lot was recalled meanwhile or its till was closed.",
+        body=RevertBody,
+        codes=(*_MISSING_LINE, Code.INVALID_STATE),
+        example={"reason": "entered for the wrong order"},
     ),
     Route(
         method="GET",

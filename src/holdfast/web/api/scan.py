@@ -1,167 +1,117 @@
-"""Scans: what a barcode means here. GTIN, SKU, or a GS1 string with lot, expiry, count and serial (SPEC section 5).
+"""Scans: what a barcode means in this shop. The product, and what else the code says of the goods in the hand.
 
     GET /api/v1/scan?code=%5Dd2010950600013435210LOT-42%1D17261231   -> product, lot LOT-42, expires 2026-12-31
+    GET /api/v1/scan?code=0109506000134352310300275010LOT            -> product, lot LOT, quantity 2.75, unit kg
 
-A symbology prefix decides how to read; without one, a number with a right check digit is a GTIN (EAN-8 96385074 would
-also parse as GS1). FNC1 may come as 0x1D, as U+241D, or escaped. It warns of a lot that seems to have swallowed the
-next field because the scanner dropped the FNC1, and of store-internal numbers. It refuses (400) what it cannot read.
+`holdfast.web.barcode` reads the code; here the product is looked up, and what does not fit it is a warning. It refuses
+(400) what it cannot read; an unknown product is a 404 that still tells what the code says.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import msgspec
-from biip import ParseConfig, ParseError, parse
-from biip.gs1_messages import GS1Message
-from biip.gtin import Gtin
-from biip.rcn import Rcn
 
 from holdfast.access import Permission
-from holdfast.core.gtin import is_gtin
+from holdfast.core.number import from_minor, to_minor
 from holdfast.core.rejection import Code
+from holdfast.organisation import minor_digits_of
 from holdfast.web.api.shapes import ScanDocument
+from holdfast.web.barcode import Scan, bare_gtin, read_code
+from holdfast.web.body import unprintable
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import Call, Query, Route
 
-SEPARATORS = ("\u241d", "{GS}", "^]", "<GS>")
-"""How scanners that type send FNC1, beside 0x1D itself."""
-
-LOT_MAX = 20
-
-_SWALLOWED = re.compile(r"(?:17|15|11)\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])$|(?:21|30|37)\d+$")
-_SYMBOLOGY = re.compile(r"\][A-Za-z][0-9]")
-_GTIN_LENGTHS = (8, 12, 13, 14)
-
-
-class Scan(msgspec.Struct):
-    """What a code says by itself."""
-
-    gtin: str | None = None
-    sku: str | None = None
-    lot_code: str | None = None
-    expires_at: str | None = None
-    best_before: str | None = None
-    count: int | None = None
-    serial: str | None = None
-    sscc: str | None = None
-    warnings: list[str] = []
-
-
-def read_code(text: str) -> Scan | None:
-    """What a scanned text says; None when it cannot be read."""
-    code = text.strip("\r\n\t ")
-    for separator in SEPARATORS:
-        code = code.replace(separator, "\x1d")
-    code = code.rstrip("\x1d")
-    if not code or any(sign < " " and sign != "\x1d" for sign in code):
-        return None
-    if code.startswith("("):
-        return _hri(code)
-    try:
-        parsed = parse(code, config=ParseConfig(separator_chars=("\x1d",)))
-    except ParseError:
-        return None if "\x1d" in code or _SYMBOLOGY.match(code) or _element_string(code) else Scan(sku=code)
-    # Length and check digit decide first: many a GTIN would also parse as element strings.
-    plain = _SYMBOLOGY.sub("", code, count=1)
-    if parsed.gtin is not None and plain.isdigit() and len(plain) in _GTIN_LENGTHS:
-        return _of_gtin(parsed.gtin)
-    if parsed.sscc is not None and parsed.gs1_message is None:
-        return Scan(sscc=parsed.sscc.value)
-    if parsed.gs1_message is not None and (code != plain or "\x1d" in code or _element_string(code)):
-        return _of_message(parsed.gs1_message)
-    if _SYMBOLOGY.match(code) or _element_string(code):
-        return None
-    return Scan(sku=code)
-
-
-def _element_string(code: str) -> bool:
-    """Does it look like GS1 element strings that begin with a GTIN or an SSCC?"""
-    return _bare_gtin(code) or (len(code) >= 18 and code[:2] in ("00", "01", "02") and code[2:16].isdigit())
-
-
-def _bare_gtin(code: str) -> bool:
-    """Is it AI 01 and a GTIN alone? Sixteen digits may be anything, so the check digit has to be right."""
-    return len(code) == 16 and code.startswith("01") and is_gtin(code[2:])
-
-
-def _hri(code: str) -> Scan | None:
-    """Text as printed below a barcode: (01)09506000134352(17)261231."""
-    try:
-        return _of_message(GS1Message.parse_hri(code))
-    except ParseError:
-        return None
-
-
-def _of_gtin(gtin: Gtin) -> Scan:
-    scan = Scan(gtin=gtin.value)
-    if isinstance(gtin, Rcn):
-        scan.warnings.append("The number is store-internal: it means another product in another store.")
-    return scan
-
-
-def _of_message(message: GS1Message) -> Scan:
-    scan = Scan()
-    for element in message.element_strings:
-        value = element.value
-        match element.ai.ai:
-            case "00":
-                scan.sscc = value
-            case "01":
-                scan.gtin = value
-            case "10":
-                scan.lot_code = value
-                if _SWALLOWED.search(value[1:]):
-                    scan.warnings.append(
-                        "The lot ends like another field: the scanner may have dropped the separator. Check the lot."
-                    )
-            case "15":
-                scan.best_before = _day(element.date)
-            case "17":
-                scan.expires_at = _day(element.date)
-            case "21":
-                scan.serial = value
-            case "30" | "37":
-                scan.count = int(value)
-    return scan
-
-
-def _day(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
+CURRENCY_NUMBERS = {
+    "032": "ARS", "036": "AUD", "124": "CAD", "152": "CLP", "156": "CNY", "170": "COP", "203": "CZK", "208": "DKK",
+    "344": "HKD", "348": "HUF", "352": "ISK", "356": "INR", "360": "IDR", "376": "ILS", "392": "JPY", "410": "KRW",
+    "458": "MYR", "484": "MXN", "554": "NZD", "578": "NOK", "604": "PEN", "608": "PHP", "682": "SAR", "702": "SGD",
+    "704": "VND", "710": "ZAR", "752": "SEK", "756": "CHF", "764": "THB", "784": "AED", "818": "EGP", "826": "GBP",
+    "840": "USD", "901": "TWD", "946": "RON", "949": "TRY", "975": "BGN", "978": "EUR", "980": "UAH", "985": "PLN",
+    "986": "BRL",
+}  # fmt: skip
+"""Currencies by their ISO 4217 numbers, as AI 393n writes them."""
 
 
 def read_scan(call: Call) -> Any:
     """The product that a code means."""
     code: str = call.query["code"]
     scan = read_code(code)
+    product = _product(call, code.strip(), scan)
     if scan is None:
-        raise invalid("code", "is not a GTIN, SKU or GS1 string that can be read.")
-    reports, org_id = call.shop.reports, call.actor.org_id
-    product = None
-    if _bare_gtin(code.strip()):
-        product = reports.product_by_code(org_id, sku=code.strip())
-        scan = Scan(sku=code.strip()) if product is not None else scan
-    if product is None and scan.gtin is not None:
-        product = reports.product_by_code(org_id, gtin=scan.gtin)
+        if product is None:
+            raise invalid("code", "is not a GTIN, SKU, GS1 string or GS1 Digital Link that can be read.")
+        scan = Scan(sku=code.strip())
     if product is None:
-        # A SKU may be a number that looks like a GTIN, or like a whole GS1 string.
-        product = reports.product_by_code(org_id, sku=scan.sku or code.strip())
-    parsed = msgspec.to_builtins(scan)
-    if product is None:
+        parsed = msgspec.to_builtins(scan)
         raise Problem(Code.PRODUCT_NOT_FOUND, "No product has this code.", numbers={"parsed": parsed, **parsed})
+    if product["sku"] == code.strip() and bare_gtin(code.strip()):
+        scan = Scan(sku=code.strip())
+    quantity_warnings = _precision_warnings(scan, product)
+    amount, amount_warnings = _amount(call, scan)
     return {
         "product_id": product["id"],
         "sku": product["sku"],
         "title": product["title"],
+        "precision": product["precision"],
+        "gtin": scan.gtin,
         "lot_code": scan.lot_code,
         "expires_at": scan.expires_at,
         "best_before": scan.best_before,
         "count": scan.count,
+        "quantity": scan.quantity,
+        "unit": scan.unit,
+        "amount": amount,
         "serial": scan.serial,
-        "warnings": scan.warnings,
+        "sscc": scan.sscc,
+        "warnings": [*scan.warnings, *quantity_warnings, *amount_warnings],
     }
+
+
+def _product(call: Call, code: str, scan: Scan | None) -> dict[str, Any] | None:
+    """The product that the code means: by GTIN, else by SKU. A SKU may look like a GTIN, or like a GS1 string."""
+    reports, org_id = call.shop.reports, call.actor.org_id
+    plain = code if code and not unprintable(code) else None
+    if plain is not None and (scan is None or bare_gtin(plain)):
+        found = reports.product_by_code(org_id, sku=plain)
+        if found is not None or scan is None:
+            return found
+    if scan is None:
+        return None
+    if scan.gtin is not None:
+        found = reports.product_by_code(org_id, gtin=scan.gtin)
+        if found is not None:
+            return found
+    sku = plain if scan.sku is None else scan.sku
+    return None if sku is None or unprintable(sku) else reports.product_by_code(org_id, sku=sku)
+
+
+def _precision_warnings(scan: Scan, product: dict[str, Any]) -> list[str]:
+    """A quantity that the product cannot have is said to be one; it is for people to decide what to sell."""
+    if scan.quantity is None or scan.places <= product["precision"]:
+        return []
+    counted = "whole units" if product["precision"] == 0 else f"{product['precision']} decimal places"
+    return [f"{scan.quantity} {scan.unit} does not fit {product['sku']}, which is counted in {counted}."]
+
+
+def _amount(call: Call, scan: Scan) -> tuple[str | None, list[str]]:
+    """The amount in the organisation's currency, and what is to be said of it."""
+    if scan.amount is None:
+        return None, []
+    settings = call.shop.reports.settings(call.actor.org_id)
+    assert settings is not None
+    own = settings["currency"]
+    if scan.currency is not None and CURRENCY_NUMBERS.get(scan.currency) != own:
+        named = CURRENCY_NUMBERS.get(scan.currency, f"currency {scan.currency}")
+        return None, [f"The amount {scan.amount} is in {named}, not in {own}: it is not used."]
+    digits = minor_digits_of(own)
+    exact = format(Decimal(scan.amount).normalize(), "f")
+    minor = to_minor(exact, digits)
+    if minor is None:
+        return None, [f"The amount {scan.amount} is no amount of {own}: it is not used."]
+    return from_minor(minor, digits), []
 
 
 ROUTES = (
@@ -169,12 +119,24 @@ ROUTES = (
         method="GET",
         path="/api/v1/scan",
         summary="Read a scanned code",
-        about="An unknown product is a 404 that still tells what the code says.",
+        about=(
+            "`quantity` is the weight, volume, area or length that the code says (GS1 AI 310n, 320n, 315n, 316n, "
+            "314n, 311n, 321n to 323n), in `unit`s; `amount` (392n, 393n) is in the organisation's currency; `count` "
+            "is AI 30 or 37. What the code says and no field shows is in `warnings`. An unknown product is a 404 that "
+            "still tells what the code says."
+        ),
         tag="Scan",
         permission=Permission.READ,
         answer_with=read_scan,
         answer=ScanDocument,
         codes=(Code.PRODUCT_NOT_FOUND,),
-        query=(Query("code", "What the scanner read: a GTIN, a SKU or a GS1 string.", "code", required=True),),
+        query=(
+            Query(
+                "code",
+                "What the scanner read: a GTIN, a SKU, a GS1 string or a GS1 Digital Link URI.",
+                "code",
+                required=True,
+            ),
+        ),
     ),
 )

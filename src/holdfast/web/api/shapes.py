@@ -288,16 +288,22 @@ class EventDocument(msgspec.Struct):
 
 
 class ScanDocument(msgspec.Struct):
-    """What a scanned code means here."""
+    """What a scanned code means here. `quantity` is in `unit`s (kg, lb, m ...); `gtin` is the number that was read."""
 
     product_id: str
     sku: str
     title: str
+    precision: int
+    gtin: str | None
     lot_code: str | None
     expires_at: str | None
     best_before: str | None
     count: int | None
+    quantity: Num | None
+    unit: str | None
+    amount: str | None
     serial: str | None
+    sscc: str | None
     warnings: list[str]
 
 

@@ -7,7 +7,6 @@ A 500 shows a reference and nothing of what went wrong; the log has the rest und
 
 from __future__ import annotations
 
-import traceback
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -21,7 +20,8 @@ from holdfast.db.directory import is_away
 from holdfast.executor import Overloaded, Unavailable
 from holdfast.reports import BadCursor
 from holdfast.web.pages.frame import HEADERS, Visitor, render, visitor_of
-from holdfast.web.problems import Problem
+from holdfast.web.problems import INTERNAL_ERROR, Problem, problem_of_error
+from holdfast.web.request_log import REFUSED_PAGE, trace_of
 
 log = structlog.get_logger("holdfast.web")
 
@@ -68,7 +68,10 @@ def failure_page(
 
 
 def page_of_error(request: Request, error: Exception) -> Response:
-    """The page of whatever a handler raised; a bug is logged."""
+    """The page of whatever a handler raised; its code, and the trace of a bug, are left for the log."""
+    problem = problem_of_error(error)
+    if problem is not None:
+        request.scope[REFUSED_PAGE] = (problem.code, "")
     match error:
         case HTTPException():
             return failure_page(request, error.status_code)
@@ -85,8 +88,7 @@ def page_of_error(request: Request, error: Exception) -> Response:
     if is_away(error):
         return failure_page(request, 503)
     reference = str(request.scope.get("request_id") or uuid_utils.uuid7())
-    trace = "".join(traceback.format_exception(error))  # as text: without local variables, which may be secrets
-    log.error("page failed", request_id=reference, path=request.url.path, exception=trace)
+    request.scope[REFUSED_PAGE] = (INTERNAL_ERROR, trace_of(error))
     return failure_page(request, 500, reference=reference)
 
 
@@ -98,7 +100,7 @@ async def not_found_page(request: Request, error: Exception) -> Response:
     try:
         visitor = await visitor_of(request)
     except Exception as inner:  # noqa: BLE001 - whoever asks gets the page of a stranger
-        log.warning("visitor unknown", path=request.url.path, error=repr(inner))
+        log.warning("visitor unknown", request_id=request.scope.get("request_id"), error=repr(inner))
         visitor = None
     response = failure_page(request, error.status_code, visitor)
     response.headers.update(error.headers or {})

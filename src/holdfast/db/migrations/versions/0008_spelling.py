@@ -17,7 +17,7 @@ import uuid_utils
 from alembic import op
 
 revision = "0008"
-down_revision: str | None = "0003"
+down_revision: str | None = "0007"
 
 ACTOR = "migration 0008"
 TEXT_MAX = 200

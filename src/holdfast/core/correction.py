@@ -1,0 +1,325 @@
+"""Corrections of a sale of which a part has gone out: less of what is open, and a shipment that never left.
+
+    5 ordered, 2 shipped, the customer drops 1    -> 4 ordered, 2 open; one hold less, the money in proportion
+    the shipment of 2 was entered by mistake      -> 2 units are in their lots again and held, its postings reversed
+    the same after it completed the sale          -> the sale stands as it did before it: open, or in the queue
+
+Nothing is ever changed in ledger and journal: what a shipment wrote is reversed by new entries, units and value from
+and to the same lots. It refuses to make a line larger, or smaller than what went out of it; and to take back a shipment
+of a sale that was paid or of which something came back (that is a return), of a lot that was recalled or of a place
+that is gone meanwhile, what a supplier ships, and what an older version shipped, which did not keep the lots.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from holdfast.core import cart
+from holdfast.core.cart import EditLine, line_of_sale, reprice, sale_facts, shipped
+from holdfast.core.completion import finish_shipped
+from holdfast.core.decision import Command, Decision, given
+from holdfast.core.holding import Level, Lot, Reservation
+from holdfast.core.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, record_money
+from holdfast.core.number import Number
+from holdfast.core.permission import Permission
+from holdfast.core.promise import cause_of_hold, tell_hold
+from holdfast.core.receiving import lot_at
+from holdfast.core.register import RegisterSession
+from holdfast.core.rejection import Code, Rejected, invalid_quantity, invalid_state, not_found
+from holdfast.core.reservation import closed
+from holdfast.core.sale import (
+    Fulfillment,
+    Sale,
+    SaleLine,
+    Shipped,
+    Taken,
+    find_sale,
+    lines_of,
+    product_of_line,
+)
+from holdfast.core.sale_document import SaleDocument, describe_sale
+from holdfast.core.shipment import Booked, booked_by_line, cut_lines, terms_of, without
+from holdfast.core.sourcing import adjust_hold, renew
+from holdfast.core.stock import Stock
+from holdfast.core.supplier import change_supplier_order
+from holdfast.core.wants import SessionById
+
+replace = msgspec.structs.replace
+
+REVERTED = "reverted"
+"""The reason of the ledger entries that bring a shipment back."""
+
+
+class RevertShipment(Command, frozen=True, gc=False):
+    """Take back a shipment that was entered by mistake; `reason` is kept in ledger and journal."""
+
+    sale_id: str
+    fulfillment_id: str
+    reason: str
+
+
+# The open part of a line ---------------------------------------------------------------------------------------------
+
+
+def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
+    """Decide an EditLine: of a sale of which a part has gone out only the open part of a line can be made smaller."""
+    sale = find_sale(stock, command.sale_id)
+    only_units = given(command, "sale_id", "line_id").keys() == {"quantity"}
+    if isinstance(sale, Rejected) or not (only_units and sale.unfinished and shipped(stock, sale)):
+        return cart.edit_line(stock, command)
+    assert not isinstance(command.quantity, UnsetType)
+    line = line_of_sale(stock, sale, command.line_id)
+    if isinstance(line, Rejected):
+        return line
+    units = _units_left(stock, line, command.quantity)
+    if isinstance(units, Rejected):
+        return units
+    if units < line.quantity:
+        sale = _reduced(stock, sale, line, units)
+    if any(one.open for one in lines_of(stock, sale) if one.kind != "unlimited"):
+        renew(stock, sale)
+    elif sale.fulfillments:
+        sale = finish_shipped(stock, sale)
+    return describe_sale(stock, sale)
+
+
+def _units_left(stock: Stock, line: SaleLine, quantity: Number) -> int | Rejected:
+    """The smallest units that the line shall have, or why it cannot."""
+    product = product_of_line(stock, line)
+    units = product.units(quantity)
+    if units is None or units <= 0:
+        return invalid_quantity(product, quantity)
+    if units > line.quantity:
+        return invalid_state("A part of the sale went out already: its lines can only be made smaller.")
+    if units < line.fulfilled:
+        gone = product.number(line.fulfilled)
+        return invalid_state(
+            f"{gone} of {product.sku} went out already: the line cannot be less.", product_id=product.id, fulfilled=gone
+        )
+    return units
+
+
+def _reduced(stock: Stock, sale: Sale, line: SaleLine, units: int) -> Sale:
+    """The sale with fewer units of the line: its holds give up what is too much, the money goes down in proportion.
+
+    Where nothing was booked yet (units left by their hold alone) the money is computed anew, as of any cart.
+    """
+    fewer = replace(line, quantity=units, updated_at=stock.now)
+    if line.kind == "stock" and sum(hold.open for hold in stock.holds_of_line(line.id)) > fewer.open:
+        adjusted = adjust_hold(stock, sale, fewer)
+        assert not isinstance(adjusted, Rejected), adjusted
+    change_supplier_order(stock, fewer)
+    if sale.fulfillments:
+        return cut_lines(stock, sale, {line.id: units})
+    stock.put_row(fewer)
+    repriced = reprice(stock, sale)
+    assert not isinstance(repriced, Rejected), repriced
+    return repriced
+
+
+# A shipment is taken back --------------------------------------------------------------------------------------------
+
+
+def revert_shipment(stock: Stock, command: RevertShipment) -> SaleDocument | Rejected:
+    """Decide a RevertShipment: its units are in their lots and held again, the sale is what it was before."""
+    known = find_sale(stock, command.sale_id)
+    if isinstance(known, Rejected):
+        return known
+    sale: Sale = known
+    part = next((one for one in sale.fulfillments if one.id == command.fulfillment_id), None)
+    if part is None:
+        return not_found(Code.NOT_FOUND, "Fulfillment", command.fulfillment_id)
+    lines = lines_of(stock, sale)
+    refused = _stays(stock, sale, part, lines)
+    if refused is not None:
+        return refused
+    moved = () if part.moved is UNSET else part.moved
+    stock.holds(one.hold_id for one in moved)
+    stock.lots_by_id(one.lot_id for one in moved)
+    brought = stock.each(moved[::-1], lambda _, units: _hold_again(stock, sale, units, command.reason))
+    for hold in brought:
+        if isinstance(hold, Rejected):
+            return hold
+    holds = [hold for hold in brought if not isinstance(hold, Rejected)]
+    _open_lines(stock, sale, part, lines, holds)
+    sale = _unbooked(stock, sale, part, lines, command.reason)
+    stock.tell("SaleFulfillmentReverted", None, {**sale_facts(stock, sale), "fulfillment_id": part.id})
+    return describe_sale(stock, sale)
+
+
+def _stays(stock: Stock, sale: Sale, part: Fulfillment, lines: list[SaleLine]) -> Rejected | None:
+    """Why the shipment cannot be taken back."""
+    kinds = {line.id: line.kind for line in lines}
+    if any(kinds.get(line_id) == "dropship" for line_id, _ in part.lines):
+        return invalid_state("A supplier ships a part of it: what comes back from there is a return.")
+    if part.moved is UNSET and any(kinds.get(line_id) == "stock" for line_id, _ in part.lines):
+        return invalid_state("From which lots it went out is not known any more: bring the goods back as a return.")
+    if sale.unfinished:
+        return None
+    if any(line.returned for line in lines):
+        return invalid_state("Something of the sale came back already: bring the rest back as a return.")
+    if sale.fulfillments[-1].before is UNSET or sale.payments:
+        return invalid_state("The sale was completed with more than this shipment: bring goods back as a return.")
+    return _session_refusal(stock, sale)
+
+
+def _session_refusal(stock: Stock, sale: Sale) -> Rejected | None:
+    """A till that has been closed with the sale in its report keeps it; one that is open counts a sale less."""
+    if sale.session_id is None:
+        return None
+    stock.require(SessionById(sale.session_id))
+    session = stock.row(RegisterSession, sale.session_id)
+    if session is None or session.status != "open":
+        return invalid_state(
+            "The register session that completed the sale is closed: bring the goods back as a return."
+        )
+    stock.put_row(replace(session, sales=session.sales - 1, updated_at=max(stock.now, session.updated_at)))
+    return None
+
+
+def _hold_again(stock: Stock, sale: Sale, moved: Shipped, reason: str) -> Reservation | Rejected:
+    """Units that were shipped lie in their lot again, with the value that they took along, and are held."""
+    hold = stock.hold(moved.hold_id)
+    assert hold is not None, moved
+    lot, place = stock.lots[moved.lot_id], stock.catalog.locations[moved.location_id]
+    if not place.active:
+        return invalid_state(f"Location {place.code} is no more: bring the goods back as a return.")
+    level = stock.open_level(hold.product_id, place.id)
+    at = lot_at(stock, level, lot)
+    over = at.sellable_until is not None and at.sellable_until <= stock.now
+    if lot.status != "active" or over:
+        name = lot.code or lot.id
+        return invalid_state(f"Lot {name} is not for sale any more: bring the goods back as a return.", lot_id=lot.id)
+    own = hold.level_id == level.id
+    cause = replace(cause_of_hold(hold, stock.caller.actor, REVERTED, ref_id=sale.id), note=reason)
+    reserved = moved.units if own else 0
+    stock.post(cause, level, at, "SALE", qty=moved.units, reserved=reserved, value=moved.value, hold=hold.id)
+    hold = _with_units_back(hold, moved, level) if own else _held_elsewhere(stock, hold, moved, level, lot)
+    stock.put_hold(hold)
+    tell_hold(stock, "InventoryReserved", hold, stock.product_of(level), moved.units)
+    return hold
+
+
+def _with_units_back(hold: Reservation, moved: Shipped, level: Level) -> Reservation:
+    """The hold as if the units had never been consumed: what went first is first again."""
+    held = dict(hold.allocations)
+    units = held.pop(moved.lot_id, 0) + moved.units
+    return replace(
+        hold,
+        status="active",
+        release_reason=None,
+        consumed=hold.consumed - moved.units,
+        allocations=((moved.lot_id, units), *held.items()),
+        updated_at=level.updated_at,
+    )
+
+
+def _held_elsewhere(stock: Stock, hold: Reservation, moved: Shipped, level: Level, lot: Lot) -> Reservation:
+    """The hold has moved to another location since: it gives the units up to a new one where they lie."""
+    left = replace(hold, quantity=hold.quantity - moved.units, consumed=hold.consumed - moved.units)
+    stock.put_hold(replace(closed(left, "edited"), updated_at=max(stock.now, hold.updated_at)))
+    began = max(stock.now, level.updated_at)
+    again = replace(
+        hold,
+        id=stock.new_id(),
+        level_id=level.id,
+        location_id=level.location_id,
+        quantity=moved.units,
+        consumed=0,
+        released=0,
+        backordered=0,
+        allocations=((lot.id, moved.units),),
+        status="active",
+        release_reason=None,
+        created_at=began,
+        updated_at=began,
+    )
+    at = stock.lots_at[level.id][lot.id]
+    stock.post(cause_of_hold(hold, stock.caller.actor), level, at, "RESERVE", reserved=moved.units, hold=again.id)
+    return again
+
+
+def _open_lines(stock: Stock, sale: Sale, part: Fulfillment, lines: list[SaleLine], holds: list[Reservation]) -> None:
+    """The units of the shipment are open again; of a sale that was completed nothing is due for its lines yet, and what
+    needs no stock went out only as far as other shipments say."""
+    back = dict(part.lines)
+    elsewhere: dict[str, int] = {}
+    for one in sale.fulfillments:
+        for line_id, units in one.lines if one.id != part.id else ():
+            elsewhere[line_id] = elsewhere.get(line_id, 0) + units
+    moved: dict[str, list[Shipped]] = {}
+    for units_moved in () if part.moved is UNSET else part.moved:
+        moved.setdefault(units_moved.line_id, []).append(units_moved)
+    held: dict[str | None, list[str]] = {}
+    for hold in holds:
+        held.setdefault(hold.sale_line_id, []).append(hold.id)
+    for line in lines:
+        fulfilled = line.fulfilled - back.get(line.id, 0)
+        if line.kind == "unlimited" and not sale.unfinished:
+            fulfilled = elsewhere.get(line.id, 0)
+        made = dict.fromkeys(name for name in held.get(line.id, []) if name not in line.reservations)
+        changed = replace(
+            line,
+            fulfilled=fulfilled,
+            due=line.due if sale.unfinished else 0,
+            taken=_not_taken(line.taken, moved.get(line.id, [])),
+            reservations=(*line.reservations, *made),
+        )
+        if changed != line:
+            stock.put_row(replace(changed, updated_at=stock.now))
+
+
+def _not_taken(taken: tuple[Taken, ...], moved: list[Shipped]) -> tuple[Taken, ...]:
+    """What the line took from lots, without what the shipment moved: the last that fits of each."""
+    left = list(taken)[::-1]
+    for one in reversed(moved):
+        left.remove(Taken(one.lot_id, one.location_id, one.units, one.value))
+    return tuple(left[::-1])
+
+
+def _unbooked(stock: Stock, sale: Sale, part: Fulfillment, lines: list[SaleLine], reason: str) -> Sale:
+    """The sale without the shipment, its postings reversed by a new entry; a completed one stands as it did before."""
+    terms = terms_of(sale, lines)
+    before = _sum(booked_by_line(sale, terms))
+    rest = without(sale, part, lines)
+    after = _sum(booked_by_line(rest, terms))
+    if sale.unfinished:
+        total, tax = before.total - after.total, before.tax - after.tax
+    else:  # the last shipment booked what was left of the sale: its fees, and what left by holds alone
+        total, tax = sale.posted - after.total, sale.posted_tax - after.tax
+        rest = _reopened(rest, sale.fulfillments[-1])
+    rest = replace(
+        rest, posted=sale.posted - total, posted_tax=sale.posted_tax - tax, updated_at=max(stock.now, sale.updated_at)
+    )
+    stock.put_row(rest)
+    if not rest.fulfillments:
+        repriced = reprice(stock, rest)
+        rest = rest if isinstance(repriced, Rejected) else repriced
+    renew(stock, rest)
+    words = f"Sale {sale.number}, shipment taken back: {reason}"[:200]
+    money = [(RECEIVABLE, -total), (TAX_PAYABLE, tax), (REVENUE, total - tax)]
+    record_money(stock, "SALE", sale.id, words, money, sale.store_id)
+    return rest
+
+
+def _reopened(sale: Sale, last: Fulfillment) -> Sale:
+    """A completed sale as it stood before its last shipment, which may be among those that are left."""
+    assert last.before is not UNSET
+    parts = tuple(replace(one, before=UNSET) if one.id == last.id else one for one in sale.fulfillments)
+    return replace(sale, status=last.before, fulfillments=parts, session_id=None, completed_at=None)
+
+
+def _sum(booked: dict[str, Booked]) -> Booked:
+    """All lines together."""
+    return Booked(
+        sum(one.units for one in booked.values()),
+        sum(one.total for one in booked.values()),
+        sum(one.tax for one in booked.values()),
+    )
+
+
+DECISIONS = (
+    Decision(EditLine, edit_line, Permission.SELL),
+    Decision(RevertShipment, revert_shipment, Permission.SELL),
+)

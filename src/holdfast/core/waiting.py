@@ -1,0 +1,287 @@
+"""Who waits where, and who is served by units that come: over all locations that may serve a hold, nobody overtakes.
+
+    3 of MUG-1 at MAIN, an order of 5      -> 3 held at MAIN, 2 wait at MAIN, where the product lies
+    10 come to EAST, which may serve it    -> 2 of them are held at EAST for the order; the next order gets 8
+    a hold that was given MAIN             -> waits at MAIN and nowhere else
+
+Whatever raises the units that are free at a level serves the waiting: best priority, then oldest, whether they wait at
+that level or at another one of the same selling order. A sale line's waiting part may be served from several places; a
+direct hold has one place, so it moves whole, and only where that backs more of it. A hold that has just begun to wait
+looks for free units elsewhere, once, when its command is decided (`seek`).
+
+What costs is asked for at once: `Stock.sought` tells (with the load of the levels) of which products anybody waits that
+may be served elsewhere. For all others nothing more is asked, and their commands pay nothing.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.core.allocation import Backing, back, held_in_order
+from holdfast.core.holding import Level, Reservation
+from holdfast.core.product import Location, Product
+from holdfast.core.promise import Allocations, cause_of_hold, hold_facts, tell_hold
+from holdfast.core.sale import SaleLine
+from holdfast.core.stock import Stock
+from holdfast.core.wants import CameIn, SaleById
+
+replace = msgspec.structs.replace
+
+
+def in_turn(hold: Reservation) -> tuple[int, int, str]:
+    """The place in the queue: best priority, then oldest."""
+    return hold.priority, hold.created_at, hold.id
+
+
+def in_waiting_order(stock: Stock, product: Product, places: list[Location]) -> list[Location]:
+    """Places in the order in which units wait at them; the levels of all of them are loaded.
+
+    By priority; among equals where the product has a level, last received first, then by code.
+    """
+    if len({place.priority for place in places}) == len(places):
+        return places
+    levels = {place.id: stock.level(product.id, place.id) for place in places}
+    if not any(levels.values()):
+        return places
+    came_in = {name: int(at) for name, at in (line.split() for line in stock.require(CameIn(product.id)))}
+    for place_id, level in levels.items():
+        if level is not None and level.id in stock.came_in:
+            came_in[place_id] = stock.came_in[level.id]
+
+    def key(place: Location) -> tuple[int, bool, int, str]:
+        return place.priority, levels[place.id] is None, -came_in.get(place.id, 0), place.code
+
+    return sorted(places, key=key)
+
+
+# Serving -------------------------------------------------------------------------------------------------------------
+
+
+def serve_waiting(stock: Stock, level: Level, actor: str) -> list[str]:
+    """Give the level's free units to whoever waits for them, here or elsewhere; the ids of those holds, in order."""
+    served: dict[str, None] = {}
+    freed = [level]
+    while freed:  # a direct hold that moves leaves units behind, which serve others
+        _serve_from(stock, freed.pop(0), actor, served, freed)
+    return list(served)
+
+
+def _serve_from(stock: Stock, level: Level, actor: str, served: dict[str, None], freed: list[Level]) -> None:
+    sought = level.product_id in stock.sought
+    if level.on_hand == level.reserved or not (level.backordered or sought):
+        return
+    place = stock.catalog.locations[level.location_id]
+    if not place.sellable:
+        return
+    product = stock.product_of(level)
+    waiting = _queue(stock, level, place, sought=sought)
+    _need_sales(stock, level, waiting)
+    for name in [hold.id for hold in waiting]:
+        if level.on_hand == level.reserved:
+            break
+        hold = stock.reservations[name]
+        if hold.level_id == level.id:
+            given = _serve_here(stock, level, product, hold, actor)
+        elif hold.sale_line_id is not None:
+            given = _serve_line(stock, level, product, hold, actor)
+        else:
+            given = _move_if_better(stock, level, product, hold, actor, freed)
+        if given:
+            served[name] = None
+
+
+def _queue(stock: Stock, level: Level, place: Location, *, sought: bool) -> list[Reservation]:
+    """Everybody whom the level's units may serve, in turn."""
+    holds = stock.waiting_at(level)
+    if sought:
+        holds += [hold for hold in stock.roaming(level.product_id) if hold.level_id != level.id]
+        reach: dict[str | None, bool] = {None: True}
+        for hold in holds:
+            if hold.served_from is not None and hold.served_from not in reach:
+                reach[hold.served_from] = place in stock.catalog.serving_places(hold.served_from)
+        holds = [hold for hold in holds if hold.level_id == level.id or reach[hold.served_from]]
+    return sorted((hold for hold in holds if _waits(stock, hold)), key=in_turn)
+
+
+def _waits(stock: Stock, hold: Reservation) -> bool:
+    """Does it wait, and is it still alive?"""
+    return hold.active and hold.backordered > 0 and (hold.expires_at is None or hold.expires_at > stock.now)
+
+
+def _need_sales(stock: Stock, level: Level, waiting: list[Reservation]) -> None:
+    """Ask at once for the sales whose lines will be held at one place more."""
+    left, sales = level.available, dict[str, None]()
+    for hold in waiting:
+        if left <= 0:
+            break
+        if hold.sale_line_id is not None and hold.level_id != level.id and (hold.allocated or hold.backordered > left):
+            sales[str(hold.reserved_for_id)] = None
+        left -= hold.backordered if hold.lot_id is None else 0
+    stock.require(*map(SaleById, sales))
+
+
+def _with(allocations: Allocations, backing: Backing) -> Allocations:
+    """The allocations and those of the backing, by lot."""
+    units_of = dict(allocations)
+    for at, units in backing:
+        units_of[at.lot_id] = units_of.get(at.lot_id, 0) + units
+    return tuple(units_of.items())
+
+
+def _serve_here(stock: Stock, level: Level, product: Product, hold: Reservation, actor: str) -> int:
+    """Give units to a hold of the level itself; how many it got."""
+    cause = cause_of_hold(hold, actor, "backorder")
+    backing = back(stock, level, product, hold.backordered, hold.lot_id)
+    for at, units in backing:
+        stock.post(cause, level, at, "RESERVE", reserved=units, backordered=-units, hold=hold.id)
+    given = sum(units for _, units in backing)
+    if given:
+        allocations = _with(hold.allocations, backing)
+        waits = hold.backordered - given
+        hold = replace(hold, backordered=waits, allocations=allocations, updated_at=level.updated_at)
+        stock.put_hold(hold)
+        tell_hold(stock, "BackorderAllocated", hold, product, given)
+    return given
+
+
+def _serve_line(stock: Stock, level: Level, product: Product, hold: Reservation, actor: str) -> int:
+    """Give units to a sale line that waits elsewhere: all of the hold comes here, or the part that is served."""
+    backing = back(stock, level, product, hold.backordered, hold.lot_id)
+    units = sum(taken for _, taken in backing)
+    if not units:
+        return 0
+    if units == hold.open:
+        hold = relocate(stock, hold, level, backing, actor)
+    else:
+        hold = _split_off(stock, level, hold, backing, units, actor)
+    tell_hold(stock, "BackorderAllocated", hold, product, units)
+    return units
+
+
+def _split_off(stock: Stock, level: Level, hold: Reservation, backing: Backing, units: int, actor: str) -> Reservation:
+    """Part of what waits for a sale line is held at another level instead; the hold that has it now."""
+    stock.require(SaleById(str(hold.reserved_for_id)))
+    line = stock.row(SaleLine, str(hold.sale_line_id))
+    old = stock.level_of_id[hold.level_id]
+    cause = cause_of_hold(hold, actor, "moved")
+    stock.post(cause, old, None, "RELEASE", backordered=-units, hold=hold.id)
+    stock.put_hold(
+        replace(
+            hold,
+            quantity=hold.quantity - units,
+            backordered=hold.backordered - units,
+            updated_at=old.updated_at,
+        )
+    )
+    known = None if line is None else _own_hold_at(stock, level, hold)
+    made_id = stock.new_id() if known is None else known.id
+    for at, taken in backing:
+        stock.post(cause, level, at, "RESERVE", reserved=taken, hold=made_id)
+    made = replace(
+        hold if known is None else known,
+        id=made_id,
+        level_id=level.id,
+        location_id=level.location_id,
+        quantity=units + (0 if known is None else known.quantity),
+        consumed=0 if known is None else known.consumed,
+        released=0 if known is None else known.released,
+        backordered=0 if known is None else known.backordered,
+        allocations=_with(() if known is None else known.allocations, backing),
+        updated_at=level.updated_at,
+    )
+    stock.put_hold(made)
+    if line is not None and made.id not in line.reservations:
+        stock.put_row(replace(line, reservations=(*line.reservations, made.id)))
+    return made
+
+
+def _own_hold_at(stock: Stock, level: Level, hold: Reservation) -> Reservation | None:
+    """The active hold of the same line at the level that may take more units."""
+    same = (hold.sale_line_id, hold.lot_id, hold.served_from, hold.expires_at, hold.priority, level.id)
+    for other in stock.holds_of_line(str(hold.sale_line_id)):
+        its = (other.sale_line_id, other.lot_id, other.served_from, other.expires_at, other.priority, other.level_id)
+        if other.active and its == same:
+            return other
+    return None
+
+
+def _move_if_better(
+    stock: Stock, level: Level, product: Product, hold: Reservation, actor: str, freed: list[Level]
+) -> int:
+    """Move a direct hold here when that backs more of it than it has; how many units more it has then."""
+    backing = back(stock, level, product, hold.open, hold.lot_id)
+    gained = sum(taken for _, taken in backing) - hold.allocated
+    if gained <= 0:
+        return 0
+    if hold.allocated:
+        freed.append(stock.level_of_id[hold.level_id])
+    moved = relocate(stock, hold, level, backing, actor)
+    tell_hold(stock, "BackorderAllocated", moved, product, gained)
+    return gained
+
+
+# Moving --------------------------------------------------------------------------------------------------------------
+
+
+def relocate(stock: Stock, hold: Reservation, level: Level, backing: Backing, actor: str) -> Reservation:
+    """Move an active hold to another level of its product, with its place in the queue: `backing` backs it there and
+    the rest waits. The hold as it stands then; what it leaves behind is for the caller to offer."""
+    old = stock.level_of_id[hold.level_id]
+    assert old.id != level.id and old.product_id == level.product_id, (hold, level)
+    product = stock.product_of(level)
+    cause = cause_of_hold(hold, actor, "moved")
+    left = stock.catalog.locations[hold.location_id]
+    for at, held in held_in_order(stock, old, product, hold):
+        stock.post(cause, old, at, "RELEASE", reserved=-held, hold=hold.id)
+    if hold.backordered:
+        stock.post(cause, old, None, "RELEASE", backordered=-hold.backordered, hold=hold.id)
+    for at, taken in backing:
+        stock.post(cause, level, at, "RESERVE", reserved=taken, hold=hold.id)
+    waits = hold.open - sum(taken for _, taken in backing)
+    if waits:
+        stock.post(cause, level, None, "RESERVE", backordered=waits, hold=hold.id)
+    hold = replace(
+        hold,
+        level_id=level.id,
+        location_id=level.location_id,
+        backordered=waits,
+        allocations=_with((), backing),
+        updated_at=level.updated_at,
+    )
+    stock.moved.add(hold.id)
+    stock.put_hold(hold)
+    facts = {**hold_facts(stock, hold, product, hold.open), "from_location": left.code}
+    stock.tell("ReservationMoved", product.id, facts)
+    return hold
+
+
+def seek(stock: Stock) -> None:
+    """Let holds that have begun to wait look for free units where else they may be served; all of them at once."""
+    names, stock.seeking = stock.seeking, {}
+    holds = [hold for name in names if (hold := stock.reservations.get(name)) is not None and hold.roams]
+    holds = sorted((hold for hold in holds if _waits(stock, hold)), key=in_turn)
+    places = stock.catalog.serving_places
+    stock.lock_levels((hold.product_id, place.id) for hold in holds for place in places(str(hold.served_from)))
+    stock.each([hold.id for hold in holds], lambda _, name: _look_elsewhere(stock, name))
+
+
+def _look_elsewhere(stock: Stock, name: str) -> None:
+    actor = stock.caller.actor
+    for place in stock.catalog.serving_places(str(stock.reservations[name].served_from)):
+        hold = stock.reservations[name]
+        if not hold.backordered:
+            return
+        level = stock.level(hold.product_id, place.id)
+        if level is None or level.id == hold.level_id or level.on_hand == level.reserved:
+            continue
+        product = stock.product_of(level)
+        if hold.sale_line_id is not None:
+            _serve_line(stock, level, product, hold, actor)
+            continue
+        backing = back(stock, level, product, hold.open, hold.lot_id)
+        if sum(taken for _, taken in backing) == hold.open:
+            old = stock.level_of_id[hold.level_id]
+            moved = relocate(stock, hold, level, backing, actor)
+            tell_hold(stock, "BackorderAllocated", moved, product, hold.backordered)
+            serve_waiting(stock, old, actor)
+            return

@@ -1,0 +1,144 @@
+"""Whole orders of a channel: their holds are made, given back or sold together, and with them the sale that they are.
+
+    Shopify reserves order 820982: 2 mugs     -> held, and what is not there waits: the channel has taken the order
+    the same again                            -> the holds that it has, and no more
+    820982 is cancelled                       -> every hold goes back to its lots; its sale, if it is one, is cancelled
+    820982 is converted to a sale             -> its units leave; the sale is completed when nothing of it is open
+
+Who is limited to stores hears nothing of an order that has holds elsewhere, and does nothing to it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.core.adoption import sale_of_order
+from holdfast.core.cart import CancelSale
+from holdfast.core.completion import CompleteSale, cancel_sale, complete_sale
+from holdfast.core.decision import Decision
+from holdfast.core.document import ReservationDocument, UnlimitedDocument, unlimited_document
+from holdfast.core.holding import Reservation
+from holdfast.core.order import OrderClose, OrderLine, OrderReserve, sell_or_release, too_many
+from holdfast.core.permission import Permission
+from holdfast.core.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found
+from holdfast.core.reservation import Reserve, Target, describe, foreign_store_refusal, reserve
+from holdfast.core.sale import Sale, find_sale, lines_of, look_at_sale
+from holdfast.core.stock import Stock
+from holdfast.core.working_set import oldest_first
+
+
+def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocument | UnlimitedDocument] | Rejected:
+    """Decide an OrderReserve: a fact, so what stock does not cover waits."""
+    known = _known(stock, command.order_number, command.source)
+    if isinstance(known, Rejected):
+        return known
+    sale_id, holds = known
+    if sale_id is not None or holds:
+        return [_told(stock, hold) for hold in holds]
+    stock.catalog.know_products(line.product for line in command.lines)
+    target = Target(command.order_number, command.source)
+
+    def hold_line(_: int, line: OrderLine) -> Reservation | UnlimitedDocument | Rejected:
+        product = stock.catalog.product(line.product)
+        if product is not None and product.unlimited:
+            return unlimited_document(product)
+        return reserve(stock, Reserve(line.product, line.quantity, command.location, target, fact=True))
+
+    answers: list[ReservationDocument | UnlimitedDocument] = []
+    failed: list[tuple[int, Rejected]] = []
+    for index, hold in enumerate(stock.each(command.lines, hold_line)):
+        if isinstance(hold, UnlimitedDocument):
+            answers.append(hold)
+        elif isinstance(hold, Rejected):
+            failed.append((index, hold))
+        else:
+            answers.append(_told(stock, hold))
+    return group_rejected(failed) if failed else answers
+
+
+def _told(stock: Stock, hold: Reservation) -> ReservationDocument:
+    """The hold as the channel hears of it: what waits is a conflict between what it took and what is there."""
+    told = describe(stock, hold)
+    return msgspec.structs.replace(told, conflict=True) if hold.backordered else told
+
+
+def _known(stock: Stock, order_number: str, source: str) -> tuple[str | None, list[Reservation]] | Rejected:
+    """The sale that the order is, and every hold of the order or its sale, oldest first, with its level locked."""
+    sale_id = sale_of_order(stock, source, order_number)
+    numbers = [order_number]
+    if sale_id is not None:
+        sale = look_at_sale(stock, sale_id)
+        if isinstance(sale, Rejected) and not stock.holds_of_order(order_number):
+            return sale
+        numbers += [] if isinstance(sale, Rejected) else [sale.order_number]
+    found = {hold.id: hold for number in numbers for hold in stock.holds_of_order(number) if hold.source == source}
+    for hold in found.values():
+        refused = foreign_store_refusal(stock, stock.catalog.locations[hold.location_id])
+        if refused is not None:
+            return refused
+    return sale_id, oldest_first(found.values())
+
+
+def order_close(stock: Stock, command: OrderClose) -> list[ReservationDocument] | Rejected:
+    """Decide an OrderClose; an order whose holds are closed already answers them as they are."""
+    known = _known(stock, command.order_number, command.source)
+    if isinstance(known, Rejected):
+        return known
+    sale_id, holds = known
+    if not holds and sale_id is None:
+        return not_found(Code.RESERVATION_NOT_FOUND, "Reservation of order", command.order_number)
+    parts = _parts(stock, command, holds)
+    if isinstance(parts, Rejected):
+        return parts
+    sell_or_release(stock, parts, consume=command.consume)
+    if sale_id is not None:
+        _end_sale(stock, sale_id, command)
+    return [describe(stock, stock.reservations[hold.id]) for hold in holds]
+
+
+def _parts(stock: Stock, command: OrderClose, holds: list[Reservation]) -> list[tuple[Reservation, int]] | Rejected:
+    """(hold, units) of what is to be closed: all that is open, or the products and quantities of the lines."""
+    wanted: dict[str, int] = {}
+    stock.catalog.know_products(line.product for line in command.lines)
+    for line in command.lines:
+        product = stock.catalog.product(line.product)
+        if product is None:
+            return not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
+        units = product.units(line.quantity)
+        if units is None or units <= 0:
+            return invalid_quantity(product, line.quantity)
+        wanted[product.id] = wanted.get(product.id, 0) + units
+    parts: list[tuple[Reservation, int]] = []
+    for hold in holds:
+        part = hold.open if not command.lines else min(hold.open, wanted.get(hold.product_id, 0))
+        if not hold.active or not part:
+            continue
+        if command.consume and part > hold.allocated:
+            product = stock.product_of(stock.level_of_id[hold.level_id])
+            return too_many(product, part, [hold])
+        if command.lines:
+            wanted[hold.product_id] -= part
+        parts.append((hold, part))
+    return parts
+
+
+def _end_sale(stock: Stock, sale_id: str, command: OrderClose) -> None:
+    """The order's sale ends with its holds, where the caller may touch it: completed when all has gone out, cancelled
+    when all was given back."""
+    sale = find_sale(stock, sale_id)
+    if not isinstance(sale, Sale) or not sale.unfinished:
+        return
+    mark = stock.mark()
+    ended: object = None
+    if not command.consume and not command.lines:
+        ended = cancel_sale(stock, CancelSale(sale.id))
+    elif command.consume and not any(line.open for line in lines_of(stock, sale) if line.kind == "stock"):
+        ended = complete_sale(stock, CompleteSale(sale.id))
+    if isinstance(ended, Rejected):
+        stock.undo(mark)
+
+
+DECISIONS = (
+    Decision(OrderReserve, order_reserve, Permission.RESERVE),
+    Decision(OrderClose, order_close, Permission.RESERVE),
+)

@@ -1,0 +1,370 @@
+"""What time has ended, as reads show it: levels, lots and holds as settling will leave them, nothing being written.
+
+    seen = foresee(connection, catalog, now, {product_id})
+    seen.level(level)         -> the level without dead holds and expired lots, with those who wait served
+    seen.hold(hold)           -> the same hold, backed by what is left for it
+    seen.begun                -> quarantine levels that the move of expired lots will begin
+
+After the end of a hold or a lot the rows still say what was, until the next command or sweep. A read must not: a
+level, its holds, their sale and its lots are one answer. Where only sums change (a dead hold and nobody waits, an
+expired lot and nobody holds it) they are subtracted. Where somebody waits or gives way, the `settle` that the next
+command begins with is run on a copy in memory: so a read says what that command will do. It never writes or locks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+import uuid_utils
+
+from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
+from holdfast.core.lookup import Catalog
+from holdfast.core.product import Location
+from holdfast.core.recall import settle
+from holdfast.core.stock import Stock
+from holdfast.core.wants import LevelAt, Missing
+from holdfast.db import schema
+from holdfast.db.load import load_more
+from holdfast.db.queries.catalog import columns_of
+from holdfast.db.queries.paging import among
+from holdfast.db.queries.settling import OPEN, Ended, dead_holds, ended, expired_lots, hold_as_settled
+from holdfast.db.rows import row_type
+from holdfast.db.session import Query, Row, Session, _percent
+
+replace = msgspec.structs.replace
+
+_hold, _stock, _lot, _level = schema.reservation.c, schema.lot_stock.c, schema.lot.c, schema.level.c
+_LEVEL_COLUMNS = columns_of(schema.level, Level)
+_HOLD_COLUMNS = columns_of(schema.reservation, Reservation)
+_STOCK_COLUMNS = columns_of(schema.lot_stock, LotStock)
+_LOT_COLUMNS = columns_of(schema.lot, Lot)
+
+ROUNDS_MAX = 50
+"""How often settling in memory may ask for more; each round answers everything that was asked in it."""
+
+RELEASED_MAX = 2_000
+"""Dead holds of one read that are released one by one in memory; the rest is subtracted as a sum."""
+
+
+class Move(NamedTuple):
+    """Units of an expired lot on their way from a level into the quarantine of its store."""
+
+    level_id: str
+    lot_id: str
+    corner: LevelKey
+    units: int
+    value: int
+
+
+class Foreseen:
+    """What will have changed of some products when their levels are settled; everything else stays as it is."""
+
+    def __init__(self, catalog: Catalog, now: int) -> None:
+        self.catalog = catalog
+        self.now = now
+        self.levels: dict[str, Level] = {}
+        self.before: dict[str, Level] = {}
+        """The levels in `levels` as they are stored."""
+        self.begun: list[Level] = []
+        """Levels in quarantine that do not exist yet; their id is empty."""
+        self.moves: list[Move] = []
+        self.lots: dict[tuple[str, str], LotStock] = {}
+        self.freed: dict[tuple[str, str], int] = {}
+        """By (level id, lot id): units of dead holds that nobody takes over."""
+        self.arriving: dict[tuple[str, str], tuple[int, int]] = {}
+        """By (lot id, location id): units and value that come into quarantine, on top of what lies there."""
+        self.holds: dict[str, Reservation] = {}
+
+    def level(self, level: Level) -> Level:
+        """The level as it will be."""
+        return self.levels.get(level.id, level)
+
+    def change(self, level: Level, **fields: Any) -> None:
+        """A stored level, or what is known of it already, changes."""
+        self.before.setdefault(level.id, level)
+        self.levels[level.id] = replace(self.level(level), **fields)
+
+    def hold(self, hold: Reservation) -> Reservation:
+        """The hold as it will be; a dead one is released (or, partly consumed, consumed)."""
+        if not hold.active:
+            return hold
+        settled = hold_as_settled(hold, self.now)
+        return self.holds.get(hold.id, settled) if settled.active else settled
+
+    def lot(self, at: LotStock) -> LotStock:
+        """The lot at its location as it will be; without units where it has expired.
+
+        What comes into a quarantine where the lot never was has no row yet: it is in `moves`.
+        """
+        key = (at.level_id, at.lot_id)
+        if key in self.lots:
+            return self.lots[key]
+        if key in self.freed:
+            return replace(at, reserved=at.reserved - self.freed[key])
+        units, value = self.arriving.get((at.lot_id, at.location_id), (0, 0))
+        return replace(at, on_hand=at.on_hand + units, value=at.value + value) if units else at
+
+
+def corner_of(catalog: Catalog, place: Location) -> Location:
+    """The quarantine location of a location's store; the location itself where there is none."""
+    corners = [
+        other
+        for other in catalog.locations.values()
+        if other.active and other.kind == "quarantine" and other.store_id == place.store_id
+    ]
+    return min(corners, key=lambda other: (other.priority, other.code), default=place)
+
+
+def foresee_levels(connection: sa.Connection, catalog: Catalog, now: int, levels: Collection[Level]) -> Foreseen:
+    """What will have changed at the levels, and at what depends on them."""
+    over = ended(connection, catalog.settings.id, now, levels=[level.id for level in levels]) if levels else {}
+    products = {level.product_id for level in levels if level.id in over or level.backordered}
+    corners = {level.product_id for level in levels if catalog.locations[level.location_id].kind == "quarantine"}
+    return foresee(connection, catalog, now, products | (corners and _expired(connection, catalog, now, corners)))
+
+
+def foresee_holds(connection: sa.Connection, catalog: Catalog, now: int, holds: Collection[Reservation]) -> Foreseen:
+    """What will have changed of the holds: the levels of active ones may have dead holds or expired lots."""
+    active = [hold for hold in holds if hold.active and (hold.expires_at is None or hold.expires_at > now)]
+    names = {hold.level_id for hold in active}
+    over = ended(connection, catalog.settings.id, now, levels=names) if names else {}
+    return foresee(
+        connection, catalog, now, {hold.product_id for hold in active if hold.level_id in over or hold.backordered}
+    )
+
+
+def _expired(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str]) -> set[str]:
+    """Those of the products of which a lot has expired somewhere."""
+    query = (
+        sa.select(_level.product_id)
+        .join(schema.level, (_level.org_id == _stock.org_id) & (_level.id == _stock.level_id))
+        .where(_stock.org_id == catalog.settings.id, *expired_lots(now))
+    )
+    return {product_id for (product_id,) in connection.execute(query)} & set(products)
+
+
+def foresee(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str]) -> Foreseen:
+    """What will have changed of the products when everything of theirs that has ended is settled."""
+    seen = Foreseen(catalog, now)
+    if not products:
+        return seen
+    org_id = catalog.settings.id
+    rows = connection.execute(
+        sa.select(*_LEVEL_COLUMNS).where(_level.org_id == org_id, among(connection, _level.product_id, products))
+    )
+    families: dict[str, list[Level]] = defaultdict(list)
+    for level in _read(Level, rows):
+        families[level.product_id].append(level)
+    over = ended(connection, org_id, now, levels=[level.id for family in families.values() for level in family])
+    if not over:
+        return seen
+    intricate: list[Level] = []
+    simple: list[Level] = []
+    for family in families.values():
+        changed = [level for level in family if level.id in over]
+        if changed:
+            (intricate if _is_intricate(family, over) else simple).extend(changed)
+    places = {(level.product_id, level.location_id): level for family in families.values() for level in family}
+    _subtract(connection, seen, simple, over, places)
+    if intricate:
+        _run(connection, seen, intricate)
+    return seen
+
+
+def _is_intricate(family: list[Level], over: dict[str, Ended]) -> bool:
+    """Does somebody wait for what becomes free, or lose what expires? Then sums do not tell who has what."""
+    nothing = Ended()
+    waiting = sum(level.backordered - over.get(level.id, nothing).waiting for level in family)
+    return waiting > 0 or any(
+        level.reserved > over[level.id].held and over[level.id].expired for level in family if level.id in over
+    )
+
+
+# Sums ----------------------------------------------------------------------------------------------------------------
+
+
+def _subtract(
+    connection: sa.Connection,
+    seen: Foreseen,
+    levels: list[Level],
+    over: dict[str, Ended],
+    places: dict[LevelKey, Level],
+) -> None:
+    """Levels where nobody waits and nobody gives way: dead holds are gone, expired units lie in quarantine."""
+    for level in levels:
+        gone = over[level.id]
+        seen.change(
+            level,
+            on_hand=level.on_hand - gone.expired,
+            reserved=level.reserved - gone.held,
+            backordered=level.backordered - gone.waiting,
+        )
+    expired = {level.id: level for level in levels if over[level.id].expired}
+    for at in _lots_expired(connection, seen, expired):
+        level = expired[at.level_id]
+        corner = corner_of(seen.catalog, seen.catalog.locations[level.location_id])
+        seen.moves.append(Move(at.level_id, at.lot_id, (level.product_id, corner.id), at.on_hand, at.value))
+        seen.lots[at.level_id, at.lot_id] = replace(at, on_hand=0, reserved=0, value=0, is_open=False)
+    coming: dict[LevelKey, int] = defaultdict(int)
+    for move in seen.moves:
+        coming[move.corner] += move.units
+        units, value = seen.arriving.get((move.lot_id, move.corner[1]), (0, 0))
+        seen.arriving[move.lot_id, move.corner[1]] = (units + move.units, value + move.value)
+    for key, units in coming.items():
+        there = places.get(key)
+        if there is None:
+            seen.begun.append(Level("", *key, units, 0, 0, 0, True, seen.now, seen.now))
+        else:
+            seen.change(there, on_hand=seen.level(there).on_hand + units, listed=True)
+    for hold in _dead(connection, seen, [level.id for level in levels if over[level.id].held]):
+        for lot_id, units in hold.allocations:
+            key = (hold.level_id, lot_id)
+            if key not in seen.lots:
+                seen.freed[key] = seen.freed.get(key, 0) + units
+
+
+def _lots_expired(connection: sa.Connection, seen: Foreseen, levels: Collection[str]) -> list[LotStock]:
+    if not levels:
+        return []
+    query = sa.select(*_STOCK_COLUMNS).where(
+        _stock.org_id == seen.catalog.settings.id, *expired_lots(seen.now), among(connection, _stock.level_id, levels)
+    )
+    return list(_read(LotStock, connection.execute(query)))
+
+
+def _dead(connection: sa.Connection, seen: Foreseen, levels: Collection[str]) -> list[Reservation]:
+    """The dead holds of the levels, the first to die first."""
+    if not levels:
+        return []
+    query = sa.select(*_HOLD_COLUMNS).where(
+        _hold.org_id == seen.catalog.settings.id, *dead_holds(seen.now), among(connection, _hold.level_id, levels)
+    )
+    holds: list[Reservation] = list(_read(Reservation, connection.execute(query)))
+    return sorted(holds, key=lambda hold: (hold.expires_at, hold.id))
+
+
+# Settling in memory --------------------------------------------------------------------------------------------------
+
+
+def _run(connection: sa.Connection, seen: Foreseen, levels: list[Level]) -> None:
+    """Settle the levels in memory, and remember how everything stands afterwards."""
+    stock = Stock(seen.catalog.settings.id, seen.catalog.copy(), seen.now, lambda: str(uuid_utils.uuid7()))
+    _put(connection, stock, levels, seen)
+    asking = cast(Session, _Asking(connection))
+    for _ in range(ROUNDS_MAX):
+        mark = stock.mark()
+        try:
+            settle(stock)
+            break
+        except Missing as missing:
+            stock.undo(mark)
+            keys = {(want.product_id, want.location_id) for want in missing.wants if isinstance(want, LevelAt)}
+            if keys:
+                _put(connection, stock, _levels_at(connection, stock, keys), seen)
+                stock.locked.update(keys)
+            load_more(asking, stock, [want for want in missing.wants if not isinstance(want, LevelAt)])
+    else:
+        raise RuntimeError("settling asked for ever more")
+    for level in stock.levels.values():
+        if level.id in stock.fresh:
+            seen.begun.append(replace(level, id=""))
+        else:
+            seen.levels[level.id] = level
+            seen.lots.update(((level.id, lot_id), at) for lot_id, at in stock.lots_at[level.id].items())
+    seen.holds.update((hold.id, hold) for hold in stock.reservations.values())
+    seen.moves.extend(_moves_of(stock))
+
+
+def _moves_of(stock: Stock) -> Iterator[Move]:
+    """Which expired lots the ledger entries of the run have taken from where into which quarantine."""
+    out: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for entry in stock.entries:
+        if entry.ref_type == "EXPIRY" and entry.qty_delta < 0 and entry.lot_id is not None:
+            sums = out[entry.level_id, entry.lot_id]
+            sums[0] -= entry.qty_delta
+            sums[1] -= entry.value_delta
+    for (level_id, lot_id), (units, value) in out.items():
+        level = stock.level_of_id[level_id]
+        corner = corner_of(stock.catalog, stock.catalog.locations[level.location_id])
+        yield Move(level_id, lot_id, (level.product_id, corner.id), units, value)
+
+
+def _levels_at(connection: sa.Connection, stock: Stock, keys: Collection[LevelKey]) -> list[Level]:
+    """The levels at (product id, location id) that exist."""
+    products = {key[0] for key in keys}
+    query = sa.select(*_LEVEL_COLUMNS).where(
+        _level.org_id == stock.org_id, among(connection, _level.product_id, products)
+    )
+    return [level for level in _read(Level, connection.execute(query)) if (level.product_id, level.location_id) in keys]
+
+
+def _put(
+    connection: sa.Connection,
+    stock: Stock,
+    levels: list[Level],
+    seen: Foreseen,
+) -> None:
+    """Bring levels into the stock with their open lots and their dead holds."""
+    new = [level for level in levels if level.id not in stock.level_of_id]
+    if not new:
+        return
+    for level in new:
+        key = (level.product_id, level.location_id)
+        stock.locked.add(key)
+        seen.before[level.id] = level
+        stock.levels[key] = stock.level_of_id[level.id] = replace(level)
+        stock.lots_at[level.id] = {}
+    names = [level.id for level in new]
+    query = (
+        sa.select(*_STOCK_COLUMNS, *(column.label(f"lot_{column.name}") for column in _LOT_COLUMNS))
+        .join(schema.lot, (_lot.org_id == _stock.org_id) & (_lot.id == _stock.lot_id))
+        .where(_stock.org_id == stock.org_id, among(connection, _stock.level_id, names), OPEN)
+    )
+    width = len(_STOCK_COLUMNS)
+    for row in connection.execute(query):
+        at, lot = row_type(LotStock).read(row[:width]), row_type(Lot).read(row[width:])
+        stock.lots.setdefault(lot.id, lot)
+        stock.know_lot_stock(at)
+    for index, hold in enumerate(_dead(connection, seen, names)):
+        if index < RELEASED_MAX:
+            stock.know_hold(hold)
+        else:
+            _forget(stock, hold, seen.now)
+
+
+def _forget(stock: Stock, hold: Reservation, now: int) -> None:
+    """Take a dead hold off the sums that it is part of."""
+    level = stock.level_of_id[hold.level_id]
+    level.reserved -= hold.allocated
+    level.backordered -= hold.backordered
+    for lot_id, units in hold.allocations:
+        stock.lots_at[level.id][lot_id].reserved -= units
+    stock.know_hold(hold_as_settled(hold, now))
+
+
+class _Asking:
+    """A read's own view, asked as a batch asks its session: the same queries, and nothing is locked."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self.dialect = connection.dialect.name
+
+    def fetch(self, sql: str, **parameters: Any) -> list[Row]:
+        """Rows of a query with `:name` parameters."""
+        bare = sql.replace(" FOR UPDATE", "")
+        rows = self._connection.exec_driver_sql(bare if self.dialect == "sqlite" else _percent(bare), parameters)
+        return [[str(value) if isinstance(value, UUID) else value for value in row] for row in rows]
+
+    def fetch_all(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """The rows of several queries."""
+        return [self.fetch(query.sql, **query.parameters) for query in queries]
+
+
+def _read(struct: type[Any], rows: Iterable[Any]) -> Iterator[Any]:
+    read = row_type(struct).read
+    return (read(row) for row in rows)

@@ -1,0 +1,34 @@
+"""The statements that may touch more than one partition, each by the function that sends it, with its reason."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Allowed(NamedTuple):
+    """What may be wide: every statement of `sender`, or, with `only_unnamed`, those that name no organisation."""
+
+    sender: str
+    reason: str
+    only_unnamed: bool = False
+
+    def allows(self, sender: str, *, named: bool) -> bool:
+        """Is a wide statement of this sender allowed? `named` says whether it has a parameter `org`."""
+        return sender == self.sender and not (self.only_unnamed and named)
+
+
+_WHO = "the key, token or address is all that is known: who is who tells the organisation"
+_SWEEP = "the sweeper looks for work of every organisation, and does it for each by itself"
+
+ALLOWED = (
+    Allowed("holdfast.db.directory.key_of", _WHO),
+    Allowed("holdfast.db.directory.users_of", _WHO),
+    Allowed("holdfast.db.directory.session_of", _WHO),
+    Allowed("holdfast.db.directory.till_of", _WHO),
+    Allowed("holdfast.db.found.organisations", "the command line finds an organisation by its name, or lists them"),
+    Allowed("holdfast.db.queries.settling.due", _SWEEP),
+    Allowed("holdfast.db.day_ends._due", _SWEEP),
+    Allowed("holdfast.db.upkeep.forget_answers", _SWEEP),
+    Allowed("holdfast.db.upkeep.totals", "the metrics of a server are those of all its organisations together"),
+    Allowed("holdfast.db.audit_rows.Snapshot._stream", "`check` without --org proves everybody's rows", True),
+)
