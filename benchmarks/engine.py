@@ -29,7 +29,7 @@ import httpx
 from benchmarks.load import Measurement, percentile
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast, spare_collector
-from holdfast.core.catalog import Add
+from holdfast.core.catalog import AddProduct
 from holdfast.core.decide import Together
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
@@ -71,7 +71,7 @@ def prepare(url: str, *, skus: int, stock: int = PER_SKU, price: int | None = No
             part = names[start : start + PREPARED_AT_ONCE]
             shop.do(
                 made.actor,
-                Together(tuple(Add("product", {"sku": name, "title": name, "price": price}) for name in part)),
+                Together(tuple(AddProduct(sku=name, title=name, price=price) for name in part)),
             )
             lines = tuple(ReceiptLine(name, stock, "1.00") for name in part)
             reply = shop.do(made.actor, Receive("MAIN", lines, kind="opening"))

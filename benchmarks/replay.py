@@ -27,7 +27,7 @@ from rich.progress import Progress
 from benchmarks.engine import Actor, Holdfast, establish, migrate
 from benchmarks.server import benchmark_server
 from holdfast.check import check
-from holdfast.core.catalog import Add
+from holdfast.core.catalog import AddProduct
 from holdfast.core.counting import AdjustStock
 from holdfast.core.decide import Refusal, Together
 from holdfast.core.order import ConsumeAtLevel, ReserveAtLevel
@@ -135,7 +135,7 @@ def replay(url: str, limit: int | None, console: Console) -> bool:
 def _open(shop: Holdfast, actor: Actor, skus: list[str], opening: dict[str, int]) -> None:
     for start in range(0, len(skus), 500):
         part = skus[start : start + 500]
-        _must(shop.do(actor, Together(tuple(Add("product", {"sku": sku, "title": sku}) for sku in part))).answer)
+        _must(shop.do(actor, Together(tuple(AddProduct(sku=sku, title=sku) for sku in part))).answer)
         lines = tuple(ReceiptLine(sku, opening[sku], "1.00") for sku in part if opening.get(sku))
         if lines:
             _must(shop.do(actor, Receive("MAIN", lines, kind="opening")).answer)

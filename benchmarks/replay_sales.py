@@ -34,7 +34,7 @@ from benchmarks.server import benchmark_server
 from holdfast.access import Actor
 from holdfast.app import Holdfast, spare_collector
 from holdfast.check import check
-from holdfast.core.catalog import Add
+from holdfast.core.catalog import AddProduct
 from holdfast.core.decide import Together
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
@@ -163,7 +163,7 @@ def _open(shop: Holdfast, actor: Actor, expected: Expected) -> None:
     for start in range(0, len(skus), 500):
         part = skus[start : start + 500]
         kinds = {sku: "service" if sku in expected.services else "physical" for sku in part}
-        adds = tuple(Add("product", {"sku": sku, "title": sku, "kind": kinds[sku]}) for sku in part)
+        adds = tuple(AddProduct(sku=sku, title=sku, kind=kinds[sku]) for sku in part)
         _must(shop.do(actor, Together(adds)).answer)
         lines = tuple(
             ReceiptLine(sku, opening.get(sku) or 1, str(expected.costs[sku]))

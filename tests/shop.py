@@ -21,6 +21,7 @@ import types
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,11 @@ import holdfast.db.engine
 import holdfast.db.session
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.catalog import Add, Change
+from holdfast.core.catalog import AddProduct
+from holdfast.core.currency import minor_digits_of
+from holdfast.core.number import from_minor
+from holdfast.core.organisation import AddRegister, ChangeSettings
+from holdfast.core.places import AddLocation, AddStore
 from holdfast.core.product import Product
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
@@ -117,26 +122,34 @@ class Shop:
         assert isinstance(answer, Rejected), (command, answer)
         return answer
 
-    def new_product(self, sku: str) -> Add:
+    def new_product(self, sku: str) -> AddProduct:
         """The command that adds a plain product."""
-        return Add("product", {"sku": sku, "title": sku.title()})
+        return AddProduct(sku=sku, title=sku.title())
 
     def product(self, sku: str = "MUG-1", **fields: Any) -> Product:
-        """Add a product; fields in inner units (see core.product)."""
-        added: Product = self.ok(Add("product", {"sku": sku, "title": sku.title(), **fields}))
+        """Add a product; a price in minor units, reorder points and limits in smallest units, or as outside."""
+        places = 10 ** fields.get("precision", 0)
+        if isinstance(fields.get("price"), int):
+            settings = self.holdfast.reports.settings(self.org_id)
+            assert settings is not None
+            fields["price"] = from_minor(fields["price"], minor_digits_of(settings["currency"]))
+        for name in ("reorder_point", "preorder_limit"):
+            if places > 1 and isinstance(fields.get(name), int):
+                fields[name] = Decimal(fields[name]) / places
+        added: Product = self.ok(AddProduct(sku=sku, title=sku.title(), **fields))
         return added
 
     def location(self, code: str, store: str = "MAIN", **fields: Any) -> Any:
         """Add a location to a store."""
-        return self.ok(Add("location", {"code": code, "store_id": self.stores[store], **fields}))
+        return self.ok(AddLocation(code=code, store_id=self.stores[store], **fields))
 
     def store(self, code: str) -> Any:
         """Add a store; it comes with its quarantine location."""
-        return self.ok(Add("store", {"code": code, "name": code.title()}))
+        return self.ok(AddStore(code=code, name=code.title()))
 
     def register(self, code: str, store: str = "MAIN") -> Any:
         """Add a register to a store."""
-        return self.ok(Add("register", {"code": code, "store_id": self.stores[store]}))
+        return self.ok(AddRegister(code=code, store_id=self.stores[store]))
 
     def at_till(self, session_id: str, store: str = "MAIN") -> Actor:
         """The owner at a till of the store, in an open register session."""
@@ -144,7 +157,8 @@ class Shop:
 
     def settings(self, **fields: Any) -> Any:
         """Change the organisation's settings."""
-        return self.ok(Change("organisation", self.org_id, fields))
+        fields.pop("minor_digits", None)  # they follow from the currency
+        return self.ok(ChangeSettings(**fields))
 
     def receive(
         self,
@@ -186,8 +200,8 @@ def founded(url: str) -> dict[str, Any]:
     """Set up an empty database: an organisation with two stores."""
     with Holdfast.open(url) as opened:
         made = establish(opened.database, "Arco Iris", "ana@arcoiris.example", password="correct horse")
-        east = opened.do(made.actor, Add("store", {"code": "EAST", "name": "East"})).answer
-        opened.do(made.actor, Add("location", {"code": "EAST", "store_id": east.id}))
+        east = opened.do(made.actor, AddStore(code="EAST", name="East")).answer
+        opened.do(made.actor, AddLocation(code="EAST", store_id=east.id))
         return {"org_id": made.org_id, "stores": {"MAIN": made.store_id, "EAST": east.id}, "api_key": made.api_key}
 
 

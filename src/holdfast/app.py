@@ -1,10 +1,12 @@
 """Holdfast: the one object that every door holds (web, command line, Python).
 
     shop = Holdfast.open("sqlite:///shop.db")
-    reply = shop.do(actor, Reserve("MUG-1", 2, "MAIN", Target("102")))
+    reply = shop.do(actor, Reserve("MUG-1", 2, "MAIN", Target("102")), key="order-102")
+    reply.answer                                                          -> the reservation, or a Rejected
 
-`submit`, `do` and `ask` are the same write in three ways of waiting; `reports` are the reads. It refuses a command that
-the actor may not give (`Forbidden`), and nothing else: all other answers come from the core.
+`submit`, `do` and `ask` are the same write in three ways of waiting; `reports` are the reads. Every command passes
+here, whichever door it came through: its types are tested, and with a `key` it is done once. It refuses what the actor
+may not give (`Forbidden`); every other no is a `Rejected` in the Reply.
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Self
 
-from holdfast.access import Actor, may, needed
-from holdfast.core.decide import Command
+from holdfast.access import Actor, needed
+from holdfast.core.decision import Command
+from holdfast.core.fingerprint import fingerprint as fingerprint_of
+from holdfast.core.rejection import Rejected
+from holdfast.core.shape import shaped
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, state
 from holdfast.executor import Executor, Reply, Submission
@@ -88,13 +93,18 @@ class Holdfast:
         command: Command,
         *,
         key: str | None = None,
-        fingerprint: str = "",
+        fingerprint: str | None = None,
         render: Callable[[Any], bytes] | None = None,
         status: int = 200,
     ) -> Future[Reply]:
         """Queue a command; the future holds the Reply after the commit, or raises Overloaded or Unavailable.
 
-        With `key` the answer is kept in the same transaction and given again to the same key and fingerprint.
+        A command that has not the types which it declares is refused (a Reply with a Rejected), and nothing is done.
+
+        With `key` the answer is kept in the same transaction and given again to the same key and command: the Reply is
+        `replayed` and has the first answer. Another command under a used key is IDEMPOTENCY_KEY_REUSED. What "the same"
+        means the command says itself; a `fingerprint` of at most 64 characters says it instead. With `render` the
+        rendered body is kept, and a replay has that body and no answer.
         """
         future: Future[Reply] = Future()
         self._queue(actor, command, key, fingerprint, render, status, None, future)
@@ -110,7 +120,7 @@ class Holdfast:
         command: Command,
         *,
         key: str | None = None,
-        fingerprint: str = "",
+        fingerprint: str | None = None,
         render: Callable[[Any], bytes] | None = None,
         status: int = 200,
     ) -> Reply:
@@ -125,17 +135,25 @@ class Holdfast:
         actor: Actor,
         command: Command,
         key: str | None,
-        fingerprint: str,
+        fingerprint: str | None,
         render: Callable[[Any], bytes] | None,
         status: int,
         loop: asyncio.AbstractEventLoop | None,
         future: Any,
     ) -> None:
-        if not may(actor, command):
-            raise Forbidden(f"A {actor.role} may not do this: it needs {needed(command)}.")
+        given = shaped(command)
+        permission = needed(command if isinstance(given, Rejected) else given)
+        if not actor.has(permission):
+            raise Forbidden(f"A {actor.role} may not do this: it needs {permission}.")
+        if isinstance(given, Rejected):
+            future.set_result(Reply(given, 0, None))
+            return
+        caller = actor.caller
+        if fingerprint is None:
+            fingerprint = "" if key is None else fingerprint_of(given, caller)
         submission = Submission(
-            actor.caller,
-            command,
+            caller,
+            given,
             key=key,
             fingerprint=fingerprint,
             render=render,

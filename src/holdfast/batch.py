@@ -16,11 +16,12 @@ import msgspec
 import uuid_utils
 
 from holdfast import metrics
-from holdfast.core.catalog import KINDS as CATALOG_KINDS
+from holdfast.core.answer import decode_answer, encode_answer
 from holdfast.core.decide import changes_catalog, decide, needs
 from holdfast.core.holding import LevelKey
 from holdfast.core.lookup import Catalog
 from holdfast.core.recall import settle
+from holdfast.core.records import KINDS
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.stock import Stock
 from holdfast.core.wants import DeadAt, LevelAt, Missing, ProductNamed, Want
@@ -343,7 +344,7 @@ class Batch:
             if isinstance(reply, BaseException):
                 continue
             if submission.key is not None and not isinstance(reply.answer, Rejected):
-                body = reply.body if reply.body is not None else msgspec.json.encode(reply.answer)
+                body = reply.body if reply.body is not None else encode_answer(reply.answer)
                 kept = Answered(submission.key, submission.fingerprint, submission.status, body.decode(), stock.now)
                 answered[submission.key] = kept
                 answers.append(kept)
@@ -422,7 +423,7 @@ class Batch:
         self.unsettled = None
         metrics.COMMIT_SECONDS.observe(time.monotonic() - started)
         metrics.BATCH_SIZE.observe(len(self.submissions))
-        if any(kind in CATALOG_KINDS for kind, _ in stock.records) or not saved:
+        if any(kind in KINDS for kind, _ in stock.records) or not saved:
             self.catalogs.forget(self.org_id)
         return saved
 
@@ -454,12 +455,14 @@ def _is_refusal(outcome: Outcome) -> bool:
 
 
 def _repeat(submission: Submission, first: Answered) -> Reply:
-    """The answer to a key that was answered before."""
+    """The answer to a key that was answered before: rendered as it was, else decoded."""
     if first.fingerprint != submission.fingerprint:
         return Reply(
             Rejected(Code.IDEMPOTENCY_KEY_REUSED, "The Idempotency-Key was used for another request."), 0, None
         )
-    return Reply(None, first.status, first.body.encode(), replayed=True)
+    answer = decode_answer(first.body.encode())
+    body = first.body.encode() if answer is None else msgspec.json.encode(answer)
+    return Reply(answer, first.status, body, replayed=True)
 
 
 def _new_id() -> str:

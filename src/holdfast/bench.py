@@ -19,7 +19,7 @@ from rich.console import Console
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
-from holdfast.core.catalog import Add
+from holdfast.core.catalog import AddProduct
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
 from holdfast.db.engine import Database
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
         actor = establish(database, "Bench", "owner@bench.test").actor
         database.dispose()
         with Holdfast.open(url) as shop:
-            shop.do(actor, Add("product", {"sku": "MUG-1", "title": "Mug"}))
+            shop.do(actor, AddProduct("MUG-1", "Mug"))
             shop.do(actor, Receive("MAIN", (ReceiptLine("MUG-1", 1_000_000_000),), kind="opening"))
         rates = []
         ways: list[tuple[str, dict[str, Any]]] = [("one transaction a hold", {"batch_max": 1}), ("Holdfast", {})]

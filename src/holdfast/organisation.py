@@ -13,20 +13,23 @@ address, a name that is no text of 1 to 200 characters, a password that is too s
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
-import unicodedata
-from functools import lru_cache
+from collections.abc import Callable
 from typing import NamedTuple
-from zoneinfo import available_timezones
 
+import msgspec
 import uuid_utils
-from babel.numbers import list_currencies
 from pwdlib import PasswordHash
 
 from holdfast.access import Actor, Role
-from holdfast.core.catalog import QUARANTINE_SUFFIX, Add, ApiKey, User
+from holdfast.core import currency as currencies
+from holdfast.core.field import Malformed, code_of, email_address_of
+from holdfast.core.number import is_timezone
+from holdfast.core.organisation import AddKey, AddUser
+from holdfast.core.places import QUARANTINE_SUFFIX
 from holdfast.core.product import Location, Settings, Store, folded
+from holdfast.core.records import ApiKey, User
+from holdfast.core.text import TEXT_MAX, composed, text_fault
 from holdfast.db.engine import Database
 from holdfast.db.found import Founding, OrganisationRow, StoreRow, clock, found, organisations, stores
 
@@ -40,15 +43,6 @@ FIRST_CODE = "MAIN"
 TRANSIT_CODE = "TRANSIT"
 COMMAND_LINE = "cli"
 """The actor that the ledger and the audit log name for what is done on the command line."""
-
-_EMAIL = re.compile(r'[^@\s,;<>()"]+@[^@\s,;<>()"]+')
-
-_DIGITS_OF = {
-    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
-    3: "BHD IQD JOD KWD LYD OMR TND",
-    4: "CLF UYW",
-}
-"""Minor digits by ISO 4217, where they are not 2. (Babel's are those of everyday use: it gives the lek none.)"""
 
 
 class NotPossible(ValueError):
@@ -77,14 +71,14 @@ class Established(NamedTuple):
 class NewKey(NamedTuple):
     """The command that adds a key, and the key itself, which is never stored."""
 
-    command: Add
+    command: AddKey
     api_key: str
 
 
 class NewUser(NamedTuple):
     """The command that adds a user, and the password, which is never stored."""
 
-    command: Add
+    command: AddUser
     password: str
 
 
@@ -114,10 +108,11 @@ def establish(
         created_at=now,
         updated_at=now,
     )
+    store_code = _checked(code_of, store_code)
     store = Store(
         id=_new_id(),
         code=store_code,
-        name=store_name or settings.name,
+        name=text_of(store_name or settings.name, "name"),
         timezone=timezone,
         created_at=now,
         updated_at=now,
@@ -128,9 +123,9 @@ def establish(
         _place(store, TRANSIT_CODE, "transit", now),
     )
     user = new_user(owner_email, Role.OWNER, password=password)
-    owner = User(id=_new_id(), **user.command.fields, created_at=now, updated_at=now)
+    owner = User(id=_new_id(), **msgspec.structs.asdict(user.command), created_at=now, updated_at=now)
     new = new_key(Role.OWNER, name="owner")
-    key = ApiKey(id=_new_id(), **new.command.fields, created_at=now, updated_at=now)
+    key = ApiKey(id=_new_id(), **msgspec.structs.asdict(new.command), created_at=now, updated_at=now)
     found(database, Founding(settings, store, places, owner, key))
     return Established(
         settings.id,
@@ -148,13 +143,13 @@ def establish(
 def new_key(role: Role, stores: tuple[str, ...] = (), *, name: str = "") -> NewKey:
     """A new API key with the role, for those stores (ids; none: all)."""
     api_key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
-    fields = {
-        "name": text_of(name or str(role), "name"),
-        "key_hash": key_hash(api_key),
-        "role": str(role),
-        "stores": stores,
-    }
-    return NewKey(Add("api_key", fields), api_key)
+    command = AddKey(
+        name=text_of(name or str(role), "name"),
+        key_hash=key_hash(api_key),
+        role=role.value,
+        stores=stores,
+    )
+    return NewKey(command, api_key)
 
 
 def new_user(
@@ -162,14 +157,14 @@ def new_user(
 ) -> NewUser:
     """A new user with the role, for those stores (ids; none: all); without a password one is made up."""
     chosen = password if password is not None else secrets.token_urlsafe(12)
-    fields = {
-        "email": email_of(email),
-        "password_hash": password_hash(chosen),
-        "role": str(role),
-        "stores": stores,
-        "pin_hash": pin_hash,
-    }
-    return NewUser(Add("app_user", fields), chosen)
+    command = AddUser(
+        email=email_of(email),
+        password_hash=password_hash(chosen),
+        role=role.value,
+        stores=stores,
+        pin_hash=pin_hash,
+    )
+    return NewUser(command, chosen)
 
 
 def key_hash(api_key: str) -> str:
@@ -212,44 +207,43 @@ def command_line(org_id: str) -> Actor:
 
 def currency_of(code: str) -> str:
     """The ISO 4217 code in capitals."""
-    folded = code.upper()
-    if len(folded) != 3 or folded not in list_currencies():
+    known = currencies.currency_of(code)
+    if known is None:
         raise NotPossible(f"{code[:10]!r} is no ISO 4217 currency code such as USD, EUR or JPY.")
-    return folded
+    return known
 
 
 def minor_digits_of(currency: str) -> int:
     """Decimal places of an amount in the currency (ISO 4217): 2 for USD, 0 for JPY, 3 for KWD."""
-    code = currency_of(currency)
-    return next((digits for digits, codes in _DIGITS_OF.items() if code in codes.split()), 2)
+    return currencies.minor_digits_of(currency_of(currency))
 
 
 def timezone_of(name: str) -> str:
     """The name of an IANA time zone as it is written there; NotPossible when there is none of that name."""
-    if name not in _timezones():
+    if not is_timezone(name):
         raise NotPossible(f"{name[:80]!r} is no IANA time zone such as Europe/Lisbon, America/New_York or UTC.")
     return name
 
 
-@lru_cache(maxsize=1)
-def _timezones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def email_of(text: str) -> str:
     """An email address, trimmed and in lower case: nobody signs in by the case of a letter."""
-    folded = text_of(text.strip(), "email").lower()
-    if not _EMAIL.fullmatch(folded):
-        raise NotPossible(f"{text[:80]!r} is no email address.")
-    return folded
+    return _checked(email_address_of, text_of(text, "email"))
 
 
 def text_of(text: str, what: str) -> str:
-    """A text of 1 to 200 characters without control characters and lone surrogates (SPEC section 2)."""
-    trimmed = text.strip()
-    if not 1 <= len(trimmed) <= 200 or any(unicodedata.category(sign) in ("Cc", "Cs") for sign in trimmed):
-        raise NotPossible(f"The {what} must be a text of 1 to 200 characters without control characters.")
+    """A text of 1 to 200 characters, as it is kept, without control characters and what nobody sees."""
+    trimmed = composed(text).strip()
+    if not 1 <= len(trimmed) <= TEXT_MAX or text_fault(what, trimmed) is not None:
+        raise NotPossible(f"The {what} must be a text of 1 to 200 characters without control or format characters.")
     return trimmed
+
+
+def _checked(check: Callable[[str], str], text: str) -> str:
+    """What a check of `core.field` answers, or NotPossible."""
+    try:
+        return check(text)
+    except Malformed as error:
+        raise NotPossible(str(error)) from None
 
 
 def _place(store: Store, code: str, kind: str, now: int) -> Location:

@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from holdfast import metrics
-from holdfast.core.decide import Command, Together
+from holdfast.core.decision import Command, Together
 from holdfast.core.rejection import Rejected
 from holdfast.core.stock import Caller
 

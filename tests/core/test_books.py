@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 from holdfast import batch
 from holdfast.access import Role, may
 from holdfast.check import check
-from holdfast.core.catalog import Add, Change
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, PaymentAsked
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.order_entry import LineAsked, OpenSale
+from holdfast.core.organisation import AddRegister
 from holdfast.core.period import AddAccount, ClosePeriod, RenameAccount
+from holdfast.core.places import ChangeStore
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.register import CloseSession, MoveCash, OpenSession
@@ -354,7 +355,7 @@ def test_the_stock_of_a_day_when_the_calendar_moved_on(mugs: Scene, timezone: st
 def _move(scene: Scene, **zones: str) -> None:
     """Stores have other time zones from now on."""
     for code, zone in zones.items():
-        scene.do(Change("store", scene.shop.stores[code], {"timezone": zone}))
+        scene.do(ChangeStore(scene.shop.stores[code], timezone=zone))
 
 
 def _days(scene: Scene) -> dict[str, list[str]]:
@@ -387,7 +388,7 @@ def test_what_happens_in_a_store_is_posted_on_its_day(evening: Scene) -> None:
         Checkout(shop.stores["EAST"], (LineAsked("MUG-1", 2),), payments=(PaymentAsked("cash", "19.80"),))
     )
     evening.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "card"))
-    register = evening.do(Add("register", {"store_id": shop.stores["EAST"], "code": "TILL-1"}))
+    register = evening.do(AddRegister(store_id=shop.stores["EAST"], code="TILL-1"))
     session = evening.do(OpenSession(register.id, "10.00", "hash", "bo"))
     till = msgspec.structs.replace(shop.owner, session_id=session.id)
     evening.do(MoveCash("out", "1.00", "cleaner", "5100"), actor=till)

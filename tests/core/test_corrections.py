@@ -14,11 +14,13 @@ import sqlalchemy as sa
 
 from holdfast.check import check
 from holdfast.core.cart import CancelSale, ChangeSale, EditLine, SuspendSale
-from holdfast.core.catalog import Add, Change, Remove
+from holdfast.core.catalog import ChangeProduct
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.correction import RevertShipment
 from holdfast.core.counting import SetStock
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.organisation import AddRegister, AddTaxRate
+from holdfast.core.places import RemoveLocation
 from holdfast.core.recall import Quarantine
 from holdfast.core.register import CloseSession, OpenSession
 from holdfast.core.reservation import Consume, Reserve, Target
@@ -70,7 +72,7 @@ def revert(sale: Any, number: int = 0, reason: str = "wrong order") -> RevertShi
 
 def less(scene: Scene, sale: Any, index: int, units: Any) -> Any:
     """A line is made smaller."""
-    return scene.do(EditLine(sale.id, sale.lines[index].id, {"quantity": units}))
+    return scene.do(EditLine(sale.id, sale.lines[index].id, quantity=units))
 
 
 def money(scene: Scene) -> dict[str, int]:
@@ -94,8 +96,8 @@ def test_a_part_that_is_shipped_and_the_rest_cancelled_is_paid_in_proportion(sce
 
 
 def test_revenue_and_tax_of_parts_are_in_proportion(scene: Scene) -> None:
-    scene.do(Add("tax_rate", {"tax_class": "std", "rate": 250_000}))
-    scene.do(Change("product", scene.products["CHEESE-1"].id, {"tax_class": "std"}))
+    scene.do(AddTaxRate(tax_class="std", rate="0.25"))
+    scene.do(ChangeProduct(scene.products["CHEESE-1"].id, tax_class="std"))
     sale = order(scene, ("CHEESE-1", Decimal("2.5")), discount=DiscountAsked(amount="10.00"))
     for part in (1, Decimal("0.5"), 1):
         sale = ship(scene, sale, (0, part))
@@ -153,9 +155,9 @@ def test_the_customer_drops_one_of_what_is_open(scene: Scene) -> None:
     sale = order(scene, ("MUG-1", 5), ("SONG-1", 1))
     sale = ship(scene, sale, (0, 2))
     for units, code in ((0, "INVALID_QUANTITY"), (1, "INVALID_STATE"), (6, "INVALID_STATE")):
-        scene.refuses(EditLine(sale.id, sale.lines[0].id, {"quantity": units}), code)
-    scene.refuses(EditLine(sale.id, sale.lines[0].id, {"quantity": 4, "unit_price": "1.00"}), "INVALID_STATE")
-    scene.refuses(EditLine(sale.id, scene.shop.org_id, {"quantity": 4}), "NOT_FOUND")
+        scene.refuses(EditLine(sale.id, sale.lines[0].id, quantity=units), code)
+    scene.refuses(EditLine(sale.id, sale.lines[0].id, quantity=4, unit_price="1.00"), "INVALID_STATE")
+    scene.refuses(EditLine(sale.id, scene.shop.org_id, quantity=4), "NOT_FOUND")
     assert less(scene, sale, 0, 5).total == "54.50"
     sale = less(scene, sale, 0, 4)
     line = sale.lines[0]
@@ -189,8 +191,8 @@ def test_less_than_what_waits_goes_first_and_the_last_open_unit_completes(scene:
 
 def test_money_never_drifts_however_often_a_line_is_made_smaller(scene: Scene) -> None:
     """60.00 for 2.5 kg, less 1 gram a hundred times: 2.4 kg are 57.60."""
-    scene.do(Add("tax_rate", {"tax_class": "std", "rate": 77_000}))
-    scene.do(Change("product", scene.products["CHEESE-1"].id, {"tax_class": "std"}))
+    scene.do(AddTaxRate(tax_class="std", rate="0.077"))
+    scene.do(ChangeProduct(scene.products["CHEESE-1"].id, tax_class="std"))
     sale = ship(scene, order(scene, ("CHEESE-1", Decimal("2.5")), discount=DiscountAsked(percent=7)), (0, 1))
     assert sale.total == "60.10"
     for gram in range(1, 101):
@@ -214,7 +216,7 @@ def test_units_that_left_by_their_hold_alone_are_no_bar(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5 @3.00")
     sale = order(scene, ("MUG-1", 4))
     scene.do(Consume(sale.lines[0].reservations[0], 2))
-    scene.refuses(EditLine(sale.id, sale.lines[0].id, {"quantity": 1}), "INVALID_STATE")
+    scene.refuses(EditLine(sale.id, sale.lines[0].id, quantity=1), "INVALID_STATE")
     sale = less(scene, sale, 0, 3)
     assert (sale.total, sale.lines[0].held) == ("29.70", 1)
     sale = less(scene, sale, 0, 2)
@@ -263,7 +265,7 @@ def test_a_shipment_is_taken_back(scene: Scene, queued: bool, whole: bool) -> No
     [told] = scene.events("SaleFulfillmentReverted")
     assert told["data"]["fulfillment_id"] == sale.fulfillments[0]["id"]
     # It is a sale like any other again.
-    edited = scene.do(EditLine(sale.id, sale.lines[0].id, {"quantity": 6, "discount": None}))
+    edited = scene.do(EditLine(sale.id, sale.lines[0].id, quantity=6, discount=None))
     assert edited.lines[0].held == 6
     assert scene.do(CompleteSale(sale.id, (PaymentAsked("cash", "200.00"),))).status == "completed"
 
@@ -338,14 +340,14 @@ def test_a_place_that_is_gone_takes_nothing_back(scene: Scene) -> None:
     side = scene.shop.location("SIDE", priority=1)
     scene.given("MUG-1 SIDE  A 1")
     sale = ship(scene, order(scene, ("MUG-1", 1), ("SONG-1", 1)), (0, 1))
-    scene.do(Remove("location", side.id if hasattr(side, "id") else side))
+    scene.do(RemoveLocation(side.id if hasattr(side, "id") else side))
     scene.refuses(revert(sale), "INVALID_STATE")
 
 
 def test_the_report_of_a_till_that_was_closed_stands(scene: Scene) -> None:
     shop = scene.shop
     scene.given("MUG-1 MAIN  A 5")
-    register = scene.do(Add("register", {"store_id": shop.stores["MAIN"], "code": "TILL-1"}))
+    register = scene.do(AddRegister(store_id=shop.stores["MAIN"], code="TILL-1"))
     session = scene.do(OpenSession(register.id, "0.00", "hash", "bo"))
     till = msgspec.structs.replace(shop.owner, session_id=session.id)
     sale = order(scene, ("MUG-1", 1))
@@ -361,6 +363,6 @@ def test_the_customer_and_prices_after_it_was_taken_back(scene: Scene) -> None:
     """Prices stand only while something is out."""
     scene.given("MUG-1 MAIN  A 5")
     sale = ship(scene, order(scene, ("MUG-1", 2)), (0, 1))
-    scene.refuses(ChangeSale(sale.id, {"discount": DiscountAsked(percent=10)}), "INVALID_STATE")
+    scene.refuses(ChangeSale(sale.id, discount=DiscountAsked(percent=10)), "INVALID_STATE")
     sale = scene.do(revert(sale))
-    assert scene.do(ChangeSale(sale.id, {"discount": DiscountAsked(percent=10)})).total == "17.82"
+    assert scene.do(ChangeSale(sale.id, discount=DiscountAsked(percent=10))).total == "17.82"

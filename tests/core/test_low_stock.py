@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from holdfast.core.amend import Amend
-from holdfast.core.catalog import Change
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, SetStock
+from holdfast.core.places import ChangeLocation
 from holdfast.core.recall import Quarantine, WriteOff
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
@@ -45,7 +45,7 @@ def test_the_locations_line_then_the_products_then_the_organisations(
     scene.product("MUG-1", reorder_point=product)
     if location is not None:
         main = scene.shop.rows("SELECT id FROM location WHERE code = 'MAIN'")[0]["id"]
-        scene.do(Change("location", main, {"reorder_points": {"MUG-1": location}}))
+        scene.do(ChangeLocation(main, reorder_points={"MUG-1": location}))
     scene.given("MUG-1 MAIN  A 6")
     answer = None
     for left in range(5, -1, -1):
@@ -62,15 +62,15 @@ def test_a_reorder_point_is_merged_and_removed(scene: Scene) -> None:
     main = scene.shop.rows("SELECT id FROM location WHERE code = 'MAIN'")[0]["id"]
 
     def points(**skus: int | None) -> dict[str, int]:
-        change = Change("location", main, {"reorder_points": {sku.replace("_", "-"): n for sku, n in skus.items()}})
+        change = ChangeLocation(main, reorder_points={sku.replace("_", "-"): n for sku, n in skus.items()})
         by_id: dict[str, int] = scene.do(change).reorder_points
         return {sku: by_id[row.id] for sku, row in scene.products.items() if row.id in by_id}
 
     assert points(MUG_1=2) == {"MUG-1": 2}
     assert points(TEE_1=0) == {"MUG-1": 2, "TEE-1": 0}
     assert points(MUG_1=None) == {"TEE-1": 0}
-    scene.refuses(Change("location", main, {"reorder_points": {"GHOST-1": 1}}), "PRODUCT_NOT_FOUND")
-    scene.refuses(Change("location", main, {"reorder_points": {"MUG-1": -1}}), "INVALID_QUANTITY")
+    scene.refuses(ChangeLocation(main, reorder_points={"GHOST-1": 1}), "PRODUCT_NOT_FOUND")
+    scene.refuses(ChangeLocation(main, reorder_points={"MUG-1": -1}), "INVALID_QUANTITY")
 
 
 def test_it_is_told_on_crossing_only_and_again_after_it_rose(scene: Scene) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from holdfast.access import Actor, Role
 from holdfast.core.amend import Amend
-from holdfast.core.catalog import Add
 from holdfast.core.decide import Refusal, Together
 from holdfast.core.order import Book, ChangeAppointment, OrderReserve
 from holdfast.core.order import OrderLine as Line
+from holdfast.core.places import AddStore
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from tests.core.scene import Scene
 from tests.shop import SECOND
@@ -333,7 +333,7 @@ def test_nobody_is_sent_for_a_manager_where_none_could_help(scene: Scene) -> Non
         102         1 MUG-1 MAIN
     """)
     shop = scene.shop
-    west = shop.ok(Add("store", {"code": "WEST", "name": "West"})).id
+    west = shop.ok(AddStore(code="WEST", name="West")).id
     nowhere = Actor(shop.org_id, "user:west", Role.STAFF, (west,))
     for command, actor in (
         (Reserve("MUG-1", 3, "MAIN-QUARANTINE", override=True), shop.manager),
@@ -534,7 +534,7 @@ def test_completing_an_appointment_sells_its_holds(scene_anywhere: Scene) -> Non
     appointment = scene.do(Book(1_800_000_000 * SECOND, "Ada"))
     scene.do(for_appointment(scene, appointment.id))
     scene.do(for_appointment(scene, appointment.id, 1))
-    scene.do(ChangeAppointment(appointment.id, {"status": "completed"}))
+    scene.do(ChangeAppointment(appointment.id, status="completed"))
     scene.stands("""
         MUG-1 MAIN  A 2/0
         -           consumed 2
@@ -542,7 +542,7 @@ def test_completing_an_appointment_sells_its_holds(scene_anywhere: Scene) -> Non
     """)
     assert {line["ref_id"] for line in scene.ledger("SALE")} == {appointment.id}
     scene.refuses(for_appointment(scene, appointment.id), "INVALID_STATE")
-    scene.refuses(ChangeAppointment(appointment.id, {"status": "cancelled"}), "INVALID_STATE")
+    scene.refuses(ChangeAppointment(appointment.id, status="cancelled"), "INVALID_STATE")
 
 
 def test_cancelling_an_appointment_gives_its_holds_back(scene: Scene) -> None:
@@ -550,7 +550,7 @@ def test_cancelling_an_appointment_gives_its_holds_back(scene: Scene) -> None:
     appointment = scene.do(Book(scene.now))
     scene.do(for_appointment(scene, appointment.id, 2))
     scene.do(for_appointment(scene, appointment.id, 4))
-    scene.do(ChangeAppointment(appointment.id, {"status": "cancelled"}))
+    scene.do(ChangeAppointment(appointment.id, status="cancelled"))
     scene.stands("""
         MUG-1 MAIN  A 3/0
         -           cancelled
@@ -562,16 +562,14 @@ def test_an_appointment_is_not_completed_while_units_are_missing(scene: Scene) -
     scene.given("MUG-1 MAIN  A 3")
     appointment = scene.do(Book(scene.now))
     scene.do(for_appointment(scene, appointment.id, 4))
-    refused = scene.refuses(ChangeAppointment(appointment.id, {"status": "completed"}), "INSUFFICIENT_RESERVED")
+    refused = scene.refuses(ChangeAppointment(appointment.id, status="completed"), "INSUFFICIENT_RESERVED")
     assert (refused.numbers["allocated"], refused.numbers["backordered"]) == (3, 1)
 
 
 def test_a_hold_made_in_the_same_breath_ends_with_its_appointment(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 3")
     appointment = scene.do(Book(scene.now))
-    scene.do(
-        Together((for_appointment(scene, appointment.id), ChangeAppointment(appointment.id, {"status": "completed"})))
-    )
+    scene.do(Together((for_appointment(scene, appointment.id), ChangeAppointment(appointment.id, status="completed"))))
     scene.stands("""
         MUG-1 MAIN  A 1/0
         -           consumed 2

@@ -7,10 +7,10 @@ from datetime import datetime
 import pytest
 
 from holdfast.access import Actor, Role
-from holdfast.core.catalog import Add, Change
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.number import end_of_day, instant_text
+from holdfast.core.places import AddLocation, AddStore, ChangeStore
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
@@ -202,8 +202,8 @@ def test_an_expired_lot_leaves_the_shelf_at_its_instant(scene: Scene) -> None:
 def test_a_lot_that_expires_on_a_day_is_sold_through_that_day_where_it_lies(
     scene: Scene, timezone: str, ends: str
 ) -> None:
-    store = scene.do(Add("store", {"code": "FAR", "name": "Far", "timezone": timezone}))
-    scene.do(Add("location", {"code": "FAR", "store_id": store.id}))
+    store = scene.do(AddStore(code="FAR", name="Far", timezone=timezone))
+    scene.do(AddLocation(code="FAR", store_id=store.id))
     scene.product("MUG-1")
     scene.shop.receive("MUG-1", 5, "FAR", lot="A", expires_on="2027-01-15")
     end = int(datetime.fromisoformat(ends).timestamp()) * SECOND
@@ -219,7 +219,7 @@ def test_a_lot_that_expires_on_a_day_is_sold_through_that_day_where_it_lies(
 
 
 def test_one_lot_expires_in_each_store_at_its_own_midnight(scene: Scene) -> None:
-    scene.do(Change("store", scene.shop.stores["EAST"], {"timezone": "Asia/Tokyo"}))
+    scene.do(ChangeStore(scene.shop.stores["EAST"], timezone="Asia/Tokyo"))
     scene.product("MUG-1")
     for place in ("MAIN", "EAST"):
         scene.shop.receive("MUG-1", 2, place, lot="A", expires_on="2027-01-15")
@@ -239,7 +239,7 @@ def test_a_store_that_moves_its_clock_moves_its_expiries(scene: Scene) -> None:
         MUG-1 MAIN  B 1, C 1 until 50000
         101         2 MUG-1 MAIN
     """)
-    scene.do(Change("store", scene.shop.stores["MAIN"], {"timezone": "Pacific/Auckland"}))
+    scene.do(ChangeStore(scene.shop.stores["MAIN"], timezone="Pacific/Auckland"))
     scene.pass_(4 * 3600)
     settle(scene)
     scene.stands("""
@@ -259,7 +259,7 @@ def test_a_clock_that_moves_back_lets_a_lot_be_sold_again(scene: Scene) -> None:
     scene.pass_(17 * 3600)
     settle(scene)
     scene.refuses(Readmit(scene.lot("A")), "LOT_NOT_AVAILABLE")
-    scene.do(Change("store", main, {"timezone": "America/Los_Angeles"}))
+    scene.do(ChangeStore(main, timezone="America/Los_Angeles"))
     scene.do(Readmit(scene.lot("A")))
     scene.pass_(24 * 3600)
     settle(scene)
@@ -275,7 +275,7 @@ def test_a_clock_that_moves_and_is_refused_moves_nothing(scene_anywhere: Scene) 
     for sku in ("MUG-1", "MUG-2"):
         scene.product(sku)
     scene.shop.receive("MUG-1", 3, lot="A", expires_on="2999-01-15")
-    moved = Change("store", main, {"timezone": "Asia/Tokyo"})
+    moved = ChangeStore(main, timezone="Asia/Tokyo")
     line = ReceiptLine("MUG-2", 1, "1.00", lot_code="B", expires_on="2999-01-15")
     scene.refuses(Together((moved, Receive("NOWHERE", (line,)))), "LOCATION_NOT_FOUND")
     assert _ends(scene) == {"A": "2999-01-16T00:00"}

@@ -12,10 +12,10 @@ import pytest
 
 import holdfast.batch
 from holdfast.check import check
-from holdfast.core.catalog import Add, Change
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.organisation import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.recall import Quarantine
 from holdfast.core.register import OpenSession
 from holdfast.core.reservation import Reserve, Target
@@ -69,7 +69,7 @@ def test_parts_refund_exactly_what_was_paid(scene: Scene) -> None:
 def test_rounding_fees_and_tax_come_back_in_any_parts(scene: Scene) -> None:
     shop = scene.shop
     shop.settings(cash_rounding="0.05")
-    scene.do(Add("tax_rate", {"tax_class": "std", "rate": 77_000}))
+    scene.do(AddTaxRate(tax_class="std", rate="0.077"))
     scene.product("PEN-1", price=333, tax_class="std")
     scene.product("SONG-1", price=101, kind="digital", tax_class="std")
     scene.given("PEN-1 MAIN  P 7 @1.00")
@@ -120,7 +120,7 @@ def test_a_line_named_twice_in_one_return_is_shared_once(scene: Scene) -> None:
 
 
 def test_the_tax_goes_back_in_the_same_proportion(scene: Scene) -> None:
-    scene.do(Add("tax_rate", {"tax_class": "std", "rate": 250_000}))
+    scene.do(AddTaxRate(tax_class="std", rate="0.25"))
     scene.product("CHEESE-1", price=2400, precision=3, tax_class="std")
     scene.shop.receive("CHEESE-1", 10, lot="C", cost="1.00")
     fees = (FeeAsked("delivery", "10.00", "std"),)
@@ -363,8 +363,8 @@ def test_the_tax_in_a_refund_without_a_sale_is_that_of_today(scene: Scene, mode:
     scene.shop.settings(tax_mode=mode)
     scene.product("PEN-1", price=1150, tax_class="std")
     scene.given("PEN-1 MAIN  A 1 @3.00")
-    scene.do(Add("tax_rate", {"tax_class": "std", "rate": 150_000}))
-    scene.do(Add("tax_rate", {"tax_class": "std", "rate": 200_000, "store_id": scene.shop.stores["EAST"]}))
+    scene.do(AddTaxRate(tax_class="std", rate="0.15"))
+    scene.do(AddTaxRate(tax_class="std", rate="0.2", store_id=scene.shop.stores["EAST"]))
     made = scene.do(blind(scene, BlindLine("PEN-1", 1, "11.50", "none"), BlindLine("MUG-1", 1, "8.00", "none")))
     assert made.refund_total == "19.50"
     assert entries_of(scene.shop, made.id) == [{"1000": -1950, "2100": 150, "4100": 1800}]
@@ -409,7 +409,7 @@ def test_what_cannot_be_returned_without_a_sale(scene: Scene) -> None:
 
 def test_a_refund_at_another_stores_till_lies_in_its_drawer_and_on_its_shelf(scene: Scene) -> None:
     shop = scene.shop
-    register = scene.do(Add("register", {"store_id": shop.stores["EAST"], "code": "R1"}))
+    register = scene.do(AddRegister(store_id=shop.stores["EAST"], code="R1"))
     session = scene.do(OpenSession(register.id, "50.00", "h", "user:ana", ""))
     till = msgspec.structs.replace(shop.staff, stores=(shop.stores["EAST"],), session_id=session.id)
     scene.given("MUG-1 MAIN  A 4 @3.50")
@@ -441,4 +441,4 @@ def test_no_cash_goes_out_for_what_was_never_paid(scene: Scene) -> None:
 def test_the_books_keep_their_currency(scene: Scene) -> None:
     scene.shop.settings(currency="EUR")
     scene.given("MUG-1 MAIN  A 2 @1.00")
-    scene.refuses(Change("organisation", scene.shop.org_id, {"currency": "USD"}), "INVALID_STATE")
+    scene.refuses(ChangeSettings(currency="USD"), "INVALID_STATE")

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 from holdfast.check import check
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
-from holdfast.core.catalog import Add
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
 from holdfast.core.correction import RevertShipment
 from holdfast.core.counting import SetStock
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.organisation import AddTaxRate
 from holdfast.core.recall import Quarantine, Readmit
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
@@ -53,8 +53,8 @@ class Run:
             tax_mode=draw(st.sampled_from(("inclusive", "exclusive"))),
             cash_rounding=draw(st.sampled_from(coins)),
         )
-        for tax_class, rate in (("std", 77_000), ("low", 25_001)):
-            shop.ok(Add("tax_rate", {"tax_class": tax_class, "rate": rate}))
+        for tax_class, rate in (("std", "0.077"), ("low", "0.025001")):
+            shop.ok(AddTaxRate(tax_class=tax_class, rate=rate))
         shop.product("MUG-1", price=997, tax_class="std")
         shop.product("TEE-1", price=1003, oversell="backorder", tax_class="low")
         shop.product("CLOTH-1", price=333, precision=1, tax_class="std")
@@ -162,13 +162,13 @@ class Run:
         what = self.draw(st.sampled_from(choices))
         commands = {
             "add": lambda: AddLine(sale.id, self.line()),
-            "change": lambda: ChangeSale(sale.id, {"discount": self.discount(), "fees": self.fees()}),
+            "change": lambda: ChangeSale(sale.id, discount=self.discount(), fees=self.fees()),
             "suspend": lambda: SuspendSale(sale.id),
             "resume": lambda: ResumeSale(sale.id),
             "cancel": lambda: CancelSale(sale.id),
-            "units": lambda: EditLine(sale.id, line.id, {"quantity": self.units(line.sku)}),
-            "price": lambda: EditLine(sale.id, line.id, {"unit_price": self.money(self.draw(st.integers(0, 1500)))}),
-            "less": lambda: EditLine(sale.id, line.id, {"discount": self.discount()}),
+            "units": lambda: EditLine(sale.id, line.id, quantity=self.units(line.sku)),
+            "price": lambda: EditLine(sale.id, line.id, unit_price=self.money(self.draw(st.integers(0, 1500)))),
+            "less": lambda: EditLine(sale.id, line.id, discount=self.discount()),
             "remove": lambda: RemoveLine(sale.id, line.id),
         }
         self.now(self.do(commands[what]()))

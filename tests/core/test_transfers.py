@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from holdfast.check import check
-from holdfast.core.catalog import Remove
 from holdfast.core.counting import AdjustStock, SetStock
+from holdfast.core.places import RemoveLocation
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
@@ -362,11 +362,11 @@ def test_a_place_to_which_something_is_on_the_road_stays(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     side = scene.shop.location("SIDE")
     sent = scene.do(send(2, to="SIDE"))
-    scene.refuses(Remove("location", side.id), "INVALID_STATE")
+    scene.refuses(RemoveLocation(side.id), "INVALID_STATE")
     scene.do(Arrive(sent.id))
-    scene.refuses(Remove("location", side.id), "INVALID_STATE")
+    scene.refuses(RemoveLocation(side.id), "INVALID_STATE")
     scene.do(SetStock("MUG-1", "SIDE", 0))
-    scene.do(Remove("location", side.id))
+    scene.do(RemoveLocation(side.id))
     scene.refuses(send(1, to="SIDE"), "LOCATION_NOT_FOUND")
 
 

@@ -462,12 +462,12 @@ def test_a_line_is_moved_with_all_that_it_holds(scene: Scene) -> None:
     line = opened.lines[0].id
     scene.shop.location("BACK", ships_online=False)
     scene.shop.receive("MUG-1", 3, "BACK", lot="C")
-    shown = scene.do(EditLine(opened.id, line, {"location": "BACK"}))
+    shown = scene.do(EditLine(opened.id, line, location="BACK"))
     assert (shown.lines[0].held, shown.lines[0].backordered) == (4, 1)
     assert [code for code, _, _ in where(scene, "1")] == ["BACK", "BACK"]
     scene.shop.receive("MUG-1", 9, "MAIN", lot="D")
     assert sum(waits for _, _, waits in where(scene, "1")) == 1, "it was given its location"
-    scene.do(EditLine(opened.id, line, {"location": "MAIN", "quantity": 6}))
+    scene.do(EditLine(opened.id, line, location="MAIN", quantity=6))
     assert {code for code, _, _ in where(scene, "1")} == {"MAIN"}
     scene.do(CompleteSale(opened.id))
     assert scene.table()[:3] == ["MUG-1 BACK C 3/0", "MUG-1 EAST B 1/0", "MUG-1 MAIN D 5/0"]
@@ -480,9 +480,9 @@ def test_the_open_part_of_a_shipped_line_is_moved(scene: Scene) -> None:
     line = opened.lines[0].id
     scene.do(Fulfill(opened.id, (ShipLine(line, 1),)))
     scene.given("MUG-1 EAST  B 2")
-    scene.do(EditLine(opened.id, line, {"location": "EAST"}))
-    scene.refuses(EditLine(opened.id, line, {"location": "NOWHERE"}), "LOCATION_NOT_FOUND")
-    scene.refuses(EditLine(opened.id, line, {"location": "MAIN", "quantity": 2}), "INVALID_STATE")
+    scene.do(EditLine(opened.id, line, location="EAST"))
+    scene.refuses(EditLine(opened.id, line, location="NOWHERE"), "LOCATION_NOT_FOUND")
+    scene.refuses(EditLine(opened.id, line, location="MAIN", quantity=2), "INVALID_STATE")
     assert scene.do(Fulfill(opened.id, (ShipLine(line, 2),))).status == "completed"
 
 
@@ -493,7 +493,7 @@ def test_an_order_given_back_as_a_whole_is_served_by_none_of_its_own_units(scene
     opened = sale(scene, 3, "1")
     scene.given("MUG-1 EAST  B 2")
     scene.do(AdjustStock("MUG-1", "EAST", -2))
-    scene.do(EditLine(opened.id, opened.lines[0].id, {"quantity": 6}))
+    scene.do(EditLine(opened.id, opened.lines[0].id, quantity=6))
     scene.shop.receive("MUG-1", 2, "EAST", lot="C")
     assert where(scene, "1") == [("EAST", 2, 1), ("MAIN", 3, 0)]
     scene.do(CancelSale(opened.id))

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from holdfast import batch
-from holdfast.core.catalog import Change
+from holdfast.core.catalog import ChangeProduct
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Sweep
 from holdfast.core.order import Book, ChangeAppointment
+from holdfast.core.places import ChangeLocation
 from holdfast.core.recall import Quarantine
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
@@ -248,11 +249,11 @@ def test_low_stock_is_at_or_below_the_nearest_line(shop: Shop) -> None:
         return sorted((item["sku"], item["location"]) for item in found)
 
     assert low() == []
-    shop.ok(Change("location", shop_location(shop, "EAST"), {"reorder_points": {"MUG-1": 5}}))
+    shop.ok(ChangeLocation(shop_location(shop, "EAST"), reorder_points={"MUG-1": 5}))
     assert low() == [("MUG-1", "EAST")]
     assert entry(shop, "MUG-1", "EAST")["threshold"] == 5
-    shop.ok(Change("product", mug.id, {"reorder_point": 5}))
-    shop.ok(Change("location", shop_location(shop, "EAST"), {"reorder_points": {"MUG-1": None}}))
+    shop.ok(ChangeProduct(mug.id, reorder_point=5))
+    shop.ok(ChangeLocation(shop_location(shop, "EAST"), reorder_points={"MUG-1": None}))
     assert low() == [("MUG-1", "EAST"), ("MUG-1", "MAIN")]
     assert reports.inventory_stats(shop.org_id)["low_stock_count"] == 2
     assert low(threshold=Decimal("1.5")) == [("SALT", "MAIN")]
@@ -297,7 +298,7 @@ def test_a_search_takes_signs_as_they_are_and_any_case(shop: Shop) -> None:
         shop.product(sku, gtin=None)
         found = shop.holdfast.reports.product(shop.org_id, sku)
         assert found is not None
-        shop.ok(Change("product", found["id"], {"title": title}))
+        shop.ok(ChangeProduct(found["id"], title=title))
 
     def skus(text: str) -> list[str]:
         return sorted(item["sku"] for item in shop.holdfast.reports.products(shop.org_id, search=text).items)
@@ -334,7 +335,7 @@ def test_a_lot_is_traced_to_everybody_who_has_or_had_it(shop: Shop) -> None:
     lot = shop.receive("MUG-1", 10, lot="A7", cost="3.50")
     meeting = shop.ok(Book(now() + DAY, "Ada"))
     shop.ok(Reserve("MUG-1", 1, "MAIN", Target(reserved_for_type="appointment", reserved_for_id=meeting.id)))
-    shop.ok(ChangeAppointment(meeting.id, {"status": "completed"}))
+    shop.ok(ChangeAppointment(meeting.id, status="completed"))
     sold = shop.ok(Reserve("MUG-1", 3, "MAIN", Target("102", "shopify")))
     shop.ok(Consume(sold.id, 1))
     shop.ok(Consume(sold.id, 1))
@@ -419,7 +420,7 @@ def test_documents_are_read_as_they_were_answered(shop: Shop) -> None:
 def test_the_audit_tells_of_records_and_of_stock(shop: Shop) -> None:
     mug = shop.product("MUG-1")
     shop.receive("MUG-1", 5)
-    shop.ok(Change("product", mug.id, {"title": "Mug"}))
+    shop.ok(ChangeProduct(mug.id, title="Mug"))
     newest, stock, *_ = shop.holdfast.reports.audit(shop.org_id).items
 
     assert (newest["kind"], newest["action"], newest["record_id"]) == ("product", "change", mug.id)

@@ -10,10 +10,10 @@ import msgspec
 
 from holdfast.access import Actor
 from holdfast.core.cart import CancelSale, RemoveLine, SuspendSale
-from holdfast.core.catalog import Add
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.organisation import AddRegister, AddTaxRate
 from holdfast.core.period import AddAccount, ClosePeriod
 from holdfast.core.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
@@ -24,7 +24,7 @@ def trade(shop: Shop) -> None:
     """Sell at a till and beside it, ship in parts, cut, take back, order from a supplier, close drawer and period."""
     main = shop.stores["MAIN"]
     shop.settings(cash_rounding="0.05")
-    shop.ok(Add("tax_rate", {"tax_class": "food", "rate": 150_000}))
+    shop.ok(AddTaxRate(tax_class="food", rate="0.15"))
     shop.product("TEE-1", price=1990, tax_class="food")
     shop.product("OIL-1", price=333, precision=2)
     shop.product("SONG-1", price=99, kind="digital")
@@ -32,7 +32,7 @@ def trade(shop: Shop) -> None:
     shop.receive("TEE-1", 40, lot="T", cost="7.003")
     shop.receive("OIL-1", 20, cost="1.11")
     shop.ok(AddAccount("6000", "Window cleaner"))
-    till = shop.ok(Add("register", {"store_id": main, "code": "TILL-1", "name": None}))
+    till = shop.ok(AddRegister(store_id=main, code="TILL-1", name=None))
     drawer = shop.ok(OpenSession(till.id, "100.00", "a" * 64, "user:owner", str(uuid.uuid4())))
     at_till = msgspec.structs.replace(shop.owner, session_id=drawer.id)
     sold = at_the_till(shop, at_till)

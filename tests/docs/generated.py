@@ -17,8 +17,8 @@ import msgspec
 import typer
 from typer.testing import CliRunner
 
-from holdfast.access import _FROM, Permission, Role
 from holdfast.cli import app
+from holdfast.core.permission import FROM, Permission, Role
 from holdfast.core.rejection import Code
 from holdfast.settings import Config, allowed, variable
 from holdfast.web.api import ROUTES
@@ -99,7 +99,7 @@ def permissions() -> str:
     rows = ["| permission | " + " | ".join(Role) + " |", "|---|" + "---|" * len(Role)]
     order = list(Role)
     for permission in Permission:
-        least = order.index(_FROM[permission])
+        least = order.index(FROM[permission])
         marks = ["yes" if order.index(role) >= least else "" for role in order]
         rows.append(f"| `{permission}` | " + " | ".join(marks) + " |")
     return "\n".join(rows) + "\n"
@@ -122,7 +122,7 @@ def _route(route: Route) -> str:
     if route.about:
         lines.append(route.about)
     needs = "no permission" if route.permission is None else f"`{route.permission}`"
-    least = "" if route.permission is None else f" ({_FROM[route.permission]} or above)"
+    least = "" if route.permission is None else f" ({FROM[route.permission]} or above)"
     session = ", and an open register session" if route.till else ""
     facts = [f"- Needs {needs}{least}{session}."]
     if route.query:

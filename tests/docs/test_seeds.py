@@ -15,10 +15,12 @@ import sqlalchemy as sa
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.cli import run
-from holdfast.core.catalog import Add, Change
+from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.counting import AdjustStock
 from holdfast.core.ledger import RefType
 from holdfast.core.order import ConsumeAtLevel
+from holdfast.core.organisation import ChangeSettings
+from holdfast.core.places import ChangeLocation
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Release, Reserve, Target
@@ -121,7 +123,7 @@ def stand(database_url: str) -> Iterator[Stand]:
     with Holdfast.open(database_url) as shop:
         made = establish(shop.database, "Arco Iris", "ana@arcoiris.example", password="correct horse")
         here = Stand(shop, Actor(made.org_id, "ana", Role.OWNER))
-        here.do(Add("product", {"sku": "MUG-1", "title": "Mug"}))
+        here.do(AddProduct(sku="MUG-1", title="Mug"))
         yield here
 
 
@@ -159,7 +161,7 @@ def test_the_database_itself_refuses_negative_stock(stand: Stand, change: str) -
 def test_a_maker_sells_without_a_hold(stand: Stand) -> None:
     """In simple mode what no hold covers is sold from the free units."""
     stand.do(_receive(5))
-    stand.do(Change("organisation", stand.ana.org_id, {"mode": "simple"}))
+    stand.do(ChangeSettings(mode="simple"))
 
     stand.do(ConsumeAtLevel("MUG-1", "MAIN", 2))
 
@@ -224,15 +226,15 @@ def test_low_stock_falls_back_from_place_to_product_to_organisation(stand: Stand
         return level["threshold"], level["is_low_stock"]
 
     assert low() == (0, False)
-    stand.do(Change("organisation", org_id, {"default_reorder_point": 5}))
+    stand.do(ChangeSettings(default_reorder_point=5))
     assert low() == (5, True)
-    stand.do(Change("product", product_id, {"reorder_point": 4}))
+    stand.do(ChangeProduct(product_id, reorder_point=4))
     assert low() == (4, False)
-    stand.do(Change("location", place["id"], {"reorder_points": {product_id: 6}}))
+    stand.do(ChangeLocation(place["id"], reorder_points={product_id: 6}))
     assert low() == (6, True)
-    stand.do(Change("location", place["id"], {"reorder_points": {product_id: None}}))
-    stand.do(Change("product", product_id, {"reorder_point": None}))
-    stand.do(Change("organisation", org_id, {"default_reorder_point": None}))
+    stand.do(ChangeLocation(place["id"], reorder_points={product_id: None}))
+    stand.do(ChangeProduct(product_id, reorder_point=None))
+    stand.do(ChangeSettings(default_reorder_point=None))
     assert low() == (None, False)
 
 

@@ -15,9 +15,10 @@ import structlog
 
 import holdfast.batch
 from holdfast.app import Forbidden, Holdfast
-from holdfast.core.catalog import Change
+from holdfast.core.catalog import ChangeProduct
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Together
+from holdfast.core.organisation import ChangeSettings
 from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Code, Rejected
@@ -213,7 +214,7 @@ def test_a_command_may_be_refused_by_permission_before_it_waits(shop: Shop) -> N
     with pytest.raises(Forbidden):
         shop.do(Receive("MAIN", (ReceiptLine("MUG-1", 1),)), actor=shop.cashier)
     with pytest.raises(Forbidden):
-        shop.do(Change("organisation", shop.org_id, {"name": "x"}), actor=shop.manager)
+        shop.do(ChangeSettings(name="x"), actor=shop.manager)
 
 
 # Full queues ---------------------------------------------------------------------------------------------------------
@@ -425,6 +426,6 @@ def test_two_shops_on_one_database_see_each_other(tmp_path: Path) -> None:
         shop.receive(quantity=1)
         other.ok(reserve("1"))
         assert shop.refused(reserve("2")).code is Code.INSUFFICIENT_STOCK
-        shop.ok(Change("product", shop.rows("SELECT id FROM product")[0]["id"], {"oversell": "backorder"}))
+        shop.ok(ChangeProduct(shop.rows("SELECT id FROM product")[0]["id"], oversell="backorder"))
         other.ok(reserve("3"))
         other.holdfast.close()

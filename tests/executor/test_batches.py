@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import holdfast.batch
 from holdfast.core.amend import Amend
-from holdfast.core.catalog import Add, Change, Remove
+from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Command, Refusal, Together
@@ -30,6 +30,8 @@ from holdfast.core.order import (
     ReleaseAtLevel,
     ReserveAtLevel,
 )
+from holdfast.core.organisation import ChangeSettings
+from holdfast.core.places import RemoveLocation
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
@@ -196,12 +198,12 @@ def commands_at(stand: Stand) -> st.SearchStrategy[list[tuple[str | None, Comman
     )
     catalog = st.sampled_from(
         (
-            Add("product", {"sku": "NEW-1", "title": "New"}),
-            Change("product", stand.spare, {"precision": 2}),
-            Change("product", stand.spare, {"oversell": "backorder"}),
-            Remove("location", stand.side),
-            Change("organisation", stand.shop.org_id, {"allow_override": False}),
-            Change("organisation", stand.shop.org_id, {"mode": "simple"}),
+            AddProduct(sku="NEW-1", title="New"),
+            ChangeProduct(stand.spare, precision=2),
+            ChangeProduct(stand.spare, oversell="backorder"),
+            RemoveLocation(stand.side),
+            ChangeSettings(allow_override=False),
+            ChangeSettings(mode="simple"),
         )
     )
     fact = st.one_of(
@@ -220,7 +222,7 @@ def commands_at(stand: Stand) -> st.SearchStrategy[list[tuple[str | None, Comman
         st.builds(lambda number, one, n: OrderReserve(number, "shopify", (OrderLine(one, n),)), order, sku, units),
         st.builds(OrderClose, order, source, st.booleans()),
         st.builds(
-            lambda status: ChangeAppointment(stand.appointment, {"status": status}),
+            lambda status: ChangeAppointment(stand.appointment, status=status),
             st.sampled_from(("completed", "cancelled")),
         ),
     )

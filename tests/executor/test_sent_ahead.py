@@ -150,7 +150,7 @@ def test_sales_and_books_go_ahead_too(stocked: Shop, sent: list[int], monkeypatc
     line = opened.lines[0].id
     cash = (PaymentAsked("cash", "100.00"),)
     commands: list[Any] = [Checkout(store, (LineAsked("MUG-1", 2),), payments=cash) for _ in range(30)]
-    commands[5] = EditLine(opened.id, line, {"quantity": 5})
+    commands[5] = EditLine(opened.id, line, quantity=5)
     commands[10] = Fulfill(opened.id, (ShipLine(line, 1),))
     commands[15] = CompleteSale(opened.id, cash)
     commands[20] = ReturnSale(opened.id, (ReturnedLine(line, 2),), "cash")

@@ -25,7 +25,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from holdfast.access import Actor
 from holdfast.core.amend import Amend
-from holdfast.core.catalog import Change
 from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Refusal, Sweep, Together
@@ -39,6 +38,7 @@ from holdfast.core.order import (
     ReleaseAtLevel,
     ReserveAtLevel,
 )
+from holdfast.core.organisation import ChangeSettings
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
@@ -144,7 +144,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         self.code_of = {row["id"]: row["code"] for row in places}
         self.naive = Naive(PRODUCTS, PLACES, self.clock.now)
         settings = {"mode": "simple" if simple else "advanced", "allow_override": allow_override}
-        self.shop.ok(Change("organisation", self.shop.org_id, settings))
+        self.shop.ok(ChangeSettings(**settings))
         self.naive.simple, self.naive.allow_override = simple, allow_override
         self.actors: dict[str, tuple[Actor, Caller]] = {
             "manager": (self.shop.manager, Caller()),
@@ -498,7 +498,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     def a_changed_appointment(self, data: st.DataObject, caller: Caller) -> Both:
         n, status = self.some(data, self.appointment_ids), data.draw(st.sampled_from(("completed", "cancelled")))
-        command = ChangeAppointment(self.named(self.appointment_ids, n), {"status": status})
+        command = ChangeAppointment(self.named(self.appointment_ids, n), status=status)
         return command, lambda naive: naive.change_appointment(caller, n, status)
 
     def member(self, data: st.DataObject, caller: Caller) -> Both:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from holdfast.access import Role
-from holdfast.core.catalog import Add
+from holdfast.core.organisation import AddUser
 from holdfast.core.reservation import Reserve, Target
 from holdfast.organisation import password_hash
 from tests.shop import Shop
@@ -32,7 +32,7 @@ def _hash() -> str:
 def person(shop: Shop, email: str, role: Role, stores: tuple[str, ...] = ()) -> None:
     """Somebody who may sign in with PASSWORD."""
     fields = {"email": email, "password_hash": _hash(), "role": str(role), "stores": stores, "pin_hash": None}
-    shop.ok(Add("app_user", fields))
+    shop.ok(AddUser(**fields))
 
 
 def furnish(shop: Shop) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.catalog import Add, Change
+from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import PaymentAsked
 from holdfast.core.decide import Together
@@ -71,7 +71,7 @@ def receive(shop: Holdfast, actor: Actor, *, sku: str, location: str, times: int
 def same_keys(shop: Holdfast, actor: Actor, *, keys: list[str], sku: str | None) -> dict[str, Any]:
     """Give one command under each key: reserve a unit, or, without a SKU, add a product; what each key was told."""
     commands: list[Any] = [
-        buy(sku, key) if sku is not None else Add("product", {"sku": f"NEW-{key}", "title": "New"}) for key in keys
+        buy(sku, key) if sku is not None else AddProduct(sku=f"NEW-{key}", title="New") for key in keys
     ]
     told = {}
     for key, one in zip(keys, rush(shop, actor, commands, threads=8, keys=keys), strict=True):
@@ -83,7 +83,7 @@ def same_keys(shop: Holdfast, actor: Actor, *, keys: list[str], sku: str | None)
 
 def change_precision(shop: Holdfast, actor: Actor, *, products: list[str], precision: int) -> dict[str, Any]:
     """Change the precision of each product, one after another."""
-    outcomes = rush(shop, actor, [Change("product", name, {"precision": precision}) for name in products], threads=1)
+    outcomes = rush(shop, actor, [ChangeProduct(name, precision=precision) for name in products], threads=1)
     return _told(products, outcomes)
 
 
@@ -96,7 +96,7 @@ def receive_first(shop: Holdfast, actor: Actor, *, skus: list[str], location: st
 def add_products(shop: Holdfast, actor: Actor, *, prefix: str, count: int) -> dict[str, Any]:
     """Add products one after another, as an import does: every one is a change of the catalog."""
     names = [f"{prefix}-{number}" for number in range(count)]
-    outcomes: list[Outcome] = [shop.do(actor, Add("product", {"sku": name, "title": name})) for name in names]
+    outcomes: list[Outcome] = [shop.do(actor, AddProduct(sku=name, title=name)) for name in names]
     return _told(names, outcomes)
 
 

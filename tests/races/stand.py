@@ -32,7 +32,8 @@ import uuid_utils
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.catalog import Add
+from holdfast.core.catalog import AddProduct
+from holdfast.core.places import AddLocation, AddStore
 from holdfast.core.product import Settings
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
@@ -65,16 +66,16 @@ def found(shop: Holdfast, *, places: Sequence[str] = ("MAIN", "EAST")) -> Actor:
     with shop.database.writing() as connection:
         connection.execute(schema.organisation.insert().values(**row))
     actor = Actor(org_id, "key:race", Role.OWNER)
-    store = do(shop, actor, Add("store", {"code": "SHOP", "name": "Shop"}))
+    store = do(shop, actor, AddStore(code="SHOP", name="Shop"))
     for number, code in enumerate(places):
-        do(shop, actor, Add("location", {"code": code, "store_id": store.id, "priority": number}))
-    do(shop, actor, Add("location", {"code": "TRANSIT", "store_id": store.id, "kind": "transit"}))
+        do(shop, actor, AddLocation(code=code, store_id=store.id, priority=number))
+    do(shop, actor, AddLocation(code="TRANSIT", store_id=store.id, kind="transit"))
     return actor
 
 
 def stock_up(shop: Holdfast, actor: Actor, sku: str, units: int, location: str = "MAIN", **fields: Any) -> Any:
     """A new product with `units` at the location; the product."""
-    product = do(shop, actor, Add("product", {"sku": sku, "title": sku, **fields}))
+    product = do(shop, actor, AddProduct(sku=sku, title=sku, **fields))
     if units:
         do(shop, actor, Receive(location, (ReceiptLine(sku, units, "1.00"),)))
     return product

@@ -9,10 +9,12 @@ from collections import Counter
 import pytest
 
 from holdfast.check import check
-from holdfast.core.catalog import Add, Change, Remove
+from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import SetStock
 from holdfast.core.number import end_of_day
+from holdfast.core.organisation import AddUser, RemoveUser
+from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore, RemoveLocation, RemoveStore
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.transfer import Dispatch, TransferLine
@@ -38,7 +40,7 @@ def test_catalog_changes_while_selling_lose_no_sale(database_url):
     with open_shop(database_url, batch_max=20) as shop, open_shop(database_url) as office:
         actor = found(shop)
         product = stock_up(shop, actor, "MUG-1", 300)
-        store_id = do(office, actor, Add("store", {"code": "EXTRA", "name": "Extra"})).id
+        store_id = do(office, actor, AddStore(code="EXTRA", name="Extra")).id
         outcomes = []
 
         def sell() -> None:
@@ -48,9 +50,9 @@ def test_catalog_changes_while_selling_lose_no_sale(database_url):
         def change() -> None:
             for n in range(40):
                 fields = {"title": f"Mug {n}", "reorder_point": n, "preorder_limit": n}
-                do(office, actor, Change("product", product.id, fields))
-                do(office, actor, Add("location", {"code": f"BIN-{n}", "store_id": store_id, "kind": "bin"}))
-                do(office, actor, Add("product", {"sku": f"NEW-{n}", "title": "New"}))
+                do(office, actor, ChangeProduct(product.id, **fields))
+                do(office, actor, AddLocation(code=f"BIN-{n}", store_id=store_id, kind="bin"))
+                do(office, actor, AddProduct(sku=f"NEW-{n}", title="New"))
 
         at_once([sell, change])
 
@@ -79,7 +81,7 @@ def test_a_policy_that_changes_in_mid_rush_holds_from_then_on(database_url):
         def change() -> None:
             while assert_books(office, actor).reserved() < 50:
                 pass
-            do(office, actor, Change("product", product.id, {"oversell": "deny"}))
+            do(office, actor, ChangeProduct(product.id, oversell="deny"))
             changed.set()
 
         at_once([*(lambda first=first: sell(first) for first in range(8)), change])
@@ -169,14 +171,14 @@ def test_a_catalog_change_that_looked_before_the_first_entry_was_committed(postg
     with open_shop(postgres_url) as office, open_shop(postgres_url) as dock:
         actor = found(office)
         product = stock_up(office, actor, "SILK-1", 0)
-        store_id = do(office, actor, Add("store", {"code": "EXTRA", "name": "Extra"})).id
-        place = do(office, actor, Add("location", {"code": "ATTIC", "store_id": store_id}))
+        store_id = do(office, actor, AddStore(code="EXTRA", name="Extra")).id
+        place = do(office, actor, AddLocation(code="ATTIC", store_id=store_id))
         if rival == "removal":  # a level that is there already, and empty
             do(dock, actor, Receive("ATTIC", (ReceiptLine("SILK-1", 1, "1.00"),)))
             do(dock, actor, SetStock("SILK-1", "ATTIC", 0))
-            command = Remove("location", place.id)
+            command = RemoveLocation(place.id)
         else:
-            command = Change("product", product.id, {"precision": 2})
+            command = ChangeProduct(product.id, precision=2)
         looked, go_on = threading.Event(), threading.Event()
         real = session.PostgresSession.finish
 
@@ -220,10 +222,10 @@ def test_a_place_is_removed_or_relied_on_never_both(postgres_url, monkeypatch, r
     with open_shop(postgres_url) as office, open_shop(postgres_url) as dock:
         actor = found(office)
         stock_up(office, actor, "MUG-1", 1, oversell="backorder")
-        store = do(office, actor, Add("store", {"code": "EXTRA", "name": "Extra"}))
-        place = do(office, actor, Add("location", {"code": "ATTIC", "store_id": store.id}))
+        store = do(office, actor, AddStore(code="EXTRA", name="Extra"))
+        place = do(office, actor, AddLocation(code="ATTIC", store_id=store.id))
         do(dock, actor, SetStock("MUG-1", "MAIN", 1))  # the dock knows the catalog as it is
-        removal = Remove(removed, {"location": place.id, "store": store.id}[removed])
+        removal = RemoveLocation(place.id) if removed == "location" else RemoveStore(store.id)
         looked, go_on = threading.Event(), threading.Event()
         real = session.PostgresSession.finish
 
@@ -252,13 +254,13 @@ def test_a_place_is_removed_or_filled_never_both(database_url):
     with open_shop(database_url) as office, open_shop(database_url) as dock:
         actor = found(office)
         stock_up(office, actor, "MUG-1", 0)
-        store_id = do(office, actor, Add("store", {"code": "EXTRA", "name": "Extra"})).id
-        places = [do(office, actor, Add("location", {"code": f"BIN-{n}", "store_id": store_id})) for n in range(40)]
+        store_id = do(office, actor, AddStore(code="EXTRA", name="Extra")).id
+        places = [do(office, actor, AddLocation(code=f"BIN-{n}", store_id=store_id)) for n in range(40)]
         removed, filled = [], []
 
         def remove() -> None:
             for place in places:
-                removed.append(outcome_of(office.submit(actor, Remove("location", place.id))))
+                removed.append(outcome_of(office.submit(actor, RemoveLocation(place.id))))
 
         def fill() -> None:
             for place in places:
@@ -276,9 +278,9 @@ def test_one_name_is_given_once(database_url):
     """The same SKU and the same location code from many threads and two executors."""
     with open_shop(database_url) as shop, open_shop(database_url) as other:
         actor = found(shop)
-        store_id = do(shop, actor, Add("store", {"code": "EXTRA", "name": "Extra"})).id
-        commands = [Add("product", {"sku": f"SKU-{n % 10}", "title": str(n)}) for n in range(100)]
-        commands += [Add("location", {"code": f"BIN-{n % 10}", "store_id": store_id}) for n in range(100)]
+        store_id = do(shop, actor, AddStore(code="EXTRA", name="Extra")).id
+        commands = [AddProduct(sku=f"SKU-{n % 10}", title=str(n)) for n in range(100)]
+        commands += [AddLocation(code=f"BIN-{n % 10}", store_id=store_id) for n in range(100)]
 
         tally = Tally(rush([shop, other], actor, commands))
 
@@ -315,22 +317,21 @@ def test_what_there_is_only_one_of_stays_one_when_two_write_at_once(database_url
         monkeypatch.setattr(kind, "finish", slow)
     with open_shop(database_url) as shop, open_shop(database_url) as office:
         actor = found(shop)
-        store_id = do(shop, actor, Add("store", {"code": "EXTRA", "name": "Extra"})).id
+        store_id = do(shop, actor, AddStore(code="EXTRA", name="Extra")).id
         transit = shop.reports.location(actor.org_id, "TRANSIT")["id"]
-        owner = {"password_hash": "x", "role": "owner"}
-        owners = [do(shop, actor, Add("app_user", {**owner, "email": f"{n}@shop.example"})).id for n in range(2)]
+        owner = {"password_hash": "$argon2id$x", "role": "owner"}
+        owners = [do(shop, actor, AddUser(**owner, email=f"{n}@shop.example")).id for n in range(2)]
         answers = []
 
         def write(side: int) -> None:
             mine = (shop, office)[side]
             commands = [
-                Add("product", {"sku": f"P-{side}-{n}", "title": "P", "gtin": str(n).zfill(8 + 5 * side)})
-                for n in range(100, 103)
+                AddProduct(sku=f"P-{side}-{n}", title="P", gtin=str(n).zfill(8 + 5 * side)) for n in range(100, 103)
             ]
             commands += [
-                Add("location", {"code": f"ROAD-{side}", "store_id": store_id, "kind": "transit"}),
-                Change("location", transit, {"priority": side}),
-                Remove("app_user", owners[side]),
+                AddLocation(code=f"ROAD-{side}", store_id=store_id, kind="transit"),
+                ChangeLocation(transit, priority=side),
+                RemoveUser(owners[side]),
             ]
             waiting = [mine.submit(actor, command) for command in commands]
             answers.extend(one.result(ANSWER_SECONDS).answer for one in waiting)
@@ -362,7 +363,7 @@ def test_a_store_moves_its_clock_while_lots_with_a_day_come_in(database_url):
 
         def move() -> None:
             for zone in zones:
-                do(office, actor, Change("store", store_id, {"timezone": zone}))
+                do(office, actor, ChangeStore(store_id, timezone=zone))
 
         at_once([receive, move])
 
@@ -396,7 +397,7 @@ def test_a_clock_that_moves_before_dated_goods_are_committed(postgres_url, monke
             return real(self, writes, **how)
 
         monkeypatch.setattr(session.PostgresSession, "finish", finish)
-        change = office.submit(actor, Change("store", store_id, {"timezone": "Asia/Tokyo"}))
+        change = office.submit(actor, ChangeStore(store_id, timezone="Asia/Tokyo"))
         assert looked.wait(ANSWER_SECONDS)
         receipt = dock.submit(actor, Receive(place, (ReceiptLine("MILK", 1, "1.00", expires_on=day),)))
         threading.Timer(0.5, go_on.set).start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.catalog import Add
+from holdfast.core.catalog import AddProduct
 from holdfast.core.receiving import ReceiptLine, Receive
 from tests.races.stand import (
     Tally,
@@ -127,7 +127,7 @@ def test_a_refusal_uses_up_no_key(database_url):
         keys = [f"k-{number}" for number in range(40)]
         commands = [buy("MUG-1", key) for key in keys]
         assert Tally(rush(shop, actor, commands, keys=keys)).refused == {"INSUFFICIENT_STOCK": 40}
-        twins = [Add("product", {"sku": "MUG-1", "title": "Twin"})] * 5
+        twins = [AddProduct(sku="MUG-1", title="Twin")] * 5
         assert Tally(rush(shop, actor, twins, threads=5)).refused == {"ALREADY_EXISTS": 5}
 
         shop.do(actor, Receive("MAIN", (ReceiptLine("MUG-1", 25, "1.00"),)))

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from holdfast.core.catalog import Add, Change, Remove
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, PaymentAsked
 from holdfast.core.order_entry import LineAsked, OpenSale
+from holdfast.core.organisation import AddRegister, AddUser, ChangeUser, RemoveRegister
+from holdfast.core.places import AddStore, RemoveStore
 from holdfast.core.register import CloseSession, MoveCash, OpenSession, SessionDocument
 from holdfast.core.sale_document import SaleDocument
 from holdfast.db import schema
@@ -22,7 +23,7 @@ CASH = (PaymentAsked("cash", "10.00"),)
 def _register(shop, actor):
     """A register in the organisation's store: (store id, register id)."""
     store_id = shop.reports.stores(actor.org_id).items[0]["id"]
-    return store_id, do(shop, actor, Add("register", {"store_id": store_id, "code": "TILL-1"})).id
+    return store_id, do(shop, actor, AddRegister(store_id=store_id, code="TILL-1")).id
 
 
 def _opening(register_id, number=0):
@@ -140,9 +141,9 @@ def test_a_till_is_opened_while_it_is_removed(database_url, kind):
     with open_shop(database_url) as shop, open_shop(database_url) as other:
         actor = found(shop)
         for number in range(12):
-            store = do(shop, actor, Add("store", {"code": f"S{number}", "name": "Shop"}))
-            register_id = do(shop, actor, Add("register", {"store_id": store.id, "code": f"T{number}"})).id
-            gone = Remove(kind, register_id if kind == "register" else store.id)
+            store = do(shop, actor, AddStore(code=f"S{number}", name="Shop"))
+            register_id = do(shop, actor, AddRegister(store_id=store.id, code=f"T{number}")).id
+            gone = RemoveRegister(register_id) if kind == "register" else RemoveStore(store.id)
 
             tally = Tally(rush([shop, other], actor, [_opening(register_id, number), gone], threads=2))
 
@@ -156,11 +157,11 @@ def test_a_pin_is_given_to_one_of_those_who_want_it(database_url):
     """Ten users are given the same PIN at once, by two executors, half of them as they are made."""
     with open_shop(database_url, batch_max=3) as shop, open_shop(database_url, batch_max=3) as other:
         actor = found(shop)
-        rest = {"password_hash": "", "role": "cashier"}
-        old = [do(shop, actor, Add("app_user", {"email": f"old-{one}@x.example", **rest})).id for one in range(5)]
-        pin = {"pin_hash": "4711"}
-        commands = [Change("app_user", name, pin) for name in old]
-        commands += [Add("app_user", {"email": f"new-{one}@x.example", **rest, **pin}) for one in range(5)]
+        rest = {"password_hash": "$argon2id$x", "role": "cashier"}
+        old = [do(shop, actor, AddUser(email=f"old-{one}@x.example", **rest)).id for one in range(5)]
+        pin = {"pin_hash": "47" * 32}
+        commands = [ChangeUser(name, **pin) for name in old]
+        commands += [AddUser(email=f"new-{one}@x.example", **rest, **pin) for one in range(5)]
 
         tally = Tally(rush([shop, other], actor, commands, threads=10))
 

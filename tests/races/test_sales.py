@@ -201,7 +201,7 @@ def test_a_cart_that_is_edited_while_it_is_completed(database_url):
         for turn in range(4):
             sale = do(shop, actor, OpenSale(store_id, lines=(LineAsked("MUG-1", 1), LineAsked("MUG-1", 1))))
             first, second = (line.id for line in sale.lines)
-            commands: list[Any] = [EditLine(sale.id, first, {"quantity": units}) for units in range(1, 9)]
+            commands: list[Any] = [EditLine(sale.id, first, quantity=units) for units in range(1, 9)]
             commands += [AddLine(sale.id, LineAsked("MUG-1", 1)), RemoveLine(sale.id, second)]
             commands.insert(3 + turn, CompleteSale(sale.id, (PaymentAsked("cash", "500.00"),)))
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 import holdfast.core.wants
 import tests.shapes.typed_scenarios  # noqa: F401 - it writes its scenarios down
-from holdfast.core.decide import Command
+from holdfast.core.decide import DECISIONS
 from holdfast.core.rejection import Rejected
 from holdfast.core.sale import LINES_MAX
 from holdfast.db.load import SEPARATE
@@ -125,7 +124,7 @@ def test_work_grows_in_proportion_up_to_the_documented_maximum(tmp_path: Path, n
 
 
 def test_every_command_has_a_scenario() -> None:
-    assert {one.command for one in SCENARIOS} == set(get_args(Command))
+    assert {one.command for one in SCENARIOS} == set(DECISIONS)
 
 
 def test_every_want_has_one_loader() -> None:

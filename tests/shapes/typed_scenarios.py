@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
 from holdfast.core.cart import ChangeSale, EditLine
-from holdfast.core.catalog import Add, Change, Remove
+from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.completion import Fulfill, ShipLine
+from holdfast.core.counting import SetStock
 from holdfast.core.order import ChangeAppointment
-from tests.shapes.scenarios import Built, _appointment, cart, places, scenario, sku, skus
+from holdfast.core.organisation import (
+    AddKey,
+    AddRegister,
+    AddTaxRate,
+    AddUser,
+    ChangeKey,
+    ChangeRegister,
+    ChangeSettings,
+    ChangeTaxRate,
+    ChangeUser,
+    RemoveKey,
+    RemoveRegister,
+    RemoveTaxRate,
+    RemoveUser,
+)
+from holdfast.core.places import (
+    AddLocation,
+    AddStore,
+    ChangeLocation,
+    ChangeStore,
+    RemoveLocation,
+    RemoveStore,
+)
+from tests.shapes.scenarios import Built, _appointment, cart, places, scenario, sku, skus, stores
 from tests.shop import Shop
 
 
 @scenario(ChangeAppointment)
 def completion_of_an_appointment_of_n_products(shop: Shop, n: int) -> Built:
-    return ChangeAppointment(_appointment(shop, n, "PC"), {"status": "completed"})
+    return ChangeAppointment(_appointment(shop, n, "PC"), status="completed")
 
 
 @scenario(ChangeAppointment)
 def cancellation_of_an_appointment_of_n_products(shop: Shop, n: int) -> Built:
-    return ChangeAppointment(_appointment(shop, n, "PX"), {"status": "cancelled"})
+    return ChangeAppointment(_appointment(shop, n, "PX"), status="cancelled")
 
 
 @scenario(EditLine)
 def line_edited_in_a_sale_of_n(shop: Shop, n: int) -> Built:
     sale = cart(shop, skus(shop, n, "LE", stock=2))
-    return EditLine(sale.id, sale.lines[0].id, {"quantity": 2})
+    return EditLine(sale.id, sale.lines[0].id, quantity=2)
 
 
 @scenario(EditLine, places=True)
@@ -32,7 +61,7 @@ def line_that_grows_over_n_places(shop: Shop, n: int) -> Built:
     for place in places(shop, n, "P"):
         shop.receive(name, 1, place)
     sale = cart(shop, [name])
-    return EditLine(sale.id, sale.lines[0].id, {"quantity": n})
+    return EditLine(sale.id, sale.lines[0].id, quantity=n)
 
 
 @scenario(EditLine, places=True)
@@ -41,35 +70,35 @@ def line_that_shrinks_over_n_places(shop: Shop, n: int) -> Built:
     for place in places(shop, n, "P"):
         shop.receive(name, 1, place)
     sale = cart(shop, [name], n)
-    return EditLine(sale.id, sale.lines[0].id, {"quantity": 1})
+    return EditLine(sale.id, sale.lines[0].id, quantity=1)
 
 
 @scenario(EditLine)
 def line_of_a_sale_of_n_that_went_out_in_part(shop: Shop, n: int) -> Built:
     sale = cart(shop, skus(shop, n, "LO", stock=3), 3)
     shop.ok(Fulfill(sale.id, tuple(ShipLine(line.id, 1) for line in sale.lines)))
-    return EditLine(sale.id, sale.lines[0].id, {"quantity": 2})
+    return EditLine(sale.id, sale.lines[0].id, quantity=2)
 
 
 @scenario(ChangeSale)
 def customer_of_a_sale_of_n_lines(shop: Shop, n: int) -> Built:
-    return ChangeSale(cart(shop, skus(shop, n, "LC", stock=1)).id, {"customer": "Ana"})
+    return ChangeSale(cart(shop, skus(shop, n, "LC", stock=1)).id, customer="Ana")
 
 
-@scenario(Add)
+@scenario(AddProduct)
 def product_is_added(shop: Shop, n: int) -> Built:
-    return Add("product", {"sku": f"NEW-{n}", "title": "New"})
+    return AddProduct(sku=f"NEW-{n}", title="New")
 
 
-@scenario(Change, places=True)
+@scenario(ChangeLocation, places=True)
 def reorder_points_of_n_products(shop: Shop, n: int) -> Built:
     names = skus(shop, n, "RO")
     place = places(shop, 1, "P")[0]
     location = shop.rows("SELECT id FROM location WHERE code = :code", code=place)[0]["id"]
-    return Change("location", str(location), {"reorder_points": dict.fromkeys(names, 1)})
+    return ChangeLocation(str(location), reorder_points=dict.fromkeys(names, 1))
 
 
-@scenario(Change, places=True)
+@scenario(ChangeStore, places=True)
 def time_zone_of_a_store_with_n_dated_lots(shop: Shop, n: int) -> Built:
     from holdfast.core.receiving import ReceiptLine, Receive
 
@@ -78,14 +107,134 @@ def time_zone_of_a_store_with_n_dated_lots(shop: Shop, n: int) -> Built:
     shop.location(f"TZ{n}-W", f"TZ{n}")
     lines = tuple(ReceiptLine(name, 1, "1.00", expires_on="2031-01-01") for name in skus(shop, n, "TZ"))
     shop.ok(Receive(f"TZ{n}-W", lines))
-    return Change("store", store.id, {"timezone": "Asia/Tokyo"})
+    return ChangeStore(store.id, timezone="Asia/Tokyo")
 
 
-@scenario(Remove, places=True)
+@scenario(RemoveStore, places=True)
 def store_with_n_locations_is_removed(shop: Shop, n: int) -> Built:
     store = shop.store(f"RM{n}")
     shop.stores[f"RM{n}"] = store.id
     for index in range(n):
         shop.location(f"RM{n}-{index}", f"RM{n}")
         shop.register(f"RM{n}-{index}", f"RM{n}")
-    return Remove("store", store.id)
+    return RemoveStore(store.id)
+
+
+@scenario(ChangeProduct, places=True)
+def precision_of_a_product_with_n_reorder_points(shop: Shop, n: int) -> Built:
+    name = sku(shop, n, "PP", reorder_point=5)
+    for place in places(shop, n, "P"):
+        shop.ok(ChangeLocation(place, reorder_points={name: 3}))
+    return ChangeProduct(name, precision=2)
+
+
+@scenario(AddLocation, places=True)
+def location_with_n_reorder_points(shop: Shop, n: int) -> Built:
+    return AddLocation(f"LP-{n}", "MAIN", reorder_points=dict.fromkeys(skus(shop, n, "LP"), 1))
+
+
+@scenario(RemoveLocation, places=True)
+def location_where_n_products_were(shop: Shop, n: int) -> Built:
+    place = shop.location(f"RL-{n}").code
+    for name in skus(shop, n, "RL", stock=1, place=place):
+        shop.ok(SetStock(name, place, 0))
+    return RemoveLocation(place)
+
+
+@scenario(AddStore, places=True)
+def store_among_n(shop: Shop, n: int) -> Built:
+    stores(shop, n)
+    return AddStore(f"AS-{n}")
+
+
+def _first(n: int, make: Callable[[int], Any]) -> Any:
+    """Make n of them; the first."""
+    made = [make(index) for index in range(n)]
+    return made[0]
+
+
+def _user(n: int, index: int = 0) -> AddUser:
+    return AddUser(email=f"u{n}-{index}@shop.example", role="owner", password_hash="$argon2id$x")
+
+
+@scenario(AddUser, places=True)
+def user_of_n_stores(shop: Shop, n: int) -> Built:
+    stores(shop, n)
+    return msgspec.structs.replace(_user(n), stores=tuple(f"ST{index:03d}" for index in range(n)))
+
+
+@scenario(ChangeUser)
+def pin_of_a_user_among_n(shop: Shop, n: int) -> Built:
+    made = [shop.ok(_user(n, 1 + index)) for index in range(n)]
+    return ChangeUser(made[0].id, pin_hash=f"{n:064x}")
+
+
+@scenario(RemoveUser)
+def owner_among_n_is_removed(shop: Shop, n: int) -> Built:
+    return RemoveUser(_first(n, lambda index: shop.ok(_user(n, 100 + index))).id)
+
+
+def _key(n: int, index: int = 0) -> AddKey:
+    return AddKey(name="till", role="staff", key_hash=f"{n * 1000 + index:064x}")
+
+
+@scenario(AddKey, places=True)
+def key_of_n_stores(shop: Shop, n: int) -> Built:
+    stores(shop, n)
+    return msgspec.structs.replace(_key(n), stores=tuple(f"ST{index:03d}" for index in range(n)))
+
+
+@scenario(ChangeKey)
+def key_among_n_is_changed(shop: Shop, n: int) -> Built:
+    return ChangeKey(_first(n, lambda index: shop.ok(_key(n, 1 + index))).id, name="other")
+
+
+@scenario(RemoveKey)
+def key_among_n_is_revoked(shop: Shop, n: int) -> Built:
+    return RemoveKey(_first(n, lambda index: shop.ok(_key(n, 100 + index))).id)
+
+
+@scenario(ChangeSettings)
+def settings_of_a_shop_of_n_products(shop: Shop, n: int) -> Built:
+    skus(shop, n, "SE", stock=1)
+    return ChangeSettings(default_reorder_point=n)
+
+
+def _rates(shop: Shop, n: int, purpose: str) -> Any:
+    return _first(n, lambda index: shop.ok(AddTaxRate(f"{purpose}-{n}-{index}", "0.15")))
+
+
+@scenario(AddTaxRate)
+def rate_beside_n(shop: Shop, n: int) -> Built:
+    _rates(shop, n, "TA")
+    return AddTaxRate(f"TA-{n}", "0.2")
+
+
+@scenario(ChangeTaxRate)
+def rate_among_n_is_changed(shop: Shop, n: int) -> Built:
+    return ChangeTaxRate(_rates(shop, n, "TC").id, rate="0.25")
+
+
+@scenario(RemoveTaxRate)
+def rate_among_n_is_removed(shop: Shop, n: int) -> Built:
+    return RemoveTaxRate(_rates(shop, n, "TR").id)
+
+
+def _tills(shop: Shop, n: int, purpose: str) -> Any:
+    return _first(n, lambda index: shop.register(f"{purpose}-{n}-{index}"))
+
+
+@scenario(AddRegister)
+def register_beside_n(shop: Shop, n: int) -> Built:
+    _tills(shop, n, "GA")
+    return AddRegister("MAIN", f"GA-{n}")
+
+
+@scenario(ChangeRegister)
+def register_among_n_is_changed(shop: Shop, n: int) -> Built:
+    return ChangeRegister(_tills(shop, n, "GC").id, name="by the door")
+
+
+@scenario(RemoveRegister)
+def register_among_n_is_removed(shop: Shop, n: int) -> Built:
+    return RemoveRegister(_tills(shop, n, "GR").id)

@@ -12,8 +12,11 @@ from typing import Any
 import msgspec
 
 from holdfast.core.allocation import back, pinned_lot_refusal
+from holdfast.core.decision import Command, Decision
+from holdfast.core.field import Instant, Priority
 from holdfast.core.holding import Level, Reservation
 from holdfast.core.number import Number
+from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import allocations_left, cause_of_hold, tell_hold
 from holdfast.core.rejection import (
@@ -36,14 +39,14 @@ from holdfast.core.waiting import relocate, serve_waiting
 replace = msgspec.structs.replace
 
 
-class Amend(msgspec.Struct, frozen=True, gc=False):
+class Amend(Command, frozen=True, gc=False):
     """Change a hold: its total `quantity`, its priority, its expiry (`set_expiry` says that one was given), or the
     `location` (code or id) where it is held."""
 
     reservation_id: str
     quantity: Number | None = None
-    priority: int | None = None
-    expires_at: int | None = None
+    priority: Priority | None = None
+    expires_at: Instant | None = None
     set_expiry: bool = False
     location: str | None = None
 
@@ -164,3 +167,6 @@ def extend(
     if short:
         tell_hold(stock, "ReservationBackordered", hold, product, short)
     return hold
+
+
+DECISIONS = (Decision(Amend, amend, Permission.RESERVE),)

@@ -14,11 +14,15 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from holdfast.core.adoption import adopt, numbers_of
-from holdfast.core.number import from_minor, instant_text
+from holdfast.core.decision import Command, Decision, given
+from holdfast.core.number import Number, from_minor, instant_text
 from holdfast.core.order_entry import (
     FEES_ALONE,
+    DiscountAsked,
+    FeeAsked,
     LineAsked,
     OpenSale,
     discount_of,
@@ -28,6 +32,7 @@ from holdfast.core.order_entry import (
     new_sale,
     price_of,
 )
+from holdfast.core.permission import Permission
 from holdfast.core.rejection import (
     Code,
     Rejected,
@@ -61,51 +66,56 @@ from holdfast.core.supplier import change_supplier_order, order_from_supplier, w
 replace = msgspec.structs.replace
 
 
-class AddLine(msgspec.Struct, frozen=True, gc=False):
+class AddLine(Command, frozen=True, gc=False):
     """Put a line into a cart."""
 
     sale_id: str
     line: LineAsked
 
 
-class EditLine(msgspec.Struct, frozen=True, gc=False):
-    """Change a line of a cart: `changes` has quantity, unit_price, discount (None takes it away), location.
+class EditLine(Command, frozen=True, gc=False):
+    """Change a line of a cart; None takes the discount away, or goes back to the catalogue's price.
 
     The location (code or id) alone also after a part went out.
     """
 
     sale_id: str
     line_id: str
-    changes: dict[str, Any]
+    quantity: Number | UnsetType = UNSET
+    unit_price: str | UnsetType | None = UNSET
+    discount: DiscountAsked | UnsetType | None = UNSET
+    location: str | UnsetType = UNSET
 
 
-class RemoveLine(msgspec.Struct, frozen=True, gc=False):
+class RemoveLine(Command, frozen=True, gc=False):
     """Take a line out of a cart."""
 
     sale_id: str
     line_id: str
 
 
-class ChangeSale(msgspec.Struct, frozen=True, gc=False):
-    """Change a cart: `changes` has customer, discount, fees; the customer alone also after a part went out."""
+class ChangeSale(Command, frozen=True, gc=False):
+    """Change a cart; `fees` are all its fees. The customer alone can be changed after a part went out as well."""
 
     sale_id: str
-    changes: dict[str, Any]
+    customer: str | UnsetType | None = UNSET
+    discount: DiscountAsked | UnsetType | None = UNSET
+    fees: tuple[FeeAsked, ...] | UnsetType = UNSET
 
 
-class SuspendSale(msgspec.Struct, frozen=True, gc=False):
+class SuspendSale(Command, frozen=True, gc=False):
     """Put a cart into the shared queue."""
 
     sale_id: str
 
 
-class ResumeSale(msgspec.Struct, frozen=True, gc=False):
+class ResumeSale(Command, frozen=True, gc=False):
     """Take a suspended sale out of the queue."""
 
     sale_id: str
 
 
-class CancelSale(msgspec.Struct, frozen=True, gc=False):
+class CancelSale(Command, frozen=True, gc=False):
     """Give up a sale."""
 
     sale_id: str
@@ -193,13 +203,13 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     known = line_of_sale(stock, sale, command.line_id)
     if isinstance(known, Rejected):
         return known
-    line = _edited(stock, known, command.changes)
+    line = _edited(stock, known, command)
     if isinstance(line, Rejected):
         return line
-    fixed = _finished(sale) if command.changes.keys() == {"location"} else _fixed(stock, sale)
+    fixed = _finished(sale) if given(command, "sale_id", "line_id").keys() == {"location"} else _fixed(stock, sale)
     if fixed is not None:
         return fixed
-    held = _line_held(stock, sale, line, command.changes)
+    held = _line_held(stock, sale, line, command)
     if isinstance(held, Rejected):
         return held
     line = held
@@ -208,41 +218,41 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     return _changed(stock, sale)
 
 
-def _line_held(stock: Stock, sale: Sale, line: SaleLine, changes: dict[str, Any]) -> SaleLine | Rejected:
+def _line_held(stock: Stock, sale: Sale, line: SaleLine, command: EditLine) -> SaleLine | Rejected:
     """The changed line with what it holds: fewer units go back before it moves, more are held where it is then."""
     if line.kind != "stock":
         return line
     fewer = line.open < sum(hold.open for hold in stock.holds_of_line(line.id))
     held: SaleLine | Rejected = line
-    if "quantity" in changes and fewer:
+    if command.quantity is not UNSET and fewer:
         held = adjust_hold(stock, sale, line)
-    if not isinstance(held, Rejected) and "location" in changes:
+    if not isinstance(held, Rejected) and command.location is not UNSET:
         held = move_line(stock, held, stock.catalog.locations[str(held.location_id)]) or held
-    if not isinstance(held, Rejected) and "quantity" in changes and not fewer:
+    if not isinstance(held, Rejected) and command.quantity is not UNSET and not fewer:
         held = adjust_hold(stock, sale, held)
     return held
 
 
-def _edited(stock: Stock, line: SaleLine, changes: dict[str, Any]) -> SaleLine | Rejected:
+def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine | Rejected:
     """The line with the changes, before any stock follows."""
     product = product_of_line(stock, line)
-    if "quantity" in changes:
-        units = product.units(changes["quantity"])
+    if not isinstance(command.quantity, UnsetType):
+        units = product.units(command.quantity)
         if units is None or units <= 0:
-            return invalid_quantity(product, changes["quantity"])
+            return invalid_quantity(product, command.quantity)
         line = replace(line, quantity=units)
-    if "unit_price" in changes:
-        price = price_of(stock, product, changes["unit_price"])
+    if not isinstance(command.unit_price, UnsetType):
+        price = price_of(stock, product, command.unit_price)
         if isinstance(price, Rejected):
             return price
         line = replace(line, unit_price=price)
-    if "discount" in changes:
-        discount = discount_of(stock, changes["discount"])
+    if not isinstance(command.discount, UnsetType):
+        discount = discount_of(stock, command.discount)
         if isinstance(discount, Rejected):
             return discount
         line = replace(line, asked=discount)
-    if "location" in changes:
-        places = candidates(stock, changes["location"])
+    if not isinstance(command.location, UnsetType):
+        places = candidates(stock, command.location)
         if isinstance(places, Rejected):
             return places
         line = replace(line, location_id=places[0].id)
@@ -271,22 +281,22 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
-    changes = command.changes
-    if "customer" in changes:
-        sale = replace(sale, customer=changes["customer"])
-    if "discount" in changes:
-        discount = discount_of(stock, changes["discount"])
+    if not isinstance(command.customer, UnsetType):
+        sale = replace(sale, customer=command.customer)
+    if not isinstance(command.discount, UnsetType):
+        discount = discount_of(stock, command.discount)
         if isinstance(discount, Rejected):
             return discount
         sale = replace(sale, discount=discount)
-    if "fees" in changes:
-        fees = fees_of(stock, tuple(changes["fees"]))
+    if not isinstance(command.fees, UnsetType):
+        fees = fees_of(stock, command.fees)
         if isinstance(fees, Rejected):
             return fees
         if fees and sale.unfinished and not lines_of(stock, sale):
             return FEES_ALONE
         sale = replace(sale, fees=fees)
-    fixed = _fixed(stock, sale) if changes.keys() - {"customer"} else _finished(sale)
+    only_customer = command.discount is UNSET and command.fees is UNSET
+    fixed = _finished(sale) if only_customer else _fixed(stock, sale)
     if fixed is not None:
         return fixed
     if shipped(stock, sale):
@@ -295,7 +305,7 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
         renew(stock, sale)
         return describe_sale(stock, sale)
     stock.put_row(sale)
-    return _changed(stock, sale, new_discount="discount" in changes)
+    return _changed(stock, sale, new_discount=command.discount is not UNSET)
 
 
 def _finished(sale: Sale) -> Rejected | None:
@@ -392,3 +402,13 @@ def sale_facts(stock: Stock, sale: Sale) -> dict[str, Any]:
         "total": from_minor(sale.total, stock.settings.minor_digits),
         "timestamp": instant_text(stock.now),
     }
+
+
+DECISIONS = (
+    Decision(OpenSale, open_sale, Permission.SELL),
+    Decision(AddLine, add_line, Permission.SELL),
+    Decision(RemoveLine, remove_line, Permission.SELL),
+    Decision(ChangeSale, change_sale, Permission.SELL),
+    Decision(SuspendSale, suspend_sale, Permission.SELL),
+    Decision(ResumeSale, resume_sale, Permission.SELL),
+)

@@ -1,11 +1,13 @@
-"""The organisation's own records: settings, products, stores, locations, users, keys (SPEC sections 9 and 10).
+"""Products: what may change when.
 
-    Add("product", {"sku": "MUG-1", "title": "Mug"})     -> a product
-    Change("product", id, {"precision": 2})              -> refused once there is something of the product
+    AddProduct(sku="MUG-1", title="Mug", price="19.99")       -> a product
+    ChangeProduct("MUG-1", price=None)                        -> it has no price any more
+    ChangeProduct("MUG-1", precision=2)                       -> its reorder points follow; refused once it has entries
 
-`Add`, `Change` and `Remove` are commands like any other, so they are idempotent and atomic with the rest. Fields are
-already typed and in inner units; what is decided here is what needs the other records: uniqueness, references, state.
-Nothing is deleted: a removed record is no longer active.
+Values come in as they are written outside: a price is a decimal string, a quantity a number, an instant microseconds
+since 1970; in a change `UNSET` leaves a field as it is. What is refused here needs the other records: a SKU or GTIN
+that another product has, an amount that the currency has no places for. Nothing is deleted: a product that is not sold
+any more is not `active`.
 """
 
 from __future__ import annotations
@@ -13,370 +15,200 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from holdfast.core.expiry import follow_clock
+from holdfast.core.decision import Command, Decision, given
+from holdfast.core.field import Gtin, Instant, Places, Sku, Text
 from holdfast.core.gtin import same_number, spellings
-from holdfast.core.journal import Posting
-from holdfast.core.product import Location, Product, Register, Settings, Store, TaxRate
-from holdfast.core.register import sessions_of
-from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.number import Number, from_minor, to_minor, to_units
+from holdfast.core.permission import Permission
+from holdfast.core.product import Oversell, Product, ProductKind, Settings
+from holdfast.core.records import existing, lock_organisation, name_refusal, put, written
+from holdfast.core.rejection import Code, Rejected, invalid_state, malformed, not_found
 from holdfast.core.sale import SaleLine
-from holdfast.core.standing import in_use
 from holdfast.core.stock import Stock
-from holdfast.core.totals import RATE_WHOLE
-from holdfast.core.wants import (
-    AnyJournalEntry,
-    AnyProduct,
-    LastSession,
-    Owners,
-    PlacesOfKind,
-    ProductInLedger,
-    ProductsOfGtin,
-    ProductSoldUncounted,
-    RecordById,
-    RecordsNamed,
-    RegistersOf,
-    UsersOfPin,
-)
+from holdfast.core.wants import ProductInLedger, ProductsOfGtin, ProductSoldUncounted
 
 replace = msgspec.structs.replace
 
-QUARANTINE_SUFFIX = "-QUARANTINE"
-"""The quarantine location that every store is made with is called like the store, with this behind."""
+_EXAMPLE_MINOR = 1050
+"""An amount to show how one is written."""
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A person who signs in. Empty `stores` means all."""
+class AddProduct(Command, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A product; what is not given takes its default, the title that of the SKU."""
 
-    id: str
-    email: str
-    password_hash: str
-    role: str
-    stores: tuple[str, ...] = ()
-    pin_hash: str | None = None
+    sku: Sku
+    title: Text | None = None
+    kind: ProductKind = "physical"
+    price: Text | None = None
+    tax_class: Text | None = None
+    gtin: Gtin | None = None
+    precision: Places = 0
+    reorder_point: Number | None = None
+    oversell: Oversell = "deny"
+    preorder_limit: Number | None = None
+    available_from: Instant | None = None
+    track_expiry: bool = False
+    dropship: bool = False
+    supplier: Text | None = None
     active: bool = True
-    created_at: int = 0
-    updated_at: int = 0
 
 
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A program's key; only its hash is kept. Empty `stores` means all."""
+class ProductChanges(Command, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a product."""
 
-    id: str
-    name: str
-    key_hash: str
-    role: str
-    stores: tuple[str, ...] = ()
-    active: bool = True
-    created_at: int = 0
-    updated_at: int = 0
-
-
-class Audit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A line of the audit log: who changed which record how. What concerns stock is in the ledger instead."""
-
-    id: str
-    actor: str
-    action: str
-    kind: str
-    record_id: str
-    changes: dict[str, Any]
-    created_at: int
+    sku: Sku | UnsetType = UNSET
+    title: Text | UnsetType = UNSET
+    kind: ProductKind | UnsetType = UNSET
+    price: Text | UnsetType | None = UNSET
+    tax_class: Text | UnsetType | None = UNSET
+    gtin: Gtin | UnsetType | None = UNSET
+    precision: Places | UnsetType = UNSET
+    reorder_point: Number | UnsetType | None = UNSET
+    oversell: Oversell | UnsetType = UNSET
+    preorder_limit: Number | UnsetType | None = UNSET
+    available_from: Instant | UnsetType | None = UNSET
+    track_expiry: bool | UnsetType = UNSET
+    dropship: bool | UnsetType = UNSET
+    supplier: Text | UnsetType | None = UNSET
+    active: bool | UnsetType = UNSET
 
 
-SECRET = {"password_hash", "pin_hash", "key_hash"}
-"""Fields whose values the audit log does not repeat."""
+class ChangeProduct(ProductChanges, frozen=True, gc=False):
+    """Change a product (id or SKU)."""
+
+    product_id: str
 
 
-Record = Settings | Product | Store | Location | User | ApiKey | TaxRate | Register
-
-KINDS: dict[str, type[Any]] = {
-    "organisation": Settings,
-    "product": Product,
-    "store": Store,
-    "location": Location,
-    "app_user": User,
-    "api_key": ApiKey,
-    "tax_rate": TaxRate,
-    "register": Register,
-}
-NAMES = {
-    "product": "sku",
-    "store": "code",
-    "location": "code",
-    "app_user": "email",
-    "api_key": None,
-    "tax_rate": None,
-    "register": "code",
-}
-"""The field by which an active record of the kind is unique in its organisation."""
-
-LABELS = {
-    "organisation": "Organisation",
-    "product": "Product",
-    "store": "Store",
-    "location": "Location",
-    "app_user": "User",
-    "api_key": "API key",
-    "tax_rate": "Tax rate",
-    "register": "Register",
-}
-MISSING_CODE = {
-    "product": Code.PRODUCT_NOT_FOUND,
-    "store": Code.STORE_NOT_FOUND,
-    "location": Code.LOCATION_NOT_FOUND,
-}
-
-
-class Add(msgspec.Struct, frozen=True, gc=False):
-    """A new record of a kind, with its fields in inner units."""
-
-    kind: str
-    fields: dict[str, Any]
-
-
-class Change(msgspec.Struct, frozen=True, gc=False):
-    """Change fields of a record; `reorder_points` of a location are merged (None removes one)."""
-
-    kind: str
-    record_id: str
-    fields: dict[str, Any]
-
-
-class Remove(msgspec.Struct, frozen=True, gc=False):
-    """Make a record inactive."""
-
-    kind: str
-    record_id: str
-
-
-def add(stock: Stock, command: Add) -> Record | Rejected:
-    """Decide an Add; the record."""
-    kind, fields = command.kind, dict(command.fields)
-    refused = (
-        _reference_refusal(stock, kind, fields)
-        or _name_refusal(stock, kind, fields, None)
-        or _only_one_refusal(stock, kind, fields, None)
-    )
+def add_product(stock: Stock, command: AddProduct) -> Product | Rejected:
+    """Decide an AddProduct."""
+    fields = msgspec.structs.asdict(command)
+    inner = _inner(stock, fields, command.precision)
+    if isinstance(inner, Rejected):
+        return inner
+    refused = name_refusal(stock, "product", command.sku, None)
+    if refused is None and command.gtin is not None and command.active:
+        refused = _gtin_refusal(stock, command.gtin, "")
     if refused is not None:
         return refused
-    points = _points(stock, kind, fields, {})
-    if isinstance(points, Rejected):
-        return points
-    new_id = stock.new_id()
-    stock.born.add(new_id)
-    record: Record = KINDS[kind](id=new_id, **{**fields, **points}, created_at=stock.now, updated_at=stock.now)
-    put(stock, kind, record)
-    if isinstance(record, Store):
-        corner = Location(
-            id=stock.new_id(),
-            store_id=record.id,
-            code=(record.code[: 64 - len(QUARANTINE_SUFFIX)] + QUARANTINE_SUFFIX),
-            kind="quarantine",
-            ships_online=False,
-            created_at=stock.now,
-            updated_at=stock.now,
-        )
-        clash = _name_refusal(stock, "location", {"code": corner.code}, None)
-        if clash is not None:
-            return clash
-        put(stock, "location", corner)
-    return record
+    product_id = stock.new_id()
+    stock.born.add(product_id)
+    inner["title"] = command.title or command.sku
+    product = Product(id=product_id, **inner, created_at=stock.now, updated_at=stock.now)
+    put(stock, "product", product)
+    return product
 
 
-def change(stock: Stock, command: Change) -> Record | Rejected:
-    """Decide a Change; the record as it stands after it."""
-    kind, fields = command.kind, dict(command.fields)
-    record = _existing(stock, kind, command.record_id)
-    if isinstance(record, Rejected):
-        return record
-    refused = (
-        _reference_refusal(stock, kind, fields)
-        or _name_refusal(stock, kind, fields, record.id)
-        or _only_one_refusal(stock, kind, fields, record)
-    )
+def change_product(stock: Stock, command: ChangeProduct) -> Product | Rejected:
+    """Decide a ChangeProduct: what is kept in smallest units follows another precision."""
+    found = stock.catalog.product(command.product_id)
+    if found is None:
+        return not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product_id)
+    product: Product | Rejected = existing(stock, "product", found.id)
+    if isinstance(product, Rejected):
+        return product
+    fields = given(command, "product_id")
+    precision = fields.get("precision", product.precision)
+    inner = _inner(stock, fields, precision)
+    if isinstance(inner, Rejected):
+        return inner
+    refused = None if "sku" not in inner else name_refusal(stock, "product", inner["sku"], product.id)
+    gtin, active = inner.get("gtin", product.gtin), inner.get("active", product.active)
+    if refused is None and gtin is not None and active and (gtin, active) != (product.gtin, product.active):
+        refused = _gtin_refusal(stock, gtin, product.id)
+    refused = refused or _fixed_refusal(stock, product, inner)
     if refused is not None:
         return refused
-    if isinstance(record, Settings):
-        kept = _currency_refusal(stock, record, replace(record, **fields))
-        if kept is not None:
-            return kept
-    if isinstance(record, User):
-        left = _owner_refusal(stock, record, replace(record, **fields))
-        if left is not None:
-            return left
-    if isinstance(record, Product):
-        fixed = _fixed_refusal(stock, record, fields)
-        if fixed is not None:
-            return fixed
-    if isinstance(record, Location):
-        fixed = _location_refusal(stock, record, fields)
-        if fixed is not None:
-            return fixed
-    points = _points(stock, kind, fields, record.reorder_points if isinstance(record, Location) else {})
-    if isinstance(points, Rejected):
-        return points
-    changed: Record = replace(record, **{**fields, **points}, updated_at=stock.now)
-    put(stock, kind, changed)
-    if isinstance(changed, Store) and changed.timezone != record.timezone:
-        follow_clock(stock, changed)
+    if precision != product.precision:
+        rescaled = _rescaled(stock, product, precision, inner)
+        if isinstance(rescaled, Rejected):
+            return rescaled
+        inner = rescaled
+    changed = replace(product, **inner, updated_at=stock.now)
+    put(stock, "product", changed)
     return changed
 
 
-def remove(stock: Stock, command: Remove) -> Record | Rejected:
-    """Decide a Remove: a place with stock, an open till, what the organisation cannot do without, stays."""
-    record = _existing(stock, command.kind, command.record_id)
-    if isinstance(record, Rejected):
-        return record
-    assert not isinstance(record, Settings)
-    if isinstance(record, Location):
-        refused = _location_refusal(stock, record, {"active": False})
-        if refused is not None:
-            return refused
-        put(stock, "location", replace(record, active=False, updated_at=stock.now))
-    elif isinstance(record, User):
-        left = _owner_refusal(stock, record, replace(record, active=False))
-        if left is not None:
-            return left
-    elif isinstance(record, Store):
-        here = [place for place in stock.catalog.locations.values() if place.store_id == record.id and place.active]
-        here.sort(key=lambda place: place.code)
-        used = stock.each(here, lambda _, place: _needed_refusal(place) or in_use(stock, place))
-        for place, in_the_way in zip(here, used, strict=True):
-            if in_the_way is not None:
-                return in_the_way
-            put(stock, "location", replace(stock.record("location", place.id), active=False, updated_at=stock.now))
-        refused = _close_tills(stock, record)
-        if refused is not None:
-            return refused
-    elif isinstance(record, Register):
-        refused = _till_refusal(stock, record)
-        if refused is not None:
-            return refused
-    removed: Record = replace(record, active=False, updated_at=stock.now)
-    put(stock, command.kind, removed)
-    return removed
+def _inner(stock: Stock, fields: dict[str, Any], precision: int) -> dict[str, Any] | Rejected:
+    """A product's fields in inner units: minor units, and smallest units of the precision."""
+    inner = dict(fields)
+    if inner.get("price") is not None:
+        price = amount_of(stock.settings, "price", inner["price"])
+        if isinstance(price, Rejected):
+            return price
+        inner["price"] = price
+    for name in ("reorder_point", "preorder_limit"):
+        if inner.get(name) is not None:
+            units = _units_of(name, inner[name], precision)
+            if isinstance(units, Rejected):
+                return units
+            inner[name] = units
+    return inner
 
 
-def _existing(stock: Stock, kind: str, record_id: str) -> Any:
-    record = stock.record(kind, record_id)
-    if record is None or not (kind == "organisation" or kind == "product" or record.active):
-        return not_found(MISSING_CODE.get(kind, Code.NOT_FOUND), LABELS[kind], record_id)
-    return record
+def amount_of(settings: Settings, field: str, text: str) -> int | Rejected:
+    """An amount of money of 0 or more, in minor units."""
+    minor = to_minor(text, settings.minor_digits)
+    if minor is None or minor < 0:
+        example = from_minor(_EXAMPLE_MINOR, settings.minor_digits)
+        words = f"must be an amount of {settings.currency} of 0 or more, written like {example!r}."
+        return malformed(field, words, Code.INVALID_AMOUNT)
+    return minor
 
 
-def put(stock: Stock, kind: str, record: Any) -> None:
-    """Set the record and write down who changed what of it."""
-    old = stock.records.get((kind, record.id))
-    before = {} if old is None else msgspec.to_builtins(old)
-    changes = {
-        name: "(secret)" if name in SECRET else value
-        for name, value in msgspec.to_builtins(record).items()
-        if before.get(name) != value and name not in ("id", "created_at", "updated_at")
-    }
-    stock.put_record(kind, record.id, record)
-    if kind in ("organisation", "product", "store", "location", "tax_rate"):
-        stock.put_in_catalog(record)
-    action = "add" if old is None else ("remove" if changes.get("active") is False else "change")
-    audit_id = stock.new_id()
-    stock.put_record(
-        "audit",
-        audit_id,
-        Audit(
-            id=audit_id,
-            actor=stock.caller.actor,
-            action=action,
-            kind=kind,
-            record_id=record.id,
-            changes=changes,
-            created_at=stock.now,
-        ),
-    )
+def _units_of(field: str, quantity: Number, precision: int) -> int | Rejected:
+    """A quantity of 0 or more, in smallest units."""
+    units = to_units(quantity, precision)
+    if units is None or units < 0:
+        places = "a whole number" if precision == 0 else f"a number of at most {precision} places"
+        return malformed(field, f"must be {places}, 0 or more.", Code.INVALID_QUANTITY)
+    return units
 
 
-def _currency_refusal(stock: Stock, settings: Settings, changed: Settings) -> Rejected | None:
-    """Refuse another currency once books are kept in this one, and other places of money once there are products."""
-    if changed.currency == settings.currency:
-        return None
-    booked = bool(stock.rows_of(Posting)) or bool(stock.require(AnyJournalEntry()))
-    if booked:
-        return invalid_state(f"The books are kept in {settings.currency} already.", field="currency")
-    if changed.minor_digits != settings.minor_digits and (stock.require(AnyProduct()) or _written(stock, "product")):
-        places = f"prices and costs are kept with the places of {settings.currency}."
-        return invalid_state(f"There are products already: {places}", field="currency")
-    return None
+def _rescaled(stock: Stock, product: Product, precision: int, inner: dict[str, Any]) -> dict[str, Any] | Rejected:
+    """The changes with what is kept in smallest units in those of the new precision; at the locations as well."""
+    lock_organisation(stock)
+    changes = dict(inner)
+    for name in ("reorder_point", "preorder_limit"):
+        old = getattr(product, name)
+        if old is not None and name not in changes:
+            units = _moved(old, product.precision, precision)
+            if units is None:
+                return _does_not_fit(f"the {name} {product.number(old)}", name, precision)
+            changes[name] = units
+    places = [place.id for place in stock.catalog.locations.values() if product.id in place.reorder_points]
+    for place in stock.each(sorted(places), lambda _, name: stock.record("location", name)):
+        old = place.reorder_points.get(product.id)
+        if old is None:
+            continue
+        units = _moved(old, product.precision, precision)
+        if units is None:
+            return _does_not_fit(f"the reorder point {product.number(old)} at {place.code}", "precision", precision)
+        points = {**place.reorder_points, product.id: units}
+        put(stock, "location", replace(place, reorder_points=points, updated_at=stock.now))
+    return changes
 
 
-def _name_refusal(stock: Stock, kind: str, fields: dict[str, Any], own_id: str | None) -> Rejected | None:
-    """Refuse a SKU, code or email that another active record has."""
-    name = NAMES.get(kind)
-    if name is None or name not in fields:
-        return None
-    value = fields[name]
-    others = stock.unread(stock.require(RecordsNamed(kind, value)), kind)
-    others.update(record.id for record in stock.records_of(kind) if getattr(record, name) == value and record.active)
-    if others - {own_id}:
-        return Rejected(Code.ALREADY_EXISTS, f"{LABELS[kind]} {value!r} exists already.", {"field": name})
-    return None
+def _moved(units: int, before: int, after: int) -> int | None:
+    """Smallest units of one precision in those of another; None when they are not whole there."""
+    if after >= before:
+        return to_units(units, after - before)
+    whole, rest = divmod(units, 10 ** (before - after))
+    return None if rest else whole
 
 
-def _only_one_refusal(stock: Stock, kind: str, fields: dict[str, Any], record: Any) -> Rejected | None:
-    """Refuse a GTIN that another active product has, and a second transit location; `record` is as it was."""
-    if kind == "product":
-        gtin = fields.get("gtin", getattr(record, "gtin", None))
-        active = fields.get("active", getattr(record, "active", True))
-        same = record is not None and (record.gtin, record.active) == (gtin, active)
-        return None if gtin is None or not active or same else _gtin_refusal(stock, gtin, getattr(record, "id", ""))
-    if kind == "tax_rate":
-        return _rate_refusal(stock, fields, record)
-    if kind == "app_user" and fields.get("pin_hash"):
-        return _pin_refusal(stock, fields["pin_hash"], getattr(record, "id", ""))
-    if kind == "location" and fields.get("kind") == "transit" and getattr(record, "kind", None) != "transit":
-        return _transit_refusal(stock)
-    return None
-
-
-def _rate_refusal(stock: Stock, fields: dict[str, Any], record: TaxRate | None) -> Rejected | None:
-    """A class has one rate in a store, and one in the organisation; above 100 percent it is percents by mistake."""
-    if not 0 <= fields.get("rate", 0) <= RATE_WHOLE:
-        return Rejected(Code.INVALID_REQUEST, "A tax rate is 0 to 100 percent.", {"field": "rate"})
-    _lock_organisation(stock)
-    tax_class = fields.get("tax_class", getattr(record, "tax_class", None))
-    store_id = fields.get("store_id", getattr(record, "store_id", None))
-    for rate in stock.catalog.tax_rates.values():
-        if rate.active and rate is not record and (rate.tax_class, rate.store_id) == (tax_class, store_id):
-            if record is None or rate.id != record.id:
-                return Rejected(
-                    Code.ALREADY_EXISTS, f"There is a rate of the class {tax_class!r} already.", {"field": "tax_class"}
-                )
-    return None
-
-
-def _transit_refusal(stock: Stock) -> Rejected | None:
-    _lock_organisation(stock)
-    there = stock.unread(stock.require(PlacesOfKind("transit")), "location")
-    there.update(place.id for place in _written(stock, "location") if place.kind == "transit" and place.active)
-    if not there:
-        return None
-    return Rejected(Code.ALREADY_EXISTS, "The organisation has its transit location already.", {"field": "kind"})
-
-
-def _pin_refusal(stock: Stock, pin_hash: str, own_id: str) -> Rejected | None:
-    """A PIN names one user: at a till nothing else does."""
-    _lock_organisation(stock)
-    others = stock.unread(stock.require(UsersOfPin(pin_hash)), "app_user")
-    others.update(user.id for user in _written(stock, "app_user") if user.active and user.pin_hash == pin_hash)
-    if not others - {own_id}:
-        return None
-    return Rejected(Code.ALREADY_EXISTS, "Another user has that PIN.", {"field": "pin"})
+def _does_not_fit(what: str, field: str, precision: int) -> Rejected:
+    places = "whole numbers" if precision == 0 else f"{precision} decimal places"
+    return malformed(field, f"{what} does not fit into {places}: change it first.", Code.INVALID_QUANTITY)
 
 
 def _gtin_refusal(stock: Stock, gtin: str, own_id: str) -> Rejected | None:
-    _lock_organisation(stock)
+    lock_organisation(stock)
     others = stock.unread(stock.require(ProductsOfGtin(tuple(sorted(spellings(gtin))))), "product")
     others.update(
         product.id
-        for product in _written(stock, "product")
+        for product in written(stock, "product")
         if product.active and product.gtin is not None and same_number(product.gtin, gtin)
     )
     others.discard(own_id)
@@ -385,43 +217,6 @@ def _gtin_refusal(stock: Stock, gtin: str, own_id: str) -> Rejected | None:
     other = stock.catalog.product(min(others))
     assert other is not None
     return Rejected(Code.ALREADY_EXISTS, f"Product {other.sku!r} has the GTIN {gtin} already.", {"field": "gtin"})
-
-
-def _owner_refusal(stock: Stock, user: User, changed: User) -> Rejected | None:
-    """Refuse to take away the last owner of the whole organisation: nobody could give the role again."""
-    if not _owns_all(user) or _owns_all(changed):
-        return None
-    _lock_organisation(stock)
-    others = stock.unread(stock.require(Owners()), "app_user", "api_key")
-    others.update(one.id for kind in ("app_user", "api_key") for one in _written(stock, kind) if _owns_all(one))
-    if others - {user.id}:
-        return None
-    return invalid_state("The organisation would be left without an owner: make another user or key an owner first.")
-
-
-def _owns_all(one: User | ApiKey) -> bool:
-    return one.active and one.role == "owner" and not one.stores
-
-
-def _written(stock: Stock, kind: str) -> list[Any]:
-    """The records of the kind that this batch has read or written, as they stand now."""
-    return stock.records_of(kind)
-
-
-def _lock_organisation(stock: Stock) -> None:
-    """Let no other batch change the organisation's records between a look at all of them and the write."""
-    stock.record("organisation", stock.org_id)
-
-
-def _reference_refusal(stock: Stock, kind: str, fields: dict[str, Any]) -> Rejected | None:
-    """Refuse a store that does not exist."""
-    own = fields.get("store_id")
-    names = list(fields.get("stores", ())) if own is None else [own]
-    for name in names:
-        store = stock.catalog.stores.get(name)
-        if store is None or not store.active:
-            return not_found(Code.STORE_NOT_FOUND, "Store", name)
-    return None
 
 
 def _fixed_refusal(stock: Stock, product: Product, fields: dict[str, Any]) -> Rejected | None:
@@ -447,79 +242,7 @@ def _has_entries(stock: Stock, product: Product) -> bool:
     return here or bool(product.id not in stock.born and stock.require(ProductInLedger(product.id)))
 
 
-def _needed_refusal(place: Location) -> Rejected | None:
-    """Refuse to remove the store of the transit location: the organisation needs it."""
-    return invalid_state(f"{place.code} of the store is needed.") if place.kind == "transit" else None
-
-
-def _close_tills(stock: Stock, store: Store) -> Rejected | None:
-    """The registers of a removed store go with it, unless one has an open session."""
-    written = [till.id for till in _written(stock, "register") if till.store_id == store.id]
-    keys = sorted({*stock.require(RegistersOf(store.id)), *written})
-    stock.require(*(RecordById("register", key) for key in keys if ("register", key) not in stock.records))
-    stock.require(*(LastSession(key) for key in keys))
-    for key in keys:
-        till = stock.record("register", key)
-        assert till is not None, key
-        if till.active:
-            refused = _till_refusal(stock, till)
-            if refused is not None:
-                return refused
-            put(stock, "register", replace(till, active=False, updated_at=stock.now))
-    return None
-
-
-def _till_refusal(stock: Stock, till: Register) -> Rejected | None:
-    """Refuse to take away a register (locked) whose drawer is open."""
-    if any(session.status == "open" for session in sessions_of(stock, till.id)):
-        return invalid_state(f"Register {till.code} has an open session: close it first.", register_id=till.id)
-    return None
-
-
-def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> Rejected | None:
-    """Refuse to move, turn or remove a location that holds stock, or the only transit or quarantine location."""
-    turned = [
-        name for name in ("kind", "store_id", "active") if name in fields and fields[name] != getattr(place, name)
-    ]
-    if not turned:
-        return None
-    used = in_use(stock, place)
-    if used is not None:
-        return replace(used, numbers={**used.numbers, "field": turned[0]})
-    if not place.sellable:
-        alike = [
-            other
-            for other in stock.catalog.locations.values()
-            if other.active
-            and other.kind == place.kind
-            and (place.kind == "transit" or other.store_id == place.store_id)
-        ]
-        if len(alike) <= 1:
-            return invalid_state(f"{place.code} is the only {place.kind} location: it is needed.")
-    return None
-
-
-def _points(stock: Stock, kind: str, fields: dict[str, Any], old: dict[str, int]) -> dict[str, Any] | Rejected:
-    """`reorder_points` by product id in smallest units, merged with the old ones; given as {sku: quantity or None}."""
-    given = fields.get("reorder_points")
-    if kind != "location" or given is None:
-        fields.pop("reorder_points", None)
-        return {}
-    merged = dict(old)
-    stock.catalog.know_products(given)
-    for reference, quantity in given.items():
-        product = stock.catalog.product(reference)
-        if product is None:
-            return not_found(Code.PRODUCT_NOT_FOUND, "Product", reference)
-        if quantity is None:
-            merged.pop(product.id, None)
-            continue
-        units = product.units(quantity)
-        if units is None or units < 0:
-            return Rejected(
-                Code.INVALID_QUANTITY,
-                f"The reorder point of {product.sku} is not a quantity of it.",
-                {"product_id": product.id},
-            )
-        merged[product.id] = units
-    return {"reorder_points": merged}
+DECISIONS = (
+    Decision(AddProduct, add_product, Permission.MANAGE, changes_catalog=True),
+    Decision(ChangeProduct, change_product, Permission.MANAGE, changes_catalog=True),
+)

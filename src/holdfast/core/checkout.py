@@ -11,8 +11,10 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.completion import PaymentAsked, hand_over, payments_of, settle_money
+from holdfast.core.decision import Command, Decision
 from holdfast.core.number import from_minor
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale, new_sale
+from holdfast.core.permission import Permission
 from holdfast.core.register import open_session_of
 from holdfast.core.rejection import (
     Code,
@@ -40,7 +42,7 @@ from holdfast.core.totals import Payment, Receipt, cash_rounded, due_by_line
 replace = msgspec.structs.replace
 
 
-class Checkout(msgspec.Struct, frozen=True, gc=False):
+class Checkout(Command, frozen=True, gc=False):
     """Sell at once: open, pay, hand over. `quote` only computes it and changes nothing."""
 
     store_id: str
@@ -126,7 +128,7 @@ def sell_outright(stock: Stock, opened: OpenSale, method: str | None) -> Sale | 
 def paid_in_full(stock: Stock, total: int, method: str) -> tuple[PaymentAsked, ...]:
     """The payment by one method that is exactly due for a total."""
     due = cash_rounded(total, rules_of(stock).cash_rounding) if method == "cash" else total
-    return (PaymentAsked(method, from_minor(due, stock.settings.minor_digits)),)
+    return (PaymentAsked(method, from_minor(due, stock.settings.minor_digits)),)  # type: ignore[arg-type] # a method
 
 
 def _sell_line(stock: Stock, sale: Sale, line: SaleLine) -> Rejected | None:
@@ -151,3 +153,6 @@ def _sell_line(stock: Stock, sale: Sale, line: SaleLine) -> Rejected | None:
         sell_free_units(stock, level, units, cause, line.lot_id)
     stock.put_row(replace(line, fulfilled=line.quantity, taken=taken_since(stock, before)))
     return None
+
+
+DECISIONS = (Decision(Checkout, checkout, Permission.SELL),)

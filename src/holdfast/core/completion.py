@@ -14,8 +14,10 @@ from msgspec import UNSET
 
 from holdfast.core.adoption import release_rest
 from holdfast.core.cart import CancelSale, reprice, sale_facts
+from holdfast.core.decision import Command, Decision
 from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
 from holdfast.core.number import Number, to_minor
+from holdfast.core.permission import Permission
 from holdfast.core.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.rejection import (
     Code,
@@ -52,7 +54,7 @@ from holdfast.core.supplier import (
     supplier_order_document,
     withdraw_supplier_orders,
 )
-from holdfast.core.totals import Payment, Receipt, due_by_line
+from holdfast.core.totals import Method, Payment, Receipt, due_by_line
 from holdfast.core.wants import SupplierOrderById
 
 replace = msgspec.structs.replace
@@ -61,11 +63,11 @@ replace = msgspec.structs.replace
 class PaymentAsked(msgspec.Struct, frozen=True, gc=False):
     """What the customer hands over; `amount` a decimal string."""
 
-    method: str
+    method: Method
     amount: str
 
 
-class CompleteSale(msgspec.Struct, frozen=True, gc=False):
+class CompleteSale(Command, frozen=True, gc=False):
     """Sell a sale that is open or in the queue; without `payments` it stays to be paid (receivable)."""
 
     sale_id: str
@@ -79,7 +81,7 @@ class ShipLine(msgspec.Struct, frozen=True, gc=False):
     quantity: Number
 
 
-class Fulfill(msgspec.Struct, frozen=True, gc=False):
+class Fulfill(Command, frozen=True, gc=False):
     """Ship a part of a sale; when nothing is open any more the sale is completed."""
 
     sale_id: str
@@ -87,7 +89,7 @@ class Fulfill(msgspec.Struct, frozen=True, gc=False):
     tracking: str | None = None
 
 
-class ShipSupplierOrder(msgspec.Struct, frozen=True, gc=False):
+class ShipSupplierOrder(Command, frozen=True, gc=False):
     """The supplier has shipped."""
 
     supplier_order_id: str
@@ -145,7 +147,7 @@ def payments_of(stock: Stock, asked: tuple[PaymentAsked, ...] | None) -> tuple[P
         amount = to_minor(payment.amount, stock.settings.minor_digits)
         if amount is None or amount < 0:
             return Rejected(Code.INVALID_AMOUNT, f"The payment {payment.amount[:40]!r} is not an amount of money.")
-        payments.append(Payment(payment.method, amount))  # type: ignore[arg-type] # the door lets nothing else in
+        payments.append(Payment(payment.method, amount))
     return tuple(payments)
 
 
@@ -477,3 +479,11 @@ def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrd
         {"supplier_order_id": order.id, "sale_id": order.sale_id, "product_id": product.id, "tracking": order.tracking},
     )
     return supplier_order_document(order, product)
+
+
+DECISIONS = (
+    Decision(CancelSale, cancel_sale, Permission.SELL),
+    Decision(CompleteSale, complete_sale, Permission.SELL),
+    Decision(Fulfill, fulfill, Permission.SELL),
+    Decision(ShipSupplierOrder, ship_supplier_order, Permission.STOCK),
+)

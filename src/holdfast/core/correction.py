@@ -13,14 +13,16 @@ that is gone meanwhile, what a supplier ships, and what an older version shipped
 from __future__ import annotations
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from holdfast.core import cart
 from holdfast.core.cart import EditLine, line_of_sale, reprice, sale_facts, shipped
 from holdfast.core.completion import finish_shipped
+from holdfast.core.decision import Command, Decision, given
 from holdfast.core.holding import Level, Lot, Reservation
 from holdfast.core.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, record_money
 from holdfast.core.number import Number
+from holdfast.core.permission import Permission
 from holdfast.core.promise import cause_of_hold, tell_hold
 from holdfast.core.receiving import lot_at
 from holdfast.core.register import RegisterSession
@@ -49,7 +51,7 @@ REVERTED = "reverted"
 """The reason of the ledger entries that bring a shipment back."""
 
 
-class RevertShipment(msgspec.Struct, frozen=True, gc=False):
+class RevertShipment(Command, frozen=True, gc=False):
     """Take back a shipment that was entered by mistake; `reason` is kept in ledger and journal."""
 
     sale_id: str
@@ -63,13 +65,14 @@ class RevertShipment(msgspec.Struct, frozen=True, gc=False):
 def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     """Decide an EditLine: of a sale of which a part has gone out only the open part of a line can be made smaller."""
     sale = find_sale(stock, command.sale_id)
-    only_units = command.changes.keys() == {"quantity"}
+    only_units = given(command, "sale_id", "line_id").keys() == {"quantity"}
     if isinstance(sale, Rejected) or not (only_units and sale.unfinished and shipped(stock, sale)):
         return cart.edit_line(stock, command)
+    assert not isinstance(command.quantity, UnsetType)
     line = line_of_sale(stock, sale, command.line_id)
     if isinstance(line, Rejected):
         return line
-    units = _units_left(stock, line, command.changes["quantity"])
+    units = _units_left(stock, line, command.quantity)
     if isinstance(units, Rejected):
         return units
     if units < line.quantity:
@@ -314,3 +317,9 @@ def _sum(booked: dict[str, Booked]) -> Booked:
         sum(one.total for one in booked.values()),
         sum(one.tax for one in booked.values()),
     )
+
+
+DECISIONS = (
+    Decision(EditLine, edit_line, Permission.SELL),
+    Decision(RevertShipment, revert_shipment, Permission.SELL),
+)

@@ -19,8 +19,10 @@ import msgspec
 
 from holdfast.core.allocation import lot_exists, lot_of_id
 from holdfast.core.counting import correct_open_sheets, make_equal, open_sheets, product_at
+from holdfast.core.decision import Command, Decision
 from holdfast.core.holding import Level, LotStock
 from holdfast.core.number import Number, instant_text
+from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
 from holdfast.core.recall import set_aside
 from holdfast.core.receiving import lot_at
@@ -48,7 +50,7 @@ class CountLine(msgspec.Struct, frozen=True, gc=False):
     lot_id: str | None = None
 
 
-class Count(msgspec.Struct, frozen=True, gc=False):
+class Count(Command, frozen=True, gc=False):
     """Count at a location: posted at once, or opened as a sheet (`draft`)."""
 
     location: str
@@ -56,21 +58,21 @@ class Count(msgspec.Struct, frozen=True, gc=False):
     draft: bool = False
 
 
-class FillSheet(msgspec.Struct, frozen=True, gc=False):
+class FillSheet(Command, frozen=True, gc=False):
     """Write counted numbers on an open sheet (None: the line waits for one); lines that it does not have are added."""
 
     sheet_id: str
     lines: tuple[CountLine, ...]
 
 
-class RemoveSheetLine(msgspec.Struct, frozen=True, gc=False):
+class RemoveSheetLine(Command, frozen=True, gc=False):
     """Take a line off an open sheet."""
 
     sheet_id: str
     line_id: str
 
 
-class CloseSheet(msgspec.Struct, frozen=True, gc=False):
+class CloseSheet(Command, frozen=True, gc=False):
     """Post an open sheet (`post`), or cancel it. Lines without a number refuse the post, or are skipped by it."""
 
     sheet_id: str
@@ -402,3 +404,11 @@ def _tell_counted(
             "timestamp": instant_text(stock.now),
         },
     )
+
+
+DECISIONS = (
+    Decision(Count, count, Permission.STOCK),
+    Decision(FillSheet, fill_sheet, Permission.STOCK),
+    Decision(RemoveSheetLine, remove_line, Permission.STOCK),
+    Decision(CloseSheet, close_sheet, Permission.STOCK),
+)

@@ -13,11 +13,13 @@ from typing import Any
 
 import msgspec
 
+from holdfast.core.decision import Command, Decision
 from holdfast.core.document import LevelDocument, level_fields
 from holdfast.core.holding import Level, LotStock
 from holdfast.core.ledger import RefType
 from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, to_unit_cost, value_of
+from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import remove_units
 from holdfast.core.receiving import put_in, surplus_lot
@@ -39,7 +41,7 @@ CORRECTIONS = ("COUNT", "ADJUSTMENT")
 """Ledger entries by which a set or a count puts the books right."""
 
 
-class SetStock(msgspec.Struct, frozen=True, gc=False):
+class SetStock(Command, frozen=True, gc=False):
     """Make a level's units on hand equal `quantity`; with `expected`, only if that is what is there now."""
 
     product: str
@@ -49,7 +51,7 @@ class SetStock(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
 
 
-class AdjustStock(msgspec.Struct, frozen=True, gc=False):
+class AdjustStock(Command, frozen=True, gc=False):
     """Add units (positive, in a new lot at `unit_cost` or the last cost) or take units away (negative)."""
 
     product: str
@@ -59,7 +61,7 @@ class AdjustStock(msgspec.Struct, frozen=True, gc=False):
     unit_cost: str | None = None
 
 
-class ForgetLevel(msgspec.Struct, frozen=True, gc=False):
+class ForgetLevel(Command, frozen=True, gc=False):
     """Take an empty level off the lists."""
 
     product: str
@@ -266,3 +268,10 @@ def _tell_adjusted(stock: Stock, level: Level, product: Product, place: Location
                 "timestamp": instant_text(stock.now),
             },
         )
+
+
+DECISIONS = (
+    Decision(SetStock, set_stock, Permission.STOCK),
+    Decision(AdjustStock, adjust_stock, Permission.STOCK),
+    Decision(ForgetLevel, forget_level, Permission.STOCK),
+)

@@ -1,6 +1,6 @@
 """decide: stock as it stands + a command + who asks -> an answer, or a refusal that leaves the stock as it was.
 
-The one door to the business. `Command` is the closed union of everything that can change stock; `needs` says what a
+The one door to the business. `DECISIONS` is the closed list of everything that can change stock; `needs` says what a
 command will certainly look at, so that it can be loaded and locked at once; what else it needs it asks for (`Missing`).
 Decisions run one after another on the same Stock, each seeing what the ones before it did.
 """
@@ -24,7 +24,9 @@ from holdfast.core import (
     imported,
     order,
     order_entry,
+    organisation,
     period,
+    places,
     recall,
     receiving,
     register,
@@ -33,9 +35,11 @@ from holdfast.core import (
     transfer,
     whole_order,
 )
+from holdfast.core.decision import Command, Decision, Together
 from holdfast.core.holding import Reservation
 from holdfast.core.journal import book
 from holdfast.core.lookup import Catalog
+from holdfast.core.permission import Permission
 from holdfast.core.product import Location
 from holdfast.core.rejection import Code, Rejected, group_rejected
 from holdfast.core.reservation import describe
@@ -58,14 +62,7 @@ OPERATIONS_MAX = 1000
 """Most operations of one batch (SPEC section 10)."""
 
 
-class Together(msgspec.Struct, frozen=True, gc=False):
-    """Several commands in one: all or nothing when `atomic`, else each on its own. Answers a list."""
-
-    commands: tuple[Any, ...]
-    atomic: bool = True
-
-
-class Sweep(msgspec.Struct, frozen=True, gc=False):
+class Sweep(Command, frozen=True, gc=False):
     """Do what time has made due at the levels: (product id, location id) pairs, as much as one transaction may.
 
     Answers at how many of them more may be due.
@@ -79,61 +76,6 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 
     rejected: Rejected
 
-
-Command = (
-    reservation.Reserve
-    | amend.Amend
-    | reservation.Release
-    | reservation.Consume
-    | order.ReserveAtLevel
-    | order.ReleaseAtLevel
-    | order.ConsumeAtLevel
-    | order.OrderReserve
-    | order.OrderClose
-    | order.Book
-    | order.ChangeAppointment
-    | receiving.Receive
-    | counting.SetStock
-    | counting.AdjustStock
-    | counting.ForgetLevel
-    | count_sheet.Count
-    | count_sheet.FillSheet
-    | count_sheet.RemoveSheetLine
-    | count_sheet.CloseSheet
-    | transfer.Dispatch
-    | transfer.Arrive
-    | transfer.SendBack
-    | recall.Quarantine
-    | recall.Readmit
-    | recall.WriteOff
-    | catalog.Add
-    | catalog.Change
-    | catalog.Remove
-    | order_entry.OpenSale
-    | cart.AddLine
-    | cart.EditLine
-    | cart.RemoveLine
-    | cart.ChangeSale
-    | cart.SuspendSale
-    | cart.ResumeSale
-    | cart.CancelSale
-    | completion.CompleteSale
-    | completion.Fulfill
-    | correction.RevertShipment
-    | checkout.Checkout
-    | completion.ShipSupplierOrder
-    | imported.TakeOrder
-    | returns.ReturnSale
-    | returns.ReturnBlind
-    | register.OpenSession
-    | register.MoveCash
-    | register.CloseSession
-    | period.ClosePeriod
-    | period.AddAccount
-    | period.RenameAccount
-    | Together
-    | Sweep
-)
 
 Answer = Any
 """What an accepted command answers: a document of the core (a msgspec Struct), or a list of them."""
@@ -209,63 +151,39 @@ def _sweep(stock: Stock, command: Sweep) -> int:
     return sum(level.id in stock.more_dead for level in levels)
 
 
-_DECISIONS: dict[type, Callable[[Stock, Any], Any]] = {
-    reservation.Reserve: order.reserve_for,
-    amend.Amend: amend.amend,
-    reservation.Release: reservation.release,
-    reservation.Consume: reservation.consume,
-    order.ReserveAtLevel: order.reserve_at_level,
-    order.ReleaseAtLevel: order.release_at_level,
-    order.ConsumeAtLevel: order.consume_at_level,
-    order.OrderReserve: whole_order.order_reserve,
-    order.OrderClose: whole_order.order_close,
-    order.Book: order.book,
-    order.ChangeAppointment: order.change_appointment,
-    receiving.Receive: receiving.receive,
-    counting.SetStock: counting.set_stock,
-    counting.AdjustStock: counting.adjust_stock,
-    counting.ForgetLevel: counting.forget_level,
-    count_sheet.Count: count_sheet.count,
-    count_sheet.FillSheet: count_sheet.fill_sheet,
-    count_sheet.RemoveSheetLine: count_sheet.remove_line,
-    count_sheet.CloseSheet: count_sheet.close_sheet,
-    transfer.Dispatch: transfer.dispatch,
-    transfer.Arrive: transfer.arrive,
-    transfer.SendBack: transfer.send_back,
-    recall.Quarantine: recall.quarantine,
-    recall.Readmit: recall.readmit,
-    recall.WriteOff: recall.write_off,
-    catalog.Add: catalog.add,
-    catalog.Change: catalog.change,
-    catalog.Remove: catalog.remove,
-    order_entry.OpenSale: cart.open_sale,
-    cart.AddLine: cart.add_line,
-    cart.EditLine: correction.edit_line,
-    cart.RemoveLine: cart.remove_line,
-    cart.ChangeSale: cart.change_sale,
-    cart.SuspendSale: cart.suspend_sale,
-    cart.ResumeSale: cart.resume_sale,
-    cart.CancelSale: completion.cancel_sale,
-    completion.CompleteSale: completion.complete_sale,
-    completion.Fulfill: completion.fulfill,
-    correction.RevertShipment: correction.revert_shipment,
-    checkout.Checkout: checkout.checkout,
-    completion.ShipSupplierOrder: completion.ship_supplier_order,
-    imported.TakeOrder: imported.take_order,
-    returns.ReturnSale: returns.return_sale,
-    returns.ReturnBlind: returns.return_blind,
-    register.OpenSession: register.open_session,
-    register.MoveCash: register.move_cash,
-    register.CloseSession: register.close_session,
-    period.ClosePeriod: period.close_period,
-    period.AddAccount: period.add_account,
-    period.RenameAccount: period.rename_account,
-    Together: _together,
-    Sweep: _sweep,
+DECISIONS: dict[type[Command], Decision] = {
+    decision.command: decision
+    for decision in (
+        *reservation.DECISIONS,
+        *amend.DECISIONS,
+        *order.DECISIONS,
+        *whole_order.DECISIONS,
+        *receiving.DECISIONS,
+        *counting.DECISIONS,
+        *count_sheet.DECISIONS,
+        *transfer.DECISIONS,
+        *recall.DECISIONS,
+        *catalog.DECISIONS,
+        *places.DECISIONS,
+        *organisation.DECISIONS,
+        *cart.DECISIONS,
+        *completion.DECISIONS,
+        *correction.DECISIONS,
+        *checkout.DECISIONS,
+        *imported.DECISIONS,
+        *returns.DECISIONS,
+        *register.DECISIONS,
+        *period.DECISIONS,
+        Decision(Sweep, _sweep, Permission.STOCK),
+        Decision(Together, _together, Permission.READ),
+    )
 }
+"""Every command with what decides it. (A group needs what its members need.)"""
+
+_DECISIONS = {command: decision.decide for command, decision in DECISIONS.items()}
 
 
-def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
+def needs(known: Catalog, caller: Caller, command: Any) -> set[Want]:
     """What the command will certainly look at, `ProductNamed` for those that nobody looked up yet among it.
 
     It is only a good first guess: whatever it forgets, the decision asks for.
@@ -273,26 +191,28 @@ def needs(known: Catalog, caller: Caller, command: Command) -> set[Want]:
     wants: set[Want] = set()
     kind = type(command)
     if kind is Together:
-        for member in command.commands:  # type: ignore[union-attr] # the type was just tested
+        for member in command.commands:
             wants |= needs(known, caller, member)
     elif kind in (reservation.Release, reservation.Consume, amend.Amend):
-        wants.add(HoldById(command.reservation_id))  # type: ignore[union-attr] # these three have it
+        wants.add(HoldById(command.reservation_id))
     elif kind in _OF_SALE:
-        wants.add(SaleById(command.sale_id))  # type: ignore[union-attr] # these have it
+        wants.add(SaleById(command.sale_id))
         if kind is cart.AddLine:
-            _need_levels(known, caller, command.line, wants)  # type: ignore[union-attr] # it has a line
+            _need_levels(known, caller, command.line, wants)
         elif kind is returns.ReturnSale:  # goods go back to where their lines took them, mostly
-            wants.update(PlacesOfTaken(part.line_id) for part in command.lines)  # type: ignore[union-attr] # it has lines
+            wants.update(PlacesOfTaken(part.line_id) for part in command.lines)
+    elif kind in _OF_CATALOG:
+        pass  # they look at records, not at levels
     elif kind in _OF_DOCUMENT:
         wants.add(_OF_DOCUMENT[kind](command))
     elif kind is Sweep:
-        wants.update(LevelAt(*pair) for pair in command.levels)  # type: ignore[union-attr] # the type was tested
+        wants.update(LevelAt(*pair) for pair in command.levels)
     else:
         _need_levels(known, caller, command, wants)
         wants.update(_of_order(command))
     if kind in _AT_TILL and caller.session_id is not None:
         wants.add(SessionById(caller.session_id))
-    if kind is order_entry.OpenSale or (kind is checkout.Checkout and not command.quote):  # type: ignore[union-attr] # it has it
+    if kind is order_entry.OpenSale or (kind is checkout.Checkout and not command.quote):
         wants.add(RecordById("counter", "sale"))
     return wants
 
@@ -380,7 +300,7 @@ def _places(known: Catalog, caller: Caller, command: Any, location: str | None) 
     return known.selling_order(frozenset((store.id,)), online=False)
 
 
-_OF_CATALOG = {catalog.Add, catalog.Change, catalog.Remove, period.ClosePeriod}
+_OF_CATALOG = {command for command, decision in DECISIONS.items() if decision.changes_catalog}
 """Commands that write records which other decisions look up."""
 
 

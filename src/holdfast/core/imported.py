@@ -20,10 +20,13 @@ from holdfast.core.adoption import adopt, loose_holds, numbers_of, release_loose
 from holdfast.core.cart import CancelSale, open_sale
 from holdfast.core.checkout import paid_in_full, sell_outright
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, cancel_sale, complete_sale, fulfill
+from holdfast.core.decision import Command, Decision
+from holdfast.core.field import Condition, TenderMethod
 from holdfast.core.number import Number, from_minor
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.permission import Permission
 from holdfast.core.product import Product
-from holdfast.core.rejection import Code, Rejected, invalid_quantity, not_found
+from holdfast.core.rejection import Code, Rejected, invalid_quantity, malformed, not_found
 from holdfast.core.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sale import Sale, SaleLine, find_sale, holds_of, lines_of, priced, product_of_line, receipt_of
 from holdfast.core.stock import Stock
@@ -44,10 +47,10 @@ class OrderedLine(msgspec.Struct, frozen=True, gc=False):
     location: str | None = None
     fulfilled: Number = 0
     returned: Number = 0
-    condition: str = "good"
+    condition: Condition = "good"
 
 
-class TakeOrder(msgspec.Struct, frozen=True, gc=False):
+class TakeOrder(Command, frozen=True, gc=False):
     """An order as it stands where it was taken. `payment` is the method by which it was paid, None when it was not.
 
     `external_id` is another number that the order has there, by which holds may have been made for it.
@@ -61,7 +64,7 @@ class TakeOrder(msgspec.Struct, frozen=True, gc=False):
     discount: str | None = None
     fees: tuple[FeeAsked, ...] = ()
     cancelled: bool = False
-    payment: str | None = None
+    payment: TenderMethod | None = None
     external_id: str | None = None
 
 
@@ -92,6 +95,8 @@ class TakenOrder(msgspec.Struct, frozen=True, gc=False):
 
 def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
     """Decide a TakeOrder."""
+    if not command.lines:
+        return malformed("lines", "an order has a line at least.")
     sale = _known(stock, command)
     if isinstance(sale, Rejected):
         return sale
@@ -360,3 +365,6 @@ def _waiting(stock: Stock, sale: Sale, lines: list[SaleLine | None]) -> tuple[Wa
             product = product_of_line(stock, line)
             found.append(Waiting(index, product.sku, product.number(short[line.id])))
     return tuple(found)
+
+
+DECISIONS = (Decision(TakeOrder, take_order, Permission.MANAGE),)

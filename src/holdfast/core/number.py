@@ -17,7 +17,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, available_timezones
 
 QUANTITY_MAX = 10**12
 """Largest command or balance, in smallest units (SPEC section 2)."""
@@ -37,10 +38,34 @@ VALUE_MAX = 10**18
 UNIT_COST_MAX = 10**15
 """Largest unit cost, in 10**-6 of the major unit: a thousand million major units."""
 
+FIRST_INSTANT = -62_135_596_800_000_000
+"""0001-01-01T00:00:00Z in microseconds since 1970: before it nothing can be written."""
+
+LAST_INSTANT = 253_402_300_799_999_999
+"""9999-12-31T23:59:59.999999Z."""
+
+RATE_WHOLE = 10**6
+"""A tax rate of 1, that is 100 percent, in the unit of rates (10**-6)."""
+
 LAST_DAY = date.max.isoformat()
 """The last day of the calendar."""
 
-Number = int | Decimal
+
+class _ExactNumber(type):
+    """Makes `isinstance(x, Quantity)` true of exact numbers, which is how msgspec tests a custom type."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return type(value) is int or type(value) is Decimal
+
+
+class Quantity(metaclass=_ExactNumber):
+    """A number from outside, exact: an int or a Decimal, never a text, a float or a boolean."""
+
+
+if TYPE_CHECKING:
+    Number = int | Decimal
+else:
+    Number = Quantity  # so that a command's numbers are tested like those of a body
 
 
 def exact_scaled(number: Number, places: int, limit: int) -> int | None:
@@ -193,3 +218,13 @@ def end_of_day(day: str, timezone: str) -> int:
 def day_at(at: int, timezone: str) -> str:
     """The calendar day of an instant in the IANA `timezone`."""
     return (_EPOCH + timedelta(microseconds=at)).astimezone(ZoneInfo(timezone)).date().isoformat()
+
+
+@lru_cache(maxsize=1)
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def is_timezone(name: str) -> bool:
+    """Is it the name of an IANA time zone, as Europe/Lisbon?"""
+    return name in _timezones()

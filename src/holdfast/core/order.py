@@ -7,15 +7,19 @@ appointment completed                        -> every hold that names it is cons
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from holdfast.core.adoption import sale_of_order
 from holdfast.core.counting import describe_level_fields
+from holdfast.core.decision import Command, Decision, given
 from holdfast.core.document import LevelHoldDocument, UnlimitedDocument, unlimited_document
+from holdfast.core.field import Instant
 from holdfast.core.holding import Level, Reservation
 from holdfast.core.number import Number, instant_text
+from holdfast.core.permission import Permission
 from holdfast.core.product import Product
 from holdfast.core.rejection import (
     Code,
@@ -38,8 +42,10 @@ from holdfast.core.sale import Sale, SaleLine, find_sale, lines_of, product_of_l
 from holdfast.core.sourcing import hold_units
 from holdfast.core.stock import Cause, Stock
 
+AppointmentStatus = Literal["booked", "completed", "cancelled"]
 
-class ReserveAtLevel(msgspec.Struct, frozen=True, gc=False):
+
+class ReserveAtLevel(Command, frozen=True, gc=False):
     """Hold units at a level, for an order or for nobody in particular; unlimited products need no hold."""
 
     product: str
@@ -49,7 +55,7 @@ class ReserveAtLevel(msgspec.Struct, frozen=True, gc=False):
     source: str = "manual"
 
 
-class ReleaseAtLevel(msgspec.Struct, frozen=True, gc=False):
+class ReleaseAtLevel(Command, frozen=True, gc=False):
     """Give back units of the order's holds at a level, or of its ad-hoc holds, oldest first."""
 
     product: str
@@ -59,7 +65,7 @@ class ReleaseAtLevel(msgspec.Struct, frozen=True, gc=False):
     source: str | None = None
 
 
-class ConsumeAtLevel(msgspec.Struct, frozen=True, gc=False):
+class ConsumeAtLevel(Command, frozen=True, gc=False):
     """Sell units of the order's holds at a level, or of its ad-hoc holds, oldest first.
 
     In `simple` mode what no ad-hoc hold covers is sold from the free units.
@@ -79,7 +85,7 @@ class OrderLine(msgspec.Struct, frozen=True, gc=False):
     quantity: Number
 
 
-class OrderReserve(msgspec.Struct, frozen=True, gc=False):
+class OrderReserve(Command, frozen=True, gc=False):
     """Hold an order's lines, a fact: what is not there waits. An order that has holds already answers those."""
 
     order_number: str
@@ -88,7 +94,7 @@ class OrderReserve(msgspec.Struct, frozen=True, gc=False):
     location: str | None = None
 
 
-class OrderClose(msgspec.Struct, frozen=True, gc=False):
+class OrderClose(Command, frozen=True, gc=False):
     """Consume or release an order's active holds; `lines` limits it to those products and quantities."""
 
     order_number: str
@@ -108,19 +114,21 @@ class Appointment(msgspec.Struct, frozen=True, gc=False):
     updated_at: int
 
 
-class Book(msgspec.Struct, frozen=True, gc=False):
+class Book(Command, frozen=True, gc=False):
     """Make an appointment."""
 
-    starts_at: int
+    starts_at: Instant
     customer: str | None = None
-    status: str = "booked"
+    status: AppointmentStatus = "booked"
 
 
-class ChangeAppointment(msgspec.Struct, frozen=True, gc=False):
+class ChangeAppointment(Command, frozen=True, gc=False):
     """Move, complete or cancel an appointment; completing sells its holds, cancelling gives them back."""
 
     appointment_id: str
-    changes: dict[str, Any]
+    starts_at: Instant | UnsetType = UNSET
+    customer: str | UnsetType | None = UNSET
+    status: AppointmentStatus | UnsetType = UNSET
 
 
 class AppointmentDocument(msgspec.Struct, frozen=True, gc=False):
@@ -328,12 +336,12 @@ def book(stock: Stock, command: Book) -> AppointmentDocument:
 
 
 def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentDocument | Rejected:
-    """Decide a ChangeAppointment: `changes` has starts_at (microseconds), customer, status."""
+    """Decide a ChangeAppointment."""
     appointment: Appointment | None = stock.record("appointment", command.appointment_id)
     if appointment is None:
         return not_found(Code.NOT_FOUND, "Appointment", command.appointment_id)
-    status = command.changes.get("status", appointment.status)
-    if appointment.status != "booked" and command.changes and status != appointment.status:
+    status = appointment.status if isinstance(command.status, UnsetType) else command.status
+    if appointment.status != "booked" and status != appointment.status:
         return invalid_state(f"The appointment is {appointment.status}.")
     if appointment.status == "booked" and status != "booked":
         holds = stock.holds_of_target(appointment.id)
@@ -341,7 +349,8 @@ def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentD
         if status == "completed" and waiting is not None:
             return too_many(stock.product_of(stock.level_of_id[waiting.level_id]), waiting.open, [waiting])
         sell_or_release(stock, [(hold, hold.open) for hold in holds], consume=status == "completed")
-    appointment = msgspec.structs.replace(appointment, **command.changes, updated_at=stock.now)
+    changes = given(command, "appointment_id")
+    appointment = msgspec.structs.replace(appointment, **changes, updated_at=stock.now)
     stock.put_record("appointment", appointment.id, appointment)
     return appointment_document(appointment)
 
@@ -356,3 +365,13 @@ def appointment_document(appointment: Appointment) -> AppointmentDocument:
         instant_text(appointment.created_at),
         instant_text(appointment.updated_at),
     )
+
+
+DECISIONS = (
+    Decision(Reserve, reserve_for, Permission.RESERVE),
+    Decision(ReserveAtLevel, reserve_at_level, Permission.RESERVE),
+    Decision(ReleaseAtLevel, release_at_level, Permission.RESERVE),
+    Decision(ConsumeAtLevel, consume_at_level, Permission.RESERVE),
+    Decision(Book, book, Permission.STOCK),
+    Decision(ChangeAppointment, change_appointment, Permission.STOCK),
+)

@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from holdfast.core.allocation import lot_exists
+from holdfast.core.decision import Command
 from holdfast.core.number import Number, exact_scaled, from_minor, to_minor
 from holdfast.core.product import Product
 from holdfast.core.rejection import (
@@ -82,7 +83,7 @@ class LineAsked(msgspec.Struct, frozen=True, gc=False):
     location: str | None = None
 
 
-class OpenSale(msgspec.Struct, frozen=True, gc=False):
+class OpenSale(Command, frozen=True, gc=False):
     """Begin a sale, with lines or without.
 
     With `fact` it is an order that a channel has taken: suspended at once, whatever stock says; the shortfall waits.

@@ -14,9 +14,12 @@ import re
 
 import msgspec
 
-from holdfast.core import catalog
+from holdfast.core.decision import Command, Decision
+from holdfast.core.field import Day
 from holdfast.core.journal import ACCOUNTS, Account, Posting
 from holdfast.core.number import day_at, instant_text
+from holdfast.core.permission import Permission
+from holdfast.core.records import put
 from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
 from holdfast.core.stock import Stock
 from holdfast.core.wants import BalancesThrough
@@ -27,20 +30,20 @@ ACCOUNT_CODE = "[1-9][0-9]{3,9}"
 _KINDS = {"1": "asset", "2": "liability", "3": "equity", "4": "income"}
 
 
-class ClosePeriod(msgspec.Struct, frozen=True, gc=False):
+class ClosePeriod(Command, frozen=True, gc=False):
     """Close the books through a day (YYYY-MM-DD)."""
 
-    through: str
+    through: Day
 
 
-class AddAccount(msgspec.Struct, frozen=True, gc=False):
+class AddAccount(Command, frozen=True, gc=False):
     """A further account."""
 
     code: str
     name: str
 
 
-class RenameAccount(msgspec.Struct, frozen=True, gc=False):
+class RenameAccount(Command, frozen=True, gc=False):
     """Another name for an account, one of the first twelve included."""
 
     code: str
@@ -81,8 +84,8 @@ def close_period(stock: Stock, command: ClosePeriod) -> PeriodDocument | Rejecte
     if closed is not None and through <= closed:
         return invalid_state(f"The books are closed through {closed} already.", books_closed_through=closed)
     balances = _balances(stock, through)
-    changed = catalog.change(stock, catalog.Change("organisation", stock.org_id, {"books_closed_through": through}))
-    assert not isinstance(changed, Rejected), changed
+    changed = msgspec.structs.replace(settings, books_closed_through=through, updated_at=stock.now)
+    put(stock, "organisation", changed)
     period = Period(through, balances, stock.caller.actor, stock.now)
     stock.put_record("period", period.id, period)
     stock.tell("PeriodClosed", None, {"through": through, "timestamp": instant_text(stock.now)})
@@ -110,7 +113,7 @@ def add_account(stock: Stock, command: AddAccount) -> AccountDocument | Rejected
     if command.code in ACCOUNTS or stock.record("account", command.code) is not None:
         return Rejected(Code.ALREADY_EXISTS, f"Account {command.code} exists already.", {"field": "code"})
     account = Account(command.code, command.name, stock.now, stock.now)
-    catalog.put(stock, "account", account)
+    put(stock, "account", account)
     return account_document(account.id, account.name)
 
 
@@ -125,7 +128,7 @@ def rename_account(stock: Stock, command: RenameAccount) -> AccountDocument | Re
         stock.record("organisation", stock.org_id)  # no other batch writes its first name meanwhile
         known = Account(command.code, ACCOUNTS[command.code], stock.now, stock.now)
     account = msgspec.structs.replace(known, name=command.name, updated_at=stock.now)
-    catalog.put(stock, "account", account)
+    put(stock, "account", account)
     return account_document(account.id, account.name)
 
 
@@ -142,3 +145,10 @@ def account_document(code: str, name: str) -> AccountDocument:
 def period_document(period: Period) -> PeriodDocument:
     """The public shape of a close."""
     return PeriodDocument(period.id, period.actor, instant_text(period.created_at))
+
+
+DECISIONS = (
+    Decision(ClosePeriod, close_period, Permission.CONFIGURE, changes_catalog=True),
+    Decision(AddAccount, add_account, Permission.MANAGE),
+    Decision(RenameAccount, rename_account, Permission.MANAGE),
+)

@@ -12,10 +12,16 @@ from typing import Literal
 import msgspec
 
 from holdfast.core.number import Number, from_units, to_units
+from holdfast.core.text import folded
 
 ProductKind = Literal["physical", "digital", "service", "subscription"]
 Oversell = Literal["deny", "backorder", "preorder"]
 LocationKind = Literal["warehouse", "store", "bin", "quarantine", "transit"]
+
+__all__ = [
+    "UNLIMITED", "Location", "LocationKind", "Oversell", "Product", "ProductKind", "Register", "Settings", "Store",
+    "TaxRate", "folded", "reorder_threshold",
+]  # fmt: skip
 
 UNLIMITED = 999_999
 """What `total_available` says of a product without stock (SPEC section 4)."""
@@ -138,11 +144,6 @@ class TaxRate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     active: bool = True
     created_at: int = 0
     updated_at: int = 0
-
-
-def folded(code: str) -> str:
-    """The code of a store, location or register as it is kept; what is not ASCII is none, and stays as it is."""
-    return code.upper() if code.isascii() else code
 
 
 def reorder_threshold(product: Product, location: Location, settings: Settings) -> int | None:

@@ -15,11 +15,13 @@ from typing import Any
 
 import msgspec
 
+from holdfast.core.decision import Command, Decision
 from holdfast.core.document import lot_fields
 from holdfast.core.holding import Level, Lot, LotStock
 from holdfast.core.ledger import RefType
 from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, share_of_value
+from holdfast.core.permission import Permission
 from holdfast.core.product import Location
 from holdfast.core.promise import remove_units, vacate, vacate_lots
 from holdfast.core.receiving import lot_at, put_in
@@ -38,14 +40,14 @@ from holdfast.core.wants import LotById, PlacesOfLot
 replace = msgspec.structs.replace
 
 
-class Quarantine(msgspec.Struct, frozen=True, gc=False):
+class Quarantine(Command, frozen=True, gc=False):
     """Take a lot off sale everywhere."""
 
     lot_id: str
     reason: str | None = None
 
 
-class Readmit(msgspec.Struct, frozen=True, gc=False):
+class Readmit(Command, frozen=True, gc=False):
     """Bring a lot's units (default: all in quarantine) back to `location`, or to where they came from."""
 
     lot_id: str
@@ -54,7 +56,7 @@ class Readmit(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
 
 
-class WriteOff(msgspec.Struct, frozen=True, gc=False):
+class WriteOff(Command, frozen=True, gc=False):
     """Lose a lot's units (default: all that are in quarantine, else all) at `location` or wherever they lie."""
 
     lot_id: str
@@ -404,3 +406,10 @@ def _tell_quarantined(stock: Stock, lot: Lot, place: Location, units: int, cause
             "timestamp": instant_text(stock.now),
         },
     )
+
+
+DECISIONS = (
+    Decision(Quarantine, quarantine, Permission.MANAGE),
+    Decision(Readmit, readmit, Permission.MANAGE),
+    Decision(WriteOff, write_off, Permission.MANAGE),
+)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import msgspec
 
+from holdfast.core.decision import Command, Decision
 from holdfast.core.expiry import renew, sellable_until
+from holdfast.core.field import Day, Gtin, Instant, ReceiptKind
 from holdfast.core.holding import Level, Lot, LotStock
 from holdfast.core.number import (
     AMOUNT_MAX,
@@ -22,6 +24,7 @@ from holdfast.core.number import (
     unit_cost_of,
     value_of,
 )
+from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
 from holdfast.core.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found, not_stock_tracked
 from holdfast.core.reservation import foreign_store_refusal
@@ -38,17 +41,17 @@ class ReceiptLine(msgspec.Struct, frozen=True, gc=False):
     unit_cost: str | None = None
     line_cost: str | None = None
     lot_code: str | None = None
-    expires_at: int | None = None
-    expires_on: str | None = None
-    gtin: str | None = None
+    expires_at: Instant | None = None
+    expires_on: Day | None = None
+    gtin: Gtin | None = None
 
 
-class Receive(msgspec.Struct, frozen=True, gc=False):
+class Receive(Command, frozen=True, gc=False):
     """Goods received at a location; `kind` is purchase, finished_batch or opening."""
 
     location: str
     lines: tuple[ReceiptLine, ...]
-    kind: str = "purchase"
+    kind: ReceiptKind = "purchase"
     reference: str | None = None
     supplier: str | None = None
 
@@ -265,3 +268,6 @@ def surplus_lot(stock: Stock, product: Product, units: int, kind: str, unit_cost
     lot = Lot(stock.new_id(), product.id, None, cost, None, None, stock.now, None, None, kind, "active")
     stock.put_lot(lot)
     return lot, value_of(units, product.precision, cost, stock.settings.minor_digits)
+
+
+DECISIONS = (Decision(Receive, receive, Permission.STOCK),)

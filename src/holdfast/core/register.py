@@ -10,15 +10,17 @@ sale slips past a closing.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from holdfast.core.cart import suspend
+from holdfast.core.decision import Command, Decision
 from holdfast.core.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, record_money
 from holdfast.core.number import VALUE_MAX, from_minor, instant_text, to_minor
+from holdfast.core.permission import Permission
 from holdfast.core.product import Register
-from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.rejection import Code, Rejected, invalid_state, malformed, not_found
 from holdfast.core.sale import Sale
 from holdfast.core.stock import Beyond, Stock
 from holdfast.core.totals import expected_cash
@@ -87,7 +89,7 @@ class SessionTotals(msgspec.Struct, frozen=True, gc=False):
     by_method: dict[str, int] = {}
 
 
-class OpenSession(msgspec.Struct, frozen=True, gc=False):
+class OpenSession(Command, frozen=True, gc=False):
     """Open a drawer with `opening_float` (a decimal string) in it; the token's hash is made outside."""
 
     register_id: str
@@ -97,16 +99,16 @@ class OpenSession(msgspec.Struct, frozen=True, gc=False):
     opener_id: str | None = None
 
 
-class MoveCash(msgspec.Struct, frozen=True, gc=False):
+class MoveCash(Command, frozen=True, gc=False):
     """Put cash in or take it out; the session is the caller's."""
 
-    direction: str
+    direction: Literal["in", "out"]
     amount: str
     reason: str
     account: str | None = None
 
 
-class CloseSession(msgspec.Struct, frozen=True, gc=False):
+class CloseSession(Command, frozen=True, gc=False):
     """Count the drawer and close it; the session is the caller's, or the one named, whose token was lost."""
 
     counted_cash: str
@@ -247,7 +249,8 @@ def move_cash(stock: Stock, command: MoveCash) -> CashDocument | Rejected:
     session = open_session_of(stock)
     if isinstance(session, Rejected):
         return session
-    assert session is not None
+    if session is None:
+        return _at_no_till()
     if command.direction == "out" and amount > session.expected:
         return invalid_state("There is not that much cash in the drawer.")
     coming = command.direction == "in"
@@ -285,13 +288,19 @@ def _account_refusal(stock: Stock, account: str) -> Rejected | None:
 _FOLLOWS = {CASH: "drawer", INVENTORY: "lots"}
 
 
+def _at_no_till() -> Rejected:
+    """Refuse what only a till can mean: whoever asks has no register session."""
+    return malformed("session_id", "is required: who asks is at no till.")
+
+
 def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Rejected:
     """Decide a CloseSession: over or short is booked, the report stands for ever."""
     counted = to_minor(command.counted_cash, stock.settings.minor_digits)
     if counted is None or counted < 0:
         return Rejected(Code.INVALID_AMOUNT, "counted_cash is not an amount of money.")
     session_id = command.session_id or stock.caller.session_id
-    assert session_id is not None, "a drawer is closed at its till, or by its id"
+    if session_id is None:
+        return _at_no_till()
     carts = _open_carts(stock, session_id)
     session = open_session_of(stock) if command.session_id is None else _named_session(stock, command.session_id)
     if isinstance(session, Rejected):
@@ -393,3 +402,10 @@ def register_fields(register: Register) -> dict[str, Any]:
         "created_at": instant_text(register.created_at),
         "updated_at": instant_text(register.updated_at),
     }
+
+
+DECISIONS = (
+    Decision(OpenSession, open_session, Permission.SELL),
+    Decision(MoveCash, move_cash, Permission.SELL),
+    Decision(CloseSession, close_session, Permission.SELL, of_session=True),
+)

@@ -55,6 +55,11 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
     numbers: dict[str, Any] = {}
 
 
+def malformed(field: str, detail: str, code: Code = Code.INVALID_REQUEST) -> Rejected:
+    """A value of the wrong shape: `field` is the dotted path of what is wrong, empty for the whole."""
+    return Rejected(code, f"{field}: {detail}" if field else detail, {"field": field} if field else {})
+
+
 def not_found(code: Code, what: str, reference: str) -> Rejected:
     """`what` named by `reference` does not exist in this organisation."""
     return Rejected(code, f"{what} {reference!r} does not exist.")

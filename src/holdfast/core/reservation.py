@@ -11,16 +11,19 @@ from.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from holdfast.core.allocation import back, held_in_order, lot_exists, pinned_lot_refusal
+from holdfast.core.decision import Command, Decision
 from holdfast.core.document import ReservationDocument, reservation_document
+from holdfast.core.field import Instant, Priority
 from holdfast.core.holding import Level, Lot, Reservation
 from holdfast.core.lookup import serving
 from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, share_of_value
+from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import allocations_left, cause_of_hold, hold_facts, tell_hold
 from holdfast.core.rejection import (
@@ -63,7 +66,7 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 NOBODY = Target()
 
 
-class Reserve(msgspec.Struct, frozen=True, gc=False):
+class Reserve(Command, frozen=True, gc=False):
     """Promise `quantity` of a product (id or SKU), at a location (code or id) or wherever it can be had.
 
     `expires_at` in microseconds since 1970. A `fact` has happened already (an order that a channel took): what stock
@@ -75,23 +78,23 @@ class Reserve(msgspec.Struct, frozen=True, gc=False):
     location: str | None = None
     target: Target = NOBODY
     lot_id: str | None = None
-    expires_at: int | None = None
-    priority: int = PRIORITY_DEFAULT
+    expires_at: Instant | None = None
+    priority: Priority = PRIORITY_DEFAULT
     override: bool = False
     fact: bool = False
 
 
-class Release(msgspec.Struct, frozen=True, gc=False):
+class Release(Command, frozen=True, gc=False):
     """Give back a hold or a part of it (default: all that is open); `lot_id` gives back what that lot backs."""
 
     reservation_id: str
     quantity: Number | None = None
     reason: str | None = None
     lot_id: str | None = None
-    release_reason: str = "cancelled"
+    release_reason: Literal["cancelled", "expired", "edited", "voided"] = "cancelled"
 
 
-class Consume(msgspec.Struct, frozen=True, gc=False):
+class Consume(Command, frozen=True, gc=False):
     """Turn a hold or a part of it (default: all that is open) into a sale: the units leave their lots."""
 
     reservation_id: str
@@ -569,3 +572,9 @@ def insufficient_reserved(product: Product, hold: Reservation, units: int) -> Re
             "available": product.number(hold.allocated),
         },
     )
+
+
+DECISIONS = (
+    Decision(Release, release, Permission.RESERVE),
+    Decision(Consume, consume, Permission.RESERVE),
+)

@@ -15,7 +15,9 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from holdfast.core.decision import Command, Decision
 from holdfast.core.expiry import sellable_until
+from holdfast.core.field import Condition, TenderMethod
 from holdfast.core.holding import Lot
 from holdfast.core.journal import (
     COST_OF_GOODS,
@@ -28,6 +30,7 @@ from holdfast.core.journal import (
     record_money,
 )
 from holdfast.core.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
+from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
 from holdfast.core.recall import quarantine_of
 from holdfast.core.receiving import put_in, surplus_lot
@@ -54,7 +57,7 @@ class ReturnedLine(msgspec.Struct, frozen=True, gc=False):
 
     line_id: str
     quantity: Number
-    condition: str = "good"
+    condition: Condition = "good"
 
 
 class BlindLine(msgspec.Struct, frozen=True, gc=False):
@@ -63,23 +66,23 @@ class BlindLine(msgspec.Struct, frozen=True, gc=False):
     product: str
     quantity: Number
     unit_price: str
-    condition: str = "good"
+    condition: Condition = "good"
 
 
-class ReturnSale(msgspec.Struct, frozen=True, gc=False):
+class ReturnSale(Command, frozen=True, gc=False):
     """Goods of a sale come back; the refund goes out by `method`."""
 
     sale_id: str
     lines: tuple[ReturnedLine, ...]
-    method: str
+    method: TenderMethod
 
 
-class ReturnBlind(msgspec.Struct, frozen=True, gc=False):
+class ReturnBlind(Command, frozen=True, gc=False):
     """Goods come back without a sale."""
 
     store_id: str
     lines: tuple[BlindLine, ...]
-    method: str
+    method: TenderMethod
 
 
 class KeptLine(msgspec.Struct, frozen=True, gc=False):
@@ -523,3 +526,9 @@ def return_document(made: Return, products: dict[str, Product], digits: int) -> 
         made.actor,
         instant_text(made.created_at),
     )
+
+
+DECISIONS = (
+    Decision(ReturnSale, return_sale, Permission.SELL),
+    Decision(ReturnBlind, return_blind, Permission.DISCOUNT),
+)

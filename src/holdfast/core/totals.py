@@ -23,11 +23,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from holdfast.core.number import VALUE_MAX
+from holdfast.core.number import RATE_WHOLE, VALUE_MAX
 from holdfast.core.rejection import Code, Rejected
-
-RATE_WHOLE = 10**6
-"""A tax rate of 1, that is 100 percent, in the unit of rates (10**-6)."""
 
 PERCENT_WHOLE = 100 * 10**4
 """100 percent in the unit of percents (10**-4 percent)."""

@@ -18,9 +18,11 @@ import msgspec
 
 from holdfast.core.allocation import back, lot_exists, pinned_lot_refusal
 from holdfast.core.counting import tracked_product
+from holdfast.core.decision import Command, Decision
 from holdfast.core.holding import Level
 from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.number import Number, instant_text, share_of_value
+from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
 from holdfast.core.recall import set_aside
 from holdfast.core.receiving import lot_at, put_in
@@ -50,7 +52,7 @@ class TransferLine(msgspec.Struct, frozen=True, gc=False):
     lost: Number = 0
 
 
-class Dispatch(msgspec.Struct, frozen=True, gc=False):
+class Dispatch(Command, frozen=True, gc=False):
     """Send units from one location to another; a removed one may be named as the origin."""
 
     from_location: str
@@ -59,7 +61,7 @@ class Dispatch(msgspec.Struct, frozen=True, gc=False):
     reference: str | None = None
 
 
-class Arrive(msgspec.Struct, frozen=True, gc=False):
+class Arrive(Command, frozen=True, gc=False):
     """Receive a transfer: all that is on the road, or the `lines` that came; `short` writes off the rest."""
 
     transfer_id: str
@@ -67,7 +69,7 @@ class Arrive(msgspec.Struct, frozen=True, gc=False):
     short: bool = False
 
 
-class SendBack(msgspec.Struct, frozen=True, gc=False):
+class SendBack(Command, frozen=True, gc=False):
     """Bring a transfer back to where it came from: all that is on the road, or the `lines`."""
 
     transfer_id: str
@@ -471,3 +473,10 @@ def _tell_transferred(
             "timestamp": instant_text(stock.now),
         },
     )
+
+
+DECISIONS = (
+    Decision(Dispatch, dispatch, Permission.STOCK),
+    Decision(Arrive, arrive, Permission.STOCK),
+    Decision(SendBack, send_back, Permission.STOCK),
+)

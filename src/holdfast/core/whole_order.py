@@ -15,9 +15,11 @@ import msgspec
 from holdfast.core.adoption import sale_of_order
 from holdfast.core.cart import CancelSale
 from holdfast.core.completion import cancel_sale
+from holdfast.core.decision import Decision
 from holdfast.core.document import ReservationDocument, UnlimitedDocument, unlimited_document
 from holdfast.core.holding import Reservation
 from holdfast.core.order import OrderClose, OrderLine, OrderReserve, sell_or_release, too_many
+from holdfast.core.permission import Permission
 from holdfast.core.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found
 from holdfast.core.reservation import Reserve, Target, describe, foreign_store_refusal, reserve
 from holdfast.core.sale import Sale, find_sale, look_at_sale
@@ -125,3 +127,9 @@ def _cancel_sale(stock: Stock, sale_id: str) -> None:
     sale = find_sale(stock, sale_id)
     if isinstance(sale, Sale) and sale.unfinished:
         cancel_sale(stock, CancelSale(sale.id))
+
+
+DECISIONS = (
+    Decision(OrderReserve, order_reserve, Permission.RESERVE),
+    Decision(OrderClose, order_close, Permission.RESERVE),
+)

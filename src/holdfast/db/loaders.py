@@ -15,35 +15,21 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from holdfast.core import catalog as records
-from holdfast.core import count_sheet, order, receiving, transfer, wants
+from holdfast.core import records, wants
 from holdfast.core.holding import Lot, LotStock, Reservation
-from holdfast.core.journal import Account
-from holdfast.core.period import Period
 from holdfast.core.register import RegisterSession
 from holdfast.core.returns import Return
-from holdfast.core.sale import OWN_SOURCES, Counter, Sale, SaleLine
+from holdfast.core.sale import OWN_SOURCES, Sale, SaleLine
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
 from holdfast.core.wants import Want
 from holdfast.db import schema
+from holdfast.db.documents import DOCUMENTS
+from holdfast.db.failures import Conflict
 from holdfast.db.rows import record_of, row_type
 from holdfast.db.session import Query, Row
 
 _STOCK, _LOT, _HOLD = row_type(LotStock), row_type(Lot), row_type(Reservation)
-
-DOCUMENTS: dict[str, type[Any]] = {
-    **records.KINDS,
-    "appointment": order.Appointment,
-    "receipt": receiving.Receipt,
-    "count_sheet": count_sheet.CountSheet,
-    "transfer": transfer.Transfer,
-    "audit": records.Audit,
-    "counter": Counter,
-    "account": Account,
-    "period": Period,
-}
-"""The struct of every document, by its table's name."""
 
 NATURAL_KEYS = ("counter", "account", "period")
 """Documents whose key is a text of ours, no UUID."""
@@ -211,6 +197,8 @@ def _record_queries(dialect: str, org_id: str, asked: Sequence[wants.RecordById]
 def _take_records(stock: Stock, asked: Sequence[wants.RecordById], rows: list[list[Row]]) -> None:
     for kind, found in zip(_kinds(asked), rows, strict=True):
         for record, row in zip(records_of(kind, [row[1:] for row in found]), found, strict=True):
+            if kind == "organisation" and record.catalog_version != stock.catalog.settings.catalog_version:
+                raise Conflict("the catalog changed before the organisation was locked")
             stock.know_record(kind, row[0], record)
 
 
@@ -224,7 +212,7 @@ def records_of(kind: str, rows: Sequence[Row]) -> list[Any]:
 def _named_queries(dialect: str, org_id: str, asked: Sequence[wants.RecordsNamed]) -> list[Query]:
     queries = []
     for kind in _kinds(asked):
-        name = records.NAMES[kind]
+        name = records.KINDS[kind].name
         assert name is not None, kind
         probe = Probe(kind, ((name, "text"),), "t.id", "" if kind == "product" else "t.active")
         queries.append(probe.query(dialect, org_id, ((want.name,) for want in asked if want.kind == kind)))

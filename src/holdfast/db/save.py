@@ -20,7 +20,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from holdfast.core import catalog as records
+from holdfast.core import records
 from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
@@ -31,6 +31,7 @@ from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
+from holdfast.db.documents import TABLE_ORDER
 from holdfast.db.rows import SALE_TABLES, RowType, record_row, row_type
 from holdfast.db.session import Write
 
@@ -129,7 +130,7 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
     records_of: dict[str, list[Any]] = {}
     for (kind, _), record in touched.records.items():
         records_of.setdefault(kind, []).append(record)
-    for kind in sorted(records_of, key=_TABLE_ORDER.__getitem__):
+    for kind in sorted(records_of, key=TABLE_ORDER.__getitem__):
         writes.append(_upsert(org, schema.metadata.tables[kind], records_of[kind], dialect))
     if JournalEntry in touched.rows:
         days = [entry.day for entry in touched.rows[JournalEntry].values()]
@@ -349,27 +350,6 @@ def _answers(org_id: str, answers: Sequence[Answered], dialect: str) -> Write:
         f"INSERT INTO answered (org_id, {names}) VALUES (?, ?, ?, ?, ?, ?)",
         [(org_id, *msgspec.structs.astuple(answer)) for answer in answers],
     )
-
-
-_TABLE_ORDER = {
-    "organisation": 0,
-    "store": 1,
-    "location": 2,
-    "product": 3,
-    "app_user": 4,
-    "api_key": 5,
-    "appointment": 6,
-    "receipt": 7,
-    "count_sheet": 8,
-    "transfer": 9,
-    "tax_rate": 10,
-    "register": 11,
-    "account": 12,
-    "counter": 13,
-    "period": 14,
-    "audit": 15,
-}
-"""Parents before children, for the foreign keys."""
 
 
 def _upsert(org_id: str, table: sa.Table, changed: Sequence[Any], dialect: str) -> Write:

@@ -11,11 +11,13 @@ refuses nothing and is for looking only: the passwords are known to everybody.
 from __future__ import annotations
 
 import random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.catalog import Add, Change
+from holdfast.core.catalog import AddProduct
+from holdfast.core.organisation import ChangeSettings
+from holdfast.core.places import AddLocation, AddStore
 from holdfast.db.found import organisations
 from holdfast.demo.catalogue import PRODUCTS
 from holdfast.demo.traffic import Traffic, run_traffic
@@ -59,7 +61,7 @@ def make(shop: Holdfast) -> Shop:
     actor = Actor(made.org_id, f"user:{OWNER}", Role.OWNER)
     _furnish(shop, actor, made.store_id)
     for fields in PRODUCTS:
-        shop.submit(actor, Add("product", fields))
+        shop.submit(actor, AddProduct(**fields))
     Week(shop, actor, random.Random(SEED)).happen()
     return Shop(made.org_id, actor, LOGINS, made.api_key)
 
@@ -68,8 +70,8 @@ def _furnish(shop: Holdfast, actor: Actor, downtown: str) -> None:
     """The other store, the warehouse with its bins, and those who work there."""
     sites = {}
     for code, name in (("RIVERSIDE", "Arco Iris Riverside"), ("WAREHOUSE", "Warehouse")):
-        sites[code] = shop.do(actor, Add("store", {"code": code, "name": name, "timezone": TIMEZONE})).answer.id
-    places = [
+        sites[code] = shop.do(actor, AddStore(code, name, TIMEZONE)).answer.id
+    places: list[dict[str, Any]] = [
         {"store_id": sites["RIVERSIDE"], "code": "RIVERSIDE", "kind": "store", "priority": 110},
         {"store_id": sites["WAREHOUSE"], "code": "WAREHOUSE", "kind": "warehouse", "priority": 10},
     ]
@@ -83,8 +85,8 @@ def _furnish(shop: Holdfast, actor: Actor, downtown: str) -> None:
         }
         places.append(bin_place)
     for fields in places:
-        shop.do(actor, Add("location", fields))
-    shop.do(actor, Change("organisation", actor.org_id, {"default_reorder_point": 3}))
+        shop.do(actor, AddLocation(**fields))
+    shop.do(actor, ChangeSettings(default_reorder_point=3))
     for email, role, assigned in (
         ("bruno@arcoiris.example", Role.MANAGER, ()),
         ("carla@arcoiris.example", Role.CASHIER, (downtown,)),

@@ -8,6 +8,11 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from holdfast.core.number import from_minor
+
+MINOR_DIGITS = 2
+"""Of the euro."""
+
 _GOODS: list[tuple[str, str, int]] = [
     # Home: SKU, title, price in cents
     ("MUG-CORAL", "Stoneware mug, coral", 1490),
@@ -133,7 +138,7 @@ def _products() -> list[dict[str, Any]]:
     numbers = count(100_001)
 
     def product(sku: str, title: str, price: int, **more: Any) -> dict[str, Any]:
-        fields: dict[str, Any] = {"sku": sku, "title": title, "price": price, **more}
+        fields: dict[str, Any] = {"sku": sku, "title": title, "price": from_minor(price, MINOR_DIGITS), **more}
         if fields.get("kind", "physical") == "physical":
             digits = f"200000{next(numbers)}"
             fields["gtin"] = digits + check_digit(digits)
@@ -184,4 +189,4 @@ SOLD_BY_WEIGHT = "COFFEE-LOOSE"
 MADE_HERE = tuple(f"{code}-{scent}" for code, _, _, scents in _CARE for scent in scents)
 
 PRODUCTS: list[dict[str, Any]] = _products()
-"""Every product; prices in cents."""
+"""The fields of every product (`core.catalog.AddProduct`)."""

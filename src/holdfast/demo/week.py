@@ -12,11 +12,13 @@ from typing import Any
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.catalog import Change
+from holdfast.core.catalog import ChangeProduct
 from holdfast.core.count_sheet import Count, CountLine, FillSheet
 from holdfast.core.counting import AdjustStock
-from holdfast.core.decide import Command
+from holdfast.core.decision import Command
+from holdfast.core.number import Number
 from holdfast.core.order import Book, OrderClose, OrderLine, OrderReserve
+from holdfast.core.places import ChangeLocation
 from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
@@ -128,9 +130,7 @@ class Week:
 
     def _wait_for_stock(self) -> None:
         """Customers who wait: for the shelf that is made to order, and for the lamp that is not out yet."""
-        self._do(
-            Change("product", self._id_of(PREORDER), {"available_from": self.now + 40 * 24 * 60 * MINUTE}), self.owner
-        )
+        self._do(ChangeProduct(PREORDER, available_from=self.now + 40 * 24 * 60 * MINUTE), self.owner)
         for number, (sku, units, priority) in enumerate(
             [(BACKORDER, 2, 100), (BACKORDER, 3, 100), (BACKORDER, 1, 10), (PREORDER, 4, 100), (PREORDER, 9, 100)]
         ):
@@ -177,15 +177,8 @@ class Week:
 
     def _set_reorder_points(self) -> None:
         """What the warehouse should always have."""
-        points = dict.fromkeys((*MADE_HERE[:6], "COFFEE-HOUSE-250", "TOTE"), 25)
-        places = self.shop.reports.locations(self.owner.org_id).items
-        warehouse = next(row["id"] for row in places if row["code"] == "WAREHOUSE")
-        self._do(Change("location", warehouse, {"reorder_points": points}), self.owner)
-
-    def _id_of(self, sku: str) -> str:
-        product = self.shop.reports.product(self.owner.org_id, sku)
-        assert product is not None
-        return str(product["id"])
+        points: dict[str, Number | None] = dict.fromkeys((*MADE_HERE[:6], "COFFEE-HOUSE-250", "TOTE"), 25)
+        self._do(ChangeLocation("WAREHOUSE", reorder_points=points), self.owner)
 
 
 def _differences(levels: dict[str, Any], chance: random.Random) -> list[tuple[str, int]]:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TextIO
 from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.counting import AdjustStock
-from holdfast.core.decide import Together
+from holdfast.core.decision import Together
 from holdfast.core.imported import OrderedLine, TakenOrder
 from holdfast.core.number import from_minor
 from holdfast.core.product import Location, Product, folded

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TextIO
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
-from holdfast.core.catalog import Add, Change
+from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.gtin import same_number
 from holdfast.core.number import from_minor, to_minor
 from holdfast.core.product import Product
@@ -67,7 +67,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 
 class Prepared(NamedTuple):
-    """A product line, understood: its fields in inner units."""
+    """A product line, understood: its fields as a command has them."""
 
     number: int
     fields: dict[str, Any]
@@ -104,7 +104,7 @@ def import_products(
         for line in part:
             product = known.get(line.fields["sku"])
             try:
-                command = _product_command(line, product)
+                command = _product_command(line, product, organisation.minor_digits)
             except BadLine as bad:
                 outcome.refuse(line.number, str(bad))
                 continue
@@ -144,7 +144,7 @@ def _prepared_products(
         yield Prepared(line.number, fields)
 
 
-def _product_command(line: Prepared, product: Product | None) -> Add | Change | None:
+def _product_command(line: Prepared, product: Product | None, minor_digits: int) -> AddProduct | ChangeProduct | None:
     """What the line asks for, given the product that has its SKU; None when it is like that already."""
     fields = dict(line.fields)
     precision = fields.get("precision", 0 if product is None else product.precision)
@@ -154,12 +154,16 @@ def _product_command(line: Prepared, product: Product | None) -> Add | Change | 
             if units is None or units < 0:
                 raise BadLine(f"{name} {fields[name]} is no quantity with {precision} decimal places.")
             fields[name] = units
+    if "price" in fields:
+        fields["price"] = to_minor(fields["price"], minor_digits)
     if product is None:
         if "title" not in fields:
             raise BadLine("A new product needs a title.")
-        return Add("product", fields)
-    changes = {name: value for name, value in fields.items() if not _same(name, value, getattr(product, name))}
-    return Change("product", product.id, changes) if changes else None
+        return AddProduct(**line.fields)
+    changes = {
+        name: line.fields[name] for name, value in fields.items() if not _same(name, value, getattr(product, name))
+    }
+    return ChangeProduct(product.id, **changes) if changes else None
 
 
 def _same(name: str, value: Any, kept: Any) -> bool:
@@ -168,7 +172,7 @@ def _same(name: str, value: Any, kept: Any) -> bool:
 
 
 def product_fields(cells: Mapping[str, str], minor_digits: int) -> dict[str, Any]:
-    """The fields of a product in inner units, but quantities as numbers: their precision may be the old one's."""
+    """The fields of a product, as a command has them: prices as texts, quantities as numbers."""
     test_width(cells)
     fields: dict[str, Any] = {}
     for name in PRODUCT_COLUMNS:
@@ -185,7 +189,6 @@ def product_fields(cells: Mapping[str, str], minor_digits: int) -> dict[str, Any
         price = to_minor(amount_text(fields["price"]), minor_digits)
         if price is None or price < 0:
             raise BadLine(f"price {fields['price'][:40]!r} is no amount such as {from_minor(1999, minor_digits)}.")
-        fields["price"] = price
     return fields
 
 

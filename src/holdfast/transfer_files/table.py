@@ -19,6 +19,8 @@ from typing import NamedTuple, TextIO
 
 import msgspec
 
+from holdfast.core.text import composed
+
 WAITING_MAX = 500
 """Lines that are on their way at once: enough for full batches."""
 
@@ -135,7 +137,7 @@ def _lines(file: TextIO, header: _Header) -> Iterator[Line]:
         except csv.Error as error:
             raise FileRefused(f"Line {number} is not CSV: {error}.") from error
         if any(cell.strip() for cell in cells):
-            filled = {name: _unguarded(cell.strip()) for name, cell in zip(columns, cells, strict=False)}
+            filled = {name: _unguarded(composed(cell).strip()) for name, cell in zip(columns, cells, strict=False)}
             if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
                 filled[""] = "more cells than columns"
             yield Line(number, filled)

@@ -26,10 +26,11 @@ from starlette.routing import Match
 
 from holdfast.access import Permission
 from holdfast.app import Holdfast
-from holdfast.core.decide import Command
+from holdfast.core.decision import Command
 from holdfast.core.order import ChangeAppointment
 from holdfast.core.register import SessionDocument
 from holdfast.core.rejection import Rejected
+from holdfast.core.text import composed
 from holdfast.executor import Reply
 from holdfast.settings import Config
 from holdfast.web import arrays, problems
@@ -63,7 +64,7 @@ _MACHINES = ("/api/", "/shopify/", "/webhooks/")
 """Where an unknown address is a problem document, not a page."""
 
 _NIL = "00000000-0000-0000-0000-000000000000"
-_PROBE = ChangeAppointment(_NIL, {})
+_PROBE = ChangeAppointment(_NIL)
 """A command that is always refused and changes nothing: it only asks whether the key was answered before."""
 
 _JSON_TYPE = b"application/json"
@@ -209,7 +210,7 @@ class Application:
                 if match is not None:
                     methods = candidates
                     answer.route = next(iter(candidates.values())).route.path
-                    args = {name: value.replace(_SLASH, "/") for name, value in match.groupdict().items()}
+                    args = {name: composed(value.replace(_SLASH, "/")) for name, value in match.groupdict().items()}
                     break
             else:
                 if path.startswith(_MACHINES):

@@ -5,14 +5,14 @@
     decode(decoder, b'{"product_id": "MUG-1", "quantity": NaN}')     -> INVALID_QUANTITY, field quantity
 
 Numbers are kept exactly: whole ones as int of any size, others as Decimal. It refuses duplicate keys, unknown fields,
-wrong types, control characters and lone surrogates in texts, bytes that are not UTF-8, NaN and infinity. What a
-quantity may be (zero, negative, places) is not tested here: the core knows the product.
+wrong types, control and format characters and lone surrogates in texts, bytes that are not UTF-8, NaN and infinity, and
+whatever a field's own type refuses (`core.field`). Texts come out as they are kept: two spellings that look the same
+are one. What a quantity may be (zero, negative, places) is not tested here: the core knows the product.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
@@ -20,12 +20,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from holdfast.core.gtin import is_gtin
-from holdfast.core.number import day_of, instant_of
-from holdfast.web.problems import Problem, invalid
-
-TEXT_MAX = 200
-"""Most characters of a text (SPEC section 2)."""
+from holdfast.core.field import PRINTABLE, Text
+from holdfast.core.fingerprint import canonical_value
+from holdfast.core.number import Quantity, day_of, instant_of
+from holdfast.core.shape import complaint_parts, fault_of, shown
+from holdfast.core.text import TEXT_MAX, UNPRINTABLE, composed, text_fault
+from holdfast.web.problems import Problem, invalid, problem_of
 
 BODY_MAX = 1024 * 1024
 """Most bytes of a body; `BATCH_MAX` for batches."""
@@ -36,29 +36,6 @@ DIGITS_MAX = 4000
 """Longest whole number that is read exactly; a longer one is out of any bounds anyway."""
 
 
-class _NumberType(type):
-    """Makes `isinstance(x, Quantity)` true of exact JSON numbers, which is how msgspec tests a custom type."""
-
-    def __instancecheck__(cls, value: object) -> bool:
-        return type(value) is int or type(value) is Decimal
-
-
-class Quantity(metaclass=_NumberType):
-    """A JSON number, exact: an int or a Decimal, never a text or a boolean."""
-
-
-PRINTABLE = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
-"""No control characters, for the documentation: it is tested on the whole body at once, which is cheaper."""
-
-Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, extra_json_schema={"pattern": PRINTABLE})]
-"""A text of 1 to 200 characters."""
-
-Code = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema={"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"})]
-"""The code of a store or location, in any case."""
-
-Gtin = Annotated[str, Meta(max_length=TEXT_MAX, extra_json_schema={"pattern": "^([0-9]{8}|[0-9]{12,14})$"})]
-"""A GTIN, to be tested by `gtin`."""
-
 Instant = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, extra_json_schema={"format": "date-time"})]
 """An ISO 8601 instant with its offset."""
 
@@ -67,26 +44,8 @@ QUANTITY_FIELDS = frozenset(
 )
 """Where a number that is none (NaN, infinity, one beyond reading) is INVALID_QUANTITY; elsewhere INVALID_REQUEST."""
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_STEP = re.compile(r"\[(\d+|\.\.\.)\]")
-_AT = re.compile(r"(?s)^(.*?)(?: - at `(?:key in )?\$(.*)`)?$")
-_NAMED = re.compile(r"(?s)^Object (missing required|contains unknown) field `(.*)`$")
-_QUOTED = re.compile(r"`([a-zA-Z]+(?: \| [a-zA-Z]+)*)`")
-_WORDS = {
-    "str": "text",
-    "int": "whole number",
-    "float": "number",
-    "Decimal": "number",
-    "Quantity": "number",
-    "bool": "true/false",
-    "NoneType": "null",
-    "None": "null",
-    "array": "list",
-    "dict": "object",
-}
-"""What JSON calls the types that msgspec names."""
-
 _UNTYPED = msgspec.json.Decoder(float_hook=Decimal)
+_encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -107,6 +66,7 @@ def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
     plain = b"\\" not in raw and raw.isascii() and b"\x7f" not in raw
     if not plain:
         _examine(raw)
+        raw = _composed_bytes(raw)
     try:
         body = decoder.decode(raw)
         if plain and b"".join(raw.split(b'"')[::2]).count(b":") != _keys(_UNTYPED.decode(raw)):
@@ -117,7 +77,18 @@ def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, InvalidOperation, RecursionError):
         _examine(raw)
         raise invalid("", "The body is not JSON.") from None
+    fault = fault_of(body)
+    if fault is not None:
+        raise problem_of(fault)
     return body
+
+
+def _composed_bytes(raw: bytes) -> bytes:
+    """The body, which was examined, with every text as it is kept (`core.text.composed`)."""
+    try:
+        return _encode(_canonical(_UNTYPED.decode(raw)))
+    except (msgspec.DecodeError, InvalidOperation, RecursionError):
+        return raw  # the decoder will say what is wrong with it
 
 
 def canonical(raw: bytes) -> bytes:
@@ -130,26 +101,10 @@ def canonical(raw: bytes) -> bytes:
 def _canonical(value: Any) -> Any:
     kind = type(value)
     if kind is dict:
-        return {key: _canonical(one) for key, one in value.items()}
+        return {composed(key): _canonical(one) for key, one in value.items()}
     if kind is list:
         return [_canonical(one) for one in value]
-    if kind is Decimal or (kind is int and not -(2**63) <= value < 2**63):
-        return msgspec.Raw(_number_text(Decimal(value)).encode())
-    return value
-
-
-def _number_text(number: Decimal) -> str:
-    """One text for one number: whole ones of ordinary size as such, others as digits and exponent."""
-    sign, digits, exponent = number.as_tuple()
-    assert isinstance(exponent, int), "JSON has no NaN"
-    text = "".join(map(str, digits)).lstrip("0")
-    short = text.rstrip("0")
-    if not short:
-        return "0"
-    exponent += len(text) - len(short)
-    if 0 <= exponent <= 40:
-        short, exponent = short + "0" * exponent, 0
-    return f"{'-' if sign else ''}{short}" + (f"e{exponent}" if exponent else "")
+    return canonical_value(value)
 
 
 def _keys(value: Any) -> int:
@@ -188,11 +143,12 @@ def _whole(text: str) -> int | _NotANumber:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
+    members = {composed(name): value for name, value in pairs}
     if len(members) != len(pairs):
         seen: set[str] = set()
-        name = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value] # add is None
-        raise invalid(_shown(name), "appears twice in one object.")
+        names = [composed(key) for key, _ in pairs]
+        name = next(key for key in names if key in seen or seen.add(key))  # type: ignore[func-returns-value] # add is None
+        raise invalid(shown(name), "appears twice in one object.")
     return members
 
 
@@ -222,45 +178,34 @@ def _examine(raw: bytes) -> None:
 def _wrong_parts(value: Any, path: tuple[str, ...]) -> Iterator[Problem]:
     if isinstance(value, dict):
         for key, one in value.items():
-            if _UNPRINTABLE.search(key):
-                yield invalid(".".join((*path, _shown(key))), "a name with control characters or lone surrogates.")
+            if text_fault("", key) is not None:
+                yield invalid(".".join((*path, shown(key))), "a name with control or format characters.")
             yield from _wrong_parts(one, (*path, key))
     elif isinstance(value, list):
         for index, one in enumerate(value):
             yield from _wrong_parts(one, (*path, str(index)))
     elif isinstance(value, str):
-        if _UNPRINTABLE.search(value):
-            yield invalid(".".join(path), "must not contain control characters or lone surrogates.")
+        words = text_fault(_field_of(path), value)
+        if words is not None:
+            yield invalid(".".join(path), words)
     elif isinstance(value, _NotANumber):
         quantity = path and (path[-1] in QUANTITY_FIELDS or path[-2:-1] == ("reorder_points",))
         yield invalid(".".join(path), "is not a number that can be kept.", _not_a_number_code(bool(quantity)))
+
+
+def _field_of(path: tuple[str, ...]) -> str:
+    """The last name in a path: that of the field, where the path ends in a place of a list."""
+    return next((step for step in reversed(path) if not step.isdigit()), "")
 
 
 def _not_a_number_code(quantity: bool) -> str:
     return "INVALID_QUANTITY" if quantity else "INVALID_REQUEST"
 
 
-def _shown(text: str) -> str:
-    """A text from outside, fit to be shown in an answer."""
-    return _UNPRINTABLE.sub("\ufffd", text)[:TEXT_MAX]
-
-
 def _named(message: str) -> Problem:
-    """msgspec's complaint as a Problem: "Expected `int` - at `$.lines[0].quantity`" names lines.0.quantity."""
-    match = _AT.match(message)
-    assert match is not None
-    said, path = match.group(1), match.group(2) or ""
-    field = _STEP.sub(lambda step: "" if step.group(1) == "..." else f".{step.group(1)}", path).strip(".")
-    named = _NAMED.match(said)
-    if named is not None:
-        field = f"{field}.{_shown(named.group(2))}".strip(".")
-        return invalid(field, "is required." if named.group(1).startswith("missing") else "is not a known field.")
-    said = _QUOTED.sub(lambda types: " or ".join(map(_word, types.group(1).split(" | "))), said)
-    return invalid(field, f"{said}." if field else f"The body: {said}.")
-
-
-def _word(name: str) -> str:
-    return _WORDS.get(name, name)
+    """msgspec's complaint as a Problem that names the field."""
+    field, words = complaint_parts(message)
+    return invalid(field, words if field else f"The body: {words}")
 
 
 # Texts with a meaning ------------------------------------------------------------------------------------------------
@@ -268,7 +213,7 @@ def _word(name: str) -> str:
 
 def unprintable(text: str) -> bool:
     """Does the text hold control characters or lone surrogates?"""
-    return _UNPRINTABLE.search(text) is not None
+    return UNPRINTABLE.search(text) is not None
 
 
 def instant(field: str, text: str, code: str = "INVALID_REQUEST") -> int:
@@ -279,13 +224,6 @@ def instant(field: str, text: str, code: str = "INVALID_REQUEST") -> int:
     return at
 
 
-def gtin(field: str, text: str | None) -> str | None:
-    """A GTIN, as it was written."""
-    if text is not None and not is_gtin(text):
-        raise invalid(field, "must be a GTIN: 8, 12, 13 or 14 digits, the last of which checks the others.")
-    return text
-
-
 def expiry(field: str, text: str | None) -> tuple[int | None, str | None]:
     """A lot's expiry: (instant in microseconds, None), or (None, day) when only a day was given."""
     if text is None:
@@ -294,3 +232,9 @@ def expiry(field: str, text: str | None) -> tuple[int | None, str | None]:
     if day is not None:
         return None, day
     return instant(field, text, "INVALID_EXPIRY"), None
+
+
+__all__ = [
+    "BATCH_MAX", "BODY_MAX", "DIGITS_MAX", "PRINTABLE", "QUANTITY_FIELDS", "TEXT_MAX", "Instant", "Nothing", "Quantity",
+    "Text", "canonical", "decode", "decoder_of", "expiry", "instant", "unprintable",
+]  # fmt: skip

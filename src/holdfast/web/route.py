@@ -19,9 +19,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from holdfast.access import Actor, Permission
-from holdfast.core.decide import Command
+from holdfast.core.decision import Command
 from holdfast.core.number import instant_of
 from holdfast.core.rejection import Code
+from holdfast.core.text import FORMAT_WORDS, composed, text_fault, uuid_text
 from holdfast.reports import LIMIT_DEFAULT, LIMIT_MAX
 from holdfast.web.body import BODY_MAX, TEXT_MAX, Nothing, decoder_of, unprintable
 from holdfast.web.problems import Problem, invalid, not_found
@@ -35,7 +36,6 @@ QueryKind = Literal["text", "integer", "number", "boolean", "instant", "code", "
 CURSOR_MAX = 500
 """Longest cursor, in characters."""
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _NUMBER = re.compile(r"[0-9]{1,13}(\.[0-9]{1,4})?")
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
@@ -195,6 +195,9 @@ def _converted(parameter: Query, text: str) -> Any:
         return text
     if not text or len(text) > TEXT_MAX or (unprintable(text) and parameter.kind != "code"):
         raise invalid(name, f"must have 1 to {TEXT_MAX} characters, none of them control characters.")
+    if parameter.kind != "code" and text_fault(name, text) is not None:
+        raise invalid(name, FORMAT_WORDS)
+    text = composed(text)
     if parameter.choices and text not in parameter.choices:
         raise invalid(name, f"must be one of {', '.join(parameter.choices)}.")
     match parameter.kind:
@@ -220,11 +223,6 @@ def _converted(parameter: Query, text: str) -> Any:
                 raise invalid(name, "must be an ISO 8601 instant with its offset, as 2030-01-31T12:00:00Z.")
             return at
     return text
-
-
-def uuid_text(text: str) -> str | None:
-    """The UUID in lower case, or None when the text is none."""
-    return text.lower() if len(text) == 36 and _UUID.fullmatch(text) else None
 
 
 def reference(text: str) -> str:

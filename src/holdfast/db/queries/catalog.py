@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from holdfast.core.lookup import Catalog
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate, folded
+from holdfast.core.text import composed
 from holdfast.db import schema
 from holdfast.db.queries.paging import among, as_id
 from holdfast.db.rows import record_of
@@ -96,7 +97,7 @@ def products_of(connection: sa.Connection, org_id: str, ids: Collection[str]) ->
 def product_of(connection: sa.Connection, org_id: str, ref: str) -> Product | None:
     """The product with that id or SKU."""
     product, name = schema.product, as_id(ref)
-    match = product.c.sku == ref if name is None else product.c.id == name
+    match = product.c.sku == composed(ref) if name is None else product.c.id == name
     found = records(connection, product, Product, product.c.org_id == org_id, match)
     return found[0] if found else None
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from holdfast.core.document import product_fields
 from holdfast.core.lookup import Catalog
 from holdfast.core.product import UNLIMITED, Product
+from holdfast.core.text import composed
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, read_records, records, unsellable
 from holdfast.db.queries.paging import Json, Page, bounded, id_of_cursor, newest, page_of
@@ -119,7 +120,7 @@ def listed(
     if active is not None:
         where.append(_product.active.is_(active))
     if sku is not None:
-        where.append(_product.sku == sku)
+        where.append(_product.sku == composed(sku))
     if search:
         where.append(matching(search))
     found = newest(
@@ -146,6 +147,7 @@ def matching(search: str) -> sa.ColumnElement[bool]:
 
     SQLite folds only ASCII; what it cannot fold is looked for in the usual spellings.
     """
+    search = composed(search)
     spellings = {search} if search.isascii() else {search, search.lower(), search.upper(), search.capitalize()}
     columns = (_product.title, _product.sku, _product.gtin)
     return sa.or_(*(column.icontains(text, autoescape=True) for text in sorted(spellings) for column in columns))
@@ -175,5 +177,5 @@ def by_code(connection: sa.Connection, catalog: Catalog, gtin: str | None, sku: 
             return min(found, key=lambda product: (not product.active, product.id))  # type: ignore[no-any-return]
     if sku is None:
         return None
-    found = records(connection, schema.product, Product, _product.org_id == org_id, _product.sku == sku)
+    found = records(connection, schema.product, Product, _product.org_id == org_id, _product.sku == composed(sku))
     return found[0] if found else None

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.access import Permission
-from holdfast.core.decide import Command
+from holdfast.core.decision import Command
 from holdfast.core.document import Num
 from holdfast.core.number import day_of, instant_of
 from holdfast.core.period import (

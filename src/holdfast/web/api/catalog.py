@@ -8,139 +8,59 @@ Nothing is deleted: a removed record is no longer active, and its name is free a
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from holdfast.access import Permission
-from holdfast.core.catalog import Add, Change, Remove
-from holdfast.core.decide import Command
+from holdfast.core.catalog import AddProduct, ChangeProduct, ProductChanges
+from holdfast.core.decision import Command, given
 from holdfast.core.document import product_fields
-from holdfast.core.number import PRECISION_MAX
-from holdfast.core.product import Location, LocationKind, Oversell, Product, ProductKind, Settings, Store
+from holdfast.core.places import (
+    AddLocation,
+    AddStore,
+    ChangeLocation,
+    ChangeStore,
+    LocationChanges,
+    RemoveLocation,
+    RemoveStore,
+    StoreChanges,
+)
+from holdfast.core.product import Location, Product, Settings, Store
 from holdfast.core.rejection import Code
 from holdfast.db import directory
 from holdfast.db.queries.records import location_fields, store_fields
-from holdfast.web.api.records import amount, folded_code, given, require_store, settings_of, timezone, units
+from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import LocationDocument, ProductDocument, StoreDocument
-from holdfast.web.body import Code as CodeText
-from holdfast.web.body import Gtin, Instant, Quantity, Text, gtin, instant
+from holdfast.web.body import Instant, instant
 from holdfast.web.problems import invalid
-from holdfast.web.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference, uuid_text
+from holdfast.web.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference
 
-Places = Annotated[int, Meta(ge=0, le=PRECISION_MAX)]
-Priority = Annotated[int, Meta(ge=0, le=1_000_000)]
 TOTALS = ("total_quantity", "total_reserved", "total_available", "backordered")
 
 
-class ProductBody(msgspec.Struct, forbid_unknown_fields=True):
+class ProductBody(AddProduct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A product; what is not given takes its default."""
 
-    sku: Text
-    title: Text | None = None
-    kind: ProductKind = "physical"
-    price: Text | None = None
-    tax_class: Text | None = None
-    gtin: Gtin | None = None
-    precision: Places = 0
-    reorder_point: Quantity | None = None
-    oversell: Oversell = "deny"
-    preorder_limit: Quantity | None = None
-    available_from: Instant | None = None
-    track_expiry: bool = False
-    dropship: bool = False
-    supplier: Text | None = None
-    active: bool = True
+    available_from: Instant | None = None  # type: ignore[assignment] # a text, as instants are over HTTP
 
 
-class ProductChange(msgspec.Struct, forbid_unknown_fields=True):
+class ProductChange(ProductChanges, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What to change of a product."""
 
-    sku: Text | UnsetType = UNSET
-    title: Text | UnsetType = UNSET
-    kind: ProductKind | UnsetType = UNSET
-    price: Text | UnsetType | None = UNSET
-    tax_class: Text | UnsetType | None = UNSET
-    gtin: Gtin | UnsetType | None = UNSET
-    precision: Places | UnsetType = UNSET
-    reorder_point: Quantity | UnsetType | None = UNSET
-    oversell: Oversell | UnsetType = UNSET
-    preorder_limit: Quantity | UnsetType | None = UNSET
-    available_from: Instant | UnsetType | None = UNSET
-    track_expiry: bool | UnsetType = UNSET
-    dropship: bool | UnsetType = UNSET
-    supplier: Text | UnsetType | None = UNSET
-    active: bool | UnsetType = UNSET
-
-
-class StoreBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A store; it is made with a quarantine location."""
-
-    code: CodeText
-    name: Text | None = None
-    timezone: Text | None = None
-
-
-class StoreChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of a store."""
-
-    code: CodeText | UnsetType = UNSET
-    name: Text | UnsetType = UNSET
-    timezone: Text | UnsetType = UNSET
-
-
-class LocationBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A location of a store (id or code; not needed where there is only one)."""
-
-    code: CodeText
-    store_id: Text | None = None
-    kind: LocationKind = "store"
-    priority: Priority = 100
-    ships_online: bool | None = None
-    reorder_points: dict[Text, Quantity | None] = {}
-
-
-class LocationChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of a location; `reorder_points` are merged, null removes one."""
-
-    code: CodeText | UnsetType = UNSET
-    store_id: Text | UnsetType = UNSET
-    kind: LocationKind | UnsetType = UNSET
-    priority: Priority | UnsetType = UNSET
-    ships_online: bool | UnsetType = UNSET
-    reorder_points: dict[Text, Quantity | None] | UnsetType = UNSET
+    available_from: Instant | UnsetType | None = UNSET  # type: ignore[assignment] # a text, as instants are over HTTP
 
 
 # Products ------------------------------------------------------------------------------------------------------------
 
 
-def _product_inside(fields: dict[str, Any], precision: int, settings: Settings) -> dict[str, Any]:
-    """A product's fields in inner units."""
-    inside = dict(fields)
-    if "sku" in inside:
-        _test_sku(inside["sku"])
-    if "gtin" in inside:
-        gtin("gtin", inside["gtin"])
-    if inside.get("price") is not None:
-        inside["price"] = amount("price", inside["price"], settings)
-    for name in ("reorder_point", "preorder_limit"):
-        if inside.get(name) is not None:
-            inside[name] = units(name, inside[name], precision)
-    if inside.get("available_from") is not None:
-        inside["available_from"] = instant("available_from", inside["available_from"])
-    return inside
-
-
-def _test_sku(sku: str) -> None:
-    """A SKU must name its product in a path as well: /products/. would be /products/."""
-    if uuid_text(sku) is not None:
-        raise invalid("sku", "may not look like a UUID.")
-    if sku != sku.strip():
-        raise invalid("sku", "may not begin or end with white space.")
-    if sku in (".", ".."):
-        raise invalid("sku", "may not be one or two dots: in an address they mean something else.")
+def _fields(body: ProductBody | ProductChange) -> dict[str, Any]:
+    """The fields that were given, as a command has them."""
+    fields = given(body)
+    if fields.get("available_from") is not None:
+        fields["available_from"] = instant("available_from", fields["available_from"])
+    return fields
 
 
 def _render_product(settings: Settings, totals: dict[str, Any]) -> Any:
@@ -153,13 +73,10 @@ def _render_product(settings: Settings, totals: dict[str, Any]) -> Any:
 def plan_add_product(call: Call) -> Planned:
     """Make a product."""
     body: ProductBody = call.body
-    settings = settings_of(call)
-    fields = _product_inside(msgspec.structs.asdict(body), body.precision, settings)
-    fields["title"] = body.title or body.sku
     totals: dict[str, Any] = dict.fromkeys(TOTALS, 0)
     if body.kind != "physical":
         totals["total_available"] = 999_999
-    return Planned(Add("product", fields), _render_product(settings, totals))
+    return Planned(AddProduct(**_fields(body)), _render_product(settings_of(call), totals))
 
 
 def _product(call: Call) -> dict[str, Any]:
@@ -174,15 +91,8 @@ def plan_change_product(call: Call) -> Planned:
     """Change a product."""
     settings = settings_of(call)
     old = _product(call)
-    fields = given(call.body)
-    precision = fields.get("precision", old["precision"])
-    if precision != old["precision"]:
-        # Kept in smallest units, so they have to follow.
-        for name in ("reorder_point", "preorder_limit"):
-            if old[name] is not None and name not in fields:
-                fields[name] = Decimal(str(old[name]))
     totals = {name: old[name] for name in TOTALS}
-    command = Change("product", old["id"], _product_inside(fields, precision, settings))
+    command = ChangeProduct(old["id"], **_fields(call.body))
     return Planned(command, _render_product(settings, totals))
 
 
@@ -213,10 +123,7 @@ def _render_store(store: Store) -> bytes:
 
 def plan_add_store(call: Call) -> Planned:
     """Make a store."""
-    body: StoreBody = call.body
-    code = folded_code("code", body.code)
-    zone = settings_of(call).timezone if body.timezone is None else timezone("timezone", body.timezone)
-    return Planned(Add("store", {"code": code, "name": body.name or code, "timezone": zone}), _render_store)
+    return Planned(call.body, _render_store)
 
 
 def _store(call: Call) -> dict[str, Any]:
@@ -229,17 +136,12 @@ def _store(call: Call) -> dict[str, Any]:
 
 def plan_change_store(call: Call) -> Planned:
     """Change a store."""
-    fields = given(call.body)
-    if "code" in fields:
-        fields["code"] = folded_code("code", fields["code"])
-    if "timezone" in fields:
-        timezone("timezone", fields["timezone"])
-    return Planned(Change("store", _store(call)["id"], fields), _render_store)
+    return Planned(ChangeStore(_store(call)["id"], **given(call.body)), _render_store)
 
 
 def plan_remove_store(call: Call) -> Command:
     """Remove a store with its locations; one that holds stock stays."""
-    return Remove("store", _store(call)["id"])
+    return RemoveStore(_store(call)["id"])
 
 
 def list_stores(call: Call) -> Any:
@@ -268,8 +170,6 @@ def _render_location(call: Call, location_id: str | None, references: set[str]) 
 
 def _location_inside(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
     inside = dict(fields)
-    if "code" in inside:
-        inside["code"] = folded_code("code", inside["code"])
     if inside.get("store_id") is not None:
         name = inside["store_id"]
         store = found(call.shop.reports.store(call.actor.org_id, name), Code.STORE_NOT_FOUND, "Store", name)
@@ -282,14 +182,11 @@ def _location_inside(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
 
 def plan_add_location(call: Call) -> Planned:
     """Make a location."""
-    body: LocationBody = call.body
-    fields = _location_inside(call, msgspec.structs.asdict(body))
+    fields = _location_inside(call, msgspec.structs.asdict(call.body))
     if fields["store_id"] is None:
         fields["store_id"] = _only_store(call)
-    if body.ships_online is None:
-        fields["ships_online"] = body.kind in ("warehouse", "store")
     render = _render_location(call, None, set(fields["reorder_points"]))
-    return Planned(Add("location", fields), render)
+    return Planned(AddLocation(**fields), render)
 
 
 def _only_store(call: Call) -> str:
@@ -314,14 +211,14 @@ def plan_change_location(call: Call) -> Planned:
     require_store(call, old["store_id"])
     fields = _location_inside(call, given(call.body))
     render = _render_location(call, old["id"], set(fields.get("reorder_points", ())))
-    return Planned(Change("location", old["id"], fields), render)
+    return Planned(ChangeLocation(old["id"], **fields), render)
 
 
 def plan_remove_location(call: Call) -> Command:
     """Remove a location; one that holds stock or promises stays."""
     old = _location(call)
     require_store(call, old["store_id"])
-    return Remove("location", old["id"])
+    return RemoveLocation(old["id"])
 
 
 def list_locations(call: Call) -> Any:
@@ -443,7 +340,7 @@ ROUTES = (
         Permission.CONFIGURE,
         (plan_add_store, plan_change_store, plan_remove_store),
         (list_stores, read_store),
-        (StoreBody, StoreChange, StoreDocument),
+        (AddStore, StoreChanges, StoreDocument),
         (Code.ALREADY_EXISTS,),
         {"code": "EAST", "name": "East side", "timezone": "Europe/Lisbon"},
         {"name": "East side shop"},
@@ -454,7 +351,7 @@ ROUTES = (
         Permission.MANAGE,
         (plan_add_location, plan_change_location, plan_remove_location),
         (list_locations, read_location),
-        (LocationBody, LocationChange, LocationDocument),
+        (AddLocation, LocationChanges, LocationDocument),
         (Code.STORE_NOT_FOUND, Code.PRODUCT_NOT_FOUND, Code.INVALID_QUANTITY, Code.ALREADY_EXISTS),
         {"store_id": "MAIN", "code": "BACKROOM", "kind": "warehouse", "priority": 50},
         {"reorder_points": {"MUG-1": 5}},

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.access import Permission
-from holdfast.core.decide import Command
+from holdfast.core.decision import Command
 from holdfast.core.number import PRECISION_MAX, QUANTITY_MAX, exact_scaled
 from holdfast.core.order import OrderClose, OrderLine, OrderReserve
 from holdfast.core.rejection import Code

@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
 from holdfast.core.count_sheet import CloseSheet, Count, CountDocument, CountLine, FillSheet, RemoveSheetLine
-from holdfast.core.decide import Command
+from holdfast.core.decision import Command, given
 from holdfast.core.order import AppointmentDocument, Book, ChangeAppointment
 from holdfast.core.rejection import Code
 from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferDocument, TransferLine
@@ -235,14 +235,10 @@ def plan_book(call: Call) -> Command:
 def plan_change(call: Call) -> Command:
     """Move, complete or cancel an appointment."""
     body: AppointmentChange = call.body
-    changes: dict[str, Any] = {}
+    changes = given(body)
     if isinstance(body.starts_at, str):
         changes["starts_at"] = instant("starts_at", body.starts_at)
-    if body.customer is not UNSET:
-        changes["customer"] = body.customer
-    if body.status is not UNSET:
-        changes["status"] = body.status
-    return ChangeAppointment(call.id(Code.NOT_FOUND, "Appointment"), changes)
+    return ChangeAppointment(call.id(Code.NOT_FOUND, "Appointment"), **changes)
 
 
 def list_appointments(call: Call) -> Any:

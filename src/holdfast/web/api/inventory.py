@@ -14,7 +14,7 @@ import msgspec
 
 from holdfast.access import Permission
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
-from holdfast.core.decide import Command
+from holdfast.core.decision import Command
 from holdfast.core.document import LevelDocument, LevelHoldDocument, UnlimitedDocument
 from holdfast.core.number import Number
 from holdfast.core.order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel

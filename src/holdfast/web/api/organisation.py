@@ -8,61 +8,49 @@ It refuses to make anybody mightier than who asks, and never shows a password, a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission, Role
-from holdfast.core.catalog import Add, ApiKey, Change, Remove, User
-from holdfast.core.decide import Command
-from holdfast.core.number import from_minor
+from holdfast.core.decision import Command, given
+from holdfast.core.field import Email
+from holdfast.core.organisation import (
+    AddUser,
+    ChangeKey,
+    ChangeSettings,
+    ChangeUser,
+    RemoveKey,
+    RemoveUser,
+    RoleName,
+)
 from holdfast.core.product import Settings
+from holdfast.core.records import ApiKey, User
 from holdfast.core.rejection import Code
 from holdfast.db.queries.records import Within, api_key_fields, settings_fields, user_fields
 from holdfast.organisation import (
     PASSWORD_CHARACTERS_MAX,
     PASSWORD_CHARACTERS_MIN,
-    NotPossible,
-    currency_of,
-    email_of,
-    minor_digits_of,
     new_key,
     password_hash,
 )
-from holdfast.web.api.records import amount, given, require_grant, settings_of, store_ids, timezone
+from holdfast.web.api.records import require_grant, store_ids
 from holdfast.web.api.shapes import KeyDocument, NewKeyDocument, SettingsDocument, UserDocument
 from holdfast.web.auth import hash_pin
 from holdfast.web.body import Text
-from holdfast.web.problems import Problem, invalid
+from holdfast.web.problems import Problem
 from holdfast.web.route import PAGED, Call, Planned, Route, encode, found
 
-RoleName = Literal["cashier", "staff", "manager", "admin", "owner"]
 Password = Annotated[str, Meta(min_length=PASSWORD_CHARACTERS_MIN, max_length=PASSWORD_CHARACTERS_MAX)]
 Pin = Annotated[str, Meta(pattern="^[0-9]{4,8}$")]
 Stores = Annotated[list[Text], Meta(max_length=1000)]
-MINUTES_MAX = 366 * 24 * 60
-
-
-class SettingsChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of the organisation's rules."""
-
-    name: Text | UnsetType = UNSET
-    currency: Annotated[str, Meta(pattern="^[A-Za-z]{3}$")] | UnsetType = UNSET
-    mode: Literal["advanced", "simple"] | UnsetType = UNSET
-    allow_override: bool | UnsetType = UNSET
-    cart_hold_minutes: Annotated[int, Meta(ge=1, le=MINUTES_MAX)] | UnsetType = UNSET
-    default_reorder_point: Annotated[int, Meta(ge=0, le=10**8)] | UnsetType | None = UNSET
-    tax_mode: Literal["exclusive", "inclusive"] | UnsetType = UNSET
-    cash_rounding: Text | UnsetType = UNSET
-    timezone: Text | UnsetType = UNSET
-    api_rate_limit: Annotated[int, Meta(ge=1, le=10_000_000)] | UnsetType | None = UNSET
 
 
 class UserBody(msgspec.Struct, forbid_unknown_fields=True):
     """A user; no stores mean all of them."""
 
-    email: Text
+    email: Email
     password: Password
     role: RoleName
     stores: Stores | None = None
@@ -72,7 +60,7 @@ class UserBody(msgspec.Struct, forbid_unknown_fields=True):
 class UserChange(msgspec.Struct, forbid_unknown_fields=True):
     """What to change of a user."""
 
-    email: Text | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
     password: Password | UnsetType = UNSET
     role: RoleName | UnsetType = UNSET
     stores: Stores | UnsetType = UNSET
@@ -109,25 +97,7 @@ def _render_settings(settings: Settings) -> bytes:
 
 def plan_change_settings(call: Call) -> Planned:
     """Change the organisation's rules."""
-    fields = given(call.body)
-    present = settings_of(call)
-    if "currency" in fields:
-        fields["currency"] = _currency(fields["currency"])
-        fields["minor_digits"] = minor_digits_of(fields["currency"])
-        present = msgspec.structs.replace(present, currency=fields["currency"], minor_digits=fields["minor_digits"])
-    if "cash_rounding" in fields:
-        step = amount("cash_rounding", fields["cash_rounding"], present)
-        fields["cash_rounding"] = from_minor(step, present.minor_digits)
-    if "timezone" in fields:
-        timezone("timezone", fields["timezone"])
-    return Planned(Change("organisation", call.actor.org_id, fields), _render_settings)
-
-
-def _currency(code: str) -> str:
-    try:
-        return currency_of(code)
-    except NotPossible as refusal:
-        raise invalid("currency", str(refusal)) from None
+    return Planned(call.body, _render_settings)
 
 
 def _within(call: Call) -> Within | None:
@@ -143,13 +113,6 @@ def _seen(call: Call, record: dict[str, Any], what: str) -> dict[str, Any]:
 
 
 # Users ---------------------------------------------------------------------------------------------------------------
-
-
-def _email(text: str) -> str:
-    try:
-        return email_of(text)
-    except NotPossible as refusal:
-        raise invalid("email", str(refusal)) from None
 
 
 def _user(call: Call) -> dict[str, Any]:
@@ -169,14 +132,14 @@ def plan_add_user(call: Call) -> Planned:
     body: UserBody = call.body
     stores = store_ids(call, body.stores)
     require_grant(call, body.role, stores)
-    fields = {
-        "email": _email(body.email),
-        "password_hash": password_hash(body.password),
-        "role": body.role,
-        "stores": stores,
-        "pin_hash": None if body.pin is None else hash_pin(call.actor.org_id, body.pin),
-    }
-    return Planned(Add("app_user", fields), _render_user)
+    command = AddUser(
+        email=body.email,
+        password_hash=password_hash(body.password),
+        role=body.role,
+        stores=stores,
+        pin_hash=None if body.pin is None else hash_pin(call.actor.org_id, body.pin),
+    )
+    return Planned(command, _render_user)
 
 
 def plan_change_user(call: Call) -> Planned:
@@ -184,22 +147,20 @@ def plan_change_user(call: Call) -> Planned:
     old = _user(call)
     require_grant(call, old["role"], tuple(old["stores"]))
     fields = given(call.body)
-    if "email" in fields:
-        fields["email"] = _email(fields["email"])
     if "password" in fields:
         fields["password_hash"] = password_hash(fields.pop("password"))
     if "pin" in fields:
         pin = fields.pop("pin")
         fields["pin_hash"] = None if pin is None else hash_pin(call.actor.org_id, pin)
     _change_rights(call, old, fields)
-    return Planned(Change("app_user", old["id"], fields), _render_user)
+    return Planned(ChangeUser(old["id"], **fields), _render_user)
 
 
 def plan_remove_user(call: Call) -> Command:
     """Remove a user: they are signed out everywhere within a second."""
     old = _user(call)
     require_grant(call, old["role"], tuple(old["stores"]))
-    return Remove("app_user", old["id"])
+    return RemoveUser(old["id"])
 
 
 def _change_rights(call: Call, old: dict[str, Any], fields: dict[str, Any]) -> None:
@@ -255,14 +216,14 @@ def plan_change_key(call: Call) -> Planned:
     require_grant(call, old["role"], tuple(old["stores"]))
     fields = given(call.body)
     _change_rights(call, old, fields)
-    return Planned(Change("api_key", old["id"], fields), _render_key)
+    return Planned(ChangeKey(old["id"], **fields), _render_key)
 
 
 def plan_remove_key(call: Call) -> Command:
     """Revoke an API key: it is dead everywhere within a second."""
     old = _key(call)
     require_grant(call, old["role"], tuple(old["stores"]))
-    return Remove("api_key", old["id"])
+    return RemoveKey(old["id"])
 
 
 def list_keys(call: Call) -> Any:
@@ -332,7 +293,7 @@ ROUTES = (
         tag="Settings",
         permission=Permission.CONFIGURE,
         plan=plan_change_settings,
-        body=SettingsChange,
+        body=ChangeSettings,
         answer=SettingsDocument,
         codes=(Code.INVALID_AMOUNT, Code.INVALID_STATE),
         example={"cart_hold_minutes": 45, "default_reorder_point": 5},

@@ -13,14 +13,15 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.access import Permission
-from holdfast.core.decide import Command
+from holdfast.core.decision import Command
+from holdfast.core.field import Gtin
 from holdfast.core.recall import LotsDocument, Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptDocument, ReceiptLine, Receive
 from holdfast.core.rejection import Code
 from holdfast.web.api.reservations import require_location, require_product
 from holdfast.web.api.shapes import LotRow, OrderLot, Trace
 from holdfast.web.arrays import PARTS, part_of
-from holdfast.web.body import Gtin, Quantity, Text, expiry, gtin
+from holdfast.web.body import Quantity, Text, expiry
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference
 
@@ -81,7 +82,7 @@ def plan_receive(call: Call) -> Command:
                 line.lot_code,
                 expires_at,
                 expires_on,
-                gtin(f"lines.{index}.gtin", line.gtin),
+                line.gtin,
             )
         )
     return Receive(body.location, tuple(lines), body.kind, body.reference, body.supplier)

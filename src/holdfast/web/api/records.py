@@ -1,32 +1,16 @@
-"""What records over HTTP share: fields in inner units, and the stores and codes that they name.
+"""What records over HTTP share: the stores that they name, and who may touch them.
 
-price "19.99" in a currency of two places        -> 1999
 stores ["MAIN"] of a caller limited to EAST      -> 403
 """
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-from typing import Any
-from zoneinfo import available_timezones
-
-from msgspec import UNSET
-
 from holdfast.access import Role
-from holdfast.core.number import Number, from_minor, to_minor, to_units
-from holdfast.core.product import Settings, folded
+from holdfast.core.currency import minor_digits_of
+from holdfast.core.product import Settings
 from holdfast.core.rejection import Code
-from holdfast.organisation import minor_digits_of
-from holdfast.web.problems import Problem, invalid
+from holdfast.web.problems import Problem
 from holdfast.web.route import Call, found
-
-_CODE = re.compile(r"[A-Z0-9][A-Z0-9_.-]{0,63}")
-
-
-def given(body: Any) -> dict[str, Any]:
-    """The fields of a change that were given, null ones included."""
-    return {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not UNSET}
 
 
 def settings_of(call: Call) -> Settings:
@@ -41,48 +25,6 @@ def settings_of(call: Call) -> Settings:
         minor_digits=minor_digits_of(currency),
         timezone=fields["timezone"],
     )
-
-
-def amount(field: str, text: str, settings: Settings) -> int:
-    """An amount of money of 0 or more, in minor units."""
-    minor = to_minor(text, settings.minor_digits)
-    if minor is None or minor < 0:
-        places = from_minor(0, settings.minor_digits)
-        raise invalid(
-            field,
-            f"must be an amount of {settings.currency} of 0 or more, written like {places!r}.",
-            Code.INVALID_AMOUNT,
-        )
-    return minor
-
-
-def units(field: str, quantity: Number, precision: int) -> int:
-    """A quantity of 0 or more, in smallest units."""
-    found_units = to_units(quantity, precision)
-    if found_units is None or found_units < 0:
-        places = "a whole number" if precision == 0 else f"a number of at most {precision} places"
-        raise invalid(field, f"must be {places}, 0 or more.", Code.INVALID_QUANTITY)
-    return found_units
-
-
-def folded_code(field: str, text: str) -> str:
-    """The code of a store, location or register, in upper case. Only ASCII is folded: 'ß' would become two letters."""
-    code = folded(text)
-    if not _CODE.fullmatch(code):
-        raise invalid(field, "must be 1 to 64 letters, digits, '_', '.' or '-', beginning with a letter or digit.")
-    return code
-
-
-@lru_cache(maxsize=1)
-def _timezones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def timezone(field: str, name: str) -> str:
-    """An IANA time zone."""
-    if name not in _timezones():
-        raise invalid(field, "must be an IANA time zone, as Europe/Lisbon.")
-    return name
 
 
 def store_ids(call: Call, names: list[str] | None) -> tuple[str, ...]:

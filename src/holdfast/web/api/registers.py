@@ -13,11 +13,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from holdfast.access import Permission
-from holdfast.core.catalog import Add, Change, Remove
-from holdfast.core.decide import Command
+from holdfast.core.decision import Command, given
+from holdfast.core.organisation import AddRegister, ChangeRegister, RegisterChanges, RemoveRegister
 from holdfast.core.product import Register
 from holdfast.core.register import (
     CashDocument,
@@ -29,31 +28,15 @@ from holdfast.core.register import (
 )
 from holdfast.core.rejection import Code
 from holdfast.web.api.organisation import Pin
-from holdfast.web.api.records import folded_code, given, require_store
+from holdfast.web.api.records import require_store
 from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument
 from holdfast.web.auth import cashier_of, hash_pin, new_till_token, till_not_open
-from holdfast.web.body import Code as CodeText
 from holdfast.web.body import Text
 from holdfast.web.problems import Problem, not_found
 from holdfast.web.route import PAGED, STORE, Call, Planned, Route, encode, found
 
 NUMBER_DIGITS_MAX = 9
 """Digits of a session's number that can be one."""
-
-
-class RegisterBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A till of a store."""
-
-    store_id: Text
-    code: CodeText
-    name: Text | None = None
-
-
-class RegisterChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of a register; it stays in its store."""
-
-    code: CodeText | UnsetType = UNSET
-    name: Text | UnsetType | None = UNSET
 
 
 class OpenBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -108,25 +91,21 @@ def _render_register(register: Register) -> bytes:
 
 def plan_add_register(call: Call) -> Planned:
     """Make a register."""
-    body: RegisterBody = call.body
+    body: AddRegister = call.body
     store = call.shop.reports.store(call.actor.org_id, body.store_id)
     store_id = found(store, Code.STORE_NOT_FOUND, "Store", body.store_id)["id"]
     require_store(call, store_id)
-    fields = {"store_id": store_id, "code": folded_code("code", body.code), "name": body.name}
-    return Planned(Add("register", fields), _render_register)
+    return Planned(AddRegister(store_id, body.code, body.name), _render_register)
 
 
 def plan_change_register(call: Call) -> Planned:
     """Change a register."""
-    fields = given(call.body)
-    if "code" in fields:
-        fields["code"] = folded_code("code", fields["code"])
-    return Planned(Change("register", _register(call)["id"], fields), _render_register)
+    return Planned(ChangeRegister(_register(call)["id"], **given(call.body)), _render_register)
 
 
 def plan_remove_register(call: Call) -> Command:
     """Remove a register; one with an open session stays."""
-    return Remove("register", _register(call)["id"])
+    return RemoveRegister(_register(call)["id"])
 
 
 def list_registers(call: Call) -> Any:
@@ -230,7 +209,7 @@ ROUTES = (
         path=_REGISTERS,
         summary="Make a register",
         plan=plan_add_register,
-        body=RegisterBody,
+        body=AddRegister,
         answer=RegisterDocument,
         status=201,
         codes=(Code.STORE_NOT_FOUND, Code.ALREADY_EXISTS),
@@ -261,7 +240,7 @@ ROUTES = (
         path=_ONE,
         summary="Change a register",
         plan=plan_change_register,
-        body=RegisterChange,
+        body=RegisterChanges,
         answer=RegisterDocument,
         codes=(Code.NOT_FOUND, Code.ALREADY_EXISTS),
         example={"name": "By the window"},

@@ -15,7 +15,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
 from holdfast.core.amend import Amend
-from holdfast.core.decide import OPERATIONS_MAX, Command, Refusal, Together
+from holdfast.core.decide import OPERATIONS_MAX, Refusal
+from holdfast.core.decision import Command, Together
 from holdfast.core.document import ReservationDocument
 from holdfast.core.number import Number
 from holdfast.core.rejection import Code

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.access import Permission
-from holdfast.core.decide import Command
+from holdfast.core.decision import Command
 from holdfast.core.rejection import Code
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnDocument, ReturnedLine, ReturnSale
 from holdfast.core.sale import LINES_MAX

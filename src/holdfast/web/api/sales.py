@@ -18,7 +18,7 @@ from holdfast.access import Permission
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.completion import CompleteSale, Fulfill, ShipLine, ShipSupplierOrder
 from holdfast.core.correction import RevertShipment
-from holdfast.core.decide import Command
+from holdfast.core.decision import Command, given
 from holdfast.core.order_entry import OpenSale
 from holdfast.core.rejection import Code
 from holdfast.core.sale import LINES_MAX
@@ -121,15 +121,12 @@ def plan_open(call: Call) -> Command:
 
 def plan_change(call: Call) -> Command:
     """Change a sale's customer, discount, fees."""
-    body: SaleChange = call.body
-    changes: dict[str, Any] = {}
-    if body.customer is not UNSET:
-        changes["customer"] = body.customer
-    if not isinstance(body.discount, UnsetType):
-        changes["discount"] = discount_asked("discount", body.discount)
-    if not isinstance(body.fees, UnsetType):
-        changes["fees"] = fees_asked(body.fees)
-    return ChangeSale(_sale_id(call), changes)
+    changes = given(call.body)
+    if "discount" in changes:
+        changes["discount"] = discount_asked("discount", changes["discount"])
+    if "fees" in changes:
+        changes["fees"] = fees_asked(changes["fees"])
+    return ChangeSale(_sale_id(call), **changes)
 
 
 def plan_add_line(call: Call) -> Command:
@@ -141,17 +138,10 @@ def plan_add_line(call: Call) -> Command:
 
 def plan_edit_line(call: Call) -> Command:
     """Change a line of a cart."""
-    body: LineChange = call.body
-    changes: dict[str, Any] = {}
-    if body.quantity is not UNSET:
-        changes["quantity"] = body.quantity
-    if body.unit_price is not UNSET:
-        changes["unit_price"] = body.unit_price
-    if not isinstance(body.discount, UnsetType):
-        changes["discount"] = discount_asked("discount", body.discount)
-    if body.location is not UNSET:
-        changes["location"] = body.location
-    return EditLine(_sale_id(call), own_id(call.args["line_id"]), changes)
+    changes = given(call.body)
+    if "discount" in changes:
+        changes["discount"] = discount_asked("discount", changes["discount"])
+    return EditLine(_sale_id(call), own_id(call.args["line_id"]), **changes)
 
 
 def plan_remove_line(call: Call) -> Command:

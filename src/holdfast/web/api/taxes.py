@@ -11,38 +11,16 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from holdfast.access import Permission
-from holdfast.core.catalog import Add, Change, Remove
-from holdfast.core.decide import Command
-from holdfast.core.number import to_unit_cost
+from holdfast.core.decision import Command, given
+from holdfast.core.organisation import AddTaxRate, ChangeTaxRate, RemoveTaxRate, TaxRateChanges
 from holdfast.core.product import TaxRate
 from holdfast.core.rejection import Code
-from holdfast.core.totals import RATE_WHOLE
 from holdfast.db.queries.sales import tax_rate_fields
-from holdfast.web.api.records import given, require_store
-from holdfast.web.body import Text
-from holdfast.web.problems import Problem, invalid
+from holdfast.web.api.records import require_store
+from holdfast.web.problems import Problem
 from holdfast.web.route import PAGED, STORE, Call, Planned, Route, encode, found
-
-
-class TaxRateBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The rate of a class, as a decimal string: "0.15" is 15 percent, "1" the most; of one store, or of all."""
-
-    tax_class: Text
-    rate: Text
-    store_id: Text | None = None
-    name: Text | None = None
-
-
-class TaxRateChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of a tax rate."""
-
-    tax_class: Text | UnsetType = UNSET
-    rate: Text | UnsetType = UNSET
-    store_id: Text | UnsetType | None = UNSET
-    name: Text | UnsetType | None = UNSET
 
 
 class TaxRateDocument(msgspec.Struct):
@@ -60,16 +38,6 @@ class TaxRateDocument(msgspec.Struct):
 
 def _render(rate: TaxRate) -> bytes:
     return encode(tax_rate_fields(rate))
-
-
-def _with_rate(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields with the rate in millionths."""
-    if "rate" not in fields:
-        return fields
-    rate = to_unit_cost(fields["rate"])
-    if rate is None or not 0 <= rate <= RATE_WHOLE:
-        raise invalid("rate", 'must be "0" to "1" with at most 6 places: "0.15" is 15 percent.')
-    return {**fields, "rate": rate}
 
 
 def _with_store(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
@@ -110,19 +78,18 @@ def _own_rate(call: Call) -> dict[str, Any]:
 
 def plan_add(call: Call) -> Planned:
     """Make a tax rate."""
-    return Planned(Add("tax_rate", _with_store(call, _with_rate(msgspec.structs.asdict(call.body)))), _render)
+    return Planned(AddTaxRate(**_with_store(call, msgspec.structs.asdict(call.body))), _render)
 
 
 def plan_change(call: Call) -> Planned:
     """Change a tax rate."""
-    fields = _with_rate(given(call.body))
     old = _own_rate(call)
-    return Planned(Change("tax_rate", old["id"], _with_store(call, fields)), _render)
+    return Planned(ChangeTaxRate(old["id"], **_with_store(call, given(call.body))), _render)
 
 
 def plan_remove(call: Call) -> Command:
     """Remove a tax rate."""
-    return Remove("tax_rate", _own_rate(call)["id"])
+    return RemoveTaxRate(_own_rate(call)["id"])
 
 
 def list_rates(call: Call) -> Any:
@@ -149,7 +116,7 @@ ROUTES = (
         tag=_TAG,
         permission=Permission.MANAGE,
         plan=plan_add,
-        body=TaxRateBody,
+        body=AddTaxRate,
         answer=TaxRateDocument,
         status=201,
         codes=_CODES,
@@ -184,7 +151,7 @@ ROUTES = (
         tag=_TAG,
         permission=Permission.MANAGE,
         plan=plan_change,
-        body=TaxRateChange,
+        body=TaxRateChanges,
         answer=TaxRateDocument,
         codes=(*_MISSING, *_CODES),
         example={"rate": "0.16"},

@@ -1,0 +1,376 @@
+"""Stores and locations: where stock lies, and what may change when.
+
+    AddStore(code="EAST", timezone="Europe/Lisbon")           -> a store, with its quarantine location
+    ChangeLocation("MAIN", reorder_points={"MUG-1": 5})       -> merged with those that there are; None removes one
+    RemoveStore("EAST")                                       -> refused while something lies there
+
+Codes come in any case and are kept in capitals. In a change `UNSET` leaves a field as it is. A place with stock, an
+open till, the only transit location: what the organisation cannot do without stays. Nothing is deleted: what is removed
+is no longer active, and its code is free again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from holdfast.core.decision import Command, Decision, given
+from holdfast.core.expiry import follow_clock
+from holdfast.core.field import Priority, StoreCode, Text, Timezone
+from holdfast.core.number import Number
+from holdfast.core.permission import Permission
+from holdfast.core.product import Location, LocationKind, Register, Store
+from holdfast.core.records import existing, lock_organisation, name_refusal, put, written
+from holdfast.core.register import sessions_of
+from holdfast.core.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.standing import in_use
+from holdfast.core.stock import Stock
+from holdfast.core.wants import LastSession, PlacesOfKind, RecordById, RegistersOf
+
+replace = msgspec.structs.replace
+
+QUARANTINE_SUFFIX = "-QUARANTINE"
+"""The quarantine location that every store is made with is called like the store, with this behind."""
+
+CODE_MAX = 64
+"""Most characters of a code."""
+
+
+class AddStore(Command, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A store; it is made with a quarantine location. Its name is its code, its time zone the organisation's."""
+
+    code: StoreCode
+    name: Text | None = None
+    timezone: Timezone | None = None
+
+
+class StoreChanges(Command, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a store."""
+
+    code: StoreCode | UnsetType = UNSET
+    name: Text | UnsetType = UNSET
+    timezone: Timezone | UnsetType = UNSET
+
+
+class ChangeStore(StoreChanges, frozen=True, gc=False):
+    """Change a store (id or code)."""
+
+    store_id: str
+
+
+class RemoveStore(Command, frozen=True, gc=False):
+    """Take away a store (id or code) with its locations and registers."""
+
+    store_id: str
+
+
+class AddLocation(Command, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A location of a store (id or code; not needed where there is only one); bins do not ship online by default.
+
+    `reorder_points` are quantities by the id or SKU of a product.
+    """
+
+    code: StoreCode
+    store_id: Text | None = None
+    kind: LocationKind = "store"
+    priority: Priority = 100
+    ships_online: bool | None = None
+    reorder_points: dict[Text, Number | None] = msgspec.field(default_factory=dict)
+
+
+class LocationChanges(Command, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """What to change of a location; `reorder_points` are merged, null removes one."""
+
+    code: StoreCode | UnsetType = UNSET
+    store_id: Text | UnsetType = UNSET
+    kind: LocationKind | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    ships_online: bool | UnsetType = UNSET
+    reorder_points: dict[Text, Number | None] | UnsetType = UNSET
+
+
+class ChangeLocation(LocationChanges, frozen=True, gc=False):
+    """Change a location (id or code)."""
+
+    location_id: str
+
+
+class RemoveLocation(Command, frozen=True, gc=False):
+    """Take away a location (id or code)."""
+
+    location_id: str
+
+
+# Stores --------------------------------------------------------------------------------------------------------------
+
+
+def add_store(stock: Stock, command: AddStore) -> Store | Rejected:
+    """Decide an AddStore."""
+    refused = name_refusal(stock, "store", command.code, None)
+    if refused is not None:
+        return refused
+    store = Store(
+        id=stock.new_id(),
+        code=command.code,
+        name=command.name or command.code,
+        timezone=command.timezone or stock.settings.timezone,
+        created_at=stock.now,
+        updated_at=stock.now,
+    )
+    stock.born.add(store.id)
+    put(stock, "store", store)
+    corner = Location(
+        id=stock.new_id(),
+        store_id=store.id,
+        code=store.code[: CODE_MAX - len(QUARANTINE_SUFFIX)] + QUARANTINE_SUFFIX,
+        kind="quarantine",
+        ships_online=False,
+        created_at=stock.now,
+        updated_at=stock.now,
+    )
+    clash = name_refusal(stock, "location", corner.code, None)
+    if clash is not None:
+        return clash
+    put(stock, "location", corner)
+    return store
+
+
+def change_store(stock: Stock, command: ChangeStore) -> Store | Rejected:
+    """Decide a ChangeStore: days of lots end by another clock when the time zone changes."""
+    store = _store(stock, command.store_id)
+    if isinstance(store, Rejected):
+        return store
+    fields = given(command, "store_id")
+    refused = None if "code" not in fields else name_refusal(stock, "store", fields["code"], store.id)
+    if refused is not None:
+        return refused
+    changed = replace(store, **fields, updated_at=stock.now)
+    put(stock, "store", changed)
+    if changed.timezone != store.timezone:
+        follow_clock(stock, changed)
+    return changed
+
+
+def remove_store(stock: Stock, command: RemoveStore) -> Store | Rejected:
+    """Decide a RemoveStore: a store with stock, or with an open till, stays."""
+    store = _store(stock, command.store_id)
+    if isinstance(store, Rejected):
+        return store
+    here = [place for place in stock.catalog.locations.values() if place.store_id == store.id and place.active]
+    here.sort(key=lambda place: place.code)
+    used = stock.each(here, lambda _, place: _needed_refusal(place) or in_use(stock, place))
+    for place, in_the_way in zip(here, used, strict=True):
+        if in_the_way is not None:
+            return in_the_way
+        put(stock, "location", replace(stock.record("location", place.id), active=False, updated_at=stock.now))
+    refused = _close_tills(stock, store)
+    if refused is not None:
+        return refused
+    removed = replace(store, active=False, updated_at=stock.now)
+    put(stock, "store", removed)
+    return removed
+
+
+def _store(stock: Stock, reference: str) -> Store | Rejected:
+    """The active store with that id or code, locked."""
+    found = stock.catalog.store(reference)
+    if found is None:
+        return not_found(Code.STORE_NOT_FOUND, "Store", reference)
+    return existing(stock, "store", found.id)  # type: ignore[no-any-return] # a Store or a Rejected
+
+
+def store_id_of(stock: Stock, reference: str) -> str | Rejected:
+    """The id of the active store with that id or code."""
+    found = stock.catalog.store(reference)
+    return not_found(Code.STORE_NOT_FOUND, "Store", reference) if found is None else found.id
+
+
+def _close_tills(stock: Stock, store: Store) -> Rejected | None:
+    """The registers of a removed store go with it, unless one has an open session."""
+    known = [till.id for till in written(stock, "register") if till.store_id == store.id]
+    keys = sorted({*stock.require(RegistersOf(store.id)), *known})
+    stock.require(*(RecordById("register", key) for key in keys if ("register", key) not in stock.records))
+    stock.require(*(LastSession(key) for key in keys))
+    for key in keys:
+        till = stock.record("register", key)
+        assert till is not None, key
+        if till.active:
+            refused = till_refusal(stock, till)
+            if refused is not None:
+                return refused
+            put(stock, "register", replace(till, active=False, updated_at=stock.now))
+    return None
+
+
+def till_refusal(stock: Stock, till: Register) -> Rejected | None:
+    """Refuse to take away a register (locked) whose drawer is open."""
+    if any(session.status == "open" for session in sessions_of(stock, till.id)):
+        return invalid_state(f"Register {till.code} has an open session: close it first.", register_id=till.id)
+    return None
+
+
+# Locations -----------------------------------------------------------------------------------------------------------
+
+
+def add_location(stock: Stock, command: AddLocation) -> Location | Rejected:
+    """Decide an AddLocation."""
+    store_id = _store_of(stock, command.store_id)
+    if isinstance(store_id, Rejected):
+        return store_id
+    refused = name_refusal(stock, "location", command.code, None)
+    if refused is None and command.kind == "transit":
+        refused = _transit_refusal(stock)
+    if refused is not None:
+        return refused
+    points = _points(stock, command.reorder_points, {})
+    if isinstance(points, Rejected):
+        return points
+    online = command.kind in ("warehouse", "store") if command.ships_online is None else command.ships_online
+    place = Location(
+        id=stock.new_id(),
+        store_id=store_id,
+        code=command.code,
+        kind=command.kind,
+        priority=command.priority,
+        ships_online=online,
+        reorder_points=points,
+        created_at=stock.now,
+        updated_at=stock.now,
+    )
+    stock.born.add(place.id)
+    put(stock, "location", place)
+    return place
+
+
+def change_location(stock: Stock, command: ChangeLocation) -> Location | Rejected:
+    """Decide a ChangeLocation."""
+    place = _place(stock, command.location_id)
+    if isinstance(place, Rejected):
+        return place
+    fields = given(command, "location_id")
+    if "store_id" in fields:
+        store_id = store_id_of(stock, fields["store_id"])
+        if isinstance(store_id, Rejected):
+            return store_id
+        fields["store_id"] = store_id
+    refused = None if "code" not in fields else name_refusal(stock, "location", fields["code"], place.id)
+    if refused is None and fields.get("kind") == "transit" and place.kind != "transit":
+        refused = _transit_refusal(stock)
+    refused = refused or _location_refusal(stock, place, fields)
+    if refused is not None:
+        return refused
+    if "reorder_points" in fields:
+        points = _points(stock, fields["reorder_points"], place.reorder_points)
+        if isinstance(points, Rejected):
+            return points
+        fields["reorder_points"] = points
+    changed = replace(place, **fields, updated_at=stock.now)
+    put(stock, "location", changed)
+    return changed
+
+
+def remove_location(stock: Stock, command: RemoveLocation) -> Location | Rejected:
+    """Decide a RemoveLocation: one that holds stock or promises, or that is needed, stays."""
+    place = _place(stock, command.location_id)
+    if isinstance(place, Rejected):
+        return place
+    refused = _location_refusal(stock, place, {"active": False})
+    if refused is not None:
+        return refused
+    removed = replace(place, active=False, updated_at=stock.now)
+    put(stock, "location", removed)
+    return removed
+
+
+def _place(stock: Stock, reference: str) -> Location | Rejected:
+    """The active location with that code or id, locked."""
+    found = stock.catalog.location(reference)
+    if found is None:
+        return not_found(Code.LOCATION_NOT_FOUND, "Location", reference)
+    return existing(stock, "location", found.id)  # type: ignore[no-any-return] # a Location or a Rejected
+
+
+def _store_of(stock: Stock, reference: str | None) -> str | Rejected:
+    """The id of the named store, or of the only one that there is."""
+    if reference is not None:
+        return store_id_of(stock, reference)
+    active = [store.id for store in stock.catalog.stores.values() if store.active]
+    if len(active) != 1:
+        return malformed("store_id", "is required: there is more than one store.")
+    return active[0]
+
+
+def _transit_refusal(stock: Stock) -> Rejected | None:
+    lock_organisation(stock)
+    there = stock.unread(stock.require(PlacesOfKind("transit")), "location")
+    there.update(place.id for place in written(stock, "location") if place.kind == "transit" and place.active)
+    if not there:
+        return None
+    return Rejected(Code.ALREADY_EXISTS, "The organisation has its transit location already.", {"field": "kind"})
+
+
+def _needed_refusal(place: Location) -> Rejected | None:
+    """Refuse to remove the store of the transit location: the organisation needs it."""
+    return invalid_state(f"{place.code} of the store is needed.") if place.kind == "transit" else None
+
+
+def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> Rejected | None:
+    """Refuse to move, turn or remove a location that holds stock, or the only transit or quarantine location."""
+    turned = [
+        name for name in ("kind", "store_id", "active") if name in fields and fields[name] != getattr(place, name)
+    ]
+    if not turned:
+        return None
+    used = in_use(stock, place)
+    if used is not None:
+        return replace(used, numbers={**used.numbers, "field": turned[0]})
+    if not place.sellable:
+        alike = [
+            other
+            for other in stock.catalog.locations.values()
+            if other.active
+            and other.kind == place.kind
+            and (place.kind == "transit" or other.store_id == place.store_id)
+        ]
+        if len(alike) <= 1:
+            return invalid_state(f"{place.code} is the only {place.kind} location: it is needed.")
+    return None
+
+
+def _points(stock: Stock, named: dict[str, Number | None], old: dict[str, int]) -> dict[str, int] | Rejected:
+    """Reorder points by product id in smallest units, merged with the old ones.
+
+    The organisation is locked, so that no product changes its precision meanwhile.
+    """
+    if named:
+        lock_organisation(stock)
+    merged = dict(old)
+    stock.catalog.know_products(named)
+    for reference, quantity in named.items():
+        product = stock.catalog.product(reference)
+        if product is None:
+            return not_found(Code.PRODUCT_NOT_FOUND, "Product", reference)
+        if quantity is None:
+            merged.pop(product.id, None)
+            continue
+        units = product.units(quantity)
+        if units is None or units < 0:
+            return Rejected(
+                Code.INVALID_QUANTITY,
+                f"The reorder point of {product.sku} is not a quantity of it.",
+                {"product_id": product.id, "field": f"reorder_points.{reference}"},
+            )
+        merged[product.id] = units
+    return merged
+
+
+DECISIONS = (
+    Decision(AddStore, add_store, Permission.CONFIGURE, changes_catalog=True),
+    Decision(ChangeStore, change_store, Permission.CONFIGURE, changes_catalog=True),
+    Decision(RemoveStore, remove_store, Permission.CONFIGURE, changes_catalog=True),
+    Decision(AddLocation, add_location, Permission.MANAGE, changes_catalog=True),
+    Decision(ChangeLocation, change_location, Permission.MANAGE, changes_catalog=True),
+    Decision(RemoveLocation, remove_location, Permission.MANAGE, changes_catalog=True),
+)

@@ -1,0 +1,31 @@
+"""Which Struct is kept in which table: the records, and the documents beside them.
+
+    DOCUMENTS["transfer"]      -> Transfer
+
+The order is that of the foreign keys: parents before children.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast.core import count_sheet, order, receiving, records, transfer
+from holdfast.core.journal import Account
+from holdfast.core.period import Period
+from holdfast.core.sale import Counter
+
+DOCUMENTS: dict[str, type[Any]] = {
+    **{table: kind.struct for table, kind in records.KINDS.items()},
+    "appointment": order.Appointment,
+    "receipt": receiving.Receipt,
+    "count_sheet": count_sheet.CountSheet,
+    "transfer": transfer.Transfer,
+    "account": Account,
+    "counter": Counter,
+    "period": Period,
+    "audit": records.Audit,
+}
+"""The Struct of every document by its table."""
+
+TABLE_ORDER = {table: number for number, table in enumerate(DOCUMENTS)}
+"""Where each table stands in that order."""

@@ -1,0 +1,174 @@
+"""Commands are typed: outer values in, converted under the lock; the wrong shape is refused and nothing is done."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from holdfast.core.catalog import AddProduct, ChangeProduct
+from holdfast.core.decide import DECISIONS
+from holdfast.core.decision import Command, Together
+from holdfast.core.order import Book, ChangeAppointment
+from holdfast.core.organisation import AddKey, AddRegister, AddTaxRate, AddUser, ChangeSettings
+from holdfast.core.period import ClosePeriod
+from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore
+from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.reservation import Reserve, Target
+from holdfast.core.shape import shaped
+from tests.core.scene import Scene
+
+LONG = "x" * 201
+MALFORMED: list[tuple[str, Any]] = [
+    ("sku", AddProduct("01890000-0000-7000-8000-000000000000")),
+    ("sku", AddProduct(" MUG-1")),
+    ("sku", AddProduct("..")),
+    ("sku", AddProduct("MUG\u200b-1")),
+    ("sku", AddProduct("MUG\x00")),
+    ("sku", AddProduct("MUG\ud800")),
+    ("sku", AddProduct(LONG)),
+    ("sku", AddProduct("")),
+    ("sku", AddProduct(7)),  # type: ignore[arg-type]
+    ("title", AddProduct("A", "Soft\u00adhyphen")),
+    ("kind", AddProduct("A", kind="phyiscal")),  # type: ignore[arg-type]
+    ("price", AddProduct("A", price=19.99)),  # type: ignore[arg-type]
+    ("gtin", AddProduct("A", gtin="9506000134353")),
+    ("gtin", AddProduct("A", gtin="00000000")),
+    ("precision", AddProduct("A", precision=5)),
+    ("precision", AddProduct("A", precision=True)),
+    ("reorder_point", AddProduct("A", reorder_point="5")),  # type: ignore[arg-type]
+    ("reorder_point", AddProduct("A", reorder_point=0.5)),  # type: ignore[arg-type]
+    ("available_from", AddProduct("A", available_from=10**18)),
+    ("available_from", AddProduct("A", available_from="2031-01-31T00:00:00Z")),  # type: ignore[arg-type]
+    ("track_expiry", AddProduct("A", track_expiry=1)),  # type: ignore[arg-type]
+    ("title", ChangeProduct("A", title=None)),  # type: ignore[arg-type]
+    ("code", AddStore("no spaces")),
+    ("code", AddStore("caf\u00e9")),
+    ("timezone", AddStore("WEST", timezone="Europe/Lisboa")),
+    ("timezone", ChangeStore("EAST", timezone="")),
+    ("kind", AddLocation("A", kind="shelf")),  # type: ignore[arg-type]
+    ("priority", AddLocation("A", priority=-1)),
+    ("reorder_points", AddLocation("A", reorder_points={"A": "5"})),  # type: ignore[dict-item]
+    ("reorder_points", ChangeLocation("MAIN", reorder_points={"A\u200b": 5})),
+    ("currency", ChangeSettings(currency="EURO")),
+    ("currency", ChangeSettings(currency="XXY")),
+    ("mode", ChangeSettings(mode="simpel")),  # type: ignore[arg-type]
+    ("cart_hold_minutes", ChangeSettings(cart_hold_minutes=0)),
+    ("email", AddUser(email="nobody", role="staff", password_hash="$argon2id$x")),
+    ("password_hash", AddUser(email="a@b.example", role="staff", password_hash="correct horse")),
+    ("role", AddUser(email="a@b.example", role="boss", password_hash="$argon2id$x")),  # type: ignore[arg-type]
+    ("key_hash", AddKey(name="till", role="cashier", key_hash="hf_secret")),
+    ("stores.0", AddKey(name="till", role="cashier", key_hash="0" * 64, stores=(7,))),  # type: ignore[arg-type]
+    ("rate", AddTaxRate("food", "15")),
+    ("rate", AddTaxRate("food", 0.15)),  # type: ignore[arg-type]
+    ("code", AddRegister("MAIN", "till 1")),
+    ("status", Book(0, status="compelted")),  # type: ignore[arg-type]
+    ("status", ChangeAppointment("x", status="compelted")),  # type: ignore[arg-type]
+    ("starts_at", ChangeAppointment("x", starts_at=10**18)),
+    ("through", ClosePeriod("0")),
+    ("through", ClosePeriod("2031-02-29")),
+    ("quantity", Reserve("A", "2")),  # type: ignore[arg-type]
+    ("quantity", Reserve("A", True)),
+    ("target.source", Reserve("A", 1, target=Target("1", source=LONG))),
+    ("kind", Receive("MAIN", (), kind="gift")),
+    ("lines.0.expires_on", Receive("MAIN", (ReceiptLine("A", 1, expires_on="2031-1-5"),))),
+    ("commands.1.sku", Together((AddProduct("A"), AddProduct(" B")))),
+]
+
+
+@pytest.mark.parametrize(("field", "command"), MALFORMED, ids=[f"{one[0]}-{n}" for n, one in enumerate(MALFORMED)])
+def test_a_malformed_value_names_its_field_and_nothing_is_done(scene: Scene, field: str, command: Any) -> None:
+    audited = scene.shop.rows("SELECT count(*) AS n FROM audit")
+    assert scene.refuses(command, "INVALID_REQUEST").numbers == {"field": field}
+    assert scene.shop.rows("SELECT count(*) AS n FROM audit") == audited
+
+
+def test_what_is_no_command_is_refused(scene: Scene) -> None:
+    for nothing in ("Reserve", None, {"sku": "MUG-1"}, Target("1"), Together(("x",)), Together(7)):  # type: ignore[arg-type]
+        scene.refuses(nothing, "INVALID_REQUEST")
+
+
+def test_a_price_is_an_amount_of_the_currency(scene: Scene) -> None:
+    scene.do(AddProduct("GOOD", price="19.99"))
+    for price in ("abc", "19.999", "-1", "1e3", "1.234,50"):
+        for command in (AddProduct("BAD", price=price), ChangeProduct("GOOD", price=price)):
+            refused = scene.refuses(command, "INVALID_AMOUNT")
+            assert refused.detail == "price: must be an amount of USD of 0 or more, written like '10.50'."
+    assert [row["price"] for row in scene.shop.holdfast.reports.products(scene.shop.org_id).items] == ["19.99"]
+    scene.do(ChangeProduct("GOOD", price=None))
+    assert [row["price"] for row in scene.shop.holdfast.reports.products(scene.shop.org_id).items] == [None]
+
+
+def test_the_places_of_an_amount_are_those_of_the_currency(scene: Scene) -> None:
+    scene.do(ChangeSettings(currency="jpy", cash_rounding="10"))
+    assert scene.refuses(AddProduct("A", price="10.50"), "INVALID_AMOUNT").detail.endswith("written like '1050'.")
+    assert scene.do(AddProduct("A", price="1050")).price == 1050
+
+
+def test_another_precision_takes_reorder_points_along(scene_anywhere: Scene) -> None:
+    """5 pieces stay 5 when the product is counted in hundredths: on the product, and at every location."""
+    scene = scene_anywhere
+    scene.do(AddProduct("MUG-1", reorder_point=5, oversell="preorder", preorder_limit=8))
+    scene.do(AddProduct("TEE-1"))
+    for place, points in (("MAIN", {"MUG-1": 3, "TEE-1": 2}), ("EAST", {"MUG-1": 4})):
+        scene.do(ChangeLocation(place, reorder_points=points))
+
+    changed = scene.do(ChangeProduct("MUG-1", precision=2))
+
+    assert (changed.reorder_point, changed.preorder_limit) == (500, 800)
+    reports, org_id = scene.shop.holdfast.reports, scene.shop.org_id
+    assert reports.product(org_id, "MUG-1")["reorder_point"] == 5
+    assert reports.location(org_id, "MAIN")["reorder_points"] == {"MUG-1": 3, "TEE-1": 2}
+    assert reports.location(org_id, "EAST")["reorder_points"] == {"MUG-1": 4}
+    changed = scene.do(ChangeProduct("MUG-1", precision=1, reorder_point=Decimal("0.5"), preorder_limit=None))
+    assert (changed.reorder_point, changed.preorder_limit) == (5, None)
+    assert reports.location(org_id, "EAST")["reorder_points"] == {"MUG-1": 4}
+
+
+def test_a_precision_that_a_reorder_point_does_not_fit_is_refused(scene: Scene) -> None:
+    scene.do(AddProduct("OIL-1", precision=2, reorder_point=Decimal("0.25")))
+    refused = scene.refuses(ChangeProduct("OIL-1", precision=0), "INVALID_QUANTITY")
+    assert refused.numbers == {"field": "reorder_point"}
+    scene.do(ChangeLocation("EAST", reorder_points={"OIL-1": Decimal("1.5")}))
+    refused = scene.refuses(ChangeProduct("OIL-1", precision=0, reorder_point=1), "INVALID_QUANTITY")
+    assert "1.5 at EAST" in refused.detail
+    scene.do(ChangeProduct("OIL-1", precision=1, reorder_point=None))
+
+
+def test_a_group_may_change_a_precision_and_a_reorder_point(scene: Scene) -> None:
+    scene.do(AddProduct("OIL-1"))
+    points = {"OIL-1": Decimal("0.75")}
+    scene.do(Together((ChangeProduct("OIL-1", precision=2), ChangeLocation("main", reorder_points=points))))
+    assert scene.shop.holdfast.reports.location(scene.shop.org_id, "MAIN")["reorder_points"] == {"OIL-1": 0.75}
+
+
+def test_records_are_named_by_what_people_call_them(scene: Scene) -> None:
+    """A code in any case, a SKU, an id."""
+    assert scene.do(AddStore("west")).code == "WEST"
+    assert scene.do(AddLocation("west-1", "west")).code == "WEST-1"
+    assert scene.do(AddRegister("West", "till-1")).code == "TILL-1"
+    user = AddUser(email=" Bo@Shop.example", role="staff", password_hash="$argon2id$x", stores=("west", "WEST"))
+    made = scene.do(user)
+    assert (made.email, len(made.stores)) == ("bo@shop.example", 1)
+    scene.refuses(AddKey(name="k", role="staff", key_hash="0" * 64, stores=("NORTH",)), "STORE_NOT_FOUND")
+    scene.refuses(AddLocation("Y"), "INVALID_REQUEST")
+
+
+def test_every_command_is_declared_once() -> None:
+    def below(kind: type[Command]) -> list[type[Command]]:
+        return [one for sub in kind.__subclasses__() for one in (below(sub) or [sub])]
+
+    assert {one.__name__ for one in DECISIONS} == {
+        one.__name__ for one in set(below(Command)) | set(DECISIONS) if not one.__name__.startswith("Product")
+    }, "a body over HTTP (ProductBody, ProductChange) is one of them with another type of instant"
+
+
+def test_a_shaped_command_is_itself() -> None:
+    """What is in order already stays as it is, numbers of any size and free texts included."""
+    for command in (
+        Reserve("MUG-1", Decimal("0.25"), "MAIN", Target("102"), expires_at=1),
+        Reserve("caf\u00e9", 10**30),
+        Book(0, "Fam\u00edlia \U0001f468\u200d\U0001f469\u200d\U0001f467"),
+    ):
+        assert shaped(command) == command
