@@ -401,7 +401,7 @@ def test_a_file_that_cannot_be_read_is_refused_as_a_whole(
 
 @pytest.mark.usefixtures("stocked")
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
-def test_what_no_coin_could_pay_goes_with_the_next_return(
+def test_coins_are_those_of_all_that_came_back_so_far(
     cli: Cli, tmp_path: Path, database_url: str, dry: tuple[str, ...]
 ) -> None:
     database = Database(database_url)
@@ -409,15 +409,15 @@ def test_what_no_coin_could_pay_goes_with_the_next_return(
         connection.exec_driver_sql("UPDATE organisation SET cash_rounding = '0.05'")
     database.dispose()
     order = "order_number,status,payment_method,sku,quantity,unit_price,returned\nR-1,completed,cash,MUG,4,3.34,{}\n"
-    for returned in (0, 1):
+    for returned in (0, 1, 2):
         (tmp_path / "orders.csv").write_text(order.format(returned))
         ran = cli("import", "orders", "orders.csv", "--org", "Acme")
-    assert ran.out.endswith("refunded 3.30.\n")
-    (tmp_path / "orders.csv").write_text(order.format(2))
+    assert ran.out.endswith("refunded 3.35.\n")
+    (tmp_path / "orders.csv").write_text(order.format(3))
 
     ran = cli("import", "orders", "orders.csv", "--org", "Acme", *dry)
 
-    assert ran.out.endswith("refunded 3.35.\n"), "3.34 and the 0.04 that waited, in coins"
+    assert ran.out.endswith("refunded 3.30.\n"), "10.02 for three are 10.00 in coins, and 6.70 went out before"
 
 
 @pytest.mark.usefixtures("stocked")

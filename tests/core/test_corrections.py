@@ -185,7 +185,6 @@ def test_less_than_what_waits_goes_first_and_the_last_open_unit_completes(scene:
         CHEESE-1 MAIN C 10000/0
         TEE-1 MAIN T 1/0
         S-000001 consumed 2
-        S-000001 edited
     """)
 
 

@@ -265,7 +265,7 @@ def test_a_return_knows_ahead_where_its_goods_go(scene_anywhere: Scene, monkeypa
     sale = sell(scene, LineAsked("MUG-1", 3))
     begun = []
     begin = holdfast.batch.begin
-    monkeypatch.setattr(holdfast.batch, "begin", lambda *given: begun.append(given) or begin(*given))
+    monkeypatch.setattr(holdfast.batch, "begin", lambda *given, **how: begun.append(given) or begin(*given, **how))
     scene.do(bring(sale, (0, 3)))
     assert len(begun) == 1
     scene.refuses(ReturnSale(sale.id, (ReturnedLine("junk", 1),), "cash"), "NOT_FOUND")

@@ -513,7 +513,7 @@ def shipment_of_n_lines_is_taken_back(shop: Shop, n: int) -> Built:
 
 @scenario(RevertShipment)
 def shipment_out_of_n_lots_is_taken_back(shop: Shop, n: int) -> Built:
-    name = sku(shop, n, "RL")
+    name = sku(shop, n, "RVL")
     for _ in range(n):
         shop.receive(name, 1)
     sale = cart(shop, [name], n)
