@@ -331,6 +331,7 @@ def test_nothing_is_counted_twice(scene: Scene) -> None:
     lot = CountLine("MUG-1", 9, scene.lot("A"))
     scene.refuses(Count("MAIN", counted(9, 9)), "INVALID_REQUEST")
     scene.refuses(Count("MAIN", (lot, lot)), "INVALID_REQUEST")
+    scene.refuses(Count("MAIN", counted(9, -1)), "INVALID_REQUEST")
     scene.refuses(Count("MAIN", (lot, CountLine("MUG-1", 9))), "INVALID_REQUEST")
 
 

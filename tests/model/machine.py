@@ -663,8 +663,10 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     def sheet(self, data: st.DataObject, kind: int) -> None:
         if not self.sheet_ids or kind <= 2:
             self.open_sheet(data, data.draw(st.integers(0, 9)))
-        elif kind <= 4:
+        elif kind == 3:
             self.fill_sheet(data)
+        elif kind == 4:
+            self.count_over_the_day(data)
         elif kind == 5:
             self.remove_sheet_line(data)
         else:
@@ -786,6 +788,27 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         )
         if not isinstance(expected, No):
             self.sheet_ids.append(answer.id)
+
+    def count_over_the_day(self, data: st.DataObject) -> None:
+        """A line waits for its number while units come; then it is written, and posted."""
+        sku, place = data.draw(self.skus), data.draw(self.shelves)
+        came, counted = data.draw(st.integers(1, 3)), data.draw(st.integers(0, 9))
+        opening = Count(place, (CountLine(sku),), draft=True)
+        answer, expected = self.both(
+            "staff", opening, lambda naive: naive.count(Caller(), place, [(sku, None, None)], draft=True)
+        )
+        if isinstance(expected, No):
+            return
+        self.sheet_ids.append(answer.id)
+        n = len(self.sheet_ids) - 1
+        self.both(
+            "staff",
+            AdjustStock(sku, place, self.number(sku, came)),
+            lambda naive: naive.adjust_stock(Caller(), sku, place, came, None),
+        )
+        filling = FillSheet(answer.id, (CountLine(sku, self.number(sku, counted)),))
+        self.both("staff", filling, lambda naive: naive.fill_sheet(Caller(), n, [(sku, counted, None)]))
+        self.both("staff", CloseSheet(answer.id, post=True), lambda naive: naive.close_sheet(Caller(), n, True))
 
     def fill_sheet(self, data: st.DataObject) -> None:
         n = self.some(data, self.sheet_ids)

@@ -267,12 +267,10 @@ def _sheet_lines(
     known = {line.id: line for line in old}
     written: set[str] = set()
     _ask_for_lines(stock, place, lines)
-    for line in [_written_line(stock, place, line, draft=draft) for line in lines]:
+    for counted in lines:
+        line = _written_line(stock, place, counted, written, draft=draft)
         if isinstance(line, Rejected):
             return line
-        if line.id in written:
-            sku = stock.catalog.products[line.product_id].sku
-            return Rejected(Code.INVALID_REQUEST, f"{sku} is counted twice.", {"field": "lines"})
         written.add(line.id)
         known[line.id] = line
     if any(line.lot_id is not None and line.product_id in known for line in known.values()):
@@ -289,12 +287,16 @@ def _ask_for_lines(stock: Stock, place: Location, lines: tuple[CountLine, ...]) 
     stock.lots_by_id(line.lot_id for line in lines if line.lot_id is not None)
 
 
-def _written_line(stock: Stock, place: Location, line: CountLine, *, draft: bool) -> SheetLine | Rejected:
-    """The line of a sheet with its number (or none yet), and the balance beside it."""
+def _written_line(
+    stock: Stock, place: Location, line: CountLine, written: set[str], *, draft: bool
+) -> SheetLine | Rejected:
+    """The line of a sheet with its number (or none yet), and the balance beside it; it is in `written` only once."""
     subject = product_at(stock, line.product, place.code)
     if isinstance(subject, Rejected):
         return subject
     product = subject[0]
+    if (line.lot_id or product.id) in written:
+        return Rejected(Code.INVALID_REQUEST, f"{product.sku} is counted twice.", {"field": "lines"})
     if line.lot_id is not None and not lot_exists(stock, line.lot_id, product):
         return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", line.lot_id)
     units = None if line.counted is None else product.units(line.counted)
