@@ -264,20 +264,26 @@ class Snapshot:
         """Holds of an order beside those of its sale: of a product that the unfinished sale has a line of, or left over
         when it ended. (Who ends a sale of one store leaves what another store holds.)"""
         named = "AND r.org_id = :org" if org_id is not None else ""
-        of_number = (
+        found = (
             "SELECT r.org_id, r.id, p.sku, c.code, s.number, s.status FROM reservation r "
             "JOIN sale s ON s.org_id = r.org_id AND s.source = r.source AND s.{number} = r.order_number "
             "JOIN product p ON p.org_id = r.org_id AND p.id = r.product_id "
-            "JOIN location c ON c.org_id = r.org_id AND c.id = r.location_id "
+            "JOIN location c ON c.org_id = r.org_id AND c.id = r.location_id {lines}"
             f"WHERE r.status = 'active' AND r.held_for = 'order' {named} "
             f"AND (r.expires_at IS NULL OR r.expires_at > {time.time_ns() // 1000}) "
-            "AND (s.store_id IS NULL OR s.store_id = c.store_id) AND (CASE WHEN s.status IN ('open', 'suspended') THEN "
-            "EXISTS (SELECT 1 FROM sale_line l WHERE l.org_id = s.org_id AND l.sale_id = s.id "
-            "AND l.product_id = r.product_id AND l.kind = 'stock' AND NOT l.removed) "
-            "ELSE r.created_at <= coalesce(s.completed_at, s.updated_at) END) "
+            "AND (s.store_id IS NULL OR s.store_id = c.store_id) AND {status}"
         )
-        both = " UNION ALL ".join(of_number.format(number=number) for number in ("order_number", "external_id"))
-        for org, name, sku, location, sale, status in self._stream(f"{both} ORDER BY 1, 2", org_id):
+        lines = (
+            "JOIN sale_line l ON l.org_id = s.org_id AND l.sale_id = s.id AND l.product_id = r.product_id "
+            "AND l.kind = 'stock' AND NOT l.removed "
+        )
+        ended = "s.status IN ('completed', 'cancelled') AND r.created_at <= coalesce(s.completed_at, s.updated_at)"
+        parts = [
+            found.format(number=number, lines=joined, status=status)
+            for number in ("order_number", "external_id")
+            for joined, status in ((lines, "s.status IN ('open', 'suspended')"), ("", ended))
+        ]
+        for org, name, sku, location, sale, status in self._stream(f"{' UNION '.join(parts)} ORDER BY 1, 2", org_id):
             yield Doubled(str(org), str(name), sku, location, sale, status)
 
     # Sales -----------------------------------------------------------------------------------------------------------

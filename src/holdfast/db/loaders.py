@@ -364,7 +364,7 @@ _LAST_NUMBER = (
 )
 
 _CAME_IN = (
-    "(SELECT g.created_at FROM ledger g WHERE g.org_id = t.org_id AND g.level_id = t.id "
+    "(SELECT g.created_at FROM ledger g WHERE g.org_id = :org AND g.level_id = t.id "
     "AND g.ref_type IN ('RECEIPT', 'TRANSFER') AND g.qty_delta > 0 ORDER BY g.seq DESC LIMIT 1)"
 )
 
