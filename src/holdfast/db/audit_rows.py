@@ -272,7 +272,7 @@ class Snapshot:
             f"WHERE r.status = 'active' AND r.held_for = 'order' {named} "
             f"AND (r.expires_at IS NULL OR r.expires_at > {time.time_ns() // 1000}) "
             "AND (s.store_id IS NULL OR s.store_id = c.store_id) AND (CASE WHEN s.status IN ('open', 'suspended') THEN "
-            "EXISTS (SELECT 1 FROM sale_line l WHERE l.org_id = s.org_id AND l.sale_id = s.id "
+            f"EXISTS (SELECT 1 FROM sale_line l WHERE l.org_id = {_org_of('s', org_id)} AND l.sale_id = s.id "
             "AND l.product_id = r.product_id AND l.kind = 'stock' AND NOT l.removed) "
             "ELSE r.created_at <= coalesce(s.completed_at, s.updated_at) END) "
         )
@@ -364,10 +364,9 @@ class Snapshot:
 
     def register_sessions(self, org_id: str | None) -> Iterator[Stored]:
         """Register sessions by id, beside each how many its register has up to it, and the register if it is there."""
-        of = "t.org_id" if org_id is None else ":org"  # within a subquery no planner knows that the two are one
         earlier = (
-            f"(SELECT count(*) FROM register_session o WHERE o.org_id = {of} AND o.register_id = t.register_id "
-            "AND o.number <= t.number)"
+            f"(SELECT count(*) FROM register_session o WHERE o.org_id = {_org_of('t', org_id)} "
+            "AND o.register_id = t.register_id AND o.number <= t.number)"
         )
         till = "LEFT JOIN register g ON g.org_id = t.org_id AND g.id = t.register_id"
         yield from self._structs(RegisterSession, f"{earlier}, g.id", till, "ORDER BY t.org_id, t.id", org_id)
@@ -504,6 +503,11 @@ class Snapshot:
 
 
 _STORE = "LEFT JOIN store s ON s.org_id = t.org_id AND s.id = t.store_id"
+
+
+def _org_of(table: str, org_id: str | None) -> str:
+    """The organisation of the table's row in a subquery, where no planner knows that it is the one named outside."""
+    return f"{table}.org_id" if org_id is None else ":org"
 
 
 def _and(org_id: str | None) -> str:
