@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -154,13 +155,12 @@ def test_what_is_allowed_is_wide(listener: Recorder, shop: Shop) -> None:
 
 def test_check_of_one_organisation_stays_with_it(explained_url: str, shop: Shop) -> None:
     """The same streams as for everybody, now held to one partition."""
-    strict = Recorder(explained_url, allowed=())
-    with strict.listening():
-        assert check(shop.holdfast.database, org_id=shop.org_id).ok
-    strict.assert_routed("this test")
-    strict.close()
+    with contextlib.closing(Recorder(explained_url, allowed=())) as strict:
+        with strict.listening():
+            assert check(shop.holdfast.database, org_id=shop.org_id).ok
+        strict.assert_routed("this test")
 
-    assert strict.explained > 20
+        assert strict.explained > 20
 
 
 def test_an_entry_of_the_list_is_for_its_sender_alone() -> None:

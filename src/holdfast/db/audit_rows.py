@@ -370,10 +370,9 @@ class Snapshot:
 
     def register_sessions(self, org_id: str | None) -> Iterator[Stored]:
         """Register sessions by id, beside each how many its register has up to it, and the register if it is there."""
-        of = "t.org_id" if org_id is None else ":org"  # within a subquery no planner knows that the two are one
         earlier = (
-            f"(SELECT count(*) FROM register_session o WHERE o.org_id = {of} AND o.register_id = t.register_id "
-            "AND o.number <= t.number)"
+            f"(SELECT count(*) FROM register_session o WHERE o.org_id = {_org_of('t', org_id)} "
+            "AND o.register_id = t.register_id AND o.number <= t.number)"
         )
         till = "LEFT JOIN register g ON g.org_id = t.org_id AND g.id = t.register_id"
         yield from self._structs(RegisterSession, f"{earlier}, g.id", till, "ORDER BY t.org_id, t.id", org_id)
@@ -510,6 +509,11 @@ class Snapshot:
 
 
 _STORE = "LEFT JOIN store s ON s.org_id = t.org_id AND s.id = t.store_id"
+
+
+def _org_of(table: str, org_id: str | None) -> str:
+    """The organisation of the table's row in a subquery, where no planner knows that it is the one named outside."""
+    return f"{table}.org_id" if org_id is None else ":org"
 
 
 def _and(org_id: str | None) -> str:
