@@ -256,5 +256,6 @@ def expiry(field: str, text: str | None) -> tuple[int | None, str | None]:
 
 __all__ = [
     "BATCH_MAX", "BODY_MAX", "DIGITS_MAX", "PRINTABLE", "QUANTITY_FIELDS", "TEXT_MAX", "Instant", "InstantOrDay",
-    "Nothing", "Quantity", "Text", "canonical", "decode", "decoder_of", "expiry", "instant", "instant_or_start", "unprintable",
+    "Nothing", "Quantity", "Text", "canonical", "decode", "decoder_of", "expiry", "instant", "instant_or_start",
+    "unprintable",
 ]  # fmt: skip
