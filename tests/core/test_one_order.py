@@ -351,6 +351,16 @@ def test_the_holds_of_another_stores_order_are_not_told(scene: Scene) -> None:
     scene.refuses(command, "FORBIDDEN", actor=scene.shop.east_staff)
 
 
+def test_a_waiting_hold_of_a_given_location_is_served_elsewhere_as_a_line(scene: Scene) -> None:
+    """The reservation named its location, the order does not."""
+    scene.given("MUG-1 MAIN  A 1")
+    scene.given("MUG-1 EAST  B 5")
+    reserve(scene, 3, location="MAIN")
+    assert sums(scene) == (6, 1, 2)
+    assert export(scene, 3).waiting == ()
+    assert sums(scene) == (6, 3, 0)
+
+
 # Facts and products that are not sold any more ------------------------------------------------------------------------
 
 

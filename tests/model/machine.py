@@ -25,6 +25,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from holdfast.access import Actor
 from holdfast.core.amend import Amend
+from holdfast.core.cart import CancelSale
+from holdfast.core.completion import CompleteSale
 from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Refusal, Sweep, Together
@@ -38,6 +40,7 @@ from holdfast.core.order import (
     ReleaseAtLevel,
     ReserveAtLevel,
 )
+from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation import ChangeSettings
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
@@ -62,12 +65,13 @@ PRODUCTS = (
     Product("SONG", unlimited=True),
 )
 PLACES = (
-    Place("EAST", "EAST"),
-    Place("EAST-QUARANTINE", "EAST", "quarantine", online=False),
     Place("MAIN", "MAIN"),
     Place("MAIN-QUARANTINE", "MAIN", "quarantine", online=False),
     Place("TRANSIT", "MAIN", "transit", online=False),
+    Place("EAST", "EAST"),
+    Place("EAST-QUARANTINE", "EAST", "quarantine", online=False),
 )
+"""In the order in which they were made: so their levels are settled."""
 STOCKED = ("MUG", "OIL", "BUN")
 SHELVES = ("MAIN", "EAST")
 
@@ -109,6 +113,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         self.sheet_ids: list[str] = []
         self.transfer_ids: list[str] = []
         self.appointment_ids: list[str] = []
+        self.sale_ids: list[str] = []
         self.expiries = 0
         self.unsettled = False
 
@@ -214,10 +219,11 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     def some_hold(self, data: st.DataObject) -> int:
         """A hold, mostly an active one."""
-        active = [hold.n for hold in self.naive.holds if hold.open]
+        active = [hold.n for hold in self.naive.holds if hold.open and hold.target[0] != "line"]
         if active and data.draw(st.integers(0, 5)):
             return data.draw(st.sampled_from(active))
-        return self.some(data, self.naive.holds)
+        n = self.some(data, self.naive.holds)
+        return -1 if n >= 0 and self.naive.holds[n].target[0] == "line" else n  # its sale is told what becomes of those
 
     def some_lot(self, data: st.DataObject, sku: str | None = None, *, maybe: int = 4) -> int | None:
         """None mostly (`maybe` 0: never), else a lot, mostly one of the product."""
@@ -261,7 +267,7 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         """No two commands at the same instant; what time has made due comes first."""
         self.naive.now = self.clock.pass_(1000)
         due = self.naive.due()
-        if due and any(hold.waits and hold.reach for hold in self.naive.holds):
+        if due and any(hold.open and hold.reach for hold in self.naive.holds):
             self.sweep_all()  # what is due at one place serves who waits at another: so it is done in the same order
         self.unsettled = self.unsettled or due
         self.naive.settle()
@@ -623,6 +629,38 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             self.both(actor, *self.an_order(data, caller))
         else:
             self.both(actor, *self.a_closed_order(data, caller))
+
+    @rule(data=st.data(), kind=st.integers(0, 5))
+    def order_of_a_channel(self, data: st.DataObject, kind: int) -> None:
+        """An order whose number holds may have been made for before: reserved, taken as a sale, ended."""
+        order, source = data.draw(st.sampled_from("78")), data.draw(st.sampled_from(("manual", "shopify")))
+        lines = self.some_lines(data, 3)
+        if kind == 0:
+            named = tuple(OrderLine(sku, self.number(sku, units)) for sku, units in lines)
+            place = data.draw(st.sampled_from((None, "MAIN", "EAST")))
+            command = OrderReserve(order, source, named, place)
+            self.both("manager", command, lambda naive: naive.order_reserve(Caller(), order, source, lines, place))
+        elif kind == 1:
+            consume = data.draw(st.booleans())
+            part = lines if data.draw(st.booleans()) else []
+            named = tuple(OrderLine(sku, self.number(sku, units)) for sku, units in part)
+            command = OrderClose(order, source, consume, named)
+            self.both("manager", command, lambda naive: naive.order_close(Caller(), order, source, consume, part))
+        elif kind <= 3:
+            asked = tuple(LineAsked(sku, self.number(sku, units)) for sku, units in lines)
+            opened = OpenSale(source=source, order_number=order, lines=asked, fact=True)
+            answer, expected = self.both(
+                "manager", opened, lambda naive: naive.open_sale(Caller(), order, source, lines)
+            )
+            if not isinstance(expected, No):
+                self.sale_ids.append(answer.id)
+        else:
+            n = self.some(data, self.sale_ids, unknown=8)
+            name = self.named(self.sale_ids, n)
+            if kind == 4:
+                self.both("manager", CompleteSale(name), lambda naive: naive.complete_sale(Caller(), n))
+            else:
+                self.both("manager", CancelSale(name), lambda naive: naive.cancel_sale(n))
 
     def book(self) -> None:
         answer, _ = self.both("staff", Book(self.naive.now), lambda naive: naive.book())

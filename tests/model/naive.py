@@ -118,6 +118,27 @@ class Hold:
 
 
 @dataclass
+class SaleLine:
+    sku: str
+    quantity: int
+    gone: int = 0
+
+    @property
+    def open(self) -> int:
+        return self.quantity - self.gone
+
+
+@dataclass
+class Sale:
+    """An order that a channel took. Holds of its lines have the target ("line", order, source, sale, line)."""
+
+    order: str
+    source: str
+    lines: list[SaleLine]
+    status: str = "suspended"
+
+
+@dataclass
 class SheetLine:
     sku: str
     lot: int | None
@@ -159,6 +180,7 @@ class Naive:
         self.corrects: tuple[str, str, Sheet | None] | None = None
         self.shipments: list[Shipment] = []
         self.appointments: list[str] = []
+        self.sales: list[Sale] = []
         self.costs: dict[str, int] = {}
         self.listed: dict[tuple[str, str], bool] = {}
         self.came: dict[tuple[str, str], int] = {}
@@ -278,12 +300,43 @@ class Naive:
                     hold.waits -= units
                     self.gave(hold)
             elif place in (hold.reach or ()) and self.available(sku, place, hold.pinned):
-                if min(hold.open, self.available(sku, place, hold.pinned)) > hold.held:
+                if hold.target[0] == "line":
+                    self.serve_line(hold, place)
+                    self.gave(hold)
+                elif min(hold.open, self.available(sku, place, hold.pinned)) > hold.held:
                     left.append(hold.place)
                     self.move(hold, place)
                     self.gave(hold)
         for other in left:
             self.serve(sku, other)
+
+    def serve_line(self, hold: Hold, place: str) -> None:
+        """A sale's line may be held at several places: what is here is held here, by the line's hold here if it has
+        one; a hold that has nothing where it is comes as a whole."""
+        units = min(hold.waits, self.available(hold.sku, place, hold.pinned))
+        if units == hold.open:
+            self.move(hold, place)
+            return
+        same = (hold.target, place, hold.pinned, hold.reach, hold.expires, hold.priority)
+        own = [
+            h for h in self.holds if h.open and (h.target, h.place, h.pinned, h.reach, h.expires, h.priority) == same
+        ]
+        backing = self.backing(hold.sku, place, units, hold.pinned)
+        self.touch(hold.sku, hold.place)
+        hold.waits -= units
+        hold.quantity -= units
+        taker = min(own, key=lambda h: (h.created, h.n)) if own else self.twin(hold, place)
+        taker.quantity += units
+        for lot, part in backing:
+            taker.alloc[lot] = taker.alloc.get(lot, 0) + part
+        self.touch(hold.sku, place)
+
+    def twin(self, hold: Hold, place: str) -> Hold:
+        """A new hold, of nothing yet, as old as the other one."""
+        made = Hold(len(self.holds), hold.sku, place, 0, hold.created, hold.target, hold.pinned, hold.priority)
+        made.expires, made.reach = hold.expires, hold.reach
+        self.holds.append(made)
+        return made
 
     def gave(self, hold: Hold) -> None:
         self.touch(hold.sku, hold.place)
@@ -309,7 +362,10 @@ class Naive:
         for sku in self.products:
             for hold in self.queue(sku):
                 for place in hold.reach or ():
-                    if place != hold.place and self.available(sku, place, hold.pinned) >= hold.open and hold.waits:
+                    if hold.target[0] == "line":
+                        if place != hold.place and hold.waits and self.available(sku, place, hold.pinned):
+                            self.serve_line(hold, place)
+                    elif place != hold.place and self.available(sku, place, hold.pinned) >= hold.open and hold.waits:
                         old = hold.place
                         self.move(hold, place)
                         self.serve(sku, old)
@@ -712,6 +768,8 @@ class Naive:
         if units > hold.held:
             raise No("INSUFFICIENT_RESERVED")
         self.sell(hold, units, lot)
+        if hold.target[0] == "line":
+            self.sales[hold.target[3]].lines[hold.target[4]].gone += units
         return hold
 
     def release(self, caller: Caller, n: int, asked: tuple[int | None] | None = None, lot: int | None = None) -> Hold:
@@ -788,8 +846,11 @@ class Naive:
             self.leave(lot, place, part)
 
     def of_order(self, order: str, source: str) -> list[Hold]:
-        found = [hold for hold in self.holds if hold.target[:3] == ("order", order, source)]
+        found = [h for h in self.holds if h.target[:1] in (("order",), ("line",)) and h.target[1:3] == (order, source)]
         return sorted(found, key=lambda h: (h.created, h.n))
+
+    def sale_of(self, order: str, source: str) -> Sale | None:
+        return next((sale for sale in self.sales if (sale.order, sale.source) == (order, source)), None)
 
     def order_reserve(
         self, caller: Caller, order: str, source: str, lines: list[OrderLine], place: str | None
@@ -797,7 +858,7 @@ class Naive:
         known = self.of_order(order, source)
         for hold in known:
             self.may_act(caller, hold.place)
-        if known:
+        if known or self.sale_of(order, source) is not None:
             return known
         made = []
         refused: list[No] = []
@@ -815,7 +876,8 @@ class Naive:
 
     def order_close(self, caller: Caller, order: str, source: str, consume: bool, lines: list[OrderLine]) -> None:
         holds = self.of_order(order, source)
-        if not holds:
+        sale = self.sale_of(order, source)
+        if not holds and sale is None:
             raise No("RESERVATION_NOT_FOUND")
         for hold in holds:
             self.may_act(caller, hold.place)
@@ -837,16 +899,152 @@ class Naive:
             self.give_back_together(parts)
         for hold, part in parts if consume else ():
             self.sell(hold, part)
+            if hold.target[0] == "line":
+                self.sales[hold.target[3]].lines[hold.target[4]].gone += part
+        if sale is not None and sale.status == "suspended" and not consume and not lines:
+            self.end_sale(sale, "voided")
 
-    def give_back_together(self, parts: list[tuple[Hold, int]]) -> None:
+    def give_back_together(self, parts: list[tuple[Hold, int]], reason: str = "cancelled") -> None:
         """None of them is served by what another one leaves: what waits goes first."""
         waiting = [(hold, min(units, hold.waits), units) for hold, units in parts]
         for hold, waits, _ in waiting:
             if waits:
-                self.give_back(hold, waits, "cancelled")
+                self.give_back(hold, waits, reason)
         for hold, waits, units in waiting:
             if units > waits:
-                self.give_back(hold, units - waits, "cancelled")
+                self.give_back(hold, units - waits, reason)
+
+    # Orders that are sales -------------------------------------------------------------------------------------------
+
+    def open_sale(self, caller: Caller, order: str, source: str, lines: list[OrderLine]) -> int:
+        """An order that was taken elsewhere: what was held for its number is its lines', the rest is held or waits."""
+        for sku, _ in lines:
+            self.find_product(sku)
+        wanted = [(sku, self.positive(units)) for sku, units in lines]
+        if self.sale_of(order, source) is not None:
+            raise No("ALREADY_EXISTS")
+        sale = Sale(order, source, [SaleLine(sku, units) for sku, units in wanted])
+        self.sales.append(sale)
+        n = len(self.sales) - 1
+        self.adopt(caller, n)
+        for index, line in enumerate(sale.lines):
+            target = ("line", order, source, n, index)
+            lack = line.open - sum(hold.open for hold in self.holds if hold.target == target)
+            if lack and not self.products[line.sku].unlimited:
+                self.hold_units(caller, line.sku, lack, target, fact=True)
+        return n
+
+    def adopt(self, caller: Caller, n: int) -> None:
+        sale, reach = self.sales[n], tuple(self.selling_order(caller))
+        loose = [h for h in self.of_order(sale.order, sale.source) if h.target[0] == "order" and (h.open or h.consumed)]
+        for index, line in enumerate(sale.lines):
+            need = line.quantity
+            for hold in list(loose):
+                if hold.target[0] != "order" or hold.sku != line.sku or hold.consumed > need or not need:
+                    continue
+                over = hold.open - (need - hold.consumed)
+                if over > 0:
+                    loose.append(self.split(hold, over))
+                need -= hold.consumed + hold.open
+                line.gone += hold.consumed
+                hold.target, hold.reach, hold.expires = ("line", sale.order, sale.source, n, index), reach, None
+        listed = {line.sku for line in sale.lines}
+        over_all = [h for h in loose if h.target[0] == "order" and h.open and h.sku in listed]
+        self.give_back_together([(hold, hold.open) for hold in over_all], "edited")
+
+    def split(self, hold: Hold, units: int) -> Hold:
+        """Some of a hold becomes one of its own: what waits first, then its newest lots."""
+        made = self.twin(hold, hold.place)
+        made.quantity = units
+        made.waits = min(units, hold.waits)
+        hold.waits -= made.waits
+        hold.quantity -= units
+        left = units - made.waits
+        for lot in reversed(self.in_order(hold.sku, list(hold.alloc))):
+            part = min(left, hold.alloc[lot])
+            if part:
+                hold.alloc[lot] -= part
+                made.alloc[lot] = part
+                left -= part
+        self.touch(hold.sku, hold.place)
+        self.close(hold, "edited")
+        return made
+
+    def hold_units(self, caller: Caller, sku: str, units: int, target: tuple[Any, ...], fact: bool) -> None:
+        """At the first place that has all; else at the fewest that together have most, and the rest waits."""
+        places = self.selling_order(caller)
+        free = {code: self.available(sku, code) for code in places}
+        parts: dict[str, int] = {}
+        whole = [code for code in places if free[code] >= units]
+        left = units
+        for code in whole[:1] or sorted(places, key=lambda code: -free[code]):
+            parts[code] = min(free[code], left)
+            left -= parts[code]
+        order = [code for code in places if parts.get(code)]
+        if left:
+            waiting = self.waiting_order(sku, places)
+            may = "fact" if fact else False
+            first = [c for c in waiting if self.may_wait(self.products[sku], left, self.waiting(sku, c), may)]
+            if not first:
+                raise No("INSUFFICIENT_STOCK", available=units - left)
+            parts[first[0]] = parts.get(first[0], 0) + left
+            order += [] if first[0] in order else [first[0]]
+        for code in order:
+            own = [hold for hold in self.holds if hold.open and hold.target == target and hold.place == code]
+            made = min(own, key=lambda h: (h.created, h.n)) if own else None
+            if made is None:
+                made = Hold(len(self.holds), sku, code, 0, self.now, target, reach=tuple(places))
+                self.holds.append(made)
+            backing = self.backing(sku, code, parts[code])
+            for lot, part in backing:
+                made.alloc[lot] = made.alloc.get(lot, 0) + part
+            made.quantity += parts[code]
+            made.waits += parts[code] - sum(part for _, part in backing)
+            self.touch(sku, code)
+
+    def find_sale(self, n: int) -> Sale:
+        if not 0 <= n < len(self.sales):
+            raise No("SALE_NOT_FOUND")
+        if self.sales[n].status != "suspended":
+            raise No("INVALID_STATE")
+        return self.sales[n]
+
+    def line_holds(self, sale: Sale, index: int | None = None) -> list[Hold]:
+        n = next(n for n, one in enumerate(self.sales) if one is sale)
+        own = [h for h in self.holds if h.open and h.target[0] == "line" and h.target[3] == n]
+        own = [hold for hold in own if index is None or hold.target[4] == index]
+        return sorted(own, key=lambda h: (h.created, h.n))
+
+    def complete_sale(self, caller: Caller, n: int) -> None:
+        """What was given back by hand competes again; what waits cannot be sold."""
+        sale, refused = self.find_sale(n), []
+        for index, line in enumerate(sale.lines):
+            lack = line.open - sum(hold.open for hold in self.line_holds(sale, index))
+            if lack > 0 and not self.products[line.sku].unlimited:
+                try:
+                    self.hold_units(caller, line.sku, lack, ("line", sale.order, sale.source, n, index), fact=False)
+                except No as no:
+                    refused.append(no.code)
+                    continue
+            if any(hold.waits for hold in self.line_holds(sale, index)):
+                refused.append("INSUFFICIENT_RESERVED")
+        if refused:
+            raise No(refused[0])
+        for index, line in enumerate(sale.lines):
+            for hold in self.line_holds(sale, index):
+                self.sell(hold, hold.open)
+            line.gone = line.quantity
+        self.end_sale(sale, "cancelled")
+        sale.status = "completed"
+
+    def cancel_sale(self, n: int) -> None:
+        self.end_sale(self.find_sale(n), "voided")
+
+    def end_sale(self, sale: Sale, reason: str) -> None:
+        self.give_back_together([(hold, hold.open) for hold in self.line_holds(sale)], reason)
+        rest = [h for h in self.of_order(sale.order, sale.source) if h.target[0] == "order" and h.open]
+        self.give_back_together([(hold, hold.open) for hold in rest], reason)
+        sale.status = "completed" if any(line.gone for line in sale.lines) else "cancelled"
 
     def book(self) -> int:
         self.appointments.append("booked")

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from holdfast.core import (
+    adoption,
     allocation,
     amend,
     count_sheet,
@@ -94,6 +95,16 @@ BUGS: dict[str, Edit | list[Edit]] = {
         "        backordered=waits,\n",
         "        backordered=waits,\n        created_at=stock.now,\n",
     ),
+    "an order that becomes a sale is held twice": Edit(adoption, "adopt", "if not names:", "if True:"),
+    "an adopted hold is not split": Edit(adoption, "_adopt_for", "if over > 0:", "if False:"),
+    "what an order does not ask for stays held": Edit(adoption, "adopt", 'hold.held_for == "order"]', "False]"),
+    "what left before the order came is sold again": Edit(
+        adoption, "_adopt_for", "hold.consumed > need:", "hold.consumed:"
+    ),
+    "a cancelled order keeps its other holds": Edit(
+        adoption, "release_rest", "    _release(stock, loose, reason)\n", "    pass\n"
+    ),
+    "a sale line moves whole": Edit(waiting, "_serve_from", "elif hold.sale_line_id is not None:", "elif False:"),
     "who waits for a lot gets any": Edit(
         waiting,
         "_serve_here",

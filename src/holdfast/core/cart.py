@@ -62,6 +62,7 @@ from holdfast.core.sourcing import (
 )
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import change_supplier_order, order_from_supplier, withdraw_supplier_orders
+from holdfast.core.waiting import seek
 
 replace = msgspec.structs.replace
 
@@ -136,6 +137,7 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
     refused = _add_lines(stock, sale, lines, fact=command.fact)
     if refused is not None:
         return refused
+    seek(stock)
     priced_sale = reprice(stock, sale, new_discount=True)
     if isinstance(priced_sale, Rejected):
         return priced_sale
@@ -188,7 +190,10 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     position = max((line.position for line in known), default=-1) + 1
     [asked] = adopt(stock, sale, [line_of(stock, sale, command.line, meant, position)], numbers_of(sale))
     line = _put_line(stock, sale, asked)
-    return line if isinstance(line, Rejected) else _changed(stock, sale)
+    if isinstance(line, Rejected):
+        return line
+    seek(stock)
+    return _changed(stock, sale)
 
 
 def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:

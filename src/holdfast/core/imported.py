@@ -31,6 +31,7 @@ from holdfast.core.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sale import Sale, SaleLine, find_sale, holds_of, lines_of, priced, product_of_line, receipt_of
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
+from holdfast.core.waiting import seek
 
 replace = msgspec.structs.replace
 
@@ -174,6 +175,7 @@ def _rejoined(stock: Stock, sale: Sale, command: TakeOrder) -> Sale:
     for line, adopted in zip(lines, adopt(stock, sale, lines, numbers), strict=True):
         if adopted is not line:
             stock.put_row(adopted)
+    seek(stock)
     return sale
 
 

@@ -217,10 +217,15 @@ class Stock(WorkingSet):
         self._index.add(reservation)
 
     def _begins_to_wait(self, hold: Reservation, before: Reservation | None) -> None:
-        """A hold that may be served elsewhere waits; it looks there when more of it waits, or less would do for it."""
+        """A hold that may be served elsewhere waits; it looks there when that is new, more of it waits, or less would
+        do for it."""
         self.remember_roaming(hold)
-        waited, was_open = (0, hold.open) if before is None else (before.backordered, before.open)
-        if hold.backordered > waited or (hold.sale_line_id is None and hold.open < was_open):
+        if (
+            before is None
+            or hold.backordered > before.backordered
+            or hold.served_from != before.served_from
+            or (hold.sale_line_id is None and hold.open < before.open)
+        ):
             self.seeking[hold.id] = None
 
     def put_lot(self, lot: Lot) -> None:

@@ -267,8 +267,13 @@ def offer(stock: Stock, levels: list[Level]) -> None:
 
 
 def seek(stock: Stock) -> None:
-    """Let holds that have begun to wait look for free units where else they may be served; all of them at once."""
+    """Let holds that have begun to wait look for free units where else they may be served; all of them at once.
+
+    It is done when a command is decided, and before one that tells what waits of a sale.
+    """
     names, stock.seeking = stock.seeking, {}
+    if not names:
+        return
     holds = [hold for name in names if (hold := stock.reservations.get(name)) is not None and hold.roams]
     holds = sorted((hold for hold in holds if _waits(stock, hold)), key=in_turn)
     places = stock.catalog.serving_places
