@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from pwdlib import PasswordHash
 
+from holdfast.core.number import instant_text
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.organisation import NotPossible, currency_of, email_of, minor_digits_of
@@ -145,3 +147,20 @@ def test_what_is_no_email_address(text: str) -> None:
         return
     with pytest.raises(NotPossible):
         email_of(text)
+
+
+def test_a_products_file_may_say_a_day_of_the_organisation(cli: Cli, database_url: str, tmp_path: Path) -> None:
+    cli("org", "create", "Kauai", "--owner", "ana@acme.example", "--timezone", "Pacific/Honolulu")
+    lines = ("BOOK-9,Book,2027-03-01", "BOOK-8,Book,2027-03-01T09:00:00Z", "BOOK-7,Book,2027-W10-1")
+    (tmp_path / "products.csv").write_text("sku,title,available_from\n" + "\n".join(lines))
+
+    ran = cli("import", "products", "products.csv", "--org", "Kauai")
+
+    assert ran.code == 1 and "neither a day (2027-03-01) nor a time (2027-03-01T09:00:00Z)" in ran.err
+    database = Database(database_url)
+    with database.reading() as connection:
+        found = connection.execute(sa.select(schema.product.c.available_from).order_by(schema.product.c.sku)).scalars()
+        assert list(map(instant_text, found)) == ["2027-03-01T09:00:00.000000Z", "2027-03-01T10:00:00.000000Z"]
+    database.dispose()
+    again = cli("import", "products", "products.csv", "--org", "Kauai")
+    assert again.out == "products: 2 unchanged, 1 refused.\n"

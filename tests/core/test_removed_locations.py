@@ -19,6 +19,7 @@ from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, Remove
 from holdfast.core.catalog import ChangeProduct
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.correction import RevertShipment
 from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import DECISIONS, Sweep, Together
@@ -291,6 +292,8 @@ class Documents:
         shop.ok(SuspendSale(self.resting.id))
         self.sold = self._sale()
         shop.ok(CompleteSale(self.sold.id))
+        begun = self._sale()
+        self.shipped = shop.ok(Fulfill(begun.id, (ShipLine(begun.lines[0].id, 1),)))
         shop.ok(Quarantine(shop.receive("MUG-1", 5, "SIDE", lot="Q")))
         self.recalled = scene.lot("Q")
         lose(scene)
@@ -342,6 +345,7 @@ COMMANDS: dict[type, Callable[[Documents], Any]] = {
         d.store, (LineAsked("MUG-1", 1, location="SIDE"),), payments=(PaymentAsked("card", "1.00"),)
     ),
     TakeOrder: lambda d: TakeOrder("104", "shopify", (OrderedLine("MUG-1", 1, location="SIDE"),)),
+    RevertShipment: lambda d: RevertShipment(d.shipped.id, d.shipped.fulfillments[0]["id"], "wrong order"),
     ReturnSale: lambda d: ReturnSale(d.sold.id, (ReturnedLine(d.sold.lines[0].id, 1),), "card"),
 }
 """Every command that names a location, or a document that does."""

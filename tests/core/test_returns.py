@@ -19,7 +19,8 @@ from holdfast.core.organisation import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.recall import Quarantine
 from holdfast.core.register import OpenSession
 from holdfast.core.reservation import Reserve, Target
-from holdfast.core.returns import BlindLine, KeptLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.return_record import KeptLine
+from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.totals import share_of_older_versions
 from tests.core.books import balances, book_faults, entries_of, sale_faults
 from tests.core.scene import Scene

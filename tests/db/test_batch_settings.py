@@ -74,7 +74,7 @@ def test_an_update_goes_to_its_rows_by_place(request: pytest.FixtureRequest, kin
             _fill(connection, org, gathered)
             connection.execute("ANALYZE level")
         _fill(connection, org, 2_000)
-        statement, parameters = _prepared(save._update(Level, "postgresql"), org)
+        statement, parameters = _prepared(save._update(Level, "postgresql", whole=False), org)
         connection.execute(f"PREPARE changed AS {statement}", prepare=False)
         plan = connection.execute(f"EXPLAIN EXECUTE changed ({parameters})", prepare=False).fetchall()
 

@@ -28,6 +28,7 @@ ALLOWED = (
     Allowed("holdfast.db.found.organisations", "the command line finds an organisation by its name, or lists them"),
     Allowed("holdfast.db.queries.settling.due", _SWEEP),
     Allowed("holdfast.db.queries.stuck.levels_beside", _SWEEP),
+    Allowed("holdfast.db.queries.stuck.levels_beside", _SWEEP),
     Allowed("holdfast.db.day_ends._due", _SWEEP),
     Allowed("holdfast.db.upkeep.forget_answers", _SWEEP),
     Allowed("holdfast.db.upkeep.totals", "the metrics of a server are those of all its organisations together"),

@@ -16,7 +16,7 @@ from holdfast.check import check
 from holdfast.db import directory, session
 from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.found import organisations
-from holdfast.db.upkeep import forget_answers, totals
+from holdfast.db.upkeep import beside_waiting, forget_answers, totals
 from holdfast.sweeper import serve, sweep
 from tests.conftest import Postgres
 from tests.partitions.allowed import ALLOWED, Allowed
@@ -142,6 +142,7 @@ def test_what_is_allowed_is_wide(listener: Recorder, shop: Shop) -> None:
     directory.till_of(database, "0" * 64)
     organisations(database, "Arco Iris")
     sweep(database, shop.holdfast.executor)
+    beside_waiting(database, now, limit=10)
     serve(database, shop.holdfast.executor)
     keep_day_ends(database, now)
     forget_answers(database, now)

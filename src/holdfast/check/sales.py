@@ -23,7 +23,7 @@ from holdfast.core.journal import (
 )
 from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.rejection import Rejected
-from holdfast.core.returns import KeptLine, Return
+from holdfast.core.return_record import KeptLine, Return
 from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.shipment import terms_of
 from holdfast.core.supplier import SupplierOrder

@@ -14,6 +14,7 @@ It refuses to round a quantity or an amount: what does not fit exactly is None.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -167,6 +168,7 @@ def _decimal_text(scaled: int, places: int) -> str:
     return f"{sign}{whole}.{rest:0{places}d}"
 
 
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -184,21 +186,34 @@ def instant_of(text: str) -> int | None:
     """
     try:
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None or "T" not in text.upper().replace(" ", "T"):
-            return None
+        if moment.tzinfo is None or "T" not in text.upper().replace(" ", "T") or "W" in text.upper():
+            return None  # a week and a weekday (2027-W10-1T09:00Z) are ISO 8601 too, and nobody means them
         return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
         return None
 
 
 def day_of(text: str) -> str | None:
-    """`YYYY-MM-DD` when the text is a calendar day, else None."""
-    if len(text) != 10:
+    """`YYYY-MM-DD` when the text is a calendar day written like that, else None: 2027-W10-1 is none."""
+    if _DAY.fullmatch(text) is None:
         return None
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
         return None
+
+
+def start_of_day(day: str, timezone: str) -> int:
+    """The first instant of `day` (YYYY-MM-DD) in the IANA `timezone`, in microseconds since 1970.
+
+    Where it lies before the first or behind the last instant that can be written, it is that one.
+    """
+    first = date.fromisoformat(day)
+    try:
+        midnight = datetime(first.year, first.month, first.day, tzinfo=ZoneInfo(timezone)).astimezone(UTC)
+    except OverflowError:
+        midnight = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    return (midnight - _EPOCH) // _MICROSECOND
 
 
 @lru_cache(maxsize=4096)

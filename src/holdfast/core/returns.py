@@ -13,7 +13,6 @@ become a lot at the product's last cost, and the tax in the refund is that of to
 from __future__ import annotations
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from holdfast.core.decision import Command, Decision
 from holdfast.core.expiry import sellable_until
@@ -31,7 +30,7 @@ from holdfast.core.journal import (
 )
 from holdfast.core.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
 from holdfast.core.permission import Permission
-from holdfast.core.product import Location, Product
+from holdfast.core.product import Location
 from holdfast.core.recall import quarantine_of
 from holdfast.core.receiving import put_in, surplus_lot
 from holdfast.core.register import RegisterSession, SessionTotals, add_to_session, open_session_of
@@ -43,6 +42,7 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
+from holdfast.core.return_record import KeptLine, Return, ReturnDocument, return_document
 from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line, rules_of, tax_rate_of
 from holdfast.core.stock import Cause, Stock
 from holdfast.core.totals import allocate, cash_rounded, half_up, included_tax, share_still_due
@@ -83,67 +83,6 @@ class ReturnBlind(Command, frozen=True, gc=False):
     store_id: str
     lines: tuple[BlindLine, ...]
     method: TenderMethod
-
-
-class KeptLine(msgspec.Struct, frozen=True, gc=False):
-    """A returned line as it is kept; `refund` (exact), `tax` and the `loss` of damaged goods in minor units.
-
-    `coin` is the smallest coin (minor units, 0: any amount) that the organisation had then. What an older version wrote
-    has none; its refunds were not in proportion, nor its cash the nearest coin.
-    """
-
-    line_id: str | None
-    product_id: str
-    units: int
-    condition: str
-    refund: int
-    tax: int
-    loss: int = 0
-    coin: int | UnsetType = UNSET
-
-
-class Return(msgspec.Struct, frozen=True, gc=False):
-    """The record of a return; `refund_total` is what was handed out, in minor units."""
-
-    id: str
-    sale_id: str | None
-    store_id: str | None
-    session_id: str | None
-    method: str
-    refund_total: int
-    lines: tuple[KeptLine, ...]
-    actor: str
-    created_at: int
-
-    @property
-    def rounding(self) -> int:
-        """What was handed out beyond (or, negative, below) the exact refunds of the lines, for want of a coin."""
-        return self.refund_total - sum(line.refund for line in self.lines)
-
-
-class ReturnLineDocument(msgspec.Struct, frozen=True, gc=False):
-    """A returned line as the API shows it."""
-
-    line_id: str | None
-    product_id: str
-    sku: str
-    quantity: int | float
-    condition: str
-    refund: str
-
-
-class ReturnDocument(msgspec.Struct, frozen=True, gc=False):
-    """A return as the API shows it: `refund_total` = the exact refunds of its lines + `rounding`."""
-
-    id: str
-    sale_id: str | None
-    store_id: str | None
-    refund: dict[str, str]
-    refund_total: str
-    rounding: str
-    lines: list[ReturnLineDocument]
-    cashier: str
-    created_at: str
 
 
 # With a sale ---------------------------------------------------------------------------------------------------------
@@ -497,35 +436,6 @@ def _finish(
     )
     products = {line.product_id: stock.catalog.product(line.product_id) for line in kept}
     return return_document(made, {name: product for name, product in products.items() if product is not None}, digits)
-
-
-def return_document(made: Return, products: dict[str, Product], digits: int) -> ReturnDocument:
-    """The public shape of a return."""
-    lines = []
-    for line in made.lines:
-        product = products[line.product_id]
-        lines.append(
-            ReturnLineDocument(
-                line.line_id,
-                product.id,
-                product.sku,
-                product.number(line.units),
-                line.condition,
-                from_minor(line.refund, digits),
-            )
-        )
-    total = from_minor(made.refund_total, digits)
-    return ReturnDocument(
-        made.id,
-        made.sale_id,
-        made.store_id,
-        {"method": made.method, "amount": total},
-        total,
-        from_minor(made.rounding, digits),
-        lines,
-        made.actor,
-        instant_text(made.created_at),
-    )
 
 
 DECISIONS = (

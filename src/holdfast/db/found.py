@@ -32,12 +32,13 @@ class Founding(NamedTuple):
 
 
 class OrganisationRow(NamedTuple):
-    """An organisation as the command line names it; `minor_digits` of its currency."""
+    """An organisation as the command line names it; `minor_digits` of its currency, its IANA time zone."""
 
     id: str
     name: str
     currency: str
     minor_digits: int
+    timezone: str
 
 
 class StoreRow(NamedTuple):
@@ -75,7 +76,8 @@ def found(database: Database, founding: Founding) -> None:
 def organisations(database: Database, reference: str | None = None) -> list[OrganisationRow]:
     """The organisations with that id or name (in any case), or all of them, by name."""
     table = schema.organisation
-    asked = sa.select(table.c.org_id, table.c.name, table.c.currency, table.c.minor_digits).order_by(table.c.name)
+    columns = (table.c.org_id, table.c.name, table.c.currency, table.c.minor_digits, table.c.timezone)
+    asked = sa.select(*columns).order_by(table.c.name)
     if reference is not None:
         text_id = sa.cast(table.c.org_id, sa.String)
         asked = asked.where((text_id == reference.lower()) | (sa.func.lower(table.c.name) == sa.func.lower(reference)))

@@ -18,7 +18,7 @@ import msgspec
 from holdfast.core import records, wants
 from holdfast.core.holding import Lot, LotStock, Reservation
 from holdfast.core.register import RegisterSession
-from holdfast.core.returns import Return
+from holdfast.core.return_record import Return
 from holdfast.core.sale import OWN_SOURCES, Sale, SaleLine
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder

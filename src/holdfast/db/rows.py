@@ -23,7 +23,7 @@ from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
 from holdfast.core.register import CashMovement, RegisterSession
-from holdfast.core.returns import Return
+from holdfast.core.return_record import Return
 from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema

@@ -26,7 +26,7 @@ from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.ledger import Entry
 from holdfast.core.number import instant_text
 from holdfast.core.register import CashMovement, RegisterSession
-from holdfast.core.returns import Return
+from holdfast.core.return_record import Return
 from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder

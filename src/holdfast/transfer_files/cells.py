@@ -14,7 +14,7 @@ import re
 from decimal import Decimal
 
 from holdfast.core.gtin import is_gtin
-from holdfast.core.number import instant_of
+from holdfast.core.number import day_of, instant_of
 from holdfast.organisation import NotPossible, text_of
 from holdfast.transfer_files.table import BadLine
 
@@ -88,12 +88,12 @@ def amount_text(text: str) -> str:
     return text.replace(",", "") if _GROUPED_AMOUNT.fullmatch(text) else text
 
 
-def instant_cell(name: str, text: str) -> int:
-    """An instant with its offset, in microseconds since 1970."""
-    at = instant_of(text)
-    if at is None:
-        raise BadLine(f"{name} {text[:40]!r} is no time such as 2027-03-01T09:00:00Z.")
-    return at
+def instant_or_day_cell(name: str, text: str) -> int | str:
+    """An instant with its offset, in microseconds since 1970; or a day as it is written (YYYY-MM-DD)."""
+    found = instant_of(text) if day_of(text) is None else text
+    if found is None:
+        raise BadLine(f"{name} {text[:40]!r} is neither a day (2027-03-01) nor a time (2027-03-01T09:00:00Z).")
+    return found
 
 
 def gtin_cell(name: str, text: str) -> str:

@@ -12,7 +12,7 @@ from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.gtin import same_number
-from holdfast.core.number import from_minor, to_minor
+from holdfast.core.number import from_minor, start_of_day, to_minor
 from holdfast.core.product import Product
 from holdfast.core.rejection import Rejected
 from holdfast.db.bulk import products_by_sku
@@ -22,7 +22,7 @@ from holdfast.transfer_files.cells import (
     code_cell,
     flag_cell,
     gtin_cell,
-    instant_cell,
+    instant_or_day_cell,
     precision_cell,
     quantity_cell,
     text_cell,
@@ -97,7 +97,7 @@ def import_products(
         require_columns(table, PRODUCT_COLUMNS, ("sku",))
         lines = table.lines
     seen: dict[str, int] = {}
-    prepared = _prepared_products(lines, organisation.minor_digits, seen, outcome)
+    prepared = _prepared_products(lines, organisation, seen, outcome)
     while part := list(islice(prepared, WAITING_MAX)):
         known = products_by_sku(shop.database, actor.org_id, (line.fields["sku"] for line in part))
         waiting: list[tuple[Prepared, Product | None, Future[Any]]] = []
@@ -125,12 +125,14 @@ def import_products(
 
 
 def _prepared_products(
-    lines: Iterable[Line], minor_digits: int, seen: dict[str, int], outcome: Outcome
+    lines: Iterable[Line], organisation: OrganisationRow, seen: dict[str, int], outcome: Outcome
 ) -> Iterator[Prepared]:
     gtins: dict[str, int] = {}
     for line in lines:
         try:
-            fields = product_fields(line.cells, minor_digits)
+            fields = product_fields(line.cells, organisation.minor_digits)
+            if isinstance(fields.get("available_from"), str):
+                fields["available_from"] = start_of_day(fields["available_from"], organisation.timezone)
             first = seen.setdefault(fields["sku"], line.number)
             if first != line.number:
                 raise BadLine(f"SKU {fields['sku']!r} stands in line {first} already.")
@@ -209,7 +211,7 @@ _PRODUCT_CELLS: dict[str, Callable[[str, str], Any]] = {
     "reorder_point": quantity_cell,
     "oversell": _choice,
     "preorder_limit": quantity_cell,
-    "available_from": instant_cell,
+    "available_from": instant_or_day_cell,
     "track_expiry": flag_cell,
     "dropship": flag_cell,
     "active": flag_cell,

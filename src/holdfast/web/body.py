@@ -22,7 +22,7 @@ from msgspec import Meta
 
 from holdfast.core.field import PRINTABLE, Text
 from holdfast.core.fingerprint import canonical_value
-from holdfast.core.number import Quantity, day_of, instant_of
+from holdfast.core.number import Quantity, day_of, instant_of, start_of_day
 from holdfast.core.shape import complaint_parts, fault_of, shown
 from holdfast.core.text import TEXT_MAX, UNPRINTABLE, composed, text_fault
 from holdfast.web.problems import Problem, invalid, problem_of
@@ -35,6 +35,11 @@ BATCH_MAX = 4 * BODY_MAX
 DIGITS_MAX = 4000
 """Longest whole number that is read exactly; a longer one is out of any bounds anyway."""
 
+
+InstantOrDay = Annotated[
+    str, Meta(min_length=1, max_length=TEXT_MAX, extra_json_schema={"examples": ["2030-01-31", "2030-01-31T12:00:00Z"]})
+]
+"""A day, or an ISO 8601 instant with its offset."""
 
 Instant = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, extra_json_schema={"format": "date-time"})]
 """An ISO 8601 instant with its offset."""
@@ -224,6 +229,18 @@ def instant(field: str, text: str, code: str = "INVALID_REQUEST") -> int:
     return at
 
 
+def instant_or_start(field: str, text: str, timezone: str) -> int:
+    """An instant in microseconds since 1970; a day means its first instant in the time zone."""
+    day = day_of(text)
+    at = instant_of(text) if day is None else start_of_day(day, timezone)
+    if at is None:
+        raise invalid(field, _INSTANT_OR_DAY)
+    return at
+
+
+_INSTANT_OR_DAY = "must be a day, as 2030-01-31, or an ISO 8601 instant with its offset, as 2030-01-31T12:00:00Z."
+
+
 def expiry(field: str, text: str | None) -> tuple[int | None, str | None]:
     """A lot's expiry: (instant in microseconds, None), or (None, day) when only a day was given."""
     if text is None:
@@ -231,10 +248,14 @@ def expiry(field: str, text: str | None) -> tuple[int | None, str | None]:
     day = day_of(text)
     if day is not None:
         return None, day
-    return instant(field, text, "INVALID_EXPIRY"), None
+    at = instant_of(text)
+    if at is None:
+        raise invalid(field, _INSTANT_OR_DAY, "INVALID_EXPIRY")
+    return at, None
 
 
 __all__ = [
-    "BATCH_MAX", "BODY_MAX", "DIGITS_MAX", "PRINTABLE", "QUANTITY_FIELDS", "TEXT_MAX", "Instant", "Nothing", "Quantity",
-    "Text", "canonical", "decode", "decoder_of", "expiry", "instant", "unprintable",
+    "BATCH_MAX", "BODY_MAX", "DIGITS_MAX", "PRINTABLE", "QUANTITY_FIELDS", "TEXT_MAX", "Instant", "InstantOrDay",
+    "Nothing", "Quantity", "Text", "canonical", "decode", "decoder_of", "expiry", "instant", "instant_or_start",
+    "unprintable",
 ]  # fmt: skip

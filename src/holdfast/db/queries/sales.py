@@ -17,7 +17,7 @@ from holdfast.core.holding import Reservation
 from holdfast.core.lookup import Catalog
 from holdfast.core.number import from_unit_cost, instant_text
 from holdfast.core.product import TaxRate
-from holdfast.core.returns import Return, return_document
+from holdfast.core.return_record import Return, return_document
 from holdfast.core.sale import Sale, SaleLine, priced_today
 from holdfast.core.sale_document import sale_document
 from holdfast.core.stock import Stock

@@ -33,7 +33,7 @@ from holdfast.db import directory
 from holdfast.db.queries.records import location_fields, store_fields
 from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import LocationDocument, ProductDocument, StoreDocument
-from holdfast.web.body import Instant, instant
+from holdfast.web.body import InstantOrDay, instant_or_start
 from holdfast.web.problems import invalid
 from holdfast.web.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference
 
@@ -43,23 +43,23 @@ TOTALS = ("total_quantity", "total_reserved", "total_available", "backordered")
 class ProductBody(AddProduct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A product; what is not given takes its default."""
 
-    available_from: Instant | None = None  # type: ignore[assignment] # a text, as instants are over HTTP
+    available_from: InstantOrDay | None = None  # type: ignore[assignment] # a text, as instants are over HTTP
 
 
 class ProductChange(ProductChanges, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What to change of a product."""
 
-    available_from: Instant | UnsetType | None = UNSET  # type: ignore[assignment] # a text, as instants are over HTTP
+    available_from: InstantOrDay | UnsetType | None = UNSET  # type: ignore[assignment] # a text over HTTP
 
 
 # Products ------------------------------------------------------------------------------------------------------------
 
 
-def _fields(body: ProductBody | ProductChange) -> dict[str, Any]:
+def _fields(body: ProductBody | ProductChange, settings: Settings) -> dict[str, Any]:
     """The fields that were given, as a command has them."""
     fields = given(body)
     if fields.get("available_from") is not None:
-        fields["available_from"] = instant("available_from", fields["available_from"])
+        fields["available_from"] = instant_or_start("available_from", fields["available_from"], settings.timezone)
     return fields
 
 
@@ -76,7 +76,8 @@ def plan_add_product(call: Call) -> Planned:
     totals: dict[str, Any] = dict.fromkeys(TOTALS, 0)
     if body.kind != "physical":
         totals["total_available"] = 999_999
-    return Planned(AddProduct(**_fields(body)), _render_product(settings_of(call), totals))
+    settings = settings_of(call)
+    return Planned(AddProduct(**_fields(body, settings)), _render_product(settings, totals))
 
 
 def _product(call: Call) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def plan_change_product(call: Call) -> Planned:
     settings = settings_of(call)
     old = _product(call)
     totals = {name: old[name] for name in TOTALS}
-    command = ChangeProduct(old["id"], **_fields(call.body))
+    command = ChangeProduct(old["id"], **_fields(call.body, settings))
     return Planned(command, _render_product(settings, totals))
 
 
@@ -282,7 +283,8 @@ ROUTES = (
         path="/api/v1/products",
         summary="Make a product",
         about="`gtin` has 8, 12, 13 or 14 digits, the last of which checks the others. No two active products have the "
-        "same number; zeros in front make no difference.",
+        "same number; zeros in front make no difference. `available_from` is an instant, or a day: its first one "
+        "in the organisation's time zone.",
         tag="Products",
         permission=Permission.MANAGE,
         plan=plan_add_product,

@@ -18,7 +18,8 @@ from msgspec import Meta
 from holdfast.access import Permission
 from holdfast.core.decision import Command
 from holdfast.core.rejection import Code
-from holdfast.core.returns import BlindLine, ReturnBlind, ReturnDocument, ReturnedLine, ReturnSale
+from holdfast.core.return_record import ReturnDocument
+from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.sale import LINES_MAX
 from holdfast.web.api.asked import own_id
 from holdfast.web.body import Quantity, Text

@@ -1,0 +1,105 @@
+"""The record of a return: what is kept of goods that came back and of the money that went back, and how it is shown.
+
+    a line      3 of MUG-1, good, refund 10.00 (exact), of it tax 1.67
+    the return  10.00 in cash, handed out in coins that there are; the difference is its rounding
+
+A return never changes. It refuses to compute anything: `returns` decides what is refunded.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from holdfast.core.number import from_minor, instant_text
+from holdfast.core.product import Product
+
+
+class KeptLine(msgspec.Struct, frozen=True, gc=False):
+    """A returned line as it is kept; `refund` (exact), `tax` and the `loss` of damaged goods in minor units.
+
+    `coin` is the smallest coin (minor units, 0: any amount) that the organisation had then. What an older version wrote
+    has none; its refunds were not in proportion, nor its cash the nearest coin.
+    """
+
+    line_id: str | None
+    product_id: str
+    units: int
+    condition: str
+    refund: int
+    tax: int
+    loss: int = 0
+    coin: int | UnsetType = UNSET
+
+
+class Return(msgspec.Struct, frozen=True, gc=False):
+    """The record of a return; `refund_total` is what was handed out, in minor units."""
+
+    id: str
+    sale_id: str | None
+    store_id: str | None
+    session_id: str | None
+    method: str
+    refund_total: int
+    lines: tuple[KeptLine, ...]
+    actor: str
+    created_at: int
+
+    @property
+    def rounding(self) -> int:
+        """What was handed out beyond (or, negative, below) the exact refunds of the lines, for want of a coin."""
+        return self.refund_total - sum(line.refund for line in self.lines)
+
+
+class ReturnLineDocument(msgspec.Struct, frozen=True, gc=False):
+    """A returned line as the API shows it."""
+
+    line_id: str | None
+    product_id: str
+    sku: str
+    quantity: int | float
+    condition: str
+    refund: str
+
+
+class ReturnDocument(msgspec.Struct, frozen=True, gc=False):
+    """A return as the API shows it: `refund_total` = the exact refunds of its lines + `rounding`."""
+
+    id: str
+    sale_id: str | None
+    store_id: str | None
+    refund: dict[str, str]
+    refund_total: str
+    rounding: str
+    lines: list[ReturnLineDocument]
+    cashier: str
+    created_at: str
+
+
+def return_document(made: Return, products: dict[str, Product], digits: int) -> ReturnDocument:
+    """The public shape of a return."""
+    lines = []
+    for line in made.lines:
+        product = products[line.product_id]
+        lines.append(
+            ReturnLineDocument(
+                line.line_id,
+                product.id,
+                product.sku,
+                product.number(line.units),
+                line.condition,
+                from_minor(line.refund, digits),
+            )
+        )
+    total = from_minor(made.refund_total, digits)
+    return ReturnDocument(
+        made.id,
+        made.sale_id,
+        made.store_id,
+        {"method": made.method, "amount": total},
+        total,
+        from_minor(made.rounding, digits),
+        lines,
+        made.actor,
+        instant_text(made.created_at),
+    )
