@@ -679,15 +679,15 @@ def test_fees_alone_are_no_sale(scene: Scene) -> None:
     for command in (
         OpenSale(fees=fees),
         OpenSale(scene.shop.stores["MAIN"], order_number="7", fees=fees),
-        ChangeSale(empty.id, {"fees": fees}),
+        ChangeSale(empty.id, fees=fees),
     ):
         refused = scene.shop.refused(command)
         assert (refused.code, refused.numbers["field"]) == ("INVALID_REQUEST", "fees")
     assert len(scene.shop.rows("SELECT id FROM sale")) == 1
 
-    assert scene.do(ChangeSale(empty.id, {"fees": ()})).fee_total == "0.00"
+    assert scene.do(ChangeSale(empty.id, fees=())).fee_total == "0.00"
     scene.do(AddLine(empty.id, LineAsked("SONG-1", 1)))
-    assert scene.do(ChangeSale(empty.id, {"fees": fees})).total == "9.50"
+    assert scene.do(ChangeSale(empty.id, fees=fees)).total == "9.50"
     assert scene.do(CompleteSale(empty.id, (CASH,))).status == "completed"
 
 

@@ -23,6 +23,7 @@ from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.reservation import Reserve, Target
+from holdfast.db import failures
 from holdfast.db import session as sessions
 from holdfast.db.engine import Database
 from holdfast.executor import Overloaded, Reply, Unavailable
@@ -328,7 +329,7 @@ def lose_answers(shop: Shop, monkeypatch: pytest.MonkeyPatch, *, after: bool, ti
         lost.append(1)
         if after:
             original(self, writes, **options)
-        raise sessions.Lost("the line went dead")
+        raise failures.Lost("the line went dead")
 
     monkeypatch.setattr(kind, "finish", finish)
     return lost
@@ -386,7 +387,7 @@ def test_a_database_that_is_away_is_told_and_nothing_is_done(shop: Shop, monkeyp
     monkeypatch.setattr(holdfast.batch, "AWAY_SECONDS", 0.001)
 
     def begin(*_: Any, **__: Any) -> Any:
-        raise sessions.Away("nobody home")
+        raise failures.Away("nobody home")
 
     with monkeypatch.context() as away:
         away.setattr(sessions.SqliteSession, "begin", begin)
@@ -407,7 +408,7 @@ def test_a_conflict_is_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
     def finish(self: Any, writes: Any, **options: Any) -> bool:
         tries.append(1)
         if len(tries) < 4:
-            raise sessions.Conflict("another came first")
+            raise failures.Conflict("another came first")
         return original(self, writes, **options)
 
     monkeypatch.setattr(sessions.SqliteSession, "finish", finish)

@@ -18,7 +18,7 @@ from holdfast.core.reservation import Reserve, Target
 from holdfast.core.wants import LevelAt, LotById, Missing
 from holdfast.db.load import Catalogs
 from holdfast.db.session import DEAD_MAX, open_session
-from holdfast.submission import Reply, Submission
+from holdfast.submission import Reply, Submission, Unavailable
 from tests.executor.test_batches import Told
 from tests.shapes.measuring import CountingSession
 from tests.shop import SECOND, Clock, Shop
@@ -153,7 +153,7 @@ def test_too_many_expired_holds_at_once_are_told_as_such(
     monkeypatch.setattr(holdfast.batch, "DEAD_QUESTIONS_MAX", 0)
     dead_holds(shop, clock, DEAD_MAX * 3)
     (outcome,) = run(shop, [Reserve("MUG-1", DEAD_MAX * 3, target=Target("all"))])
-    assert type(outcome).__name__ == "Unavailable"
+    assert isinstance(outcome, Unavailable)
     assert "expired holds" in str(outcome)
     reserved = shop.rows("SELECT reserved FROM level WHERE on_hand > 0")[0]["reserved"]
     assert reserved < DEAD_MAX * 3
