@@ -157,7 +157,7 @@ class PostgresSession:
                 levels.fetchall(),
                 lots.fetchall(),
                 held.fetchall() if held else [],
-                [row for row in told if row[HOLD_WIDTH] is None],
+                [row[:HOLD_WIDTH] for row in told if row[HOLD_WIDTH] is None],
                 [row[HOLD_WIDTH] for row in told if row[HOLD_WIDTH] is not None],
                 answered.fetchall() if answered else [],
                 [other.fetchall() for other in others],
