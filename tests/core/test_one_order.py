@@ -361,6 +361,15 @@ def test_a_waiting_hold_of_a_given_location_is_served_elsewhere_as_a_line(scene:
     assert sums(scene) == (6, 3, 0)
 
 
+def test_a_hold_that_no_place_could_fill_is_split_as_a_line(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 2")
+    scene.given("MUG-1 EAST  B 1")
+    reserve(scene, 3)
+    assert sums(scene)[1] < 3
+    assert export(scene, 3).waiting == ()
+    assert sums(scene) == (3, 3, 0)
+
+
 # Facts and products that are not sold any more ------------------------------------------------------------------------
 
 

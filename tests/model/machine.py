@@ -662,6 +662,38 @@ class HoldfastAndNaive(RuleBasedStateMachine):
             else:
                 self.both("manager", CancelSale(name), lambda naive: naive.cancel_sale(n))
 
+    @precondition(lambda self: len(self.sale_ids) < 6)
+    @rule(data=st.data(), ships=st.integers(0, 2), ends=st.integers(0, 3))
+    def an_order_from_first_to_last(self, data: st.DataObject, ships: int, ends: int) -> None:
+        """Reserved by its number, perhaps partly sent, taken as a sale of other lines, and ended."""
+        order, source = f"W{len(self.hold_ids)}", "shopify"
+        kinds = st.sampled_from(STOCKED)
+        held = [(data.draw(kinds), data.draw(st.integers(1, 3))) for _ in range(data.draw(st.integers(1, 3)))]
+        lines: list[tuple[str, int | None]] = [*held, (data.draw(kinds), data.draw(st.integers(1, 3)))]
+        lines = lines[data.draw(st.integers(0, 1)) : data.draw(st.integers(2, 4))]
+
+        def named(wanted: Any) -> tuple[OrderLine, ...]:
+            return tuple(OrderLine(sku, self.number(sku, units)) for sku, units in wanted)
+
+        self.both(
+            "manager",
+            OrderReserve(order, source, named(held)),
+            lambda naive: naive.order_reserve(Caller(), order, source, held, None),
+        )
+        if ships:
+            part: list[tuple[str, int | None]] = [(held[0][0], 1)] if ships == 1 else []
+            command = OrderClose(order, source, True, named(part))
+            self.both("manager", command, lambda naive: naive.order_close(Caller(), order, source, True, part))
+        asked = tuple(LineAsked(sku, self.number(sku, units)) for sku, units in lines)
+        opened = OpenSale(source=source, order_number=order, lines=asked, fact=True)
+        answer, _ = self.both("manager", opened, lambda naive: naive.open_sale(Caller(), order, source, lines))
+        self.sale_ids.append(answer.id)
+        n = len(self.sale_ids) - 1
+        if ends == 1:
+            self.both("manager", CancelSale(answer.id), lambda naive: naive.cancel_sale(n))
+        elif ends == 2:
+            self.both("manager", CompleteSale(answer.id), lambda naive: naive.complete_sale(Caller(), n))
+
     def book(self) -> None:
         answer, _ = self.both("staff", Book(self.naive.now), lambda naive: naive.book())
         self.appointment_ids.append(answer.id)

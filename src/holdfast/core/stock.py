@@ -223,7 +223,7 @@ class Stock(WorkingSet):
         if (
             before is None
             or hold.backordered > before.backordered
-            or hold.served_from != before.served_from
+            or (hold.served_from, hold.sale_line_id) != (before.served_from, before.sale_line_id)
             or (hold.sale_line_id is None and hold.open < before.open)
         ):
             self.seeking[hold.id] = None
