@@ -136,7 +136,7 @@ class Shop:
         for name in ("reorder_point", "preorder_limit"):
             if places > 1 and isinstance(fields.get(name), int):
                 fields[name] = Decimal(fields[name]) / places
-        added: Product = self.ok(AddProduct(sku=sku, title=sku.title(), **fields))
+        added: Product = self.ok(AddProduct(**{"sku": sku, "title": sku.title(), **fields}))
         return added
 
     def location(self, code: str, store: str = "MAIN", **fields: Any) -> Any:
