@@ -93,7 +93,7 @@ class Week:
     def _lines(self, fields: dict[str, Any], most: int) -> list[ReceiptLine]:
         """What comes of a product: one lot, or of what expires two, the older one first to go."""
         sku = fields["sku"]
-        cost = f"{fields['price'] * self.chance.uniform(0.35, 0.5) / 100:.2f}"
+        cost = f"{float(fields['price']) * self.chance.uniform(0.35, 0.5):.2f}"
         units = 3 if sku == BACKORDER else self.chance.randint(most // 3, most)
         if sku not in _EXPIRING:
             return [ReceiptLine(sku, units, unit_cost=cost)]
