@@ -271,14 +271,7 @@ class Application:
             await stream_events(self, call, headers, receive, answer)
             return
         if not route.writes:
-            assert route.answer_with is not None
-            document = await self.read(route.answer_with, call)
-            link: Headers = []
-            if route.array:
-                document, link = arrays.said(document, scope["path"], scope["query_string"])
-            if route.costs and not actor.has(Permission.MANAGE):
-                document = without_costs(msgspec.to_builtins(document))
-            await answer.send(200, encode(document), extra=link)
+            await self._serve_read(route, call, scope, answer)
             return
         _test_type(headers, raw, endpoint)
         call.body = decode(endpoint.decoder, raw)
@@ -295,6 +288,17 @@ class Application:
             self.auth.forget_tills()
         extra: Headers = [(b"idempotent-replayed", b"true")] if reply.replayed else []
         await answer.send(reply.status, b"" if reply.status == 204 else reply.body, extra=extra)
+
+    async def _serve_read(self, route: Route, call: Call, scope: Scope, answer: Answer) -> None:
+        """Answer a read; costs are for managers."""
+        assert route.answer_with is not None
+        document = await self.read(route.answer_with, call)
+        link: Headers = []
+        if route.array:
+            document, link = arrays.said(document, scope["path"], scope["query_string"])
+        if route.costs and not call.actor.has(Permission.MANAGE):
+            document = without_costs(msgspec.to_builtins(document))
+        await answer.send(200, encode(document), extra=link)
 
     async def _say_again(self, headers: dict[bytes, bytes], scope: Scope, raw: bytes, answer: Answer) -> bool:
         """Answer again what ended the caller's own register session (repeated.py); False when it was not this."""
