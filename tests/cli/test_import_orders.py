@@ -223,7 +223,10 @@ BAD = [
     ("C-10,,,,,,MUG,2,,,1,", "order C-10: fulfilled 1 of 2: a completed order has gone out as a whole, none more."),
     ("C-11,,,,,,MUG,2,,,,3", "order C-11: returned 3: no more than 2 have gone out."),
     ("C-12,,,,,,,2,,,,", "order C-12: The sku is missing."),
-    (",,,,,,MUG,1,,,,", "order : The order_number must be a text of 1 to 200 characters without control or format characters."),
+    (
+        ",,,,,,MUG,1,,,,",
+        "order : The order_number must be a text of 1 to 200 characters without control or format characters.",
+    ),
     ("A-1,,,,,,HAT,1,,,,", "order A-1 is not taken: Order A-1 of import is there already, with other lines."),
 ]
 

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from holdfast import batch, executor
-from holdfast.db import engine, session
+from holdfast.db import engine, failures, session
 from holdfast.db.engine import Database
 from tests.faults.clients import Clients
 from tests.postgres import temporary_server
@@ -135,17 +135,17 @@ def _lose_the_answer(monkeypatch, away: int) -> None:
         if not lost.is_set():
             lost.set()
             self.connection.close()
-            raise session.Lost("the answer to COMMIT was lost")
+            raise failures.Lost("the answer to COMMIT was lost")
         return saved
 
     def fetch(self, sql, **parameters):
         if gone():
-            raise session.Away("no route to the database")
+            raise failures.Away("no route to the database")
         return real_fetch(self, sql, **parameters)
 
     def begin(self, *arguments, **options):
         if gone():
-            raise session.Away("no route to the database")
+            raise failures.Away("no route to the database")
         return real_begin(self, *arguments, **options)
 
     monkeypatch.setattr(session.PostgresSession, "finish", finish)

@@ -33,6 +33,7 @@ import uuid_utils
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.catalog import AddProduct
+from holdfast.core.number import from_minor
 from holdfast.core.places import AddLocation, AddStore
 from holdfast.core.product import Settings
 from holdfast.core.receiving import ReceiptLine, Receive
@@ -74,7 +75,9 @@ def found(shop: Holdfast, *, places: Sequence[str] = ("MAIN", "EAST")) -> Actor:
 
 
 def stock_up(shop: Holdfast, actor: Actor, sku: str, units: int, location: str = "MAIN", **fields: Any) -> Any:
-    """A new product with `units` at the location; the product."""
+    """A new product with `units` at the location, its price in minor units of two places; the product."""
+    if isinstance(fields.get("price"), int):
+        fields["price"] = from_minor(fields["price"], 2)
     product = do(shop, actor, AddProduct(sku=sku, title=sku, **fields))
     if units:
         do(shop, actor, Receive(location, (ReceiptLine(sku, units, "1.00"),)))
