@@ -326,7 +326,8 @@ def test_what_there_is_only_one_of_stays_one_when_two_write_at_once(database_url
         def write(side: int) -> None:
             mine = (shop, office)[side]
             commands = [
-                AddProduct(sku=f"P-{side}-{n}", title="P", gtin=str(n).zfill(8 + 5 * side)) for n in range(100, 103)
+                AddProduct(sku=f"P-{side}-{n}", title="P", gtin=number.zfill(8 + 5 * side))
+                for n, number in enumerate(("20000004", "20000011", "20000028"))
             ]
             commands += [
                 AddLocation(code=f"ROAD-{side}", store_id=store_id, kind="transit"),
