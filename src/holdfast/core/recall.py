@@ -81,11 +81,15 @@ PARTLY_RELEASED = "partial"
 
 
 def settle(stock: Stock) -> None:
-    """Do what time has made due at the loaded levels: release dead holds (oldest first), set expired lots aside."""
+    """Do what time has made due at the loaded levels: release dead holds (oldest first), set expired lots aside.
+
+    It goes by the levels' ids, so that a read and the next command come to the same, however their levels were loaded.
+    """
     caller, stock.caller = stock.caller, SYSTEM
     stock.entries_max = maxsize  # what is loaded bounds it
     try:
-        stock.each(list(stock.levels.values()), lambda _, level: _settle_level(stock, level))
+        levels = sorted(stock.levels.values(), key=lambda level: level.id)
+        stock.each(levels, lambda _, level: _settle_level(stock, level))
         if stock.seeking:
             seek(stock)
         for level_id in stock.level_of_id.keys() & stock.dead.keys():
@@ -95,8 +99,9 @@ def settle(stock: Stock) -> None:
 
 
 def _settle_level(stock: Stock, level: Level) -> None:
-    for name in stock.dead.get(level.id, ()):
-        hold = stock.reservations[name]
+    dead = [stock.reservations[name] for name in stock.dead.get(level.id, ())]
+    for hold in sorted(dead, key=lambda hold: (hold.expires_at or 0, hold.id)):
+        hold = stock.reservations[hold.id]
         if hold.active and hold.expires_at is not None and hold.expires_at <= stock.now:
             release_units(stock, hold, hold.open, "expired")
     _set_expired_aside(stock, level)
@@ -105,7 +110,7 @@ def _settle_level(stock: Stock, level: Level) -> None:
 def _set_expired_aside(stock: Stock, level: Level) -> None:
     expired = [
         at
-        for at in stock.lots_at[level.id].values()
+        for at in sorted(stock.lots_at[level.id].values(), key=lambda at: at.lot_id)
         if at.on_hand and at.sellable_until is not None and at.sellable_until <= stock.now
     ]
     if not expired:
