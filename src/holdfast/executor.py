@@ -193,8 +193,10 @@ class Executor:
     def _late(self, now: float) -> list[Submission]:
         """Those who have waited too long, taken from the queues and from what is parked."""
         late: list[Submission] = []
-        for queue in self._queues.values():
+        for org_id, queue in self._queues.items():
+            blocked = self._is_blocked(org_id)
             while queue and now - queue[0].since > self._queue_age:
+                queue[0].blocked |= blocked
                 late.append(queue.popleft())
         for org_id, (at, parked) in list(self._parked.items()):
             over = [submission for submission in parked if now - submission.since > self._queue_age]
@@ -206,6 +208,13 @@ class Executor:
                 del self._parked[org_id]
         self._waiting -= sum(submission.weight for submission in late)
         return late
+
+    def _is_blocked(self, org_id: str) -> bool:
+        """Does the organisation's queue stand behind a lock that was met lately? A SQLite file is locked for all."""
+        if self._database.is_sqlite:
+            return any(patience.hurried for patience in self._patience.values())
+        patience = self._patience.get(org_id)
+        return patience is not None and patience.hurried
 
     def _try_again(self, org_id: str) -> None:
         """What is parked goes to the front of its queue."""
@@ -227,6 +236,8 @@ class Executor:
             patience = self._patience.setdefault(org_id, Patience(self._queue_age))
         patience.begin()
         late, batch = patience.parted(batch)
+        for submission in late:
+            submission.blocked |= patience.hurried
         _turn_away(late)
         if batch:
             Batch(session, catalogs, org_id, batch, patience).run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.core.catalog import AddProduct, ChangeProduct
@@ -172,3 +173,25 @@ def test_a_shaped_command_is_itself() -> None:
         Book(0, "Fam\u00edlia \U0001f468\u200d\U0001f469\u200d\U0001f467"),
     ):
         assert shaped(command) == command
+
+
+ODD: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 2**63, 10**30, 1.5, float("nan"), Decimal("0.25"), Decimal("NaN")),
+    *("", "x", " x", LONG, "caf\u00e9", "cafe\u0301", "a\xa0b", "x\u200b", "\x00", "\x7f", "\ud800", '"', "\\"),
+    *("cancelled", "draft", b"x", (), ("x",), [], ["x"], {}, {"x": 1}, {1: 2}, set(), msgspec.UNSET, object()),
+    *(Target("102"), (Target("102"),), ReceiptLine("A", 1, "1.00"), [ReceiptLine("A", 1, "1.00")]),
+    *((ReceiptLine("A", 1, "1.00"),), (ReceiptLine("A", "1", "1.00"),)),  # type: ignore[arg-type]
+)
+
+
+@pytest.mark.parametrize("kind", sorted(set(DECISIONS) - {Together}, key=lambda kind: kind.__name__))
+def test_what_looks_plain_passes_the_full_test_unchanged(kind: type[Command], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The short way in answers what the long one would: for every field of every command, whatever it is given."""
+    required = {field.name: "x" for field in msgspec.structs.fields(kind) if field.required}
+    tries = [kind(**{**required, name: value}) for name in kind.__struct_fields__ for value in ODD]
+    tries += [kind(**{**required, **dict.fromkeys(kind.__struct_fields__, 1)})]
+    short = [shaped(one) for one in tries]
+    monkeypatch.setattr("holdfast.core.shape._is_plain", lambda _: False)
+    for given, plain in zip(tries, short, strict=True):
+        full = shaped(given)
+        assert repr(plain) == repr(full), given

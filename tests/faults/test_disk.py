@@ -114,7 +114,7 @@ def test_another_writer_that_comes_and_goes(sqlite_url):
 
 def test_another_writer_that_does_not_let_go(sqlite_url):
     """Locked for longer than anybody waits: told so, nothing done; afterwards it works by itself."""
-    with open_shop(sqlite_url, queue_age_seconds=1.0) as shop:
+    with open_shop(sqlite_url, queue_age_seconds=2.0) as shop:
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", UNITS)
         with contextlib.closing(sqlite3.connect(shop.database.path, isolation_level=None)) as other:

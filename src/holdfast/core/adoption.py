@@ -36,12 +36,14 @@ def numbers_of(sale: Sale) -> tuple[str, ...]:
 
 def sale_of_order(stock: Stock, source: str, *numbers: str) -> str | None:
     """The id of the sale that is the order, whichever of its numbers it is called by."""
-    stock.require(*(SaleOfOrder(source, number) for number in numbers))
+    if len(numbers) > 1:
+        stock.require(*(SaleOfOrder(source, number) for number in numbers))
     for number in numbers:
-        found = [*stock.require(SaleOfOrder(source, number))]
-        found += [sale.id for sale in stock.sales_of_order(source, number)]
+        found = stock.require(SaleOfOrder(source, number))
         if found:
             return found[0]
+        for sale in stock.sales_of_order(source, number):
+            return str(sale.id)
     return None
 
 

@@ -219,17 +219,21 @@ def needs(known: Catalog, caller: Caller, command: Any) -> set[Want]:
 
 def _of_order(command: Any) -> list[Want]:
     """What is looked up of the order that a command is for: the sale that it is, and its holds."""
-    target = getattr(command, "target", command)
-    number, source = getattr(target, "order_number", None), getattr(target, "source", None)
-    if number is None or source is None or getattr(target, "kind", "order") != "order":
-        return []
-    if type(command) in (reservation.Reserve, order.ReserveAtLevel):
-        return [SaleOfOrder(source, number)]
-    if type(command) in (order_entry.OpenSale, imported.TakeOrder, order.OrderReserve, order.OrderClose):
+    kind = type(command)
+    if kind is reservation.Reserve or kind is order.ReserveAtLevel:
+        target = command if kind is order.ReserveAtLevel else command.target
+        if target.order_number is None or (target is not command and target.kind != "order"):
+            return []
+        return [SaleOfOrder(target.source, target.order_number)]
+    if kind in _OF_ORDER and command.order_number is not None and command.source is not None:
         external_id = getattr(command, "external_id", None)
-        numbers = [number] if external_id is None else [number, external_id]
-        return [*(SaleOfOrder(source, one) for one in numbers), *map(HoldsOfOrder, numbers)]
+        numbers = [command.order_number] if external_id is None else [command.order_number, external_id]
+        return [*(SaleOfOrder(command.source, one) for one in numbers), *map(HoldsOfOrder, numbers)]
     return []
+
+
+_OF_ORDER = (order_entry.OpenSale, imported.TakeOrder, order.OrderReserve, order.OrderClose)
+"""Commands that name an order by their own fields."""
 
 
 _AT_TILL = (

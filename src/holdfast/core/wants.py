@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import msgspec
 
 
-class Want(msgspec.Struct, frozen=True, gc=False):
+class Want(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """A question. Two with equal fields are one; the answer to it is kept as long as the transaction."""
 
 

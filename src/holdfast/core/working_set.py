@@ -260,7 +260,9 @@ class WorkingSet:
 
     def sales_of_order(self, source: str, order_number: str) -> list[Any]:
         """The sales of an identity outside that this batch has loaded or made."""
-        ids = self._of_order.get((source, order_number), ())
+        ids = self._of_order.get((source, order_number))
+        if ids is None:
+            return []
         return [row for rows in self.rows.values() for name in ids if (row := rows.get(name)) is not None]
 
     # Knowing: what a loader brings stands only where nothing is known yet --------------------------------------------

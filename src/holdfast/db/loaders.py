@@ -72,9 +72,13 @@ class Probe(NamedTuple):
 
     def query(self, dialect: str, org_id: str, values: Iterable[Sequence[Any]]) -> Query:
         """The query for these key values; its rows begin with the key values as texts."""
-        named = [value for value in values if self._may_exist(value)]
+        named = [value for value in values if self._may_exist(value)] if self._names_ids else values
         names = msgspec.json.encode(sorted(named)).decode()
         return Query(self._sql(dialect), {"org": org_id, "names": names})
+
+    @property
+    def _names_ids(self) -> bool:
+        return any(kind == "uuid" for _, kind in self.keys)
 
     def _may_exist(self, value: Sequence[Any]) -> bool:
         return all(kind != "uuid" or is_id(part) for (_, kind), part in zip(self.keys, value, strict=True))
@@ -109,14 +113,12 @@ def _by_probe(probe: Probe, take_row: Callable[[Stock, Want, Row], str | None]) 
     width = len(probe.keys)
 
     def take(stock: Stock, asked: Sequence[Want], rows: list[list[Row]]) -> None:
-        by_key = {tuple(map(str, _fields(want))): want for want in asked}
-        for want in asked:
-            stock.answers.setdefault(want, [])
+        by_key = {tuple(map(str, _fields(want))): want for want in asked} if rows[0] else {}
         for row in rows[0]:
             want = by_key[tuple(row[:width])]
             found = take_row(stock, want, row[width:])
             if found is not None:
-                stock.answers[want].append(found)
+                stock.answers.setdefault(want, []).append(found)
 
     return Loader(lambda dialect, org_id, asked: [probe.query(dialect, org_id, map(_fields, asked))], take)
 
@@ -241,10 +243,9 @@ def _order_queries(dialect: str, org_id: str, asked: Sequence[wants.SaleOfOrder]
 
 
 def _take_orders(stock: Stock, asked: Sequence[wants.SaleOfOrder], rows: list[list[Row]]) -> None:
-    for want in asked:
-        stock.answers.setdefault(want, [])
+    del asked
     for source, number, sale_id in (row for found in rows for row in found):
-        stock.answers[wants.SaleOfOrder(source, number)].append(str(sale_id))
+        stock.answers.setdefault(wants.SaleOfOrder(source, number), []).append(str(sale_id))
 
 
 _LOOSE = "r.source = s.source AND r.status = 'active' AND r.held_for = 'order'"
