@@ -60,7 +60,8 @@ class Shop(NamedTuple):
 
 
 def prepare(url: str, *, skus: int, stock: int = PER_SKU, price: int | None = None) -> Shop:
-    """A fresh organisation with `skus` products of `stock` units each at MAIN, for sale at `price` (minor units)."""
+    """A fresh organisation with `skus` products of `stock` units each at MAIN, for sale at `price` (cents)."""
+    shown = None if price is None else f"{price // 100}.{price % 100:02}"
     database = Database(url)
     migrate(database)
     made = establish(database, f"Bench {os.urandom(4).hex()}", "owner@bench.test")
@@ -69,10 +70,9 @@ def prepare(url: str, *, skus: int, stock: int = PER_SKU, price: int | None = No
     with Holdfast.open(url) as shop:
         for start in range(0, skus, PREPARED_AT_ONCE):
             part = names[start : start + PREPARED_AT_ONCE]
-            shop.do(
-                made.actor,
-                Together(tuple(AddProduct(sku=name, title=name, price=price) for name in part)),
-            )
+            products = Together(tuple(AddProduct(sku=name, title=name, price=shown) for name in part))
+            added = shop.do(made.actor, products)
+            assert not isinstance(added.answer, Rejected), added.answer
             lines = tuple(ReceiptLine(name, stock, "1.00") for name in part)
             reply = shop.do(made.actor, Receive("MAIN", lines, kind="opening"))
             assert not isinstance(reply.answer, Rejected), reply.answer
