@@ -95,12 +95,14 @@ def listed(
 
 
 def _foreseen(connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int) -> Foreseen:
-    """What settling will have moved or split: such holds are listed as they will be, not as their rows are."""
-    products = None
+    """What settling will have moved, split or backed by other lots: such holds are listed as they will be."""
+    if wanted.lot_id is not None:
+        lot = lots_of(connection, catalog.settings.id, [name] if (name := as_id(wanted.lot_id)) else [])
+        return foresee(connection, catalog, now, {one.product_id for one in lot.values()})
     if wanted.product is not None:
         product = product_of(connection, catalog.settings.id, wanted.product)
-        products = () if product is None else (product.id,)
-    return foresee(connection, catalog, now, astir(connection, catalog, now, products))
+        return foresee(connection, catalog, now, set() if product is None else {product.id})
+    return foresee(connection, catalog, now, astir(connection, catalog, now))
 
 
 def _merged(found: Found, holds: Sequence[Reservation], before: str | None) -> Found:
