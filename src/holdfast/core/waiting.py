@@ -22,6 +22,7 @@ from holdfast.core.holding import Level, Reservation
 from holdfast.core.product import Location, Product
 from holdfast.core.promise import Allocations, cause_of_hold, hold_facts, tell_hold
 from holdfast.core.sale import SaleLine
+from holdfast.core.split_id import split_id
 from holdfast.core.stock import Stock
 from holdfast.core.wants import CameIn, SaleById
 
@@ -174,7 +175,7 @@ def _split_off(stock: Stock, level: Level, hold: Reservation, backing: Backing, 
         )
     )
     known = None if line is None else _own_hold_at(stock, level, hold)
-    made_id = stock.new_id() if known is None else known.id
+    made_id = split_id(hold.id, level.id, level.seq) if known is None else known.id
     for at, taken in backing:
         stock.post(cause, level, at, "RESERVE", reserved=taken, hold=made_id)
     made = replace(

@@ -66,9 +66,10 @@ def seq_at(connection: sa.Connection, org_id: str, levels: Mapping[str, tuple[in
 
 
 class Past(NamedTuple):
-    """How levels stood at an instant, by id: the last entry until then, and what had ended but was not settled yet."""
+    """How levels stood at an instant, by id: the last entry until then, its number, and what had ended unsettled."""
 
     entries: dict[str, Any]
+    seqs: dict[str, int]
     over: dict[str, Ended]
 
 
@@ -77,7 +78,7 @@ def past_of(connection: sa.Connection, org_id: str, instant: int, levels: Mappin
     found = seq_at(connection, org_id, {level_id: (seq, instant) for level_id, seq in levels.items()})
     places = {level_id: seq for level_id, seq in found.items() if seq}
     entries = {row.level_id: row for row in entries_at(connection, org_id, list(places.items()))}
-    return Past(entries, ended_at(connection, org_id, instant, places))
+    return Past(entries, places, ended_at(connection, org_id, instant, places))
 
 
 def ended_at(connection: sa.Connection, org_id: str, instant: int, levels: Mapping[str, int]) -> dict[str, Ended]:
@@ -100,15 +101,29 @@ def ended_at(connection: sa.Connection, org_id: str, instant: int, levels: Mappi
 
 def _settled_after(connection: sa.Connection, org_id: str, instant: int, levels: Mapping[str, int]) -> dict[str, Ended]:
     """What the next entries of the levels settled of that which had ended at the instant."""
+    sums = [sa.func.sum(-delta) for delta in (_ledger.reserved_delta, _ledger.backordered_delta, _ledger.qty_delta)]
+    given, query = _settling_after(connection, org_id, instant, levels)
+    query = query.with_only_columns(given.c.level_id, *sums).group_by(given.c.level_id)
+    return {row[0]: Ended(*(int(number) for number in row[1:])) for row in connection.execute(query)}
+
+
+def settled_late(
+    connection: sa.Connection, org_id: str, instant: int, levels: Mapping[str, int]
+) -> set[tuple[str, int]]:
+    """(level id, when) the next entries of the levels settled what had ended at the instant."""
+    given, query = _settling_after(connection, org_id, instant, levels)
+    query = query.with_only_columns(given.c.level_id, _ledger.created_at).distinct()
+    return {(row[0], int(row[1])) for row in connection.execute(query)}
+
+
+def _settling_after(
+    connection: sa.Connection, org_id: str, instant: int, levels: Mapping[str, int]
+) -> tuple[Any, sa.Select[Any]]:
+    """The levels given, and among the next entries of theirs those that settle what had ended at the instant."""
     kinds = {"level_id": schema.Id, "low": sa.BigInteger()}
     given = given_rows(connection.dialect.name, kinds, list(levels.items()))
     query = (
-        sa.select(
-            given.c.level_id,
-            sa.func.sum(-_ledger.reserved_delta),
-            sa.func.sum(-_ledger.backordered_delta),
-            sa.func.sum(-_ledger.qty_delta),
-        )
+        sa.select(given.c.level_id)
         .select_from(given)
         # Outer joins leave SQLite no choice of which comes first.
         .outerjoin(
@@ -132,9 +147,8 @@ def _settled_after(connection: sa.Connection, org_id: str, instant: int, levels:
                 sa.and_(_ledger.ref_type == "EXPIRY", _ledger.qty_delta < 0, _stock.sellable_until <= instant),
             ),
         )
-        .group_by(given.c.level_id)
     )
-    return {row[0]: Ended(*(int(number) for number in row[1:])) for row in connection.execute(query)}
+    return given, query
 
 
 def stretches_of_lot(connection: sa.Connection, org_id: str, lot_id: str) -> dict[str, tuple[int, int]]:

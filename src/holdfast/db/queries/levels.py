@@ -23,6 +23,7 @@ from holdfast.core.product import Location, Product, reorder_threshold
 from holdfast.db import schema
 from holdfast.db.queries.as_of import past_of
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
+from holdfast.db.queries.moved_late import moved_late
 from holdfast.db.queries.paging import (
     EMPTY,
     Found,
@@ -270,9 +271,10 @@ def _listed_as_of(
     levels = _read(found.rows[:count])
     past = past_of(connection, catalog.settings.id, as_of, {level.id: level.seq for level in levels})
     coming = _coming(connection, catalog, as_of, levels)
+    moved = moved_late(connection, catalog, as_of, levels, past.seqs)
     shown: list[Level] = []
     for level in levels:
-        stood = _stood(level, past.entries.get(level.id), past.over.get(level.id))
+        stood = _stood(level, past.entries.get(level.id), past.over.get(level.id), moved.get(level.id, 0))
         stood.on_hand += coming.get((level.product_id, level.location_id), 0)
         if level.listed or stood.on_hand or stood.reserved or stood.backordered:
             shown.append(stood)
@@ -285,8 +287,11 @@ def _listed_as_of(
     return Page(describe(connection, catalog, shown, None), None if following is None else encode_cursor(following))
 
 
-def _stood(level: Level, then: Any, over: Ended | None) -> Level:
-    """The level as an entry of its ledger left it, without what had ended by then; empty before its first entry."""
+def _stood(level: Level, then: Any, over: Ended | None, moved: int) -> Level:
+    """The level as an entry of its ledger left it, without what had ended by then; empty before its first entry.
+
+    `moved` are the promises, in smallest units, that come from other levels with that, or (below zero) go there.
+    """
     if then is None:
         return msgspec.structs.replace(level, on_hand=0, reserved=0, backordered=0, updated_at=level.created_at)
     stood = msgspec.structs.replace(
@@ -296,7 +301,7 @@ def _stood(level: Level, then: Any, over: Ended | None) -> Level:
         backordered=then.backordered_after,
         updated_at=then.created_at,
     )
-    return as_settled(stood, over)
+    return as_settled(stood, over, moved)
 
 
 def _coming(connection: sa.Connection, catalog: Catalog, as_of: int, levels: Sequence[Level]) -> dict[LevelKey, int]:

@@ -32,7 +32,7 @@ from holdfast.db.queries.paging import (
     encode_cursor,
     not_walked,
 )
-from holdfast.db.queries.settled import Foreseen, Move, corner_of, foresee
+from holdfast.db.queries.settled import Foreseen, Move, astir, corner_of, foresee
 from holdfast.db.queries.settling import OPEN, ended, expired_lots
 from holdfast.db.rows import row_type
 
@@ -158,6 +158,7 @@ def settled(
     over = ended(connection, catalog.settings.id, now, levels={at.level_id for _, at in found})
     corners = {lot.product_id for lot, at in found if catalog.locations[at.location_id].kind == "quarantine"}
     products = corners | {lot.product_id for lot, at in found if at.level_id in over}
+    products |= astir(connection, catalog, now, {lot.product_id for lot, _ in found})
     seen = foresee(connection, catalog, now, products)
     moved = {(move.level_id, move.lot_id) for move in seen.moves}
     standing_in = _standing_in(connection, catalog, seen)

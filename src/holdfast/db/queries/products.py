@@ -15,7 +15,7 @@ from holdfast.core.text import composed
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, read_records, records, unsellable
 from holdfast.db.queries.paging import Json, Page, bounded, id_of_cursor, newest, page_of
-from holdfast.db.queries.settled import Foreseen, foresee
+from holdfast.db.queries.settled import Foreseen, astir, foresee
 from holdfast.db.queries.settling import ended
 
 replace = msgspec.structs.replace
@@ -76,7 +76,8 @@ def _foreseen(connection: sa.Connection, catalog: Catalog, here: list[sa.ColumnE
     org_id = catalog.settings.id
     product_of = dict(connection.execute(sa.select(_level.id, _level.product_id).where(*here)).all())
     over = ended(connection, org_id, now, levels=list(product_of))
-    return foresee(connection, catalog, now, {product_of[level_id] for level_id in over})
+    products = {product_of[level_id] for level_id in over}
+    return foresee(connection, catalog, now, products | astir(connection, catalog, now, set(product_of.values())))
 
 
 def total_fields(product: Product, totals: Totals) -> Json:

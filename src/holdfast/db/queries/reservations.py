@@ -16,13 +16,16 @@ import sqlalchemy as sa
 from holdfast.core.document import reservation_document
 from holdfast.core.holding import Lot, Reservation
 from holdfast.core.lookup import Catalog
+from holdfast.core.split_id import ids_around
 from holdfast.db import schema
 from holdfast.db.queries.as_of import given_rows, stretches_of_lot
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
     EMPTY,
+    Found,
     Json,
     Page,
+    among,
     as_id,
     bounded,
     id_of_cursor,
@@ -30,12 +33,15 @@ from holdfast.db.queries.paging import (
     page_of,
     pieces,
 )
-from holdfast.db.queries.settled import foresee_holds
+from holdfast.db.queries.settled import Foreseen, astir, foresee, foresee_holds
 from holdfast.db.queries.settling import ACTIVE
 from holdfast.db.rows import row_type
 
 _hold, _level, _ledger, _lot = schema.reservation.c, schema.level.c, schema.ledger.c, schema.lot.c
 COLUMNS = columns_of(schema.reservation, Reservation)
+
+AROUND_MAX = 20
+"""Most holds that are looked at to find the one off which another one will be split: ids lie far apart."""
 
 LEDGER_MAX = 3_000
 """Up to so many ledger entries the holds of levels are looked up through them."""
@@ -78,8 +84,52 @@ def listed(
         if product is None:
             return EMPTY
         where.append(_hold.product_id == product.id)
+    stirred = _foreseen(connection, catalog, wanted, now)
+    if stirred.changed:
+        where.append(sa.not_(among(connection, _hold.id, stirred.changed)))
     found = newest(connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, indexed=indexed)
-    return page_of(found, limit, lambda rows: describe(connection, catalog, read(rows), now))
+    found = found._replace(rows=read(found.rows))
+    own = [hold for hold in stirred.changed.values() if _fits(catalog, wanted, hold)]
+    found = _merged(found, own, before)
+    return page_of(found, limit, lambda holds: describe(connection, catalog, holds, now, stirred))
+
+
+def _foreseen(connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int) -> Foreseen:
+    """What settling will have moved, split or backed by other lots: such holds are listed as they will be."""
+    if wanted.lot_id is not None:
+        lot = lots_of(connection, catalog.settings.id, [name] if (name := as_id(wanted.lot_id)) else [])
+        return foresee(connection, catalog, now, {one.product_id for one in lot.values()})
+    if wanted.product is not None:
+        product = product_of(connection, catalog.settings.id, wanted.product)
+        return foresee(connection, catalog, now, set() if product is None else {product.id})
+    return foresee(connection, catalog, now, astir(connection, catalog, now))
+
+
+def _merged(found: Found, holds: Sequence[Reservation], before: str | None) -> Found:
+    """What was found and those of the holds that belong among it, newest first."""
+    inside = [
+        hold
+        for hold in holds
+        if (before is None or hold.id < before) and (found.floor is None or hold.id >= found.floor)
+    ]
+    if not inside:
+        return found
+    rows = [*found.rows, *inside]
+    return found._replace(rows=sorted(rows, key=lambda row: row.id, reverse=True))
+
+
+def _fits(catalog: Catalog, wanted: Filter, hold: Reservation) -> bool:
+    """Is it one of those that are listed? The hold is alive and settled."""
+    places = places_of(catalog, stores=wanted.stores, location=wanted.location)
+    lot_id = as_id(wanted.lot_id)
+    return (
+        wanted.status in (None, "active")
+        and (wanted.order_number is None or hold.order_number == wanted.order_number)
+        and (wanted.reserved_for_id is None or hold.reserved_for_id == as_id(wanted.reserved_for_id))
+        and (wanted.source is None or hold.source == wanted.source)
+        and (wanted.lot_id is None or lot_id == hold.lot_id or lot_id in dict(hold.allocations))
+        and (places is None or hold.location_id in places)
+    )
 
 
 def _conditions(catalog: Catalog, wanted: Filter, now: int) -> list[sa.ColumnElement[bool]] | None:
@@ -98,7 +148,9 @@ def _conditions(catalog: Catalog, wanted: Filter, now: int) -> list[sa.ColumnEle
         name = as_id(wanted.lot_id)
         if name is None:
             return None
-        where.append(sa.or_(_hold.lot_id == name, sa.cast(_hold.allocations, sa.Text).contains(name)))
+        backed = sa.cast(_hold.allocations, sa.Text).contains(name)
+        living = sa.or_(_hold.expires_at.is_(None), _hold.expires_at > now)
+        where.append(sa.or_(_hold.lot_id == name, sa.and_(backed, living)))
     places = places_of(catalog, stores=wanted.stores, location=wanted.location)
     if places is not None:
         if not places:
@@ -164,16 +216,30 @@ def one(
         return None
     query = sa.select(*COLUMNS).where(_hold.org_id == catalog.settings.id, _hold.id == name)
     holds = read(connection.execute(query).all())
-    if not holds or (stores is not None and catalog.locations[holds[0].location_id].store_id not in stores):
+    seen = foresee_holds(connection, catalog, now, holds or _around(connection, catalog, name))
+    found = seen.hold(holds[0]) if holds else seen.changed.get(name)
+    if found is None or (stores is not None and catalog.locations[found.location_id].store_id not in stores):
         return None
-    return describe(connection, catalog, holds, now)[0]
+    return describe(connection, catalog, [found], now, seen)[0]
 
 
-def describe(connection: sa.Connection, catalog: Catalog, holds: Sequence[Reservation], now: int) -> list[Json]:
-    """Reservations as they go outside, as settled at `now`."""
+def _around(connection: sa.Connection, catalog: Catalog, split: str) -> list[Reservation]:
+    """The holds off which settling may split one with that id."""
+    low, high = ids_around(split)
+    query = sa.select(*COLUMNS).where(
+        _hold.org_id == catalog.settings.id, _hold.id.between(low, high), ACTIVE, _hold.served_from.is_not(None)
+    )
+    return read(connection.execute(query.limit(AROUND_MAX)).all())
+
+
+def describe(
+    connection: sa.Connection, catalog: Catalog, holds: Sequence[Reservation], now: int, stirred: Foreseen
+) -> list[Json]:
+    """Reservations as they go outside, as settled at `now`; of products in `stirred` that is known already."""
     org_id = catalog.settings.id
-    seen = foresee_holds(connection, catalog, now, holds)
-    holds = [seen.hold(hold) for hold in holds]
+    others = [hold for hold in holds if hold.product_id not in stirred.products]
+    seen = foresee_holds(connection, catalog, now, others)
+    holds = [(stirred if hold.product_id in stirred.products else seen).hold(hold) for hold in holds]
     products = products_of(connection, org_id, {hold.product_id for hold in holds})
     lots = lots_of(connection, org_id, {lot_id for hold in holds for lot_id, _ in hold.allocations})
     return [

@@ -165,7 +165,9 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
     )
     for line in _structs(SaleLine, connection.execute(query.order_by(_line.position, _line.id)).all()):
         lines[line.sale_id].append(line)
-    holds = _holds_of(connection, catalog, [sale.id for sale in sales if sale.unfinished], now)
+    holds = _holds_of(connection, catalog, {sale.id for sale in sales if sale.unfinished}, now)
+    for sale_id, own in holds.items():
+        lines[sale_id] = [_with_holds(line, own) for line in lines[sale_id]]
     products = products_of(connection, org_id, {line.product_id for own in lines.values() for line in own})
     known = Catalog(settings)
     known.tax_rates = catalog.tax_rates
@@ -201,11 +203,18 @@ def _holds_of(
     )
     holds: list[Reservation] = _structs(Reservation, connection.execute(query).all())
     seen = foresee_holds(connection, catalog, now, holds)
-    for hold in holds:
+    made = [hold for hold in seen.made if hold.reserved_for_id in sale_ids]
+    for hold in [*holds, *made]:
         settled = seen.hold(hold)
         if settled.active:
             found[str(hold.reserved_for_id)].append(settled)
     return found
+
+
+def _with_holds(line: SaleLine, holds: Collection[Reservation]) -> SaleLine:
+    """The line naming every hold it has, those too that settling will make."""
+    new = [hold.id for hold in holds if hold.sale_line_id == line.id and hold.id not in line.reservations]
+    return msgspec.structs.replace(line, reservations=(*line.reservations, *new)) if new else line
 
 
 # Returns -------------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from holdfast.db import schema
 from holdfast.db.load import load_more
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among
-from holdfast.db.queries.settling import OPEN, Ended, dead_holds, ended, expired_lots, hold_as_settled
+from holdfast.db.queries.settling import OPEN, ROAMING, Ended, dead_holds, ended, expired_lots, hold_as_settled
 from holdfast.db.rows import row_type
 from holdfast.db.session import Query, Row, Session, _percent
 
@@ -67,6 +67,8 @@ class Foreseen:
     def __init__(self, catalog: Catalog, now: int) -> None:
         self.catalog = catalog
         self.now = now
+        self.products: frozenset[str] = frozenset()
+        """Whose levels and holds all stand as here: of other products nothing is known."""
         self.levels: dict[str, Level] = {}
         self.before: dict[str, Level] = {}
         """The levels in `levels` as they are stored."""
@@ -79,6 +81,10 @@ class Foreseen:
         self.arriving: dict[tuple[str, str], tuple[int, int]] = {}
         """By (lot id, location id): units and value that come into quarantine, on top of what lies there."""
         self.holds: dict[str, Reservation] = {}
+        self.changed: dict[str, Reservation] = {}
+        """Those of `holds` that are alive and that settling changes or makes: served, moved, split, short of units."""
+        self.made: list[Reservation] = []
+        """Those that settling makes, in that order: part of what waits for a sale line, held at one place more."""
 
     def level(self, level: Level) -> Level:
         """The level as it will be."""
@@ -122,35 +128,66 @@ def corner_of(catalog: Catalog, place: Location) -> Location:
 
 def foresee_levels(connection: sa.Connection, catalog: Catalog, now: int, levels: Collection[Level]) -> Foreseen:
     """What will have changed at the levels, and at what depends on them."""
-    over = ended(connection, catalog.settings.id, now, levels=[level.id for level in levels]) if levels else {}
+    if not levels:
+        return Foreseen(catalog, now)
+    over = ended(connection, catalog.settings.id, now, levels=[level.id for level in levels])
     products = {level.product_id for level in levels if level.id in over or level.backordered}
     corners = {level.product_id for level in levels if catalog.locations[level.location_id].kind == "quarantine"}
-    return foresee(connection, catalog, now, products | (corners and _expired(connection, catalog, now, corners)))
+    products |= corners and _expired(connection, catalog, now, corners)
+    return foresee(connection, catalog, now, products | astir(connection, catalog, now, _products_of(levels)))
 
 
 def foresee_holds(connection: sa.Connection, catalog: Catalog, now: int, holds: Collection[Reservation]) -> Foreseen:
     """What will have changed of the holds: the levels of active ones may have dead holds or expired lots."""
     active = [hold for hold in holds if hold.active and (hold.expires_at is None or hold.expires_at > now)]
-    names = {hold.level_id for hold in active}
-    over = ended(connection, catalog.settings.id, now, levels=names) if names else {}
-    return foresee(
-        connection, catalog, now, {hold.product_id for hold in active if hold.level_id in over or hold.backordered}
-    )
+    if not active:
+        return Foreseen(catalog, now)
+    over = ended(connection, catalog.settings.id, now, levels={hold.level_id for hold in active})
+    products = {hold.product_id for hold in active if hold.level_id in over or hold.backordered}
+    roaming = _products_of(hold for hold in active if hold.served_from is not None)
+    return foresee(connection, catalog, now, products | astir(connection, catalog, now, roaming))
 
 
-def _expired(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str]) -> set[str]:
-    """Those of the products of which a lot has expired somewhere."""
+def _products_of(things: Iterable[Level | Reservation]) -> set[str]:
+    return {thing.product_id for thing in things}
+
+
+def astir(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str] | None = None) -> set[str]:
+    """Those of the products (None: of all) of which holds will move or be split when what has ended is settled.
+
+    Units that become free at one level may then change another one: somebody waits there and may be served elsewhere,
+    or has lost a lot that expired, and looks elsewhere.
+    """
+    if products is not None and not products:
+        return set()
+    org_id = catalog.settings.id
+    waiting = sa.select(_hold.product_id).where(_hold.org_id == org_id, ROAMING)
+    dead = sa.select(_hold.id).where(_hold.org_id == org_id, _hold.level_id == _level.id, *dead_holds(now))
+    freed = sa.select(_level.product_id).where(_level.org_id == org_id, dead.exists())
+    if products is None:
+        freed = freed.where(_level.product_id.in_(waiting.distinct()))
+    else:
+        wanted = waiting.where(among(connection, _hold.product_id, products))
+        freed = freed.where(_level.product_id.in_(wanted.distinct()))
+    found = set(connection.execute(freed.distinct()).scalars())
+    return found | _expired(connection, catalog, now, products)
+
+
+def _expired(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str] | None) -> set[str]:
+    """Those of the products (None: of all) of which a lot has expired somewhere."""
     query = (
         sa.select(_level.product_id)
         .join(schema.level, (_level.org_id == _stock.org_id) & (_level.id == _stock.level_id))
         .where(_stock.org_id == catalog.settings.id, *expired_lots(now))
     )
-    return {product_id for (product_id,) in connection.execute(query)} & set(products)
+    found = set(connection.execute(query.distinct()).scalars())
+    return found if products is None else found & set(products)
 
 
 def foresee(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str]) -> Foreseen:
     """What will have changed of the products when everything of theirs that has ended is settled."""
     seen = Foreseen(catalog, now)
+    seen.products = frozenset(products)
     if not products:
         return seen
     org_id = catalog.settings.id
@@ -254,6 +291,11 @@ def _dead(connection: sa.Connection, seen: Foreseen, levels: Collection[str]) ->
 def _run(connection: sa.Connection, seen: Foreseen, levels: list[Level]) -> None:
     """Settle the levels in memory, and remember how everything stands afterwards."""
     stock = Stock(seen.catalog.settings.id, seen.catalog.copy(), seen.now, lambda: str(uuid_utils.uuid7()))
+    # A batch is told with its levels of which products somebody waits who may be served elsewhere.
+    roaming = sa.select(_hold.product_id).where(
+        _hold.org_id == stock.org_id, ROAMING, among(connection, _hold.product_id, _products_of(levels))
+    )
+    stock.sought.update(connection.execute(roaming.distinct()).scalars())
     _put(connection, stock, levels, seen)
     asking = cast(Session, _Asking(connection))
     for _ in range(ROUNDS_MAX):
@@ -277,6 +319,8 @@ def _run(connection: sa.Connection, seen: Foreseen, levels: list[Level]) -> None
             seen.levels[level.id] = level
             seen.lots.update(((level.id, lot_id), at) for lot_id, at in stock.lots_at[level.id].items())
     seen.holds.update((hold.id, hold) for hold in stock.reservations.values())
+    seen.changed.update((name, hold) for name, hold in stock.touched().reservations.items() if hold.active)
+    seen.made += stock.new_holds((0, 0, 0)).values()
     seen.moves.extend(_moves_of(stock))
 
 

@@ -27,6 +27,7 @@ _hold, _lots, _level = schema.reservation.c, schema.lot_stock.c, schema.level.c
 _HOLD_COLUMNS = columns_of(schema.reservation, Reservation)
 
 ACTIVE: sa.ColumnElement[bool] = sa.text("reservation.status = 'active'")  # type: ignore[assignment] # see below
+ROAMING: sa.ColumnElement[bool] = sa.text("reservation.backordered > 0 AND reservation.served_from IS NOT NULL")  # type: ignore[assignment] # a condition all the same
 OPEN: sa.ColumnElement[bool] = sa.text("lot_stock.is_open")  # type: ignore[assignment] # a condition all the same
 """Said in the very words of the partial indexes: with a parameter no planner would know that they apply."""
 
@@ -81,15 +82,18 @@ def ended(
     return found
 
 
-def as_settled(level: Level, over: Ended | None) -> Level:
+def as_settled(level: Level, over: Ended | None, moved: int = 0) -> Level:
     """The level, as it stood at some instant, without expired lots and dead holds, and with the waiting served.
 
-    A promise that waits is reckoned as served by whatever is free, also one that waits for a certain lot.
+    `moved` units (smallest ones) of promises come from other levels, or go there. A promise that waits is reckoned as
+    served by whatever is free, also one that waits for a certain lot.
     """
-    if over is None:
+    if over is None and not moved:
         return level
+    over = over or Ended()
     on_hand = level.on_hand - over.expired
-    promised = level.reserved - over.held + level.backordered - over.waiting
+    stays = level.reserved - over.held + level.backordered - over.waiting
+    promised = stays + max(moved, -stays)  # what began to wait since then may move too, but was not there yet
     reserved = min(on_hand, promised)
     return msgspec.structs.replace(level, on_hand=on_hand, reserved=reserved, backordered=promised - reserved)
 

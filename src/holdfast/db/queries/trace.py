@@ -166,7 +166,6 @@ def of_order(
         promised.append(_hold.source == source)
     if places is not None:
         moved.append(_ledger.location_id.in_(places))
-        promised.append(_hold.location_id.in_(places))
     query = sa.select(*ledger.COLUMNS).where(_ledger.org_id == org_id, *moved)
     entries = sorted(ledger.read(connection.execute(query).all()), key=lambda entry: entry.id)
     if not entries:
@@ -183,7 +182,12 @@ def of_order(
     query = sa.select(*reservations.COLUMNS).where(_hold.org_id == org_id, *promised)
     holds: list[Reservation] = reservations.read(connection.execute(query).all())
     seen = foresee_holds(connection, catalog, now, holds)
-    for hold in map(seen.hold, holds):
+    made = [
+        hold for hold in seen.made if hold.order_number == order_number and (source is None or hold.source == source)
+    ]
+    for hold in map(seen.hold, [*holds, *made]):
+        if places is not None and hold.location_id not in places:
+            continue
         for lot_id, units in hold.allocations:
             key = (lot_id, hold.source, hold.location_id)
             groups.setdefault(key, {"held": 0, "sold": 0, "returned": 0})["held"] += units
