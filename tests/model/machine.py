@@ -539,6 +539,8 @@ class HoldfastAndNaive(SideBySide):
         empty = [level for level, listed in self.naive.listed.items() if listed and not self.naive.on_hand(*level)]
         if empty and data.draw(st.integers(0, 3)):
             sku, place = data.draw(st.sampled_from(empty))
+        self.tick()
+        self.compare()  # the real one settles the levels that it touches; what is due elsewhere may come here
         self.both("staff", ForgetLevel(sku, place), lambda naive: naive.forget_level(Caller(), sku, place))
 
     def count_lines(self, data: st.DataObject, *, draft: bool) -> tuple[list[Any], tuple[CountLine, ...]]:
