@@ -299,6 +299,42 @@ def test_taken_back_made_smaller_and_given_up(scene: Scene) -> None:
     assert money(scene) == {}
 
 
+@pytest.mark.parametrize("given_up", [True, False])
+@pytest.mark.parametrize(
+    ("of_line", "of_sale"),
+    [
+        (None, DiscountAsked(percent=10)),
+        (None, DiscountAsked(amount="9.90")),
+        (DiscountAsked(percent=10), None),
+        (DiscountAsked(amount="9.90"), None),
+        (DiscountAsked(amount="4.95"), DiscountAsked(amount="4.95")),
+    ],
+)
+def test_what_is_left_of_a_sale_keeps_its_share_of_the_discounts(
+    scene: Scene, of_line: Any, of_sale: Any, given_up: bool
+) -> None:
+    """10 mugs at 9.90 for 89.10; of one or two of them that are left, none of which left the shop, 8.91 each is due."""
+    scene.given("MUG-1 MAIN  A 10")
+    asked = LineAsked("MUG-1", 10, discount=of_line), LineAsked("SONG-1", 1, discount=DiscountAsked(percent=100))
+    sale = ship(scene, scene.do(OpenSale(lines=asked, discount=of_sale)), (0, 1))
+    cut = scene.do(CancelSale(sale.id)) if given_up else less(scene, sale, 0, 2)
+    due = "8.91" if given_up else "17.82"
+    again = scene.do(revert(cut))
+    assert (cut.total, again.total, again.fulfillments) == (due, due, [])
+    assert scene.do(ChangeSale(sale.id, customer="Ana")).total == due
+    assert scene.do(CompleteSale(sale.id, (PaymentAsked("card", due),))).status == "completed"
+
+
+def test_a_discount_never_stands_in_the_way_of_what_is_left(scene: Scene) -> None:
+    """30.00 off ten mugs are more than one of them costs: 3.00 are off the one that is left."""
+    scene.given("MUG-1 MAIN  A 10")
+    sale = scene.do(OpenSale(lines=(LineAsked("MUG-1", 10, discount=DiscountAsked(amount="30.00")),)))
+    done = scene.do(CancelSale(ship(scene, sale, (0, 1)).id))
+    again = scene.do(revert(done))
+    assert (done.total, again.total) == ("6.90", "6.90")
+    assert scene.do(CompleteSale(sale.id, (PaymentAsked("card", "6.90"),))).status == "completed"
+
+
 def test_goods_that_others_wait_for_are_not_lost_to_them(scene: Scene) -> None:
     """Units that come back are held at once: nobody who waits at the level gets them."""
     scene.given("TEE-1 MAIN  T 2")

@@ -1,29 +1,17 @@
-"""A Hypothesis state machine: the real Holdfast and the naive one get the same commands and must stand the same.
+"""A Hypothesis state machine about counts and promises: see `side_by_side`.
 
-Every rule draws one command, gives it to both, and compares the answer (accepted, or refused with which code and what
-`available`), then every level, lot and hold in the database. `TALLY` counts what was accepted and refused, by kind.
-
-Time only passes by the rule `time_passes` (`tests.shop.Clock`). What time has made due and nobody asked about is
-settled by a Sweep before the states are compared, in both.
+Every rule draws one command, gives it to both, and compares them. Time only passes by the rule `time_passes`.
 """
 
 from __future__ import annotations
 
-import json
-import sqlite3
-import tempfile
-from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from hypothesis import note
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
-from holdfast.access import Actor
 from holdfast.core.amend import Amend
 from holdfast.core.cart import CancelSale
 from holdfast.core.completion import CompleteSale
@@ -41,48 +29,21 @@ from holdfast.core.order import (
     ReserveAtLevel,
 )
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.organisation import ChangeSettings
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferLine
-from tests.model.naive import Caller, Naive, No, Place, Product
-from tests.shop import FOUNDED, SECOND, Clock, open_shop, quick_sqlite
-from tests.truth import untruths
+from tests.model.naive import Caller, Naive, No, Product
+from tests.model.side_by_side import PLACES, SHELVES, UNKNOWN, Both, SideBySide, often
+from tests.shop import FOUNDED, SECOND
 
-TALLY: Counter[tuple[str, str]] = Counter()
-"""(kind of command, "accepted" or "refused") -> how often."""
-
-MEANING = {"INVALID_QUANTITY", "INVALID_AMOUNT", "INVALID_EXPIRY", "PRODUCT_NOT_STOCK_TRACKED"}
-"""Codes of one rank (400 meaning): which of two is told does not matter."""
-
-UNKNOWN = "01890000-0000-7000-8000-000000000000"
 PRODUCTS = (
     Product("MUG"),
     Product("OIL", precision=2, oversell="backorder"),
     Product("BUN", oversell="preorder", limit=4, fefo=True),
     Product("SONG", unlimited=True),
 )
-PLACES = (
-    Place("MAIN", "MAIN"),
-    Place("MAIN-QUARANTINE", "MAIN", "quarantine", online=False),
-    Place("TRANSIT", "MAIN", "transit", online=False),
-    Place("EAST", "EAST"),
-    Place("EAST-QUARANTINE", "EAST", "quarantine", online=False),
-)
-"""In the order in which they were made: so their levels are settled."""
 STOCKED = ("MUG", "OIL", "BUN")
-SHELVES = ("MAIN", "EAST")
-
-Both = tuple[Any, Callable[[Naive], Any]]
-"""A command for the real one, and the same for the naive one."""
-
-
-def often(usual: st.SearchStrategy[Any], rare: st.SearchStrategy[Any], *, one_in: int = 12) -> st.SearchStrategy[Any]:
-    """Mostly `usual`."""
-    return st.integers(0, one_in - 1).flatmap(lambda n: rare if n == one_in - 1 else usual)
-
 
 FOCUS = st.sampled_from((("MUG",), ("OIL",), ("BUN",), STOCKED))
 """What an example is about: where few things compete, more happens to each."""
@@ -91,31 +52,18 @@ UNITS = often(st.integers(1, 6), st.sampled_from((0, -1, None)))
 COSTS = st.sampled_from(("0", "1.00", "0.35", "0.333333", "2.005"))
 
 
-def same(real: dict[Any, Any], naive: dict[Any, Any], what: str) -> None:
-    """Both stand the same; else tell the difference."""
-    differences = {
-        key: f"real {real.get(key)}, naive {naive.get(key)}"
-        for key in sorted(real.keys() | naive.keys())
-        if real.get(key) != naive.get(key)
-    }
-    assert not differences, (what, differences)
-
-
-class HoldfastAndNaive(RuleBasedStateMachine):
+class HoldfastAndNaive(SideBySide):
     """See the module."""
+
+    products = PRODUCTS
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = Clock(FOUNDED)
-        self.stack = ExitStack()
-        self.lot_ids: list[str] = []
-        self.hold_ids: list[str] = []
         self.sheet_ids: list[str] = []
         self.transfer_ids: list[str] = []
         self.appointment_ids: list[str] = []
         self.sale_ids: list[str] = []
         self.expiries = 0
-        self.unsettled = False
 
     @initialize(
         simple=st.booleans(),
@@ -125,76 +73,14 @@ class HoldfastAndNaive(RuleBasedStateMachine):
     )
     def open(self, simple: bool, allow_override: bool, focus: tuple[str, ...], shelves: tuple[str, ...]) -> None:
         self.skus, self.shelves = st.sampled_from(focus), st.sampled_from(shelves)
-        folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-model-"))
-        self.stack.enter_context(quick_sqlite())
-        self.stack.enter_context(self.clock.running())
-        path = Path(folder) / "model.db"
-        self.shop = self.stack.enter_context(open_shop(f"sqlite:///{path}"))
-        self.database = sqlite3.connect(path, isolation_level=None)
-        self.database.row_factory = sqlite3.Row
-        self.stack.callback(self.database.close)
-        self.product_ids = {}
-        for product in PRODUCTS:
-            self.product_ids[product.sku] = self.shop.product(
-                product.sku,
-                precision=product.precision,
-                oversell=product.oversell,
-                preorder_limit=product.limit,
-                track_expiry=product.fefo,
-                kind="digital" if product.unlimited else "physical",
-            ).id
-        self.sku_of = {name: sku for sku, name in self.product_ids.items()}
-        places = self.rows("SELECT id, code FROM location")
-        self.place_ids = {row["code"]: row["id"] for row in places}
-        self.code_of = {row["id"]: row["code"] for row in places}
-        self.naive = Naive(PRODUCTS, PLACES, self.clock.now)
         settings = {"mode": "simple" if simple else "advanced", "allow_override": allow_override}
-        self.shop.ok(ChangeSettings(**settings))
+        self.open_both(Naive(PRODUCTS, PLACES, self.clock.now), **settings)
         self.naive.simple, self.naive.allow_override = simple, allow_override
-        self.actors: dict[str, tuple[Actor, Caller]] = {
-            "manager": (self.shop.manager, Caller()),
-            "staff": (self.shop.staff, Caller(manager=False)),
-            "east": (self.shop.east_staff, Caller(("EAST",), manager=False)),
-        }
         for place in SHELVES:
             self.bring(place, [(sku, 4 if sku == "MUG" else 3, 1_500_000, "A", None) for sku in STOCKED])
             self.bring(place, [(sku, 2, 333_333, None, FOUNDED + 60 * SECOND) for sku in ("MUG", "BUN")])
 
-    def bring(self, place: str, lines: list[tuple[str, int, int, str | None, int | None]]) -> None:
-        """Receive at both."""
-        named = tuple(
-            ReceiptLine(sku, self.number(sku, units), str(Decimal(cost) / 10**6), None, code, expires)
-            for sku, units, cost, code, expires in lines
-        )
-        self.both("manager", Receive(place, named), lambda naive: naive.receive(Caller(), place, lines))
-
-    def teardown(self) -> None:
-        try:
-            if hasattr(self, "shop"):
-                assert untruths(self.shop) == []
-        finally:
-            self.stack.close()
-
-    def rows(self, query: str, **parameters: Any) -> list[sqlite3.Row]:
-        """Rows read past the product (a connection of our own: every step looks several times)."""
-        return self.database.execute(query, parameters).fetchall()
-
     # Names -----------------------------------------------------------------------------------------------------------
-
-    def number(self, sku: str, units: int | None) -> Any:
-        """Units as they are said outside."""
-        product = self.naive.products.get(sku)
-        places = 0 if product is None else product.precision
-        if units is None:
-            return Decimal(1).scaleb(-places - 1)
-        return units if places == 0 else Decimal(units).scaleb(-places)
-
-    def lot_name(self, n: int | None) -> str | None:
-        return None if n is None else (self.lot_ids[n] if 0 <= n < len(self.lot_ids) else UNKNOWN)
-
-    @staticmethod
-    def named(names: list[str], n: int) -> str:
-        return names[n] if 0 <= n < len(names) else UNKNOWN
 
     def some_sku(self, data: st.DataObject) -> str:
         return data.draw(often(self.skus, st.sampled_from((*STOCKED, "SONG", "GHOST"))))
@@ -246,159 +132,6 @@ class HoldfastAndNaive(RuleBasedStateMachine):
 
     def actor(self, data: st.DataObject) -> str:
         return data.draw(often(st.just("manager"), st.sampled_from(("staff", "east")), one_in=5))
-
-    # Doing both ------------------------------------------------------------------------------------------------------
-
-    def both(self, actor: str, command: Any, naive: Callable[[Naive], Any]) -> tuple[Any, Any]:
-        """Give the command to both; what they answered. They must agree on yes or no, and on which no."""
-        note(f"{actor}: {command}")
-        self.tick()
-        try:
-            expected: Any = self.naive.attempt(naive)
-        except No as no:
-            expected = no
-        self.served, self.shorted = list(self.naive.served), set(self.naive.shorted)
-        answer = self.shop.do(command, actor=self.actors[actor][0])
-        self.agree(command, answer, expected)
-        self.compare()
-        return answer, expected
-
-    def tick(self) -> None:
-        """No two commands at the same instant; what time has made due comes first."""
-        self.naive.now = self.clock.pass_(1000)
-        due = self.naive.due()
-        if due and any(hold.open and hold.reach for hold in self.naive.holds):
-            self.sweep_all()  # what is due at one place serves who waits at another: so it is done in the same order
-        self.unsettled = self.unsettled or due
-        self.naive.settle()
-
-    def sweep_all(self) -> None:
-        pairs = tuple((self.product_ids[sku], self.place_ids[code]) for sku in STOCKED for code in self.place_ids)
-        self.shop.ok(Sweep(pairs))
-
-    def agree(self, command: Any, answer: Any, expected: Any) -> None:
-        kind = type(command).__name__
-        if isinstance(expected, No):
-            assert isinstance(answer, Rejected), (command, "accepted, expected", expected.code, answer)
-            same_rank = {answer.code, expected.code} <= MEANING
-            assert same_rank or answer.code == expected.code, (command, answer, expected.code)
-            if "available" in expected.numbers and "available" in answer.numbers:
-                units = Decimal(str(answer.numbers["available"]))
-                sku = self.sku_of.get(answer.numbers["product_id"], "")
-                assert units == self.number(sku, expected.numbers["available"]), (command, answer, expected)
-            TALLY[kind, "refused"] += 1
-            TALLY[f"refused {expected.code}", "accepted"] += 1
-        else:
-            assert not isinstance(answer, Rejected), (command, answer)
-            TALLY[kind, "accepted"] += 1
-
-    def compare(self) -> None:
-        """Levels, lots and holds stand as the naive ones do."""
-        if self.unsettled or self.naive.due():
-            self.unsettled = False
-            self.naive.settle()
-            self.sweep_all()
-        self.learn_new()
-        same(self.real_lots(), self.naive_lots(), "lot, place -> on hand, reserved, value, status")
-        same(
-            dict(enumerate(self.real_holds())),
-            dict(enumerate(self.naive_holds())),
-            "hold -> quantity, consumed, released, backordered, allocations by lot, priority, expiry",
-        )
-        same(self.real_levels(), self.naive_levels(), "sku, place -> on hand, reserved, backordered")
-
-    def learn_new(self) -> None:
-        """The real ids of new lots and holds: both are made in the same order."""
-        query = "SELECT id FROM {} WHERE id > :last ORDER BY id"
-        for table, known in (("lot", self.lot_ids), ("reservation", self.hold_ids)):
-            known += [row["id"] for row in self.rows(query.format(table), last=known[-1] if known else "")]
-        assert len(self.lot_ids) == len(self.naive.lots)
-        assert len(self.hold_ids) == len(self.naive.holds)
-        self.lot_number = {name: n for n, name in enumerate(self.lot_ids)}
-        self.hold_number = {name: n for n, name in enumerate(self.hold_ids)}
-
-    def real_lots(self) -> dict[Any, Any]:
-        query = "SELECT s.*, t.status FROM lot_stock s JOIN lot t ON t.id = s.lot_id WHERE s.on_hand > 0 OR s.value > 0"
-        return {
-            (self.lot_number[row["lot_id"]], self.code_of[row["location_id"]]): (
-                row["on_hand"],
-                row["reserved"],
-                row["value"],
-                row["status"],
-            )
-            for row in self.rows(query)
-        }
-
-    def naive_lots(self) -> dict[Any, Any]:
-        return {
-            (lot, place): (
-                pile.units,
-                self.naive.reserved_of(lot, place),
-                pile.value,
-                self.naive.lots[lot].status,
-            )
-            for (lot, place), pile in self.naive.piles.items()
-            if pile.units or pile.value
-        }
-
-    def real_holds(self) -> list[Any]:
-        return [
-            (
-                self.sku_of[row["product_id"]],
-                self.code_of[row["location_id"]],
-                row["status"],
-                row["release_reason"],
-                row["quantity"],
-                row["consumed"],
-                row["released"],
-                row["backordered"],
-                {self.lot_number[lot]: units for lot, units in json.loads(row["allocations"])},
-                row["priority"],
-                row["expires_at"],
-            )
-            for row in self.rows("SELECT * FROM reservation ORDER BY id")
-        ]
-
-    def naive_holds(self) -> list[Any]:
-        return [
-            (
-                hold.sku,
-                hold.place,
-                hold.status,
-                hold.reason,
-                hold.quantity,
-                hold.consumed,
-                hold.released,
-                hold.waits,
-                hold.alloc,
-                hold.priority,
-                hold.expires,
-            )
-            for hold in self.naive.holds
-        ]
-
-    def real_levels(self) -> dict[Any, Any]:
-        return {
-            (self.sku_of[row["product_id"]], self.code_of[row["location_id"]]): (
-                row["on_hand"],
-                row["reserved"],
-                row["backordered"],
-            )
-            for row in self.rows("SELECT * FROM level WHERE on_hand > 0 OR reserved > 0 OR backordered > 0")
-        }
-
-    def naive_levels(self) -> dict[Any, Any]:
-        found = {}
-        for sku in STOCKED:
-            for place in self.naive.places:
-                figures = (
-                    self.naive.on_hand(sku, place),
-                    self.naive.reserved(sku, place),
-                    self.naive.waiting(sku, place),
-                )
-                if any(figures):
-                    found[sku, place] = figures
-        return found
 
     # Commands that also go into groups -------------------------------------------------------------------------------
 
@@ -806,6 +539,8 @@ class HoldfastAndNaive(RuleBasedStateMachine):
         empty = [level for level, listed in self.naive.listed.items() if listed and not self.naive.on_hand(*level)]
         if empty and data.draw(st.integers(0, 3)):
             sku, place = data.draw(st.sampled_from(empty))
+        self.tick()
+        self.compare()  # the real one settles the levels that it touches; what is due elsewhere may come here
         self.both("staff", ForgetLevel(sku, place), lambda naive: naive.forget_level(Caller(), sku, place))
 
     def count_lines(self, data: st.DataObject, *, draft: bool) -> tuple[list[Any], tuple[CountLine, ...]]:

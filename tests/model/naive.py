@@ -1154,13 +1154,13 @@ class Naive:
         for sku, counted, lot in lines:
             product = self.subject(caller, sku, place)
             self.tracked(product)
+            if (sku, lot) in written:
+                raise No("INVALID_REQUEST")
+            written.add((sku, lot))
             if lot is not None:
                 self.find_lot(lot, sku)
             if (counted is None and not draft) or (counted is not None and counted < 0):
                 raise No("INVALID_QUANTITY")
-            if (sku, lot) in written:
-                raise No("INVALID_REQUEST")
-            written.add((sku, lot))
             before = self.on_hand(sku, place) if lot is None else self.pile(lot, place).units
             line = known.setdefault((sku, lot), SheetLine(sku, lot, before, None))
             line.before, line.counted = before, counted

@@ -22,6 +22,8 @@ from holdfast.core import (
     adoption,
     allocation,
     amend,
+    completion,
+    correction,
     count_sheet,
     counting,
     decide,
@@ -32,7 +34,10 @@ from holdfast.core import (
     recall,
     receiving,
     reservation,
+    returns,
+    shipment,
     stock,
+    totals,
     transfer,
     waiting,
     whole_order,
@@ -243,9 +248,79 @@ BUGS: dict[str, Edit | list[Edit]] = {
 }
 
 
+MONEY_BUGS: dict[str, Edit | list[Edit]] = {
+    "the first units bear what is left of an amount": Edit(
+        totals,
+        "share_so_far",
+        "share = -(-abs(amount) * units // total_units)",
+        "share = abs(amount) // total_units * units + min(units, abs(amount) % total_units)",
+    ),
+    "a refund is rounded by itself": Edit(
+        returns,
+        "_Refunds.take",
+        "share_still_due(line.due, line.quantity, reached, refunded)",
+        "share_still_due(line.due, line.quantity, units, 0)",
+    ),
+    "the tax of a refund is rounded by itself": Edit(
+        returns,
+        "_Refunds.take",
+        "share_still_due(self._tax[line.id], line.quantity, reached, taxed)",
+        "share_still_due(self._tax[line.id], line.quantity, units, 0)",
+    ),
+    "a refund keeps the tax of the fees": Edit(returns, "_Refunds.__init__", "line.tax + share for", "line.tax for"),
+    "cash is rounded part by part": Edit(returns, "_handed_out", "exact + carried", "exact"),
+    "the revenue of a part is rounded by itself": Edit(
+        shipment,
+        "amounts_of",
+        "share_still_due(of.total, of.units, reached, before.total)",
+        "share_still_due(of.total, of.units, units, 0)",
+    ),
+    "the tax of a part is the whole line's": Edit(
+        shipment,
+        "amounts_of",
+        "share_still_due(of.tax, of.units, reached, before.tax)",
+        "share_still_due(of.tax, 1, 1, before.tax)",
+    ),
+    "what is left of a line is priced without its discount": Edit(
+        shipment,
+        "cut_line",
+        "    net = total",
+        "    total = max(total, half_up(line.unit_price * units, 10 ** product_of_line(stock, line).precision))\n"
+        "    net = total",
+    ),
+    "a smaller line is a share of its last amount": Edit(
+        shipment,
+        "cut_line",
+        "share_so_far(terms.total, terms.units, units)",
+        "share_so_far(line.total, line.quantity, units)",
+    ),
+    "a shipment taken back leaves the others as they were": Edit(
+        shipment, "without", "tuple(_evened(rest, more))", "tuple(rest)"
+    ),
+    "a shipment taken back leaves its fees booked": Edit(
+        correction, "_unbooked", "sale.posted - after.total, ", "before.total - after.total, "
+    ),
+    "a sale that is given up forgets its discount": Edit(
+        completion, "_cut_to_shipped", "cut_lines(stock, sale, {", "cut_lines(stock, replace(sale, discount=None), {"
+    ),
+    "the last part books the whole": Edit(
+        completion,
+        "_ship",
+        "sale = replace(sale, posted=sale.posted - total, posted_tax=sale.posted_tax - tax)",
+        "sale = replace(sale, posted=0, posted_tax=0)",
+    ),
+    "a discount is spread over whole prices": Edit(
+        totals, "compute_receipt", "allocate(sale_less, nets)", "allocate(sale_less, grosses)"
+    ),
+}
+"""Bugs in the money of sales: `sales_machine` looks for them."""
+
+ALL = BUGS | MONEY_BUGS
+
+
 def edits(name: str) -> list[Edit]:
     """The edits that make the bug."""
-    bug = BUGS[name]
+    bug = ALL[name]
     return bug if isinstance(bug, list) else [bug]
 
 

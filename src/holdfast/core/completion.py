@@ -441,7 +441,7 @@ def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
             terms=terms_now(lines),
         )
         sale = replace(sale, fulfillments=(part,))
-    return cut_lines(stock, replace(sale, discount=None), {line.id: line.fulfilled for line in lines})
+    return cut_lines(stock, sale, {line.id: line.fulfilled for line in lines})
 
 
 def lines_with_stock(stock: Stock, lines: list[SaleLine]) -> list[SaleLine]:

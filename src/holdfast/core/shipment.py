@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from holdfast.core.sale import Fulfillment, Sale, SaleLine, Terms, lines_of, product_of_line
 from holdfast.core.stock import Stock
-from holdfast.core.totals import half_up, share_of_older_versions, share_so_far, share_still_due
+from holdfast.core.totals import Discount, half_up, share_of_older_versions, share_so_far, share_still_due, taken_off
 
 replace = msgspec.structs.replace
 
@@ -83,16 +83,21 @@ def amounts_of(sale: Sale, lines: list[SaleLine], asked: dict[str, int]) -> tupl
 def cut_line(stock: Stock, line: SaleLine, units: int, terms: Terms, booked: Booked) -> SaleLine:
     """The line as if only `units` had been ordered: its proportion, though never less than was booked for it.
 
-    The discount is what that leaves of price x units.
+    The discount is what that leaves of price x units; an amount that was asked off the line is its proportion as well,
+    so that the line comes to about the same where it is priced anew.
     """
     tax = max(share_so_far(terms.tax, terms.units, units), booked.tax)
     total = max(share_so_far(terms.total, terms.units, units), booked.total)
     net = total - (tax if line.total - line.tax == line.gross - line.discount else 0)
     gross = half_up(line.unit_price * units, 10 ** product_of_line(stock, line).precision)
     discount = max(0, gross - net)
+    asked = line.asked
+    if asked is not None and asked.amount is not None:
+        asked = Discount(amount=min(share_so_far(asked.amount, line.quantity, units), net + discount))
     return replace(
         line,
         quantity=units,
+        asked=asked,
         gross=net + discount,
         discount=discount,
         tax=tax,
@@ -102,7 +107,11 @@ def cut_line(stock: Stock, line: SaleLine, units: int, terms: Terms, booked: Boo
 
 
 def cut_lines(stock: Stock, sale: Sale, left: dict[str, int]) -> Sale:
-    """The sale with so many units `left` of its lines (0: the line is removed), kept with its lines; fees stand."""
+    """The sale with so many units `left` of its lines (0: the line is removed), kept with its lines; fees stand.
+
+    Of an amount that was taken off the whole sale what the lines bear is left: when all of it is taken back, they are
+    priced by that.
+    """
     lines = lines_of(stock, sale)
     sale = with_terms(sale, lines)
     terms = terms_of(sale, lines)
@@ -117,6 +126,8 @@ def cut_lines(stock: Stock, sale: Sale, left: dict[str, int]) -> Sale:
             line = cut_line(stock, line, units, terms[line.id], booked.get(line.id, Booked()))
             stock.put_row(line)
         kept.append(line)
+    if sale.discount is not None and sale.discount.amount is not None:
+        sale = replace(sale, discount=Discount(amount=sum(map(_borne_of_sale, kept))))
     sale = replace(
         sale,
         subtotal=sum(line.gross for line in kept),
@@ -127,6 +138,12 @@ def cut_lines(stock: Stock, sale: Sale, left: dict[str, int]) -> Sale:
     )
     stock.put_row(sale)
     return sale
+
+
+def _borne_of_sale(line: SaleLine) -> int:
+    """What of a line's discount is its share of the sale's, in minor units."""
+    own = taken_off(line.gross, line.asked)
+    return 0 if own is None else max(0, line.discount - own)
 
 
 def without(sale: Sale, part: Fulfillment, lines: list[SaleLine]) -> Sale:

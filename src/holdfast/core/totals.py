@@ -224,14 +224,14 @@ def compute_receipt(
         if line.price < 0 or line.quantity < 0:
             return _invalid(f"Line {index + 1} has a negative price or quantity.", index=index)
         gross = half_up(line.price * line.quantity, 10**line.precision)
-        less = _discount_of(gross, line.discount)
+        less = taken_off(gross, line.discount)
         if less is None:
             return _invalid(f"The discount of line {index + 1} is negative, or above its price.", index=index)
         grosses.append(gross)
         nets.append(gross - less)
     if cap_discount and sale_discount is not None and sale_discount.amount is not None:
         sale_discount = Discount(amount=min(sale_discount.amount, sum(nets)))
-    sale_less = _discount_of(sum(nets), sale_discount)
+    sale_less = taken_off(sum(nets), sale_discount)
     if sale_less is None:
         return _invalid("The discount of the sale is negative, or above the price of its lines.")
     line_totals = []
@@ -275,7 +275,7 @@ def due_by_line(receipt: Receipt) -> list[int]:
     return allocate(receipt.due, [line.total for line in receipt.lines])
 
 
-def _discount_of(price: int, discount: Discount | None) -> int | None:
+def taken_off(price: int, discount: Discount | None) -> int | None:
     """The minor units that a discount takes off `price`; None when it is negative or above it."""
     if discount is None:
         return 0
