@@ -48,10 +48,11 @@ class Holdfast:
         self._sweeper: Sweeper | None = None
 
     @classmethod
-    def open(cls, url: str, *, migrate_empty: bool = True, **limits: Any) -> Self:
+    def open(cls, url: str, *, migrate_empty: bool = True, read_seconds: float | None = None, **limits: Any) -> Self:
         """Open the database behind a URL; an empty one is set up, an outdated one is refused (Outdated).
 
-        `limits` (batch_max, queue_max, queue_age_seconds) are those of the Executor.
+        A read that takes longer than `read_seconds` is given up; None lets it take its time. `limits` (batch_max,
+        queue_max, queue_age_seconds) are those of the Executor.
         """
         database = Database(url)
         found = state(database)
@@ -64,6 +65,7 @@ class Holdfast:
                 if found == "newer"
                 else f"The database is {found}: run `holdfast migrate`."
             )
+        database.limit_reads(read_seconds)
         return cls(database, **limits)
 
     def start_sweeping(self, seconds: float, *, idempotency_hours: float = 48) -> None:

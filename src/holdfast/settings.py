@@ -91,6 +91,18 @@ class Config(BaseSettings):
         "127.0.0.1",
         description="Addresses, separated by commas, whose X-Forwarded-* headers are believed; * is everybody.",
     )
+    connections_max: int = Field(
+        1000, ge=10, le=1_000_000, description="Most open connections of a process; the idlest is closed for another."
+    )
+    address_connections_max: int = Field(
+        200, ge=1, le=1_000_000, description="Most open connections of one address that is no trusted proxy."
+    )
+    caller_requests_max: int = Field(
+        100, ge=1, le=100_000, description="Most requests of one key, user or till that are answered at once (429)."
+    )
+    read_seconds: float = Field(
+        30.0, gt=0, le=3600, description="Longest that a read may take before it is given up (503)."
+    )
     shutdown_seconds: int = Field(
         20, ge=1, le=600, description="Seconds that a shutdown waits for requests that are being answered."
     )

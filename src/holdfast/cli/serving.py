@@ -6,6 +6,7 @@ misuse, and a second server on the same file is refused. A shutdown (SIGTERM, Ct
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+
+DESCRIPTORS = 65_536
+"""Open files that the server asks for."""
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection is kept: longer than the idle time of the usual proxies (60 s)."""
@@ -150,6 +154,7 @@ def run_server(
         with ready_database(config, begin=True) as database:
             kind = "SQLite" if database.is_sqlite else "PostgreSQL"
         _hand_over(config)
+        _raise_descriptors()
         server_config = uvicorn.Config(
             _factory(demo, customers=customers),
             factory=True,
@@ -159,6 +164,7 @@ def run_server(
             access_log=False,
             server_header=False,
             date_header=True,
+            http="holdfast.web.protocol:BoundedProtocol",
             ws="none",
             forwarded_allow_ips=config.trusted_proxies,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -193,11 +199,20 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
     """
     from holdfast.cli.logs import configure_logs
     from holdfast.web.application import create_application
+    from holdfast.web.protocol import Bounds, bound
 
     config = load()
     configure_logs(config)
+    bound(
+        Bounds(
+            connections=config.connections_max,
+            per_address=config.address_connections_max,
+            proxies=frozenset(part.strip() for part in config.trusted_proxies.split(",")),
+        )
+    )
     shop = Holdfast.open(
         config.database_url,
+        read_seconds=config.read_seconds,
         batch_max=config.batch_max,
         queue_max=config.queue_max,
         queue_age_seconds=config.queue_age_seconds,
@@ -212,6 +227,17 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
         if customers:
             traffic.start()
     return application
+
+
+def _raise_descriptors() -> None:
+    """Ask for as many open files as the system grants: every connection is one."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _hand_over(config: Config) -> None:

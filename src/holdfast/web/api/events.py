@@ -17,8 +17,7 @@ import msgspec
 
 from holdfast.access import Permission
 from holdfast.web.api.shapes import EventDocument
-from holdfast.web.metrics import STREAMS
-from holdfast.web.problems import UNAVAILABLE, Problem, invalid
+from holdfast.web.problems import invalid
 from holdfast.web.route import CURSOR_MAX, PAGED, Call, Route, encode
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ POLL_SECONDS = 0.5
 
 HEARTBEAT_SECONDS = 15.0
 """How often an idle stream says that it is alive."""
-
-STREAMS_MAX = 200
-"""Most open streams of a process."""
 
 PAGE = 200
 """Most events of a stream that are read at once."""
@@ -53,14 +49,15 @@ async def stream_events(
     application: Application, call: Call, headers: dict[bytes, bytes], receive: Receive, answer: Answer
 ) -> None:
     """Send events as they come until somebody stops."""
-    if application.streams >= STREAMS_MAX:
-        raise Problem(
-            UNAVAILABLE, "Too many event streams are open.", numbers={"retry_after": 5}, headers={"Retry-After": "5"}
-        )
-    cursor = _begin(call, headers)
-    page = await application.read(_page, call, cursor)  # a bad cursor is refused before the stream begins
-    application.streams += 1
-    STREAMS.inc()
+    with application.callers.streaming(call.actor):
+        cursor = _begin(call, headers)
+        page = await application.read(_page, call, cursor)  # a bad cursor is refused before the stream begins
+        await _follow(application, call, page, headers, receive, answer)
+
+
+async def _follow(
+    application: Application, call: Call, page: Any, headers: dict[bytes, bytes], receive: Receive, answer: Answer
+) -> None:
     gone = asyncio.ensure_future(_gone(receive))
     stopping = asyncio.ensure_future(application.stopping.wait())
     try:
@@ -83,8 +80,6 @@ async def stream_events(
         if not gone.done():
             await answer.end()
     finally:
-        application.streams -= 1
-        STREAMS.dec()
         for task in (gone, stopping):
             task.cancel()
 
