@@ -306,7 +306,8 @@ def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Reje
     if isinstance(session, Rejected):
         return session
     assert session is not None
-    stock.each(carts, lambda _, cart: suspend(stock, cart))
+    with stock.consequences():  # units of a cart that lie in another store stay held, whoever closes the till
+        stock.each(carts, lambda _, cart: suspend(stock, cart))
     over = counted - session.expected
     closed = replace(
         session,
