@@ -430,6 +430,7 @@ def _finish(
         {
             "return_id": made.id,
             "sale_id": made.sale_id,
+            "store_id": made.store_id,
             "order_number": cause.order_number,
             "refund_total": from_minor(refund, digits),
             "timestamp": instant_text(stock.now),

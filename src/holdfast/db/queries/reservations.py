@@ -18,7 +18,7 @@ from holdfast.core.holding import Lot, Reservation
 from holdfast.core.lookup import Catalog
 from holdfast.db import schema
 from holdfast.db.queries.as_of import given_rows, stretches_of_lot
-from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
+from holdfast.db.queries.catalog import columns_of, is_shown, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
     EMPTY,
     Json,
@@ -164,7 +164,7 @@ def one(
         return None
     query = sa.select(*COLUMNS).where(_hold.org_id == catalog.settings.id, _hold.id == name)
     holds = read(connection.execute(query).all())
-    if not holds or (stores is not None and catalog.locations[holds[0].location_id].store_id not in stores):
+    if not holds or not is_shown(catalog, holds[0].location_id, stores):
         return None
     return describe(connection, catalog, holds, now)[0]
 
