@@ -87,6 +87,15 @@ class Config(BaseSettings):
     secure_cookies: bool = Field(
         False, description="Send session cookies over HTTPS only; set it wherever browsers reach Holdfast by HTTPS."
     )
+    tls_certificate: str | None = Field(
+        None, min_length=1, description="A file with the certificate chain (PEM): the server speaks HTTPS by itself."
+    )
+    tls_key: str | None = Field(None, min_length=1, description="The file with the certificate's private key (PEM).")
+    allowed_hosts: str = Field(
+        "*",
+        min_length=1,
+        description="Names, separated by commas, by which browsers may call the server (Host); * is any name.",
+    )
     trusted_proxies: str = Field(
         "127.0.0.1",
         description="Addresses, separated by commas, whose X-Forwarded-* headers are believed; * is everybody.",
@@ -106,6 +115,11 @@ class Config(BaseSettings):
     shutdown_seconds: int = Field(
         20, ge=1, le=600, description="Seconds that a shutdown waits for requests that are being answered."
     )
+
+    @property
+    def secure(self) -> bool:
+        """Do browsers reach the server by HTTPS alone?"""
+        return self.secure_cookies or self.tls_certificate is not None
 
 
 def load(**options: Any) -> Config:

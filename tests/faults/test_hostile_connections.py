@@ -223,3 +223,26 @@ def test_nobody_unknown_has_a_body_kept(served: Served, size: int, status: int) 
         headers = {"Authorization": "Bearer hf_nobody", "Content-Type": "application/json"}
         answer = client.post("/api/v1/receipts", headers=headers, content=parts())
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /healthz HTTP/1.1",
+        b"GET /healthz HTTP/1.1\r\nHost: evil.example",
+        b"GET /healthz HTTP/1.1\r\nHost: shop.example\r\nHost: evil.example",
+        b"GET http://evil.example/healthz HTTP/1.1\r\nHost: shop.example",
+        b"GET /healthz HTTP/1.0",
+    ],
+    ids=["none", "other", "two", "address", "old"],
+)
+def test_a_server_is_called_by_its_name(tmp_path: Path, head: bytes) -> None:
+    """A page elsewhere whose name leads here (DNS rebinding) reads nothing."""
+    with serving(tmp_path, Bounds(hosts=frozenset({"shop.example", "127.0.0.1"}))) as served:
+        with served.connect() as connection:
+            connection.sendall(head + b"\r\n\r\n")
+            status, problem = answer_of(connection)
+        assert (status, problem["code"]) == (400, "INVALID_REQUEST")
+        with served.client() as client:
+            assert client.get("/healthz").status_code == 200
+            assert client.get("/healthz", headers={"Host": "Shop.Example:8000"}).status_code == 200

@@ -8,10 +8,11 @@ PostgreSQL in READ COMMITTED. Reads never wait for a batch.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -152,6 +153,7 @@ class Database:
 
     def connect_sqlite(self) -> sqlite3.Connection:
         """A raw SQLite connection for batches; transactions are begun by hand."""
+        _begin_private(self.path)
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         _prepare_sqlite(connection)
         connection.execute(f"PRAGMA busy_timeout={LOCK_SECONDS * 1000}")
@@ -180,6 +182,10 @@ def _engine(sa_url: str, dialect: str) -> sa.Engine:
             pool_size=READERS_MAX,
         )
 
+        @sa.event.listens_for(engine, "do_connect")
+        def begin_private(_dialect: object, _record: object, arguments: Any, _parameters: object) -> None:
+            _begin_private(str(arguments[0]))
+
         @sa.event.listens_for(engine, "connect")
         def prepare(connection: sqlite3.Connection, _record: object) -> None:
             _prepare_sqlite(connection)
@@ -190,6 +196,16 @@ def _engine(sa_url: str, dialect: str) -> sa.Engine:
 
         return engine
     return sa.create_engine(sa_url, pool_size=READERS_MAX, pool_pre_ping=True, connect_args=_patience())
+
+
+def _begin_private(path: str) -> None:
+    """Make the file, where there is none yet, for its owner alone: it will hold hashes of passwords.
+
+    SQLite gives the files beside it (`-wal`, `-shm`) the same permissions.
+    """
+    if not path.startswith((":", "file:")):
+        with suppress(OSError):  # it is there, or cannot be: SQLite says so better
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection) -> None:

@@ -83,6 +83,9 @@ _PROBE = ChangeAppointment(_NIL)
 """A command that is always refused and changes nothing: it only asks whether the key was answered before."""
 
 _JSON_TYPE = b"application/json"
+SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""What every answer of the API says: it is what it says it is, and nobody keeps a copy."""
+
 _PROBLEM_TYPE = problems.MEDIA_TYPE.encode()
 
 
@@ -455,7 +458,9 @@ class Answer:
         more: bool = False,
     ) -> None:
         """Send the whole response; with `more` its end is still to be said, which keeps the connection open."""
-        headers: Headers = [(b"x-request-id", self.request_id.encode()), *extra]
+        own = {name for name, _ in extra}
+        safe = [header for header in SAFE_HEADERS if header[0] not in own] if own else SAFE_HEADERS
+        headers: Headers = [(b"x-request-id", self.request_id.encode()), *safe, *extra]
         if status != 204:
             headers.append((b"content-type", media_type))
             headers.append((b"content-length", b"%d" % len(body)))

@@ -43,6 +43,8 @@ class Bounds(msgspec.Struct, frozen=True):
     connections: int = 1000
     per_address: int = 200
     proxies: frozenset[str] = frozenset()
+    hosts: frozenset[str] | None = None
+    """Names by which the server may be called; None: any."""
 
 
 class Connections:
@@ -216,12 +218,26 @@ class BoundedProtocol(HttpToolsProtocol):
         if size > self._bounds.head_bytes:
             self._refuse_head()
             return
+        if not self._is_called_rightly():
+            self._refuse(400, "INVALID_REQUEST", "Host: is not a name by which this server may be called.", "host")
+            return
         self._in_head = False
         self._head_bytes = 0
         self._head_since = None
         self._body_since = self.loop.time()
         self.known.strangers.pop(self, None)
         super().on_headers_complete()
+
+    def _is_called_rightly(self) -> bool:
+        """Exactly one Host, which an address in full must name too; and one of the names that are allowed."""
+        named = [value for name, value in self.headers if name == b"host"]
+        if not named and self.parser.get_http_version() == "1.0" and self._bounds.hosts is None:
+            return True
+        if len(named) != 1 or not named[0]:
+            return False
+        if not self.url.startswith((b"/", b"*")) and self.url.partition(b"://")[2].split(b"/")[0] != named[0]:
+            return False
+        return self._bounds.hosts is None or _name_of(named[0].decode("latin-1")) in self._bounds.hosts
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
@@ -281,10 +297,23 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 _PHRASES = {
+    400: b"Bad Request",
     408: b"Request Timeout",
     431: b"Request Header Fields Too Large",
     503: b"Service Unavailable",
 }
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header, without its port, in lower case."""
+    name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    return name.lower().rstrip(".")
+
+
+def hosts_of(setting: str) -> frozenset[str] | None:
+    """The names of a setting that separates them by commas; None for `*`, any name."""
+    names = frozenset(part.strip().lower() for part in setting.split(",") if part.strip())
+    return None if "*" in names else names
 
 
 def _address_of(host: str) -> str:
