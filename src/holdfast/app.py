@@ -19,8 +19,9 @@ from typing import Any, Self
 
 from holdfast.access import Actor, needed
 from holdfast.core.decision import Command
+from holdfast.core.fingerprint import KEY_WORDS, is_key
 from holdfast.core.fingerprint import fingerprint as fingerprint_of
-from holdfast.core.rejection import Rejected
+from holdfast.core.rejection import Rejected, malformed
 from holdfast.core.shape import shaped
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, state
@@ -143,7 +144,7 @@ class Holdfast:
         loop: asyncio.AbstractEventLoop | None,
         future: Any,
     ) -> None:
-        given = shaped(command)
+        given = shaped(command) if key is None or is_key(key) else malformed("key", KEY_WORDS)
         permission = needed(command if isinstance(given, Rejected) else given)
         if not actor.has(permission):
             raise Forbidden(f"A {actor.role} may not do this: it needs {permission}.")

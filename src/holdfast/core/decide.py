@@ -42,7 +42,7 @@ from holdfast.core.journal import book
 from holdfast.core.lookup import Catalog
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location
-from holdfast.core.rejection import Code, Rejected, group_rejected
+from holdfast.core.rejection import Code, Rejected, group_rejected, malformed
 from holdfast.core.reservation import describe
 from holdfast.core.stock import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
 from holdfast.core.waiting import offer, seek
@@ -91,8 +91,11 @@ def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
 def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
     stock.caller = caller
     mark = stock.mark()
+    decision = _DECISIONS.get(type(command))
+    if decision is None:
+        return malformed("", f"{type(command).__name__} is not a command.")
     try:
-        answer = _DECISIONS[type(command)](stock, command)
+        answer = decision(stock, command)
         if type(answer) is not Rejected and type(command) is not Together:  # its members have booked their own
             if stock.seeking:
                 seek(stock)
