@@ -14,6 +14,7 @@ import msgspec
 from holdfast.core.decide import DECISIONS
 from holdfast.core.decision import Command, Together
 from holdfast.core.permission import FROM, RANK, Permission, Role
+from holdfast.core.shape import DEPTH_MAX
 from holdfast.core.stock import Caller
 
 
@@ -70,17 +71,18 @@ def needed(command: Command) -> Permission:
     return max(_all_needed(command), key=lambda one: RANK[FROM[one]], default=Permission.READ)
 
 
-def _all_needed(command: Any) -> set[Permission]:
+def _all_needed(command: Any, depth: int = 0) -> set[Permission]:
     """The permissions of a command or of the members of a group; what is none is refused for its shape, later."""
     if type(command) is not Together:
         decision = DECISIONS.get(type(command))
         return set() if decision is None else {decision.permission}
     given: Any = command.commands
-    if not isinstance(given, tuple | list):
+    if not isinstance(given, tuple | list) or depth > DEPTH_MAX:
         return set()
     kinds = {type(member): member for member in given if type(member) is not Together}
-    groups = [member for member in given if type(member) is Together]
-    return set().union(*map(_all_needed, (*kinds.values(), *groups)))
+    groups = {id(member): member for member in given if type(member) is Together}
+    members = (*kinds.values(), *groups.values())
+    return set().union(*(_all_needed(member, depth + 1) for member in members))
 
 
 def may(actor: Actor, command: Command) -> bool:

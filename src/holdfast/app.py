@@ -19,8 +19,9 @@ from typing import Any, Self
 
 from holdfast.access import Actor, needed
 from holdfast.core.decision import Command
+from holdfast.core.fingerprint import KEY_WORDS, is_key
 from holdfast.core.fingerprint import fingerprint as fingerprint_of
-from holdfast.core.rejection import Rejected
+from holdfast.core.rejection import Rejected, malformed
 from holdfast.core.shape import shaped
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, state
@@ -48,10 +49,11 @@ class Holdfast:
         self._sweeper: Sweeper | None = None
 
     @classmethod
-    def open(cls, url: str, *, migrate_empty: bool = True, **limits: Any) -> Self:
+    def open(cls, url: str, *, migrate_empty: bool = True, read_seconds: float | None = None, **limits: Any) -> Self:
         """Open the database behind a URL; an empty one is set up, an outdated one is refused (Outdated).
 
-        `limits` (batch_max, queue_max, queue_age_seconds) are those of the Executor.
+        A read that takes longer than `read_seconds` is given up; None lets it take its time. `limits` (batch_max,
+        queue_max, queue_age_seconds) are those of the Executor.
         """
         database = Database(url)
         found = state(database)
@@ -64,6 +66,7 @@ class Holdfast:
                 if found == "newer"
                 else f"The database is {found}: run `holdfast migrate`."
             )
+        database.limit_reads(read_seconds)
         return cls(database, **limits)
 
     def start_sweeping(self, seconds: float, *, idempotency_hours: float = 48) -> None:
@@ -141,7 +144,7 @@ class Holdfast:
         loop: asyncio.AbstractEventLoop | None,
         future: Any,
     ) -> None:
-        given = shaped(command)
+        given = shaped(command) if key is None or is_key(key) else malformed("key", KEY_WORDS)
         permission = needed(command if isinstance(given, Rejected) else given)
         if not actor.has(permission):
             raise Forbidden(f"A {actor.role} may not do this: it needs {permission}.")

@@ -87,13 +87,39 @@ class Config(BaseSettings):
     secure_cookies: bool = Field(
         False, description="Send session cookies over HTTPS only; set it wherever browsers reach Holdfast by HTTPS."
     )
+    tls_certificate: str | None = Field(
+        None, min_length=1, description="A file with the certificate chain (PEM): the server speaks HTTPS by itself."
+    )
+    tls_key: str | None = Field(None, min_length=1, description="The file with the certificate's private key (PEM).")
+    allowed_hosts: str = Field(
+        "*",
+        min_length=1,
+        description="Names, separated by commas, by which browsers may call the server (Host); * is any name.",
+    )
     trusted_proxies: str = Field(
         "127.0.0.1",
         description="Addresses, separated by commas, whose X-Forwarded-* headers are believed; * is everybody.",
     )
+    connections_max: int = Field(
+        1000, ge=10, le=1_000_000, description="Most open connections of a process; the idlest is closed for another."
+    )
+    address_connections_max: int = Field(
+        200, ge=1, le=1_000_000, description="Most open connections of one address that is no trusted proxy."
+    )
+    caller_requests_max: int = Field(
+        100, ge=1, le=100_000, description="Most requests of one key, user or till that are answered at once (429)."
+    )
+    read_seconds: float = Field(
+        30.0, gt=0, le=3600, description="Longest that a read may take before it is given up (503)."
+    )
     shutdown_seconds: int = Field(
         20, ge=1, le=600, description="Seconds that a shutdown waits for requests that are being answered."
     )
+
+    @property
+    def secure(self) -> bool:
+        """Do browsers reach the server by HTTPS alone?"""
+        return self.secure_cookies or self.tls_certificate is not None
 
 
 def load(**options: Any) -> Config:

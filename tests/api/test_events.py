@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.web import callers
 from holdfast.web.api import events
 from tests.api.client import scope_of
 from tests.api.conftest import Shop
@@ -104,7 +105,7 @@ def test_a_stream_replays_and_follows(any_shop: Shop) -> None:
             )
             await stream.until("event: InventoryReserved")
             assert "StockReceived" not in stream.text and stream.text.count("event: InventoryReserved") == 1
-        assert shop.application.streams == 0
+        assert shop.application.callers.streams == 0
 
     shop.owner.runner.run(scenario())
 
@@ -151,7 +152,7 @@ def test_streams_are_bounded_and_refused_like_anything_else(shop: Shop, monkeypa
     assert shop.owner.get(f"{PATH}?cursor=nonsense", headers=accept).status == 400
     assert shop.owner.get(PATH, headers={**accept, "Last-Event-ID": "non\x00sense"}).status == 400
 
-    monkeypatch.setattr(events, "STREAMS_MAX", 0)
+    monkeypatch.setattr(callers, "STREAMS_MAX", 0)
     busy = shop.owner.get(PATH, headers=accept)
 
     assert (busy.status, busy.code, busy.headers["retry-after"]) == (503, "UNAVAILABLE", "5")

@@ -14,8 +14,9 @@ from holdfast.core.decision import Command, Together
 from holdfast.core.order import Book, ChangeAppointment
 from holdfast.core.organisation import AddKey, AddRegister, AddTaxRate, AddUser, ChangeSettings
 from holdfast.core.period import ClosePeriod
-from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore
+from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore, StoreChanges
 from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from holdfast.core.shape import shaped
 from tests.core.scene import Scene
@@ -173,6 +174,43 @@ def test_a_shaped_command_is_itself() -> None:
         Book(0, "Fam\u00edlia \U0001f468\u200d\U0001f469\u200d\U0001f467"),
     ):
         assert shaped(command) == command
+
+
+class Loud(str):
+    """A text that says something else of itself."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "LOUD"
+
+
+def test_of_a_kind_of_text_only_the_text_is_taken(scene: Scene) -> None:
+    made = scene.do(AddProduct(Loud("MUG-7"), Loud("Mug")), key="k1")
+    assert (type(made.title), made.sku, made.title) == (str, "MUG-7", "Mug")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "a\nb", 5, b"k"])
+def test_a_key_is_printable_everywhere(scene: Scene, key: Any) -> None:
+    reply = scene.shop.holdfast.do(scene.shop.owner, AddProduct("MUG-7"), key=key)
+    assert isinstance(reply.answer, Rejected) and reply.answer.numbers["field"] == "key"
+
+
+def test_groups_too_deep_are_refused_at_once(scene: Scene) -> None:
+    deep: Any = Together(())
+    for _ in range(1_500):
+        deep = Together((deep,))
+    twice: Any = Together((AddProduct("MUG-7"),))
+    for _ in range(60):  # two at each level: 2**60 commands, were they looked at
+        twice = Together((twice, twice))
+    for group in (deep, twice):
+        reply = scene.shop.holdfast.do(scene.shop.owner, group)
+        assert isinstance(reply.answer, Rejected) and reply.answer.code == "INVALID_REQUEST"
+
+
+def test_what_nothing_decides_is_no_command(scene: Scene) -> None:
+    scene.refuses(StoreChanges(), "INVALID_REQUEST")
+    scene.refuses(Together((StoreChanges(),)), "INVALID_REQUEST")
 
 
 ODD: tuple[Any, ...] = (

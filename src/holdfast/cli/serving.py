@@ -6,13 +6,16 @@ misuse, and a second server on the same file is refused. A shutdown (SIGTERM, Ct
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
 import socket
+import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +31,12 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+
+DESCRIPTORS = 65_536
+"""Open files that the server asks for."""
+
+HSTS_SECONDS = 31_536_000
+"""How long a browser that came by HTTPS comes by nothing else: a year."""
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection is kept: longer than the idle time of the usual proxies (60 s)."""
@@ -50,6 +59,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None) -> None
     config = load(host=host, port=port, workers=workers)
     if config.workers > 1 and config.database_url.startswith("sqlite:"):
         raise Misuse("SQLite has one server process: --workers above 1 needs PostgreSQL (HOLDFAST_DATABASE_URL).")
+    _test_certificate(config)
     with listening(config) as listener:
         run_server(config, listener)
 
@@ -68,23 +78,39 @@ def demo(
         listener = stack.enter_context(listening(config))
         place = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-demo-")))
         place.mkdir(parents=True, exist_ok=True)
-        config = config.model_copy(update={"database_url": f"sqlite:///{place / 'arco-iris.db'}"})
-        made = _demo_shop(config)
+        changes = {"database_url": f"sqlite:///{place / 'arco-iris.db'}"}
+        if config.allowed_hosts == "*" and _is_loopback(config.host):
+            changes["allowed_hosts"] = "localhost,127.0.0.1,[::1]"  # no page of another name reads the demo
+        config = config.model_copy(update=changes)
+        made = _demo_shop(config, public=not _is_loopback(config.host))
         address = address_of(config.host, listener)
         run_server(config, listener, greeting=_greeting(made, address), demo=made, customers=traffic)
 
 
-def _demo_shop(config: Config) -> Shop:
-    """The demo's shop: made now, or, in a directory that was given, as it was left."""
-    from holdfast.demo import make, remembered
+def _is_loopback(host: str) -> bool:
+    """Does only this machine reach the address?"""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _demo_shop(config: Config, *, public: bool) -> Shop:
+    """The demo's shop: made now, or, in a directory that was given, as it was left.
+
+    Where others than this machine reach it, its passwords are made up: the well-known ones would let in anybody.
+    """
+    from holdfast.demo import made_up, make, remembered
+
+    logins = made_up() if public else None
 
     with ready_database(config, begin=True):
         pass
     with Holdfast.open(config.database_url) as shop:
-        known = remembered(shop)
+        known = remembered(shop, logins)
         if known is None:
             say("Setting up the shop Arco Iris ...")
-        return known or make(shop)
+        return known or make(shop, logins)
 
 
 def _greeting(made: Shop, address: str) -> list[str]:
@@ -122,10 +148,10 @@ def listening(config: Config) -> Iterator[socket.socket]:
         yield listener
 
 
-def address_of(host: str, listener: socket.socket) -> str:
+def address_of(host: str, listener: socket.socket, scheme: str = "http") -> str:
     """The address that a browser on this machine goes to."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{listener.getsockname()[1]}"
+    return f"{scheme}://{shown}:{listener.getsockname()[1]}"
 
 
 def run_server(
@@ -150,6 +176,7 @@ def run_server(
         with ready_database(config, begin=True) as database:
             kind = "SQLite" if database.is_sqlite else "PostgreSQL"
         _hand_over(config)
+        _raise_descriptors()
         server_config = uvicorn.Config(
             _factory(demo, customers=customers),
             factory=True,
@@ -159,13 +186,18 @@ def run_server(
             access_log=False,
             server_header=False,
             date_header=True,
+            headers=[("strict-transport-security", f"max-age={HSTS_SECONDS}")] if config.secure else [],
+            ssl_certfile=config.tls_certificate,
+            ssl_keyfile=config.tls_key,
+            http="holdfast.web.protocol:BoundedProtocol",
             ws="none",
             forwarded_allow_ips=config.trusted_proxies,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=config.shutdown_seconds,
             timeout_worker_healthcheck=60,  # a worker on a busy machine needs its time to import
         )
-        for line in greeting or [f"Holdfast serves {address_of(config.host, listener)} ({kind}); stop with Ctrl-C."]:
+        address = address_of(config.host, listener, "http" if config.tls_certificate is None else "https")
+        for line in greeting or [f"Holdfast serves {address} ({kind}); stop with Ctrl-C."]:
             say(line)
         with _stopping_is_success():
             server = uvicorn.Server(server_config)
@@ -193,11 +225,21 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
     """
     from holdfast.cli.logs import configure_logs
     from holdfast.web.application import create_application
+    from holdfast.web.protocol import Bounds, bound, hosts_of
 
     config = load()
     configure_logs(config)
+    bound(
+        Bounds(
+            connections=config.connections_max,
+            per_address=config.address_connections_max,
+            proxies=frozenset(part.strip() for part in config.trusted_proxies.split(",")),
+            hosts=hosts_of(config.allowed_hosts),
+        )
+    )
     shop = Holdfast.open(
         config.database_url,
+        read_seconds=config.read_seconds,
         batch_max=config.batch_max,
         queue_max=config.queue_max,
         queue_age_seconds=config.queue_age_seconds,
@@ -214,10 +256,33 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
     return application
 
 
+def _test_certificate(config: Config) -> None:
+    """Refuse a certificate without its key, or one that cannot be used, before anything is served."""
+    if (config.tls_certificate is None) != (config.tls_key is None):
+        raise Misuse("HOLDFAST_TLS_CERTIFICATE and HOLDFAST_TLS_KEY belong together.")
+    if config.tls_certificate is not None:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(config.tls_certificate, config.tls_key)
+        except OSError as error:  # what ssl raises is one
+            raise Refusal(f"The certificate cannot be used: {error.strerror or error}.") from error
+
+
+def _raise_descriptors() -> None:
+    """Ask for as many open files as the system grants: every connection is one."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _hand_over(config: Config) -> None:
     """Put the settings into the environment, where every server process finds them."""
     for name, value in config.model_dump().items():
-        os.environ[variable(name)] = str(value)
+        if value is not None:
+            os.environ[variable(name)] = str(value)
 
 
 @contextmanager

@@ -476,7 +476,13 @@ def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrd
     stock.tell(
         "SupplierOrderShipped",
         product.id,
-        {"supplier_order_id": order.id, "sale_id": order.sale_id, "product_id": product.id, "tracking": order.tracking},
+        {
+            "supplier_order_id": order.id,
+            "sale_id": order.sale_id,
+            "store_id": sale.store_id,
+            "product_id": product.id,
+            "tracking": order.tracking,
+        },
     )
     return supplier_order_document(order, product)
 

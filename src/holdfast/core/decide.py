@@ -36,12 +36,13 @@ from holdfast.core import (
     whole_order,
 )
 from holdfast.core.decision import Command, Decision, Together
+from holdfast.core.gate import WORDS, Foreign
 from holdfast.core.holding import Reservation
 from holdfast.core.journal import book
 from holdfast.core.lookup import Catalog
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location
-from holdfast.core.rejection import Code, Rejected, group_rejected
+from holdfast.core.rejection import Code, Rejected, group_rejected, malformed
 from holdfast.core.reservation import describe
 from holdfast.core.stock import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
 from holdfast.core.waiting import offer, seek
@@ -90,15 +91,21 @@ def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
 def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
     stock.caller = caller
     mark = stock.mark()
+    decision = _DECISIONS.get(type(command))
+    if decision is None:
+        return malformed("", f"{type(command).__name__} is not a command.")
     try:
-        answer = _DECISIONS[type(command)](stock, command)
+        answer = decision(stock, command)
         if type(answer) is not Rejected and type(command) is not Together:  # its members have booked their own
             if stock.seeking:
                 seek(stock)
-            book(stock, mark[1])
+            _book(stock, mark[1])
     except Beyond as beyond:
         _undo(stock, mark)
         return _beyond(beyond)
+    except Foreign:
+        _undo(stock, mark)
+        return Rejected(Code.FORBIDDEN, WORDS)
     except TooMuchWork:
         _undo(stock, mark)
         return Rejected(Code.INVALID_STATE, _TOO_MUCH)
@@ -110,6 +117,15 @@ def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected
     elif type(answer) is Reservation:
         answer = describe(stock, stock.reservations[answer.id])
     return answer
+
+
+def _book(stock: Stock, since: int) -> None:
+    """The books follow what was decided, in whichever store it had consequences."""
+    if stock.caller.stores is None:
+        book(stock, since)
+    else:
+        with stock.consequences():
+            book(stock, since)
 
 
 def _undo(stock: Stock, mark: tuple[int, int, int]) -> None:

@@ -19,9 +19,19 @@ from holdfast.core.decision import Command, Together
 from holdfast.core.stock import Caller
 from holdfast.core.text import composed
 
+KEY_MAX = 255
+"""Longest idempotency key."""
+
+KEY_WORDS = f"must be 1 to {KEY_MAX} printable ASCII characters."
+
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 EXPONENT_MAX = 40
 """Most zeros that a whole number is written out with."""
+
+
+def is_key(key: Any) -> bool:
+    """Can it be an idempotency key: 1 to KEY_MAX printable ASCII characters?"""
+    return type(key) is str and 0 < len(key) <= KEY_MAX and key.isascii() and key.isprintable()
 
 
 def fingerprint(command: Command, caller: Caller) -> str:

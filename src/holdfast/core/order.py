@@ -17,6 +17,7 @@ from holdfast.core.counting import describe_level_fields
 from holdfast.core.decision import Command, Decision, given
 from holdfast.core.document import LevelHoldDocument, UnlimitedDocument, unlimited_document
 from holdfast.core.field import Instant
+from holdfast.core.gate import WORDS, is_of
 from holdfast.core.holding import Level, Reservation
 from holdfast.core.number import Number, instant_text
 from holdfast.core.permission import Permission
@@ -26,6 +27,7 @@ from holdfast.core.rejection import (
     Rejected,
     invalid_quantity,
     invalid_state,
+    malformed,
     not_found,
 )
 from holdfast.core.reservation import (
@@ -104,7 +106,10 @@ class OrderClose(Command, frozen=True, gc=False):
 
 
 class Appointment(msgspec.Struct, frozen=True, gc=False):
-    """An appointment that holds can name; `status` is booked, completed or cancelled."""
+    """An appointment that holds can name; `status` is booked, completed or cancelled.
+
+    `store_id` is where it takes place; None: it is the organisation's, and nobody of single stores sees it.
+    """
 
     id: str
     starts_at: int
@@ -112,14 +117,16 @@ class Appointment(msgspec.Struct, frozen=True, gc=False):
     status: str
     created_at: int
     updated_at: int
+    store_id: str | None = None
 
 
 class Book(Command, frozen=True, gc=False):
-    """Make an appointment."""
+    """Make an appointment, in a store (id or code) or, for callers of all stores, in none."""
 
     starts_at: Instant
     customer: str | None = None
     status: AppointmentStatus = "booked"
+    store_id: str | None = None
 
 
 class ChangeAppointment(Command, frozen=True, gc=False):
@@ -138,6 +145,7 @@ class AppointmentDocument(msgspec.Struct, frozen=True, gc=False):
     starts_at: str
     customer: str | None
     status: str
+    store_id: str | None
     created_at: str
     updated_at: str
 
@@ -328,11 +336,30 @@ def _hold_for_lines(stock: Stock, sale: Sale, lines: list[SaleLine], command: Re
 # Appointments ------------------------------------------------------------------------------------------------------
 
 
-def book(stock: Stock, command: Book) -> AppointmentDocument:
+def book(stock: Stock, command: Book) -> AppointmentDocument | Rejected:
     """Decide a Book."""
-    appointment = Appointment(stock.new_id(), command.starts_at, command.customer, command.status, stock.now, stock.now)
+    store_id = _store_of_appointment(stock, command.store_id)
+    if isinstance(store_id, Rejected):
+        return store_id
+    appointment = Appointment(
+        stock.new_id(), command.starts_at, command.customer, command.status, stock.now, stock.now, store_id
+    )
     stock.put_record("appointment", appointment.id, appointment)
     return appointment_document(appointment)
+
+
+def _store_of_appointment(stock: Stock, named: str | None) -> str | Rejected | None:
+    """The store that is named, or the only one that can be meant; who has several stores must name one."""
+    stores = stock.caller.stores
+    if named is not None:
+        store = stock.catalog.store(named)
+        if store is None:
+            return not_found(Code.STORE_NOT_FOUND, "Store", named)
+        return store.id if stores is None or store.id in stores else Rejected(Code.FORBIDDEN, WORDS)
+    meant = stores or {store.id for store in stock.catalog.stores.values() if store.active}
+    if len(meant) == 1:
+        return next(iter(meant))
+    return None if stores is None else malformed("store_id", "is required: you act in several stores.")
 
 
 def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentDocument | Rejected:
@@ -340,6 +367,8 @@ def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentD
     appointment: Appointment | None = stock.record("appointment", command.appointment_id)
     if appointment is None:
         return not_found(Code.NOT_FOUND, "Appointment", command.appointment_id)
+    if not is_of(stock, stock.caller.stores, appointment):
+        return Rejected(Code.FORBIDDEN, WORDS)
     status = appointment.status if isinstance(command.status, UnsetType) else command.status
     if appointment.status != "booked" and status != appointment.status:
         return invalid_state(f"The appointment is {appointment.status}.")
@@ -362,6 +391,7 @@ def appointment_document(appointment: Appointment) -> AppointmentDocument:
         instant_text(appointment.starts_at),
         appointment.customer,
         appointment.status,
+        appointment.store_id,
         instant_text(appointment.created_at),
         instant_text(appointment.updated_at),
     )

@@ -192,7 +192,8 @@ def open_session(stock: Stock, command: OpenSession) -> SessionDocument | Reject
     )
     stock.loaded.add(SessionById(session.id))
     stock.put_row(session)
-    stock.tell("RegisterOpened", None, {"register_id": register.id, "session_id": session.id})
+    facts = {"register_id": register.id, "session_id": session.id, "store_id": session.store_id}
+    stock.tell("RegisterOpened", None, facts)
     return session_document(session, stock.settings.minor_digits, may_see_cash=True)
 
 
@@ -306,7 +307,8 @@ def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Reje
     if isinstance(session, Rejected):
         return session
     assert session is not None
-    stock.each(carts, lambda _, cart: suspend(stock, cart))
+    with stock.consequences():  # units of a cart that lie in another store stay held, whoever closes the till
+        stock.each(carts, lambda _, cart: suspend(stock, cart))
     over = counted - session.expected
     closed = replace(
         session,
@@ -320,7 +322,8 @@ def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Reje
     if over:
         money = [(CASH, over), (CASH_OVER_SHORT, -over)]
         record_money(stock, "REGISTER", closed.id, f"Register session {closed.number}", money, closed.store_id)
-    stock.tell("RegisterClosed", None, {"register_id": closed.register_id, "session_id": closed.id})
+    facts = {"register_id": closed.register_id, "session_id": closed.id, "store_id": closed.store_id}
+    stock.tell("RegisterClosed", None, facts)
     return session_document(closed, stock.settings.minor_digits, may_see_cash=True)
 
 

@@ -19,6 +19,7 @@ from holdfast.core.allocation import back, held_in_order, lot_exists, pinned_lot
 from holdfast.core.decision import Command, Decision
 from holdfast.core.document import ReservationDocument, reservation_document
 from holdfast.core.field import Instant, Priority
+from holdfast.core.gate import WORDS, is_of
 from holdfast.core.holding import Level, Lot, Reservation
 from holdfast.core.lookup import serving
 from holdfast.core.low_stock import tell_low_stock
@@ -171,7 +172,7 @@ def foreign_store_refusal(stock: Stock, place: Location) -> Rejected | None:
     """Refuse a location of a store that the caller is not assigned to."""
     stores = stock.caller.stores
     if stores is not None and place.store_id not in stores:
-        return Rejected(Code.FORBIDDEN, f"You may not act at {place.code}: it belongs to another store.")
+        return Rejected(Code.FORBIDDEN, WORDS)
     return None
 
 
@@ -182,7 +183,7 @@ def target_refusal(stock: Stock, target: Target) -> Rejected | None:
     if target.reserved_for_type == "appointment":
         assert target.reserved_for_id is not None
         appointment = stock.record("appointment", target.reserved_for_id)
-        if appointment is None:
+        if appointment is None or not is_of(stock, stock.caller.stores, appointment):
             return not_found(Code.TARGET_NOT_FOUND, "Appointment", target.reserved_for_id)
         if appointment.status != "booked":
             return invalid_state(f"The appointment is {appointment.status}.")

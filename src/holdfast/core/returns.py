@@ -219,7 +219,8 @@ def _take_back(stock: Stock, cause: Cause, part: _Part, refunds: _Refunds) -> Ke
     taken, value = line.taken, 0
     if line.kind == "stock":
         taken, value = _restock(stock, line, cause, part)
-    stock.put_row(replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now))
+    with stock.consequences():  # a receipt is good in every store: the sale may be another one's
+        stock.put_row(replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now))
     return refunds.take(line, part.units, part.condition, value if part.condition == "damaged" else 0)
 
 
@@ -429,6 +430,7 @@ def _finish(
         {
             "return_id": made.id,
             "sale_id": made.sale_id,
+            "store_id": made.store_id,
             "order_number": cause.order_number,
             "refund_total": from_minor(refund, digits),
             "timestamp": instant_text(stock.now),

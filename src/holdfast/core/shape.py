@@ -106,7 +106,15 @@ def _tree(value: Any) -> Any:
         return [_tree(part) for part in value]
     if kind is dict:
         return {_tree(key): _tree(part) for key, part in value.items()}
-    return value.value if isinstance(value, Enum) else value
+    if isinstance(value, Enum):
+        return value.value
+    for plain, exact in _EXACT:  # of a subclass only the value is taken, whatever else it brings
+        if isinstance(value, plain):
+            return exact(value)
+    return value
+
+
+_EXACT: tuple[tuple[type, Any], ...] = ((str, str.__str__), (int, int.__int__), (Decimal, Decimal))
 
 
 def _is_plain(struct: Any) -> bool:

@@ -11,11 +11,13 @@ and loading never guesses. What a decision reads with stands in `working_set`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
 
+from holdfast.core.gate import pass_place, pass_record
 from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.ledger import Entry, RefType
 from holdfast.core.lookup import Catalog
@@ -112,6 +114,20 @@ class Stock(WorkingSet):
         self.events: list[Event] = []
         self._log: list[tuple[Any, ...]] = []
         self._money: dict[tuple[str, str], Money] = {}
+        self._ungated = 0
+
+    @contextmanager
+    def consequences(self) -> Iterator[None]:
+        """What follows by itself from a command may be in any store: nobody asked for it."""
+        self._ungated += 1
+        try:
+            yield
+        finally:
+            self._ungated -= 1
+
+    def _pass(self, record: Any) -> None:
+        if self.caller.stores is not None and not self._ungated:
+            pass_record(self, self.caller.stores, record)
 
     # Writing -------------------------------------------------------------------------------------------------------
 
@@ -144,6 +160,8 @@ class Stock(WorkingSet):
         reason: str | None = None,
     ) -> None:
         """Write one ledger entry and move level and lot by it. Units in smallest units, value in minor units."""
+        if self.caller.stores is not None and not self._ungated:
+            pass_place(self, self.caller.stores, level.location_id)
         self._log.append(
             (level, level.on_hand, level.reserved, level.backordered, level.seq, level.listed, level.updated_at)
         )
@@ -258,12 +276,14 @@ class Stock(WorkingSet):
 
     def put_record(self, kind: str, key: str, record: Any) -> None:
         """Set a document as it now stands; `key` is its id."""
+        self._pass(record)
         self._log.append((self.records, (kind, key), self.records.get((kind, key))))
         self.records[kind, key] = record
         self._of_kind.setdefault(kind, {})[key] = None
 
     def put_row(self, row: Any) -> None:
         """Set a row of sales or books as it now stands."""
+        self._pass(row)
         rows = self.rows.setdefault(type(row), {})
         key = row.id
         before = rows.get(key)

@@ -67,7 +67,13 @@ def order_from_supplier(stock: Stock, sale: Sale, line: SaleLine) -> None:
     stock.tell(
         "SupplierOrderOpened",
         product.id,
-        {"supplier_order_id": order.id, "sale_id": sale.id, "product_id": product.id, "supplier": product.supplier},
+        {
+            "supplier_order_id": order.id,
+            "sale_id": sale.id,
+            "store_id": sale.store_id,
+            "product_id": product.id,
+            "supplier": product.supplier,
+        },
     )
 
 

@@ -62,8 +62,9 @@ def serve_waiting(stock: Stock, level: Level, actor: str) -> list[str]:
     """Give the level's free units to whoever waits for them, here or elsewhere; the ids of those holds, in order."""
     served: dict[str, None] = {}
     freed = [level]
-    while freed:  # a direct hold that moves leaves units behind, which serve others
-        _serve_from(stock, freed.pop(0), actor, served, freed)
+    with stock.consequences():
+        while freed:  # a direct hold that moves leaves units behind, which serve others
+            _serve_from(stock, freed.pop(0), actor, served, freed)
     return list(served)
 
 
@@ -279,7 +280,8 @@ def seek(stock: Stock) -> None:
     holds = sorted((hold for hold in holds if _waits(stock, hold)), key=in_turn)
     places = stock.catalog.serving_places
     stock.lock_levels((hold.product_id, place.id) for hold in holds for place in places(str(hold.served_from)))
-    stock.each([hold.id for hold in holds], lambda _, name: _look_elsewhere(stock, name))
+    with stock.consequences():
+        stock.each([hold.id for hold in holds], lambda _, name: _look_elsewhere(stock, name))
 
 
 def _look_elsewhere(stock: Stock, name: str) -> None:

@@ -249,6 +249,12 @@ class WorkingSet:
         """A row of sales or books by its id, if it is loaded."""
         return self.rows.get(kind, {}).get(key)
 
+    def row_named(self, key: str | None) -> Any:
+        """The row of sales or books with that id, of whichever kind, if it is loaded."""
+        if key is None:
+            return None
+        return next((rows[key] for rows in self.rows.values() if key in rows), None)
+
     def rows_of(self, kind: type[T]) -> list[T]:
         """Every row of a kind that is loaded."""
         return list(self.rows.get(kind, {}).values())

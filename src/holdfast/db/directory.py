@@ -15,6 +15,7 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -274,6 +275,16 @@ def _user(row: Any) -> UserRow:
 def is_away(error: BaseException) -> bool:
     """Does this exception of a read mean that the database is away or overloaded, rather than a bug?"""
     return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)
+
+
+def words_of_away(error: BaseException) -> str:
+    """What such an exception means, for a person."""
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, psycopg.errors.LockNotAvailable):
+        return "Another program holds a lock in the database on what this needs."
+    if isinstance(cause, psycopg.errors.QueryCanceled) or "interrupted" in str(cause):
+        return "The read took too long and was given up: ask for less at once."
+    return "Too much is being read at once." if isinstance(error, sa.exc.TimeoutError) else "The database is away."
 
 
 def products_named(

@@ -8,9 +8,11 @@ PostgreSQL in READ COMMITTED. Reads never wait for a batch.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -23,6 +25,12 @@ BUSY_SECONDS = 10
 READERS_MAX = 16
 """Most connections that reads of one process use."""
 
+
+READ_LOCK_SECONDS = 5
+"""How long a read of a server waits for what somebody has locked (a table, while it is altered)."""
+
+STEPS = 50_000
+"""Steps of SQLite's machine after which a read looks at the clock: about a millisecond."""
 
 IDLE_IN_TRANSACTION_SECONDS = 5
 """A batch waits for nobody between its two round trips: a process that stops longer has its transaction ended."""
@@ -72,6 +80,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._read_seconds: float | None = None
         if url.startswith("sqlite:///"):
             self.dialect = "sqlite"
             self.path = url.removeprefix("sqlite:///")
@@ -95,23 +104,56 @@ class Database:
         """True for SQLite, False for PostgreSQL."""
         return self.dialect == "sqlite"
 
+    def limit_reads(self, seconds: float | None) -> None:
+        """From now on a read is given up after `seconds`, and does not wait for a lock longer than READ_LOCK_SECONDS.
+
+        None lets every read take its time, as a command on a terminal may.
+        """
+        self._read_seconds = seconds
+        if not self.is_sqlite and seconds is not None:
+            settings = f"SET statement_timeout = {int(seconds * 1000)}; SET lock_timeout = {READ_LOCK_SECONDS * 1000}"
+
+            @sa.event.listens_for(self.engine, "connect")
+            def limit(connection: Any, _record: object) -> None:
+                connection.execute(settings)
+                connection.commit()
+
+            self.engine.dispose()  # those that are open know nothing of it
+
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """One consistent view for a read of several statements; it is read only."""
         connection = self.engine.connect()
         if not self.is_sqlite:
             connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        with connection, connection.begin():
+        with connection, self._in_time(connection), connection.begin():
             yield connection
+
+    @contextmanager
+    def _in_time(self, connection: sa.Connection) -> Iterator[None]:
+        """SQLite has no limit of its own: its steps are counted, and a read that takes too long is interrupted."""
+        if not self.is_sqlite or self._read_seconds is None:
+            yield
+            return
+        raw: Any = connection.connection.dbapi_connection
+        until = time.monotonic() + self._read_seconds
+        raw.set_progress_handler(lambda: time.monotonic() > until, STEPS)
+        try:
+            yield
+        finally:
+            raw.set_progress_handler(None, STEPS)
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """A short transaction outside the executor: sessions, sweeping answers, numbering events."""
         with self.engine.begin() as connection:
+            if not self.is_sqlite and self._read_seconds is not None:
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             yield connection
 
     def connect_sqlite(self) -> sqlite3.Connection:
         """A raw SQLite connection for batches; transactions are begun by hand."""
+        _begin_private(self.path)
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         _prepare_sqlite(connection)
         connection.execute(f"PRAGMA busy_timeout={LOCK_SECONDS * 1000}")
@@ -140,6 +182,10 @@ def _engine(sa_url: str, dialect: str) -> sa.Engine:
             pool_size=READERS_MAX,
         )
 
+        @sa.event.listens_for(engine, "do_connect")
+        def begin_private(_dialect: object, _record: object, arguments: Any, _parameters: object) -> None:
+            _begin_private(str(arguments[0]))
+
         @sa.event.listens_for(engine, "connect")
         def prepare(connection: sqlite3.Connection, _record: object) -> None:
             _prepare_sqlite(connection)
@@ -150,6 +196,16 @@ def _engine(sa_url: str, dialect: str) -> sa.Engine:
 
         return engine
     return sa.create_engine(sa_url, pool_size=READERS_MAX, pool_pre_ping=True, connect_args=_patience())
+
+
+def _begin_private(path: str) -> None:
+    """Make the file, where there is none yet, for its owner alone: it will hold hashes of passwords.
+
+    SQLite gives the files beside it (`-wal`, `-shm`) the same permissions.
+    """
+    if not path.startswith((":", "file:")):
+        with suppress(OSError):  # it is there, or cannot be: SQLite says so better
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection) -> None:

@@ -26,6 +26,10 @@ class AlreadyServed(Exception):
 def serving_alone(path: str) -> Iterator[None]:
     """Hold the lock of the SQLite database at `path` meanwhile."""
     real = Path(path).resolve()
+    if real.exists() and real.stat().st_nlink > 1:
+        raise AlreadyServed(
+            f"{path} has another name as well (a hard link), under which another process could serve it: remove one."
+        )
     with real.with_name(real.name + SUFFIX).open("a+b") as file:
         if not _try_lock(file):
             raise AlreadyServed(

@@ -61,12 +61,11 @@ def refresh_statistics(database: Database) -> list[str]:
             for (name,) in connection.execute(_STALE_TABLES, {"least": STALE_ROWS_MIN})
             if name in schema.metadata.tables
         ]
+        connection.detach()  # its limits are its own
         connection.execute(sa.text(f"SET lock_timeout = '{STATISTICS_LOCK_SECONDS}s'"))
-        try:
-            for name in stale:
-                connection.execute(sa.text(f"ANALYZE {name}"))
-        finally:
-            connection.execute(sa.text("RESET lock_timeout"))
+        connection.execute(sa.text("SET statement_timeout = 0"))
+        for name in stale:
+            connection.execute(sa.text(f"ANALYZE {name}"))
     return stale
 
 

@@ -11,18 +11,19 @@ refuses nothing and is for looking only: the passwords are known to everybody.
 from __future__ import annotations
 
 import random
+import secrets
 from typing import Any, NamedTuple
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.catalog import AddProduct
-from holdfast.core.organisation import ChangeSettings
+from holdfast.core.organisation import ChangeSettings, ChangeUser
 from holdfast.core.places import AddLocation, AddStore
 from holdfast.db.found import organisations
 from holdfast.demo.catalogue import PRODUCTS
 from holdfast.demo.traffic import Traffic, run_traffic
 from holdfast.demo.week import Week
-from holdfast.organisation import establish, new_key, new_user
+from holdfast.organisation import establish, new_key, new_user, password_hash
 
 NAME = "Arco Iris"
 OWNER = "ana@arcoiris.example"
@@ -46,27 +47,33 @@ class Shop(NamedTuple):
     api_key: str
 
 
-def make(shop: Holdfast) -> Shop:
-    """Found the shop and let a week happen."""
+def made_up() -> dict[str, str]:
+    """Logins with passwords that nobody knows yet, for a demo that others than this machine can reach."""
+    return {email: secrets.token_urlsafe(12) for email in LOGINS}
+
+
+def make(shop: Holdfast, logins: dict[str, str] | None = None) -> Shop:
+    """Found the shop and let a week happen; its people sign in with the well-known passwords, or with `logins`."""
+    logins = logins or LOGINS
     made = establish(
         shop.database,
         NAME,
         OWNER,
         currency="EUR",
-        password=LOGINS[OWNER],
+        password=logins[OWNER],
         timezone=TIMEZONE,
         store_code="DOWNTOWN",
         store_name="Arco Iris Downtown",
     )
     actor = Actor(made.org_id, f"user:{OWNER}", Role.OWNER)
-    _furnish(shop, actor, made.store_id)
+    _furnish(shop, actor, made.store_id, logins)
     for fields in PRODUCTS:
         shop.submit(actor, AddProduct(**fields))
     Week(shop, actor, random.Random(SEED)).happen()
-    return Shop(made.org_id, actor, LOGINS, made.api_key)
+    return Shop(made.org_id, actor, logins, made.api_key)
 
 
-def _furnish(shop: Holdfast, actor: Actor, downtown: str) -> None:
+def _furnish(shop: Holdfast, actor: Actor, downtown: str, logins: dict[str, str]) -> None:
     """The other store, the warehouse with its bins, and those who work there."""
     sites = {}
     for code, name in (("RIVERSIDE", "Arco Iris Riverside"), ("WAREHOUSE", "Warehouse")):
@@ -91,18 +98,25 @@ def _furnish(shop: Holdfast, actor: Actor, downtown: str) -> None:
         ("bruno@arcoiris.example", Role.MANAGER, ()),
         ("carla@arcoiris.example", Role.CASHIER, (downtown,)),
     ):
-        shop.do(actor, new_user(email, role, assigned, password=LOGINS[email]).command)
+        shop.do(actor, new_user(email, role, assigned, password=logins[email]).command)
 
 
-def remembered(shop: Holdfast) -> Shop | None:
-    """The shop that was made in this database before, with a new API key; None when there is none."""
+def remembered(shop: Holdfast, logins: dict[str, str] | None = None) -> Shop | None:
+    """The shop that was made in this database before, with a new API key; None when there is none.
+
+    With `logins` its people have these passwords from now on.
+    """
     known = organisations(shop.database, NAME)
     if not known:
         return None
     actor = Actor(known[0].id, f"user:{OWNER}", Role.OWNER)
     key = new_key(Role.OWNER, name="demo")
     shop.do(actor, key.command)
-    return Shop(actor.org_id, actor, LOGINS, key.api_key)
+    for user in shop.reports.users(actor.org_id).items:
+        password = (logins or {}).get(user["email"])
+        if password is not None:
+            shop.do(actor, ChangeUser(user["id"], password_hash=password_hash(password)))
+    return Shop(actor.org_id, actor, logins or LOGINS, key.api_key)
 
 
 __all__ = ["LOGINS", "NAME", "Shop", "Traffic", "make", "remembered", "run_traffic"]

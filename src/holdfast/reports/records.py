@@ -115,11 +115,17 @@ class RecordReports(View):
     # Appointments ----------------------------------------------------------------------------------------------------
 
     def appointments(
-        self, org_id: str, *, status: str | None = None, cursor: str | None = None, limit: int = LIMIT_DEFAULT
+        self,
+        org_id: str,
+        *,
+        status: str | None = None,
+        stores: Stores = None,
+        cursor: str | None = None,
+        limit: int = LIMIT_DEFAULT,
     ) -> Page:
-        """Appointments."""
-        return self._read(org_id, EMPTY, records.appointments, status, cursor, limit)
+        """Appointments, those of the stores."""
+        return self._read(org_id, EMPTY, records.appointments, status, stores, cursor, limit)
 
-    def appointment(self, org_id: str, appointment_id: str) -> Json | None:
-        """An appointment."""
-        return self._read(org_id, None, records.appointment, appointment_id)
+    def appointment(self, org_id: str, appointment_id: str, *, stores: Stores = None) -> Json | None:
+        """An appointment, if it is in one of the stores."""
+        return self._read(org_id, None, records.appointment, appointment_id, stores)

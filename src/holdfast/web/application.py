@@ -14,7 +14,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +24,7 @@ import msgspec
 import uuid_utils
 from starlette.routing import Match
 
-from holdfast.access import Permission
+from holdfast.access import Actor, Permission
 from holdfast.app import Holdfast
 from holdfast.core.decision import Command
 from holdfast.core.order import ChangeAppointment
@@ -39,8 +39,20 @@ from holdfast.web.api.events import stream_events
 from holdfast.web.api.shapes import without_costs
 from holdfast.web.auth import SESSION_SECONDS, Auth, Remembered
 from holdfast.web.body import decode, unprintable
-from holdfast.web.health import PUBLIC, Public
-from holdfast.web.incoming import ClientGone, Message, Receive, Scope, Send, TooLarge, drain, length_of, read_body
+from holdfast.web.callers import REQUESTS_MAX, Callers
+from holdfast.web.health import PUBLIC, Public, PublicAnswer
+from holdfast.web.incoming import (
+    ClientGone,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    TooLarge,
+    count_body,
+    drain,
+    length_of,
+    read_body,
+)
 from holdfast.web.metrics import measure
 from holdfast.web.mount import mounted_pages
 from holdfast.web.problems import Problem, invalid, problem_of_error
@@ -53,6 +65,9 @@ Headers = list[tuple[bytes, bytes]]
 
 READERS = 16
 """Threads for reads: as many as the database has connections for them."""
+
+PUBLIC_THREADS = 2
+"""Threads for what needs no key (readiness, metrics): no read of a caller stands before them."""
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _JSON = re.compile(rb"application/(?:[a-z0-9.!#$&^_-]+\+)?json(?:\s*;\s*charset=\"?utf-?8\"?)?\s*", re.IGNORECASE)
@@ -68,6 +83,9 @@ _PROBE = ChangeAppointment(_NIL)
 """A command that is always refused and changes nothing: it only asks whether the key was answered before."""
 
 _JSON_TYPE = b"application/json"
+SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""What every answer of the API says: it is what it says it is, and nobody keeps a copy."""
+
 _PROBLEM_TYPE = problems.MEDIA_TYPE.encode()
 
 
@@ -75,7 +93,13 @@ class Application:
     """The ASGI application over one Holdfast."""
 
     def __init__(
-        self, shop: Holdfast, *, session_seconds: int, refusal_level: int = LEVEL, close_shop: bool = False
+        self,
+        shop: Holdfast,
+        *,
+        session_seconds: int,
+        refusal_level: int = LEVEL,
+        requests_max: int = REQUESTS_MAX,
+        close_shop: bool = False,
     ) -> None:
         self.shop = shop
         self.log = RequestLog(refusal_level)
@@ -84,9 +108,10 @@ class Application:
         self.state = SimpleNamespace()
         """What who starts the application hands to its pages (the demo's customers)."""
         self.stopping = asyncio.Event()
-        self.streams = 0
+        self.callers = Callers(requests_max)
         self._close_shop = close_shop
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="holdfast-read")
+        self._public_threads = ThreadPoolExecutor(PUBLIC_THREADS, thread_name_prefix="holdfast-public")
         self._stores = Remembered(lambda name: shop.reports.store(name[0], name[1]))
         self._exact: dict[str, dict[str, Endpoint]] = {}
         self._templates: list[tuple[re.Pattern[str], dict[str, Endpoint]]] = []
@@ -149,7 +174,8 @@ class Application:
     def close(self) -> None:
         """End the streams and the threads; the shop stays open."""
         self.stopping.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._public_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     # One request ---------------------------------------------------------------------------------------------------
 
@@ -167,7 +193,7 @@ class Application:
                 if isinstance(endpoint, Endpoint):
                     await self._serve(endpoint, args, headers, scope, receive, answer)
                 else:
-                    public = await self.read(endpoint.answer, self)
+                    public = await self._public(endpoint)
                     if public.status >= 400:
                         self.log.tell(scope["method"], answer, public.status)
                     await answer.send(public.status, public.body, public.media_type, public.headers)
@@ -181,6 +207,12 @@ class Application:
         except Exception as error:  # noqa: BLE001 - the last resort: every failure becomes an answer, and a log line
             await self._refuse(error, scope["method"], answer, receive)
         measure(name, answer.status, time.perf_counter() - began)
+
+    async def _public(self, public: Public) -> PublicAnswer:
+        """The answer to anybody: in threads of its own, so that no read keeps it waiting."""
+        if not public.blocks:
+            return public.answer(self)
+        return await asyncio.get_running_loop().run_in_executor(self._public_threads, public.answer, self)
 
     async def _serve_page(
         self, pages: Any, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: Answer
@@ -232,23 +264,37 @@ class Application:
         answer: Answer,
     ) -> None:
         route = endpoint.route
-        raw = b""
         length = length_of(headers, route.body_max)
-        if length is None and b"transfer-encoding" in headers:
-            raw = await read_body(receive, route.body_max)
+        in_parts = length is None and b"transfer-encoding" in headers
         try:
             identity = await self.auth.identify(headers, scope["method"])
         except Problem:
-            if not (route.ends_till and b"idempotency-key" in headers):
-                raise
-            if length:
-                raw = await read_body(receive, route.body_max)
-            if not await self._say_again(headers, scope, raw, answer):
-                raise
-            return
-        if length:
-            raw = await read_body(receive, route.body_max)
+            ended = await self.auth.at_ended_till(headers) if route.ends_till else None
+            if ended is not None and b"idempotency-key" in headers:
+                raw = await read_body(receive, route.body_max) if length or in_parts else b""
+                if await self._say_again(ended, headers, scope, raw, answer):
+                    return
+            elif in_parts:
+                await count_body(receive, route.body_max)
+            raise
         actor = identity.actor
+        with self.callers.one_more(actor):
+            raw = await read_body(receive, route.body_max) if length or in_parts else b""
+            await self._serve_caller(endpoint, args, headers, scope, receive, raw, actor, answer)
+
+    async def _serve_caller(
+        self,
+        endpoint: Endpoint,
+        args: dict[str, str],
+        headers: dict[bytes, bytes],
+        scope: Scope,
+        receive: Receive,
+        raw: bytes,
+        actor: Actor,
+        answer: Answer,
+    ) -> None:
+        """Serve a request of somebody known, whose body is read."""
+        route = endpoint.route
         if route.till and actor.session_id is None:
             raise Problem(
                 problems.UNAUTHORIZED,
@@ -292,7 +338,8 @@ class Application:
     async def _serve_read(self, route: Route, call: Call, scope: Scope, answer: Answer) -> None:
         """Answer a read; costs are for managers."""
         assert route.answer_with is not None
-        document = await self.read(route.answer_with, call)
+        async with self.callers.reading(call.actor):
+            document = await self.read(route.answer_with, call)
         link: Headers = []
         if route.array:
             document, link = arrays.said(document, scope["path"], scope["query_string"])
@@ -300,12 +347,11 @@ class Application:
             document = without_costs(msgspec.to_builtins(document))
         await answer.send(200, encode(document), extra=link)
 
-    async def _say_again(self, headers: dict[bytes, bytes], scope: Scope, raw: bytes, answer: Answer) -> bool:
+    async def _say_again(
+        self, actor: Actor, headers: dict[bytes, bytes], scope: Scope, raw: bytes, answer: Answer
+    ) -> bool:
         """Answer again what ended the caller's own register session (repeated.py); False when it was not this."""
         key = idempotency_key(headers)
-        actor = await self.auth.at_ended_till(headers)
-        if actor is None or key is None:
-            return False
         request = (actor, key, scope["method"], _address(scope), raw)
         kept = await self.read(said_to_ended_session, self.shop.database, *request)
         if kept is None:
@@ -407,12 +453,14 @@ class Answer:
         status: int,
         body: bytes,
         media_type: bytes = _JSON_TYPE,
-        extra: Headers | tuple[()] = (),
+        extra: Sequence[tuple[bytes, bytes]] = (),
         *,
         more: bool = False,
     ) -> None:
         """Send the whole response; with `more` its end is still to be said, which keeps the connection open."""
-        headers: Headers = [(b"x-request-id", self.request_id.encode()), *extra]
+        own = {name for name, _ in extra}
+        safe = [header for header in SAFE_HEADERS if header[0] not in own] if own else SAFE_HEADERS
+        headers: Headers = [(b"x-request-id", self.request_id.encode()), *safe, *extra]
         if status != 204:
             headers.append((b"content-type", media_type))
             headers.append((b"content-length", b"%d" % len(body)))
@@ -481,6 +529,9 @@ def create_application(shop: Holdfast, config: Config | None = None, *, close_sh
     """
     seconds = SESSION_SECONDS if config is None else round(config.session_hours * 3600)
     level = LEVEL if config is None else level_of(config.refusal_log_level)
-    application = Application(shop, session_seconds=seconds, refusal_level=level, close_shop=close_shop)
+    most = REQUESTS_MAX if config is None else config.caller_requests_max
+    application = Application(
+        shop, session_seconds=seconds, refusal_level=level, requests_max=most, close_shop=close_shop
+    )
     application.pages = mounted_pages(application, config)
     return application

@@ -39,10 +39,11 @@ class PublicAnswer(msgspec.Struct, frozen=True):
 
 
 class Public(msgspec.Struct, frozen=True):
-    """A public address: its name in the metrics, and what answers (in a thread)."""
+    """A public address: its name in the metrics, and what answers: in a thread where it `blocks`."""
 
     name: str
     answer: Callable[[Application], PublicAnswer]
+    blocks: bool = True
 
 
 def healthz(_application: Application) -> PublicAnswer:
@@ -92,7 +93,7 @@ def docs_style(_application: Application) -> PublicAnswer:
 
 
 PUBLIC: dict[str, dict[str, Public]] = {
-    "/healthz": {"GET": Public("healthz", healthz)},
+    "/healthz": {"GET": Public("healthz", healthz, blocks=False)},
     "/readyz": {"GET": Public("readyz", readyz)},
     "/metrics": {"GET": Public("metrics", metrics)},
     "/openapi.json": {"GET": Public("openapi", openapi)},

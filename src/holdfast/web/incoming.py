@@ -1,6 +1,7 @@
 """The body of a request as it comes in: up to its limit, and not a byte further than is of use.
 
     read_body(receive, 1_048_576)      -> the bytes, or a 413
+    count_body(receive, 1_048_576)     -> a 413, or nothing: the body of somebody unknown is not kept
     drain(receive)                     -> takes what a refused client still sends, so that it hears the answer
 
 It refuses what is larger before it is read, where the client announces it. It does not look into what it reads.
@@ -66,6 +67,21 @@ async def read_body(receive: Receive, body_max: int) -> bytes:
         size += len(parts[-1])
         if not message.get("more_body", False) and size <= body_max:
             return b"".join(parts)
+
+
+async def count_body(receive: Receive, body_max: int) -> None:
+    """Read a body of nobody known to its end and keep nothing of it; a 413 when it is above its limit."""
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+        if size > body_max:
+            raise too_large(body_max, TooLarge if more else Problem)
+        if not more:
+            return
 
 
 class TooLarge(Problem):

@@ -15,7 +15,7 @@ import msgspec
 
 from holdfast.app import Forbidden
 from holdfast.core.rejection import Code, Rejected
-from holdfast.db.directory import is_away
+from holdfast.db.directory import is_away, words_of_away
 from holdfast.executor import Overloaded, Unavailable
 from holdfast.reports import BadCursor
 
@@ -23,6 +23,8 @@ UNAUTHORIZED = "UNAUTHORIZED"
 METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
 PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
 UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+REQUEST_TIMEOUT = "REQUEST_TIMEOUT"
+HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE"
 RATE_LIMITED = "RATE_LIMITED"
 INTERNAL_ERROR = "INTERNAL_ERROR"
 UNAVAILABLE = "UNAVAILABLE"
@@ -45,6 +47,7 @@ STATUS: dict[str, int] = {
     "TARGET_NOT_FOUND": 404,
     "NOT_FOUND": 404,
     METHOD_NOT_ALLOWED: 405,
+    REQUEST_TIMEOUT: 408,
     PAYLOAD_TOO_LARGE: 413,
     UNSUPPORTED_MEDIA_TYPE: 415,
     "INSUFFICIENT_STOCK": 409,
@@ -59,6 +62,7 @@ STATUS: dict[str, int] = {
     "PRICE_MISMATCH": 422,
     "PAYMENT_MISMATCH": 422,
     RATE_LIMITED: 429,
+    HEADERS_TOO_LARGE: 431,
     INTERNAL_ERROR: 500,
     UNAVAILABLE: 503,
 }
@@ -82,6 +86,7 @@ EXPLAINED: dict[str, str] = {
     "TARGET_NOT_FOUND": "What the reservation is for does not exist.",
     "NOT_FOUND": "There is nothing at this address.",
     METHOD_NOT_ALLOWED: "The address exists, but not for this method; `Allow` lists its methods.",
+    REQUEST_TIMEOUT: "The request took too long to arrive; the connection is closed.",
     PAYLOAD_TOO_LARGE: "The body is larger than 1 MiB (batches: 4 MiB).",
     UNSUPPORTED_MEDIA_TYPE: "The body is not `application/json`.",
     "INSUFFICIENT_STOCK": "Fewer units are available than requested.",
@@ -96,6 +101,7 @@ EXPLAINED: dict[str, str] = {
     "PRICE_MISMATCH": "The price is not the catalogue's (it may have none), or a discount or fee needs another role.",
     "PAYMENT_MISMATCH": "The payments do not add up to what is due.",
     RATE_LIMITED: "Too many requests; `Retry-After` says when to come back.",
+    HEADERS_TOO_LARGE: "The address and headers have more than 64 KiB, or there are more than 100 headers.",
     INTERNAL_ERROR: "A fault of ours; `request_id` is the reference to report.",
     UNAVAILABLE: "Overloaded, or the database is away; `Retry-After` says when to come back.",
 }
@@ -166,5 +172,5 @@ def problem_of_error(error: Exception) -> Problem | None:
             numbers = {"retry_after": error.retry_after}
             return Problem(UNAVAILABLE, error.words, numbers=numbers, headers={"Retry-After": wait})
     if is_away(error):
-        return Problem(UNAVAILABLE, "The database is away.", numbers={"retry_after": 2}, headers={"Retry-After": "2"})
+        return Problem(UNAVAILABLE, words_of_away(error), numbers={"retry_after": 2}, headers={"Retry-After": "2"})
     return None

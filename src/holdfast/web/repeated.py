@@ -8,19 +8,14 @@ the report that was kept for its key, byte for byte the same request of that ver
 from __future__ import annotations
 
 import hashlib
-import re
 from decimal import InvalidOperation
 
 from holdfast.access import Actor
+from holdfast.core.fingerprint import KEY_WORDS, is_key
 from holdfast.db.answers import KeptAnswer, kept_answer
 from holdfast.db.engine import Database
 from holdfast.web.body import canonical
 from holdfast.web.problems import invalid
-
-KEY_MAX = 255
-"""Longest Idempotency-Key."""
-
-_KEY = re.compile(rb"[ -~]{1,255}")
 
 
 def idempotency_key(headers: dict[bytes, bytes]) -> str | None:
@@ -28,9 +23,10 @@ def idempotency_key(headers: dict[bytes, bytes]) -> str | None:
     key = headers.get(b"idempotency-key")
     if key is None:
         return None
-    if not _KEY.fullmatch(key):
-        raise invalid("Idempotency-Key", f"must be 1 to {KEY_MAX} printable ASCII characters.")
-    return key.decode()
+    text = key.decode("latin-1")
+    if not is_key(text):
+        raise invalid("Idempotency-Key", KEY_WORDS)
+    return text
 
 
 def fingerprint(method: str, path: str, actor: Actor, raw: bytes, *, of_session: bool = False) -> str:

@@ -124,7 +124,20 @@ def places_of(
     if store is not None:
         wanted = store_of(catalog, store)
         places = [] if wanted is None else [place for place in places if place.store_id == wanted.id]
-    return [place.id for place in places if stores is None or place.store_id in stores]
+    return [place.id for place in places if is_shown(catalog, place.id, stores)]
+
+
+def is_shown(catalog: Catalog, location_id: str, stores: Collection[str] | None) -> bool:
+    """May somebody of these stores (None: all) see what lies there?
+
+    Goods on the road between two stores are no single store's: who acts in all stores sees them.
+    """
+    if stores is None:
+        return True
+    place = catalog.locations[location_id]
+    if place.kind == "transit":
+        return all(store.id in stores for store in catalog.stores.values() if store.active)
+    return place.store_id in stores
 
 
 def unsellable(catalog: Catalog) -> list[str]:

@@ -22,7 +22,7 @@ from holdfast.core.number import PRECISION_MAX, QUANTITY_MAX, Number
 from holdfast.core.product import Location, Product, reorder_threshold
 from holdfast.db import schema
 from holdfast.db.queries.as_of import past_of
-from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
+from holdfast.db.queries.catalog import columns_of, is_shown, places_of, product_of, products_of
 from holdfast.db.queries.moved_late import moved_late
 from holdfast.db.queries.paging import (
     EMPTY,
@@ -376,8 +376,7 @@ def one(connection: sa.Connection, catalog: Catalog, level_id: str, stores: Coll
     if row is None:
         return None
     level: Level = row_type(Level).read(row)
-    outside = stores is not None and catalog.locations[level.location_id].store_id not in stores
-    return None if outside else level
+    return level if is_shown(catalog, level.location_id, stores) else None
 
 
 def entry(

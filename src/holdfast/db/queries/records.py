@@ -207,16 +207,26 @@ def api_key(connection: sa.Connection, catalog: Catalog, key_id: str) -> Json | 
 
 
 def appointments(
-    connection: sa.Connection, catalog: Catalog, status: str | None, cursor: str | None, limit: int
+    connection: sa.Connection,
+    catalog: Catalog,
+    status: str | None,
+    stores: Collection[str] | None,
+    cursor: str | None,
+    limit: int,
 ) -> Page:
-    """Appointments."""
+    """Appointments, those of the stores."""
     where = [] if status is None else [schema.appointment.c.status == status]
+    if stores is not None:
+        where.append(schema.appointment.c.store_id.in_(stores))
     return _listed(connection, schema.appointment, Appointment, _appointment, catalog, cursor, limit, where)
 
 
-def appointment(connection: sa.Connection, catalog: Catalog, appointment_id: str) -> Json | None:
-    """An appointment by id."""
-    return _one(connection, schema.appointment, Appointment, _appointment, catalog, appointment_id)
+def appointment(
+    connection: sa.Connection, catalog: Catalog, appointment_id: str, stores: Collection[str] | None
+) -> Json | None:
+    """An appointment by id, if it is in one of the stores."""
+    found = _one(connection, schema.appointment, Appointment, _appointment, catalog, appointment_id)
+    return found if found is None or stores is None or found["store_id"] in stores else None
 
 
 def _appointment(record: Appointment) -> Json:

@@ -176,6 +176,7 @@ appointment = Table(
     Column("status", String(10), nullable=False),
     big("created_at"),
     big("updated_at"),
+    id_of("store_id", nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),
 )

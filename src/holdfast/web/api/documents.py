@@ -103,6 +103,7 @@ class AppointmentBody(msgspec.Struct, forbid_unknown_fields=True):
     starts_at: Instant
     customer: Text | None = None
     status: AppointmentStatus = "booked"
+    store_id: Text | None = None
 
 
 class AppointmentChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -229,7 +230,7 @@ def read_transfer(call: Call) -> Any:
 def plan_book(call: Call) -> Command:
     """Make an appointment."""
     body: AppointmentBody = call.body
-    return Book(instant("starts_at", body.starts_at), body.customer, body.status)
+    return Book(instant("starts_at", body.starts_at), body.customer, body.status, body.store_id)
 
 
 def plan_change(call: Call) -> Command:
@@ -243,13 +244,15 @@ def plan_change(call: Call) -> Command:
 
 def list_appointments(call: Call) -> Any:
     """Appointments, newest first."""
-    return call.shop.reports.appointments(call.actor.org_id, status=call.query.get("status"), **call.paging())
+    return call.shop.reports.appointments(
+        call.actor.org_id, status=call.query.get("status"), stores=call.stores, **call.paging()
+    )
 
 
 def read_appointment(call: Call) -> Any:
     """An appointment."""
     appointment_id = call.id(Code.NOT_FOUND, "Appointment")
-    one = call.shop.reports.appointment(call.actor.org_id, appointment_id)
+    one = call.shop.reports.appointment(call.actor.org_id, appointment_id, stores=call.stores)
     return found(one, Code.NOT_FOUND, "Appointment", appointment_id)
 
 
@@ -417,8 +420,10 @@ ROUTES = (
         "Make an appointment",
         plan_book,
         AppointmentDocument,
+        about="It takes place in a store: the one that `store_id` names, or the only one that you can mean.",
         body=AppointmentBody,
         status=201,
+        codes=(Code.STORE_NOT_FOUND,),
         example={"starts_at": "2031-05-31T09:00:00Z", "customer": "Ana"},
     ),
     _read(

@@ -17,8 +17,7 @@ import msgspec
 
 from holdfast.access import Permission
 from holdfast.web.api.shapes import EventDocument
-from holdfast.web.metrics import STREAMS
-from holdfast.web.problems import UNAVAILABLE, Problem, invalid
+from holdfast.web.problems import invalid
 from holdfast.web.route import CURSOR_MAX, PAGED, Call, Route, encode
 
 if TYPE_CHECKING:
@@ -30,9 +29,6 @@ POLL_SECONDS = 0.5
 
 HEARTBEAT_SECONDS = 15.0
 """How often an idle stream says that it is alive."""
-
-STREAMS_MAX = 200
-"""Most open streams of a process."""
 
 PAGE = 200
 """Most events of a stream that are read at once."""
@@ -53,14 +49,15 @@ async def stream_events(
     application: Application, call: Call, headers: dict[bytes, bytes], receive: Receive, answer: Answer
 ) -> None:
     """Send events as they come until somebody stops."""
-    if application.streams >= STREAMS_MAX:
-        raise Problem(
-            UNAVAILABLE, "Too many event streams are open.", numbers={"retry_after": 5}, headers={"Retry-After": "5"}
-        )
-    cursor = _begin(call, headers)
-    page = await application.read(_page, call, cursor)  # a bad cursor is refused before the stream begins
-    application.streams += 1
-    STREAMS.inc()
+    with application.callers.streaming(call.actor):
+        cursor = _begin(call, headers)
+        page = await application.read(_page, call, cursor)  # a bad cursor is refused before the stream begins
+        await _follow(application, call, page, headers, receive, answer)
+
+
+async def _follow(
+    application: Application, call: Call, page: Any, headers: dict[bytes, bytes], receive: Receive, answer: Answer
+) -> None:
     gone = asyncio.ensure_future(_gone(receive))
     stopping = asyncio.ensure_future(application.stopping.wait())
     try:
@@ -74,7 +71,7 @@ async def stream_events(
             cursor = page.next_cursor
             if len(page.items) < PAGE:
                 await asyncio.wait((gone, stopping), timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if gone.done() or stopping.done() or not await _still_valid(application, call, headers):
+            if gone.done() or stopping.done() or not await _may_follow(application, call, headers):
                 break
             if time.monotonic() - spoke_at >= HEARTBEAT_SECONDS:
                 await answer.part(b": alive\n\n")
@@ -83,8 +80,6 @@ async def stream_events(
         if not gone.done():
             await answer.end()
     finally:
-        application.streams -= 1
-        STREAMS.dec()
         for task in (gone, stopping):
             task.cancel()
 
@@ -105,7 +100,7 @@ def _page(call: Call, cursor: str | None) -> Any:
 
 
 def _visible(call: Call, page: Any) -> Any:
-    """The page without the events of locations of other stores, for a caller who is limited to some."""
+    """The page without the events of other stores, for a caller who is limited to some."""
     if not call.actor.stores or not page.items:
         return page
     stores, cursor = frozenset(call.actor.stores), None
@@ -116,14 +111,15 @@ def _visible(call: Call, page: Any) -> Any:
         cursor = places.next_cursor
         if cursor is None:
             break
-    return msgspec.structs.replace(page, items=[event for event in page.items if _concerns(event, own)])
+    return msgspec.structs.replace(page, items=[event for event in page.items if _concerns(event, stores, own)])
 
 
-def _concerns(event: dict[str, Any], codes: set[str]) -> bool:
-    """Is the event about one of the locations, or about no location at all?"""
-    named = [event["data"].get(name) for name in ("location", "from_location", "to_location")]
-    places = [name for name in named if name is not None]
-    return not places or any(name in codes for name in places)
+def _concerns(event: dict[str, Any], stores: frozenset[str], codes: set[str]) -> bool:
+    """Is the event about one of the stores, or one of their locations? What names neither is the organisation's."""
+    data = event["data"]
+    if data.get("store_id") is not None:
+        return data["store_id"] in stores
+    return any(data.get(name) in codes for name in ("location", "from_location", "to_location"))
 
 
 def _block(page: Any) -> bytes:
@@ -143,9 +139,17 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _still_valid(application: Application, call: Call, headers: dict[bytes, bytes]) -> bool:
+async def _may_follow(application: Application, call: Call, headers: dict[bytes, bytes]) -> bool:
+    """May the caller still follow the events? From now on by what their rights are now."""
     actor = await application.auth.actor_of(headers)
-    return actor is not None and actor.org_id == call.actor.org_id and actor.has(Permission.EVENTS)
+    if actor is None or actor.org_id != call.actor.org_id or not actor.has(Permission.EVENTS):
+        return False
+    if call.store_id is not None:  # the stream was narrowed to it
+        if actor.stores and call.store_id not in actor.stores:
+            return False
+        actor = msgspec.structs.replace(actor, stores=(call.store_id,))
+    call.actor = actor
+    return True
 
 
 ROUTES = (

@@ -1,0 +1,58 @@
+"""The gate: who is assigned to some stores changes nothing that belongs to another one.
+
+    Stock.post, put_row and put_record pass here, so no command can go around it
+    a cashier of WEST, a level at EAST                     -> Foreign, which the caller hears as FORBIDDEN
+    units that come to WEST serve who waits at EAST        -> a consequence (`Stock.consequences`): nobody asked for it
+
+Most commands have looked at the store before, to say more exactly what is wrong. A record belongs to the store that it
+names, or to that of its location, its sale or its register session; one of a transfer to the stores at both ends; what
+names none (a product, a setting) is the organisation's, and its permission guards it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast.core.working_set import WorkingSet
+
+WORDS = "You may not act there: it belongs to another store."
+
+
+class Foreign(Exception):
+    """The command would change what belongs to a store that its caller is not assigned to."""
+
+
+def pass_record(stock: WorkingSet, stores: frozenset[str], record: Any) -> None:
+    """Raise Foreign when the record belongs to stores, and to none of the caller's."""
+    owners = owners_of(stock, record)
+    if owners and not owners & stores:
+        raise Foreign
+
+
+def pass_place(stock: WorkingSet, stores: frozenset[str], location_id: str) -> None:
+    """Raise Foreign when the location is in none of the caller's stores; goods on the road are in nobody's."""
+    place = stock.catalog.locations[location_id]
+    if place.store_id not in stores and place.kind != "transit":
+        raise Foreign
+
+
+def is_of(stock: WorkingSet, stores: frozenset[str] | None, record: Any) -> bool:
+    """Does the record belong to one of the stores (None: all of them)?"""
+    return stores is None or bool(owners_of(stock, record) & stores)
+
+
+def owners_of(stock: WorkingSet, record: Any) -> set[str]:
+    """The stores that a record belongs to; empty: it is the organisation's."""
+    store_id = getattr(record, "store_id", None)
+    if store_id is not None:
+        return {store_id}
+    places = [getattr(record, name, None) for name in ("location_id", "from_location_id", "to_location_id")]
+    known = stock.catalog.locations
+    owners = {known[place].store_id for place in places if place is not None and place in known}
+    if owners:
+        return owners
+    for name in ("sale_id", "session_id"):
+        parent = stock.row_named(getattr(record, name, None))
+        if parent is not None:
+            return owners_of(stock, parent)
+    return set()

@@ -1,0 +1,107 @@
+"""How much one caller may have under way in this process: requests, reads and event streams.
+
+    with callers.one_more(actor): ...              the 101st at once is a 429
+    async with callers.reading(actor): ...         the ninth read waits until one of the eight is done
+    with callers.streaming(actor): ...             the 11th stream of a caller, the 101st of an organisation is a 429
+
+A caller is a key, a user or a till. One that asks for everything at once keeps nobody else waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from holdfast.access import Actor
+from holdfast.web.metrics import STREAMS
+from holdfast.web.problems import RATE_LIMITED, UNAVAILABLE, Problem
+
+REQUESTS_MAX = 100
+"""Most requests of a caller that are answered at once, where the settings do not say."""
+
+READS_MAX = 8
+"""Most reads of a caller that run at once: half of the threads that there are."""
+
+STREAMS_MAX = 200
+"""Most open event streams of a process."""
+
+ORGANISATION_STREAMS_MAX = 100
+"""Most open event streams of an organisation in a process."""
+
+CALLER_STREAMS_MAX = 10
+"""Most open event streams of a caller in a process."""
+
+Caller = tuple[str, str, str | None]
+
+
+class Callers:
+    """What every caller has under way."""
+
+    def __init__(self, requests_max: int = REQUESTS_MAX) -> None:
+        self._requests_max = requests_max
+        self._requests: dict[Caller, int] = {}
+        self._reads: dict[Caller, asyncio.Semaphore] = {}
+        self._streams: dict[Caller | str, int] = {}
+        self.streams = 0
+        """Open event streams of all."""
+
+    @contextmanager
+    def one_more(self, actor: Actor) -> Iterator[None]:
+        """A request under way; 429 when the caller has too many."""
+        caller = _caller(actor)
+        count = self._requests.get(caller, 0)
+        if count >= self._requests_max:
+            raise _too_many(f"You have {count} requests under way: wait for their answers.")
+        self._requests[caller] = count + 1
+        try:
+            yield
+        finally:
+            left = self._requests[caller] - 1
+            if left:
+                self._requests[caller] = left
+            else:
+                del self._requests[caller]
+                self._reads.pop(caller, None)
+
+    @asynccontextmanager
+    async def reading(self, actor: Actor) -> AsyncIterator[None]:
+        """A read under way, as soon as the caller has few enough of them."""
+        turns = self._reads.setdefault(_caller(actor), asyncio.Semaphore(READS_MAX))
+        async with turns:
+            yield
+
+    @contextmanager
+    def streaming(self, actor: Actor) -> Iterator[None]:
+        """An open event stream; 429 when the caller or organisation has too many, 503 when the process has."""
+        caller = _caller(actor)
+        if self._streams.get(caller, 0) >= CALLER_STREAMS_MAX:
+            raise _too_many(f"You have {CALLER_STREAMS_MAX} event streams open: close one.")
+        if self._streams.get(actor.org_id, 0) >= ORGANISATION_STREAMS_MAX:
+            raise _too_many(f"The organisation has {ORGANISATION_STREAMS_MAX} event streams open.")
+        if self.streams >= STREAMS_MAX:
+            words = "Too many event streams are open."
+            raise Problem(UNAVAILABLE, words, numbers={"retry_after": 5}, headers={"Retry-After": "5"})
+        self._count(caller, actor.org_id, 1)
+        try:
+            yield
+        finally:
+            self._count(caller, actor.org_id, -1)
+
+    def _count(self, caller: Caller, org_id: str, more: int) -> None:
+        self.streams += more
+        STREAMS.inc(more)
+        for name in (caller, org_id):
+            count = self._streams.get(name, 0) + more
+            if count:
+                self._streams[name] = count
+            else:
+                self._streams.pop(name, None)
+
+
+def _caller(actor: Actor) -> Caller:
+    return actor.org_id, actor.id or actor.name, actor.session_id
+
+
+def _too_many(words: str) -> Problem:
+    return Problem(RATE_LIMITED, words, numbers={"retry_after": 1}, headers={"Retry-After": "1"})
