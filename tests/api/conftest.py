@@ -30,8 +30,9 @@ class Shop:
 
     def key(self, role: str, stores: tuple[str, ...] = (), *, name: str = "", made: Established | None = None) -> str:
         """A fresh API key of the role."""
-        new = new_key(Role(role), stores, name=name)
-        reply = self.holdfast.do((made or self.made).actor, new.command)
+        whose = made or self.made
+        new = new_key(whose.org_id, Role(role), stores, name=name)
+        reply = self.holdfast.do(whose.actor, new.command)
         assert reply.answer.role == role
         return new.api_key
 

@@ -40,7 +40,7 @@ def test_without_json_a_line_a_value(cli: Cli) -> None:
 
     fields = dict(line.split(maxsplit=1) for line in made.out.splitlines())
     assert fields["location"] == "MAIN"
-    assert len(fields["api_key"]) == 46 and fields["api_key"].startswith("hf_")
+    assert len(fields["api_key"]) == 69 and fields["api_key"].startswith("hf_")
     assert "correct horse" not in made.out
 
 

@@ -11,8 +11,9 @@ import pytest
 from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.decide import DECISIONS
 from holdfast.core.decision import Command, Together
+from holdfast.core.keys import AddKey
 from holdfast.core.order import Book, ChangeAppointment
-from holdfast.core.organisation import AddKey, AddRegister, AddTaxRate, AddUser, ChangeSettings
+from holdfast.core.organisation import AddRegister, AddTaxRate, AddUser, ChangeSettings
 from holdfast.core.period import ClosePeriod
 from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore
 from holdfast.core.receiving import ReceiptLine, Receive

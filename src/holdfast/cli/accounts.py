@@ -102,7 +102,7 @@ def create_key(
 ) -> None:
     """Make an API key."""
     with open_shop(org) as (shop, organisation):
-        new = new_key(role, _stores(shop, organisation.id, store), name=name)
+        new = new_key(organisation.id, role, _stores(shop, organisation.id, store), name=name)
         record = accepted(shop.do(command_line(organisation.id), new.command).answer)
     shown = {"key_id": record.id, "api_key": new.api_key, "role": record.role, "stores": list(record.stores)}
     _show(shown, as_json)

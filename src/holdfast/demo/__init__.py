@@ -100,7 +100,7 @@ def remembered(shop: Holdfast) -> Shop | None:
     if not known:
         return None
     actor = Actor(known[0].id, f"user:{OWNER}", Role.OWNER)
-    key = new_key(Role.OWNER, name="demo")
+    key = new_key(actor.org_id, Role.OWNER, name="demo")
     shop.do(actor, key.command)
     return Shop(actor.org_id, actor, LOGINS, key.api_key)
 
