@@ -6,9 +6,10 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 import structlog
@@ -24,8 +25,10 @@ from holdfast.core.reservation import Reserve, Target
 from holdfast.db import key_notes, schema
 from holdfast.tokens import digest_of
 from holdfast.web.api import ROUTES
+from holdfast.web.callers import CALLER_STREAMS_MAX, Callers
+from holdfast.web.problems import Problem
 from tests.api.client import Client
-from tests.api.conftest import Shop
+from tests.api.conftest import Shop, opened_at
 from tests.api.test_access import AT_THE_TILL, NIL
 
 KEYS = "/api/v1/api-keys"
@@ -54,6 +57,15 @@ def _set(shop: Shop, key_id: str, **columns: Any) -> None:
 def _wait(shop: Shop, seconds: float) -> None:
     """Let the server's loop run for a while."""
     shop.owner.runner.run(asyncio.sleep(seconds))
+
+
+def _wait_for_notes(shop: Shop) -> None:
+    """Let the server's loop run until what is noted of keys is written."""
+    for _ in range(600):
+        if shop.application.auth._notes._timer is None:
+            return
+        _wait(shop, 0.05)
+    raise AssertionError("the notes are not written")
 
 
 # Permissions ---------------------------------------------------------------------------------------------------------
@@ -360,7 +372,7 @@ def test_secrets_are_nowhere_but_in_the_answer(any_shop: Shop) -> None:
         rolled = shop.owner.post(f"{KEYS}/{made['id']}/roll").json()
         for key in (made, rolled):
             assert shop.owner.using(key["api_key"]).get("/api/v1/products").status == 403
-        _wait(shop, 1.3)
+        _wait_for_notes(shop)
     secrets = [text for key in (made, rolled) for text in (key["api_key"], digest_of(key["api_key"]))]
     told = [shop.owner.get(path).content.decode() for path in (KEYS, "/api/v1/audit", "/api/v1/events")]
     told += [repr(logs)]
@@ -411,7 +423,7 @@ def test_a_refused_address_is_in_the_audit_log_once_a_minute(any_shop: Shop) -> 
     made = _made(shop, "staff", addresses=["203.0.113.0/24"])
     for _ in range(5):
         assert shop.owner.using(made["api_key"]).get("/api/v1/products").status == 403
-    _wait(shop, 1.3)
+    _wait_for_notes(shop)
 
     entries = [entry for entry in shop.owner.get("/api/v1/audit").json()["items"] if entry["action"] == "refuse"]
 
@@ -433,7 +445,7 @@ def test_when_a_key_was_last_used_is_seen_soon(any_shop: Shop) -> None:
 
     for _ in range(3):
         assert shop.owner.using(made["api_key"]).get("/api/v1/products").status == 200
-    _wait(shop, 1.3)
+    _wait_for_notes(shop)
 
     used = shop.owner.get(one).json()["last_used_at"]
     assert before <= used <= instant_text(time.time_ns() // 1000)
@@ -465,7 +477,7 @@ def test_no_request_waits_for_the_note_of_its_use(shop: Shop, monkeypatch: pytes
     monkeypatch.setattr(key_notes, "note_uses", away)
     assert shop.owner.using(made["api_key"]).get("/api/v1/products").status == 200
     assert wrote == []
-    _wait(shop, 1.3)
+    _wait_for_notes(shop)
     assert len(wrote) == 1 and (shop.made.org_id, made["id"]) in wrote[0]
     assert shop.owner.using(made["api_key"]).get("/api/v1/products").status == 200
 
@@ -485,3 +497,36 @@ def test_a_rate_limit_is_that_of_each_key(shop: Shop) -> None:
 
     assert 429 in statuses and new.get("/api/v1/products").status == 429
     assert other.get("/api/v1/products").status == 200
+
+
+def test_a_note_that_waits_for_a_lock_keeps_no_request_waiting(postgres_url: str) -> None:
+    """Somebody's console has the key's row locked: the note is lost, keys are looked up as ever."""
+    for shop in opened_at(postgres_url):
+        made = _made(shop, "staff")
+        caller = shop.owner.using(made["api_key"])
+        with shop.holdfast.database.engine.begin() as console:
+            console.execute(sa.select(schema.api_key.c.id).where(schema.api_key.c.id == made["id"]).with_for_update())
+            assert caller.get("/api/v1/products").status == 200
+            _wait(shop, 1.2)
+            for _ in range(3):
+                shop.application.auth._keys.forget_all()
+                began = time.monotonic()
+                assert caller.get("/api/v1/products").status == 200
+                assert time.monotonic() - began < 1
+            _wait(shop, 1.5)
+        assert shop.owner.get(f"{KEYS}/{made['id']}").json()["last_used_at"] is None
+
+
+def test_requests_and_streams_are_counted_by_key() -> None:
+    """Keys of one name are two callers; whatever secret it is asked with, a key is one."""
+    callers = Callers(requests_max=1)
+    first = Actor("o", "key:pos", Role.STAFF, id="1")
+    narrowed, second = msgspec.structs.replace(first, stores=("s",)), msgspec.structs.replace(first, id="2")
+
+    with callers.one_more(first), callers.one_more(second), pytest.raises(Problem), callers.one_more(narrowed):
+        pass
+    with ExitStack() as streams:
+        for _ in range(CALLER_STREAMS_MAX):
+            streams.enter_context(callers.streaming(first))
+        with callers.streaming(second), pytest.raises(Problem), callers.streaming(narrowed):
+            pass

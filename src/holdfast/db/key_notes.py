@@ -19,15 +19,23 @@ from holdfast.db.schema import api_key, audit
 USE_MICROSECONDS = 60_000_000
 """How much later a use is to be worth a write."""
 
+LOCK_SECONDS = 1
+"""Longest that a note waits for somebody who has the key's row locked; then it is lost."""
+
 NOBODY = "system"
 """The actor of an audit entry about somebody who was turned away."""
 
 
 def note_uses(database: Database, used: Mapping[tuple[str, str], int]) -> None:
-    """Write when keys (organisation and id) were last used, where that is not known to the minute."""
+    """Write when keys (organisation and id) were last used, where that is not known to the minute.
+
+    Each key is a transaction of its own, which waits for nobody for long. Raises what the driver raises.
+    """
     for (org_id, key_id), now in sorted(used.items()):
         known = api_key.c.last_used_at
         with database.writing() as connection:
+            if not database.is_sqlite:
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
             connection.execute(
                 sa.update(api_key)
                 .where(

@@ -146,6 +146,7 @@ class Application:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 self.stopping.set()
+                await asyncio.get_running_loop().run_in_executor(None, self.auth.close)
                 if self._close_shop:
                     await asyncio.get_running_loop().run_in_executor(None, self.shop.close)
                 self.close()

@@ -208,7 +208,7 @@ class Auth:
             raise till_locked(till.locked_until)
         if pin is None:
             who: directory.Opener | None = till.opener
-            if who is None:
+            if who is None or (who.expires_at is not None and who.expires_at <= time.time_ns() // 1000):
                 detail = "Who opened the register session may not act any more: a cashier's PIN is needed."
                 raise Problem(UNAUTHORIZED, detail, headers=_TILL_CHALLENGE)
         else:
@@ -217,8 +217,8 @@ class Auth:
             raise Problem("FORBIDDEN", "You may not act in the store of this register.")
         known = _known(who.permissions)
         actor = Actor(till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id, known)
-        limits = limits_of(who.addresses, who.expires_at)
-        if limits is not None:  # what a key has opened may be used no longer, and from nowhere else, than the key
+        limits = None if till.opener is None else limits_of(till.opener.addresses, None)
+        if limits is not None:  # what a key has opened is used from where the key is, with a PIN too
             self._test(limits, actor, address)
         return actor
 

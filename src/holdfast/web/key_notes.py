@@ -3,7 +3,8 @@
     notes.used(actor)                        -> written within a second, at most once a minute for each key
     notes.refused(actor, "203.0.113.7")      -> an entry of the audit log, at most once a minute for each key
 
-It costs a request the look into a dictionary. What cannot be written (the database is away) is forgotten.
+It costs a request the look into a dictionary. One thread writes, one bundle at a time, so that a database that is away
+or locked keeps nothing else waiting. What cannot be written is forgotten.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -43,6 +45,7 @@ class KeyNotes:
         self._uses: Uses = {}
         self._refusals: Refusals = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="holdfast-notes")
 
     def used(self, actor: Actor) -> None:
         """A request came with the key."""
@@ -61,12 +64,14 @@ class KeyNotes:
         """Write what was noted; it blocks."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
+        self._thread.shutdown()
         self._write(*self._taken())
 
     def _taken(self) -> tuple[Uses, Refusals]:
         """What waits, which from now on waits no more."""
         taken = self._uses, self._refusals
-        self._uses, self._refusals, self._timer = {}, {}, None
+        self._uses, self._refusals = {}, {}
         return taken
 
     def _write(self, uses: Uses, refusals: Refusals) -> None:
@@ -87,9 +92,19 @@ class KeyNotes:
         return len(self._uses) + len(self._refusals) < NOTED_MAX
 
     def _write_soon(self) -> None:
-        """Write in a thread, after a while in which more may come; nothing waits for it."""
+        """Write in the thread, after a while in which more may come; nothing waits for it."""
         if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(
-                WRITE_SECONDS, lambda: loop.run_in_executor(None, self._write, *self._taken())
-            )
+            self._timer = asyncio.get_running_loop().call_later(WRITE_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        try:
+            written = asyncio.get_running_loop().run_in_executor(self._thread, self._write, *self._taken())
+        except RuntimeError:  # closed meanwhile
+            return
+        written.add_done_callback(self._done)
+
+    def _done(self, _: asyncio.Future[None]) -> None:
+        """The next bundle may be collected, or written if it was meanwhile."""
+        self._timer = None
+        if self._uses or self._refusals:
+            self._write_soon()
