@@ -1,7 +1,8 @@
 """Who may do what: roles, permissions, actors (SPEC section 9).
 
-`may(actor, command)` is the one test of a command; reads ask `actor.has(permission)`. Every actor belongs to exactly
-one organisation, so nothing can cross organisations.
+`may(actor, command)` is the one test of a command; reads ask `actor.has(permission)`. A key may be narrowed to some of
+its role's permissions: it has those and no others, whoever asks. Every actor belongs to exactly one organisation, so
+nothing can cross organisations.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 
 from holdfast.core.decide import DECISIONS
 from holdfast.core.decision import Command, Together
-from holdfast.core.permission import FROM, RANK, Permission, Role
+from holdfast.core.permission import FROM, RANK, Permission, Rights, Role
 from holdfast.core.shape import DEPTH_MAX
 from holdfast.core.stock import Caller
 
@@ -22,7 +23,7 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     """Somebody, authenticated. `name` goes into the ledger; empty `stores` means all of the organisation.
 
     `id` is the user or key behind the name (empty for the command line). `session_id` is the register session in which
-    somebody acts at a till.
+    somebody acts at a till. `permissions` are those of the role that the actor has (None: all of them).
     """
 
     org_id: str
@@ -31,10 +32,23 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     stores: tuple[str, ...] = ()
     session_id: str | None = None
     id: str = ""
+    permissions: frozenset[Permission] | None = None
 
     def has(self, permission: Permission) -> bool:
-        """Does the actor's role have the permission?"""
+        """Does the actor have the permission?"""
+        if self.permissions is not None and permission not in self.permissions:
+            return False
         return RANK[self.role] >= RANK[FROM[permission]]
+
+    def lacks(self, permission: Permission) -> str:
+        """Why the actor may not do what needs a permission that they do not have."""
+        who = f"A {self.role}" if self.permissions is None else "This key"
+        return f"{who} may not do this: it needs {permission}."
+
+    @property
+    def rights(self) -> Rights:
+        """All that the actor may do, and so may give."""
+        return Rights(self.role, frozenset(self.stores), self.permissions)
 
     @property
     def caller(self) -> Caller:
@@ -42,9 +56,8 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
         return _caller_of(self)
 
     def may_grant(self, role: Role, stores: tuple[str, ...]) -> bool:
-        """Nobody may create a user or key above their own role or beyond their own stores."""
-        within = not self.stores or (bool(stores) and set(stores) <= set(self.stores))
-        return RANK[role] <= RANK[self.role] and within
+        """Nobody may create a user or key above their own role, or beyond their own stores and permissions."""
+        return self.rights.covers(Rights(role, frozenset(stores)))
 
 
 @lru_cache(maxsize=1024)
@@ -60,15 +73,17 @@ def _caller_of(actor: Actor) -> Caller:
         may_return_blind=actor.has(Permission.DISCOUNT),
         may_see_cash=actor.has(Permission.MANAGE),
         session_id=actor.session_id,
+        rights=actor.rights,
     )
 
 
-def needed(command: Command) -> Permission:
-    """The permission that a command needs."""
+def missing(actor: Actor, command: Command) -> Permission | None:
+    """The first permission that the command needs and the actor does not have; None when they may give it."""
     decision = DECISIONS.get(type(command))
     if decision is not None and type(command) is not Together:
-        return decision.permission
-    return max(_all_needed(command), key=lambda one: RANK[FROM[one]], default=Permission.READ)
+        return None if actor.has(decision.permission) else decision.permission
+    asked = _all_needed(command) or {Permission.READ}
+    return next((one for one in reversed(Permission) if one in asked and not actor.has(one)), None)
 
 
 def _all_needed(command: Any, depth: int = 0) -> set[Permission]:
@@ -87,7 +102,7 @@ def _all_needed(command: Any, depth: int = 0) -> set[Permission]:
 
 def may(actor: Actor, command: Command) -> bool:
     """May the actor give the command?"""
-    return actor.has(needed(command))
+    return missing(actor, command) is None
 
 
-__all__ = ["RANK", "Actor", "Permission", "Role", "may", "needed"]
+__all__ = ["RANK", "Actor", "Permission", "Rights", "Role", "may", "missing"]

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Self
 
-from holdfast.access import Actor, needed
+from holdfast.access import Actor, missing
 from holdfast.core.decision import Command
 from holdfast.core.fingerprint import KEY_WORDS, is_key
 from holdfast.core.fingerprint import fingerprint as fingerprint_of
@@ -31,7 +31,7 @@ from holdfast.sweeper import Sweeper, serve, sweep
 
 
 class Forbidden(Exception):
-    """The actor's role may not give the command."""
+    """The actor may not give the command."""
 
 
 class Outdated(RuntimeError):
@@ -145,9 +145,9 @@ class Holdfast:
         future: Any,
     ) -> None:
         given = shaped(command) if key is None or is_key(key) else malformed("key", KEY_WORDS)
-        permission = needed(command if isinstance(given, Rejected) else given)
-        if not actor.has(permission):
-            raise Forbidden(f"A {actor.role} may not do this: it needs {permission}.")
+        permission = missing(actor, command if isinstance(given, Rejected) else given)
+        if permission is not None:
+            raise Forbidden(actor.lacks(permission))
         if isinstance(given, Rejected):
             future.set_result(Reply(given, 0, None))
             return

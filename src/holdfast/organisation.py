@@ -2,7 +2,8 @@
 
     made = establish(database, "Arco Iris", "ana@arcoiris.example", currency="EUR")
     made.api_key                                     -> "hf_..." (told once; only its hash is kept)
-    shop.do(made.actor, new_user("bo@arcoiris.example", Role.CASHIER, ("<store id>",), password="..."))
+    shop.do(made.actor, new_user("bo@arcoiris.example", Role.CASHIER, ("<store id>",), password="...").command)
+    shop.do(made.actor, new_key(made.org_id, Role.STAFF, permissions=["stock:read"]).command)
 
 A new organisation has one store MAIN with a location MAIN, its quarantine and the organisation's TRANSIT, an owner who
 can sign in, and a key. Whatever comes later is a command of `core.catalog`, so that it is audited and seen by every
@@ -12,9 +13,8 @@ address, a name that is no text of 1 to 200 characters, a password that is too s
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -24,18 +24,17 @@ from pwdlib import PasswordHash
 from holdfast.access import Actor, Role
 from holdfast.core import currency as currencies
 from holdfast.core.field import Malformed, code_of, email_address_of
+from holdfast.core.keys import OVERLAP_HOURS, AddKey, RollKey
 from holdfast.core.number import is_timezone
-from holdfast.core.organisation import AddKey, AddUser
+from holdfast.core.organisation import AddUser
+from holdfast.core.permission import Permission
 from holdfast.core.places import QUARANTINE_SUFFIX
 from holdfast.core.product import Location, Settings, Store, folded
 from holdfast.core.records import ApiKey, User
 from holdfast.core.text import TEXT_MAX, composed, text_fault
 from holdfast.db.engine import Database
 from holdfast.db.found import Founding, OrganisationRow, StoreRow, clock, found, organisations, stores
-
-KEY_PREFIX = "hf_"
-KEY_BYTES = 32
-"""Random bytes of an API key: 43 characters of URL-safe base64."""
+from holdfast.tokens import KEY, new_token
 
 PASSWORD_CHARACTERS_MIN = 8
 PASSWORD_CHARACTERS_MAX = 200
@@ -72,6 +71,13 @@ class NewKey(NamedTuple):
     """The command that adds a key, and the key itself, which is never stored."""
 
     command: AddKey
+    api_key: str
+
+
+class RolledKey(NamedTuple):
+    """The command that gives a key a new secret, and the whole new key, which is never stored."""
+
+    command: RollKey
     api_key: str
 
 
@@ -124,7 +130,7 @@ def establish(
     )
     user = new_user(owner_email, Role.OWNER, password=password)
     owner = User(id=_new_id(), **msgspec.structs.asdict(user.command), created_at=now, updated_at=now)
-    new = new_key(Role.OWNER, name="owner")
+    new = new_key(settings.id, Role.OWNER, name="owner")
     key = ApiKey(id=_new_id(), **msgspec.structs.asdict(new.command), created_at=now, updated_at=now)
     found(database, Founding(settings, store, places, owner, key))
     return Established(
@@ -140,16 +146,40 @@ def establish(
     )
 
 
-def new_key(role: Role, stores: tuple[str, ...] = (), *, name: str = "") -> NewKey:
-    """A new API key with the role, for those stores (ids; none: all)."""
-    api_key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
+def new_key(
+    org_id: str,
+    role: Role,
+    stores: tuple[str, ...] = (),
+    *,
+    name: str = "",
+    permissions: Iterable[Permission] | None = None,
+    addresses: Iterable[str] | None = None,
+    expires_at: int | None = None,
+) -> NewKey:
+    """A new API key with the role, for those stores (ids; none: all).
+
+    `permissions` are those of the role that it has (None: all), `addresses` the ranges (CIDR) that it may be used from
+    (None: any); from `expires_at` on (microseconds since 1970) it is dead.
+    """
+    token = new_token(KEY, org_id)
     command = AddKey(
         name=text_of(name or str(role), "name"),
-        key_hash=key_hash(api_key),
+        key_hash=token.digest,
         role=role.value,
         stores=stores,
+        hint=token.hint,
+        permissions=None if permissions is None else tuple(permissions),
+        addresses=None if addresses is None else tuple(addresses),
+        expires_at=expires_at,
     )
-    return NewKey(command, api_key)
+    return NewKey(command, token.text)
+
+
+def rolled_key(org_id: str, key_id: str, *, overlap_hours: int = OVERLAP_HOURS) -> RolledKey:
+    """A new secret for a key; the old one works for so many hours more."""
+    token = new_token(KEY, org_id)
+    command = RollKey(key_id=key_id, key_hash=token.digest, hint=token.hint, overlap_hours=overlap_hours)
+    return RolledKey(command, token.text)
 
 
 def new_user(
@@ -165,11 +195,6 @@ def new_user(
         pin_hash=pin_hash,
     )
     return NewUser(command, chosen)
-
-
-def key_hash(api_key: str) -> str:
-    """What is kept of an API key: SHA-256 is enough for 32 random bytes."""
-    return hashlib.sha256(api_key.encode()).hexdigest()
 
 
 def password_hash(password: str) -> str:

@@ -30,8 +30,9 @@ class Shop:
 
     def key(self, role: str, stores: tuple[str, ...] = (), *, name: str = "", made: Established | None = None) -> str:
         """A fresh API key of the role."""
-        new = new_key(Role(role), stores, name=name)
-        reply = self.holdfast.do((made or self.made).actor, new.command)
+        whose = made or self.made
+        new = new_key(whose.org_id, Role(role), stores, name=name)
+        reply = self.holdfast.do(whose.actor, new.command)
         assert reply.answer.role == role
         return new.api_key
 
@@ -64,6 +65,11 @@ def _opened(url: str, made: Established) -> Iterator[Shop]:
         application.close()
 
 
+def opened_at(url: str) -> Iterator[Shop]:
+    """A fresh organisation in an empty database."""
+    yield from _opened(url, _found(url))
+
+
 @pytest.fixture(scope="session")
 def founded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Established]:
     """A database file with one organisation, to be copied: founding takes a while (migrations, Argon2)."""
@@ -84,4 +90,4 @@ def shop(founded: tuple[Path, Established], tmp_path: Path) -> Iterator[Shop]:
 @pytest.fixture
 def any_shop(database_url: str) -> Iterator[Shop]:
     """An organisation on SQLite, and once more on PostgreSQL."""
-    yield from _opened(database_url, _found(database_url))
+    yield from opened_at(database_url)

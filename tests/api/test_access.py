@@ -123,6 +123,7 @@ LEAST: dict[str, str] = {
     "GET /api/v1/api-keys/{id}": "admin",
     "PATCH /api/v1/api-keys/{id}": "admin",
     "DELETE /api/v1/api-keys/{id}": "admin",
+    "POST /api/v1/api-keys/{id}/roll": "admin",
     "POST /api/v1/registers": "manager",
     "GET /api/v1/registers": "manager",
     "GET /api/v1/registers/{id}": "manager",

@@ -40,7 +40,7 @@ def test_without_json_a_line_a_value(cli: Cli) -> None:
 
     fields = dict(line.split(maxsplit=1) for line in made.out.splitlines())
     assert fields["location"] == "MAIN"
-    assert len(fields["api_key"]) == 46 and fields["api_key"].startswith("hf_")
+    assert len(fields["api_key"]) == 69 and fields["api_key"].startswith("hf_")
     assert "correct horse" not in made.out
 
 
@@ -85,6 +85,48 @@ def test_a_key_by_the_id_of_the_organisation(cli: Cli, acme: dict[str, str]) -> 
     assert made.json["stores"] == []
 
 
+def test_a_narrowed_key(cli: Cli, acme: dict[str, str]) -> None:
+    """What narrows it is told beside what is told of every key."""
+    narrowed = ("--permission", "stock:read", "--permission", "events:read", "--address", "203.0.113.7")
+    made = cli(
+        *("key", "create", "--org", "Acme", "--role", "staff", "--expires", "2091-01-31T13:00:00+01:00", "--json"),
+        *narrowed,
+    )
+
+    assert made.code == 0, made.err
+    assert {name: value for name, value in made.json.items() if name not in ("key_id", "api_key")} == {
+        "role": "staff",
+        "stores": [],
+        "permissions": ["stock:read", "events:read"],
+        "addresses": ["203.0.113.7/32"],
+        "expires_at": "2091-01-31T12:00:00.000000Z",
+    }
+
+
+def test_keys_are_listed_rolled_and_revoked(cli: Cli, acme: dict[str, str]) -> None:
+    made = cli("key", "create", "--org", "Acme", "--role", "staff", "--name", "pos", "--json").json
+
+    listed = cli("key", "list", "--org", "Acme", "--json").json
+    assert [(key["id"], key["hint"]) for key in listed] == [
+        (made["key_id"], made["api_key"][-4:]),
+        (acme["key_id"], acme["api_key"][-4:]),
+    ]
+    lines = cli("key", "list", "--org", "Acme").out.splitlines()
+    assert lines[0] == f"{made['key_id']}  staff    ...{made['api_key'][-4:]}  not used  pos"
+
+    rolled = cli("key", "roll", "pos", "--org", "Acme", "--overlap-hours", "2", "--json")
+    assert rolled.code == 0, rolled.err
+    assert rolled.json["key_id"] == made["key_id"] and rolled.json["api_key"] != made["api_key"]
+    key = cli("key", "list", "--org", "Acme", "--json").json[0]
+    assert key["hint"] == rolled.json["api_key"][-4:]
+    assert key["previous"] == {"hint": made["api_key"][-4:], "until": rolled.json["old_until"]}
+    at_once = cli("key", "roll", made["key_id"], "--org", "Acme", "--overlap-hours", "0")
+    assert at_once.out.splitlines()[-1].split() == ["old_until", "now"]
+
+    assert cli("key", "revoke", "pos", "--org", "Acme").out == f"{made['key_id']} is revoked.\n"
+    assert [key["id"] for key in cli("key", "list", "--org", "Acme", "--json").json] == [acme["key_id"]]
+
+
 def test_a_user_signs_in_with_the_password_that_was_printed(cli: Cli, acme: dict[str, str], database_url: str) -> None:
     made = cli("user", "add", "--org", "Acme", "--email", " Bo@Acme.Example", "--role", "staff", "--json")
 
@@ -107,6 +149,17 @@ def test_what_cannot_be_is_refused_in_one_line(cli: Cli, acme: dict[str, str]) -
         (("key", "create", "--org", "Acme", "--role", "staff", "--store", "EAST"), 1, "there is MAIN"),
         (("key", "create", "--org", "Acme", "--role", "boss"), 2, "cashier"),
         (("key", "create", "--org", "Acme"), 2, "--role"),
+        (
+            ("key", "create", "--org", "Acme", "--role", "cashier", "--permission", "inventory:adjust"),
+            1,
+            "does not have",
+        ),
+        (("key", "create", "--org", "Acme", "--role", "staff", "--permission", "stock:fly"), 2, "stock:read"),
+        (("key", "create", "--org", "Acme", "--role", "staff", "--address", "10.0.0.9/8"), 1, "10.0.0.0/8"),
+        (("key", "create", "--org", "Acme", "--role", "staff", "--expires", "tomorrow"), 2, "2031-01-31T12:00:00Z"),
+        (("key", "create", "--org", "Acme", "--role", "staff", "--expires", "2020-01-31T12:00:00Z"), 1, "future"),
+        (("key", "roll", "nothing", "--org", "Acme"), 1, "no API key 'nothing'"),
+        (("key", "roll", "owner", "--org", "Acme", "--overlap-hours", "-1"), 1, "overlap_hours"),
         (("org", "create", "Beta", "--owner", "a@b.example", "--currency", "XYZ"), 1, "ISO 4217"),
         (("org", "create", " ", "--owner", "a@b.example"), 1, "1 to 200 characters"),
         (("frobnicate",), 2, "frobnicate"),

@@ -12,8 +12,9 @@ from holdfast.core.completion import CompleteSale
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Refusal, Together
 from holdfast.core.decision import Command
+from holdfast.core.keys import RemoveKey
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.organisation import AddUser, ChangeSettings, ChangeUser, RemoveKey, RemoveUser
+from holdfast.core.organisation import AddUser, ChangeSettings, ChangeUser, RemoveUser
 from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore, RemoveLocation, RemoveStore
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target

@@ -11,9 +11,11 @@ import pytest
 from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.decide import DECISIONS
 from holdfast.core.decision import Command, Together
+from holdfast.core.keys import AddKey, ChangeKey, RollKey
 from holdfast.core.order import Book, ChangeAppointment
-from holdfast.core.organisation import AddKey, AddRegister, AddTaxRate, AddUser, ChangeSettings
+from holdfast.core.organisation import AddRegister, AddTaxRate, AddUser, ChangeSettings
 from holdfast.core.period import ClosePeriod
+from holdfast.core.permission import Permission
 from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore, StoreChanges
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
@@ -62,6 +64,15 @@ MALFORMED: list[tuple[str, Any]] = [
     ("role", AddUser(email="a@b.example", role="boss", password_hash="$argon2id$x")),  # type: ignore[arg-type]
     ("key_hash", AddKey(name="till", role="cashier", key_hash="hf_secret")),
     ("stores.0", AddKey(name="till", role="cashier", key_hash="0" * 64, stores=(7,))),  # type: ignore[arg-type]
+    ("permissions.0", AddKey(name="till", role="cashier", key_hash="0" * 64, permissions=("fly",))),  # type: ignore[arg-type]
+    ("permissions", AddKey(name="till", role="cashier", key_hash="0" * 64, permissions=())),
+    ("permissions", AddKey(name="till", role="cashier", key_hash="0" * 64, permissions=(Permission.MANAGE,))),
+    ("addresses.0", AddKey(name="till", role="cashier", key_hash="0" * 64, addresses=("10.0.0.1/8",))),
+    ("addresses", ChangeKey("x", addresses=())),
+    ("hint", AddKey(name="till", role="cashier", key_hash="0" * 64, hint="hf_secret")),
+    ("expires_at", ChangeKey("x", expires_at=10**18)),
+    ("key_hash", RollKey(key_id="x", key_hash="hf_secret")),
+    ("overlap_hours", RollKey(key_id="x", key_hash="0" * 64, overlap_hours=721)),
     ("rate", AddTaxRate("food", "15")),
     ("rate", AddTaxRate("food", 0.15)),  # type: ignore[arg-type]
     ("code", AddRegister("MAIN", "till 1")),

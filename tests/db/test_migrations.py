@@ -192,9 +192,14 @@ def _catalogue(connection: sa.Connection) -> dict[str, Any]:
 
 
 def _plain(sql: str | None) -> list[str]:
-    """The lines of a definition, in one order: a constraint may stand before another, an added column behind all."""
-    text = re.sub(r" BIGINT NOT NULL, (?=[a-z])", " BIGINT NOT NULL,\n", (sql or "").strip().removesuffix(")"))
-    return sorted(line.strip().rstrip(",") for line in text.splitlines() if line.strip())
+    """The parts of a definition, in one order: a constraint may stand before another, an added column behind all."""
+    head, _, inside = (sql or "").strip().removesuffix(")").partition("(")
+    parts = _COMMA.split(" ".join(inside.split()))
+    return [head.strip(), *sorted(part.strip() for part in parts)]
+
+
+_COMMA = re.compile(r",(?![^()]*\))")
+"""A comma that is not in parentheses."""
 
 
 _OURS = "n.nspname = 'public' AND c.relname NOT LIKE 'alembic%%'"

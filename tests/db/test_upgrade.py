@@ -19,14 +19,18 @@ from alembic.script import ScriptDirectory
 from holdfast.check import Mismatch, check
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock
+from holdfast.core.keys import AddKey, ChangeKey, RollKey
+from holdfast.core.permission import Permission
 from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Reserve, Target
 from holdfast.core.transfer import Dispatch, TransferLine
 from holdfast.db import migrations, schema
+from holdfast.db.directory import key_of
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, revisions, state
 from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
+from holdfast.tokens import digest_of
 from tests.db.test_migrations import _catalogue
 from tests.db.trading import trade
 from tests.shop import Shop, open_shop, quick_sqlite, rows, shop_in
@@ -372,3 +376,30 @@ def test_check_sees_an_older_entry_that_is_gone(mended: Database) -> None:
         connection.execute(sa.delete(schema.journal_entry).where(schema.journal_entry.c.id == early))
 
     assert _found(mended) >= {"opening entry is what was moved before", "inventory is its lots"}
+
+
+def test_keys_of_before_have_all_of_their_role(older: Database, tmp_path: Path) -> None:
+    """From anywhere, for ever; they are found by their hash as before, and can be narrowed and rolled."""
+    old = "hf_" + "x" * 43
+    with _source(tmp_path) as source:
+        key = source.ok(AddKey(name="old", key_hash=digest_of(old), role="staff"))
+        step_to(older, "0008")
+        copy_into(source.holdfast.database, older)
+        facts = _facts(source)
+
+    migrate(older)
+
+    row = key_of(older, digest_of(old))
+    assert row is not None and (row.id, row.permissions, row.addresses, row.expires_at) == (key.id, None, None, None)
+    with _opened(older, facts) as shop:
+        shown = shop.holdfast.reports.api_key(shop.org_id, key.id)
+        assert shown is not None
+        assert [shown[name] for name in ("hint", "permissions", "expires_at", "last_used_at", "previous")] == [None] * 5
+        shop.ok(RollKey(key_id=key.id, key_hash="0" * 64, hint="abcd", overlap_hours=1))
+        shop.ok(ChangeKey(key.id, permissions=(Permission.READ,)))
+        assert {
+            digest: getattr(key_of(older, digest), "permissions", None) for digest in ("0" * 64, digest_of(old))
+        } == {
+            "0" * 64: ("stock:read",),
+            digest_of(old): ("stock:read",),
+        }

@@ -203,8 +203,10 @@ def _type(kind: Any) -> str:
         return " or ".join(word for word in words if word != "null") + (" or null" if "null" in words else "")
     if origin is Literal:
         return " or ".join(f"`{one}`" for one in arguments)
-    if origin is list:
+    if origin is list or (origin is tuple and arguments[1:] == (...,)):
         return f"array of {_type(arguments[0])}"
+    if kind is Permission:
+        return "a [permission](#permissions)"
     if origin is dict:
         return f"object of {_type(arguments[1])} by {_type(arguments[0])}"
     if kind is Quantity:

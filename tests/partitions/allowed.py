@@ -17,14 +17,15 @@ class Allowed(NamedTuple):
         return sender == self.sender and not (self.only_unnamed and named)
 
 
-_WHO = "the key, token or address is all that is known: who is who tells the organisation"
+_WHO = "the address is all that is known: who is who tells the organisation"
+_BEFORE = "a key or token of before does not name its organisation; those that are made today do"
 _SWEEP = "the sweeper looks for work of every organisation, and does it for each by itself"
 
 ALLOWED = (
-    Allowed("holdfast.db.directory.key_of", _WHO),
+    Allowed("holdfast.db.directory.key_of", _BEFORE, True),
     Allowed("holdfast.db.directory.users_of", _WHO),
-    Allowed("holdfast.db.directory.session_of", _WHO),
-    Allowed("holdfast.db.directory.till_of", _WHO),
+    Allowed("holdfast.db.directory.session_of", _BEFORE, True),
+    Allowed("holdfast.db.directory.till_of", _BEFORE, True),
     Allowed("holdfast.db.found.organisations", "the command line finds an organisation by its name, or lists them"),
     Allowed("holdfast.db.queries.settling.due", _SWEEP),
     Allowed("holdfast.db.queries.stuck.levels_beside", _SWEEP),

@@ -16,8 +16,10 @@ from holdfast.check import check
 from holdfast.db import directory, session
 from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.found import organisations
+from holdfast.db.key_notes import note_refused, note_uses
 from holdfast.db.upkeep import beside_waiting, forget_answers, totals
 from holdfast.sweeper import serve, sweep
+from holdfast.tokens import digest_of
 from tests.conftest import Postgres
 from tests.partitions.allowed import ALLOWED, Allowed
 from tests.partitions.recorder import NotRouted, Recorder
@@ -152,6 +154,22 @@ def test_what_is_allowed_is_wide(listener: Recorder, shop: Shop) -> None:
     listener.assert_routed("this test")
 
     assert set(listener.wide) == set(ALLOWED)
+
+
+def test_a_token_is_looked_up_in_one_partition(explained_url: str, shop: Shop) -> None:
+    """Keys, sessions and tills that name their organisation, and what is noted of keys."""
+    database, now, org_id = shop.holdfast.database, time.time_ns() // 1000, shop.org_id
+    with contextlib.closing(Recorder(explained_url, allowed=())) as strict:
+        with strict.listening():
+            assert directory.key_of(database, digest_of(shop.api_key), org_id) is not None
+            directory.session_of(database, "0" * 64, now, org_id)
+            directory.till_of(database, "0" * 64, org_id)
+            directory.end_session(database, "0" * 64, org_id)
+            note_uses(database, {(org_id, org_id): now})
+            note_refused(database, org_id, org_id, "203.0.113.7", now)
+        strict.assert_routed("this test")
+
+        assert strict.explained >= 6
 
 
 def test_check_of_one_organisation_stays_with_it(explained_url: str, shop: Shop) -> None:

@@ -11,18 +11,16 @@ from holdfast.core.cart import ChangeSale, EditLine
 from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.completion import Fulfill, ShipLine
 from holdfast.core.counting import SetStock
+from holdfast.core.keys import AddKey, ChangeKey, RemoveKey, RollKey
 from holdfast.core.order import ChangeAppointment
 from holdfast.core.organisation import (
-    AddKey,
     AddRegister,
     AddTaxRate,
     AddUser,
-    ChangeKey,
     ChangeRegister,
     ChangeSettings,
     ChangeTaxRate,
     ChangeUser,
-    RemoveKey,
     RemoveRegister,
     RemoveTaxRate,
     RemoveUser,
@@ -187,6 +185,12 @@ def key_of_n_stores(shop: Shop, n: int) -> Built:
 @scenario(ChangeKey)
 def key_among_n_is_changed(shop: Shop, n: int) -> Built:
     return ChangeKey(_first(n, lambda index: shop.ok(_key(n, 1 + index))).id, name="other")
+
+
+@scenario(RollKey)
+def key_among_n_is_rolled(shop: Shop, n: int) -> Built:
+    made = _first(n, lambda index: shop.ok(_key(n, 200 + index)))
+    return RollKey(key_id=made.id, key_hash=f"{n * 1000 + 999:064x}")
 
 
 @scenario(RemoveKey)

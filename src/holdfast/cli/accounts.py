@@ -1,49 +1,41 @@
-"""`holdfast org create`, `key create`, `user add`: organisations and who may act in them.
+"""`holdfast org create`, `user add`: organisations and who may act in them; keys are in `keys`.
 
 What is made up here (an API key, a password) is printed once and kept nowhere but as a hash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from holdfast.access import Role
-from holdfast.app import Holdfast
+from holdfast.cli import keys
+from holdfast.cli.choices import AsJson, Org, RoleOption, Stores, store_ids
 from holdfast.cli.terminal import (
     accepted,
     group_of_commands,
     open_shop,
     ready_database,
     say,
-    say_fields,
     say_json,
+    show,
     tell,
 )
 from holdfast.db.found import organisations
-from holdfast.organisation import command_line, establish, new_key, new_user, store_of
+from holdfast.organisation import command_line, establish, new_user
 
-Org = Annotated[str, typer.Option("--org", metavar="ORG", help="The organisation: its id or name.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
-RoleOption = Annotated[Role, typer.Option("--role", help="What they may do.")]
-Stores = Annotated[
-    list[str] | None, typer.Option("--store", metavar="CODE", help="Only for this store; may be given several times.")
-]
 Password = Annotated[
     str | None, typer.Option("--password", help="Their password; without it one is made up and printed.")
 ]
 
 org_commands = group_of_commands("Organisations.")
-key_commands = group_of_commands("API keys.")
 user_commands = group_of_commands("Users.")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.add_typer(org_commands, name="org")
-    app.add_typer(key_commands, name="key")
+    keys.add_to(app)
     app.add_typer(user_commands, name="user")
 
 
@@ -75,7 +67,7 @@ def create_org(
     }
     if password is None:
         shown["password"] = made.password
-    _show(shown, as_json)
+    show(shown, as_json=as_json)
     if namesakes:
         tell(f"Note: another organisation is called {name.strip()!r} too, so --org needs the id.")
 
@@ -92,22 +84,6 @@ def list_orgs(as_json: AsJson = False) -> None:
         say(f"{row.id}  {row.currency}  {row.name}")
 
 
-@key_commands.command("create")
-def create_key(
-    org: Org,
-    role: RoleOption,
-    store: Stores = None,
-    name: Annotated[str, typer.Option("--name", help="What the key is for; the ledger names it.")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Make an API key."""
-    with open_shop(org) as (shop, organisation):
-        new = new_key(role, _stores(shop, organisation.id, store), name=name)
-        record = accepted(shop.do(command_line(organisation.id), new.command).answer)
-    shown = {"key_id": record.id, "api_key": new.api_key, "role": record.role, "stores": list(record.stores)}
-    _show(shown, as_json)
-
-
 @user_commands.command("add")
 def add_user(
     org: Org,
@@ -119,21 +95,9 @@ def add_user(
 ) -> None:
     """Add somebody who may sign in."""
     with open_shop(org) as (shop, organisation):
-        new = new_user(email, role, _stores(shop, organisation.id, store), password=password)
+        new = new_user(email, role, store_ids(shop, organisation.id, store), password=password)
         record = accepted(shop.do(command_line(organisation.id), new.command).answer)
     shown = {"user_id": record.id, "email": record.email, "role": record.role, "stores": list(record.stores)}
     if password is None:
         shown["password"] = new.password
-    _show(shown, as_json)
-
-
-def _stores(shop: Holdfast, org_id: str, references: list[str] | None) -> tuple[str, ...]:
-    """The ids of the stores, each once."""
-    return tuple(dict.fromkeys(store_of(shop.database, org_id, reference).id for reference in references or ()))
-
-
-def _show(fields: Mapping[str, Any], as_json: bool) -> None:
-    if as_json:
-        say_json(fields)
-    else:
-        say_fields({name: " ".join(value) if isinstance(value, list) else value for name, value in fields.items()})
+    show(shown, as_json=as_json)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TextIO, TypeVar
 
 import typer
 
-from holdfast.cli.accounts import AsJson, Org
+from holdfast.cli.choices import AsJson, Org
 from holdfast.cli.terminal import (
     Misuse,
     Refusal,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,6 +75,14 @@ def say_fields(fields: dict[str, Any]) -> None:
     width = max(map(len, fields))
     for name, value in fields.items():
         say(f"{name:<{width}}  {value}")
+
+
+def show(fields: Mapping[str, Any], *, as_json: bool) -> None:
+    """A result of several named values; of a list the values side by side."""
+    if as_json:
+        say_json(fields)
+    else:
+        say_fields({name: " ".join(value) if isinstance(value, list) else value for name, value in fields.items()})
 
 
 def forget_output() -> None:

@@ -11,7 +11,7 @@ import typer
 
 from holdfast.app import Holdfast
 from holdfast.check import CheckResult, check
-from holdfast.cli.accounts import AsJson
+from holdfast.cli.choices import AsJson
 from holdfast.cli.terminal import (
     Misuse,
     NotLooked,

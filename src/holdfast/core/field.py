@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Annotated
 
 from msgspec import Meta
@@ -99,6 +100,19 @@ def rate_of(text: str) -> str:
     return text
 
 
+def network_of(text: str) -> str:
+    """A range of internet addresses (CIDR), or one address, in the one way to write it."""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        pass
+    try:
+        meant = f": the range that this address lies in is {ip_network(text, strict=False)}"
+    except ValueError:
+        meant = ""
+    raise Malformed(f"must be an address or a range, as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32{meant}.")
+
+
 def one_of(*values: str) -> Callable[[str], str]:
     """The check of a text that is one of a few."""
 
@@ -150,6 +164,9 @@ Currency = Annotated[str, Meta(extra={CHECK: currency_code_of}, pattern="^[A-Za-
 
 Email = Annotated[str, Meta(extra={CHECK: email_address_of}, min_length=1, max_length=TEXT_MAX)]
 """An email address; kept in lower case."""
+
+Network = Annotated[str, Meta(extra={CHECK: network_of}, min_length=1, max_length=TEXT_MAX)]
+"""A range of internet addresses, or one."""
 
 Rate = Annotated[str, Meta(extra={CHECK: rate_of}, min_length=1, max_length=TEXT_MAX)]
 """A tax rate as a decimal string: "0.15" is 15 percent, "1" the most."""

@@ -1,4 +1,4 @@
-"""The organisation: its settings, who works in it, its keys, tax rates and registers.
+"""The organisation: its settings, who works in it, tax rates and registers. Its keys are in `keys`.
 
     ChangeSettings(cash_rounding="0.05")                              -> the settings as they stand
     AddUser(email="bo@shop.example", role="cashier", password_hash=...) -> a user; a password is hashed at the door
@@ -85,30 +85,6 @@ class RemoveUser(Command, frozen=True, gc=False):
     """Take away a user."""
 
     user_id: str
-
-
-class AddKey(Command, frozen=True, gc=False, kw_only=True):
-    """An API key; no stores mean all of them. `holdfast.organisation.new_key` makes it with the key."""
-
-    name: Text
-    key_hash: Digest
-    role: RoleName
-    stores: Stores = ()
-
-
-class ChangeKey(Command, frozen=True, gc=False):
-    """Change an API key."""
-
-    key_id: str
-    name: Text | UnsetType = UNSET
-    role: RoleName | UnsetType = UNSET
-    stores: Stores | UnsetType = UNSET
-
-
-class RemoveKey(Command, frozen=True, gc=False):
-    """Revoke an API key."""
-
-    key_id: str
 
 
 class AddTaxRate(Command, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -203,12 +179,12 @@ def _currency_refusal(stock: Stock, settings: Settings, changed: Settings) -> Re
     return None
 
 
-# Users and keys ------------------------------------------------------------------------------------------------------
+# Users ---------------------------------------------------------------------------------------------------------------
 
 
 def add_user(stock: Stock, command: AddUser) -> User | Rejected:
     """Decide an AddUser."""
-    stores = _stores(stock, command.stores)
+    stores = stores_of(stock, command.stores)
     if isinstance(stores, Rejected):
         return stores
     refused = name_refusal(stock, "app_user", command.email, None)
@@ -235,14 +211,14 @@ def change_user(stock: Stock, command: ChangeUser) -> User | Rejected:
     user: User | Rejected = existing(stock, "app_user", command.user_id)
     if isinstance(user, Rejected):
         return user
-    fields = _with_stores(stock, given(command, "user_id"))
+    fields = with_stores(stock, given(command, "user_id"))
     if isinstance(fields, Rejected):
         return fields
     refused = None if "email" not in fields else name_refusal(stock, "app_user", fields["email"], user.id)
     if refused is None and fields.get("pin_hash"):
         refused = _pin_refusal(stock, fields["pin_hash"], user.id)
     changed = replace(user, **fields, updated_at=stock.now)
-    refused = refused or _owner_refusal(stock, user, changed)
+    refused = refused or owner_refusal(stock, user, changed)
     if refused is not None:
         return refused
     put(stock, "app_user", changed)
@@ -255,55 +231,14 @@ def remove_user(stock: Stock, command: RemoveUser) -> User | Rejected:
     if isinstance(user, Rejected):
         return user
     removed = replace(user, active=False, updated_at=stock.now)
-    refused = _owner_refusal(stock, user, removed)
+    refused = owner_refusal(stock, user, removed)
     if refused is not None:
         return refused
     put(stock, "app_user", removed)
     return removed
 
 
-def add_key(stock: Stock, command: AddKey) -> ApiKey | Rejected:
-    """Decide an AddKey."""
-    stores = _stores(stock, command.stores)
-    if isinstance(stores, Rejected):
-        return stores
-    key = ApiKey(
-        id=stock.new_id(),
-        name=command.name,
-        key_hash=command.key_hash,
-        role=command.role,
-        stores=stores,
-        created_at=stock.now,
-        updated_at=stock.now,
-    )
-    put(stock, "api_key", key)
-    return key
-
-
-def change_key(stock: Stock, command: ChangeKey) -> ApiKey | Rejected:
-    """Decide a ChangeKey."""
-    key: ApiKey | Rejected = existing(stock, "api_key", command.key_id)
-    if isinstance(key, Rejected):
-        return key
-    fields = _with_stores(stock, given(command, "key_id"))
-    if isinstance(fields, Rejected):
-        return fields
-    changed = replace(key, **fields, updated_at=stock.now)
-    put(stock, "api_key", changed)
-    return changed
-
-
-def remove_key(stock: Stock, command: RemoveKey) -> ApiKey | Rejected:
-    """Decide a RemoveKey."""
-    key: ApiKey | Rejected = existing(stock, "api_key", command.key_id)
-    if isinstance(key, Rejected):
-        return key
-    removed = replace(key, active=False, updated_at=stock.now)
-    put(stock, "api_key", removed)
-    return removed
-
-
-def _stores(stock: Stock, references: tuple[str, ...]) -> tuple[str, ...] | Rejected:
+def stores_of(stock: Stock, references: tuple[str, ...]) -> tuple[str, ...] | Rejected:
     """The ids of stores given by id or code, each once."""
     ids: dict[str, None] = {}
     for reference in references:
@@ -314,11 +249,11 @@ def _stores(stock: Stock, references: tuple[str, ...]) -> tuple[str, ...] | Reje
     return tuple(ids)
 
 
-def _with_stores(stock: Stock, fields: dict[str, Any]) -> dict[str, Any] | Rejected:
+def with_stores(stock: Stock, fields: dict[str, Any]) -> dict[str, Any] | Rejected:
     """The fields with the ids of the stores."""
     if "stores" not in fields:
         return fields
-    stores = _stores(stock, fields["stores"])
+    stores = stores_of(stock, fields["stores"])
     return stores if isinstance(stores, Rejected) else {**fields, "stores": stores}
 
 
@@ -332,7 +267,7 @@ def _pin_refusal(stock: Stock, pin_hash: str, own_id: str) -> Rejected | None:
     return Rejected(Code.ALREADY_EXISTS, "Another user has that PIN.", {"field": "pin"})
 
 
-def _owner_refusal(stock: Stock, user: User, changed: User) -> Rejected | None:
+def owner_refusal(stock: Stock, user: User | ApiKey, changed: User | ApiKey) -> Rejected | None:
     """Refuse to take away the last owner of the whole organisation: nobody could give the role again."""
     if not _owns_all(user) or _owns_all(changed):
         return None
@@ -345,6 +280,9 @@ def _owner_refusal(stock: Stock, user: User, changed: User) -> Rejected | None:
 
 
 def _owns_all(one: User | ApiKey) -> bool:
+    """Is it an owner of everything, for good? A key that is narrowed or ends may leave nobody behind."""
+    if isinstance(one, ApiKey) and any(bound is not None for bound in (one.permissions, one.addresses, one.expires_at)):
+        return False
     return one.active and one.role == "owner" and not one.stores
 
 
@@ -476,9 +414,6 @@ DECISIONS = (
     Decision(AddUser, add_user, Permission.CONFIGURE, changes_catalog=True),
     Decision(ChangeUser, change_user, Permission.CONFIGURE, changes_catalog=True),
     Decision(RemoveUser, remove_user, Permission.CONFIGURE, changes_catalog=True),
-    Decision(AddKey, add_key, Permission.CONFIGURE, changes_catalog=True),
-    Decision(ChangeKey, change_key, Permission.CONFIGURE, changes_catalog=True),
-    Decision(RemoveKey, remove_key, Permission.CONFIGURE, changes_catalog=True),
     Decision(AddTaxRate, add_tax_rate, Permission.MANAGE, changes_catalog=True),
     Decision(ChangeTaxRate, change_tax_rate, Permission.MANAGE, changes_catalog=True),
     Decision(RemoveTaxRate, remove_tax_rate, Permission.MANAGE, changes_catalog=True),

@@ -1,6 +1,7 @@
 """What can be allowed, and from which role on.
 
-    FROM[Permission.OVERRIDE]     -> Role.MANAGER
+    FROM[Permission.OVERRIDE]                                        -> Role.MANAGER
+    Rights(Role.ADMIN).covers(Rights(Role.STAFF))                    -> True: an admin may make somebody of the staff
 
 Each role may do all that the ones before it may. Who has which role is not known here (`holdfast.access`).
 """
@@ -8,6 +9,8 @@ Each role may do all that the ones before it may. Who has which role is not know
 from __future__ import annotations
 
 from enum import StrEnum
+
+import msgspec
 
 
 class Role(StrEnum):
@@ -51,3 +54,29 @@ FROM: dict[Permission, Role] = {
     Permission.CONFIGURE: Role.ADMIN,
 }
 """The least role that has each permission."""
+
+
+class Rights(msgspec.Struct, frozen=True, gc=False):
+    """What somebody may do: all that the role may, or of that only `permissions`; in some stores (none: in all)."""
+
+    role: Role
+    stores: frozenset[str] = frozenset()
+    permissions: frozenset[Permission] | None = None
+
+    def has(self, permission: Permission) -> bool:
+        """Is the permission among these rights?"""
+        if self.permissions is not None and permission not in self.permissions:
+            return False
+        return RANK[self.role] >= RANK[FROM[permission]]
+
+    def covers(self, other: Rights) -> bool:
+        """Do these rights hold all of the other ones? Only then may who has them give the others to somebody."""
+        if RANK[other.role] > RANK[self.role]:
+            return False
+        if self.stores and not (other.stores and other.stores <= self.stores):
+            return False
+        return all(self.has(permission) for permission in Permission if other.has(permission))
+
+
+EVERYTHING = Rights(Role.OWNER)
+"""What an owner may do."""

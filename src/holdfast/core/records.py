@@ -34,13 +34,26 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A program's key; only its hash is kept. Empty `stores` means all."""
+    """A program's key; only the hash of its secret is kept, and the secret's last characters (`hint`).
+
+    Empty `stores` means all, no `permissions` all of the role, no `addresses` any. After `expires_at` it is dead. What
+    it was before it was rolled is `previous_...`, good until `previous_until`. `last_used_at` is at most some minutes
+    old. Times are microseconds since 1970.
+    """
 
     id: str
     name: str
     key_hash: str
     role: str
     stores: tuple[str, ...] = ()
+    hint: str | None = None
+    permissions: tuple[str, ...] | None = None
+    addresses: tuple[str, ...] | None = None
+    expires_at: int | None = None
+    previous_hash: str | None = None
+    previous_hint: str | None = None
+    previous_until: int | None = None
+    last_used_at: int | None = None
     active: bool = True
     created_at: int = 0
     updated_at: int = 0
@@ -58,7 +71,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_at: int
 
 
-SECRET = {"password_hash", "pin_hash", "key_hash"}
+SECRET = {"password_hash", "pin_hash", "key_hash", "previous_hash"}
 """Fields whose values the audit log does not repeat."""
 
 

@@ -22,6 +22,7 @@ from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.ledger import Entry, RefType
 from holdfast.core.lookup import Catalog
 from holdfast.core.number import QUANTITY_MAX, VALUE_MAX
+from holdfast.core.permission import EVERYTHING, Rights
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate
 from holdfast.core.wants import ActiveAt, AdhocAt, Missing, WaitingAt, Want
 from holdfast.core.working_set import WorkingSet
@@ -64,7 +65,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who asks: the name that the ledger keeps, the stores they may act in (None: all), what they may overrule.
 
     `online` callers sell by post: without a location they get those that ship online; others get their own store's.
-    `session_id` is the register session that a till acts in.
+    `session_id` is the register session that a till acts in, `rights` are all that may be given to somebody else.
     """
 
     actor: str
@@ -76,6 +77,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     may_return_blind: bool = False
     may_see_cash: bool = False
     session_id: str | None = None
+    rights: Rights = EVERYTHING
 
 
 SYSTEM = Caller("system")

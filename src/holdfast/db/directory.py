@@ -1,11 +1,13 @@
-"""Who is who, looked up without an organisation: API keys by hash, users by email, sessions of browsers and tills.
+"""Who is who: API keys by hash, users by email, sessions of browsers and tills.
 
-    key_of(database, sha256(key))      -> KeyRow(org_id, name, role, stores, rate limit), or None
-    session_of(database, hash, now)    -> UserRow, or None when it ended or its user is gone
-    till_of(database, hash)            -> TillRow, or None when the register session is closed
+    key_of(database, hash, org_id)             -> KeyRow(org_id, name, role, stores, rate limit ...), or None
+    session_of(database, hash, now, org_id)    -> UserRow, or None when it ended or its user is gone
+    till_of(database, hash, org_id)            -> TillRow, or None when the register session is closed
     enter_pin(database, ..., now)      -> the cashier, or None and until when the till is locked
 
-Nothing secret is stored: keys and tokens as SHA-256, passwords as Argon2. Times are microseconds since 1970.
+A token names its organisation (`holdfast.tokens`) and is looked up there alone; one of before (`org_id` None), as an
+email address, is looked up in all of them. Nothing secret is stored: keys and tokens as SHA-256, passwords as Argon2.
+Times are microseconds since 1970.
 """
 
 from __future__ import annotations
@@ -35,7 +37,11 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class KeyRow(msgspec.Struct, frozen=True, gc=False):
-    """An active API key. `rate_limit` is requests per minute of its organisation, None without a limit."""
+    """An active API key. `rate_limit` is what its organisation allows each key in a minute, None without a limit.
+
+    `permissions` and `addresses` narrow it where they are not None. It is dead from `expires_at` on: that of the key,
+    or that of the secret that was shown, when the key has been rolled since.
+    """
 
     org_id: str
     name: str
@@ -43,6 +49,9 @@ class KeyRow(msgspec.Struct, frozen=True, gc=False):
     stores: tuple[str, ...]
     rate_limit: int | None
     id: str
+    permissions: tuple[str, ...] | None = None
+    addresses: tuple[str, ...] | None = None
+    expires_at: int | None = None
 
 
 class UserRow(msgspec.Struct, frozen=True, gc=False):
@@ -62,12 +71,15 @@ class UserRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class Opener(msgspec.Struct, frozen=True, gc=False):
-    """The active user or key that opened a till; `name` as the ledger has it."""
+    """The active user or key that opened a till; `name` as the ledger has it, the rest as in KeyRow."""
 
     id: str
     name: str
     role: str
     stores: tuple[str, ...]
+    permissions: tuple[str, ...] | None = None
+    addresses: tuple[str, ...] | None = None
+    expires_at: int | None = None
 
 
 class TillRow(msgspec.Struct, frozen=True, gc=False):
@@ -94,13 +106,35 @@ PINS_WRONG_MAX = 5
 PIN_LOCK_MICROSECONDS = 60_000_000
 """How long a till is locked, and how long a wrong PIN is remembered."""
 
-_KEY = (
-    sa.select(
-        api_key.c.org_id, api_key.c.name, api_key.c.role, api_key.c.stores, organisation.c.api_rate_limit, api_key.c.id
+
+def _of(asked: sa.Select[Any], table: sa.Table) -> dict[bool, sa.Select[Any]]:
+    """The question as it is asked of one organisation (True), and of all of them (False)."""
+    return {True: asked.where(table.c.org_id == sa.bindparam("org")), False: asked}
+
+
+def _key(column: sa.Column[Any], until: sa.ColumnElement[Any]) -> dict[bool, sa.Select[Any]]:
+    """The key whose secret has its hash in that column, and when that secret dies."""
+    asked = (
+        sa.select(
+            api_key.c.org_id,
+            api_key.c.name,
+            api_key.c.role,
+            api_key.c.stores,
+            organisation.c.api_rate_limit,
+            api_key.c.id,
+            api_key.c.permissions,
+            api_key.c.addresses,
+            api_key.c.expires_at,
+            until,
+        )
+        .join(organisation, organisation.c.org_id == api_key.c.org_id)
+        .where(column == sa.bindparam("key_hash"), api_key.c.active)
     )
-    .join(organisation, organisation.c.org_id == api_key.c.org_id)
-    .where(api_key.c.key_hash == sa.bindparam("key_hash"), api_key.c.active)
-)
+    return _of(asked, api_key)
+
+
+_PRESENT = _key(api_key.c.key_hash, sa.cast(sa.null(), sa.BigInteger))
+_PREVIOUS = _key(api_key.c.previous_hash, api_key.c.previous_until)
 _USER_COLUMNS = (
     app_user.c.org_id,
     app_user.c.id,
@@ -110,7 +144,7 @@ _USER_COLUMNS = (
     app_user.c.stores,
 )
 _USERS = sa.select(*_USER_COLUMNS).where(app_user.c.email == sa.bindparam("email"), app_user.c.active)
-_SESSION = (
+_SESSION = _of(
     sa.select(*_USER_COLUMNS)
     .join(
         browser_session,
@@ -120,10 +154,11 @@ _SESSION = (
         browser_session.c.token_hash == sa.bindparam("token_hash"),
         browser_session.c.expires_at > sa.bindparam("now"),
         app_user.c.active,
-    )
+    ),
+    browser_session,
 )
 
-_TILL = (
+_TILL = _of(
     sa.select(
         register_session.c.org_id,
         register_session.c.id,
@@ -138,6 +173,9 @@ _TILL = (
         api_key.c.name,
         api_key.c.role,
         api_key.c.stores,
+        api_key.c.permissions,
+        api_key.c.addresses,
+        api_key.c.expires_at,
     )
     .select_from(register_session)
     .outerjoin(
@@ -164,18 +202,25 @@ _TILL = (
     )
     .where(
         register_session.c.token_hash == sa.bindparam("token_hash"), register_session.c.status == sa.bindparam("status")
-    )
+    ),
+    register_session,
 )
 _OF_PIN = sa.select(*_USER_COLUMNS).where(
     app_user.c.org_id == sa.bindparam("org_id"), app_user.c.pin_hash == sa.bindparam("pin_hash"), app_user.c.active
 )
 
 
-def key_of(database: Database, key_hash: str) -> KeyRow | None:
-    """The active API key with that SHA-256."""
+def key_of(database: Database, key_hash: str, org_id: str | None = None) -> KeyRow | None:
+    """The active API key with that SHA-256 of its secret, or of the one that it had before."""
+    asked = {"key_hash": key_hash} | _named(org_id)
     with database.reading() as connection:
-        row = connection.execute(_KEY, {"key_hash": key_hash}).first()
-    return None if row is None else KeyRow(row[0], row[1], row[2], tuple(row[3]), row[4], row[5])
+        # One after the other: most keys have their present secret, and a union is planned for twice the time.
+        row = connection.execute(_PRESENT[org_id is not None], asked).first()
+        row = row or connection.execute(_PREVIOUS[org_id is not None], asked).first()
+    if row is None:
+        return None
+    dies = min((instant for instant in (row[8], row[9]) if instant is not None), default=None)
+    return KeyRow(row[0], row[1], row[2], tuple(row[3]), row[4], row[5], _narrowed(row[6]), _narrowed(row[7]), dies)
 
 
 def users_of(database: Database, email: str) -> list[UserRow]:
@@ -185,24 +230,27 @@ def users_of(database: Database, email: str) -> list[UserRow]:
     return [_user(row) for row in rows]
 
 
-def session_of(database: Database, token_hash: str, now: int) -> UserRow | None:
+def session_of(database: Database, token_hash: str, now: int, org_id: str | None = None) -> UserRow | None:
     """The user of a browser session that has not ended."""
+    asked = {"token_hash": token_hash, "now": now} | _named(org_id)
     with database.reading() as connection:
-        row = connection.execute(_SESSION, {"token_hash": token_hash, "now": now}).first()
+        row = connection.execute(_SESSION[org_id is not None], asked).first()
     return None if row is None else _user(row)
 
 
-def till_of(database: Database, token_hash: str, status: str = "open") -> TillRow | None:
+def till_of(database: Database, token_hash: str, org_id: str | None = None, *, status: str = "open") -> TillRow | None:
     """The register session with that SHA-256 of its token, if it is in that status."""
+    asked = {"token_hash": token_hash, "status": status} | _named(org_id)
     with database.reading() as connection:
-        row = connection.execute(_TILL, {"token_hash": token_hash, "status": status}).first()
+        row = connection.execute(_TILL[org_id is not None], asked).first()
     if row is None:
         return None
     opener = None
     if row[5] is not None:
         opener = Opener(row[5], f"user:{row[6]}"[:200], row[7], tuple(row[8]))
     elif row[9] is not None:
-        opener = Opener(row[9], f"key:{row[10]}"[:200], row[11], tuple(row[12]))
+        narrowed = (_narrowed(row[13]), _narrowed(row[14]), row[15])
+        opener = Opener(row[9], f"key:{row[10]}"[:200], row[11], tuple(row[12]), *narrowed)
     return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener)
 
 
@@ -256,16 +304,25 @@ def begin_session(database: Database, token_hash: str, user: UserRow, now: int, 
         )
 
 
-def end_session(database: Database, token_hash: str) -> None:
+def end_session(database: Database, token_hash: str, org_id: str | None = None) -> None:
     """Forget a browser session."""
+    whose = [] if org_id is None else [browser_session.c.org_id == org_id]
     with database.writing() as connection:
-        connection.execute(browser_session.delete().where(browser_session.c.token_hash == token_hash))
+        connection.execute(browser_session.delete().where(browser_session.c.token_hash == token_hash, *whose))
 
 
 def is_there(database: Database) -> bool:
     """Does the database answer? Raises whatever its driver says when it does not."""
     with database.reading() as connection:
         return bool(connection.execute(sa.select(sa.literal(1))).scalar())
+
+
+def _named(org_id: str | None) -> dict[str, str]:
+    return {} if org_id is None else {"org": org_id}
+
+
+def _narrowed(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
 
 
 def _user(row: Any) -> UserRow:

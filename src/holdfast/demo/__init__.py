@@ -110,7 +110,7 @@ def remembered(shop: Holdfast, logins: dict[str, str] | None = None) -> Shop | N
     if not known:
         return None
     actor = Actor(known[0].id, f"user:{OWNER}", Role.OWNER)
-    key = new_key(Role.OWNER, name="demo")
+    key = new_key(actor.org_id, Role.OWNER, name="demo")
     shop.do(actor, key.command)
     for user in shop.reports.users(actor.org_id).items:
         password = (logins or {}).get(user["email"])

@@ -35,7 +35,7 @@ from holdfast.executor import Reply
 from holdfast.settings import Config
 from holdfast.web import arrays, problems
 from holdfast.web.api import ROUTES
-from holdfast.web.api.events import stream_events
+from holdfast.web.api.events import Sender, stream_events
 from holdfast.web.api.shapes import without_costs
 from holdfast.web.auth import SESSION_SECONDS, Auth, Remembered
 from holdfast.web.body import decode, unprintable
@@ -48,6 +48,7 @@ from holdfast.web.incoming import (
     Scope,
     Send,
     TooLarge,
+    client_of,
     count_body,
     drain,
     length_of,
@@ -148,6 +149,7 @@ class Application:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 self.stopping.set()
+                await asyncio.get_running_loop().run_in_executor(None, self.auth.close)
                 if self._close_shop:
                     await asyncio.get_running_loop().run_in_executor(None, self.shop.close)
                 self.close()
@@ -174,6 +176,7 @@ class Application:
     def close(self) -> None:
         """End the streams and the threads; the shop stays open."""
         self.stopping.set()
+        self.auth.close()
         for threads in (self._threads, self._public_threads):
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -263,13 +266,13 @@ class Application:
         receive: Receive,
         answer: Answer,
     ) -> None:
-        route = endpoint.route
+        route, address = endpoint.route, client_of(scope)
         length = length_of(headers, route.body_max)
         in_parts = length is None and b"transfer-encoding" in headers
         try:
-            identity = await self.auth.identify(headers, scope["method"])
+            identity = await self.auth.identify(headers, scope["method"], address=address)
         except Problem:
-            ended = await self.auth.at_ended_till(headers) if route.ends_till else None
+            ended = await self.auth.at_ended_till(headers, address) if route.ends_till else None
             if ended is not None and b"idempotency-key" in headers:
                 raw = await read_body(receive, route.body_max) if length or in_parts else b""
                 if await self._say_again(ended, headers, scope, raw, answer):
@@ -302,7 +305,7 @@ class Application:
                 headers={"WWW-Authenticate": 'Register realm="Holdfast"'},
             )
         if route.permission is not None and not actor.has(route.permission):
-            raise Problem("FORBIDDEN", f"A {actor.role} may not do this: it needs {route.permission}.")
+            raise Problem("FORBIDDEN", actor.lacks(route.permission))
         if route.of_all_stores and actor.stores:
             raise Problem("FORBIDDEN", "This is about all stores; you are assigned to some.")
         key = idempotency_key(headers) if route.writes else None
@@ -314,7 +317,7 @@ class Application:
         if unknown is not None and not route.writes:
             raise unknown
         if route.stream and b"text/event-stream" in headers.get(b"accept", b""):
-            await stream_events(self, call, headers, receive, answer)
+            await stream_events(self, call, Sender(headers, client_of(scope)), receive, answer)
             return
         if not route.writes:
             await self._serve_read(route, call, scope, answer)

@@ -5,10 +5,11 @@
     Authorization: Register till_... -> the Actor who opened the register session, in its store alone
       with X-Cashier-Pin: 4711       -> that user's Actor instead; five wrong PINs in a minute lock the till for one
 
-A key is found by its SHA-256 and remembered for half a second, an unknown one too: a revoked key or a closed session is
-dead everywhere within a second, and a flood of one key costs two queries a second. Wrong PINs are never remembered. It
-refuses a cookie that another site's page sent along (CSRF), and says the same of a wrong password as of an unknown
-email address, in about the same time.
+A key is found by its SHA-256 in the organisation that it names and remembered for half a second, an unknown one too: a
+revoked key or a closed session is dead everywhere within a second, and a flood of one key costs two queries a second.
+What can be no key of anybody costs none (`holdfast.tokens`). Wrong PINs are never remembered. It refuses a cookie that
+another site's page sent along (CSRF), and says the same of a wrong password as of an unknown email address, in about
+the same time.
 """
 
 from __future__ import annotations
@@ -28,11 +29,14 @@ from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 
-from holdfast.access import Actor, Role
+from holdfast.access import Actor, Permission, Role
 from holdfast.db import directory
 from holdfast.db.engine import Database
-from holdfast.organisation import key_hash as sha256
 from holdfast.organisation import password_hash
+from holdfast.tokens import KEY, SESSION, TILL, Sought, new_token, sought
+from holdfast.tokens import digest_of as sha256
+from holdfast.web.key_limits import CHALLENGE, KeyLimits, WrongAddress, limits_of
+from holdfast.web.key_notes import KeyNotes
 from holdfast.web.problems import RATE_LIMITED, UNAUTHORIZED, Problem
 
 REMEMBERED_SECONDS = 0.5
@@ -49,35 +53,26 @@ LOGINS_PER_MINUTE = 10
 
 COOKIE = "holdfast_session"
 
-TILL_PREFIX = "till_"
-TILL_BYTES = 32
-"""Random bytes of a register session's token: 43 characters of URL-safe base64."""
-
 _MICROSECONDS = 1_000_000
 _PASSWORDS = PasswordHash.recommended()
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Holdfast"'}
 _TILL_CHALLENGE = {"WWW-Authenticate": 'Register realm="Holdfast"'}
 _PIN = re.compile(rb"[0-9]{4,8}")
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False):
-    """Who asks, and how many requests a minute the organisation allows its keys (None: any number)."""
+    """Who asks, how many requests a minute the organisation allows each of its keys (None: any number), and what else
+    limits the key."""
 
     actor: Actor
     rate_limit: int | None = None
+    limits: KeyLimits | None = None
 
 
 def hash_pin(org_id: str, pin: str) -> str:
     """The hash of a cashier's PIN: the same within an organisation, so that it can be found and kept unique."""
     salt = f"holdfast-pin:{org_id}".encode()
     return hashlib.scrypt(pin.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
-
-
-def new_till_token() -> tuple[str, str]:
-    """A new token of a register session, and its SHA-256, which alone is kept."""
-    token = TILL_PREFIX + secrets.token_urlsafe(TILL_BYTES)
-    return token, sha256(token)
 
 
 def cashier_of(database: Database, org_id: str, register_id: str, pin_hash: str) -> directory.UserRow:
@@ -136,8 +131,9 @@ class Auth:
         self._session_seconds = session_seconds
         self._keys = Remembered(self._identity_of_key)
         self._sessions = Remembered(self._identity_of_session)
-        self._tills = Remembered(lambda token_hash: directory.till_of(database, token_hash))
-        self._ended_tills = Remembered(lambda token_hash: directory.till_of(database, token_hash, "closed"))
+        self._tills = Remembered(lambda one: directory.till_of(database, one.digest, one.org_id))
+        self._ended_tills = Remembered(lambda one: directory.till_of(database, one.digest, one.org_id, status="closed"))
+        self._notes = KeyNotes(database)
         self._cashiers = Remembered(lambda name: cashier_of(database, *name))
         # A PIN's hash takes 50 ms; which PIN it was is not kept, not even here.
         self._pin_hashes: dict[bytes, str] = {}
@@ -149,68 +145,98 @@ class Auth:
 
     # Requests ------------------------------------------------------------------------------------------------------
 
-    async def identify(self, headers: dict[bytes, bytes], method: str, *, counted: bool = True) -> Identity:
-        """Who sent these headers; 401 when nobody known did, 403 when a page of another site sent a cookie along."""
+    async def identify(
+        self, headers: dict[bytes, bytes], method: str, *, address: str | None, counted: bool = True
+    ) -> Identity:
+        """Who sent these headers from this address; 401 when nobody known did, 403 when a page of another site sent a
+        cookie along, or a key was sent from where it may not be used."""
         given = headers.get(b"authorization")
         if given is not None:
             scheme, _, token = given.partition(b" ")
             if scheme.lower() == b"register":
-                return Identity(await self._at_till(self._tills, token.strip(), headers.get(b"x-cashier-pin")))
+                pin = headers.get(b"x-cashier-pin")
+                return Identity(await self._at_till(self._tills, token.strip(), pin, address))
             if scheme.lower() != b"bearer" or not 0 < len(token) <= 200:
                 raise unauthorized("This needs an API key: Authorization: Bearer hf_...")
-            identity = await self._keys.get(hashlib.sha256(token.strip()).hexdigest())
-            if identity is None:
-                raise unauthorized("The API key is not valid.")
-            if counted and identity.rate_limit is not None:
-                self._count(identity.rate_limit, identity.actor.org_id)
-            return identity  # type: ignore[no-any-return] # what _identity_of_key returned
+            return self._admitted(await self._found(self._keys, KEY, token.strip()), address, counted=counted)
         token_text = session_token(headers)
         if token_text is None:
             raise unauthorized("This needs an API key (Authorization: Bearer hf_...) or a login.")
-        identity = await self._sessions.get(sha256(token_text))
+        identity = await self._found(self._sessions, SESSION, token_text.encode("latin-1"))
         if identity is None:
             raise unauthorized("The login has ended.")
         if method not in _SAFE and not same_origin(headers):
             raise Problem("FORBIDDEN", "The request comes from a page of another site.")
         return identity  # type: ignore[no-any-return] # what _identity_of_session returned
 
-    async def at_ended_till(self, headers: dict[bytes, bytes]) -> Actor | None:
+    async def _found(self, remembered: Remembered, kind: str, token: bytes) -> Any:
+        """What is known of a token; None when it can be none of that kind."""
+        one = sought(kind, token)
+        return None if one is None else await remembered.get(one)
+
+    def _admitted(self, identity: Identity | None, address: str | None, *, counted: bool) -> Identity:
+        """The identity of a key, if the key may be used now and from there."""
+        if identity is None:
+            raise unauthorized("The API key is not valid.")
+        if identity.limits is not None:
+            self._test(identity.limits, identity.actor, address)
+        if counted and identity.rate_limit is not None:
+            self._count(identity.rate_limit, identity.actor)
+        self._notes.used(identity.actor)
+        return identity
+
+    def _test(self, limits: KeyLimits, actor: Actor, address: str | None) -> None:
+        try:
+            limits.check(address, time.time_ns() // 1000)
+        except WrongAddress:
+            self._notes.refused(actor, address)
+            raise
+
+    async def at_ended_till(self, headers: dict[bytes, bytes], address: str | None) -> Actor | None:
         """Who acted at the till whose closed session the token is of; they may do nothing there any more."""
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"register":
             return None
-        return await self._at_till(self._ended_tills, token.strip(), headers.get(b"x-cashier-pin"))
+        return await self._at_till(self._ended_tills, token.strip(), headers.get(b"x-cashier-pin"), address)
 
-    async def _at_till(self, tills: Remembered, token: bytes, pin: bytes | None) -> Actor:
+    async def _at_till(self, tills: Remembered, token: bytes, pin: bytes | None, address: str | None) -> Actor:
         """Who acts at the till with that token: the user of the PIN, or else who opened the session."""
-        token_hash = hashlib.sha256(token).hexdigest()
-        till: directory.TillRow | None = await tills.get(token_hash) if len(token) <= 200 else None
+        till: directory.TillRow | None = await self._found(tills, TILL, token)
         if till is None:
             raise till_not_open()
         if till.locked_until > time.time_ns() // 1000:
             raise till_locked(till.locked_until)
         if pin is None:
             who: directory.Opener | None = till.opener
-            if who is None:
+            if who is None or (who.expires_at is not None and who.expires_at <= time.time_ns() // 1000):
                 detail = "Who opened the register session may not act any more: a cashier's PIN is needed."
                 raise Problem(UNAUTHORIZED, detail, headers=_TILL_CHALLENGE)
         else:
-            who = await self._cashier(till, token_hash, pin)
+            who = await self._cashier(till, token, pin)
         if who.stores and till.store_id not in who.stores:
             raise Problem("FORBIDDEN", "You may not act in the store of this register.")
-        return Actor(till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id)
+        known = _known(who.permissions)
+        actor = Actor(till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id, known)
+        limits = None if till.opener is None else limits_of(till.opener.addresses, None)
+        if limits is not None:  # what a key has opened is used from where the key is, with a PIN too
+            self._test(limits, actor, address)
+        return actor
 
     def forget_tills(self) -> None:
         """Look at every till again: a session was opened or closed here."""
         self._tills.forget_all()
         self._ended_tills.forget_all()
 
-    async def _cashier(self, till: directory.TillRow, token_hash: str, pin: bytes) -> directory.Opener:
+    def close(self) -> None:
+        """Write what was noted of keys; it blocks."""
+        self._notes.close()
+
+    async def _cashier(self, till: directory.TillRow, token: bytes, pin: bytes) -> directory.Opener:
         name = (till.org_id, till.register_id, await self._pin_hash(till.org_id, pin))
         try:
             user: directory.UserRow = await self._cashiers.get(name)
         except Problem:
-            self._tills.forget(token_hash)  # it may be locked now
+            self._tills.forget(sought(TILL, token))  # it may be locked now
             raise
         return directory.Opener(user.id, user.name, user.role, user.stores)
 
@@ -227,30 +253,31 @@ class Auth:
             self._pin_hashes[mark] = known
         return known
 
-    async def actor_of(self, headers: dict[bytes, bytes], method: str = "GET") -> Actor | None:
+    async def actor_of(self, headers: dict[bytes, bytes], method: str = "GET", *, address: str | None) -> Actor | None:
         """Who sent these headers, or None; for pages, which send the unknown to the login."""
         try:
-            return (await self.identify(headers, method, counted=False)).actor
+            return (await self.identify(headers, method, address=address, counted=False)).actor
         except Problem as problem:
             if problem.code == UNAUTHORIZED:
                 return None
             raise
 
-    def _count(self, limit: int, org_id: str) -> None:
+    def _count(self, limit: int, actor: Actor) -> None:
         item = RateLimitItemPerMinute(limit)
-        if not self._requests.hit(item, org_id):
-            reset = self._requests.get_window_stats(item, org_id).reset_time
-            raise rate_limited(f"The organisation allows {limit} requests a minute.", reset)
+        if not self._requests.hit(item, actor.org_id, actor.id):
+            reset = self._requests.get_window_stats(item, actor.org_id, actor.id).reset_time
+            raise rate_limited(f"The organisation allows each key {limit} requests a minute.", reset)
 
-    def _identity_of_key(self, key_hash: str) -> Identity | None:
-        row = directory.key_of(self._database, key_hash)
+    def _identity_of_key(self, one: Sought) -> Identity | None:
+        row = directory.key_of(self._database, one.digest, one.org_id)
         if row is None:
             return None
-        actor = Actor(row.org_id, f"key:{row.name}"[:200], Role(row.role), row.stores, id=row.id)
-        return Identity(actor, row.rate_limit)
+        name, known = f"key:{row.name}"[:200], _known(row.permissions)
+        actor = Actor(row.org_id, name, Role(row.role), row.stores, id=row.id, permissions=known)
+        return Identity(actor, row.rate_limit, limits_of(row.addresses, row.expires_at))
 
-    def _identity_of_session(self, token_hash: str) -> Identity | None:
-        user = directory.session_of(self._database, token_hash, time.time_ns() // 1000)
+    def _identity_of_session(self, one: Sought) -> Identity | None:
+        user = directory.session_of(self._database, one.digest, time.time_ns() // 1000, one.org_id)
         if user is None:
             return None
         return Identity(Actor(user.org_id, user.name, Role(user.role), user.stores, id=user.id))
@@ -278,15 +305,22 @@ class Auth:
         user = next((one for one in users if _verify(password, one.password_hash)), None)
         if user is None:
             return None
-        token = secrets.token_urlsafe(32)
+        token = new_token(SESSION, user.org_id)
         now = time.time_ns() // 1000
-        directory.begin_session(self._database, sha256(token), user, now, now + self._session_seconds * _MICROSECONDS)
-        return token
+        directory.begin_session(self._database, token.digest, user, now, now + self._session_seconds * _MICROSECONDS)
+        return token.text
 
     def logout(self, token: str) -> None:
         """End a browser session; it blocks."""
-        directory.end_session(self._database, sha256(token))
-        self._sessions.forget(sha256(token))
+        one = sought(SESSION, token.encode("latin-1"))
+        if one is not None:
+            directory.end_session(self._database, one.digest, one.org_id)
+            self._sessions.forget(one)
+
+
+def _known(permissions: tuple[str, ...] | None) -> frozenset[Permission] | None:
+    """What a key is narrowed to; a permission that this version does not know is none."""
+    return None if permissions is None else frozenset(one for one in Permission if one in permissions)
 
 
 def _verify(password: str, password_hash: str) -> bool:
@@ -298,7 +332,7 @@ def _verify(password: str, password_hash: str) -> bool:
 
 def unauthorized(detail: str) -> Problem:
     """Who asks is not known."""
-    return Problem(UNAUTHORIZED, detail, headers=_CHALLENGE)
+    return Problem(UNAUTHORIZED, detail, headers=CHALLENGE)
 
 
 def till_not_open() -> Problem:

@@ -33,6 +33,12 @@ class ClientGone(Exception):
     """Whoever asked does not listen any more."""
 
 
+def client_of(scope: Scope) -> str | None:
+    """The address of the client as the server tells it, which knows what proxies to trust."""
+    client = scope.get("client")
+    return None if client is None else client[0]
+
+
 def length_of(headers: dict[bytes, bytes], body_max: int) -> int | None:
     """The announced length of the body, refused when it is too large; None when none is announced."""
     text = headers.get(b"content-length")

@@ -69,10 +69,18 @@ def user_fields(user: User) -> Json:
 
 
 def api_key_fields(key: ApiKey) -> Json:
-    """An API key, without its hash."""
+    """An API key, without its hashes; `previous` is the secret that it had before it was rolled."""
     fields = _with_times(key)
-    del fields["key_hash"]
+    del fields["key_hash"], fields["previous_hash"]
+    hint, until = fields.pop("previous_hint"), fields.pop("previous_until")
+    for name in ("expires_at", "last_used_at"):
+        fields[name] = _instant(fields[name])
+    fields["previous"] = None if until is None else {"hint": hint, "until": instant_text(until)}
     return fields
+
+
+def _instant(at: int | None) -> str | None:
+    return None if at is None else instant_text(at)
 
 
 def _with_times(record: Any) -> Json:

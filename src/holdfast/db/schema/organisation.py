@@ -149,9 +149,19 @@ api_key = Table(
     Column("active", Boolean, nullable=False),
     big("created_at"),
     big("updated_at"),
+    Column("hint", String(4), nullable=True),
+    Column("permissions", JSON, nullable=True),
+    Column("addresses", JSON, nullable=True),
+    big("expires_at", nullable=True),
+    Column("previous_hash", String(64), nullable=True),
+    Column("previous_hint", String(4), nullable=True),
+    big("previous_until", nullable=True),
+    big("last_used_at", nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),
-    Index("ix_api_key_key_hash", "key_hash"),
+    # By hash first: a key of before is looked up without its organisation.
+    Index("ix_api_key_key_hash", "key_hash", "org_id"),
+    Index("ix_api_key_previous_hash", "previous_hash", "org_id"),
 )
 
 browser_session = Table(

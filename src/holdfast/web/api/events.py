@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from holdfast.access import Permission
 from holdfast.web.api.shapes import EventDocument
-from holdfast.web.problems import invalid
+from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import CURSOR_MAX, PAGED, Call, Route, encode
 
 if TYPE_CHECKING:
@@ -45,18 +45,23 @@ def list_events(call: Call) -> Any:
     return _visible(call, call.shop.reports.events(call.actor.org_id, **call.paging()))
 
 
-async def stream_events(
-    application: Application, call: Call, headers: dict[bytes, bytes], receive: Receive, answer: Answer
-) -> None:
+class Sender(NamedTuple):
+    """What a stream is allowed by: the headers that asked for it, and the address that they came from."""
+
+    headers: dict[bytes, bytes]
+    address: str | None
+
+
+async def stream_events(application: Application, call: Call, sender: Sender, receive: Receive, answer: Answer) -> None:
     """Send events as they come until somebody stops."""
     with application.callers.streaming(call.actor):
-        cursor = _begin(call, headers)
+        cursor = _begin(call, sender.headers)
         page = await application.read(_page, call, cursor)  # a bad cursor is refused before the stream begins
-        await _follow(application, call, page, headers, receive, answer)
+        await _follow(application, call, page, sender, receive, answer)
 
 
 async def _follow(
-    application: Application, call: Call, page: Any, headers: dict[bytes, bytes], receive: Receive, answer: Answer
+    application: Application, call: Call, page: Any, sender: Sender, receive: Receive, answer: Answer
 ) -> None:
     gone = asyncio.ensure_future(_gone(receive))
     stopping = asyncio.ensure_future(application.stopping.wait())
@@ -71,7 +76,7 @@ async def _follow(
             cursor = page.next_cursor
             if len(page.items) < PAGE:
                 await asyncio.wait((gone, stopping), timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if gone.done() or stopping.done() or not await _may_follow(application, call, headers):
+            if gone.done() or stopping.done() or not await _may_follow(application, call, sender):
                 break
             if time.monotonic() - spoke_at >= HEARTBEAT_SECONDS:
                 await answer.part(b": alive\n\n")
@@ -139,9 +144,12 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _may_follow(application: Application, call: Call, headers: dict[bytes, bytes]) -> bool:
+async def _may_follow(application: Application, call: Call, sender: Sender) -> bool:
     """May the caller still follow the events? From now on by what their rights are now."""
-    actor = await application.auth.actor_of(headers)
+    try:
+        actor = await application.auth.actor_of(sender.headers, address=sender.address)
+    except Problem:  # since it began, its key may not be used from there any more
+        return False
     if actor is None or actor.org_id != call.actor.org_id or not actor.has(Permission.EVENTS):
         return False
     if call.store_id is not None:  # the stream was narrowed to it

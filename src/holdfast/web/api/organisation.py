@@ -1,9 +1,9 @@
-"""The organisation over HTTP: its settings, its users, its API keys.
+"""The organisation over HTTP: its settings, its users.
 
     PATCH /api/v1/settings {"default_reorder_point": 5}
-    POST /api/v1/api-keys {"name": "till 3", "role": "cashier", "stores": ["MAIN"]}   -> the key, this once
+    POST /api/v1/users {"email": "bo@shop.example", "password": "correct horse", "role": "cashier"}
 
-It refuses to make anybody mightier than who asks, and never shows a password, a PIN or a key again.
+It refuses to make anybody mightier than who asks, and never shows a password or a PIN.
 """
 
 from __future__ import annotations
@@ -13,30 +13,27 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.access import Permission, Role
+from holdfast.access import Permission
 from holdfast.core.decision import Command, given
 from holdfast.core.field import Email
 from holdfast.core.organisation import (
     AddUser,
-    ChangeKey,
     ChangeSettings,
     ChangeUser,
-    RemoveKey,
     RemoveUser,
     RoleName,
 )
 from holdfast.core.product import Settings
-from holdfast.core.records import ApiKey, User
+from holdfast.core.records import User
 from holdfast.core.rejection import Code
-from holdfast.db.queries.records import Within, api_key_fields, settings_fields, user_fields
+from holdfast.db.queries.records import Within, settings_fields, user_fields
 from holdfast.organisation import (
     PASSWORD_CHARACTERS_MAX,
     PASSWORD_CHARACTERS_MIN,
-    new_key,
     password_hash,
 )
 from holdfast.web.api.records import require_grant, store_ids
-from holdfast.web.api.shapes import KeyDocument, NewKeyDocument, SettingsDocument, UserDocument
+from holdfast.web.api.shapes import SettingsDocument, UserDocument
 from holdfast.web.auth import hash_pin
 from holdfast.web.body import Text
 from holdfast.web.problems import Problem
@@ -67,22 +64,6 @@ class UserChange(msgspec.Struct, forbid_unknown_fields=True):
     pin: Pin | UnsetType | None = UNSET
 
 
-class KeyBody(msgspec.Struct, forbid_unknown_fields=True):
-    """An API key; no stores mean all of them."""
-
-    role: RoleName
-    name: Text | None = None
-    stores: Stores | None = None
-
-
-class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of an API key."""
-
-    name: Text | UnsetType = UNSET
-    role: RoleName | UnsetType = UNSET
-    stores: Stores | UnsetType = UNSET
-
-
 # Settings ------------------------------------------------------------------------------------------------------------
 
 
@@ -100,15 +81,15 @@ def plan_change_settings(call: Call) -> Planned:
     return Planned(call.body, _render_settings)
 
 
-def _within(call: Call) -> Within | None:
+def within(call: Call) -> Within | None:
     """Whom the caller may see of users and keys; None: everybody."""
     return None if call.stores is None else Within(call.stores, call.actor.id)
 
 
-def _seen(call: Call, record: dict[str, Any], what: str) -> dict[str, Any]:
+def seen(call: Call, record: dict[str, Any], what: str) -> dict[str, Any]:
     """The user or key, unless it is hidden from who is limited to stores."""
-    within = _within(call)
-    shown = record if within is None or within.shows(record) else None
+    only = within(call)
+    shown = record if only is None or only.shows(record) else None
     return found(shown, Code.NOT_FOUND, what, call.args["id"])  # type: ignore[no-any-return] # what was given
 
 
@@ -171,110 +152,21 @@ def _change_rights(call: Call, old: dict[str, Any], fields: dict[str, Any]) -> N
 
 def list_users(call: Call) -> Any:
     """Active users."""
-    return call.shop.reports.users(call.actor.org_id, within=_within(call), **call.paging())
+    return call.shop.reports.users(call.actor.org_id, within=within(call), **call.paging())
 
 
 def read_user(call: Call) -> Any:
     """A user."""
-    return _seen(call, _user(call), "User")
-
-
-# API keys ------------------------------------------------------------------------------------------------------------
-
-
-def _key(call: Call) -> dict[str, Any]:
-    key_id = call.id(Code.NOT_FOUND, "API key")
-    key = call.shop.reports.api_key(call.actor.org_id, key_id)
-    if key is None or not key["active"]:
-        raise Problem("NOT_FOUND", f"API key {key_id!r} does not exist.")
-    return key
-
-
-def _render_key(key: ApiKey) -> bytes:
-    return encode(api_key_fields(key))
-
-
-def plan_add_key(call: Call) -> Planned:
-    """Make an API key. What is kept for an Idempotency-Key does not hold it: a replay shows it as null."""
-    body: KeyBody = call.body
-    stores = store_ids(call, body.stores)
-    require_grant(call, body.role, stores)
-    made = new_key(Role(body.role), stores, name=body.name or body.role)
-
-    def render(key: ApiKey) -> bytes:
-        return encode({**api_key_fields(key), "api_key": None})
-
-    def finish(kept: bytes) -> bytes:
-        return encode({**msgspec.json.decode(kept), "api_key": made.api_key})
-
-    return Planned(made.command, render, finish)
-
-
-def plan_change_key(call: Call) -> Planned:
-    """Change an API key."""
-    old = _key(call)
-    require_grant(call, old["role"], tuple(old["stores"]))
-    fields = given(call.body)
-    _change_rights(call, old, fields)
-    return Planned(ChangeKey(old["id"], **fields), _render_key)
-
-
-def plan_remove_key(call: Call) -> Command:
-    """Revoke an API key: it is dead everywhere within a second."""
-    old = _key(call)
-    require_grant(call, old["role"], tuple(old["stores"]))
-    return RemoveKey(old["id"])
-
-
-def list_keys(call: Call) -> Any:
-    """Active API keys."""
-    return call.shop.reports.api_keys(call.actor.org_id, within=_within(call), **call.paging())
-
-
-def read_key(call: Call) -> Any:
-    """An API key."""
-    return _seen(call, _key(call), "API key")
+    return seen(call, _user(call), "User")
 
 
 # The table -----------------------------------------------------------------------------------------------------------
 
 
-_SELF = {"Users": "themselves", "API keys": "their own key"}
-_TOLD_ONCE = (
-    "`api_key` is told this once and kept only as a hash: a replay (`Idempotent-Replayed: true`) answers the same with "
-    "`api_key` null. Whoever lost the first answer removes the key and makes another."
-)
-
-
-def _routes(
-    path: str,
-    tag: str,
-    noun: str,
-    plans: tuple[Any, Any, Any],
-    reads: tuple[Any, Any],
-    bodies: tuple[type[Any], type[Any]],
-    answers: tuple[type[Any], type[Any]],
-    examples: tuple[Any, Any],
-) -> tuple[Route, ...]:
-    shared: dict[str, Any] = {"tag": tag, "permission": Permission.CONFIGURE}
-    one = f"{path}/{{id}}"
-    changes = (Code.STORE_NOT_FOUND, Code.ALREADY_EXISTS)
-    kept = (Code.INVALID_STATE,) if tag == "Users" else ()  # the last owner
-    about = _TOLD_ONCE if tag == "API keys" else ""
-    seen = f"Who is limited to stores sees those limited to some of the same stores, and {_SELF[tag]}."
-    return (
-        Route(method="POST", path=path, summary=f"Make {noun}", plan=plans[0], body=bodies[0], answer=answers[0],
-              status=201, codes=changes, example=examples[0], looks_up=True, about=about, **shared),
-        Route(method="GET", path=path, summary=f"List {tag}", answer_with=reads[0], answer=[answers[1]],
-              query=PAGED, about=seen, **shared),
-        Route(method="GET", path=one, summary=f"Read {noun}", answer_with=reads[1], answer=answers[1],
-              codes=(Code.NOT_FOUND,), **shared),
-        Route(method="PATCH", path=one, summary=f"Change {noun}", plan=plans[1], body=bodies[1], answer=answers[1],
-              codes=(Code.NOT_FOUND, *changes, *kept), example=examples[1], looks_up=True, **shared),
-        Route(method="DELETE", path=one, summary=f"Remove {noun}", plan=plans[2], status=204,
-              codes=(Code.NOT_FOUND, *kept), looks_up=True, **shared),
-    )  # fmt: skip
-
+_USERS = "/api/v1/users"
+_USER = f"{_USERS}/{{id}}"
+_SHARED: dict[str, Any] = {"tag": "Users", "permission": Permission.CONFIGURE}
+_CHANGES = (Code.STORE_NOT_FOUND, Code.ALREADY_EXISTS)
 
 ROUTES = (
     Route(
@@ -301,27 +193,58 @@ ROUTES = (
         about="They are for all stores: who is limited to some may not change them.",
         of_all_stores=True,
     ),
-    *_routes(
-        "/api/v1/users",
-        "Users",
-        "a user",
-        (plan_add_user, plan_change_user, plan_remove_user),
-        (list_users, read_user),
-        (UserBody, UserChange),
-        (UserDocument, UserDocument),
-        (
-            {"email": "bo@shop.example", "password": "correct horse", "role": "cashier", "stores": ["MAIN"]},
-            {"role": "staff"},
-        ),
+    Route(
+        method="POST",
+        path=_USERS,
+        summary="Make a user",
+        plan=plan_add_user,
+        body=UserBody,
+        answer=UserDocument,
+        status=201,
+        codes=_CHANGES,
+        example={"email": "bo@shop.example", "password": "correct horse", "role": "cashier", "stores": ["MAIN"]},
+        looks_up=True,
+        **_SHARED,
     ),
-    *_routes(
-        "/api/v1/api-keys",
-        "API keys",
-        "an API key",
-        (plan_add_key, plan_change_key, plan_remove_key),
-        (list_keys, read_key),
-        (KeyBody, KeyChange),
-        (NewKeyDocument, KeyDocument),
-        ({"name": "till 3", "role": "cashier", "stores": ["MAIN"]}, {"name": "till 4"}),
+    Route(
+        method="GET",
+        path=_USERS,
+        summary="List Users",
+        answer_with=list_users,
+        answer=[UserDocument],
+        query=PAGED,
+        about="Who is limited to stores sees those limited to some of the same stores, and themselves.",
+        **_SHARED,
+    ),
+    Route(
+        method="GET",
+        path=_USER,
+        summary="Read a user",
+        answer_with=read_user,
+        answer=UserDocument,
+        codes=(Code.NOT_FOUND,),
+        **_SHARED,
+    ),
+    Route(
+        method="PATCH",
+        path=_USER,
+        summary="Change a user",
+        plan=plan_change_user,
+        body=UserChange,
+        answer=UserDocument,
+        codes=(Code.NOT_FOUND, *_CHANGES, Code.INVALID_STATE),
+        example={"role": "staff"},
+        looks_up=True,
+        **_SHARED,
+    ),
+    Route(
+        method="DELETE",
+        path=_USER,
+        summary="Remove a user",
+        plan=plan_remove_user,
+        status=204,
+        codes=(Code.NOT_FOUND, Code.INVALID_STATE),
+        looks_up=True,
+        **_SHARED,
     ),
 )

@@ -27,10 +27,11 @@ from holdfast.core.register import (
     register_fields,
 )
 from holdfast.core.rejection import Code
+from holdfast.tokens import TILL, new_token
 from holdfast.web.api.organisation import Pin
 from holdfast.web.api.records import require_store
 from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument
-from holdfast.web.auth import cashier_of, hash_pin, new_till_token, till_not_open
+from holdfast.web.auth import cashier_of, hash_pin, till_not_open
 from holdfast.web.body import Text
 from holdfast.web.problems import Problem, not_found
 from holdfast.web.route import PAGED, STORE, Call, Planned, Route, encode, found
@@ -132,16 +133,16 @@ def plan_open(call: Call) -> Planned:
         if user.stores and register["store_id"] not in user.stores:
             raise Problem("FORBIDDEN", "The cashier may not act in the store of this register.")
         opened_by, opener_id = user.name, user.id
-    token, token_hash = new_till_token()
+    token = new_token(TILL, actor.org_id)
 
     def render(session: SessionDocument) -> bytes:
         fields = msgspec.to_builtins(session)
         return encode({name: fields.get(name) for name in NewSessionDocument.__struct_fields__})
 
     def finish(kept: bytes) -> bytes:
-        return encode({**msgspec.json.decode(kept), "token": token})
+        return encode({**msgspec.json.decode(kept), "token": token.text})
 
-    return Planned(OpenSession(register["id"], body.opening_float, token_hash, opened_by, opener_id), render, finish)
+    return Planned(OpenSession(register["id"], body.opening_float, token.digest, opened_by, opener_id), render, finish)
 
 
 def list_sessions(call: Call) -> Any:

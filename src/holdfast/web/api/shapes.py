@@ -233,13 +233,26 @@ class UserDocument(msgspec.Struct):
     updated_at: str
 
 
+class PreviousSecret(msgspec.Struct):
+    """The secret that a rolled key had before, and until when it works."""
+
+    hint: str | None
+    until: str
+
+
 class KeyDocument(msgspec.Struct):
-    """An API key; the key itself is shown once, when it is made."""
+    """An API key; the key itself is shown once, when it is made or rolled. `hint` are its last four characters."""
 
     id: str
     name: str
     role: str
     stores: list[str]
+    permissions: list[str] | None
+    addresses: list[str] | None
+    hint: str | None
+    expires_at: str | None
+    last_used_at: str | None
+    previous: PreviousSecret | None
     active: bool
     created_at: str
     updated_at: str

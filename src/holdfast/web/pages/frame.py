@@ -87,7 +87,8 @@ _templates = Environment(
 async def visitor_of(request: Request) -> Visitor | None:
     """Who looks, or None when nobody known does."""
     application = request.app.state.application
-    actor: Actor | None = await application.auth.actor_of(dict(request.scope["headers"]))
+    address = request.client.host if request.client else None
+    actor: Actor | None = await application.auth.actor_of(dict(request.scope["headers"]), address=address)
     if actor is None:
         return None
     settings = await run_in_threadpool(application.shop.reports.settings, actor.org_id)

@@ -1,0 +1,201 @@
+"""API keys: what they may do, from where, until when; and how their secret is exchanged.
+
+    AddKey(name="till", role="cashier", key_hash=..., hint="x9Zt")    -> a key; its secret was made at the door
+    AddKey(..., permissions=("stock:read",), addresses=("203.0.113.0/24",), expires_at=...)
+    RollKey(key_id, key_hash=..., hint="b41Q", overlap_hours=24)        -> a new secret; the old one works for a day
+
+In a change `UNSET` leaves a field as it is, None takes it away. Refused is to make, change, roll or remove a key that
+may do more than who asks (role, stores, permissions), to name a permission that the role has not, an expiry that is
+past, and what would leave the organisation without an owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from holdfast.core.decision import Command, Decision, given
+from holdfast.core.field import Instant, Network, Text
+from holdfast.core.organisation import Digest, RoleName, Stores, owner_refusal, stores_of, with_stores
+from holdfast.core.permission import Permission, Rights, Role
+from holdfast.core.records import ApiKey, existing, put
+from holdfast.core.rejection import Code, Rejected, invalid_state, malformed
+from holdfast.core.stock import Stock
+
+replace = msgspec.structs.replace
+
+ADDRESSES_MAX = 100
+"""Most address ranges of a key."""
+
+OVERLAP_HOURS_MAX = 30 * 24
+OVERLAP_HOURS = 24
+"""How long the old secret of a rolled key works where nothing is said."""
+
+_HOUR = 3_600_000_000
+"""Microseconds."""
+
+Permissions = Annotated[tuple[Permission, ...], Meta(min_length=1, max_length=len(Permission))]
+"""What of the role's permissions a key has."""
+
+Addresses = Annotated[tuple[Network, ...], Meta(min_length=1, max_length=ADDRESSES_MAX)]
+"""From where a key may be used."""
+
+Hint = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{4}$")]
+"""The last four characters of a secret."""
+
+Hours = Annotated[int, Meta(ge=0, le=OVERLAP_HOURS_MAX)]
+"""How long an old secret goes on working."""
+
+
+class AddKey(Command, frozen=True, gc=False, kw_only=True):
+    """An API key; no stores mean all of them. `holdfast.organisation.new_key` makes it with its secret."""
+
+    name: Text
+    key_hash: Digest
+    role: RoleName
+    stores: Stores = ()
+    hint: Hint | None = None
+    permissions: Permissions | None = None
+    addresses: Addresses | None = None
+    expires_at: Instant | None = None
+
+
+class ChangeKey(Command, frozen=True, gc=False):
+    """Change an API key."""
+
+    key_id: str
+    name: Text | UnsetType = UNSET
+    role: RoleName | UnsetType = UNSET
+    stores: Stores | UnsetType = UNSET
+    permissions: Permissions | UnsetType | None = UNSET
+    addresses: Addresses | UnsetType | None = UNSET
+    expires_at: Instant | UnsetType | None = UNSET
+
+
+class RollKey(Command, frozen=True, gc=False, kw_only=True):
+    """Give a key a new secret; the old one works for some hours more. `holdfast.organisation.rolled_key` makes it."""
+
+    key_id: str
+    key_hash: Digest
+    hint: Hint | None = None
+    overlap_hours: Hours = OVERLAP_HOURS
+
+
+class RemoveKey(Command, frozen=True, gc=False):
+    """Revoke an API key."""
+
+    key_id: str
+
+
+def add_key(stock: Stock, command: AddKey) -> ApiKey | Rejected:
+    """Decide an AddKey."""
+    stores = stores_of(stock, command.stores)
+    if isinstance(stores, Rejected):
+        return stores
+    fields = {**msgspec.structs.asdict(command), "stores": stores, "permissions": _sorted(command.permissions)}
+    key = ApiKey(id=stock.new_id(), **fields, created_at=stock.now, updated_at=stock.now)
+    refused = _refusal(stock, key, key.expires_at)
+    if refused is not None:
+        return refused
+    put(stock, "api_key", key)
+    return key
+
+
+def change_key(stock: Stock, command: ChangeKey) -> ApiKey | Rejected:
+    """Decide a ChangeKey."""
+    key = _own(stock, command.key_id)
+    if isinstance(key, Rejected):
+        return key
+    fields = with_stores(stock, given(command, "key_id"))
+    if isinstance(fields, Rejected):
+        return fields
+    if "permissions" in fields:
+        fields["permissions"] = _sorted(fields["permissions"])
+    changed = replace(key, **fields, updated_at=stock.now)
+    refused = _refusal(stock, changed, fields.get("expires_at")) or owner_refusal(stock, key, changed)
+    if refused is not None:
+        return refused
+    put(stock, "api_key", changed)
+    return changed
+
+
+def roll_key(stock: Stock, command: RollKey) -> ApiKey | Rejected:
+    """Decide a RollKey: whatever secret the key had before the present one is dead at once."""
+    key = _own(stock, command.key_id)
+    if isinstance(key, Rejected):
+        return key
+    if key.expires_at is not None and key.expires_at <= stock.now:
+        return invalid_state("The key has expired: a new secret would not work either. Change its expires_at first.")
+    rolled = replace(
+        key,
+        key_hash=command.key_hash,
+        hint=command.hint,
+        previous_hash=key.key_hash if command.overlap_hours else None,
+        previous_hint=key.hint if command.overlap_hours else None,
+        previous_until=stock.now + command.overlap_hours * _HOUR if command.overlap_hours else None,
+        updated_at=stock.now,
+    )
+    put(stock, "api_key", rolled)
+    return rolled
+
+
+def remove_key(stock: Stock, command: RemoveKey) -> ApiKey | Rejected:
+    """Decide a RemoveKey."""
+    key = _own(stock, command.key_id)
+    if isinstance(key, Rejected):
+        return key
+    removed = replace(key, active=False, updated_at=stock.now)
+    refused = owner_refusal(stock, key, removed)
+    if refused is not None:
+        return refused
+    put(stock, "api_key", removed)
+    return removed
+
+
+def rights_of(key: ApiKey) -> Rights:
+    """What a key may do. A permission that this version does not know is none."""
+    known = None if key.permissions is None else frozenset(one for one in Permission if one in key.permissions)
+    return Rights(Role(key.role), frozenset(key.stores), known)
+
+
+def _own(stock: Stock, key_id: str) -> ApiKey | Rejected:
+    """The key, locked; refused when there is none, or when it may do more than who asks."""
+    key: ApiKey | Rejected = existing(stock, "api_key", key_id)
+    return key if isinstance(key, Rejected) else _grant_refusal(stock, key) or key
+
+
+def _refusal(stock: Stock, key: ApiKey, expires_at: Any) -> Rejected | None:
+    """Why the key cannot be as it would become: `expires_at` is what was asked for."""
+    refused = _grant_refusal(stock, key)
+    if refused is not None:
+        return refused
+    role = Rights(Role(key.role))
+    for name in key.permissions or ():
+        if not role.has(Permission(name)):
+            return malformed("permissions", f"the role {key.role} does not have {name}.")
+    if expires_at is not None and expires_at <= stock.now:
+        return Rejected(Code.INVALID_EXPIRY, "expires_at must be in the future.", {"field": "expires_at"})
+    return None
+
+
+def _grant_refusal(stock: Stock, key: ApiKey) -> Rejected | None:
+    if stock.caller.rights.covers(rights_of(key)):
+        return None
+    words = "You may not give more than you have: not a higher role, not other stores, not other permissions."
+    return Rejected(Code.FORBIDDEN, words)
+
+
+def _sorted(permissions: Iterable[Permission] | None) -> tuple[str, ...] | None:
+    """The names of the permissions, each once, in the order in which they are declared."""
+    return None if permissions is None else tuple(one.value for one in Permission if one in set(permissions))
+
+
+DECISIONS = (
+    Decision(AddKey, add_key, Permission.CONFIGURE, changes_catalog=True),
+    Decision(ChangeKey, change_key, Permission.CONFIGURE, changes_catalog=True),
+    Decision(RollKey, roll_key, Permission.CONFIGURE, changes_catalog=True),
+    Decision(RemoveKey, remove_key, Permission.CONFIGURE, changes_catalog=True),
+)
