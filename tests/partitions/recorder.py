@@ -32,7 +32,7 @@ from tests.partitions.allowed import ALLOWED, Allowed
 
 PRODUCT = str(Path(holdfast.__file__).parent)
 TESTS = str(Path(__file__).parent.parent)
-MIGRATIONS = (f"{PRODUCT}/db/migrate", f"{PRODUCT}/db/migrations/")
+MIGRATIONS = (f"{PRODUCT}/db/migrate", f"{PRODUCT}/db/migrations/", f"{PRODUCT}/db/roles")
 """Files of the product that change the tables, of everybody at once."""
 
 _EXPLAINED = re.compile(r"\s*\(?\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)

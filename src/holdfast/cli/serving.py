@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.app import Holdfast, spare_collector
-from holdfast.cli.terminal import Misuse, Refusal, ready_database, say
+from holdfast.cli.terminal import Misuse, Refusal, ready_database, say, tell
 from holdfast.db.lock import AlreadyServed, serving_alone
+from holdfast.db.roles import owner_of
 from holdfast.settings import Config, load, variable
 
 if TYPE_CHECKING:
@@ -153,6 +154,8 @@ def run_server(
                 raise Refusal(f"{config.database_url}: {error.strerror}.") from error
         with ready_database(config, begin=True) as database:
             kind = "SQLite" if database.is_sqlite else "PostgreSQL"
+            if (role := owner_of(database)) is not None:
+                tell(f"Note: the role {role} owns the tables, so it could rewrite the ledger: serve as another one.")
         _hand_over(config)
         _raise_descriptors()
         server_config = uvicorn.Config(
