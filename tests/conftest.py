@@ -85,11 +85,16 @@ class Postgres:
             self._partitioned = name
         return self.create_database(template=self._partitioned)
 
+    def create_role(self, name: str, password: str) -> None:
+        """Make a role that may sign in, unless there is one of that name."""
+        statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(password))
+        with contextlib.suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+            self._connection.execute(statement)
+
     def create_for_application(self) -> str:
         """Make a migrated database in which the role APPLICATION may do what a server needs, and return its name."""
         if self._migrated is None:
-            with contextlib.suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
-                self._connection.execute(f"CREATE ROLE {APPLICATION} LOGIN PASSWORD '{APPLICATION}'")
+            self.create_role(APPLICATION, APPLICATION)
             name = self.create_database()
             database = Database(self.url(name))
             migrate(database, application_role=APPLICATION)

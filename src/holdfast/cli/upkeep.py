@@ -51,7 +51,7 @@ def migrate_database(
         typer.Option(
             "--application-role",
             metavar="NAME",
-            help="PostgreSQL: grant this role what a server needs; later runs remember it.",
+            help="PostgreSQL: let this role serve: it may add to what is append-only, not rewrite it.",
         ),
     ] = None,
 ) -> None:
