@@ -4,7 +4,7 @@
 table lies in partitions by organisation. The server is one per test process, started when the first test asks for it,
 or the one that HOLDFAST_TEST_POSTGRES_URL names (a superuser's address). From then on each statement that the product
 sends to PostgreSQL is explained once, after the test that sent it: one that is not for one organisation fails the test
-(see `tests.partitions`).
+(see `tests.partitions`). On PostgreSQL the tests of `AS_APPLICATION` run as a role that may not rewrite the past.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import make_url
 
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
@@ -43,6 +44,13 @@ IN_PARTITIONS = (
 """Tests that also run there, by how their path begins."""
 
 
+AS_APPLICATION = ("api", "db/test_append_only")
+"""Tests that run as the application's role on PostgreSQL, by how their path begins."""
+
+APPLICATION = "holdfast_test_application"
+"""That role."""
+
+
 class Postgres:
     """A running server on which tests make databases."""
 
@@ -50,6 +58,7 @@ class Postgres:
         self.admin_url = admin_url
         self._connection = psycopg.connect(admin_url, autocommit=True)
         self._partitioned: str | None = None
+        self._migrated: str | None = None
 
     def url(self, database: str) -> str:
         """The address of a database."""
@@ -75,6 +84,23 @@ class Postgres:
                 partition(connection)
             self._partitioned = name
         return self.create_database(template=self._partitioned)
+
+    def create_role(self, name: str, password: str) -> None:
+        """Make a role that may sign in, unless there is one of that name."""
+        statement = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(password))
+        with contextlib.suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+            self._connection.execute(statement)
+
+    def create_for_application(self) -> str:
+        """Make a migrated database in which the role APPLICATION may do what a server needs, and return its name."""
+        if self._migrated is None:
+            self.create_role(APPLICATION, APPLICATION)
+            name = self.create_database()
+            database = Database(self.url(name))
+            migrate(database, application_role=APPLICATION)
+            database.dispose()
+            self._migrated = name
+        return self.create_database(template=self._migrated)
 
     def drop_database(self, name: str) -> None:
         """Remove a database, whoever is connected to it."""
@@ -137,6 +163,19 @@ def partitioned_url(postgres_server: Postgres) -> Iterator[str]:
 
 
 @pytest.fixture
+def application_url(postgres_server: Postgres) -> Iterator[str]:
+    """The address of a PostgreSQL database that is migrated and empty, for the application's role."""
+    name = postgres_server.create_for_application()
+    yield as_role(postgres_server.url(name), APPLICATION)
+    postgres_server.drop_database(name)
+
+
+def as_role(url: str, role: str) -> str:
+    """The address of the same database for a role whose password is its name."""
+    return make_url(url).set(username=role, password=role).render_as_string(hide_password=False)
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The address of an SQLite database that does not exist yet."""
     return f"sqlite:///{tmp_path / 'holdfast.db'}"
@@ -158,5 +197,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str:
     """The address of an empty database, once on each kind."""
-    url: str = request.getfixturevalue(URLS[request.param])
+    where = request.path.relative_to(Path(__file__).parent).as_posix()
+    as_application = request.param == "postgresql" and where.startswith(AS_APPLICATION)
+    url: str = request.getfixturevalue("application_url" if as_application else URLS[request.param])
     return url

@@ -33,7 +33,7 @@ from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
 from holdfast.tokens import digest_of
 from tests.db.test_migrations import _catalogue
 from tests.db.trading import trade
-from tests.shop import Shop, open_shop, quick_sqlite, rows, shop_in
+from tests.shop import Shop, open_shop, quick_sqlite, rows, shop_in, unguard
 
 MIGRATIONS = Path(next(iter(migrations.__path__)))
 
@@ -341,6 +341,7 @@ def mended(older: Database, tmp_path: Path) -> Database:
     with _opened(older, facts) as shop:
         shop.receive("MUG-1", 3, cost="1.00")
     assert check(older).ok
+    unguard(older)
     return older
 
 

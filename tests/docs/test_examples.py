@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from tests.docs.pages import DOCS, ROOT, Fence, fences, name_of, pages
 from tests.docs.session import Failed, Session, matches
@@ -23,6 +24,9 @@ PORT = "8000"
 
 POSTGRESQL = "postgresql://holdfast:secret@localhost/holdfast"
 """The database that the pages use where it has to be PostgreSQL; each test takes one of its own instead."""
+
+APPLICATION = "postgresql://holdfast_app:secret@localhost/holdfast"
+"""The same database, for the role that serves."""
 
 RESTORED = "postgresql://holdfast:secret@localhost/restored"
 """A second one, empty."""
@@ -49,6 +53,10 @@ def test_page_runs_as_it_is_written(page: Path, tmp_path: Path, request: pytest.
         names = [server.create_database(), server.create_database()]
         request.addfinalizer(lambda: [server.drop_database(name) for name in names])
         replaced |= {POSTGRESQL: server.url(names[0]), RESTORED: server.url(names[1])}
+        if APPLICATION in text:
+            server.create_role("holdfast_app", "secret")
+            served = make_url(server.url(names[0])).set(username="holdfast_app", password="secret")
+            replaced[APPLICATION] = served.render_as_string(hide_password=False)
         environment["PATH"] = f"{find_binaries()}{os.pathsep}{environment['PATH']}"
     expected = dict(_shown(parts))
     with Session(tmp_path, environment, replaced) as session:

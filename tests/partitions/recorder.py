@@ -10,7 +10,8 @@ refuses some of them. `assert_routed` raises with each wide statement that `test
 plan is made with the parameters that were sent, as for a statement that is not prepared: what a generic plan prunes
 only while it runs ("Subplans Removed") is pruned in it from the beginning, and no setting of a session plays a part.
 
-What tests send themselves is not looked at, nor what migrations send, which run once and for everybody.
+A statement that changes or removes rows of an append-only table fails as well. What tests send themselves is not looked
+at, nor what migrations send, which run once and for everybody.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from typing import Any, NamedTuple
 import psycopg
 
 import holdfast
+from holdfast.db.schema import APPEND_ONLY
 from tests.partitions.allowed import ALLOWED, Allowed
 
 PRODUCT = str(Path(holdfast.__file__).parent)
 TESTS = str(Path(__file__).parent.parent)
-MIGRATIONS = (f"{PRODUCT}/db/migrate", f"{PRODUCT}/db/migrations/")
+MIGRATIONS = (f"{PRODUCT}/db/migrate", f"{PRODUCT}/db/migrations/", f"{PRODUCT}/db/roles")
 """Files of the product that change the tables, of everybody at once."""
 
 _EXPLAINED = re.compile(r"\s*\(?\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
@@ -47,8 +49,20 @@ _MANY_ORGANISATIONS = re.compile(r"\borg_id\b\W*(?:,[\w\s.]+\)\s*)?(?:IN\b|=\s*A
 """A list of organisations is wide, also where a test has one organisation in it."""
 
 
+_TABLES = "|".join(APPEND_ONLY)
+_REWRITES = re.compile(
+    rf"\b(?:UPDATE|DELETE\s+FROM)\s+(?:{_TABLES})\b|\bINSERT\s+INTO\s+(?:{_TABLES})\b.*\bDO\s+UPDATE\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_MAY_REWRITE = re.compile(
+    "|".join(rf"UPDATE {table} SET (?:{'|'.join(names)})\s*=" for table, names in APPEND_ONLY.items() if names)
+)
+"""What of append-only tables may be changed after all."""
+
+
 class NotRouted(AssertionError):
-    """A statement of the product touches more than one partition, or cannot be explained; the message has both."""
+    """A statement of the product touches more than one partition, cannot be explained, or rewrites what was written;
+    the message has both."""
 
 
 class Sent(NamedTuple):
@@ -132,6 +146,8 @@ class Recorder:
             return None
         if not _EXPLAINED.match(sent.sql):
             return f"{sent.sender} sends a statement of a kind that this module does not know:\n{sent.sql}"
+        if _REWRITES.search(sent.sql) and not _MAY_REWRITE.match(sent.sql):
+            return f"{sent.sender} rewrites a table that is append-only:\n{sent.sql}"
         try:
             partitions = self._partitions(sent)
         except psycopg.Error as error:

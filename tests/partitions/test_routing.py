@@ -102,6 +102,24 @@ def test_a_wide_statement_is_told_with_its_sender(
 @pytest.mark.parametrize(
     "sql",
     [
+        "DELETE FROM posting WHERE org_id = :org RETURNING org_id",
+        "UPDATE ledger SET note = NULL WHERE org_id = :org RETURNING id",
+        "UPDATE event_batch SET size = 0 WHERE org_id = :org RETURNING id",
+        "INSERT INTO audit SELECT * FROM audit WHERE org_id = :org ON CONFLICT (org_id, id) DO UPDATE SET actor = ''",
+    ],
+)
+def test_a_statement_that_rewrites_what_was_written_is_told(
+    listener: Recorder, planted: session.Session, shop: Shop, sql: str
+) -> None:
+    planted.fetch(sql if "RETURNING" in sql else f"{sql} RETURNING audit.id", org=shop.org_id)
+
+    with pytest.raises(NotRouted, match="rewrites a table that is append-only"):
+        listener.assert_routed("this test")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
         "SELECT id FROM level WHERE org_id = :org",
         "SELECT p.id FROM level l LEFT JOIN product p ON p.org_id = l.org_id WHERE l.org_id = :org",
         "SELECT 1",

@@ -4,15 +4,16 @@
     result.ok, result.mismatches     -> True, []
 
 One consistent snapshot is read from end to end, in memory that does not grow with the history, beside running writers.
-Every level is replayed from its ledger with the fold that writes it (`core.ledger.follow`); lots, holds and ledger are
-added up against each other (`stock`), sales, returns and drawers with the arithmetic that made them (`sales`), the
-journal against the ledger, the lots and the money (`books`). Every row's checksum is recomputed, so that a change of
-any single field behind Holdfast's back is found and the row is named. It repairs nothing.
+Every level is replayed from its ledger with the fold that writes it (`core.ledger.follow`), and its chain is followed
+from the first entry (`chain`); lots, holds and ledger are added up against each other (`stock`), sales, returns and
+drawers with the arithmetic that made them (`sales`), the journal against the ledger, the lots and the money (`books`).
+Every row's checksum is recomputed, so that a change of any single field behind Holdfast's back is found and the row is
+named. It repairs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -20,7 +21,7 @@ from holdfast.check.books import BooksCheck
 from holdfast.check.run import PROGRESS_ROWS, Mismatch, Tally
 from holdfast.check.sales import SalesCheck
 from holdfast.check.stock import StockCheck
-from holdfast.db.audit_rows import snapshot
+from holdfast.db.audit_rows import Head, snapshot
 from holdfast.db.engine import Database
 
 __all__ = ["PROGRESS_ROWS", "CheckResult", "Mismatch", "check"]
@@ -35,12 +36,19 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False):
 
 
 def check(
-    database: Database, *, org_id: str | None = None, progress: Callable[[int, int], None] | None = None
+    database: Database,
+    *,
+    org_id: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    heads: Iterable[Head] = (),
 ) -> CheckResult:
-    """Check one organisation, or all. `progress` is told (rows done, rows in all)."""
+    """Check one organisation, or all. `progress` is told (rows done, rows in all).
+
+    `heads`, in the order in which they were exported, are compared with the ledger as well.
+    """
     with snapshot(database) as rows:
         tally = Tally(rows.rows(org_id), progress)
-        stock = StockCheck(rows, org_id, tally)
+        stock = StockCheck(rows, org_id, tally, heads)
         stock.levels()
         stock.reservations()
         stock.waiting()

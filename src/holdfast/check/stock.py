@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from holdfast.check.run import Key, Merged, Run
+from holdfast.check.chain import ChainCheck
+from holdfast.check.run import Key, Merged, Run, Tally
 from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.ledger import Balance, Entry, follow, stated
 from holdfast.core.reservation import Target
-from holdfast.db.audit_rows import HoldSum, InTransit, Stored
+from holdfast.db.audit_rows import Head, HoldSum, InTransit, Snapshot, Stored
 
 
 class _Sums:
@@ -36,7 +37,11 @@ class _Place:
 
 
 class StockCheck(Run):
-    """Levels, lots, holds and ledger against each other."""
+    """Levels, lots, holds and ledger against each other, and the ledger against heads that were exported before."""
+
+    def __init__(self, rows: Snapshot, org_id: str | None, tally: Tally, heads: Iterable[Head] = ()) -> None:
+        super().__init__(rows, org_id, tally)
+        self._heads = heads
 
     def _at(self, place: _Place, invariant: str, row: str, expected: object, found: object, **where: Any) -> None:
         """A mismatch at a level, unless the two are equal."""
@@ -52,9 +57,11 @@ class StockCheck(Run):
         lots = Merged(rows.lot_stocks(org), lambda row: (row.org_id, str(row.raw[1])))
         holds = Merged(rows.active_holds(org), lambda row: (row.org_id, str(row.raw[2])))
         entries = Merged(rows.entries(org), lambda row: (row.org_id, str(row.raw[2])))
+        chains = ChainCheck(rows, org, self._tally, self._heads)
         for row in rows.levels(org):
             key = (row.org_id, str(row.raw[1]))
             self._orphans(lots, holds, entries, key)
+            chains.before(key)
             level: Level | None = self._stored(row, f"level {key[1]}", sku=row.beside[0], location=row.beside[1])
             if level is None:
                 continue
@@ -62,9 +69,10 @@ class StockCheck(Run):
             self._level(place)
             stored = self._lots_of(place, lots.of(key))
             promised = self._holds_of(place, holds.of(key), stored)
-            told = self._ledger_of(place, entries.of(key))
+            told = self._ledger_of(place, chains.of(row, level, entries.of(key)))
             self._compare(place, stored, promised, told)
         self._orphans(lots, holds, entries, None)
+        chains.before(None)
 
     def _orphans(self, lots: Merged[Stored], holds: Merged[Stored], entries: Merged[Stored], key: Key | None) -> None:
         """Rows whose level is not there."""

@@ -20,6 +20,7 @@ from typer.exceptions import Abort, TyperException
 
 from holdfast import __version__
 from holdfast.app import Forbidden, Outdated
+from holdfast.check.heads import HeadsRefused
 from holdfast.cli import accounts, files, serving, upkeep
 from holdfast.cli.logs import configure_command_logs
 from holdfast.cli.terminal import PROGRAM, Misuse, NotLooked, Refusal, forget_output, say, show_help, tell
@@ -83,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
         for problem in error.problems:
             _fail(problem, 2)
         return 2
-    except (Misuse, NotLooked, UnknownDatabase) as error:
+    except (Misuse, NotLooked, HeadsRefused, UnknownDatabase) as error:
         return _fail(str(error), 2)
     except (Refusal, NotPossible, Forbidden, Outdated, MigrationRefused, DatabaseUnreachable) as error:
         return _fail(str(error), 1)

@@ -1,4 +1,4 @@
-"""`holdfast import products|stock|orders FILE` and `holdfast export stock|ledger|journal`.
+"""`holdfast import products|stock|orders FILE` and `holdfast export stock|ledger|journal|heads`.
 
 Every bad line of an import is named with its number on standard error; the exit code is 1 when there was any. Exports
 go to standard output while they are read, whatever their size.
@@ -15,6 +15,7 @@ from typing import Annotated, Any, TextIO, TypeVar
 
 import typer
 
+from holdfast.check.heads import heads_lines, key_of
 from holdfast.cli.choices import AsJson, Org
 from holdfast.cli.terminal import (
     Misuse,
@@ -27,8 +28,10 @@ from holdfast.cli.terminal import (
     say_json,
     tell,
 )
-from holdfast.core.number import from_minor
+from holdfast.core.number import from_minor, instant_text
+from holdfast.db.audit_rows import snapshot
 from holdfast.db.bulk import journal_size
+from holdfast.db.found import clock
 from holdfast.organisation import command_line, organisation_of
 from holdfast.transfer_files import (
     JOURNAL_EXPORT,
@@ -63,6 +66,12 @@ DryRun = Annotated[
     typer.Option(
         "--dry-run", help="Say what would be done as things stand now, tried on a copy of the shop, and do nothing."
     ),
+]
+
+
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--key-file", metavar="FILE", help="The key of the signature: a file of at least 16 bytes."),
 ]
 
 
@@ -220,6 +229,23 @@ def export_journal_rows(
             write_csv(_told(export_journal(database, organisation), show, total), JOURNAL_EXPORT, sys.stdout)
         else:
             sys.stdout.writelines(_told(beancount(database, organisation), show, total))
+
+
+@export_commands.command("heads")
+def export_heads(
+    org: Annotated[
+        str | None, typer.Option("--org", metavar="ORG", help="Only this organisation: its id or name.")
+    ] = None,
+    key_file: KeyFile = None,
+) -> None:
+    """How far every ledger goes, as JSON, signed: keep it elsewhere, and `check --heads` compares it one day."""
+    key = key_of(key_file)
+    with ready_database() as database:
+        org_id = None if org is None else organisation_of(database, org).id
+        if key is None:
+            tell("Not signed: --key-file names a key.")
+        with snapshot(database) as rows:
+            sys.stdout.writelines(heads_lines(rows.heads(org_id), instant_text(clock(database)), key))
 
 
 def _told(lines: Iterator[T], show: Callable[[int, int | None], None], total: int) -> Iterator[T]:

@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.app import Holdfast, spare_collector
-from holdfast.cli.terminal import Misuse, Refusal, ready_database, say
+from holdfast.cli.terminal import Misuse, Refusal, ready_database, say, tell
+from holdfast.db.engine import Database
 from holdfast.db.lock import AlreadyServed, serving_alone
+from holdfast.db.roles import owner_of
 from holdfast.settings import Config, load, variable
 
 if TYPE_CHECKING:
@@ -175,6 +177,8 @@ def run_server(
                 raise Refusal(f"{config.database_url}: {error.strerror}.") from error
         with ready_database(config, begin=True) as database:
             kind = "SQLite" if database.is_sqlite else "PostgreSQL"
+            if (note := note_of_owner(database)) is not None:
+                tell(note)
         _hand_over(config)
         _raise_descriptors()
         server_config = uvicorn.Config(
@@ -209,6 +213,14 @@ def run_server(
                 server.run(sockets=[listener])
                 if not server.started:
                     raise Refusal("The server did not start.")
+
+
+def note_of_owner(database: Database) -> str | None:
+    """What to note at start when the server's role could rewrite the ledger."""
+    role = owner_of(database)
+    if role is None:
+        return None
+    return f"Note: the role {role} owns the tables, so it could rewrite the ledger; `holdfast migrate --help` has more."
 
 
 def _factory(demo: Shop | None, *, customers: bool) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -11,7 +12,9 @@ import typer
 
 from holdfast.app import Holdfast
 from holdfast.check import CheckResult, check
+from holdfast.check.heads import HeadsRefused, key_of, read_heads
 from holdfast.cli.choices import AsJson
+from holdfast.cli.files import KeyFile
 from holdfast.cli.terminal import (
     Misuse,
     NotLooked,
@@ -25,6 +28,7 @@ from holdfast.cli.terminal import (
 )
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
+from holdfast.db.seal import seal
 from holdfast.db.unreachable import DatabaseUnreachable, reaching
 from holdfast.organisation import NotPossible, organisation_of
 from holdfast.settings import load
@@ -41,13 +45,28 @@ def add_to(app: typer.Typer) -> None:
     app.command("bench", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(bench)
 
 
-def migrate_database() -> None:
+def migrate_database(
+    application_role: Annotated[
+        str | None,
+        typer.Option(
+            "--application-role",
+            metavar="NAME",
+            help="PostgreSQL: let this role serve: it may add to what is append-only, not rewrite it.",
+        ),
+    ] = None,
+) -> None:
     """Bring the database to the schema that this version needs. Back it up before."""
     database = Database(load().database_url)
     try:
-        ran = migrate(database, lambda step: say(f"Step {step} ..."))
+        ran = migrate(database, lambda step: say(f"Step {step} ..."), application_role=application_role)
+        with progress("levels sealed") as show:
+            sealed = seal(database, lambda done: show(done, None))
     finally:
         database.dispose()
+    if sealed:
+        say(f"Sealed the older ledger of {sealed} level{'' if sealed == 1 else 's'}.")
+    if application_role is not None:
+        say(f"The role {application_role} may serve, and may not rewrite what was written.")
     say("The database is current." if ran else "The database was current already.")
 
 
@@ -55,10 +74,17 @@ def check_database(
     org: Annotated[
         str | None, typer.Option("--org", metavar="ORG", help="Only this organisation: its id or name.")
     ] = None,
+    heads: Annotated[
+        Path | None,
+        typer.Option("--heads", metavar="FILE", help="Compare with heads that `export heads` wrote earlier."),
+    ] = None,
+    key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Recompute everything from the ledger and name what differs: exit code 1. Where it could not look: 2."""
-    found = _looked(org)
+    if key_file is not None and heads is None:
+        raise Misuse("--key-file goes with --heads.")
+    found = _looked(org, heads, key_file)
     try:
         _tell_mismatches(found, as_json=as_json)
     except BrokenPipeError:
@@ -67,14 +93,21 @@ def check_database(
         raise typer.Exit(1)
 
 
-def _looked(org: str | None) -> CheckResult:
+def _looked(org: str | None, heads: Path | None, key_file: Path | None) -> CheckResult:
     """What the check found; NotLooked when the database, its schema or the organisation kept it from looking."""
     try:
         with ready_database() as database, progress("rows") as show:
             with reaching(database):
                 org_id = None if org is None else organisation_of(database, org).id
-            return check(database, org_id=org_id, progress=show)
-    except (Refusal, NotPossible, DatabaseUnreachable) as error:
+            if heads is None:
+                return check(database, org_id=org_id, progress=show)
+            with heads.open("rb") as file:
+                key = key_of(key_file)
+                exported = read_heads(file, key)
+                if key is None:
+                    tell(f"{heads}: its signature was not looked at; --key-file names the key.")
+                return check(database, org_id=org_id, progress=show, heads=exported)
+    except (Refusal, NotPossible, DatabaseUnreachable, HeadsRefused) as error:
         raise NotLooked(str(error)) from error
     except OSError as error:
         raise NotLooked(f"{error.filename or 'The system'}: {error.strerror or error}.") from error

@@ -11,8 +11,12 @@ LevelKey = tuple[str, str]
 """(product id, location id)."""
 
 
-class Level(msgspec.Struct, gc=False):
-    """A product at a location, in smallest units. `seq` is the number of its last ledger entry."""
+class Level(msgspec.Struct, gc=False, omit_defaults=True):
+    """A product at a location, in smallest units. `seq` is the number of its last ledger entry.
+
+    `head` is the last link of its ledger's chain (`db.chain`); None before the first. (Rows of before there were
+    chains keep their checksum: a default is left out of it.)
+    """
 
     id: str
     product_id: str
@@ -24,6 +28,7 @@ class Level(msgspec.Struct, gc=False):
     listed: bool
     created_at: int
     updated_at: int
+    head: bytes | None = None
 
     @property
     def available(self) -> int:

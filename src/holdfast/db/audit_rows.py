@@ -134,6 +134,31 @@ class Moved(NamedTuple):
     at: int
 
 
+class Seal(NamedTuple):
+    """What the entries of a level that have no link come to."""
+
+    org_id: str
+    level_id: str
+    entries: int
+    digest: bytes
+
+
+class Head(msgspec.Struct, frozen=True, gc=False):
+    """How far a level's ledger goes: its entries and the last link; of them `older` have no link, but a seal.
+
+    Links are texts of hexadecimal digits; None where there is none.
+    """
+
+    org_id: str
+    level_id: str
+    sku: str | None
+    location: str | None
+    entries: int
+    head: str | None
+    older: int | None
+    sealed: str | None
+
+
 Balances = tuple[tuple[str, int, int], ...]
 """(account, debits, credits), minor units."""
 
@@ -201,8 +226,30 @@ class Snapshot:
         )
 
     def entries(self, org_id: str | None) -> Iterator[Stored]:
-        """Ledger entries by level and number."""
-        yield from self._structs(Entry, "", "", "ORDER BY t.org_id, t.level_id, t.seq", org_id)
+        """Ledger entries by level and number, beside each what it keeps of the chain."""
+        yield from self._structs(Entry, "t.link", "", "ORDER BY t.org_id, t.level_id, t.seq", org_id)
+
+    def seals(self, org_id: str | None) -> Iterator[Seal]:
+        """The seals of older entries by level."""
+        rows = self._stream(
+            f"SELECT t.org_id, t.level_id, t.entries, t.digest FROM ledger_seal t {_where(org_id)} ORDER BY 1, 2",
+            org_id,
+        )
+        for org, level_id, entries, digest in rows:
+            yield Seal(str(org), str(level_id), int(entries), digest)
+
+    def heads(self, org_id: str | None) -> Iterator[Head]:
+        """How far the ledger of every level goes, by level, with the seal of its older entries."""
+        rows = self._stream(
+            "SELECT t.org_id, t.id, p.sku, c.code, t.seq, t.head, s.entries, s.digest FROM level t "
+            "LEFT JOIN product p ON p.org_id = t.org_id AND p.id = t.product_id "
+            "LEFT JOIN location c ON c.org_id = t.org_id AND c.id = t.location_id "
+            "LEFT JOIN ledger_seal s ON s.org_id = t.org_id AND s.level_id = t.id "
+            f"{_where(org_id)} ORDER BY t.org_id, t.id",
+            org_id,
+        )
+        for org, level_id, sku, location, entries, head, older, sealed in rows:
+            yield Head(str(org), str(level_id), sku, location, entries, _hex(head), older, _hex(sealed))
 
     def reservations(self, org_id: str | None) -> Iterator[Stored]:
         """Reservations by id, beside each its level's product and location, the SKU, the location's code."""
@@ -509,6 +556,10 @@ class Snapshot:
 
 
 _STORE = "LEFT JOIN store s ON s.org_id = t.org_id AND s.id = t.store_id"
+
+
+def _hex(link: bytes | None) -> str | None:
+    return None if link is None else link.hex()
 
 
 def _org_of(table: str, org_id: str | None) -> str:

@@ -4,6 +4,7 @@
     state(database)       -> "empty"
     migrate(database)     -> ["0001"]
     state(database)       -> "current"
+    migrate(database, application_role="holdfast_app")     grants that role what a server needs, and no more
 
 All steps run in one transaction that holds a lock, so of several processes that start at once one does the work and
 the others find it done, and a step that fails leaves the database as it was. It refuses a database that a newer
@@ -21,6 +22,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from holdfast.db import roles
 from holdfast.db.engine import Database
 from holdfast.db.unreachable import reaching
 
@@ -56,8 +58,16 @@ def state(database: Database) -> State:
         return _state_of(_revision(connection))
 
 
-def migrate(database: Database, progress: Callable[[str], None] | None = None) -> list[str]:
-    """Run the steps that the database lacks, all or none; their revisions. `progress` is told each before it runs."""
+def migrate(
+    database: Database, progress: Callable[[str], None] | None = None, *, application_role: str | None = None
+) -> list[str]:
+    """Run the steps that the database lacks, all or none; their revisions. `progress` is told each before it runs.
+
+    On PostgreSQL the application's role is granted what it needs (`roles`); without one, those that were granted before
+    are granted it again, for the tables that have come.
+    """
+    if database.is_sqlite and application_role is not None:
+        raise MigrationRefused("SQLite has no roles: --application-role is for PostgreSQL.")
     with _locked(database) as connection:
         revision = _revision(connection)
         if _state_of(revision) == "newer":
@@ -73,6 +83,11 @@ def migrate(database: Database, progress: Callable[[str], None] | None = None) -
         if database.is_sqlite:
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchone()
             assert broken is None, f"a step broke a foreign key: {broken}"
+        else:
+            try:
+                roles.grant(connection, application_role)
+            except roles.NotGrantable as error:
+                raise MigrationRefused(str(error)) from error
     return missing
 
 
@@ -160,6 +175,11 @@ def _lock_postgresql(database: Database, opened: ExitStack) -> sa.Connection:
     with suppress(sa.exc.IntegrityError, sa.exc.ProgrammingError), database.engine.begin() as connection:
         connection.exec_driver_sql(_CREATE_VERSION_TABLE)
     connection = opened.enter_context(database.engine.begin())
+    if (owner := roles.other_owner(connection, VERSION_TABLE)) is not None:
+        raise MigrationRefused(
+            f"The tables belong to the role {owner}: run `holdfast migrate` as that role. The role of this address is "
+            "for serving, and may not migrate."
+        )
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS_MAX}s'")
     connection.exec_driver_sql(f"LOCK TABLE {VERSION_TABLE} IN ACCESS EXCLUSIVE MODE")
     return connection

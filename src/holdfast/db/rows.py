@@ -11,7 +11,7 @@ what was changed by accident or by hand.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -51,9 +51,18 @@ SALE_TABLES: dict[type[Any], sa.Table] = {
 _encode = msgspec.json.Encoder().encode
 
 
+def content(struct: Any) -> bytes:
+    """The struct as checksums and chains read it: its JSON, fields in their order."""
+    return _encode(struct)
+
+
 def checksum(struct: Any) -> int:
     """The checksum that the row of a struct carries."""
     return crc32(_encode(struct))
+
+
+Links = Callable[[Sequence[bytes]], Sequence[bytes]]
+"""What the rows of some structs keep of a chain, made from the structs' JSON."""
 
 
 class Columns(NamedTuple):
@@ -77,9 +86,8 @@ class RowType:
         self._decode = {i: msgspec.json.Decoder(kind).decode for i, kind in self._json_types.items()}
         self._bool_at = [i for i, name in enumerate(self.columns) if isinstance(table.c[name].type, sa.Boolean)]
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
-        self.types = {
-            name: table.c[name].type.compile(dialect=dialect).partition("(")[0] for name in (*self.columns, "checksum")
-        }
+        self.written: tuple[str, ...] = (*self.columns, "checksum", *(("link",) if "link" in table.c else ()))
+        self.types = {name: table.c[name].type.compile(dialect=dialect).partition("(")[0] for name in self.written}
         self.select_as: Callable[[str], str] = lambda alias: ", ".join(f"{alias}.{name}" for name in self.columns)
 
     def read(self, row: Sequence[Any]) -> Any:
@@ -97,30 +105,42 @@ class RowType:
             values[index] = bool(values[index])
         return self.struct(*values)
 
-    def arrays(self, structs: Sequence[Any]) -> dict[str, str]:
+    def arrays(self, structs: Sequence[Any], links: Links | None = None) -> dict[str, str]:
         """The rows as PostgreSQL array literals, one a column: a text parameter costs a fraction of a list."""
-        return {name: _array_literal(values) for name, values in self._columns_of(structs)}
+        return {name: _array_literal(values) for name, values in self._columns_of(structs, links)}
 
-    def arrays_and_constants(self, structs: Sequence[Any], constant: Callable[[set[str]], frozenset[str]]) -> Columns:
+    def arrays_and_constants(
+        self,
+        structs: Sequence[Any],
+        constant: Callable[[set[str]], frozenset[str]],
+        links: Links | None = None,
+    ) -> Columns:
         """The rows as arrays, but the columns that `constant` picks of those with one value only as that value.
 
         Most columns of the rows of a batch are the same in all of them; a server that need not take them apart
         inserts a quarter faster.
         """
-        columns = list(self._columns_of(structs))
+        columns = list(self._columns_of(structs, links))
         same = constant({name for name, values in columns if values.count(values[0]) == len(values)})
         return Columns({name: values[0] if name in same else _array_literal(values) for name, values in columns}, same)
 
-    def _columns_of(self, structs: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
+    def _columns_of(self, structs: Sequence[Any], links: Links | None) -> Iterator[tuple[str, Sequence[Any]]]:
         columns = zip(*map(msgspec.structs.astuple, structs), strict=True)
         for index, (name, values) in enumerate(zip(self.columns, columns, strict=True)):
             if index in self._json_at:
                 values = tuple(map(_json_text, values))
             yield name, values
-        yield "checksum", tuple(map(crc32, map(_encode, structs)))
+        contents = list(map(_encode, structs))
+        yield "checksum", tuple(map(crc32, contents))
+        if links is not None:
+            yield "link", links(contents)
 
-    def tuples(self, org_id: str, structs: Iterable[Any]) -> list[tuple[Any, ...]]:
-        """The rows as tuples (org_id, columns ..., checksum)."""
+    def tuples(self, org_id: str, structs: Sequence[Any], links: Links | None = None) -> list[tuple[Any, ...]]:
+        """The rows as tuples (org_id, columns ..., checksum), and with `links` the link behind."""
+        if links is not None:
+            contents = list(map(_encode, structs))
+            beside = zip(map(msgspec.structs.astuple, structs), map(crc32, contents), links(contents), strict=True)
+            return [(org_id, *own, check, link) for own, check, link in beside]
         rows = []
         for struct in structs:
             values = msgspec.structs.astuple(struct)
@@ -134,7 +154,7 @@ class RowType:
 
 
 def _array_literal(values: Sequence[Any]) -> str:
-    """A PostgreSQL array literal of texts, numbers, booleans and Nones; whole columns at once where they allow it."""
+    """A PostgreSQL array literal of texts, bytes, numbers, booleans and Nones; whole columns at once where it goes."""
     nulls = values.count(None)
     kind = type(values[0])
     if nulls == len(values):
@@ -146,6 +166,8 @@ def _array_literal(values: Sequence[Any]) -> str:
         if joined.count(_NO_TEXT) == len(values) - 1:
             quoted = joined.replace("\\", "\\\\").replace('"', '\\"').replace(_NO_TEXT, '","')
             return f'{{"{quoted}"}}'
+    if kind is bytes and not nulls:
+        return '{"\\\\x' + '","\\\\x'.join([value.hex() for value in values]) + '"}'
     return "{" + ",".join(map(_element, values)) + "}"
 
 
@@ -160,6 +182,8 @@ def _element(value: Any) -> str:
         if "\\" in value or '"' in value:
             value = value.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{value}"'
+    if isinstance(value, bytes):
+        return f'"\\\\x{value.hex()}"'
     return str(value)
 
 

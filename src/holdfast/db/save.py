@@ -31,8 +31,9 @@ from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
+from holdfast.db.chain import chained
 from holdfast.db.documents import TABLE_ORDER
-from holdfast.db.rows import SALE_TABLES, RowType, record_row, row_type
+from holdfast.db.rows import SALE_TABLES, Links, RowType, record_row, row_type
 from holdfast.db.session import Write
 
 _KEYS: dict[Any, tuple[str, ...]] = {
@@ -108,7 +109,7 @@ def early_writes(stock: Stock, dialect: str, sent: Sent) -> list[Write]:
     if new_holds:
         writes.append(_inserted(Reservation, stock.org_id, new_holds, dialect))
     if entries:
-        writes.append(_inserted(Entry, stock.org_id, entries, dialect))
+        writes.append(_inserted_entries(stock, entries, dialect))
     for struct in SALE_TABLES:
         rows = {name: row for name, row in made.get(struct, {}).items() if name not in sent.rows}
         if rows:
@@ -139,12 +140,13 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
         writes.append(
             Write("UPDATE organisation SET catalog_version = catalog_version + 1 WHERE org_id = :org", {"org": org})
         )
+    entries = stock.entries[sent.entries :]
+    ledger = [_inserted_entries(stock, entries, dialect)] if entries else []  # first: levels get their heads by it
     stock_rows: list[tuple[Any, list[Any], list[Any]]] = [
         (Level, *_split(touched.levels, fresh)),
         (Lot, *_split_lots(stock, touched.lots)),
         (LotStock, *_split(touched.lot_stocks, fresh)),
         (Reservation, *_split_holds(stock, touched.reservations, sent)),
-        (Entry, stock.entries[sent.entries :], []),
     ]
     for struct, new, changed in stock_rows:
         if new:
@@ -156,6 +158,7 @@ def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answe
                 writes.append(_updated(struct, org, moved, dialect, whole=True))
         if changed:
             writes.append(_updated(struct, org, changed, dialect))
+    writes += ledger
     for struct in SALE_TABLES:
         rows = touched.rows.get(struct, {})
         new = [row for row in rows.values() if row.id in stock.new_ids and row.id not in sent.rows]
@@ -193,11 +196,17 @@ def _split_holds(
     return new, changed
 
 
-def _inserted(struct: Any, org_id: str, structs: list[Any], dialect: str) -> Write:
+def _inserted_entries(stock: Stock, entries: list[Entry], dialect: str) -> Write:
+    """New ledger entries with their links; the levels have their new heads then."""
+    links = functools.partial(chained, stock.org_id, stock.level_of_id, entries)
+    return _inserted(Entry, stock.org_id, entries, dialect, links)
+
+
+def _inserted(struct: Any, org_id: str, structs: list[Any], dialect: str, links: Links | None = None) -> Write:
     rows = row_type(struct)
     if dialect == "sqlite":
-        return Write(_insert(struct, dialect, frozenset()), rows.tuples(org_id, structs))
-    parameters, constant = rows.arrays_and_constants(structs, functools.partial(_known_pattern, struct))
+        return Write(_insert(struct, dialect, frozenset()), rows.tuples(org_id, structs, links))
+    parameters, constant = rows.arrays_and_constants(structs, functools.partial(_known_pattern, struct), links)
     return Write(_insert(struct, dialect, constant), {"org": org_id, **parameters})
 
 
@@ -231,7 +240,7 @@ def _known_pattern(struct: Any, same: set[str]) -> frozenset[str]:
 @cache
 def _order_for_update(rows: RowType, whole: bool) -> tuple[int, ...]:
     """Positions in (org_id, columns ..., checksum) in the order in which the SQLite update names them."""
-    names = ("org_id", *rows.columns, "checksum")
+    names = ("org_id", *rows.written)
     keys = ("org_id", *_KEYS[rows.struct])
     return tuple(names.index(name) for name in (*_changing(rows, whole), *keys))
 
@@ -243,12 +252,12 @@ def _for_update(rows: RowType, values: tuple[Any, ...], whole: bool) -> tuple[An
 @cache
 def _changing(rows: RowType, whole: bool) -> tuple[str, ...]:
     left_out = set(_KEYS[rows.struct]) if whole else _FIXED[rows.struct] | set(_KEYS[rows.struct])
-    return tuple(name for name in (*rows.columns, "checksum") if name not in left_out)
+    return tuple(name for name in rows.written if name not in left_out)
 
 
 def _unnested(rows: RowType, constant: frozenset[str] = frozenset()) -> str:
     """The rows of `RowType.arrays` as a table `x`, without the constant columns."""
-    names = [name for name in (*rows.columns, "checksum") if name not in constant]
+    names = [name for name in rows.written if name not in constant]
     arrays = ", ".join(f":{name}::{rows.types[name]}[]" for name in names)
     return f"unnest({arrays}) AS x ({', '.join(names)})"
 
@@ -256,7 +265,7 @@ def _unnested(rows: RowType, constant: frozenset[str] = frozenset()) -> str:
 @cache
 def _insert(struct: Any, dialect: str, constant: frozenset[str]) -> str:
     rows = row_type(struct)
-    columns = (*rows.columns, "checksum")
+    columns = rows.written
     names = ", ".join(columns)
     if dialect == "postgresql":
         chosen = ", ".join(f":{name}::{rows.types[name]}" if name in constant else name for name in columns)
@@ -264,7 +273,7 @@ def _insert(struct: Any, dialect: str, constant: frozenset[str]) -> str:
             f"INSERT INTO {rows.table.name} (org_id, {names}) SELECT :org::uuid, {chosen} "
             f"FROM {_unnested(rows, constant)}"
         )
-    marks = ", ".join("?" * (len(rows.columns) + 2))
+    marks = ", ".join("?" * (len(rows.written) + 1))
     return f"INSERT INTO {rows.table.name} (org_id, {names}) VALUES ({marks})"
 
 
@@ -353,7 +362,7 @@ def _answers(org_id: str, answers: Sequence[Answered], dialect: str) -> Write:
 
 
 def _upsert(org_id: str, table: sa.Table, changed: Sequence[Any], dialect: str) -> Write:
-    """Insert documents of one kind, or change those whose ids are there."""
+    """Insert documents of one kind, or change those whose ids are there; of an append-only table they are new."""
     rows = [record_row(org_id, table, record) for record in changed]
     names = tuple(name for name in rows[0] if name != "catalog_version")
     sql = _upsert_sql(table, names, dialect)
@@ -387,7 +396,7 @@ def _upsert_sql(table: sa.Table, names: tuple[str, ...], dialect: str) -> str:
         settings = ", ".join(f"{name} = ?{names.index(name) + 1}" for name in changing)
         return f"UPDATE organisation SET {settings} WHERE org_id = ?{len(names) + 1}"
     changes = ", ".join(f"{name} = excluded.{name}" for name in changing)
-    kept = f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+    kept = "" if table.name in schema.APPEND_ONLY else f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
     if dialect == "postgresql":
-        return f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {given} {kept}"
-    return f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(names))}) {kept}"
+        return f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {given}{kept}"
+    return f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join('?' * len(names))}){kept}"

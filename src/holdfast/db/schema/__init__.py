@@ -5,14 +5,15 @@ are for one organisation each is tested on partitions (decision 0014). Citus its
 microseconds since 1970 (BIGINT), quantities smallest units, money minor units. The five tables that hold stock carry
 a `checksum` over their other columns: `holdfast check` finds any field that was changed behind Holdfast's back.
 
-The append-only tables (reservation, ledger, event_batch, answered) have no foreign keys: measured, they cost 2.4 times
-the whole write, and `holdfast check` proves what they would. Levels and lots keep half of every page free, so that
-their updates stay on the page (HOT); no column that the hot path updates is indexed but a reservation's status, which
-changes once.
+The tables that every command adds to (reservation, ledger, event_batch, answered) have no foreign keys: measured, they
+cost 2.4 times the whole write, and `holdfast check` proves what they would. Levels and lots keep half of every page
+free, so that their updates stay on the page (HOT); no column that the hot path updates is indexed but a reservation's
+status, which changes once.
 """
 
 from __future__ import annotations
 
+from holdfast.db.schema.append_only import APPEND_ONLY, CHANGING, add_triggers
 from holdfast.db.schema.columns import Id, Name, metadata
 from holdfast.db.schema.organisation import (
     api_key,
@@ -48,6 +49,7 @@ from holdfast.db.schema.stock import (
     count_sheet,
     event_batch,
     ledger,
+    ledger_seal,
     level,
     lot,
     lot_stock,
@@ -56,7 +58,11 @@ from holdfast.db.schema.stock import (
     transfer,
 )
 
+add_triggers()
+
 __all__ = [
+    "APPEND_ONLY",
+    "CHANGING",
     "Id",
     "Name",
     "account",
@@ -73,6 +79,7 @@ __all__ = [
     "event_batch",
     "journal_entry",
     "ledger",
+    "ledger_seal",
     "level",
     "location",
     "lot",

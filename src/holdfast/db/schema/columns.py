@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Index,
+    LargeBinary,
     MetaData,
     String,
     text,
@@ -49,6 +50,10 @@ def id_of(name: str = "id", *, nullable: bool = False) -> Column[str]:
 
 def big(name: str, *, nullable: bool = False) -> Column[int]:
     return Column(name, BigInteger, nullable=nullable)
+
+
+def digest(name: str, *, nullable: bool = False) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=nullable)
 
 
 def unique_in_use(table: str, column: str) -> Index:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from holdfast.db.schema.columns import HOT, Name, big, id_of, metadata, org
+from holdfast.db.schema.columns import HOT, Name, big, digest, id_of, metadata, org
 
 # Stock ------------------------------------------------------------------------------------------------
 
@@ -37,6 +37,7 @@ level = Table(
     big("created_at"),
     big("updated_at"),
     big("checksum"),
+    digest("head", nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     UniqueConstraint("org_id", "product_id", "location_id"),
     ForeignKeyConstraint(["org_id", "product_id"], ["product.org_id", "product.id"]),
@@ -216,6 +217,7 @@ ledger = Table(
     Column("note", Name, nullable=True),
     big("created_at"),
     big("checksum"),
+    digest("link", nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     UniqueConstraint("org_id", "level_id", "seq"),
     Index(
@@ -244,6 +246,18 @@ ledger = Table(
         sqlite_where=text("qty_delta <> 0"),
     ),
 )
+
+ledger_seal = Table(
+    "ledger_seal",
+    metadata,
+    org(),
+    id_of("level_id"),
+    big("entries"),
+    digest("digest"),
+    big("created_at"),
+    PrimaryKeyConstraint("org_id", "level_id"),
+)
+"""Of levels whose ledger began before there were chains: how many entries have no link, and what they come to."""
 
 event_batch = Table(
     "event_batch",
