@@ -146,7 +146,7 @@ class Recorder:
             return None
         if not _EXPLAINED.match(sent.sql):
             return f"{sent.sender} sends a statement of a kind that this module does not know:\n{sent.sql}"
-        if _REWRITES.search(sent.sql) and not _MAY_REWRITE.match(sent.sql):
+        if _REWRITES.search(_MAY_REWRITE.sub("", sent.sql)):
             return f"{sent.sender} rewrites a table that is append-only:\n{sent.sql}"
         try:
             partitions = self._partitions(sent)
