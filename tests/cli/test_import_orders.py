@@ -503,9 +503,7 @@ SHOPIFY_ROW = (
 )
 
 
-def _held_by_its_id_then_imported(
-    cli: Cli, acme: dict[str, str], database_url: str, tmp_path: Path, said: str
-) -> Ran:
+def _held_by_its_id_then_imported(cli: Cli, acme: dict[str, str], database_url: str, tmp_path: Path, said: str) -> Ran:
     """2 mugs are held for Shopify's order 4503163994321, then its export comes, which calls the id as `said`."""
     owner = Actor(acme["org_id"], "user:owner", Role.OWNER)
     with Holdfast.open(database_url) as shop:
