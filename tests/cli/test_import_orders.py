@@ -10,7 +10,8 @@ import pytest
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.order import OrderLine, OrderReserve
+from holdfast.core.order import OrderClose, OrderLine, OrderReserve
+from holdfast.core.rejection import Rejected
 from holdfast.db.engine import Database
 from holdfast.db.scratch import copy_organisation
 from holdfast.transfer_files import dry_run
@@ -558,3 +559,88 @@ def test_numbers_by_which_an_order_is_known_are_taken_in_full_only(
 
     assert ran.code == 1 and words in ran.err, ran.err
     assert _moves(cli) == []
+
+
+def _both(cli: Cli) -> Ran:
+    """What the import says, which the dry run has said before it."""
+    dry = cli("import", "orders", "orders.csv", "--org", "Acme", "--dry-run", "--json")
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme", "--json")
+    assert {**dry.json, "dry_run": False} == ran.json
+    return ran
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize("by", ["here", "file"])
+def test_an_order_that_was_cancelled_and_has_gone_out_is_sold_and_says_so(
+    cli: Cli, acme: dict[str, str], database_url: str, tmp_path: Path, by: str
+) -> None:
+    orders = tmp_path / "orders.csv"
+    row = "order_number,status,sku,quantity\n1010,{},MUG,2\n"
+    if by == "here":
+        orders.write_text(row.format("suspended"))
+        cli("import", "orders", "orders.csv", "--org", "Acme")
+        with Holdfast.open(database_url) as shop:
+            owner = Actor(acme["org_id"], "user:owner", Role.OWNER)
+            assert not isinstance(shop.do(owner, OrderClose("1010", "import", False)).answer, Rejected)
+    else:
+        orders.write_text(row.format("cancelled"))
+        cli("import", "orders", "orders.csv", "--org", "Acme")
+
+    orders.write_text(row.format("suspended"))
+    still = _both(cli)
+    orders.write_text(row.format("completed"))
+    ran = _both(cli)
+    orders.write_text(row.format("cancelled"))
+    late = _both(cli)
+
+    assert [note["detail"] for note in still.json["notes"]] == [
+        "order 1010: it is cancelled here and stays so: nothing is held for it."
+    ]
+    assert (ran.code, ran.json["changed"]) == (0, 1)
+    assert [note["detail"] for note in ran.json["notes"]] == [
+        "order 1010: it was cancelled here, but the file says that it has gone out: it is taken up again and sold."
+    ]
+    assert (late.json["skipped"], "it is sold here and stays so" in late.json["notes"][0]["detail"]) == (1, True)
+    assert [move[:4] for move in _moves(cli)][-1] == ("MUG", "SALE", -2, -2)
+    assert _clean(cli)
+
+
+@pytest.mark.usefixtures("stocked")
+def test_a_shopify_order_that_was_cancelled_and_fulfilled_is_sold(
+    cli: Cli, acme: dict[str, str], database_url: str, tmp_path: Path
+) -> None:
+    orders = tmp_path / "orders.csv"
+    content = SHOPIFY_HEADER.replace("\n", ",Id\n") + SHOPIFY_ROW.format(id="4503163994321")
+    orders.write_text(content)
+    cli("import", "orders", "orders.csv", "--org", "Acme")
+    with Holdfast.open(database_url) as shop:
+        owner = Actor(acme["org_id"], "user:owner", Role.OWNER)
+        assert not isinstance(shop.do(owner, OrderClose("4503163994321", "shopify", False)).answer, Rejected)
+    orders.write_text(content.replace("unfulfilled", "fulfilled"))
+
+    ran = _both(cli)
+
+    assert ran.json["changed"] == 1 and "has gone out" in ran.json["notes"][0]["detail"]
+    assert [move[1:4] for move in _moves(cli)][-1] == ("SALE", -2, -2)
+    assert _clean(cli)
+
+
+@pytest.mark.usefixtures("stocked")
+def test_what_has_gone_out_or_come_back_and_is_not_taken_is_told_each_time(cli: Cli, tmp_path: Path) -> None:
+    orders = tmp_path / "orders.csv"
+    row = "order_number,status,sku,quantity,returned\n1003,{},HAT,2,{}\n"
+    orders.write_text("order_number,status,sku,quantity\n1002,suspended,HAT,1\n")
+    cli("import", "orders", "orders.csv", "--org", "Acme")
+    orders.write_text(row.format("suspended", ""))
+    cli("import", "orders", "orders.csv", "--org", "Acme")
+    quiet = _both(cli)
+    orders.write_text(row.format("completed", "1"))
+
+    told = _both(cli)
+
+    assert (quiet.json["skipped"], quiet.json["notes"]) == (1, []), "it waits, as was said: the file knows no better"
+    assert [note["detail"] for note in told.json["notes"]] == [
+        "order 1003: 2 of HAT wait for stock.",
+        "order 1003: what came back is taken back when the rest of the order has gone out.",
+    ]
+    assert (told.json["skipped"], told.json["waiting"]) == (1, 1)

@@ -135,17 +135,13 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
     stock.put_row(sale)
     if command.order_number is not None:
         lines = adopt(stock, sale, lines, numbers_of(sale))
-    refused = _add_lines(stock, sale, lines, fact=command.fact)
+    refused = add_lines(stock, sale, lines, fact=command.fact)
     if refused is not None:
         return refused
     seek(stock)
     priced_sale = reprice(stock, sale, new_discount=True)
     if isinstance(priced_sale, Rejected):
         return priced_sale
-    if command.fact:
-        for line in lines_of(stock, priced_sale):
-            if line.kind == "dropship":
-                order_from_supplier(stock, priced_sale, line)
     stock.tell("SaleOpened", None, sale_facts(stock, priced_sale))
     return describe_sale(stock, priced_sale)
 
@@ -153,13 +149,19 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
 # Lines ---------------------------------------------------------------------------------------------------------------
 
 
-def _add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -> Rejected | None:
+def add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -> Rejected | None:
+    """Lines of the sale, with their stock held and what others supply ordered if they are a `fact`; or why not."""
     failed: list[tuple[int, Rejected]] = []
     added = stock.each(lines, lambda _, line: _put_line(stock, sale, line, fact=fact))
     for index, line in enumerate(added):
         if isinstance(line, Rejected):
             failed.append((index, line))
-    return group_rejected(failed) if failed else None
+    if failed:
+        return group_rejected(failed)
+    for line in lines_of(stock, sale) if fact else ():
+        if line.kind == "dropship":
+            order_from_supplier(stock, sale, line)
+    return None
 
 
 def _put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> SaleLine | Rejected:
