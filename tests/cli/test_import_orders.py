@@ -10,11 +10,12 @@ import pytest
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.order import OrderLine, OrderReserve
+from holdfast.core.order import OrderClose, OrderLine, OrderReserve
+from holdfast.core.rejection import Rejected
 from holdfast.db.engine import Database
 from holdfast.db.scratch import copy_organisation
 from holdfast.transfer_files import dry_run
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Ran
 
 PRODUCTS = """\
 sku,title,kind,price,precision
@@ -495,3 +496,151 @@ def test_a_hold_that_shopify_made_and_its_export_are_one_order(
     assert "1 changed" in take("fulfilled")
     assert _moves(cli) == [("MUG", "RESERVE", 0, 2, number), ("MUG", "SALE", -2, -2, "#1001")]
     assert _clean(cli)
+
+
+SHOPIFY_ROW = (
+    "#1004,a@b.example,paid,2027-01-01,unfulfilled,USD,20.00,0.00,0.00,20.00,,0.00,2,Mug,10.00,MUG,,0.00,"
+    "Ana,,Shopify Payments,0.00,{id}\n"
+)
+
+
+def _held_by_its_id_then_imported(cli: Cli, acme: dict[str, str], database_url: str, tmp_path: Path, said: str) -> Ran:
+    """2 mugs are held for Shopify's order 4503163994321, then its export comes, which calls the id as `said`."""
+    owner = Actor(acme["org_id"], "user:owner", Role.OWNER)
+    with Holdfast.open(database_url) as shop:
+        shop.do(owner, OrderReserve("4503163994321", "shopify", (OrderLine("MUG", 2),)))
+    (tmp_path / "orders.csv").write_text(SHOPIFY_HEADER.replace("\n", ",Id\n") + SHOPIFY_ROW.format(id=said))
+    return cli("import", "orders", "orders.csv", "--org", "Acme")
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize(
+    "said", ["4.50316E+12", "4,50E+12", "4.50E+12", "4503163994321.5", "gid://shopify/Order/1", "#N/A", "9" * 31]
+)
+def test_an_order_whose_shopify_id_cannot_be_read_is_refused(
+    cli: Cli, acme: dict[str, str], database_url: str, tmp_path: Path, said: str
+) -> None:
+    """Units may be held by that id: taken without it, the order would hold them a second time."""
+    cell = f'"{said}"' if "," in said else said
+    ran = _held_by_its_id_then_imported(cli, acme, database_url, tmp_path, cell)
+
+    assert ran.code == 1 and f"order #1004: Id '{said}'"[:60] in ran.err, ran.err
+    assert _moves(cli) == [("MUG", "RESERVE", 0, 2, "4503163994321")]
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize("said", ["4503163994321", "'4503163994321", "4503163994321.0", "4503163994321.00"])
+def test_a_shopify_id_that_is_whole_is_known(
+    cli: Cli, acme: dict[str, str], database_url: str, tmp_path: Path, said: str
+) -> None:
+    ran = _held_by_its_id_then_imported(cli, acme, database_url, tmp_path, said)
+
+    assert ran.code == 0, ran.err
+    assert _moves(cli) == [("MUG", "RESERVE", 0, 2, "4503163994321")], "held once"
+    assert _clean(cli)
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("order_number,sku,quantity\n1004.0,MUG,1\n", "order_number '1004.0': a program has made a decimal number of"),
+        (f"{RETAIL.splitlines()[0]}\n5.36E+05,MUG,,1,2010,1,1.0,UK\n", "InvoiceNo '5.36E+05': a spreadsheet has"),
+        (f"{RETAIL.splitlines()[0]}\n536365.0,MUG,,1,2010,1,1.0,UK\n", "InvoiceNo '536365.0': a program has made"),
+        (f"{RETAIL.splitlines()[0]}\n536365,MUG,,1,2010,1,1.79E+04,UK\n", "CustomerID '1.79E+04': a spreadsheet has"),
+    ],
+)
+def test_numbers_by_which_an_order_is_known_are_taken_in_full_only(
+    cli: Cli, tmp_path: Path, content: str, words: str
+) -> None:
+    (tmp_path / "orders.csv").write_text(content)
+
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme")
+
+    assert ran.code == 1 and words in ran.err, ran.err
+    assert _moves(cli) == []
+
+
+def _both(cli: Cli) -> Ran:
+    """What the import says, which the dry run has said before it."""
+    dry = cli("import", "orders", "orders.csv", "--org", "Acme", "--dry-run", "--json")
+    ran = cli("import", "orders", "orders.csv", "--org", "Acme", "--json")
+    assert {**dry.json, "dry_run": False} == ran.json
+    return ran
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize("by", ["here", "file"])
+def test_an_order_that_was_cancelled_and_has_gone_out_is_sold_and_says_so(
+    cli: Cli, acme: dict[str, str], database_url: str, tmp_path: Path, by: str
+) -> None:
+    orders = tmp_path / "orders.csv"
+    row = "order_number,status,sku,quantity\n1010,{},MUG,2\n"
+    if by == "here":
+        orders.write_text(row.format("suspended"))
+        cli("import", "orders", "orders.csv", "--org", "Acme")
+        with Holdfast.open(database_url) as shop:
+            owner = Actor(acme["org_id"], "user:owner", Role.OWNER)
+            assert not isinstance(shop.do(owner, OrderClose("1010", "import", False)).answer, Rejected)
+    else:
+        orders.write_text(row.format("cancelled"))
+        cli("import", "orders", "orders.csv", "--org", "Acme")
+
+    orders.write_text(row.format("suspended"))
+    still = _both(cli)
+    orders.write_text(row.format("completed"))
+    ran = _both(cli)
+    orders.write_text(row.format("cancelled"))
+    late = _both(cli)
+
+    assert [note["detail"] for note in still.json["notes"]] == [
+        "order 1010: it is cancelled here and stays so: nothing is held for it."
+    ]
+    assert (ran.code, ran.json["changed"]) == (0, 1)
+    assert [note["detail"] for note in ran.json["notes"]] == [
+        "order 1010: it was cancelled here, but the file says that it has gone out: it is taken up again and sold."
+    ]
+    assert (late.json["skipped"], "it is sold here and stays so" in late.json["notes"][0]["detail"]) == (1, True)
+    assert [move[:4] for move in _moves(cli)][-1] == ("MUG", "SALE", -2, -2)
+    assert _clean(cli)
+
+
+@pytest.mark.usefixtures("stocked")
+def test_a_shopify_order_that_was_cancelled_and_fulfilled_is_sold(
+    cli: Cli, acme: dict[str, str], database_url: str, tmp_path: Path
+) -> None:
+    orders = tmp_path / "orders.csv"
+    content = SHOPIFY_HEADER.replace("\n", ",Id\n") + SHOPIFY_ROW.format(id="4503163994321")
+    orders.write_text(content)
+    cli("import", "orders", "orders.csv", "--org", "Acme")
+    with Holdfast.open(database_url) as shop:
+        owner = Actor(acme["org_id"], "user:owner", Role.OWNER)
+        assert not isinstance(shop.do(owner, OrderClose("4503163994321", "shopify", False)).answer, Rejected)
+    orders.write_text(content.replace("unfulfilled", "fulfilled"))
+
+    ran = _both(cli)
+
+    assert ran.json["changed"] == 1 and "has gone out" in ran.json["notes"][0]["detail"]
+    assert [move[1:4] for move in _moves(cli)][-1] == ("SALE", -2, -2)
+    assert _clean(cli)
+
+
+@pytest.mark.usefixtures("stocked")
+def test_what_has_gone_out_or_come_back_and_is_not_taken_is_told_each_time(cli: Cli, tmp_path: Path) -> None:
+    orders = tmp_path / "orders.csv"
+    row = "order_number,status,sku,quantity,returned\n1003,{},HAT,2,{}\n"
+    orders.write_text("order_number,status,sku,quantity\n1002,suspended,HAT,1\n")
+    cli("import", "orders", "orders.csv", "--org", "Acme")
+    orders.write_text(row.format("suspended", ""))
+    cli("import", "orders", "orders.csv", "--org", "Acme")
+    quiet = _both(cli)
+    orders.write_text(row.format("completed", "1"))
+
+    told = _both(cli)
+
+    assert (quiet.json["skipped"], quiet.json["notes"]) == (1, []), "it waits, as was said: the file knows no better"
+    assert [note["detail"] for note in told.json["notes"]] == [
+        "order 1003: 2 of HAT wait for stock.",
+        "order 1003: what came back is taken back when the rest of the order has gone out.",
+    ]
+    assert (told.json["skipped"], told.json["waiting"]) == (1, 1)

@@ -401,3 +401,73 @@ def test_the_customer_and_prices_after_it_was_taken_back(scene: Scene) -> None:
     scene.refuses(ChangeSale(sale.id, discount=DiscountAsked(percent=10)), "INVALID_STATE")
     sale = scene.do(revert(sale))
     assert scene.do(ChangeSale(sale.id, discount=DiscountAsked(percent=10))).total == "17.82"
+
+
+# The rest keeps its share --------------------------------------------------------------------------------------------
+
+
+def _a_third_off(scene: Scene, **fields: Any) -> Any:
+    """3.000 at 3.33, a third off, 7.7 % tax: 7.17, of which 0.7 are 1.68. Priced by themselves they are 1.67."""
+    scene.do(AddTaxRate(tax_class="std", rate="0.077"))
+    scene.product("HAM-1", price=333, precision=3, tax_class="std")
+    scene.shop.receive("HAM-1", 5, lot="H", cost="1.00")
+    line = LineAsked("HAM-1", 3, discount=DiscountAsked(percent=Decimal("33.3333")))
+    return scene.do(OpenSale(lines=(line,), **fields))
+
+
+@pytest.mark.parametrize("by", ["cancel", "edit"])
+@pytest.mark.parametrize("fee", [None, "1.01"])
+def test_what_is_left_keeps_its_share_when_the_shipment_is_taken_back(scene: Scene, by: str, fee: str | None) -> None:
+    fees = () if fee is None else (FeeAsked("Delivery", fee, "std"),)
+    sale = _a_third_off(scene, fees=fees)
+    assert sale.total == ("7.17" if fee is None else "8.26")
+    sale = ship(scene, sale, (0, Decimal("0.7")))
+    sale = scene.do(CancelSale(sale.id)) if by == "cancel" else less(scene, sale, 0, Decimal("0.7"))
+    total = "1.68" if fee is None else "2.77"
+    amounts = sale.total, sale.tax_total, sale.lines[0].discount, sale.lines[0].line_total
+    assert (sale.status, sale.total) == ("completed", total)
+    for _ in range(2):
+        sale = scene.do(revert(sale))
+        shown = sale.total, sale.tax_total, sale.lines[0].discount, sale.lines[0].line_total
+        assert (sale.status, shown, sale.fulfillments) == ("open", amounts, [])
+        assert money(scene) == {}
+        sale = scene.do(ChangeSale(sale.id, customer="Ana"))
+        sale = ship(scene, sale, (0, Decimal("0.7")))
+        assert (sale.status, sale.total, sale.tax_total) == ("completed", *amounts[:2])
+
+
+def test_the_rest_is_shipped_in_parts_or_completed_with_its_share(scene: Scene) -> None:
+    sale = ship(scene, _a_third_off(scene), (0, Decimal("0.7")))
+    sale = scene.do(revert(scene.do(CancelSale(sale.id))))
+    scene.refuses(RevertShipment(sale.id, _kept(scene, sale.id), "again"), "NOT_FOUND")
+    sale = ship(scene, sale, (0, Decimal("0.3")))
+    sale = scene.do(revert(ship(scene, sale, (0, Decimal("0.4")))))
+    assert (sale.total, len(sale.fulfillments)) == ("1.68", 1)
+    sale = scene.do(revert(sale))
+    done = scene.do(CompleteSale(sale.id, (PaymentAsked("card", "1.68"),)))
+    assert (done.status, done.total, done.paid) == ("completed", "1.68", "1.68")
+
+
+def _kept(scene: Scene, sale_id: str) -> str:
+    """The id of the shipment that is kept for its terms."""
+    [row] = scene.shop.rows("SELECT fulfillments FROM sale WHERE id = :id", id=sale_id)
+    [part] = json.loads(row["fulfillments"]) if isinstance(row["fulfillments"], str) else row["fulfillments"]
+    return str(part["id"])
+
+
+def test_the_discount_of_the_sale_stays_in_what_is_left(scene: Scene) -> None:
+    """Giving up the rest has put the sale's discount into its lines: taken back, they still have it."""
+    scene.shop.receive("MUG-1", 5, lot="M", cost="1.00")
+    sale = order(scene, ("MUG-1", 1), ("CHEESE-1", 1), discount=DiscountAsked(percent=10))
+    sale = ship(scene, sale, (1, Decimal("0.5")))
+    sale = scene.do(revert(scene.do(CancelSale(sale.id))))
+    assert (sale.status, sale.total) == ("open", "10.80")
+    sale = scene.do(EditLine(sale.id, sale.lines[0].id, location="MAIN"))
+    assert sale.total == "10.80", "moving it prices nothing anew"
+
+
+def test_a_cart_that_is_changed_after_it_is_priced_like_any_cart(scene: Scene) -> None:
+    sale = ship(scene, _a_third_off(scene), (0, Decimal("0.7")))
+    sale = scene.do(revert(scene.do(CancelSale(sale.id))))
+    sale = scene.do(EditLine(sale.id, sale.lines[0].id, quantity=3))
+    assert sale.total == "7.17"

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from holdfast.core.cart import CancelSale
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.order_entry import FeeAsked
 from tests.core.books import balances, book_faults, sale_faults
@@ -191,3 +192,69 @@ def test_a_part_that_went_out_of_a_cancelled_order_is_booked_with_its_money(scen
         "4000": -1200,
         "5000": 300,
     }
+
+
+# Cancelled here, gone out there --------------------------------------------------------------------------------------
+
+
+def test_an_order_that_was_cancelled_here_and_has_gone_out_is_taken_up_again(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5 @3.00")
+    sale = scene.do(order(scene, mugs(3), OrderedLine("SONG-1", 1))).sale_id
+    scene.do(CancelSale(sale))
+    gone = order(scene, mugs(3, fulfilled=3, returned=1), OrderedLine("SONG-1", 1, fulfilled=1), payment="card")
+    taken = scene.do(gone)
+    assert (taken.sale_id, taken.brought, taken.status, taken.taken_up) == (sale, "changed", "completed", True)
+    assert (taken.total, taken.refunded) == ("34.70", "9.90")
+    scene.stands("""
+        MUG-1 MAIN A 3/0
+        #1 voided
+        #1 consumed 3
+    """)
+    again = scene.do(gone)
+    assert (again.brought, again.taken_up, again.owing) == ("unchanged", False, False)
+
+
+def test_of_a_cancelled_order_goes_what_is_there_and_the_rest_waits(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 1")
+    scene.do(CancelSale(scene.do(order(scene, mugs(3))).sale_id))
+    gone = order(scene, mugs(3, fulfilled=2))
+    taken = scene.do(gone)
+    assert (taken.brought, taken.status, taken.taken_up, taken.owing) == ("changed", "suspended", True, True)
+    assert [short.quantity for short in taken.waiting] == [2]
+    assert scene.do(gone).owing, "it is told until stock covers it"
+    scene.shop.receive("MUG-1", 9, lot="B")
+    assert (scene.do(gone).owing, scene.do(order(scene, mugs(3, fulfilled=3))).status) == (False, "completed")
+
+
+def test_a_part_of_what_was_cancelled_here_and_there_has_gone_out(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    scene.do(order(scene, mugs(3), cancelled=True))
+    taken = scene.do(order(scene, mugs(3, fulfilled=1), cancelled=True))
+    assert (taken.status, taken.total, taken.taken_up, taken.owing) == ("completed", "9.90", True, False)
+    more = scene.do(order(scene, mugs(3, fulfilled=2), cancelled=True))
+    assert (more.brought, more.owing) == ("unchanged", True), "it is finished with one: it says so"
+    scene.stands("""
+        MUG-1 MAIN A 4/0
+        #1 voided
+        #1 consumed 1
+    """)
+
+
+def test_a_cancelled_order_of_which_nothing_has_gone_out_stays_so(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    scene.do(order(scene, mugs(3), cancelled=True))
+    taken = scene.do(order(scene, mugs(3)))
+    assert (taken.brought, taken.status, taken.taken_up, taken.owing) == ("unchanged", "cancelled", False, False)
+    scene.refuses(order(scene, mugs(2, fulfilled=2)), "ALREADY_EXISTS")
+    scene.stands("""
+        MUG-1 MAIN A 5/0
+        #1 voided
+    """)
+
+
+def test_what_the_supplier_sent_of_a_cancelled_order_is_ordered_once(scene: Scene) -> None:
+    scene.product("SOFA-1", price=30000, dropship=True, supplier="Acme")
+    scene.do(order(scene, OrderedLine("SOFA-1", 2), cancelled=True))
+    assert scene.shop.rows("SELECT status FROM supplier_order") == [{"status": "cancelled"}]
+    scene.do(order(scene, OrderedLine("SOFA-1", 2, fulfilled=2)))
+    assert scene.shop.rows("SELECT quantity, status FROM supplier_order") == [{"quantity": 2, "status": "shipped"}]

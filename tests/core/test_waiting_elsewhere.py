@@ -21,9 +21,11 @@ from holdfast.core.counting import AdjustStock
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.order_entry import LineAsked, OpenSale
+from holdfast.core.places import ChangeLocation
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.db.upkeep import beside_waiting
 from tests.core.scene import Scene
 from tests.shop import SECOND, Clock, open_shop, quick_sqlite
 from tests.truth import assert_truth
@@ -113,8 +115,39 @@ def test_a_better_priority_comes_before_where_the_product_lies(scene: Scene) -> 
     backorders(scene)
     scene.shop.location("FIRST", priority=1)
     scene.given("MUG-1 MAIN  A 3")
+    scene.do(Reserve("MUG-1", 3, None, Target("0")))
     scene.do(Reserve("MUG-1", 5, None, Target("1")))
     assert where(scene, "1") == [("FIRST", 0, 5)]
+
+
+def test_a_direct_hold_waits_where_stock_backs_most_of_it_so_nobody_overtakes(scene: Scene) -> None:
+    backorders(scene)
+    scene.shop.location("BACK", priority=200)
+    scene.shop.location("LAST", priority=300)
+    scene.given("""
+        MUG-1 BACK  A 3
+        MUG-1 LAST  B 1
+    """)
+    scene.do(Reserve("MUG-1", 5, None, Target("1")))
+    assert where(scene, "1") == [("BACK", 3, 2)]
+    scene.pass_(1)
+    scene.do(Reserve("MUG-1", 3, None, Target("LATE")))
+    assert where(scene, "1") == [("BACK", 3, 2)]
+    assert where(scene, "LATE") == [("LAST", 1, 2)]
+
+
+def test_a_pinned_hold_waits_where_most_of_its_lot_lies(scene: Scene) -> None:
+    backorders(scene)
+    scene.shop.location("BACK", priority=200)
+    scene.given("""
+        MUG-1 MAIN  A 1
+        MUG-1 BACK  B 9
+    """)
+    lot = scene.shop.receive("MUG-1", 4, "MAIN", lot="P")
+    sent = scene.do(Dispatch("MAIN", "BACK", (TransferLine("MUG-1", 3, lot_id=lot),)))
+    scene.do(Arrive(sent.id))
+    scene.do(Reserve("MUG-1", 5, None, Target("1"), lot_id=lot))
+    assert where(scene, "1") == [("BACK", 3, 2)]
 
 
 def test_a_product_that_is_nowhere_waits_at_the_first_place(scene: Scene) -> None:
@@ -314,7 +347,7 @@ def test_a_hold_that_loses_its_units_looks_elsewhere(scene_anywhere: Scene) -> N
     scene.do(Reserve("MUG-1", 2, None, Target("2")))
     scene.given("MUG-1 EAST  B 3")
     scene.do(AdjustStock("MUG-1", "MAIN", -4))
-    assert (where(scene, "1"), where(scene, "2")) == ([("EAST", 2, 0)], [("MAIN", 0, 2)])
+    assert (where(scene, "1"), where(scene, "2")) == ([("EAST", 2, 0)], [("EAST", 1, 1)])
     scene.shop.receive("MUG-1", 1, "EAST", lot="C")
     assert where(scene, "2") == [("EAST", 2, 0)]
     assert scene.do(CompleteSale(opened.id)).status == "completed"
@@ -499,3 +532,87 @@ def test_an_order_given_back_as_a_whole_is_served_by_none_of_its_own_units(scene
     scene.do(CancelSale(opened.id))
     assert where(scene, "1") == []
     assert scene.shop.rows("SELECT sum(reserved + backordered) AS n FROM level") == [{"n": 0}]
+
+
+# One rule: where stock backs more of it ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted_away(scene: Scene) -> Scene:
+    """A direct hold of 4 at MAIN has just lost all of it; 2 lie free at BACK and 1 at LAST."""
+    backorders(scene)
+    scene.shop.location("BACK", priority=200)
+    scene.shop.location("LAST", priority=300)
+    scene.given("""
+        MUG-1 MAIN  A 5
+        MUG-1 BACK  B 2
+        MUG-1 LAST  C 1
+    """)
+    scene.do(Reserve("MUG-1", 4, None, Target("1")))
+    scene.do(Count("MAIN", (CountLine("MUG-1", 0),)))
+    return scene
+
+
+def test_a_hold_that_begins_to_wait_moves_to_where_stock_backs_more_of_it(counted_away: Scene) -> None:
+    scene = counted_away
+    assert where(scene, "1") == [("BACK", 2, 2)]
+    scene.pass_(1)
+    scene.do(Reserve("MUG-1", 2, None, Target("LATE")))
+    assert where(scene, "LATE") == [("LAST", 1, 1)], "what lies at BACK is its elder's"
+
+
+def test_it_moves_on_only_to_more_and_comes_to_rest(counted_away: Scene) -> None:
+    scene = counted_away
+    scene.shop.receive("MUG-1", 2, "MAIN", lot="D")
+    assert where(scene, "1") == [("BACK", 2, 2)], "as much is not more"
+    scene.shop.receive("MUG-1", 1, "MAIN", lot="E")
+    assert where(scene, "1") == [("MAIN", 3, 1)]
+    scene.shop.receive("MUG-1", 1, "BACK", lot="F")
+    assert where(scene, "1") == [("MAIN", 3, 1)]
+    assert len(scene.events("ReservationMoved")) == 2
+
+
+def test_what_it_leaves_behind_serves_the_next(scene: Scene) -> None:
+    backorders(scene)
+    scene.shop.location("BACK", priority=200)
+    scene.given("""
+        MUG-1 MAIN  A 4
+        MUG-1 BACK  B 3
+    """)
+    scene.do(Reserve("MUG-1", 4, None, Target("OLD")))
+    scene.pass_(1)
+    scene.do(Reserve("MUG-1", 3, None, Target("ASIDE")))
+    scene.do(Reserve("MUG-1", 2, "MAIN", Target("HERE")))
+    scene.do(Count("MAIN", (CountLine("MUG-1", 1),)))
+    assert where(scene, "OLD") == [("MAIN", 1, 3)]
+    scene.do(Release(scene.hold("ASIDE")))
+    assert where(scene, "OLD") == [("BACK", 3, 1)]
+    assert where(scene, "HERE") == [("MAIN", 1, 1)]
+
+
+def test_what_is_left_of_a_hold_after_a_part_went_out_looks_again(scene: Scene) -> None:
+    backorders(scene)
+    scene.shop.location("BACK", priority=200)
+    scene.given("""
+        MUG-1 MAIN  A 3
+        MUG-1 BACK  B 1
+    """)
+    held = scene.do(Reserve("MUG-1", 5, None, Target("1")))
+    assert where(scene, "1") == [("MAIN", 3, 2)]
+    scene.do(Consume(held.id, 3))
+    assert where(scene, "1") == [("BACK", 1, 1)]
+
+
+def test_the_sweeper_offers_a_part_too(scene: Scene) -> None:
+    """A location that begins to sell raises nothing at its levels."""
+    backorders(scene)
+    scene.shop.location("BACK", ships_online=False)
+    scene.do(Reserve("MUG-1", 5, None, Target("1")))
+    scene.shop.receive("MUG-1", 3, "BACK")
+    scene.do(ChangeLocation("BACK", ships_online=True))
+    assert where(scene, "1") == [("EAST", 0, 5)]
+    found = beside_waiting(scene.shop.holdfast.database, scene.now, 10)
+    for _, levels in found:
+        scene.do(Sweep(tuple(levels)))
+    assert where(scene, "1") == [("BACK", 3, 2)]
+    assert beside_waiting(scene.shop.holdfast.database, scene.now, 10) == []

@@ -358,18 +358,19 @@ class Naive:
         self.touch(hold.sku, place)
 
     def seek(self) -> None:
-        """Who waits and could be filled as a whole elsewhere is."""
+        """Who waits and is backed better elsewhere is served there: a line from each place, all else at the best."""
         for sku in self.products:
             for hold in self.queue(sku):
-                for place in hold.reach or ():
-                    if hold.target[0] == "line":
+                if hold.target[0] == "line":
+                    for place in hold.reach or ():
                         if place != hold.place and hold.waits and self.available(sku, place, hold.pinned):
                             self.serve_line(hold, place)
-                    elif place != hold.place and self.available(sku, place, hold.pinned) >= hold.open and hold.waits:
-                        old = hold.place
-                        self.move(hold, place)
+                elif hold.waits and hold.reach:
+                    backed = {place: min(hold.open, self.available(sku, place, hold.pinned)) for place in hold.reach}
+                    best, old = max(hold.reach, key=lambda place: backed[place]), hold.place
+                    if best != old and backed[best] > hold.held:
+                        self.move(hold, best)
                         self.serve(sku, old)
-                        break
 
     def give_back(self, hold: Hold, units: int, reason: str, lot: int | None = None) -> None:
         """Release: what waits first, then the newest lots; then whoever waits is served."""
@@ -665,7 +666,7 @@ class Naive:
         for code in places:
             if free[code] >= units:
                 return code
-        for code in self.waiting_order(product.sku, places):
+        for code in sorted(self.waiting_order(product.sku, places), key=lambda code: -min(units, free[code])):
             if self.may_wait(product, units - free[code], self.waiting(product.sku, code), may_override):
                 return code
         raise No("INSUFFICIENT_STOCK", available=max(free.values(), default=0))

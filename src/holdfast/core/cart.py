@@ -54,6 +54,7 @@ from holdfast.core.sale import (
     receipt_of,
 )
 from holdfast.core.sale_document import SaleDocument, describe_sale
+from holdfast.core.shipment import priced_anew
 from holdfast.core.sourcing import (
     adjust_hold,
     hold_units,
@@ -134,17 +135,13 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
     stock.put_row(sale)
     if command.order_number is not None:
         lines = adopt(stock, sale, lines, numbers_of(sale))
-    refused = _add_lines(stock, sale, lines, fact=command.fact)
+    refused = add_lines(stock, sale, lines, fact=command.fact)
     if refused is not None:
         return refused
     seek(stock)
     priced_sale = reprice(stock, sale, new_discount=True)
     if isinstance(priced_sale, Rejected):
         return priced_sale
-    if command.fact:
-        for line in lines_of(stock, priced_sale):
-            if line.kind == "dropship":
-                order_from_supplier(stock, priced_sale, line)
     stock.tell("SaleOpened", None, sale_facts(stock, priced_sale))
     return describe_sale(stock, priced_sale)
 
@@ -152,13 +149,19 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
 # Lines ---------------------------------------------------------------------------------------------------------------
 
 
-def _add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -> Rejected | None:
+def add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -> Rejected | None:
+    """Lines of the sale, with their stock held and what others supply ordered if they are a `fact`; or why not."""
     failed: list[tuple[int, Rejected]] = []
     added = stock.each(lines, lambda _, line: _put_line(stock, sale, line, fact=fact))
     for index, line in enumerate(added):
         if isinstance(line, Rejected):
             failed.append((index, line))
-    return group_rejected(failed) if failed else None
+    if failed:
+        return group_rejected(failed)
+    for line in lines_of(stock, sale) if fact else ():
+        if line.kind == "dropship":
+            order_from_supplier(stock, sale, line)
+    return None
 
 
 def _put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> SaleLine | Rejected:
@@ -193,7 +196,7 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     if isinstance(line, Rejected):
         return line
     seek(stock)
-    return _changed(stock, sale)
+    return _changed(stock, priced_anew(sale))
 
 
 def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
@@ -211,7 +214,8 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     line = _edited(stock, known, command)
     if isinstance(line, Rejected):
         return line
-    fixed = _finished(sale) if given(command, "sale_id", "line_id").keys() == {"location"} else _fixed(stock, sale)
+    only_moved = given(command, "sale_id", "line_id").keys() == {"location"}
+    fixed = _finished(sale) if only_moved else _fixed(stock, sale)
     if fixed is not None:
         return fixed
     held = _line_held(stock, sale, line, command)
@@ -220,7 +224,7 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     line = held
     change_supplier_order(stock, line)
     stock.put_row(line)
-    return _changed(stock, sale)
+    return _changed(stock, sale if only_moved else priced_anew(sale))
 
 
 def _line_held(stock: Stock, sale: Sale, line: SaleLine, command: EditLine) -> SaleLine | Rejected:
@@ -278,7 +282,7 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
     release_together(stock, [(hold, hold.open) for hold in stock.holds_of_line(line.id)], "edited")
     withdraw_supplier_orders(stock, sale, line)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
-    return _changed(stock, sale)
+    return _changed(stock, priced_anew(sale))
 
 
 def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
@@ -310,7 +314,7 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
         renew(stock, sale)
         return describe_sale(stock, sale)
     stock.put_row(sale)
-    return _changed(stock, sale, new_discount=command.discount is not UNSET)
+    return _changed(stock, sale if only_customer else priced_anew(sale), new_discount=command.discount is not UNSET)
 
 
 def _finished(sale: Sale) -> Rejected | None:
@@ -320,7 +324,7 @@ def _finished(sale: Sale) -> Rejected | None:
 
 def shipped(stock: Stock, sale: Sale) -> bool:
     """Has a part of it gone out?"""
-    return bool(sale.fulfillments) or any(line.fulfilled for line in lines_of(stock, sale))
+    return any(part.lines for part in sale.fulfillments) or any(line.fulfilled for line in lines_of(stock, sale))
 
 
 def _fixed(stock: Stock, sale: Sale) -> Rejected | None:

@@ -2,7 +2,8 @@
 
     5 ordered, 2 shipped, the customer drops 1    -> 4 ordered, 2 open; one hold less, the money in proportion
     the shipment of 2 was entered by mistake      -> 2 units are in their lots again and held, its postings reversed
-    the same after it completed the sale          -> the sale stands as it did before it: open, or in the queue
+    the same after it completed the sale          -> the sale stands as it did before it: open, or in the queue;
+                                                     what was given up meanwhile stays so, and the rest keeps its share
 
 Nothing is ever changed in ledger and journal: what a shipment wrote is reversed by new entries, units and value from
 and to the same lots. It refuses to make a line larger, or smaller than what went out of it; and to take back a shipment
@@ -127,7 +128,7 @@ def revert_shipment(stock: Stock, command: RevertShipment) -> SaleDocument | Rej
     if isinstance(known, Rejected):
         return known
     sale: Sale = known
-    part = next((one for one in sale.fulfillments if one.id == command.fulfillment_id), None)
+    part = next((one for one in sale.fulfillments if one.lines and one.id == command.fulfillment_id), None)
     if part is None:
         return not_found(Code.NOT_FOUND, "Fulfillment", command.fulfillment_id)
     lines = lines_of(stock, sale)

@@ -3,6 +3,7 @@
     TakeOrder(#1001, 2 mugs, both fulfilled)    -> a completed sale; again: unchanged
     TakeOrder(#1002, 3 mugs, none fulfilled)    -> suspended, 3 mugs held; what stock lacks waits
     ... later: one fulfilled, then all, returned -> one is shipped, then the rest, then it comes back
+    cancelled here, but it has gone out          -> taken up again, and sold
 
 One command, one transaction: an order is taken as a whole or not at all, and however often it is brought only what is
 new of it happens. Goods that have left already leave here without a hold in between where stock covers them. Nothing
@@ -17,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from holdfast.core.adoption import adopt, loose_holds, numbers_of, release_loose, sale_of_order
-from holdfast.core.cart import CancelSale, open_sale
+from holdfast.core.cart import CancelSale, add_lines, open_sale, suspend
 from holdfast.core.checkout import paid_in_full, sell_outright
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, cancel_sale, complete_sale, fulfill
 from holdfast.core.decision import Command, Decision
@@ -80,7 +81,8 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
 class TakenOrder(msgspec.Struct, frozen=True, gc=False):
     """What became of an order; `line_ids` in its order (None: only cancelled units), `pending` lines wait to come back
     until the sale is finished. `stays_sold`: it is said to be cancelled, but more of it was sold here than it says went
-    out, and a cancellation brings nothing back."""
+    out, and a cancellation brings nothing back. `taken_up`: it was cancelled here, but has gone out, so it is not any
+    more. `owing`: more has gone out than is sold here, since stock does not cover it or the sale is finished."""
 
     sale_id: str
     number: str
@@ -92,6 +94,8 @@ class TakenOrder(msgspec.Struct, frozen=True, gc=False):
     waiting: tuple[Waiting, ...]
     pending: int
     stays_sold: bool
+    taken_up: bool = False
+    owing: bool = False
 
 
 def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
@@ -101,7 +105,7 @@ def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
     sale = _known(stock, command)
     if isinstance(sale, Rejected):
         return sale
-    known = sale is not None
+    known, was = sale is not None, None if sale is None else sale.status
     first_entry = len(stock.entries)
     sale = _opened(stock, command) if sale is None else _rejoined(stock, sale, command)
     if isinstance(sale, Rejected):
@@ -136,11 +140,13 @@ def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
         _waiting(stock, sale, lines),
         pending,
         command.cancelled and _out_beyond(stock, command, lines),
+        was == "cancelled" and sale.status != "cancelled",
+        _owing(stock, command, lines),
     )
 
 
 def _owing(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> bool:
-    """Has more gone out than stock could cover yet? Until it does, the sale waits with it, cancelled or not."""
+    """Has more gone out than is sold here? Until stock covers it the sale waits with it, cancelled or not."""
     for asked, matched in zip(command.lines, lines, strict=True):
         line = None if matched is None else stock.row(SaleLine, matched.id)
         if line is None or line.removed:
@@ -161,13 +167,20 @@ def _numbers(command: TakeOrder) -> tuple[str, ...]:
     return (command.order_number,) if command.external_id is None else (command.order_number, command.external_id)
 
 
-def _rejoined(stock: Stock, sale: Sale, command: TakeOrder) -> Sale:
-    """The sale that is there already, with what was held for the order beside it, and with the order's other number."""
+def _rejoined(stock: Stock, sale: Sale, command: TakeOrder) -> Sale | Rejected:
+    """The sale that is there already, with what was held for the order beside it, and with the order's other number.
+
+    One that was cancelled and has gone out after all is in the queue again, its lines held or waiting: it goes on from
+    there like any other.
+    """
     if sale.external_id is None and command.external_id not in (None, sale.order_number):
         sale = replace(sale, external_id=command.external_id)
         stock.put_row(sale)
         stock.know_row(sale)
     numbers = tuple(dict.fromkeys((*numbers_of(sale), *_numbers(command))))
+    taken_up = sale.status == "cancelled" and any(line.fulfilled for line in command.lines)
+    if taken_up:
+        sale = suspend(stock, sale)
     if not sale.unfinished:
         release_loose(stock, sale.source, numbers)
         return sale
@@ -175,8 +188,9 @@ def _rejoined(stock: Stock, sale: Sale, command: TakeOrder) -> Sale:
     for line, adopted in zip(lines, adopt(stock, sale, lines, numbers), strict=True):
         if adopted is not line:
             stock.put_row(adopted)
+    refused = add_lines(stock, sale, lines_of(stock, sale), fact=True) if taken_up else None
     seek(stock)
-    return sale
+    return refused or sale
 
 
 def _opened(stock: Stock, command: TakeOrder) -> Sale | Rejected:

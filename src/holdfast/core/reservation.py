@@ -38,7 +38,7 @@ from holdfast.core.rejection import (
 )
 from holdfast.core.sale import SaleLine, count_on_line, look_at_sale, sale_of_line
 from holdfast.core.stock import Cause, Stock
-from holdfast.core.waiting import in_waiting_order, serve_waiting
+from holdfast.core.waiting import free_units_at, most_backed_first, serve_waiting
 
 replace = msgspec.structs.replace
 
@@ -222,7 +222,8 @@ def completed_target(stock: Stock, target: Target) -> Target:
 
 
 def choose(stock: Stock, product: Product, places: list[Location], units: int, command: Reserve) -> Location | Rejected:
-    """The first place that can fill the hold alone; else the first, where the rest may wait; else a refusal."""
+    """The first place that can fill the hold alone; else where stock backs most of it and the rest may wait; else a
+    refusal."""
     if len(places) == 1 and command.location is not None:
         if not places[0].sellable and command.lot_id is None:
             return insufficient_stock(product, units, 0)
@@ -243,7 +244,7 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
             return place
         available[place.code] = free
     stock.settle_first(stock.level(product.id, place.id) for place in places)
-    in_order = in_waiting_order(stock, product, places)
+    in_order = most_backed_first(stock, product, places, units, command.lot_id)
     waiting_place = next((place for place in in_order if _may_wait(stock, product, place, units, command)), None)
     if waiting_place is not None:
         return waiting_place
@@ -254,14 +255,6 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
 def lot_lies_at(stock: Stock, product: Product, place: Location, lot_id: str) -> bool:
     level = stock.level(product.id, place.id)
     return pinned_lot_refusal(stock, level, lot_id, product) is None
-
-
-def free_units_at(stock: Stock, product: Product, place: Location, lot_id: str | None) -> int:
-    """Units that a hold could get at the place, of the pinned lot or of any."""
-    level = stock.level(product.id, place.id)
-    if level is None:
-        return 0
-    return level.available if lot_id is None else stock.lots_at[level.id][lot_id].free
 
 
 def _may_wait(stock: Stock, product: Product, place: Location, units: int, command: Reserve) -> bool:

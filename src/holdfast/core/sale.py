@@ -86,7 +86,8 @@ class Fulfillment(msgspec.Struct, frozen=True, gc=False):
 
     `amounts` are the (total, tax) in minor units that it booked for each of `lines`, `moved` is what left which lot.
     The first shipment of a sale has the `terms` of all its lines. The shipment after which the sale was completed has
-    the status of the sale `before`. What an older version wrote has none of the four.
+    the status of the sale `before`. What an older version wrote has none of the four. One without `lines` was taken
+    back: it is kept for its terms alone, of which what is left of the sale is a share.
     """
 
     id: str

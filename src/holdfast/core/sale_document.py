@@ -124,7 +124,7 @@ def sale_document(
         money(sale.change),
         payments,
         [{"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class} for fee in sale.fees],
-        [_shipment(part, product_of) for part in sale.fulfillments],
+        [_shipment(part, product_of) for part in sale.fulfillments if part.lines],
         _receipt(sale, shown, payments, money, currency, quoted=quoted) if finished else None,
         any(line.backordered for line in shown),
         sale.actor,

@@ -149,10 +149,13 @@ def _borne_of_sale(line: SaleLine) -> int:
 def without(sale: Sale, part: Fulfillment, lines: list[SaleLine]) -> Sale:
     """The sale without one of its shipments; the terms stay with the first of those that are left.
 
-    What those have booked of a line is made its proportion again: the last of them bears the difference.
+    What those have booked of a line is made its proportion again: the last of them bears the difference. Where none is
+    left, but lines were made smaller since the terms were kept, the terms stay alone: the amounts are shares of them.
     """
     terms = terms_of(sale, lines)
     rest = [one for one in sale.fulfillments if one.id != part.id]
+    if not rest and {(line.id, line.quantity) for line in lines} != {(of.line_id, of.units) for of in terms.values()}:
+        rest = [replace(part, lines=(), amounts=(), moved=(), before=UNSET)]
     if rest and rest[0].terms is UNSET:
         rest[0] = replace(rest[0], terms=tuple(terms.values()))
     booked = booked_by_line(replace(sale, fulfillments=tuple(rest)), terms)
@@ -162,6 +165,11 @@ def without(sale: Sale, part: Fulfillment, lines: list[SaleLine]) -> Sale:
         due = share_so_far(of.total, of.units, now.units), share_so_far(of.tax, of.units, now.units)
         more[line_id] = due[0] - now.total, due[1] - now.tax
     return replace(sale, fulfillments=tuple(_evened(rest, more)))
+
+
+def priced_anew(sale: Sale) -> Sale:
+    """The sale before it is changed as a cart, to be priced like one: without terms of which nothing went out."""
+    return sale if any(part.lines for part in sale.fulfillments) else replace(sale, fulfillments=())
 
 
 def _evened(parts: list[Fulfillment], more: dict[str, tuple[int, int]]) -> list[Fulfillment]:

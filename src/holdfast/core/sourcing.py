@@ -24,7 +24,6 @@ from holdfast.core.reservation import (
     Reserve,
     Target,
     anywhere,
-    free_units_at,
     lot_lies_at,
     promise,
     release_together,
@@ -34,7 +33,7 @@ from holdfast.core.reservation import (
 )
 from holdfast.core.sale import Sale, SaleLine, holds_of, product_of_line
 from holdfast.core.stock import Stock
-from holdfast.core.waiting import in_waiting_order
+from holdfast.core.waiting import free_units_at, in_waiting_order
 
 replace = msgspec.structs.replace
 

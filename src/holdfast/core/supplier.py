@@ -47,12 +47,13 @@ class SupplierOrderDocument(msgspec.Struct, frozen=True, gc=False):
 
 
 def order_from_supplier(stock: Stock, sale: Sale, line: SaleLine) -> None:
-    """A line that needs no stock of ours becomes an order to its supplier, once."""
-    if supplier_order_of(stock, line) is not None:
+    """A line that needs no stock of ours becomes an order to its supplier, once; a withdrawn one stands again."""
+    known = supplier_order_of(stock, line)
+    if known is not None and known.status != "cancelled":
         return
     product = product_of_line(stock, line)
     order = SupplierOrder(
-        stock.new_id(),
+        stock.new_id() if known is None else known.id,
         sale.id,
         line.id,
         product.id,
@@ -60,7 +61,7 @@ def order_from_supplier(stock: Stock, sale: Sale, line: SaleLine) -> None:
         line.quantity,
         "open",
         None,
-        stock.now,
+        stock.now if known is None else known.created_at,
         stock.now,
     )
     stock.put_row(order)

@@ -6,14 +6,17 @@
 
 Whatever raises the units that are free at a level serves the waiting: best priority, then oldest, whether they wait at
 that level or at another one of the same selling order. A sale line's waiting part may be served from several places; a
-direct hold has one place, so it moves whole, and only where that backs more of it. A hold that has just begun to wait
-looks for free units elsewhere, once, when its command is decided (`seek`).
+direct hold has one place, so it is made where stock backs most of it, moves whole, and only to where stock backs more
+of it: so it gains with every move, and comes to rest. A hold that has just begun to wait looks for free units
+elsewhere, once, when its command is decided (`seek`).
 
 What costs is asked for at once: `Stock.sought` tells (with the load of the levels) of which products anybody waits that
 may be served elsewhere. For all others nothing more is asked, and their commands pay nothing.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import msgspec
 
@@ -53,6 +56,23 @@ def in_waiting_order(stock: Stock, product: Product, places: list[Location]) -> 
         return place.priority, levels[place.id] is None, -came_in.get(place.id, 0), place.code
 
     return sorted(places, key=key)
+
+
+def free_units_at(stock: Stock, product: Product, place: Location, lot_id: str | None) -> int:
+    """Units that a hold could get at the place, of the pinned lot or of any."""
+    level = stock.level(product.id, place.id)
+    if level is None:
+        return 0
+    return level.available if lot_id is None else stock.lots_at[level.id][lot_id].free
+
+
+def most_backed_first(
+    stock: Stock, product: Product, places: list[Location], units: int, lot_id: str | None
+) -> list[Location]:
+    """The places where a direct hold of `units` may wait, as it prefers them: where stock backs most of it, and among
+    equals in waiting order. A place that backs less would leave free units beside it to whoever asks later."""
+    in_order = in_waiting_order(stock, product, places)
+    return sorted(in_order, key=lambda place: -min(units, max(0, free_units_at(stock, product, place, lot_id))))
 
 
 # Serving -------------------------------------------------------------------------------------------------------------
@@ -211,8 +231,7 @@ def _move_if_better(
     stock: Stock, level: Level, product: Product, hold: Reservation, actor: str, freed: list[Level]
 ) -> int:
     """Move a direct hold here when that backs more of it than it has; how many units more it has then."""
-    backing = back(stock, level, product, hold.open, hold.lot_id)
-    gained = sum(taken for _, taken in backing) - hold.allocated
+    backing, gained = _better(stock, level, product, hold)
     if gained <= 0:
         return 0
     if hold.allocated:
@@ -220,6 +239,12 @@ def _move_if_better(
     moved = relocate(stock, hold, level, backing, actor)
     tell_hold(stock, "BackorderAllocated", moved, product, gained)
     return gained
+
+
+def _better(stock: Stock, level: Level, product: Product, hold: Reservation) -> tuple[Backing, int]:
+    """What would back a direct hold at another level, and how many units more that is than back it where it is."""
+    backing = back(stock, level, product, hold.open, hold.lot_id)
+    return backing, sum(taken for _, taken in backing) - hold.allocated
 
 
 # Moving --------------------------------------------------------------------------------------------------------------
@@ -258,7 +283,7 @@ def relocate(stock: Stock, hold: Reservation, level: Level, backing: Backing, ac
 
 
 def offer(stock: Stock, levels: list[Level]) -> None:
-    """Units lie free at these levels, and nothing has just freed them: whom they may serve as a whole looks there."""
+    """Units lie free at these levels, and nothing has just freed them: whom they may serve looks there."""
     for level in levels:
         place = stock.catalog.locations[level.location_id]
         if level.on_hand == level.reserved or level.product_id not in stock.sought:
@@ -285,22 +310,40 @@ def seek(stock: Stock) -> None:
 
 
 def _look_elsewhere(stock: Stock, name: str) -> None:
-    actor = stock.caller.actor
-    for place in stock.catalog.serving_places(str(stock.reservations[name].served_from)):
+    hold = stock.reservations[name]
+    if hold.sale_line_id is None:
+        _move_to_best(stock, hold)
+        return
+    for level in _levels_elsewhere(stock, hold):
         hold = stock.reservations[name]
         if not hold.backordered:
             return
+        if level.id != hold.level_id:
+            _serve_line(stock, level, stock.product_of(level), hold, stock.caller.actor)
+
+
+def _levels_elsewhere(stock: Stock, hold: Reservation) -> Iterator[Level]:
+    """Levels with free units where the hold may be served and is not, in selling order."""
+    for place in stock.catalog.serving_places(str(hold.served_from)):
         level = stock.level(hold.product_id, place.id)
-        if level is None or level.id == hold.level_id or level.on_hand == level.reserved:
-            continue
-        product = stock.product_of(level)
-        if hold.sale_line_id is not None:
-            _serve_line(stock, level, product, hold, actor)
-            continue
-        backing = back(stock, level, product, hold.open, hold.lot_id)
-        if sum(taken for _, taken in backing) == hold.open:
-            old = stock.level_of_id[hold.level_id]
-            moved = relocate(stock, hold, level, backing, actor)
-            tell_hold(stock, "BackorderAllocated", moved, product, hold.backordered)
-            serve_waiting(stock, old, actor)
-            return
+        if level is not None and level.id != hold.level_id and level.on_hand != level.reserved:
+            yield level
+
+
+def _move_to_best(stock: Stock, hold: Reservation) -> None:
+    """Move a direct hold that waits to where stock backs most of it, if that is more than it has."""
+    if not hold.backordered:
+        return
+    product = stock.catalog.product(hold.product_id)
+    assert product is not None, hold
+    best: tuple[Level, Backing] | None = None
+    most = 0
+    for level in _levels_elsewhere(stock, hold):
+        backing, gained = _better(stock, level, product, hold)
+        if gained > most:
+            best, most = (level, backing), gained
+    if best is not None:
+        old = stock.level_of_id[hold.level_id]
+        moved = relocate(stock, hold, *best, stock.caller.actor)
+        tell_hold(stock, "BackorderAllocated", moved, product, most)
+        serve_waiting(stock, old, stock.caller.actor)

@@ -3,6 +3,7 @@
     quantity_cell("quantity", "0.25")        -> Decimal("0.25")
     amount_text("1,234.50")                  -> "1234.50"
     code_cell("sku", "1.23457E+12")          -> BadLine: a spreadsheet has rounded it
+    id_cell("Id", "4504.0")                  -> "4504"
 
 A number is written in full, with a decimal point: `1e3` and `1_000` are refused (BadLine), as is a code, title or
 barcode that a spreadsheet or a database has replaced (`1.23457E+12`, `#N/A`, `NULL`).
@@ -21,6 +22,7 @@ from holdfast.transfer_files.table import BadLine
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _SHORT_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?e[+-]?\d+", re.ASCII | re.IGNORECASE)
 _ROUNDED_CODE = re.compile(r"\d([.,]\d+)?e\+\d+", re.ASCII | re.IGNORECASE)
+_WHOLE_AS_DECIMAL = re.compile(r"\d+\.0{1,2}", re.ASCII)
 _ROUNDED_BARCODE = re.compile(r"\d([.,]\d+)?e\+?\d+", re.ASCII | re.IGNORECASE)
 _GROUPED_AMOUNT = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+\.\d+", re.ASCII)
 _SPREADSHEET_ERROR = re.compile(r"#(N/A|NV|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!)", re.IGNORECASE)
@@ -28,6 +30,12 @@ _NOTHING = ("null", "none", "nan", "n/a", "undefined")
 """What databases and programs write where there is nothing."""
 
 NUMBER_CHARACTERS_MAX = 40
+
+EXACT_DECIMAL_MAX = 2**53
+"""Up to here a program that keeps numbers as binary fractions (4504.0) has kept every whole one as it was."""
+
+ID_DIGITS_MAX = 30
+"""More digits than the id of any shop system has."""
 
 
 def text_cell(name: str, text: str) -> str:
@@ -52,6 +60,29 @@ def code_cell(name: str, text: str) -> str:
     if text.lower() in _NOTHING:
         raise BadLine(f"{name} {text!r} stands for nothing, it is no code: write the code, or leave the cell empty.")
     return title_cell(name, text)
+
+
+def order_number_cell(name: str, text: str) -> str:
+    """The number by which an order is known; `1004.0` would be another order than 1004."""
+    if _WHOLE_AS_DECIMAL.fullmatch(text):
+        words = f"a program has made a decimal number of {text.partition('.')[0]}"
+        raise BadLine(f"{name} {text!r}: {words}; format the column as text and export again.")
+    return code_cell(name, text)
+
+
+def id_cell(name: str, text: str) -> str:
+    """The digits of an id by which something is known elsewhere; `4504.0` is 4504."""
+    if _ROUNDED_CODE.fullmatch(text):
+        raise BadLine(_rounded(name, text))
+    digits = text
+    if _WHOLE_AS_DECIMAL.fullmatch(text):
+        digits = text.partition(".")[0]
+        if int(digits) > EXACT_DECIMAL_MAX:
+            raise BadLine(_rounded(name, text))
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > ID_DIGITS_MAX:
+        words = "is no id, which has digits only: write it in full, or leave the cell empty"
+        raise BadLine(f"{name} {text[:40]!r} {words}.")
+    return digits
 
 
 def _rounded(name: str, text: str) -> str:

@@ -24,7 +24,7 @@ from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.counting import AdjustStock
 from holdfast.core.decision import Together
-from holdfast.core.imported import OrderedLine, TakenOrder
+from holdfast.core.imported import OrderedLine, TakenOrder, TakeOrder
 from holdfast.core.number import from_minor
 from holdfast.core.product import Location, Product, folded
 from holdfast.core.rejection import Code, Rejected
@@ -84,6 +84,17 @@ STAYS_SOLD = (
     "For goods that came back import it as completed, with how many in `returned`, or record a return."
 )
 """What is said of an order that went out here and is cancelled in the file."""
+
+STAYS_CANCELLED = "it is cancelled here and stays so: nothing is held for it."
+"""What is said of an order that was cancelled here and still has to go out in the file."""
+
+TAKEN_UP = "it was cancelled here, but the file says that it has gone out: it is taken up again and sold."
+"""What is said of an order that was cancelled here and has gone out in the file."""
+
+SOLD_LESS = (
+    "more of it has gone out, the file says, than was sold here, and it is finished: sell the rest as another order."
+)
+"""What is said of an order that was finished here with less than has gone out in the file."""
 
 NAMED_SKUS_MAX = 5
 """Reasons that a refused order is named with."""
@@ -378,17 +389,17 @@ class _Taking:
                 if line_id is not None
             ]
             self.sold.add(command.customer, bought)
-        if taken.stays_sold:
-            self._note(item, (STAYS_SOLD,))
-        if taken.brought == "unchanged":
-            return
-        self._note(item, item.notes)
-        for short in taken.waiting:
+        for word in _contradictions(command, taken):
+            self._note(item, (word,))
+        news = taken.brought != "unchanged"
+        if news:
+            self._note(item, item.notes)
+        for short in taken.waiting if news or taken.owing else ():
             outcome.waiting += 1
             self._note(item, (f"{short.quantity} of {short.sku} wait for stock.",), item.rows[short.index])
         if taken.pending:
             self._note(item, ("what came back is taken back when the rest of the order has gone out.",))
-        if item.said_total is not None and taken.status != "cancelled" and taken.total != item.said_total:
+        if news and item.said_total is not None and taken.status != "cancelled" and taken.total != item.said_total:
             words = f"the file says {item.said_total}, with the tax rates kept here it comes to {taken.total}."
             self._note(item, (words,))
 
@@ -398,6 +409,18 @@ class _Taking:
 
     def _refuse(self, item: FileOrder | FileReturn | FileFacts, words: str) -> None:
         self.outcome.refuse(item.line, f"{item.name} is not taken: {words}")
+
+
+def _contradictions(command: TakeOrder, taken: TakenOrder) -> Iterator[str]:
+    """What the file says of an order and the shop says otherwise, in words: said each time, until one of them gives."""
+    if taken.stays_sold:
+        yield STAYS_SOLD
+    if taken.taken_up:
+        yield TAKEN_UP
+    if taken.status == "cancelled" and not command.cancelled:
+        yield STAYS_CANCELLED
+    if taken.owing and taken.status == "completed":
+        yield SOLD_LESS
 
 
 def _skus(item: Item) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.order_entry import FeeAsked
-from holdfast.transfer_files.cells import code_cell, text_cell
+from holdfast.transfer_files.cells import order_number_cell, text_cell
 from holdfast.transfer_files.order_file import (
     Context,
     FileOrder,
@@ -80,7 +80,7 @@ class _Bad(BadLine):
 
 
 def _order(group: list[Line], context: Context) -> FileOrder:
-    order_number = code_cell("order_number", group[0].cells["order_number"])
+    order_number = order_number_cell("order_number", group[0].cells["order_number"])
     status = one_of("status", first_said(group, "status") or STATUSES[0], STATUSES)
     method = first_said(group, "payment_method")
     discount, shipping = first_said(group, "order_discount"), first_said(group, "shipping")

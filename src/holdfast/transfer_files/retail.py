@@ -18,7 +18,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from holdfast.core.imported import OrderedLine, TakeOrder
-from holdfast.transfer_files.cells import quantity_cell, text_cell
+from holdfast.transfer_files.cells import code_cell, order_number_cell, quantity_cell, text_cell
 from holdfast.transfer_files.order_file import BackRow, Context, FactRow, FileFacts, FileOrder, FileReturn, Item, Unread
 from holdfast.transfer_files.table import BadLine, Line, Table
 
@@ -65,10 +65,12 @@ def _invoices(lines: Iterator[Line]) -> Iterator[tuple[str, list[Line]]]:
 def _items(invoice: str, lines: list[Line], context: Context) -> Iterator[Item]:
     first = lines[0]
     try:
-        text_cell("InvoiceNo", invoice)
+        order_number_cell("InvoiceNo", invoice)
         if invoice.startswith("A"):
             raise BadLine("it adjusts bad debt, it is no sale.")
         customer = first.cells.get("customerid", "").removesuffix(".0") or None
+        if customer is not None:
+            code_cell("CustomerID", customer)
         rows = [_row(line, context) for line in lines]
     except BadLine as bad:
         yield Unread(first.number, f"invoice {invoice[:40]}: {bad}", len(lines))

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.number import from_minor
 from holdfast.core.order_entry import FeeAsked
-from holdfast.transfer_files.cells import code_cell, text_cell
+from holdfast.transfer_files.cells import id_cell, order_number_cell, text_cell
 from holdfast.transfer_files.order_file import (
     Context,
     FileOrder,
@@ -34,9 +34,6 @@ from holdfast.transfer_files.table import BadLine, Line, Table
 
 SHOPIFY = "shopify"
 NEEDED = ("name", "financial status", "fulfillment status", "lineitem quantity", "lineitem price", "lineitem sku")
-
-ID_DIGITS_MAX = 30
-"""More digits than any id of Shopify has."""
 
 _PAID = ("paid", "refunded", "partially_refunded")
 _GONE = ("refunded", "voided")
@@ -63,7 +60,7 @@ def shopify_orders(table: Table, context: Context) -> Iterator[Item]:
 
 def _order(group: list[Line], context: Context) -> FileOrder:
     head = group[0].cells
-    order_number = code_cell("Name", unprefixed(head, "name"))
+    order_number = order_number_cell("Name", unprefixed(head, "name"))
     currency = head.get("currency") or context.currency
     if currency != context.currency:
         raise BadLine(f"it is in {currency[:10]}, the organisation's money is {context.currency}.")
@@ -148,9 +145,13 @@ def _order_discount(
 
 
 def _numeric_id(head: Mapping[str, str], order_number: str) -> str | None:
-    """Shopify's own id of the order, by which its webhooks call it; a spreadsheet may have made it 8.20983E+17."""
+    """Shopify's own id of the order, by which its webhooks and `/shopify/reserve` call it.
+
+    An order whose id cannot be read is refused: units may be held for it by that number, and would be held twice.
+    """
     said = unprefixed(head, "id").strip()
-    return said if said.isascii() and said.isdigit() and len(said) <= ID_DIGITS_MAX and said != order_number else None
+    digits = id_cell("Id", said) if said else ""
+    return digits if digits not in ("", order_number) else None
 
 
 def _method(head: Mapping[str, str]) -> str:

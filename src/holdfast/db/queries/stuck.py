@@ -4,7 +4,7 @@
 
 Commands never leave such a hold behind. A location that begins to sell may, and so may a version before holds knew
 from where they may be served. What cannot be helped is not among it: a direct hold is not split, so only a level that
-backs all of it counts; a hold that is bound to a lot, or has ended, does not count.
+backs more of it than it has counts; a hold that is bound to a lot, or has ended, does not count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BESIDE = (
     "AND c.active AND c.kind NOT IN ('quarantine', 'transit') "
     "AND (r.served_from = 'everywhere' OR (r.served_from = 'online' AND c.ships_online) "
     "OR {find}(r.served_from, CAST(c.store_id AS text)) > 0) "
-    "AND (r.sale_line_id IS NOT NULL OR l.on_hand - l.reserved >= r.quantity - r.consumed - r.released) "
+    "AND (r.sale_line_id IS NOT NULL OR l.on_hand - l.reserved > r.quantity - r.consumed - r.released - r.backordered) "
 )
 """Such a hold `r`, the level `l` of free units beside it, and that level's location `c`."""
 
