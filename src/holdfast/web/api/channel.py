@@ -155,7 +155,7 @@ ROUTES = (
         plan_reserve,
         ShopifyReserveBody,
         "Hold an order's lines, all or nothing",
-        (Code.PRODUCT_NOT_FOUND, Code.LOCATION_NOT_FOUND, Code.INVALID_QUANTITY, Code.INSUFFICIENT_STOCK),
+        (Code.PRODUCT_NOT_FOUND, Code.LOCATION_NOT_FOUND, Code.INVALID_QUANTITY),
         'Shopify has taken the order, so what stock does not cover waits, with `"conflict": true`. Idempotent by '
         "order: an order that has holds, or is a sale already, answers what it holds.",
     ),

@@ -135,6 +135,7 @@ class OrderLot(msgspec.Struct):
     held: Num
     sold: Num
     returned: Num
+    expires_at: str | None
 
 
 class LedgerEntry(msgspec.Struct):
@@ -191,6 +192,8 @@ class SettingsDocument(msgspec.Struct):
     cash_rounding: str
     timezone: str
     api_rate_limit: int | None
+    created_at: str
+    updated_at: str
 
 
 class StoreDocument(msgspec.Struct):
