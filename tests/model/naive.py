@@ -617,8 +617,8 @@ class Naive:
             self.find_place(caller, place)
         booked = True
         if target[:1] == ("appointment",):
-            if not 0 <= target[1] < len(self.appointments):
-                raise No("TARGET_NOT_FOUND")
+            if not 0 <= target[1] < len(self.appointments) or caller.stores:
+                raise No("TARGET_NOT_FOUND")  # it is of no store: who acts in some does not see it
             booked = self.appointments[target[1]] == "booked"
         if pinned is not None:
             self.find_lot(pinned, sku)
@@ -1054,6 +1054,8 @@ class Naive:
     def change_appointment(self, caller: Caller, n: int, status: str) -> None:
         if not 0 <= n < len(self.appointments):
             raise No("NOT_FOUND")
+        if caller.stores:
+            raise No("FORBIDDEN")
         if self.appointments[n] not in ("booked", status):
             raise No("INVALID_STATE")
         if self.appointments[n] == "booked" and status != "booked":

@@ -125,6 +125,8 @@ class Deal:
     due_in_cash: int = 0
     given_in_cash: int = 0
     given_otherwise: int = 0
+    was_cut: bool = False
+    """Were lines made smaller after a part had gone out? Then what is left keeps its share until the cart changes."""
 
 
 class NaiveSales(Naive):
@@ -399,6 +401,7 @@ class NaiveSales(Naive):
         self.promise_less(sale, index, line.quantity - units)
         if not self.deals[n].parts:
             line.quantity = units
+            self.deals[n].was_cut = False
             self.charge_again(n)
             return
         if units < line.quantity:
@@ -411,6 +414,7 @@ class NaiveSales(Naive):
         for index, units in left.items():
             line, own = self.sales[n].lines[index], deal.lines[index]
             before, line.quantity = line.quantity, units
+            deal.was_cut = deal.was_cut or units < before
             own.removed = not units
             if units < before and own.off is not None and own.off[0] == "amount" and units:
                 much = share(int(own.off[1]), before, units)
@@ -470,7 +474,7 @@ class NaiveSales(Naive):
                 deal.lines[index].due = deal.lines[index].due_tax = 0
                 if self.products[sale.lines[index].sku].unlimited:
                     sale.lines[index].gone = sum(one.lines.get(index, 0) for one in deal.parts)
-        if not deal.parts:
+        if not deal.parts and not deal.was_cut:
             self.charge_again(n)  # nothing has gone out any more: as if it had just been taken
 
     def hold_again(self, taken: Taken) -> None:

@@ -80,6 +80,7 @@ class SideBySide(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.lot_ids: list[str] = []
         self.hold_ids: list[str] = []
+        self._last_entry = ""
         self.unsettled = False
 
     def open_both(self, naive: Naive, **settings: Any) -> None:
@@ -216,10 +217,21 @@ class SideBySide(RuleBasedStateMachine):
         same(self.real_levels(), self.naive_levels(), "sku, place -> on hand, reserved, backordered")
 
     def learn_new(self) -> None:
-        """The real ids of new lots and holds: both are made in the same order."""
-        query = "SELECT id FROM {} WHERE id > :last ORDER BY id"
-        for table, known in (("lot", self.lot_ids), ("reservation", self.hold_ids)):
-            known += [row["id"] for row in self.rows(query.format(table), last=known[-1] if known else "")]
+        """The real ids of new lots and holds: both are made in the same order.
+
+        The id of a hold that was split off another one lies beside that one's: its first ledger entry tells the order.
+        """
+        lots = self.rows(
+            "SELECT id FROM lot WHERE id > :last ORDER BY id", last=self.lot_ids[-1] if self.lot_ids else ""
+        )
+        self.lot_ids += [row["id"] for row in lots]
+        first = (
+            "SELECT reservation_id AS id, min(id) AS at FROM ledger WHERE reservation_id IS NOT NULL AND id > :last "
+        )
+        found = self.rows(f"{first} GROUP BY reservation_id ORDER BY at", last=self._last_entry)
+        known = set(self.hold_ids)
+        self.hold_ids += [row["id"] for row in found if row["id"] not in known]
+        self._last_entry = max((row["at"] for row in found), default=self._last_entry)
         assert len(self.lot_ids) == len(self.naive.lots)
         assert len(self.hold_ids) == len(self.naive.holds)
         self.lot_number = {name: n for n, name in enumerate(self.lot_ids)}
@@ -264,7 +276,7 @@ class SideBySide(RuleBasedStateMachine):
                 row["priority"],
                 row["expires_at"],
             )
-            for row in self.rows("SELECT * FROM reservation ORDER BY id")
+            for row in sorted(self.rows("SELECT * FROM reservation"), key=lambda row: self.hold_number[row["id"]])
         ]
 
     def naive_holds(self) -> list[Any]:
