@@ -105,4 +105,14 @@ def may(actor: Actor, command: Command) -> bool:
     return missing(actor, command) is None
 
 
-__all__ = ["RANK", "Actor", "Permission", "Rights", "Role", "may", "missing"]
+def concerns(facts: dict[str, Any], stores: frozenset[str], codes: set[str]) -> bool:
+    """Is an event with these facts about one of the stores, or about one of their locations (codes)?
+
+    What names neither is the organisation's: who is limited to stores does not hear of it.
+    """
+    if facts.get("store_id") is not None:
+        return facts["store_id"] in stores
+    return any(facts.get(name) in codes for name in ("location", "from_location", "to_location"))
+
+
+__all__ = ["RANK", "Actor", "Permission", "Rights", "Role", "concerns", "may", "missing"]

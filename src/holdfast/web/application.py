@@ -272,8 +272,9 @@ class Application:
         try:
             identity = await self.auth.identify(headers, scope["method"], address=address)
         except Problem:
-            ended = await self.auth.at_ended_till(headers, address) if route.ends_till else None
-            if ended is not None and b"idempotency-key" in headers:
+            repeated = route.ends_till and b"idempotency-key" in headers
+            ended = await self.auth.at_ended_till(headers, address) if repeated else None
+            if ended is not None:
                 raw = await read_body(receive, route.body_max) if length or in_parts else b""
                 if await self._say_again(ended, headers, scope, raw, answer):
                     return

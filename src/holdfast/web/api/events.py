@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from holdfast.access import Permission
+from holdfast.access import Permission, concerns
 from holdfast.web.api.shapes import EventDocument
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import CURSOR_MAX, PAGED, Call, Route, encode
@@ -116,15 +116,7 @@ def _visible(call: Call, page: Any) -> Any:
         cursor = places.next_cursor
         if cursor is None:
             break
-    return msgspec.structs.replace(page, items=[event for event in page.items if _concerns(event, stores, own)])
-
-
-def _concerns(event: dict[str, Any], stores: frozenset[str], codes: set[str]) -> bool:
-    """Is the event about one of the stores, or one of their locations? What names neither is the organisation's."""
-    data = event["data"]
-    if data.get("store_id") is not None:
-        return data["store_id"] in stores
-    return any(data.get(name) in codes for name in ("location", "from_location", "to_location"))
+    return msgspec.structs.replace(page, items=[event for event in page.items if concerns(event["data"], stores, own)])
 
 
 def _block(page: Any) -> bytes:
