@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import msgspec
 import uuid_utils
-from pwdlib import PasswordHash
 
 from holdfast.access import Actor, Role
 from holdfast.core import currency as currencies
@@ -32,13 +31,12 @@ from holdfast.core.records import ApiKey, User
 from holdfast.core.text import TEXT_MAX, composed, text_fault
 from holdfast.db.engine import Database
 from holdfast.db.found import Founding, OrganisationRow, StoreRow, clock, found, organisations, stores
+from holdfast.passwords import WeakPassword, hashed, refuse_weak
 
 KEY_PREFIX = "hf_"
 KEY_BYTES = 32
 """Random bytes of an API key: 43 characters of URL-safe base64."""
 
-PASSWORD_CHARACTERS_MIN = 8
-PASSWORD_CHARACTERS_MAX = 200
 FIRST_CODE = "MAIN"
 TRANSIT_CODE = "TRANSIT"
 COMMAND_LINE = "cli"
@@ -92,9 +90,11 @@ def establish(
     timezone: str = "UTC",
     store_code: str = FIRST_CODE,
     store_name: str | None = None,
+    first_password: bool = False,
 ) -> Established:
     """Make an organisation that can start to work; without a password one is made up.
 
+    A `first_password` must be changed at the first sign-in.
     `timezone` (IANA) is that of the organisation and of its first store. NotPossible when one of them cannot be.
     """
     timezone = timezone_of(timezone)
@@ -122,8 +122,18 @@ def establish(
         _place(store, store_code + QUARANTINE_SUFFIX, "quarantine", now),
         _place(store, TRANSIT_CODE, "transit", now),
     )
-    user = new_user(owner_email, Role.OWNER, password=password)
-    owner = User(id=_new_id(), **msgspec.structs.asdict(user.command), created_at=now, updated_at=now)
+    user = new_user(
+        owner_email, Role.OWNER, password=password, first_password=first_password, organisation=settings.name
+    )
+    owner = User(
+        id=_new_id(),
+        email=user.command.email,
+        password_hash=user.command.password_hash,
+        role=user.command.role,
+        first_password=first_password,
+        created_at=now,
+        updated_at=now,
+    )
     new = new_key(Role.OWNER, name="owner")
     key = ApiKey(id=_new_id(), **msgspec.structs.asdict(new.command), created_at=now, updated_at=now)
     found(database, Founding(settings, store, places, owner, key))
@@ -153,16 +163,25 @@ def new_key(role: Role, stores: tuple[str, ...] = (), *, name: str = "") -> NewK
 
 
 def new_user(
-    email: str, role: Role, stores: tuple[str, ...] = (), *, password: str | None = None, pin_hash: str | None = None
+    email: str,
+    role: Role,
+    stores: tuple[str, ...] = (),
+    *,
+    password: str | None = None,
+    first_password: bool = False,
+    organisation: str = "",
 ) -> NewUser:
-    """A new user with the role, for those stores (ids; none: all); without a password one is made up."""
+    """A new user with the role, for those stores (ids; none: all); without a password one is made up.
+
+    A `first_password` must be changed at the first sign-in. The password may not be the name of the `organisation`.
+    """
     chosen = password if password is not None else secrets.token_urlsafe(12)
     command = AddUser(
         email=email_of(email),
-        password_hash=password_hash(chosen),
+        password_hash=password_hash(chosen, email=email, organisation=organisation),
         role=role.value,
         stores=stores,
-        pin_hash=pin_hash,
+        first_password=first_password,
     )
     return NewUser(command, chosen)
 
@@ -172,12 +191,13 @@ def key_hash(api_key: str) -> str:
     return hashlib.sha256(api_key.encode()).hexdigest()
 
 
-def password_hash(password: str) -> str:
-    """What is kept of a password (Argon2)."""
-    if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
-        bounds = f"{PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX}"
-        raise NotPossible(f"A password has {bounds} characters; this one has {len(password)}.")
-    return PasswordHash.recommended().hash(password)
+def password_hash(password: str, *, email: str = "", organisation: str = "") -> str:
+    """What is kept of a password (Argon2), if it may be one."""
+    try:
+        refuse_weak(password, email=email, organisation=organisation)
+    except WeakPassword as error:
+        raise NotPossible(str(error)) from None
+    return hashed(password)
 
 
 def organisation_of(database: Database, reference: str) -> OrganisationRow:

@@ -193,7 +193,7 @@ def _catalogue(connection: sa.Connection) -> dict[str, Any]:
 
 def _plain(sql: str | None) -> list[str]:
     """The lines of a definition, in one order: a constraint may stand before another, an added column behind all."""
-    text = re.sub(r" BIGINT NOT NULL, (?=[a-z])", " BIGINT NOT NULL,\n", (sql or "").strip().removesuffix(")"))
+    text = re.sub(r", (?=[a-z_]+ [A-Z]{2})", ",\n", (sql or "").strip().removesuffix(")"))
     return sorted(line.strip().rstrip(",") for line in text.splitlines() if line.strip())
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from holdfast.check import check
-from holdfast.db import directory, session
+from holdfast.db import browser_sessions, directory, session
+from holdfast.db.attempts import forget_attempts
 from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.found import organisations
 from holdfast.db.upkeep import beside_waiting, forget_answers, totals
@@ -138,7 +139,9 @@ def test_what_is_allowed_is_wide(listener: Recorder, shop: Shop) -> None:
     database, now = shop.holdfast.database, time.time_ns() // 1000
     directory.key_of(database, "0" * 64)
     directory.users_of(database, "nobody@arcoiris.example")
-    directory.session_of(database, "0" * 64, now)
+    directory.session_of(database, "0" * 64, now, 1)
+    browser_sessions.pending(database, "0" * 64, now)
+    forget_attempts(database, now)
     directory.till_of(database, "0" * 64)
     organisations(database, "Arco Iris")
     sweep(database, shop.holdfast.executor)

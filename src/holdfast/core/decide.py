@@ -32,6 +32,7 @@ from holdfast.core import (
     register,
     reservation,
     returns,
+    sign_in,
     transfer,
     whole_order,
 )
@@ -166,6 +167,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *catalog.DECISIONS,
         *places.DECISIONS,
         *organisation.DECISIONS,
+        *sign_in.DECISIONS,
         *cart.DECISIONS,
         *completion.DECISIONS,
         *correction.DECISIONS,

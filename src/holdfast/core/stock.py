@@ -62,7 +62,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who asks: the name that the ledger keeps, the stores they may act in (None: all), what they may overrule.
 
     `online` callers sell by post: without a location they get those that ship online; others get their own store's.
-    `session_id` is the register session that a till acts in.
+    `session_id` is the register session that a till acts in. The audit log tells `address` and `request_id`.
     """
 
     actor: str
@@ -74,6 +74,8 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     may_return_blind: bool = False
     may_see_cash: bool = False
     session_id: str | None = None
+    address: str | None = None
+    request_id: str | None = None
 
 
 SYSTEM = Caller("system")

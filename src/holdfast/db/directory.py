@@ -1,9 +1,8 @@
 """Who is who, looked up without an organisation: API keys by hash, users by email, sessions of browsers and tills.
 
     key_of(database, sha256(key))      -> KeyRow(org_id, name, role, stores, rate limit), or None
-    session_of(database, hash, now)    -> UserRow, or None when it ended or its user is gone
+    session_of(database, hash, ...)    -> (UserRow, when it was last used), or None when it ended or its user is gone
     till_of(database, hash)            -> TillRow, or None when the register session is closed
-    enter_pin(database, ..., now)      -> the cashier, or None and until when the till is locked
 
 Nothing secret is stored: keys and tokens as SHA-256, passwords as Argon2. Times are microseconds since 1970.
 """
@@ -17,7 +16,6 @@ from typing import Any
 import msgspec
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from holdfast.db.engine import Database
 from holdfast.db.schema import (
@@ -81,13 +79,6 @@ class TillRow(msgspec.Struct, frozen=True, gc=False):
     opener: Opener | None
 
 
-class PinEntered(msgspec.Struct, frozen=True, gc=False):
-    """The user of a PIN; None when it is wrong, or when nobody looked because the till is locked until then."""
-
-    user: UserRow | None
-    locked_until: int = 0
-
-
 PINS_WRONG_MAX = 5
 """Wrong PINs within a minute that lock a till."""
 
@@ -101,7 +92,7 @@ _KEY = (
     .join(organisation, organisation.c.org_id == api_key.c.org_id)
     .where(api_key.c.key_hash == sa.bindparam("key_hash"), api_key.c.active)
 )
-_USER_COLUMNS = (
+USER_COLUMNS = (
     app_user.c.org_id,
     app_user.c.id,
     app_user.c.email,
@@ -109,9 +100,9 @@ _USER_COLUMNS = (
     app_user.c.role,
     app_user.c.stores,
 )
-_USERS = sa.select(*_USER_COLUMNS).where(app_user.c.email == sa.bindparam("email"), app_user.c.active)
+_USERS = sa.select(*USER_COLUMNS).where(app_user.c.email == sa.bindparam("email"), app_user.c.active)
 _SESSION = (
-    sa.select(*_USER_COLUMNS)
+    sa.select(*USER_COLUMNS, browser_session.c.used_at)
     .join(
         browser_session,
         sa.and_(browser_session.c.org_id == app_user.c.org_id, browser_session.c.user_id == app_user.c.id),
@@ -119,6 +110,9 @@ _SESSION = (
     .where(
         browser_session.c.token_hash == sa.bindparam("token_hash"),
         browser_session.c.expires_at > sa.bindparam("now"),
+        browser_session.c.used_at > sa.bindparam("used_after"),
+        browser_session.c.stage == "open",
+        browser_session.c.created_at >= app_user.c.sessions_from,
         app_user.c.active,
     )
 )
@@ -166,9 +160,6 @@ _TILL = (
         register_session.c.token_hash == sa.bindparam("token_hash"), register_session.c.status == sa.bindparam("status")
     )
 )
-_OF_PIN = sa.select(*_USER_COLUMNS).where(
-    app_user.c.org_id == sa.bindparam("org_id"), app_user.c.pin_hash == sa.bindparam("pin_hash"), app_user.c.active
-)
 
 
 def key_of(database: Database, key_hash: str) -> KeyRow | None:
@@ -182,14 +173,15 @@ def users_of(database: Database, email: str) -> list[UserRow]:
     """The active users with that email address, one for each organisation that knows it."""
     with database.reading() as connection:
         rows = connection.execute(_USERS, {"email": email}).all()
-    return [_user(row) for row in rows]
+    return [user_of(row) for row in rows]
 
 
-def session_of(database: Database, token_hash: str, now: int) -> UserRow | None:
-    """The user of a browser session that has not ended."""
+def session_of(database: Database, token_hash: str, now: int, idle: int) -> tuple[UserRow, int] | None:
+    """The user of an open browser session, and when it was last used; it ends when it is not used for `idle`."""
     with database.reading() as connection:
-        row = connection.execute(_SESSION, {"token_hash": token_hash, "now": now}).first()
-    return None if row is None else _user(row)
+        asked = {"token_hash": token_hash, "now": now, "used_after": now - idle}
+        row = connection.execute(_SESSION, asked).first()
+    return None if row is None else (user_of(row), int(row[-1]))
 
 
 def till_of(database: Database, token_hash: str, status: str = "open") -> TillRow | None:
@@ -206,56 +198,6 @@ def till_of(database: Database, token_hash: str, status: str = "open") -> TillRo
     return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener)
 
 
-def enter_pin(database: Database, org_id: str, register_id: str, pin_hash: str, now: int) -> PinEntered:
-    """Whose PIN it is; a wrong one is counted, and too many lock the till, for every process at once.
-
-    The till's row is locked meanwhile, so that nobody tries many at once. A right PIN writes nothing.
-    """
-    insert = sqlite.insert if database.is_sqlite else postgresql.insert
-    key = {"org_id": org_id, "register_id": register_id}
-    lock = (
-        insert(till_lock)
-        .values(**key, wrong=0, since=now, locked_until=0)
-        .on_conflict_do_update(index_elements=["org_id", "register_id"], set_={"wrong": till_lock.c.wrong})
-        .returning(till_lock.c.wrong, till_lock.c.since, till_lock.c.locked_until)
-    )
-    with database.writing() as connection:
-        wrong, since, locked_until = connection.execute(lock).one()
-        if locked_until > now:
-            connection.rollback()
-            return PinEntered(None, locked_until)
-        row = connection.execute(_OF_PIN, {"org_id": org_id, "pin_hash": pin_hash}).first()
-        if row is not None:
-            connection.rollback()
-            return PinEntered(_user(row))
-        if wrong == 0 or now - since >= PIN_LOCK_MICROSECONDS:
-            wrong, since = 0, now
-        locked_until = now + PIN_LOCK_MICROSECONDS if wrong + 1 >= PINS_WRONG_MAX else 0
-        connection.execute(
-            till_lock.update()
-            .where(till_lock.c.org_id == org_id, till_lock.c.register_id == register_id)
-            .values(wrong=0 if locked_until else wrong + 1, since=since, locked_until=locked_until)
-        )
-    return PinEntered(None)
-
-
-def begin_session(database: Database, token_hash: str, user: UserRow, now: int, expires_at: int) -> None:
-    """Keep a new browser session, and drop those of the user that have ended."""
-    with database.writing() as connection:
-        connection.execute(
-            browser_session.delete().where(
-                browser_session.c.user_id == user.id,
-                browser_session.c.org_id == user.org_id,
-                browser_session.c.expires_at <= now,
-            )
-        )
-        connection.execute(
-            browser_session.insert().values(
-                token_hash=token_hash, org_id=user.org_id, user_id=user.id, created_at=now, expires_at=expires_at
-            )
-        )
-
-
 def end_session(database: Database, token_hash: str) -> None:
     """Forget a browser session."""
     with database.writing() as connection:
@@ -268,7 +210,8 @@ def is_there(database: Database) -> bool:
         return bool(connection.execute(sa.select(sa.literal(1))).scalar())
 
 
-def _user(row: Any) -> UserRow:
+def user_of(row: Any) -> UserRow:
+    """The user of a row that begins with USER_COLUMNS."""
     return UserRow(row[0], row[1], row[2], row[3], row[4], tuple(row[5]))
 
 

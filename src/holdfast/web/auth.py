@@ -3,12 +3,11 @@
     Authorization: Bearer hf_...     -> the key's Actor, "key:<name>"
     Cookie: holdfast_session=...     -> the user's Actor, "user:<email>"; unsafe methods only from our own pages
     Authorization: Register till_... -> the Actor who opened the register session, in its store alone
-      with X-Cashier-Pin: 4711       -> that user's Actor instead; five wrong PINs in a minute lock the till for one
+      with X-Cashier-Pin: 4711       -> that user's Actor instead; wrong PINs lock (`cashiers`)
 
 A key is found by its SHA-256 and remembered for half a second, an unknown one too: a revoked key or a closed session is
 dead everywhere within a second, and a flood of one key costs two queries a second. Wrong PINs are never remembered. It
-refuses a cookie that another site's page sent along (CSRF), and says the same of a wrong password as of an unknown
-email address, in about the same time.
+refuses a cookie that another site's page sent along (CSRF). How a session begins is told in `sign_in`.
 """
 
 from __future__ import annotations
@@ -18,22 +17,25 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
-from pwdlib import PasswordHash
-from pwdlib.exceptions import UnknownHashError
+from limits.strategies import FixedWindowRateLimiter
 
 from holdfast.access import Actor, Role
-from holdfast.db import directory
-from holdfast.db.engine import Database
+from holdfast.app import Holdfast
+from holdfast.core.sign_in import NoteSecurity
+from holdfast.db import browser_sessions, directory
+from holdfast.db.cashiers import Entry, is_locked
 from holdfast.organisation import key_hash as sha256
-from holdfast.organisation import password_hash
+from holdfast.web.cashiers import TILL_CHALLENGE, Cashiers, locked
+from holdfast.web.hashing import Hashing
 from holdfast.web.problems import RATE_LIMITED, UNAUTHORIZED, Problem
+from holdfast.web.security_log import Origin, SecurityLog
+from holdfast.web.sign_in import SignIn
 
 REMEMBERED_SECONDS = 0.5
 """How long a process trusts what it read about a key, a session or a store."""
@@ -44,8 +46,11 @@ REMEMBERED_MAX = 10_000
 SESSION_SECONDS = 12 * 3600
 """How long a browser session lasts where the settings do not say."""
 
-LOGINS_PER_MINUTE = 10
-"""Most login attempts a minute for one email address, and for one client address ten times that."""
+IDLE_SECONDS = 2 * 3600
+"""How long a browser session lasts unused where the settings do not say."""
+
+TOUCH_SECONDS = 60
+"""How often it is written down that a session is used."""
 
 COOKIE = "holdfast_session"
 
@@ -54,11 +59,12 @@ TILL_BYTES = 32
 """Random bytes of a register session's token: 43 characters of URL-safe base64."""
 
 _MICROSECONDS = 1_000_000
-_PASSWORDS = PasswordHash.recommended()
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Holdfast"'}
-_TILL_CHALLENGE = {"WWW-Authenticate": 'Register realm="Holdfast"'}
 _PIN = re.compile(rb"[0-9]{4,8}")
+
+
+NOWHERE = Origin()
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False):
@@ -66,28 +72,33 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
 
     actor: Actor
     rate_limit: int | None = None
+    session: str = ""
+    """The SHA-256 of the browser session's token; empty for other callers."""
 
 
-def hash_pin(org_id: str, pin: str) -> str:
-    """The hash of a cashier's PIN: the same within an organisation, so that it can be found and kept unique."""
-    salt = f"holdfast-pin:{org_id}".encode()
-    return hashlib.scrypt(pin.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
+class PinTry:
+    """A PIN on its way: known by its mark, without the PIN as soon as it was looked for."""
+
+    __slots__ = ("actor", "entry", "mark", "origin", "pin")
+
+    def __init__(self, entry: Entry, mark: bytes, pin: str, actor: str, origin: Origin) -> None:
+        self.entry = entry
+        self.mark = mark
+        self.pin = pin
+        self.actor = actor
+        self.origin = origin
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PinTry) and (self.entry, self.mark) == (other.entry, other.mark)
+
+    def __hash__(self) -> int:
+        return hash((self.entry, self.mark))
 
 
 def new_till_token() -> tuple[str, str]:
     """A new token of a register session, and its SHA-256, which alone is kept."""
     token = TILL_PREFIX + secrets.token_urlsafe(TILL_BYTES)
     return token, sha256(token)
-
-
-def cashier_of(database: Database, org_id: str, register_id: str, pin_hash: str) -> directory.UserRow:
-    """The user of a PIN entered at a register; it blocks. 401 when there is none, 429 while the till is locked."""
-    entered = directory.enter_pin(database, org_id, register_id, pin_hash, time.time_ns() // 1000)
-    if entered.locked_until:
-        raise till_locked(entered.locked_until)
-    if entered.user is None:
-        raise wrong_pin()
-    return entered.user
 
 
 class Remembered:
@@ -131,31 +142,34 @@ class Remembered:
 class Auth:
     """Finds out who asks, and keeps browser sessions."""
 
-    def __init__(self, database: Database, session_seconds: int = SESSION_SECONDS) -> None:
-        self._database = database
-        self._session_seconds = session_seconds
+    def __init__(
+        self, shop: Holdfast, session_seconds: int = SESSION_SECONDS, idle_seconds: int = IDLE_SECONDS
+    ) -> None:
+        database = self._database = shop.database
+        self.idle = idle_seconds * _MICROSECONDS
+        self.log = SecurityLog(shop.executor)
+        self.hashing = Hashing()
+        self.sign_in = SignIn(database, self.log, session_seconds)
+        self.cashiers = Cashiers(database, shop.executor, self.log)
         self._keys = Remembered(self._identity_of_key)
         self._sessions = Remembered(self._identity_of_session)
         self._tills = Remembered(lambda token_hash: directory.till_of(database, token_hash))
         self._ended_tills = Remembered(lambda token_hash: directory.till_of(database, token_hash, "closed"))
-        self._cashiers = Remembered(lambda name: cashier_of(database, *name))
-        # A PIN's hash takes 50 ms; which PIN it was is not kept, not even here.
-        self._pin_hashes: dict[bytes, str] = {}
-        self._pin_secret = secrets.token_bytes(32)
-        self._attempts = MovingWindowRateLimiter(MemoryStorage())
+        self._cashiers = Remembered(self._look_up_cashier)
         self._requests = FixedWindowRateLimiter(MemoryStorage())
-        # What an unknown email address is compared with, so that it takes as long as a wrong password.
-        self._nobody = password_hash(secrets.token_urlsafe(16))
 
     # Requests ------------------------------------------------------------------------------------------------------
 
-    async def identify(self, headers: dict[bytes, bytes], method: str, *, counted: bool = True) -> Identity:
+    async def identify(
+        self, headers: dict[bytes, bytes], method: str, *, counted: bool = True, origin: Origin = NOWHERE
+    ) -> Identity:
         """Who sent these headers; 401 when nobody known did, 403 when a page of another site sent a cookie along."""
         given = headers.get(b"authorization")
         if given is not None:
             scheme, _, token = given.partition(b" ")
             if scheme.lower() == b"register":
-                return Identity(await self._at_till(self._tills, token.strip(), headers.get(b"x-cashier-pin")))
+                pin = headers.get(b"x-cashier-pin")
+                return Identity(await self._at_till(self._tills, token.strip(), pin, origin))
             if scheme.lower() != b"bearer" or not 0 < len(token) <= 200:
                 raise unauthorized("This needs an API key: Authorization: Bearer hf_...")
             identity = await self._keys.get(hashlib.sha256(token.strip()).hexdigest())
@@ -174,28 +188,28 @@ class Auth:
             raise Problem("FORBIDDEN", "The request comes from a page of another site.")
         return identity  # type: ignore[no-any-return] # what _identity_of_session returned
 
-    async def at_ended_till(self, headers: dict[bytes, bytes]) -> Actor | None:
+    async def at_ended_till(self, headers: dict[bytes, bytes], origin: Origin = NOWHERE) -> Actor | None:
         """Who acted at the till whose closed session the token is of; they may do nothing there any more."""
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"register":
             return None
-        return await self._at_till(self._ended_tills, token.strip(), headers.get(b"x-cashier-pin"))
+        return await self._at_till(self._ended_tills, token.strip(), headers.get(b"x-cashier-pin"), origin)
 
-    async def _at_till(self, tills: Remembered, token: bytes, pin: bytes | None) -> Actor:
+    async def _at_till(self, tills: Remembered, token: bytes, pin: bytes | None, origin: Origin) -> Actor:
         """Who acts at the till with that token: the user of the PIN, or else who opened the session."""
         token_hash = hashlib.sha256(token).hexdigest()
         till: directory.TillRow | None = await tills.get(token_hash) if len(token) <= 200 else None
         if till is None:
             raise till_not_open()
-        if till.locked_until > time.time_ns() // 1000:
-            raise till_locked(till.locked_until)
+        if is_locked(till.locked_until, time.time_ns() // 1000):
+            raise locked(till.locked_until)
         if pin is None:
             who: directory.Opener | None = till.opener
             if who is None:
                 detail = "Who opened the register session may not act any more: a cashier's PIN is needed."
-                raise Problem(UNAUTHORIZED, detail, headers=_TILL_CHALLENGE)
+                raise Problem(UNAUTHORIZED, detail, headers=TILL_CHALLENGE)
         else:
-            who = await self._cashier(till, token_hash, pin)
+            who = await self._cashier(till, token_hash, pin, origin)
         if who.stores and till.store_id not in who.stores:
             raise Problem("FORBIDDEN", "You may not act in the store of this register.")
         return Actor(till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id)
@@ -205,27 +219,24 @@ class Auth:
         self._tills.forget_all()
         self._ended_tills.forget_all()
 
-    async def _cashier(self, till: directory.TillRow, token_hash: str, pin: bytes) -> directory.Opener:
-        name = (till.org_id, till.register_id, await self._pin_hash(till.org_id, pin))
+    async def _cashier(self, till: directory.TillRow, token_hash: str, pin: bytes, origin: Origin) -> directory.Opener:
+        caller = till.session_id if till.opener is None else till.opener.id
+        name = "unknown" if till.opener is None else till.opener.name
+        entry = Entry(till.org_id, till.register_id, caller)
+        text = pin.decode() if _PIN.fullmatch(pin) else ""  # what cannot be one is nobody's
+        tried = PinTry(entry, self.cashiers.mark(till.org_id, text), text, name, origin)
         try:
-            user: directory.UserRow = await self._cashiers.get(name)
+            user: directory.UserRow = await self._cashiers.get(tried)
         except Problem:
             self._tills.forget(token_hash)  # it may be locked now
             raise
+        finally:
+            tried.pin = ""
         return directory.Opener(user.id, user.name, user.role, user.stores)
 
-    async def _pin_hash(self, org_id: str, pin: bytes) -> str:
-        """The PIN's hash; what cannot be one has none that anybody could have."""
-        if not _PIN.fullmatch(pin):
-            return ""
-        mark = hashlib.blake2b(org_id.encode() + pin, key=self._pin_secret).digest()
-        known = self._pin_hashes.get(mark)
-        if known is None:
-            known = await asyncio.get_running_loop().run_in_executor(None, hash_pin, org_id, pin.decode())
-            if len(self._pin_hashes) >= REMEMBERED_MAX:
-                self._pin_hashes.clear()
-            self._pin_hashes[mark] = known
-        return known
+    def _look_up_cashier(self, tried: PinTry) -> directory.UserRow:
+        pin, tried.pin = tried.pin, ""
+        return self.cashiers.of(tried.entry, pin, tried.actor, tried.origin)
 
     async def actor_of(self, headers: dict[bytes, bytes], method: str = "GET") -> Actor | None:
         """Who sent these headers, or None; for pages, which send the unknown to the login."""
@@ -250,50 +261,40 @@ class Auth:
         return Identity(actor, row.rate_limit)
 
     def _identity_of_session(self, token_hash: str) -> Identity | None:
-        user = directory.session_of(self._database, token_hash, time.time_ns() // 1000)
-        if user is None:
+        now = time.time_ns() // 1000
+        found = directory.session_of(self._database, token_hash, now, self.idle)
+        if found is None:
             return None
-        return Identity(Actor(user.org_id, user.name, Role(user.role), user.stores, id=user.id))
+        user, used_at = found
+        if not 0 <= now - used_at < TOUCH_SECONDS * _MICROSECONDS:
+            browser_sessions.touch(self._database, token_hash, user.org_id, now)
+        actor = Actor(user.org_id, user.name, Role(user.role), user.stores, id=user.id)
+        return Identity(actor, session=token_hash)
 
     # Browser sessions ----------------------------------------------------------------------------------------------
 
     def login(self, email: str, password: str, *, address: str = "") -> str | None:
-        """The token of a new browser session, or None when email and password do not belong together.
+        """The token of a new browser session, or None when email and password do not belong together; it blocks."""
+        entered = self.sign_in.enter(email, password, Origin(address), {})
+        return None if entered is None else entered.token
 
-        It blocks (Argon2, two queries): call it in a thread. Raises Problem RATE_LIMITED after too many attempts.
-        """
-        email = email.strip().lower()
-        for item, name in (
-            (RateLimitItemPerMinute(LOGINS_PER_MINUTE), f"email:{sha256(email)}"),
-            (RateLimitItemPerMinute(10 * LOGINS_PER_MINUTE), f"address:{address}"),
-        ):
-            if not self._attempts.hit(item, name):
-                raise rate_limited(
-                    "Too many attempts to log in.", self._attempts.get_window_stats(item, name).reset_time
-                )
-        users = directory.users_of(self._database, email)
-        if not users:
-            _verify(password, self._nobody)
-            return None
-        user = next((one for one in users if _verify(password, one.password_hash)), None)
-        if user is None:
-            return None
-        token = secrets.token_urlsafe(32)
-        now = time.time_ns() // 1000
-        directory.begin_session(self._database, sha256(token), user, now, now + self._session_seconds * _MICROSECONDS)
-        return token
-
-    def logout(self, token: str) -> None:
+    def logout(self, token: str, origin: Origin = NOWHERE) -> None:
         """End a browser session; it blocks."""
+        identity = self._identity_of_session(sha256(token))
         directory.end_session(self._database, sha256(token))
-        self._sessions.forget(sha256(token))
+        self.forget_sessions([sha256(token)])
+        if identity is not None:
+            actor = identity.actor
+            self.log.note(actor.org_id, actor.name, origin, NoteSecurity("sign_out", "app_user", actor.id))
 
+    def forget_sessions(self, token_hashes: Iterable[str]) -> None:
+        """Look at these sessions again: they were ended here."""
+        for token_hash in token_hashes:
+            self._sessions.forget(token_hash)
 
-def _verify(password: str, password_hash: str) -> bool:
-    try:
-        return _PASSWORDS.verify(password, password_hash)
-    except (UnknownHashError, UnicodeEncodeError):  # no password was set, or a text with lone surrogates
-        return False
+    def close(self) -> None:
+        """Let go of the threads."""
+        self.hashing.close()
 
 
 def unauthorized(detail: str) -> Problem:
@@ -303,17 +304,7 @@ def unauthorized(detail: str) -> Problem:
 
 def till_not_open() -> Problem:
     """The token is that of no open register session."""
-    return Problem(UNAUTHORIZED, "The register session is not open.", headers=_TILL_CHALLENGE)
-
-
-def wrong_pin() -> Problem:
-    """Nobody has that PIN."""
-    return Problem(UNAUTHORIZED, "The PIN is wrong.", headers=_TILL_CHALLENGE)
-
-
-def till_locked(until: int) -> Problem:
-    """Too many wrong PINs at a till; `until` in microseconds since 1970."""
-    return rate_limited("Too many wrong PINs: the till is locked for a minute.", until / _MICROSECONDS)
+    return Problem(UNAUTHORIZED, "The register session is not open.", headers=TILL_CHALLENGE)
 
 
 def rate_limited(detail: str, reset_time: float) -> Problem:
