@@ -149,3 +149,21 @@ def test_the_unknown_are_sent_to_the_sign_in(house: House, path: str) -> None:
     assert visitor.get(path).headers["location"].startswith("/sign-in")
     assert visitor.post(path, {}).status_code in (303, 405)
     assert visitor.post(path, {}, origin="https://evil.example").status_code in (303, 403, 405)
+
+
+@pytest.mark.parametrize("path", ["/account", "/account/password", "/account/pin", "/account/two-steps"])
+def test_every_field_has_a_name_and_its_words(house: House, path: str) -> None:
+    """Labels hold their fields, what describes a field is there, and every page has one heading."""
+    visitor = house.visitor(CASHIER)
+    shown = visitor.get(path).text
+    refused = (
+        visitor.post(path, {"current_password": "nonsense!", "secret": "A" * 32}).text if path != "/account" else ""
+    )
+
+    for text in (shown, refused):
+        named = {name for ids in re.findall(r'aria-(?:describedby|labelledby)="([^"]+)"', text) for name in ids.split()}
+        assert named <= set(re.findall(r'\bid="([^"]+)"', text))
+        fields = re.findall(r'<input (?!type="hidden")[^>]*>', text)
+        assert len(fields) == len(re.findall(r'<label class="field">', text))
+        assert text.count("<h1") == (1 if text else 0)
+    assert 'role="alert"' in refused or path == "/account"

@@ -109,10 +109,13 @@ def _from(connection: sa.Connection, org_id: str, user_id: str, now: int) -> int
 
 def keep(database: Database, token_hash: str, org_id: str, user_id: str, now: int) -> None:
     """Let this session go on after its user has changed the password in it."""
-    with database.writing() as connection:
-        begun = _from(connection, org_id, user_id, now)
-        same = sa.and_(_session.token_hash == token_hash, _session.org_id == org_id, _session.user_id == user_id)
-        connection.execute(browser_session.update().where(same).values(created_at=begun))
+    ended = sa.select(app_user.c.sessions_from).where(app_user.c.org_id == org_id, app_user.c.id == user_id)
+    since = ended.scalar_subquery()
+    same = sa.and_(_session.token_hash == token_hash, _session.org_id == org_id, _session.user_id == user_id)
+    with database.writing() as connection:  # one statement: on SQLite a look would have to be repeated
+        connection.execute(
+            browser_session.update().where(same).values(created_at=sa.case((since > now, since), else_=now))
+        )
 
 
 def touch(database: Database, token_hash: str, org_id: str, now: int) -> None:

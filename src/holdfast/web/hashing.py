@@ -9,10 +9,12 @@ Two at a time in a process; a short queue behind them, and beyond it 503. Nothin
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from holdfast.web.problems import UNAVAILABLE, Problem
@@ -30,12 +32,15 @@ CALLERS_MAX = 4
 
 RETRY_SECONDS = 2
 
+NICENESS = 10
+"""How far sign-ins stand behind requests when there is not enough of the processor (as in `nice`)."""
+
 
 class Hashing:
     """The turns of one process."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="holdfast-password")
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="holdfast-password", initializer=_step_back)
         self._turns = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._under_way = 0
@@ -51,7 +56,7 @@ class Hashing:
         future.add_done_callback(lambda _: self._done())
         return await asyncio.shield(future)
 
-    @contextmanager
+    @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
         """Hash in this thread, when its turn comes; 503 when too many wait."""
         with self._lock:
@@ -76,6 +81,13 @@ class Hashing:
     def _done(self) -> None:
         with self._lock:
             self._under_way -= 1
+
+
+def _step_back() -> None:
+    """Let all other threads go first where the system can do that for one thread: hashing begins threads of its own."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _busy() -> Problem:
