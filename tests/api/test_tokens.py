@@ -13,10 +13,11 @@ import pytest
 from holdfast.access import Role
 from holdfast.core.keys import AddKey
 from holdfast.core.register import OpenSession
-from holdfast.db import directory
+from holdfast.db import browser_sessions, directory
+from holdfast.db.browser_sessions import OPEN, Begun
 from holdfast.organisation import establish, new_key
 from holdfast.tokens import KEY, SESSION, TILL, digest_of, new_token, sought
-from holdfast.web.auth import COOKIE
+from holdfast.web.auth import COOKIE, NOWHERE
 from tests.api.conftest import Shop
 
 ORGS = (
@@ -78,7 +79,8 @@ def test_keys_cookies_and_tills_of_before_go_on(any_shop: Shop) -> None:
 
     cookie, now = secrets.token_urlsafe(32), time.time_ns() // 1000
     user = directory.users_of(shop.holdfast.database, "ana@arcoiris.example")[0]
-    directory.begin_session(shop.holdfast.database, digest_of(cookie), user, now, now + 60_000_000)
+    begun = Begun(now, now + 60_000_000, OPEN, "", "")
+    browser_sessions.begin(shop.holdfast.database, digest_of(cookie), user, begun)
     seen = shop.anonymous.get("/api/v1/products", headers={"Cookie": f"{COOKIE}={cookie}"})
     assert seen.status == 200
 
@@ -168,7 +170,7 @@ def test_both_secrets_of_a_rolled_key_are_one_caller(shop: Shop) -> None:
 
     async def who(key: str) -> Any:
         headers = {b"authorization": f"Bearer {key}".encode()}
-        return (await shop.application.auth.identify(headers, "GET", address=None)).actor
+        return (await shop.application.auth.identify(headers, "GET", origin=NOWHERE)).actor
 
     async def both() -> list[Any]:
         return list(await asyncio.gather(who(made["api_key"]), who(rolled["api_key"])))
