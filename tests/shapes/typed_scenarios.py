@@ -165,7 +165,7 @@ def user_of_n_stores(shop: Shop, n: int) -> Built:
 @scenario(ChangeUser)
 def pin_of_a_user_among_n(shop: Shop, n: int) -> Built:
     def pin(index: int, others: tuple[str, ...]) -> NewPin:
-        return NewPin(f"{n * 1000 + index:064x}:{index:032x}", 7, "0" * 64, others)
+        return NewPin(f"{n * 1000 + index:064x}:{index:032x}", n, "0" * 64, others)
 
     hashes: list[str] = []
     made = []
