@@ -161,8 +161,18 @@ AT_THE_TILL = {
 """Routes that need the token of an open register session, whatever the role."""
 
 
+OF_A_PERSON = {
+    "POST /api/v1/me/password",
+    "POST /api/v1/me/pin",
+    "GET /api/v1/me/sessions",
+    "DELETE /api/v1/me/sessions",
+    "DELETE /api/v1/me/sessions/{id}",
+}
+"""Routes for people who are signed in with a browser: no key has what is asked for, whatever its role."""
+
+
 def test_every_route_is_in_the_permission_matrix() -> None:
-    assert {f"{route.method} {route.path}" for route in ROUTES} == {*LEAST, *AT_THE_TILL}
+    assert {f"{route.method} {route.path}" for route in ROUTES} == {*LEAST, *AT_THE_TILL, *OF_A_PERSON}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -172,6 +182,16 @@ def test_without_a_register_session_nobody_is_at_a_till(shop: Shop, role: str) -
         method, path = name.split()
         answer = caller.request(method, path, None if method == "GET" else ["wrong"])
         assert (name, answer.status, answer.code) == (name, 401, "UNAUTHORIZED")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_key_is_no_person(shop: Shop, role: str) -> None:
+    caller = shop.caller(role)
+    examples = {f"{route.method} {route.path}": route.example for route in ROUTES}
+    for name in sorted(OF_A_PERSON):
+        method, path = name.split()
+        answer = caller.request(method, path.replace("{id}", NIL), examples[name])
+        assert (name, answer.status, answer.code) == (name, 403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -191,7 +211,7 @@ def test_a_role_may_do_what_it_may_and_nothing_else(shop: Shop, role: str) -> No
 
 
 def test_without_a_key_everything_is_401(shop: Shop) -> None:
-    for name in LEAST:
+    for name in {*LEAST, *OF_A_PERSON}:
         method, path = name.split()
         for caller in (shop.anonymous, shop.anonymous.using("hf_wrong"), shop.anonymous.using("x" * 500)):
             answer = caller.request(method, re.sub(r"\{\w+\}", NIL, path), None if method == "GET" else ["wrong"])
@@ -458,7 +478,7 @@ def test_another_organisations_ids_answer_like_ids_that_do_not_exist(shop: Shop,
     tried = 0
     for route in ROUTES:
         noun, parameter, rest = route.path.removeprefix("/api/v1/").partition("/{")
-        if not parameter:
+        if not parameter or f"{route.method} {route.path}" in OF_A_PERSON:
             continue
         suffix = rest.partition("}")[2]
         body = _valid_body(route)

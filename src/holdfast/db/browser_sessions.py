@@ -139,9 +139,9 @@ def pending(database: Database, token_hash: str, now: int, org_id: str | None = 
         )
     )
     if org_id is not None:
-        asked = asked.where(_session.org_id == sa.bindparam("org", org_id))
+        asked = asked.where(_session.org_id == sa.bindparam("org"))
     with database.reading() as connection:
-        row = connection.execute(asked).first()
+        row = connection.execute(asked, {} if org_id is None else {"org": org_id}).first()
     return None if row is None else Pending(*row)
 
 
