@@ -22,7 +22,9 @@ from holdfast.web.route import Route
 from tests.api.client import Client, Response
 from tests.api.conftest import Shop
 
-ROLES = ("cashier", "staff", "manager", "admin", "owner")
+ROLES = ("cashier", "staff", "manager", "owner")
+"""An admin may what an owner may: those who are told apart are tested in test_access."""
+
 MARK = "EAST"
 """Everything that belongs to the other store has this in its texts."""
 

@@ -29,9 +29,16 @@ EXPONENT_MAX = 40
 """Most zeros that a whole number is written out with."""
 
 
-def is_key(key: Any) -> bool:
-    """Can it be an idempotency key: 1 to KEY_MAX printable ASCII characters?"""
-    return type(key) is str and 0 < len(key) <= KEY_MAX and key.isascii() and key.isprintable()
+OWN_KEY = "\x1f"
+"""How a key that Holdfast itself gives begins: a caller's is printable, so the two never meet."""
+
+
+def is_key(key: Any, *, own: bool = False) -> bool:
+    """Can it be an idempotency key: 1 to KEY_MAX printable ASCII characters, behind OWN_KEY where it may be `own`?"""
+    if type(key) is not str:
+        return False
+    said = key.removeprefix(OWN_KEY) if own else key
+    return 0 < len(said) <= KEY_MAX and said.isascii() and said.isprintable()
 
 
 def fingerprint(command: Command, caller: Caller) -> str:

@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from holdfast.access import Permission
 from holdfast.core.decision import Command
+from holdfast.core.fingerprint import OWN_KEY
 from holdfast.core.number import PRECISION_MAX, QUANTITY_MAX, exact_scaled
 from holdfast.core.order import OrderClose, OrderLine, OrderReserve
 from holdfast.core.rejection import Code
@@ -28,9 +29,6 @@ from holdfast.web.problems import invalid
 from holdfast.web.route import Call, Planned, Route, encode, reference
 
 SOURCE = "shopify"
-
-NATURAL = "\x1f"
-"""How a key that a request gives itself begins: a client's Idempotency-Key is printable, so the two never meet."""
 
 
 class ShopifyLine(msgspec.Struct, forbid_unknown_fields=True):
@@ -95,7 +93,7 @@ def _natural_key(call: Call, body: ShopifyCloseBody, action: str) -> str | None:
         name = reference(line.sku)
         wanted[name] = wanted.get(name, 0) + units
     said = encode([action, _order_number(body.order_id), sorted(wanted.items()), sorted(call.actor.stores)])
-    return f"{NATURAL}{SOURCE}/{action} {hashlib.sha256(said).hexdigest()}"
+    return f"{OWN_KEY}{SOURCE}/{action} {hashlib.sha256(said).hexdigest()}"
 
 
 def _plan_close(call: Call, *, consume: bool) -> Planned:
@@ -155,7 +153,7 @@ ROUTES = (
         plan_reserve,
         ShopifyReserveBody,
         "Hold an order's lines, all or nothing",
-        (Code.PRODUCT_NOT_FOUND, Code.LOCATION_NOT_FOUND, Code.INVALID_QUANTITY, Code.INSUFFICIENT_STOCK),
+        (Code.PRODUCT_NOT_FOUND, Code.LOCATION_NOT_FOUND, Code.INVALID_QUANTITY),
         'Shopify has taken the order, so what stock does not cover waits, with `"conflict": true`. Idempotent by '
         "order: an order that has holds, or is a sale already, answers what it holds.",
     ),

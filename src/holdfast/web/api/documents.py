@@ -398,7 +398,7 @@ ROUTES = (
         TransferDocument,
         about="In parts, as it comes: the rest stays on the road, and the transfer `shipped`, until it is received, "
         "written off (`short` for all that is left, `lost` in a line) or sent back. Then it is `received`, or "
-        "`returned` when nothing of it arrived. Without `lines` all that is left has arrived.",
+        "`returned` when units were sent back and none arrived. Without `lines` all that is left has arrived.",
         body=ReceiveBody,
         codes=(*_MISSING, *_LINE, Code.INVALID_STATE),
         example={"lines": [{"product_id": "MUG-1", "quantity": 3}]},

@@ -135,6 +135,7 @@ class OrderLot(msgspec.Struct):
     held: Num
     sold: Num
     returned: Num
+    expires_at: str | None
 
 
 class LedgerEntry(msgspec.Struct):
@@ -194,6 +195,8 @@ class SettingsDocument(msgspec.Struct):
     timezone: str
     api_rate_limit: int | None
     totp_roles: list[str]
+    created_at: str
+    updated_at: str
 
 
 class StoreDocument(msgspec.Struct):
