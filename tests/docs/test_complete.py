@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,8 @@ def test_every_event_is_documented() -> None:
 def test_every_metric_is_documented() -> None:
     """What `/metrics` shows is a row of operate.md."""
     text = (DOCS / "how-to" / "operate.md").read_text(encoding="utf-8")
+    for module in ("holdfast.web.metrics", "holdfast.web.protocol"):  # whatever other tests of this process import
+        import_module(module)
     names = {metric.name + ("_total" if metric.type == "counter" else "") for metric in REGISTRY.collect()}
     shown = set(re.findall(r"^\| `(holdfast_\w+)` \|", text, re.MULTILINE))
 
