@@ -23,7 +23,8 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     """Somebody, authenticated. `name` goes into the ledger; empty `stores` means all of the organisation.
 
     `id` is the user or key behind the name (empty for the command line). `session_id` is the register session in which
-    somebody acts at a till. `permissions` are those of the role that the actor has (None: all of them).
+    somebody acts at a till. `permissions` are those of the role that the actor has (None: all of them). `address` and
+    `request_id` of what came over HTTP are for the audit log.
     """
 
     org_id: str
@@ -33,6 +34,8 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     session_id: str | None = None
     id: str = ""
     permissions: frozenset[Permission] | None = None
+    address: str | None = None
+    request_id: str | None = None
 
     def has(self, permission: Permission) -> bool:
         """Does the actor have the permission?"""
@@ -53,7 +56,10 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     @property
     def caller(self) -> Caller:
         """The actor as the core knows it: name, stores, and what it may overrule."""
-        return _caller_of(self)
+        if self.request_id is None:
+            return _caller_of(self)
+        known = _caller_of(msgspec.structs.replace(self, address=None, request_id=None))
+        return msgspec.structs.replace(known, address=self.address, request_id=self.request_id)
 
     def may_grant(self, role: Role, stores: tuple[str, ...]) -> bool:
         """Nobody may create a user or key above their own role, or beyond their own stores and permissions."""

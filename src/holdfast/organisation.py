@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import msgspec
 import uuid_utils
-from pwdlib import PasswordHash
 
 from holdfast.access import Actor, Role
 from holdfast.core import currency as currencies
@@ -34,10 +33,9 @@ from holdfast.core.records import ApiKey, User
 from holdfast.core.text import TEXT_MAX, composed, text_fault
 from holdfast.db.engine import Database
 from holdfast.db.found import Founding, OrganisationRow, StoreRow, clock, found, organisations, stores
+from holdfast.passwords import WeakPassword, hashed, refuse_weak
 from holdfast.tokens import KEY, new_token
 
-PASSWORD_CHARACTERS_MIN = 8
-PASSWORD_CHARACTERS_MAX = 200
 FIRST_CODE = "MAIN"
 TRANSIT_CODE = "TRANSIT"
 COMMAND_LINE = "cli"
@@ -98,9 +96,11 @@ def establish(
     timezone: str = "UTC",
     store_code: str = FIRST_CODE,
     store_name: str | None = None,
+    first_password: bool = False,
 ) -> Established:
     """Make an organisation that can start to work; without a password one is made up.
 
+    A `first_password` must be changed at the first sign-in.
     `timezone` (IANA) is that of the organisation and of its first store. NotPossible when one of them cannot be.
     """
     timezone = timezone_of(timezone)
@@ -128,8 +128,18 @@ def establish(
         _place(store, store_code + QUARANTINE_SUFFIX, "quarantine", now),
         _place(store, TRANSIT_CODE, "transit", now),
     )
-    user = new_user(owner_email, Role.OWNER, password=password)
-    owner = User(id=_new_id(), **msgspec.structs.asdict(user.command), created_at=now, updated_at=now)
+    user = new_user(
+        owner_email, Role.OWNER, password=password, first_password=first_password, organisation=settings.name
+    )
+    owner = User(
+        id=_new_id(),
+        email=user.command.email,
+        password_hash=user.command.password_hash,
+        role=user.command.role,
+        first_password=first_password,
+        created_at=now,
+        updated_at=now,
+    )
     new = new_key(settings.id, Role.OWNER, name="owner")
     key = ApiKey(id=_new_id(), **msgspec.structs.asdict(new.command), created_at=now, updated_at=now)
     found(database, Founding(settings, store, places, owner, key))
@@ -183,26 +193,36 @@ def rolled_key(org_id: str, key_id: str, *, overlap_hours: int = OVERLAP_HOURS) 
 
 
 def new_user(
-    email: str, role: Role, stores: tuple[str, ...] = (), *, password: str | None = None, pin_hash: str | None = None
+    email: str,
+    role: Role,
+    stores: tuple[str, ...] = (),
+    *,
+    password: str | None = None,
+    first_password: bool = False,
+    organisation: str = "",
 ) -> NewUser:
-    """A new user with the role, for those stores (ids; none: all); without a password one is made up."""
+    """A new user with the role, for those stores (ids; none: all); without a password one is made up.
+
+    A `first_password` must be changed at the first sign-in. The password may not be the name of the `organisation`.
+    """
     chosen = password if password is not None else secrets.token_urlsafe(12)
     command = AddUser(
         email=email_of(email),
-        password_hash=password_hash(chosen),
+        password_hash=password_hash(chosen, email=email, organisation=organisation),
         role=role.value,
         stores=stores,
-        pin_hash=pin_hash,
+        first_password=first_password,
     )
     return NewUser(command, chosen)
 
 
-def password_hash(password: str) -> str:
-    """What is kept of a password (Argon2)."""
-    if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
-        bounds = f"{PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX}"
-        raise NotPossible(f"A password has {bounds} characters; this one has {len(password)}.")
-    return PasswordHash.recommended().hash(password)
+def password_hash(password: str, *, email: str = "", organisation: str = "") -> str:
+    """What is kept of a password (Argon2), if it may be one."""
+    try:
+        refuse_weak(password, email=email, organisation=organisation)
+    except WeakPassword as error:
+        raise NotPossible(str(error)) from None
+    return hashed(password)
 
 
 def organisation_of(database: Database, reference: str) -> OrganisationRow:

@@ -84,6 +84,9 @@ class Config(BaseSettings):
         48.0, ge=24, le=8760, description="Hours for which the answer to an Idempotency-Key is kept."
     )
     session_hours: float = Field(12.0, gt=0, le=8760, description="Hours after which a browser must sign in again.")
+    session_idle_hours: float = Field(
+        2.0, gt=0, le=8760, description="Hours without use after which a browser must sign in again."
+    )
     secure_cookies: bool = Field(
         False, description="Send session cookies over HTTPS only; set it wherever browsers reach Holdfast by HTTPS."
     )

@@ -4,9 +4,9 @@
     serve(database, executor)    -> levels whose free units went to who waited elsewhere (a location began to sell, say)
 
 Every command settles the levels that it touches by itself; the sweeper submits a `Sweep` for the others, through the
-same executor. It also forgets old answers to idempotency keys, keeps the planner's statistics of young tables fresh,
-adds up the books of days that have ended and refreshes the slow metrics. Any number of processes may sweep one
-database: the level locks keep them right.
+same executor. It also forgets old answers to idempotency keys and old failures to sign in, keeps the planner's
+statistics of young tables fresh, adds up the books of days that have ended and refreshes the slow metrics. Any number
+of processes may sweep one database: the level locks keep them right.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import structlog
 from holdfast import metrics
 from holdfast.core.decide import Sweep
 from holdfast.core.stock import SYSTEM
+from holdfast.db.attempts import forget_attempts
 from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.engine import Database
 from holdfast.db.upkeep import FORGET_MAX, beside_waiting, due, forget_answers, refresh_statistics, totals
@@ -109,6 +110,8 @@ class Sweeper:
                 if settled:
                     log.info("swept", levels=settled)
                 while forget_answers(self._database, time.time_ns() // 1000 - self._keep) == FORGET_MAX:
+                    pass
+                while forget_attempts(self._database, time.time_ns() // 1000) == FORGET_MAX:
                     pass
                 refresh_statistics(self._database)
                 self._seldom()

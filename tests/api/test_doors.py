@@ -151,7 +151,8 @@ def test_no_command_and_no_field_takes_what_it_cannot_be(shop: Shop) -> None:
     assert not isinstance(shop.holdfast.do(shop.made.actor, ChangeSettings(api_rate_limit=None)).answer, Rejected)
 
     for route in ROUTES:
-        if route.method == "GET" and "{" not in route.path and not route.till and not route.stream:
+        of_person = route.path.startswith("/api/v1/me/")  # a key is none
+        if route.method == "GET" and "{" not in route.path and not (route.till or route.stream or of_person):
             answer = shop.owner.get(route.path, headers={"Accept": "application/json"})
             assert answer.status in (200, 400), (route.path, answer)  # 400: a parameter is required
     assert check(shop.holdfast.database).mismatches == []

@@ -427,7 +427,7 @@ def test_a_pin_acts_as_its_user_alone(any_shop: Shop) -> None:
 def test_a_pin_names_one_user(any_shop: Shop) -> None:
     shop = any_shop
     user(shop, "bo", "cashier", "4711")
-    mia = f"/api/v1/users/{user(shop, 'mia', 'manager', '4712')}"
+    mia = f"/api/v1/users/{user(shop, 'mia', 'cashier', '4712')}"
 
     for change in ({"pin": "4711"}, {"pin": "4711", "email": "mia@arco.example"}):
         answer = shop.owner.patch(mia, change)

@@ -13,10 +13,11 @@ import pytest
 from holdfast.access import Role
 from holdfast.core.keys import AddKey
 from holdfast.core.register import OpenSession
-from holdfast.db import directory
+from holdfast.db import browser_sessions, directory
+from holdfast.db.browser_sessions import OPEN, Begun
 from holdfast.organisation import establish, new_key
 from holdfast.tokens import KEY, SESSION, TILL, digest_of, new_token, sought
-from holdfast.web.auth import COOKIE
+from holdfast.web.auth import COOKIE, NOWHERE
 from tests.api.conftest import Shop
 
 ORGS = (
@@ -71,14 +72,22 @@ def _old_key(shop: Shop, **fields: Any) -> str:
     return text
 
 
+def _cookie_of_before(shop: Shop, stage: str) -> str:
+    """A browser session in that stage, as it was made before."""
+    cookie, now = secrets.token_urlsafe(32), time.time_ns() // 1000
+    user = directory.users_of(shop.holdfast.database, "ana@arcoiris.example")[0]
+    begun = Begun(now, now + 60_000_000, stage, "", "")
+    browser_sessions.begin(shop.holdfast.database, digest_of(cookie), user, begun)
+    return cookie
+
+
 def test_keys_cookies_and_tills_of_before_go_on(any_shop: Shop) -> None:
     shop = any_shop
     old = shop.owner.using(_old_key(shop))
     assert old.get("/api/v1/products").status == 200
 
-    cookie, now = secrets.token_urlsafe(32), time.time_ns() // 1000
     user = directory.users_of(shop.holdfast.database, "ana@arcoiris.example")[0]
-    directory.begin_session(shop.holdfast.database, digest_of(cookie), user, now, now + 60_000_000)
+    cookie = _cookie_of_before(shop, OPEN)
     seen = shop.anonymous.get("/api/v1/products", headers={"Cookie": f"{COOKIE}={cookie}"})
     assert seen.status == 200
 
@@ -90,6 +99,41 @@ def test_keys_cookies_and_tills_of_before_go_on(any_shop: Shop) -> None:
     assert shop.anonymous.get("/api/v1/pos/session", headers=headers).status == 200
     closed = shop.anonymous.post("/api/v1/pos/session/close", {"counted_cash": "10.00"}, headers=headers)
     assert closed.status == 200
+
+
+def test_sessions_of_before_are_seen_ended_and_gone_on_with(any_shop: Shop) -> None:
+    shop = any_shop
+    cookies = [_cookie_of_before(shop, OPEN) for _ in range(3)]
+    asked = [{"Cookie": f"{COOKIE}={cookie}", "Sec-Fetch-Site": "same-origin"} for cookie in cookies]
+    for headers in asked:
+        assert shop.anonymous.get("/api/v1/products", headers=headers).status == 200
+
+    ended = shop.anonymous.request("DELETE", "/api/v1/me/sessions", headers=asked[0])
+    assert ended.json() == {"ended": 2}
+    statuses = [shop.anonymous.get("/api/v1/products", headers=headers).status for headers in asked]
+    assert statuses == [200, 401, 401]
+    shop.application.auth.logout(cookies[0])
+    assert shop.anonymous.get("/api/v1/products", headers=asked[0]).status == 401
+
+    waiting = _cookie_of_before(shop, "password")
+    assert shop.application.auth.sign_in.pending(waiting) is not None
+    entered = shop.application.auth.sign_in.advance(waiting, "password", NOWHERE, {})
+    assert entered is not None and sought(SESSION, entered.token.encode()) == (
+        shop.made.org_id,
+        digest_of(entered.token),
+    )
+    assert shop.application.auth.sign_in.pending(waiting) is None
+
+
+def test_a_waiting_session_is_found_in_the_organisation_that_its_token_names(any_shop: Shop) -> None:
+    shop = any_shop
+    other = establish(shop.holdfast.database, "Beta", "eve@beta.example", password="correct horse")
+    user, now = directory.users_of(shop.holdfast.database, "ana@arcoiris.example")[0], time.time_ns() // 1000
+    for org_id, found in ((shop.made.org_id, True), (other.org_id, False)):
+        token = new_token(SESSION, org_id)
+        begun = Begun(now, now + 60_000_000, "code", "", "")
+        browser_sessions.begin(shop.holdfast.database, token.digest, user, begun)
+        assert (shop.application.auth.sign_in.pending(token.text) is not None) is found
 
 
 def test_new_cookies_and_till_tokens_name_their_organisation(any_shop: Shop) -> None:
@@ -168,7 +212,7 @@ def test_both_secrets_of_a_rolled_key_are_one_caller(shop: Shop) -> None:
 
     async def who(key: str) -> Any:
         headers = {b"authorization": f"Bearer {key}".encode()}
-        return (await shop.application.auth.identify(headers, "GET", address=None)).actor
+        return (await shop.application.auth.identify(headers, "GET", origin=NOWHERE)).actor
 
     async def both() -> list[Any]:
         return list(await asyncio.gather(who(made["api_key"]), who(rolled["api_key"])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -30,11 +31,13 @@ Cli = Callable[..., Ran]
 
 @pytest.fixture
 def cli(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Runs a command on an empty database, once on each kind."""
+    """Runs a command on an empty database, once on each kind; `input` is its standard input."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOLDFAST_DATABASE_URL", database_url)
 
-    def command(*arguments: object) -> Ran:
+    def command(*arguments: object, input: str | None = None) -> Ran:
+        if input is not None:
+            monkeypatch.setattr("sys.stdin", io.StringIO(input))
         code = run([str(argument) for argument in arguments])
         printed = capsys.readouterr()
         return Ran(code, printed.out, printed.err)

@@ -217,3 +217,28 @@ def test_a_products_file_may_say_a_day_of_the_organisation(cli: Cli, database_ur
     database.dispose()
     again = cli("import", "products", "products.csv", "--org", "Kauai")
     assert again.out == "products: 2 unchanged, 1 refused.\n"
+
+
+def test_a_lost_password_is_reset_by_standard_input(cli: Cli, acme: dict[str, str], database_url: str) -> None:
+    """It is a first password again, all sessions end, and it is never on the command line."""
+    named = ("--org", "Acme", "--email", "Ana@acme.example")
+    told = cli("user", "reset-password", *named, "--json", input="battery staple\n")
+    made_up = cli("user", "reset-password", *named, "--json", input="\n")
+    weak = cli("user", "reset-password", *named, input="password1\n")
+    nobody = cli("user", "reset-password", "--org", "Acme", "--email", "no@acme.example", input="\n")
+
+    assert (told.code, sorted(told.json)) == (0, ["email", "user_id"])
+    assert (weak.code, nobody.code) == (1, 1) and "guessed first" in weak.err and "no user" in nobody.err
+    columns = (schema.app_user.c.password_hash, schema.app_user.c.first_password, schema.app_user.c.sessions_from)
+    database = Database(database_url)
+    with database.reading() as connection:
+        kept, first, since = connection.execute(sa.select(*columns)).one()
+    database.dispose()
+    assert PasswordHash.recommended().verify(made_up.json["password"], kept)
+    assert first and since > 0
+
+
+def test_a_lost_second_step_is_taken_away(cli: Cli, acme: dict[str, str]) -> None:
+    reset = cli("user", "reset-totp", "--org", "Acme", "--email", "ana@acme.example", "--json")
+
+    assert (reset.code, reset.json["removed"]) == (0, False)

@@ -11,6 +11,7 @@ import pytest
 from holdfast.core.rejection import Code
 from holdfast.metrics import REGISTRY
 from holdfast.settings import Config, variable
+from holdfast.web import metrics as _registers_metrics  # noqa: F401 - importing it is what it is for
 from holdfast.web.api import ROUTES
 from holdfast.web.problems import STATUS
 from tests.docs.generated import command_names, with_parts

@@ -31,7 +31,7 @@ def _hash() -> str:
 
 def person(shop: Shop, email: str, role: Role, stores: tuple[str, ...] = ()) -> None:
     """Somebody who may sign in with PASSWORD."""
-    fields = {"email": email, "password_hash": _hash(), "role": str(role), "stores": stores, "pin_hash": None}
+    fields = {"email": email, "password_hash": _hash(), "role": str(role), "stores": stores}
     shop.ok(AddUser(**fields))
 
 

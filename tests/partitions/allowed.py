@@ -26,6 +26,8 @@ ALLOWED = (
     Allowed("holdfast.db.directory.users_of", _WHO),
     Allowed("holdfast.db.directory.session_of", _BEFORE, True),
     Allowed("holdfast.db.directory.till_of", _BEFORE, True),
+    Allowed("holdfast.db.browser_sessions.pending", _BEFORE, True),
+    Allowed("holdfast.db.attempts.forget_attempts", _SWEEP),
     Allowed("holdfast.db.found.organisations", "the command line finds an organisation by its name, or lists them"),
     Allowed("holdfast.db.queries.settling.due", _SWEEP),
     Allowed("holdfast.db.queries.stuck.levels_beside", _SWEEP),

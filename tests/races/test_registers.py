@@ -10,6 +10,7 @@ from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, PaymentAsked
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation import AddRegister, AddUser, ChangeUser, RemoveRegister
+from holdfast.core.pin import NewPin
 from holdfast.core.places import AddStore, RemoveStore
 from holdfast.core.register import CloseSession, MoveCash, OpenSession, SessionDocument
 from holdfast.core.sale_document import SaleDocument
@@ -159,7 +160,7 @@ def test_a_pin_is_given_to_one_of_those_who_want_it(database_url):
         actor = found(shop)
         rest = {"password_hash": "$argon2id$x", "role": "cashier"}
         old = [do(shop, actor, AddUser(email=f"old-{one}@x.example", **rest)).id for one in range(5)]
-        pin = {"pin_hash": "47" * 32}
+        pin = {"pin": NewPin(f"{'47' * 32}:{'1' * 32}", 7, "48" * 32)}
         commands = [ChangeUser(name, **pin) for name in old]
         commands += [AddUser(email=f"new-{one}@x.example", **rest, **pin) for one in range(5)]
 

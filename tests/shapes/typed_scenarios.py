@@ -25,6 +25,7 @@ from holdfast.core.organisation import (
     RemoveTaxRate,
     RemoveUser,
 )
+from holdfast.core.pin import NewPin
 from holdfast.core.places import (
     AddLocation,
     AddStore,
@@ -163,8 +164,16 @@ def user_of_n_stores(shop: Shop, n: int) -> Built:
 
 @scenario(ChangeUser)
 def pin_of_a_user_among_n(shop: Shop, n: int) -> Built:
-    made = [shop.ok(_user(n, 1 + index)) for index in range(n)]
-    return ChangeUser(made[0].id, pin_hash=f"{n:064x}")
+    def pin(index: int, others: tuple[str, ...]) -> NewPin:
+        return NewPin(f"{n * 1000 + index:064x}:{index:032x}", n, "0" * 64, others)
+
+    hashes: list[str] = []
+    made = []
+    for index in range(n):
+        own = pin(index, tuple(hashes))
+        made.append(shop.ok(msgspec.structs.replace(_user(n, 1 + index), pin=own)))
+        hashes.append(own.hash)
+    return ChangeUser(made[0].id, pin=pin(n, tuple(hashes)))
 
 
 @scenario(RemoveUser)

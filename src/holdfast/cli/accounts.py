@@ -1,17 +1,23 @@
-"""`holdfast org create`, `user add`: organisations and who may act in them; keys are in `keys`.
+"""`holdfast org create`, `user add`, `user reset-password`: organisations and who may act in them; keys are in `keys`.
 
-What is made up here (an API key, a password) is printed once and kept nowhere but as a hash.
+What is made up here (an API key, a password) is printed once and kept nowhere but as a hash. Passwords given here are
+first ones: their users choose another when they sign in.
 """
 
 from __future__ import annotations
 
+import secrets
+import sys
+from getpass import getpass
 from typing import Annotated
 
 import typer
 
+from holdfast.app import Holdfast
 from holdfast.cli import keys
 from holdfast.cli.choices import AsJson, Org, RoleOption, Stores, store_ids
 from holdfast.cli.terminal import (
+    Refusal,
     accepted,
     group_of_commands,
     open_shop,
@@ -21,9 +27,14 @@ from holdfast.cli.terminal import (
     show,
     tell,
 )
+from holdfast.core.organisation import ChangeUser
+from holdfast.core.sign_in import NoteSecurity
+from holdfast.db.browser_sessions import drop_factor
+from holdfast.db.directory import UserRow, users_of
 from holdfast.db.found import organisations
-from holdfast.organisation import command_line, establish, new_user
+from holdfast.organisation import command_line, email_of, establish, new_user, password_hash
 
+Email = Annotated[str, typer.Option("--email", help="What they sign in with.")]
 Password = Annotated[
     str | None, typer.Option("--password", help="Their password; without it one is made up and printed.")
 ]
@@ -54,7 +65,9 @@ def create_org(
     """Make an organisation with a store, an owner and an API key."""
     with ready_database(begin=True) as database:
         namesakes = organisations(database, name.strip())
-        made = establish(database, name, owner, currency=currency, timezone=timezone, password=password)
+        made = establish(
+            database, name, owner, currency=currency, timezone=timezone, password=password, first_password=True
+        )
     shown = {
         "org_id": made.org_id,
         "store_id": made.store_id,
@@ -87,7 +100,7 @@ def list_orgs(as_json: AsJson = False) -> None:
 @user_commands.command("add")
 def add_user(
     org: Org,
-    email: Annotated[str, typer.Option("--email", help="What they sign in with.")],
+    email: Email,
     role: RoleOption,
     store: Stores = None,
     password: Password = None,
@@ -95,9 +108,55 @@ def add_user(
 ) -> None:
     """Add somebody who may sign in."""
     with open_shop(org) as (shop, organisation):
-        new = new_user(email, role, store_ids(shop, organisation.id, store), password=password)
+        stores = store_ids(shop, organisation.id, store)
+        new = new_user(email, role, stores, password=password, first_password=True, organisation=organisation.name)
         record = accepted(shop.do(command_line(organisation.id), new.command).answer)
     shown = {"user_id": record.id, "email": record.email, "role": record.role, "stores": list(record.stores)}
     if password is None:
         shown["password"] = new.password
     show(shown, as_json=as_json)
+
+
+@user_commands.command("reset-password")
+def reset_password(org: Org, email: Email, as_json: AsJson = False) -> None:
+    """Give somebody a first password: a line of standard input, or, when that is empty, one that is made up.
+
+    All their sessions end. At the next sign-in they choose another password.
+    """
+    with open_shop(org) as (shop, organisation):
+        user = _user(shop, organisation.id, email)
+        chosen = _from_input("New password (empty: one is made up): ")
+        password = chosen or secrets.token_urlsafe(12)
+        made = password_hash(password, email=user.email, organisation=organisation.name)
+        command = ChangeUser(user.id, password_hash=made, first_password=True)
+        accepted(shop.do(command_line(organisation.id), command).answer)
+    shown = {"user_id": user.id, "email": user.email} | ({} if chosen else {"password": password})
+    show(shown, as_json=as_json)
+
+
+@user_commands.command("reset-totp")
+def reset_totp(org: Org, email: Email, as_json: AsJson = False) -> None:
+    """Take away somebody's second step: who has lost phone and recovery codes signs in with the password alone."""
+    with open_shop(org) as (shop, organisation):
+        user = _user(shop, organisation.id, email)
+        removed = drop_factor(shop.database, organisation.id, user.id)
+        if removed:
+            note = NoteSecurity("second_factor_off", "app_user", user.id)
+            accepted(shop.do(command_line(organisation.id), note).answer)
+    show({"user_id": user.id, "email": user.email, "removed": removed}, as_json=as_json)
+
+
+def _user(shop: Holdfast, org_id: str, email: str) -> UserRow:
+    """The organisation's user with that email address."""
+    wanted = email_of(email)
+    user = next((one for one in users_of(shop.database, wanted) if one.org_id == org_id), None)
+    if user is None:
+        raise Refusal(f"There is no user {wanted!r}.")
+    return user
+
+
+def _from_input(asked: str) -> str:
+    """A secret from standard input: not shown on a terminal, the first line of a file or pipe."""
+    if sys.stdin.isatty():
+        return getpass(asked)
+    return sys.stdin.readline().rstrip("\r\n")

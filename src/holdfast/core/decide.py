@@ -33,6 +33,7 @@ from holdfast.core import (
     register,
     reservation,
     returns,
+    sign_in,
     transfer,
     whole_order,
 )
@@ -184,6 +185,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *places.DECISIONS,
         *organisation.DECISIONS,
         *keys.DECISIONS,
+        *sign_in.DECISIONS,
         *cart.DECISIONS,
         *completion.DECISIONS,
         *correction.DECISIONS,

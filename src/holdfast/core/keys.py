@@ -19,8 +19,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.core.decision import Command, Decision, given
 from holdfast.core.field import Instant, Network, Text
-from holdfast.core.organisation import Digest, RoleName, Stores, owner_refusal, stores_of, with_stores
+from holdfast.core.organisation import RoleName, Stores, owner_refusal, stores_of, with_stores
 from holdfast.core.permission import Permission, Rights, Role
+from holdfast.core.pin import Digest
 from holdfast.core.records import ApiKey, existing, put
 from holdfast.core.rejection import Code, Rejected, invalid_state, malformed
 from holdfast.core.stock import Stock
@@ -119,6 +120,8 @@ def change_key(stock: Stock, command: ChangeKey) -> ApiKey | Rejected:
     if refused is not None:
         return refused
     put(stock, "api_key", changed)
+    if changed.role != key.role:
+        stock.tell("KeyRoleChanged", None, {"key_id": key.id, "role": changed.role, "before": key.role})
     return changed
 
 

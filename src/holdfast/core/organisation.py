@@ -22,12 +22,13 @@ from holdfast.core.field import Currency, Email, Rate, StoreCode, Text, Timezone
 from holdfast.core.journal import Posting
 from holdfast.core.number import from_minor, to_unit_cost
 from holdfast.core.permission import Permission
+from holdfast.core.pin import NewPin, pin_refusal
 from holdfast.core.places import store_id_of, till_refusal
 from holdfast.core.product import Register, Settings, TaxRate
 from holdfast.core.records import ApiKey, User, existing, lock_organisation, name_refusal, put, written
 from holdfast.core.rejection import Code, Rejected, invalid_state
 from holdfast.core.stock import Stock
-from holdfast.core.wants import AnyJournalEntry, AnyProduct, Owners, UsersOfPin
+from holdfast.core.wants import AnyJournalEntry, AnyProduct, Owners
 
 replace = msgspec.structs.replace
 
@@ -37,9 +38,6 @@ STORES_MAX = 1000
 RoleName = Literal["cashier", "staff", "manager", "admin", "owner"]
 PasswordHash = Annotated[str, Meta(pattern=r"^\$argon2[a-z]*\$", max_length=500)]
 """What `holdfast.organisation.password_hash` made: it takes too long to be made under a lock."""
-
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-"""A hash of 32 bytes, in hexadecimal."""
 
 Stores = Annotated[tuple[Text, ...], Meta(max_length=STORES_MAX)]
 """Stores by id or code; none: all of them."""
@@ -58,6 +56,7 @@ class ChangeSettings(Command, frozen=True, gc=False, kw_only=True, forbid_unknow
     cash_rounding: Text | UnsetType = UNSET
     timezone: Timezone | UnsetType = UNSET
     api_rate_limit: Annotated[int, Meta(ge=1, le=10_000_000)] | UnsetType | None = UNSET
+    totp_roles: Annotated[tuple[RoleName, ...], Meta(max_length=5)] | UnsetType = UNSET
 
 
 class AddUser(Command, frozen=True, gc=False, kw_only=True):
@@ -67,7 +66,8 @@ class AddUser(Command, frozen=True, gc=False, kw_only=True):
     password_hash: PasswordHash
     role: RoleName
     stores: Stores = ()
-    pin_hash: Digest | None = None
+    pin: NewPin | None = None
+    first_password: bool = False
 
 
 class ChangeUser(Command, frozen=True, gc=False):
@@ -78,7 +78,8 @@ class ChangeUser(Command, frozen=True, gc=False):
     password_hash: PasswordHash | UnsetType = UNSET
     role: RoleName | UnsetType = UNSET
     stores: Stores | UnsetType = UNSET
-    pin_hash: Digest | UnsetType | None = UNSET
+    pin: NewPin | UnsetType | None = UNSET
+    first_password: bool | UnsetType = UNSET
 
 
 class RemoveUser(Command, frozen=True, gc=False):
@@ -153,6 +154,8 @@ def change_settings(stock: Stock, command: ChangeSettings) -> Settings | Rejecte
     fields = given(command)
     if "currency" in fields:
         fields["minor_digits"] = minor_digits_of(fields["currency"])
+    if "totp_roles" in fields:
+        fields["totp_roles"] = " ".join(dict.fromkeys(fields["totp_roles"])) or None
     changed = replace(settings, **fields, updated_at=stock.now)
     if "cash_rounding" in fields:
         step = amount_of(changed, "cash_rounding", fields["cash_rounding"])
@@ -188,8 +191,8 @@ def add_user(stock: Stock, command: AddUser) -> User | Rejected:
     if isinstance(stores, Rejected):
         return stores
     refused = name_refusal(stock, "app_user", command.email, None)
-    if refused is None and command.pin_hash is not None:
-        refused = _pin_refusal(stock, command.pin_hash, "")
+    if refused is None and command.pin is not None:
+        refused = pin_refusal(stock, command.pin, "")
     if refused is not None:
         return refused
     user = User(
@@ -198,7 +201,9 @@ def add_user(stock: Stock, command: AddUser) -> User | Rejected:
         password_hash=command.password_hash,
         role=command.role,
         stores=stores,
-        pin_hash=command.pin_hash,
+        pin_hash=None if command.pin is None else command.pin.hash,
+        pin_index=None if command.pin is None else command.pin.index,
+        first_password=command.first_password,
         created_at=stock.now,
         updated_at=stock.now,
     )
@@ -215,13 +220,22 @@ def change_user(stock: Stock, command: ChangeUser) -> User | Rejected:
     if isinstance(fields, Rejected):
         return fields
     refused = None if "email" not in fields else name_refusal(stock, "app_user", fields["email"], user.id)
-    if refused is None and fields.get("pin_hash"):
-        refused = _pin_refusal(stock, fields["pin_hash"], user.id)
+    if "pin" in fields:
+        pin = fields.pop("pin")
+        fields |= (
+            {"pin_hash": None, "pin_index": None} if pin is None else {"pin_hash": pin.hash, "pin_index": pin.index}
+        )
+        if refused is None and pin is not None:
+            refused = pin_refusal(stock, pin, user.id)
+    if "password_hash" in fields:
+        fields["sessions_from"] = stock.now
     changed = replace(user, **fields, updated_at=stock.now)
     refused = refused or owner_refusal(stock, user, changed)
     if refused is not None:
         return refused
     put(stock, "app_user", changed)
+    if changed.role != user.role:
+        stock.tell("UserRoleChanged", None, {"user_id": user.id, "role": changed.role, "before": user.role})
     return changed
 
 
@@ -255,16 +269,6 @@ def with_stores(stock: Stock, fields: dict[str, Any]) -> dict[str, Any] | Reject
         return fields
     stores = stores_of(stock, fields["stores"])
     return stores if isinstance(stores, Rejected) else {**fields, "stores": stores}
-
-
-def _pin_refusal(stock: Stock, pin_hash: str, own_id: str) -> Rejected | None:
-    """A PIN names one user: at a till nothing else does."""
-    lock_organisation(stock)
-    others = stock.unread(stock.require(UsersOfPin(pin_hash)), "app_user")
-    others.update(user.id for user in written(stock, "app_user") if user.active and user.pin_hash == pin_hash)
-    if not others - {own_id}:
-        return None
-    return Rejected(Code.ALREADY_EXISTS, "Another user has that PIN.", {"field": "pin"})
 
 
 def owner_refusal(stock: Stock, user: User | ApiKey, changed: User | ApiKey) -> Rejected | None:

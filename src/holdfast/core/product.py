@@ -100,7 +100,8 @@ class Location(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The organisation and its rules. `minor_digits` follows from the ISO 4217 currency.
 
-    Nothing posts to the books on or before the day `books_closed_through` (YYYY-MM-DD).
+    Nothing posts to the books on or before the day `books_closed_through` (YYYY-MM-DD). Users with one of `totp_roles`
+    (words, with a space between) need a second factor to sign in.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cash_rounding: str = "0.00"
     timezone: str = "UTC"
     api_rate_limit: int | None = None
+    totp_roles: str | None = None
     books_closed_through: str | None = None
     catalog_version: int = 0
     created_at: int = 0

@@ -20,7 +20,11 @@ from holdfast.core.wants import RecordsNamed
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A person who signs in. Empty `stores` means all."""
+    """A person who signs in. Empty `stores` means all.
+
+    `pin_index` narrows the search for a PIN; None beside a PIN of an older version. A `first_password` was chosen by
+    somebody else and must be changed. Sessions begun before `sessions_from` (microseconds) have ended.
+    """
 
     id: str
     email: str
@@ -31,6 +35,9 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     active: bool = True
     created_at: int = 0
     updated_at: int = 0
+    pin_index: int | None = None
+    first_password: bool = False
+    sessions_from: int = 0
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -60,7 +67,10 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A line of the audit log: who changed which record how. What concerns stock is in the ledger instead."""
+    """A line of the audit log: who changed which record how. What concerns stock is in the ledger instead.
+
+    `address` is where the request came from, `request_id` names it; both are known of what came over HTTP.
+    """
 
     id: str
     actor: str
@@ -69,10 +79,15 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     record_id: str
     changes: dict[str, Any]
     created_at: int
+    address: str | None = None
+    request_id: str | None = None
 
 
 SECRET = {"password_hash", "pin_hash", "key_hash", "previous_hash"}
 """Fields whose values the audit log does not repeat."""
+
+UNTOLD = {"id", "created_at", "updated_at", "pin_index", "sessions_from"}
+"""Fields that the audit log leaves out: they go without saying, or would say something of a secret."""
 
 
 class Kind(NamedTuple):
@@ -115,7 +130,7 @@ def put(stock: Stock, table: str, record: Any) -> None:
     changes = {
         name: "(secret)" if name in SECRET else value
         for name, value in msgspec.to_builtins(record).items()
-        if before.get(name) != value and name not in ("id", "created_at", "updated_at")
+        if before.get(name) != value and name not in UNTOLD
     }
     stock.put_record(table, record.id, record)
     if table in KINDS and KINDS[table].catalog:
@@ -130,6 +145,8 @@ def put(stock: Stock, table: str, record: Any) -> None:
         record_id=record.id,
         changes=changes,
         created_at=stock.now,
+        address=stock.caller.address,
+        request_id=stock.caller.request_id,
     )
     stock.put_record("audit", audit_id, audit)
 

@@ -65,7 +65,8 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who asks: the name that the ledger keeps, the stores they may act in (None: all), what they may overrule.
 
     `online` callers sell by post: without a location they get those that ship online; others get their own store's.
-    `session_id` is the register session that a till acts in, `rights` are all that may be given to somebody else.
+    `session_id` is the register session that a till acts in, `rights` are all that may be given to somebody else. The
+    audit log tells `address` and `request_id`.
     """
 
     actor: str
@@ -78,6 +79,8 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     may_see_cash: bool = False
     session_id: str | None = None
     rights: Rights = EVERYTHING
+    address: str | None = None
+    request_id: str | None = None
 
 
 SYSTEM = Caller("system")

@@ -227,9 +227,15 @@ class ProductsOfGtin(Want, frozen=True, gc=False):
 
 
 class UsersOfPin(Want, frozen=True, gc=False):
-    """The ids of the active users with that PIN."""
+    """The ids of the active users with that hash of a PIN."""
 
     pin_hash: str
+
+
+class UsersNearPin(Want, frozen=True, gc=False):
+    """The ids of the active users whose PIN has that index."""
+
+    index: str
 
 
 class Owners(Want, frozen=True, gc=False):

@@ -1,9 +1,8 @@
 """Who is who: API keys by hash, users by email, sessions of browsers and tills.
 
     key_of(database, hash, org_id)             -> KeyRow(org_id, name, role, stores, rate limit ...), or None
-    session_of(database, hash, now, org_id)    -> UserRow, or None when it ended or its user is gone
+    session_of(database, hash, ..., org_id)    -> (UserRow, last used), or None when it ended or its user is gone
     till_of(database, hash, org_id)            -> TillRow, or None when the register session is closed
-    enter_pin(database, ..., now)      -> the cashier, or None and until when the till is locked
 
 A token names its organisation (`holdfast.tokens`) and is looked up there alone; one of before (`org_id` None), as an
 email address, is looked up in all of them. Nothing secret is stored: keys and tokens as SHA-256, passwords as Argon2.
@@ -19,7 +18,6 @@ from typing import Any
 import msgspec
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from holdfast.db.engine import Database
 from holdfast.db.schema import (
@@ -93,13 +91,6 @@ class TillRow(msgspec.Struct, frozen=True, gc=False):
     opener: Opener | None
 
 
-class PinEntered(msgspec.Struct, frozen=True, gc=False):
-    """The user of a PIN; None when it is wrong, or when nobody looked because the till is locked until then."""
-
-    user: UserRow | None
-    locked_until: int = 0
-
-
 PINS_WRONG_MAX = 5
 """Wrong PINs within a minute that lock a till."""
 
@@ -135,7 +126,7 @@ def _key(column: sa.Column[Any], until: sa.ColumnElement[Any]) -> dict[bool, sa.
 
 _PRESENT = _key(api_key.c.key_hash, sa.cast(sa.null(), sa.BigInteger))
 _PREVIOUS = _key(api_key.c.previous_hash, api_key.c.previous_until)
-_USER_COLUMNS = (
+USER_COLUMNS = (
     app_user.c.org_id,
     app_user.c.id,
     app_user.c.email,
@@ -143,9 +134,9 @@ _USER_COLUMNS = (
     app_user.c.role,
     app_user.c.stores,
 )
-_USERS = sa.select(*_USER_COLUMNS).where(app_user.c.email == sa.bindparam("email"), app_user.c.active)
+_USERS = sa.select(*USER_COLUMNS).where(app_user.c.email == sa.bindparam("email"), app_user.c.active)
 _SESSION = _of(
-    sa.select(*_USER_COLUMNS)
+    sa.select(*USER_COLUMNS, browser_session.c.used_at)
     .join(
         browser_session,
         sa.and_(browser_session.c.org_id == app_user.c.org_id, browser_session.c.user_id == app_user.c.id),
@@ -153,6 +144,9 @@ _SESSION = _of(
     .where(
         browser_session.c.token_hash == sa.bindparam("token_hash"),
         browser_session.c.expires_at > sa.bindparam("now"),
+        browser_session.c.used_at > sa.bindparam("used_after"),
+        browser_session.c.stage == "open",
+        browser_session.c.created_at >= app_user.c.sessions_from,
         app_user.c.active,
     ),
     browser_session,
@@ -205,9 +199,6 @@ _TILL = _of(
     ),
     register_session,
 )
-_OF_PIN = sa.select(*_USER_COLUMNS).where(
-    app_user.c.org_id == sa.bindparam("org_id"), app_user.c.pin_hash == sa.bindparam("pin_hash"), app_user.c.active
-)
 
 
 def key_of(database: Database, key_hash: str, org_id: str | None = None) -> KeyRow | None:
@@ -227,15 +218,17 @@ def users_of(database: Database, email: str) -> list[UserRow]:
     """The active users with that email address, one for each organisation that knows it."""
     with database.reading() as connection:
         rows = connection.execute(_USERS, {"email": email}).all()
-    return [_user(row) for row in rows]
+    return [user_of(row) for row in rows]
 
 
-def session_of(database: Database, token_hash: str, now: int, org_id: str | None = None) -> UserRow | None:
-    """The user of a browser session that has not ended."""
-    asked = {"token_hash": token_hash, "now": now} | _named(org_id)
+def session_of(
+    database: Database, token_hash: str, now: int, idle: int, org_id: str | None = None
+) -> tuple[UserRow, int] | None:
+    """The user of an open browser session, and when it was last used; it ends when it is not used for `idle`."""
+    asked = {"token_hash": token_hash, "now": now, "used_after": now - idle} | _named(org_id)
     with database.reading() as connection:
         row = connection.execute(_SESSION[org_id is not None], asked).first()
-    return None if row is None else _user(row)
+    return None if row is None else (user_of(row), int(row[-1]))
 
 
 def till_of(database: Database, token_hash: str, org_id: str | None = None, *, status: str = "open") -> TillRow | None:
@@ -252,56 +245,6 @@ def till_of(database: Database, token_hash: str, org_id: str | None = None, *, s
         narrowed = (_narrowed(row[13]), _narrowed(row[14]), row[15])
         opener = Opener(row[9], f"key:{row[10]}"[:200], row[11], tuple(row[12]), *narrowed)
     return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener)
-
-
-def enter_pin(database: Database, org_id: str, register_id: str, pin_hash: str, now: int) -> PinEntered:
-    """Whose PIN it is; a wrong one is counted, and too many lock the till, for every process at once.
-
-    The till's row is locked meanwhile, so that nobody tries many at once. A right PIN writes nothing.
-    """
-    insert = sqlite.insert if database.is_sqlite else postgresql.insert
-    key = {"org_id": org_id, "register_id": register_id}
-    lock = (
-        insert(till_lock)
-        .values(**key, wrong=0, since=now, locked_until=0)
-        .on_conflict_do_update(index_elements=["org_id", "register_id"], set_={"wrong": till_lock.c.wrong})
-        .returning(till_lock.c.wrong, till_lock.c.since, till_lock.c.locked_until)
-    )
-    with database.writing() as connection:
-        wrong, since, locked_until = connection.execute(lock).one()
-        if locked_until > now:
-            connection.rollback()
-            return PinEntered(None, locked_until)
-        row = connection.execute(_OF_PIN, {"org_id": org_id, "pin_hash": pin_hash}).first()
-        if row is not None:
-            connection.rollback()
-            return PinEntered(_user(row))
-        if wrong == 0 or now - since >= PIN_LOCK_MICROSECONDS:
-            wrong, since = 0, now
-        locked_until = now + PIN_LOCK_MICROSECONDS if wrong + 1 >= PINS_WRONG_MAX else 0
-        connection.execute(
-            till_lock.update()
-            .where(till_lock.c.org_id == org_id, till_lock.c.register_id == register_id)
-            .values(wrong=0 if locked_until else wrong + 1, since=since, locked_until=locked_until)
-        )
-    return PinEntered(None)
-
-
-def begin_session(database: Database, token_hash: str, user: UserRow, now: int, expires_at: int) -> None:
-    """Keep a new browser session, and drop those of the user that have ended."""
-    with database.writing() as connection:
-        connection.execute(
-            browser_session.delete().where(
-                browser_session.c.user_id == user.id,
-                browser_session.c.org_id == user.org_id,
-                browser_session.c.expires_at <= now,
-            )
-        )
-        connection.execute(
-            browser_session.insert().values(
-                token_hash=token_hash, org_id=user.org_id, user_id=user.id, created_at=now, expires_at=expires_at
-            )
-        )
 
 
 def end_session(database: Database, token_hash: str, org_id: str | None = None) -> None:
@@ -325,7 +268,8 @@ def _narrowed(names: list[str] | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
 
 
-def _user(row: Any) -> UserRow:
+def user_of(row: Any) -> UserRow:
+    """The user of a row that begins with USER_COLUMNS."""
     return UserRow(row[0], row[1], row[2], row[3], row[4], tuple(row[5]))
 
 

@@ -60,5 +60,6 @@ def note_refused(database: Database, org_id: str, key_id: str, address: str, now
                 record_id=key_id,
                 changes={"address": address},
                 created_at=now,
+                address=address[:64],
             )
         )

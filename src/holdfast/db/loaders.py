@@ -415,6 +415,7 @@ LOADERS: dict[type[Want], Loader] = {
     wants.RecordsNamed: Loader(_named_queries, _take_named),
     wants.ProductsOfGtin: Loader(_gtin_queries, _take_gtins),
     wants.UsersOfPin: _ids("app_user", (("pin_hash", "text"),), "t.active"),
+    wants.UsersNearPin: _ids("app_user", (("pin_index", "int"),), "t.active"),
     wants.Owners: Loader(_owner_queries, _take_owners),
     wants.PlacesOfKind: _ids("location", (("kind", "text"),), "t.active"),
     wants.RegistersOf: _ids("register", (("store_id", _UUID),), "t.active", lock=True),

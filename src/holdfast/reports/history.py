@@ -18,16 +18,19 @@ class HistoryReports(View):
         kind: str | None = None,
         action: str | None = None,
         record_id: str | None = None,
+        address: str | None = None,
         from_: int | None = None,
         to: int | None = None,
         cursor: str | None = None,
         limit: int = LIMIT_DEFAULT,
     ) -> Page:
-        """Audit log and stock ledger together: `{id, actor, action, kind, record_id, changes, created_at}`.
+        """Audit log and stock ledger together: `{id, actor, action, kind, record_id, changes, created_at, ...}`.
 
         A line of the ledger has kind `stock`, its `ref_type` as action, the level's id, and the entry as changes.
         """
-        wanted = audit.Filter(actor=actor, kind=kind, action=action, record_id=record_id, from_=from_, to=to)
+        wanted = audit.Filter(
+            actor=actor, kind=kind, action=action, record_id=record_id, address=address, from_=from_, to=to
+        )
         return self._read(org_id, EMPTY, audit.listed, wanted, cursor=cursor, limit=limit)
 
     def events(self, org_id: str, *, cursor: str | None = None, limit: int = LIMIT_DEFAULT) -> Page:

@@ -37,7 +37,7 @@ from holdfast.web import arrays, problems
 from holdfast.web.api import ROUTES
 from holdfast.web.api.events import Sender, stream_events
 from holdfast.web.api.shapes import without_costs
-from holdfast.web.auth import SESSION_SECONDS, Auth, Remembered
+from holdfast.web.auth import IDLE_SECONDS, NOWHERE, SESSION_SECONDS, Auth, Identity, Remembered
 from holdfast.web.body import decode, unprintable
 from holdfast.web.callers import REQUESTS_MAX, Callers
 from holdfast.web.health import PUBLIC, Public, PublicAnswer
@@ -48,7 +48,6 @@ from holdfast.web.incoming import (
     Scope,
     Send,
     TooLarge,
-    client_of,
     count_body,
     drain,
     length_of,
@@ -60,12 +59,16 @@ from holdfast.web.problems import Problem, invalid, problem_of_error
 from holdfast.web.repeated import fingerprint, idempotency_key, said_to_ended_session
 from holdfast.web.request_log import LEVEL, NO_ROUTE, REFUSED_PAGE, RequestLog, level_of, trace_of
 from holdfast.web.route import Call, Endpoint, Planned, Route, encode
+from holdfast.web.security_log import origin_in
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 READERS = 16
 """Threads for reads: as many as the database has connections for them."""
+
+AUDITED = frozenset({Permission.MANAGE, Permission.CONFIGURE})
+"""Permissions of the routes that change records: the audit log says from where."""
 
 PUBLIC_THREADS = 2
 """Threads for what needs no key (readiness, metrics): no read of a caller stands before them."""
@@ -98,13 +101,14 @@ class Application:
         shop: Holdfast,
         *,
         session_seconds: int,
+        idle_seconds: int = IDLE_SECONDS,
         refusal_level: int = LEVEL,
         requests_max: int = REQUESTS_MAX,
         close_shop: bool = False,
     ) -> None:
         self.shop = shop
         self.log = RequestLog(refusal_level)
-        self.auth = Auth(shop.database, session_seconds)
+        self.auth = Auth(shop, session_seconds, idle_seconds)
         self.pages: ASGIApp | None = None
         self.state = SimpleNamespace()
         """What who starts the application hands to its pages (the demo's customers)."""
@@ -188,6 +192,7 @@ class Application:
         given = headers.get(b"x-request-id")
         request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else str(uuid_utils.uuid7())
         answer = Answer(scope, send, request_id)
+        answer.origin = origin_in(scope, headers, request_id)
         name = "other"
         try:
             endpoint, args = self._find(_address(scope), scope["method"], answer)
@@ -266,14 +271,14 @@ class Application:
         receive: Receive,
         answer: Answer,
     ) -> None:
-        route, address = endpoint.route, client_of(scope)
+        route = endpoint.route
         length = length_of(headers, route.body_max)
         in_parts = length is None and b"transfer-encoding" in headers
         try:
-            identity = await self.auth.identify(headers, scope["method"], address=address)
+            identity = await self.auth.identify(headers, scope["method"], origin=answer.origin)
         except Problem:
             repeated = route.ends_till and b"idempotency-key" in headers
-            ended = await self.auth.at_ended_till(headers, address) if repeated else None
+            ended = await self.auth.at_ended_till(headers, answer.origin) if repeated else None
             if ended is not None:
                 raw = await read_body(receive, route.body_max) if length or in_parts else b""
                 if await self._say_again(ended, headers, scope, raw, answer):
@@ -281,10 +286,10 @@ class Application:
             elif in_parts:
                 await count_body(receive, route.body_max)
             raise
-        actor = identity.actor
-        with self.callers.one_more(actor):
+        answer.actor = identity.actor
+        with self.callers.one_more(identity.actor):
             raw = await read_body(receive, route.body_max) if length or in_parts else b""
-            await self._serve_caller(endpoint, args, headers, scope, receive, raw, actor, answer)
+            await self._serve_caller(endpoint, args, headers, scope, receive, raw, identity, answer)
 
     async def _serve_caller(
         self,
@@ -294,11 +299,11 @@ class Application:
         scope: Scope,
         receive: Receive,
         raw: bytes,
-        actor: Actor,
+        identity: Identity,
         answer: Answer,
     ) -> None:
         """Serve a request of somebody known, whose body is read."""
-        route = endpoint.route
+        route, actor = endpoint.route, identity.actor
         if route.till and actor.session_id is None:
             raise Problem(
                 problems.UNAUTHORIZED,
@@ -310,7 +315,10 @@ class Application:
         if route.of_all_stores and actor.stores:
             raise Problem("FORBIDDEN", "This is about all stores; you are assigned to some.")
         key = idempotency_key(headers) if route.writes else None
+        if route.writes and (route.audited or route.permission in AUDITED):
+            actor = msgspec.structs.replace(actor, address=answer.origin.address, request_id=answer.request_id)
         call = Call(self.shop, actor, args, answer.request_id, key)
+        call.auth, call.origin, call.session = self.auth, answer.origin, identity.session
         call.query = endpoint.query(scope["query_string"])
         unknown = None
         if b"x-store" in headers or "store_id" in call.query:
@@ -318,7 +326,7 @@ class Application:
         if unknown is not None and not route.writes:
             raise unknown
         if route.stream and b"text/event-stream" in headers.get(b"accept", b""):
-            await stream_events(self, call, Sender(headers, client_of(scope)), receive, answer)
+            await stream_events(self, call, Sender(headers, answer.origin), receive, answer)
             return
         if not route.writes:
             await self._serve_read(route, call, scope, answer)
@@ -373,8 +381,8 @@ class Application:
         except Problem as problem:
             if problem.status == 400 and problem.code != "INVALID_REQUEST" and route.missing is not None:
                 await self.read(route.missing, call)
-            # What the call names may be gone because this very call was answered before.
-            if call.key is None or problem.status != 404:
+            # What the call names may be gone, or in another state, because this very call was answered before.
+            if call.key is None or problem.status not in (404, 409):
                 raise
             reply = await self.shop.ask(call.actor, _PROBE, key=call.key, fingerprint=said)
             if not reply.replayed:
@@ -426,6 +434,8 @@ class Application:
             self.log.tell(method, answer, problem.status, problem.code, exception=trace_of(error))
         else:
             self.log.tell(method, answer, problem.status, problem.code, reason=str(error))
+            if answer.actor is not None and problem.status in (401, 403):
+                self.auth.log.refused(answer.actor, problem.code, answer.origin)
         if answer.started:
             return
         document = problems.problem_document(problem.code, problem.detail, answer.request_id, problem.numbers)
@@ -442,10 +452,12 @@ class Application:
 class Answer:
     """The response of one request: sent once, with the request id, to a client that may be gone."""
 
-    __slots__ = ("_head", "_send", "request_id", "route", "started", "status")
+    __slots__ = ("_head", "_send", "actor", "origin", "request_id", "route", "started", "status")
 
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self.request_id = request_id
+        self.actor: Actor | None = None
+        self.origin = NOWHERE
         self.route = NO_ROUTE
         self.started = False
         self.status = 0
@@ -532,10 +544,16 @@ def create_application(shop: Holdfast, config: Config | None = None, *, close_sh
     With `close_shop` the end of the server's lifespan closes the shop: what was accepted is answered first.
     """
     seconds = SESSION_SECONDS if config is None else round(config.session_hours * 3600)
+    idle = IDLE_SECONDS if config is None else round(config.session_idle_hours * 3600)
     level = LEVEL if config is None else level_of(config.refusal_log_level)
     most = REQUESTS_MAX if config is None else config.caller_requests_max
     application = Application(
-        shop, session_seconds=seconds, refusal_level=level, requests_max=most, close_shop=close_shop
+        shop,
+        session_seconds=seconds,
+        idle_seconds=idle,
+        refusal_level=level,
+        requests_max=most,
+        close_shop=close_shop,
     )
     application.pages = mounted_pages(application, config)
     return application

@@ -3,41 +3,40 @@
     Authorization: Bearer hf_...     -> the key's Actor, "key:<name>"
     Cookie: holdfast_session=...     -> the user's Actor, "user:<email>"; unsafe methods only from our own pages
     Authorization: Register till_... -> the Actor who opened the register session, in its store alone
-      with X-Cashier-Pin: 4711       -> that user's Actor instead; five wrong PINs in a minute lock the till for one
+      with X-Cashier-Pin: 4711       -> that user's Actor instead; wrong PINs lock (`cashiers`)
 
 A key is found by its SHA-256 in the organisation that it names and remembered for half a second, an unknown one too: a
 revoked key or a closed session is dead everywhere within a second, and a flood of one key costs two queries a second.
 What can be no key of anybody costs none (`holdfast.tokens`). Wrong PINs are never remembered. It refuses a cookie that
-another site's page sent along (CSRF), and says the same of a wrong password as of an unknown email address, in about
-the same time.
+another site's page sent along (CSRF). How a session begins is told in `sign_in`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
-import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
-from pwdlib import PasswordHash
-from pwdlib.exceptions import UnknownHashError
+from limits.strategies import FixedWindowRateLimiter
 
 from holdfast.access import Actor, Permission, Role
-from holdfast.db import directory
-from holdfast.db.engine import Database
-from holdfast.organisation import password_hash
-from holdfast.tokens import KEY, SESSION, TILL, Sought, new_token, sought
-from holdfast.tokens import digest_of as sha256
+from holdfast.app import Holdfast
+from holdfast.core.sign_in import NoteSecurity
+from holdfast.db import browser_sessions, directory
+from holdfast.db.cashiers import Entry, is_locked
+from holdfast.tokens import KEY, SESSION, TILL, Sought, sought
+from holdfast.web.cashiers import TILL_CHALLENGE, Cashiers, locked
+from holdfast.web.hashing import Hashing
 from holdfast.web.key_limits import CHALLENGE, KeyLimits, WrongAddress, limits_of
 from holdfast.web.key_notes import KeyNotes
 from holdfast.web.problems import RATE_LIMITED, UNAUTHORIZED, Problem
+from holdfast.web.security_log import Origin, SecurityLog
+from holdfast.web.sign_in import SignIn
 
 REMEMBERED_SECONDS = 0.5
 """How long a process trusts what it read about a key, a session or a store."""
@@ -48,16 +47,20 @@ REMEMBERED_MAX = 10_000
 SESSION_SECONDS = 12 * 3600
 """How long a browser session lasts where the settings do not say."""
 
-LOGINS_PER_MINUTE = 10
-"""Most login attempts a minute for one email address, and for one client address ten times that."""
+IDLE_SECONDS = 2 * 3600
+"""How long a browser session lasts unused where the settings do not say."""
+
+TOUCH_SECONDS = 60
+"""How often it is written down that a session is used."""
 
 COOKIE = "holdfast_session"
 
 _MICROSECONDS = 1_000_000
-_PASSWORDS = PasswordHash.recommended()
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_TILL_CHALLENGE = {"WWW-Authenticate": 'Register realm="Holdfast"'}
 _PIN = re.compile(rb"[0-9]{4,8}")
+
+
+NOWHERE = Origin()
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False):
@@ -67,22 +70,27 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
     actor: Actor
     rate_limit: int | None = None
     limits: KeyLimits | None = None
+    session: str = ""
+    """The SHA-256 of the browser session's token; empty for other callers."""
 
 
-def hash_pin(org_id: str, pin: str) -> str:
-    """The hash of a cashier's PIN: the same within an organisation, so that it can be found and kept unique."""
-    salt = f"holdfast-pin:{org_id}".encode()
-    return hashlib.scrypt(pin.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
+class PinTry:
+    """A PIN on its way: known by its mark, without the PIN as soon as it was looked for."""
 
+    __slots__ = ("actor", "entry", "mark", "origin", "pin")
 
-def cashier_of(database: Database, org_id: str, register_id: str, pin_hash: str) -> directory.UserRow:
-    """The user of a PIN entered at a register; it blocks. 401 when there is none, 429 while the till is locked."""
-    entered = directory.enter_pin(database, org_id, register_id, pin_hash, time.time_ns() // 1000)
-    if entered.locked_until:
-        raise till_locked(entered.locked_until)
-    if entered.user is None:
-        raise wrong_pin()
-    return entered.user
+    def __init__(self, entry: Entry, mark: bytes, pin: str, actor: str, origin: Origin) -> None:
+        self.entry = entry
+        self.mark = mark
+        self.pin = pin
+        self.actor = actor
+        self.origin = origin
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PinTry) and (self.entry, self.mark) == (other.entry, other.mark)
+
+    def __hash__(self) -> int:
+        return hash((self.entry, self.mark))
 
 
 class Remembered:
@@ -126,39 +134,39 @@ class Remembered:
 class Auth:
     """Finds out who asks, and keeps browser sessions."""
 
-    def __init__(self, database: Database, session_seconds: int = SESSION_SECONDS) -> None:
-        self._database = database
-        self._session_seconds = session_seconds
+    def __init__(
+        self, shop: Holdfast, session_seconds: int = SESSION_SECONDS, idle_seconds: int = IDLE_SECONDS
+    ) -> None:
+        database = self._database = shop.database
+        self.idle = idle_seconds * _MICROSECONDS
+        self.log = SecurityLog(shop.executor)
+        self.hashing = Hashing()
+        self.sign_in = SignIn(database, self.log, session_seconds)
+        self.cashiers = Cashiers(database, shop.executor, self.log)
         self._keys = Remembered(self._identity_of_key)
         self._sessions = Remembered(self._identity_of_session)
         self._tills = Remembered(lambda one: directory.till_of(database, one.digest, one.org_id))
         self._ended_tills = Remembered(lambda one: directory.till_of(database, one.digest, one.org_id, status="closed"))
         self._notes = KeyNotes(database)
-        self._cashiers = Remembered(lambda name: cashier_of(database, *name))
-        # A PIN's hash takes 50 ms; which PIN it was is not kept, not even here.
-        self._pin_hashes: dict[bytes, str] = {}
-        self._pin_secret = secrets.token_bytes(32)
-        self._attempts = MovingWindowRateLimiter(MemoryStorage())
+        self._cashiers = Remembered(self._look_up_cashier)
         self._requests = FixedWindowRateLimiter(MemoryStorage())
-        # What an unknown email address is compared with, so that it takes as long as a wrong password.
-        self._nobody = password_hash(secrets.token_urlsafe(16))
 
     # Requests ------------------------------------------------------------------------------------------------------
 
     async def identify(
-        self, headers: dict[bytes, bytes], method: str, *, address: str | None, counted: bool = True
+        self, headers: dict[bytes, bytes], method: str, *, origin: Origin, counted: bool = True
     ) -> Identity:
-        """Who sent these headers from this address; 401 when nobody known did, 403 when a page of another site sent a
-        cookie along, or a key was sent from where it may not be used."""
+        """Who sent these headers from there; 401 when nobody known did, 403 when a page of another site sent a cookie
+        along, or a key was sent from where it may not be used."""
         given = headers.get(b"authorization")
         if given is not None:
             scheme, _, token = given.partition(b" ")
             if scheme.lower() == b"register":
                 pin = headers.get(b"x-cashier-pin")
-                return Identity(await self._at_till(self._tills, token.strip(), pin, address))
+                return Identity(await self._at_till(self._tills, token.strip(), pin, origin))
             if scheme.lower() != b"bearer" or not 0 < len(token) <= 200:
                 raise unauthorized("This needs an API key: Authorization: Bearer hf_...")
-            return self._admitted(await self._found(self._keys, KEY, token.strip()), address, counted=counted)
+            return self._admitted(await self._found(self._keys, KEY, token.strip()), origin, counted=counted)
         token_text = session_token(headers)
         if token_text is None:
             raise unauthorized("This needs an API key (Authorization: Bearer hf_...) or a login.")
@@ -174,52 +182,52 @@ class Auth:
         one = sought(kind, token)
         return None if one is None else await remembered.get(one)
 
-    def _admitted(self, identity: Identity | None, address: str | None, *, counted: bool) -> Identity:
+    def _admitted(self, identity: Identity | None, origin: Origin, *, counted: bool) -> Identity:
         """The identity of a key, if the key may be used now and from there."""
         if identity is None:
             raise unauthorized("The API key is not valid.")
         if identity.limits is not None:
-            self._test(identity.limits, identity.actor, address)
+            self._test(identity.limits, identity.actor, origin)
         if counted and identity.rate_limit is not None:
             self._count(identity.rate_limit, identity.actor)
         self._notes.used(identity.actor)
         return identity
 
-    def _test(self, limits: KeyLimits, actor: Actor, address: str | None) -> None:
+    def _test(self, limits: KeyLimits, actor: Actor, origin: Origin) -> None:
         try:
-            limits.check(address, time.time_ns() // 1000)
+            limits.check(origin.address, time.time_ns() // 1000)
         except WrongAddress:
-            self._notes.refused(actor, address)
+            self._notes.refused(actor, origin.address)
             raise
 
-    async def at_ended_till(self, headers: dict[bytes, bytes], address: str | None) -> Actor | None:
+    async def at_ended_till(self, headers: dict[bytes, bytes], origin: Origin) -> Actor | None:
         """Who acted at the till whose closed session the token is of; they may do nothing there any more."""
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"register":
             return None
-        return await self._at_till(self._ended_tills, token.strip(), headers.get(b"x-cashier-pin"), address)
+        return await self._at_till(self._ended_tills, token.strip(), headers.get(b"x-cashier-pin"), origin)
 
-    async def _at_till(self, tills: Remembered, token: bytes, pin: bytes | None, address: str | None) -> Actor:
+    async def _at_till(self, tills: Remembered, token: bytes, pin: bytes | None, origin: Origin) -> Actor:
         """Who acts at the till with that token: the user of the PIN, or else who opened the session."""
         till: directory.TillRow | None = await self._found(tills, TILL, token)
         if till is None:
             raise till_not_open()
-        if till.locked_until > time.time_ns() // 1000:
-            raise till_locked(till.locked_until)
+        if is_locked(till.locked_until, time.time_ns() // 1000):
+            raise locked(till.locked_until)
         if pin is None:
             who: directory.Opener | None = till.opener
             if who is None or (who.expires_at is not None and who.expires_at <= time.time_ns() // 1000):
                 detail = "Who opened the register session may not act any more: a cashier's PIN is needed."
-                raise Problem(UNAUTHORIZED, detail, headers=_TILL_CHALLENGE)
+                raise Problem(UNAUTHORIZED, detail, headers=TILL_CHALLENGE)
         else:
-            who = await self._cashier(till, token, pin)
+            who = await self._cashier(till, token, pin, origin)
         if who.stores and till.store_id not in who.stores:
             raise Problem("FORBIDDEN", "You may not act in the store of this register.")
         known = _known(who.permissions)
         actor = Actor(till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id, known)
         limits = None if till.opener is None else limits_of(till.opener.addresses, None)
         if limits is not None:  # what a key has opened is used from where the key is, with a PIN too
-            self._test(limits, actor, address)
+            self._test(limits, actor, origin)
         return actor
 
     def forget_tills(self) -> None:
@@ -227,36 +235,29 @@ class Auth:
         self._tills.forget_all()
         self._ended_tills.forget_all()
 
-    def close(self) -> None:
-        """Write what was noted of keys; it blocks."""
-        self._notes.close()
-
-    async def _cashier(self, till: directory.TillRow, token: bytes, pin: bytes) -> directory.Opener:
-        name = (till.org_id, till.register_id, await self._pin_hash(till.org_id, pin))
+    async def _cashier(self, till: directory.TillRow, token: bytes, pin: bytes, origin: Origin) -> directory.Opener:
+        caller = till.session_id if till.opener is None else till.opener.id
+        name = "unknown" if till.opener is None else till.opener.name
+        entry = Entry(till.org_id, till.register_id, caller)
+        text = pin.decode() if _PIN.fullmatch(pin) else ""  # what cannot be one is nobody's
+        tried = PinTry(entry, self.cashiers.mark(till.org_id, text), text, name, origin)
         try:
-            user: directory.UserRow = await self._cashiers.get(name)
+            user: directory.UserRow = await self._cashiers.get(tried)
         except Problem:
             self._tills.forget(sought(TILL, token))  # it may be locked now
             raise
+        finally:
+            tried.pin = ""
         return directory.Opener(user.id, user.name, user.role, user.stores)
 
-    async def _pin_hash(self, org_id: str, pin: bytes) -> str:
-        """The PIN's hash; what cannot be one has none that anybody could have."""
-        if not _PIN.fullmatch(pin):
-            return ""
-        mark = hashlib.blake2b(org_id.encode() + pin, key=self._pin_secret).digest()
-        known = self._pin_hashes.get(mark)
-        if known is None:
-            known = await asyncio.get_running_loop().run_in_executor(None, hash_pin, org_id, pin.decode())
-            if len(self._pin_hashes) >= REMEMBERED_MAX:
-                self._pin_hashes.clear()
-            self._pin_hashes[mark] = known
-        return known
+    def _look_up_cashier(self, tried: PinTry) -> directory.UserRow:
+        pin, tried.pin = tried.pin, ""
+        return self.cashiers.of(tried.entry, pin, tried.actor, tried.origin)
 
-    async def actor_of(self, headers: dict[bytes, bytes], method: str = "GET", *, address: str | None) -> Actor | None:
+    async def actor_of(self, headers: dict[bytes, bytes], method: str = "GET", *, origin: Origin) -> Actor | None:
         """Who sent these headers, or None; for pages, which send the unknown to the login."""
         try:
-            return (await self.identify(headers, method, address=address, counted=False)).actor
+            return (await self.identify(headers, method, origin=origin, counted=False)).actor
         except Problem as problem:
             if problem.code == UNAUTHORIZED:
                 return None
@@ -277,57 +278,50 @@ class Auth:
         return Identity(actor, row.rate_limit, limits_of(row.addresses, row.expires_at))
 
     def _identity_of_session(self, one: Sought) -> Identity | None:
-        user = directory.session_of(self._database, one.digest, time.time_ns() // 1000, one.org_id)
-        if user is None:
+        now = time.time_ns() // 1000
+        found = directory.session_of(self._database, one.digest, now, self.idle, one.org_id)
+        if found is None:
             return None
-        return Identity(Actor(user.org_id, user.name, Role(user.role), user.stores, id=user.id))
+        user, used_at = found
+        if not 0 <= now - used_at < TOUCH_SECONDS * _MICROSECONDS:
+            browser_sessions.touch(self._database, one.digest, user.org_id, now)
+        actor = Actor(user.org_id, user.name, Role(user.role), user.stores, id=user.id)
+        return Identity(actor, session=one.digest)
 
     # Browser sessions ----------------------------------------------------------------------------------------------
 
     def login(self, email: str, password: str, *, address: str = "") -> str | None:
-        """The token of a new browser session, or None when email and password do not belong together.
+        """The token of a new browser session, or None when email and password do not belong together; it blocks."""
+        entered = self.sign_in.enter(email, password, Origin(address), {})
+        return None if entered is None else entered.token
 
-        It blocks (Argon2, two queries): call it in a thread. Raises Problem RATE_LIMITED after too many attempts.
-        """
-        email = email.strip().lower()
-        for item, name in (
-            (RateLimitItemPerMinute(LOGINS_PER_MINUTE), f"email:{sha256(email)}"),
-            (RateLimitItemPerMinute(10 * LOGINS_PER_MINUTE), f"address:{address}"),
-        ):
-            if not self._attempts.hit(item, name):
-                raise rate_limited(
-                    "Too many attempts to log in.", self._attempts.get_window_stats(item, name).reset_time
-                )
-        users = directory.users_of(self._database, email)
-        if not users:
-            _verify(password, self._nobody)
-            return None
-        user = next((one for one in users if _verify(password, one.password_hash)), None)
-        if user is None:
-            return None
-        token = new_token(SESSION, user.org_id)
-        now = time.time_ns() // 1000
-        directory.begin_session(self._database, token.digest, user, now, now + self._session_seconds * _MICROSECONDS)
-        return token.text
-
-    def logout(self, token: str) -> None:
+    def logout(self, token: str, origin: Origin = NOWHERE) -> None:
         """End a browser session; it blocks."""
         one = sought(SESSION, token.encode("latin-1"))
-        if one is not None:
-            directory.end_session(self._database, one.digest, one.org_id)
-            self._sessions.forget(one)
+        if one is None:
+            return
+        identity = self._identity_of_session(one)
+        directory.end_session(self._database, one.digest, one.org_id)
+        self._sessions.forget(one)
+        if identity is not None:
+            actor = identity.actor
+            self.log.note(actor.org_id, actor.name, origin, NoteSecurity("sign_out", "app_user", actor.id))
+
+    def forget_sessions(self, org_id: str, token_hashes: Iterable[str]) -> None:
+        """Look at these sessions of the organisation again: they were ended here."""
+        for token_hash in token_hashes:
+            self._sessions.forget(Sought(org_id, token_hash))
+            self._sessions.forget(Sought(None, token_hash))  # a token of before
+
+    def close(self) -> None:
+        """Write what was noted of keys, and let go of the threads; it blocks."""
+        self._notes.close()
+        self.hashing.close()
 
 
 def _known(permissions: tuple[str, ...] | None) -> frozenset[Permission] | None:
     """What a key is narrowed to; a permission that this version does not know is none."""
     return None if permissions is None else frozenset(one for one in Permission if one in permissions)
-
-
-def _verify(password: str, password_hash: str) -> bool:
-    try:
-        return _PASSWORDS.verify(password, password_hash)
-    except (UnknownHashError, UnicodeEncodeError):  # no password was set, or a text with lone surrogates
-        return False
 
 
 def unauthorized(detail: str) -> Problem:
@@ -337,17 +331,7 @@ def unauthorized(detail: str) -> Problem:
 
 def till_not_open() -> Problem:
     """The token is that of no open register session."""
-    return Problem(UNAUTHORIZED, "The register session is not open.", headers=_TILL_CHALLENGE)
-
-
-def wrong_pin() -> Problem:
-    """Nobody has that PIN."""
-    return Problem(UNAUTHORIZED, "The PIN is wrong.", headers=_TILL_CHALLENGE)
-
-
-def till_locked(until: int) -> Problem:
-    """Too many wrong PINs at a till; `until` in microseconds since 1970."""
-    return rate_limited("Too many wrong PINs: the till is locked for a minute.", until / _MICROSECONDS)
+    return Problem(UNAUTHORIZED, "The register session is not open.", headers=TILL_CHALLENGE)
 
 
 def rate_limited(detail: str, reset_time: float) -> Problem:

@@ -29,6 +29,8 @@ from holdfast.web.problems import Problem, invalid, not_found
 
 if TYPE_CHECKING:
     from holdfast.app import Holdfast
+    from holdfast.web.auth import Auth
+    from holdfast.web.security_log import Origin
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 QueryKind = Literal["text", "integer", "number", "boolean", "instant", "code", "limit", "cursor"]
@@ -71,7 +73,28 @@ class Planned(msgspec.Struct, frozen=True):
 class Call:
     """One request of a route: who asks (`actor`), and what, decoded and tested."""
 
-    __slots__ = ("actor", "args", "body", "key", "query", "request_id", "shop", "store_id", "stores")
+    __slots__ = (
+        "actor",
+        "args",
+        "auth",
+        "body",
+        "key",
+        "origin",
+        "query",
+        "request_id",
+        "session",
+        "shop",
+        "store_id",
+        "stores",
+    )
+    auth: Auth
+    """Who keeps sessions, PINs and turns at hashing."""
+
+    origin: Origin
+    """Where the request came from."""
+
+    session: str
+    """The SHA-256 of the token of the caller's browser session; empty for other callers."""
 
     def __init__(self, shop: Holdfast, actor: Actor, args: dict[str, str], request_id: str, key: str | None) -> None:
         self.shop = shop
@@ -104,7 +127,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     may see; `of_all_stores` that it changes what all stores share, which nobody may who is limited to some; `till` that
     it needs the token of an open register session, `ends_till` that the token is dead afterwards. `missing` raises the
     404 of what the call names and does not exist; it is asked when the plan found that something has no meaning,
-    because a 404 comes first.
+    because a 404 comes first. `audited` ones change what the audit log tells of, as all do that need to be a manager.
     """
 
     method: Method
@@ -130,6 +153,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     till: bool = False
     ends_till: bool = False
     missing: Callable[[Call], None] | None = None
+    audited: bool = False
     about: str = ""
 
     @property

@@ -25,6 +25,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None = None
     action: str | None = None
     record_id: str | None = None
+    address: str | None = None
     from_: int | None = None
     to: int | None = None
 
@@ -32,12 +33,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int) -> Page:
     """A page of both, merged by id."""
     limit, before = bounded(limit), id_of_cursor(cursor)
+    stockless = wanted.kind not in (None, STOCK) or wanted.address is not None
     log = Found([]) if wanted.kind == STOCK else _found(connection, catalog, schema.audit, wanted, before, limit)
-    stock = (
-        Found([])
-        if wanted.kind not in (None, STOCK)
-        else _found(connection, catalog, schema.ledger, wanted, before, limit)
-    )
+    stock = Found([]) if stockless else _found(connection, catalog, schema.ledger, wanted, before, limit)
     # Below the higher floor one of the two was not looked at.
     floor = max(
         (found.floor for found in (log, stock) if found.floor is not None and len(found.rows) <= limit), default=""
@@ -71,6 +69,8 @@ def _found(
             where.append(table.c[names.get(name, name)] == value)
     if table is schema.audit and wanted.kind is not None:
         where.append(table.c.kind == wanted.kind)
+    if table is schema.audit and wanted.address is not None:
+        where.append(table.c.address == wanted.address)
     if wanted.from_ is not None:
         where += [table.c.created_at >= wanted.from_, table.c.id >= ledger.id_floor(wanted.from_ - ledger.SKEW)]
     if wanted.to is not None:
@@ -97,6 +97,8 @@ def _line(line: Audit) -> Json:
         "record_id": line.record_id,
         "changes": line.changes,
         "created_at": instant_text(line.created_at),
+        "address": line.address,
+        "request_id": line.request_id,
     }
 
 
@@ -109,4 +111,6 @@ def _entry(entry: Entry, fields: Json) -> Json:
         "record_id": entry.level_id,
         "changes": fields,
         "created_at": instant_text(entry.created_at),
+        "address": None,
+        "request_id": None,
     }

@@ -40,6 +40,7 @@ def settings_fields(settings: Settings) -> Json:
         "cash_rounding": settings.cash_rounding,
         "timezone": settings.timezone,
         "api_rate_limit": settings.api_rate_limit,
+        "totp_roles": (settings.totp_roles or "").split(),
         "created_at": instant_text(settings.created_at),
         "updated_at": instant_text(settings.updated_at),
     }
@@ -64,7 +65,8 @@ def location_fields(location: Location, skus: dict[str, str], places: dict[str, 
 def user_fields(user: User) -> Json:
     """A user, without the hashes."""
     fields = _with_times(user)
-    del fields["password_hash"], fields["pin_hash"]
+    for name in ("password_hash", "pin_hash", "pin_index", "sessions_from"):
+        del fields[name]
     return {**fields, "has_pin": user.pin_hash is not None}
 
 

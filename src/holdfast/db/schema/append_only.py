@@ -27,10 +27,10 @@ APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
 
 CHANGING: Final = frozenset(
     {
-        *("account", "answered", "api_key", "app_user", "appointment", "browser_session", "cash_movement"),
+        *("account", "answered", "api_key", "app_user", "appointment", "attempt", "browser_session", "cash_movement"),
         *("count_sheet", "counter", "day_end", "level", "location", "lot", "lot_stock", "organisation", "period"),
         *("product", "product_cost", "receipt", "register", "register_session", "reservation", "sale", "sale_line"),
-        *("sale_return", "store", "supplier_order", "tax_rate", "till_lock", "transfer"),
+        *("sale_return", "second_factor", "store", "supplier_order", "tax_rate", "till_lock", "transfer"),
     }
 )
 """Tables of which rows may be changed or removed."""

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from holdfast.db.schema.columns import Name, big, id_of, metadata, org, unique_in_use
+from holdfast.db.schema.columns import Id, Name, big, id_of, metadata, org, unique_in_use
 
 organisation = Table(
     "organisation",
@@ -38,6 +38,7 @@ organisation = Table(
     big("created_at"),
     big("updated_at"),
     Column("books_closed_through", String(10), nullable=True),
+    Column("totp_roles", String(100), nullable=True),
     PrimaryKeyConstraint("org_id"),
 )
 """`catalog_version` grows with every change of a record below, so that a process knows when its copies are stale."""
@@ -131,11 +132,46 @@ app_user = Table(
     Column("active", Boolean, nullable=False),
     big("created_at"),
     big("updated_at"),
+    Column("pin_index", Integer, nullable=True),
+    Column("first_password", Boolean, nullable=False, server_default="false"),
+    Column("sessions_from", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("org_id", "id"),
     ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),
     unique_in_use("app_user", "email"),
     Index("ix_app_user_email", "email"),
+    Index("ix_app_user_pin", "org_id", "pin_index"),
 )
+"""`pin_index` narrows the search for a PIN (decision 0025); sessions begun before `sessions_from` have ended."""
+
+second_factor = Table(
+    "second_factor",
+    metadata,
+    org(),
+    id_of("user_id"),
+    Column("secret", String(64), nullable=False),
+    Column("codes", JSON, nullable=False),
+    big("last_step"),
+    big("created_at"),
+    PrimaryKeyConstraint("org_id", "user_id"),
+    ForeignKeyConstraint(["org_id", "user_id"], ["app_user.org_id", "app_user.id"]),
+)
+"""What a user's authenticator app counts with, the SHA-256 of each recovery code that is left, the last step used."""
+
+attempt = Table(
+    "attempt",
+    metadata,
+    org(),
+    Column("name", String(64), nullable=False),
+    Column("failures", Integer, nullable=False),
+    big("last_at"),
+    big("locked_until"),
+    big("waits_until"),
+    big("told_at"),
+    Column("untold", Integer, nullable=False),
+    PrimaryKeyConstraint("org_id", "name"),
+    Index("ix_attempt_last_at", "last_at"),
+)
+"""Failures to sign in or of PINs, by the SHA-256 of what is counted; those of strangers belong to no organisation."""
 
 api_key = Table(
     "api_key",
@@ -172,9 +208,20 @@ browser_session = Table(
     id_of("user_id"),
     big("created_at"),
     big("expires_at"),
+    Column("id", Id, nullable=True),
+    Column("stage", String(10), nullable=False, server_default="open"),
+    Column("begun_at", BigInteger, nullable=False, server_default="0"),
+    Column("used_at", BigInteger, nullable=False, server_default="0"),
+    Column("address", String(64), nullable=True),
+    Column("device", Name, nullable=True),
     PrimaryKeyConstraint("token_hash"),
+    Index("ix_browser_session_user", "org_id", "user_id"),
 )
-"""Looked up without an organisation: who holds the token is what tells it."""
+"""Looked up without an organisation: who holds the token is what tells it.
+
+`stage` is `open`, or what is still to be done before it opens. `created_at` moves when its user changes the password in
+it, which ends the others; `begun_at` stays.
+"""
 
 appointment = Table(
     "appointment",
@@ -202,5 +249,7 @@ audit = Table(
     Column("record_id", String(200), nullable=False),
     Column("changes", JSON, nullable=False),
     big("created_at"),
+    Column("address", String(64), nullable=True),
+    Column("request_id", String(128), nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
 )

@@ -244,9 +244,10 @@ till_lock = Table(
     Column("wrong", Integer, nullable=False),
     big("since"),
     big("locked_until"),
+    Column("locks", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("org_id", "register_id"),
 )
-"""Wrong PINs given at a till since an instant, and until when it is locked for them (0: it is not)."""
+"""Wrong PINs given at a till since an instant, until when it is locked for them (0: it is not), the locks in a row."""
 
 cash_movement = Table(
     "cash_movement",

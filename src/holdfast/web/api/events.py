@@ -23,6 +23,7 @@ from holdfast.web.route import CURSOR_MAX, PAGED, Call, Route, encode
 if TYPE_CHECKING:
     from holdfast.web.application import Answer, Application
     from holdfast.web.incoming import Receive
+    from holdfast.web.security_log import Origin
 
 POLL_SECONDS = 0.5
 """How long an idle stream waits before it looks again."""
@@ -46,10 +47,10 @@ def list_events(call: Call) -> Any:
 
 
 class Sender(NamedTuple):
-    """What a stream is allowed by: the headers that asked for it, and the address that they came from."""
+    """What a stream is allowed by: the headers that asked for it, and where they came from."""
 
     headers: dict[bytes, bytes]
-    address: str | None
+    origin: Origin
 
 
 async def stream_events(application: Application, call: Call, sender: Sender, receive: Receive, answer: Answer) -> None:
@@ -139,7 +140,7 @@ async def _gone(receive: Receive) -> None:
 async def _may_follow(application: Application, call: Call, sender: Sender) -> bool:
     """May the caller still follow the events? From now on by what their rights are now."""
     try:
-        actor = await application.auth.actor_of(sender.headers, address=sender.address)
+        actor = await application.auth.actor_of(sender.headers, origin=sender.origin)
     except Problem:  # since it began, its key may not be used from there any more
         return False
     if actor is None or actor.org_id != call.actor.org_id or not actor.has(Permission.EVENTS):

@@ -35,7 +35,9 @@ def list_audit(call: Call) -> Any:
     if call.actor.stores:
         raise Problem("FORBIDDEN", "The audit log is about all stores; you are assigned to some.")
     query = call.query
-    filters: dict[str, Any] = {name: query.get(name) for name in ("actor", "kind", "action", "record_id", "to")}
+    filters: dict[str, Any] = {
+        name: query.get(name) for name in ("actor", "kind", "action", "record_id", "address", "to")
+    }
     return call.shop.reports.audit(call.actor.org_id, **filters, from_=query.get("from"), **call.paging())
 
 
@@ -76,6 +78,7 @@ ROUTES = (
             Query("kind", "Only of this kind of record; `stock` is the ledger."),
             Query("action", "Only this action."),
             Query("record_id", "Only of this record."),
+            Query("address", "Only from this client address; the ledger knows none."),
             *_FROM_TO,
             *PAGED,
         ),

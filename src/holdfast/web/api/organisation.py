@@ -27,20 +27,13 @@ from holdfast.core.product import Settings
 from holdfast.core.records import User
 from holdfast.core.rejection import Code
 from holdfast.db.queries.records import Within, settings_fields, user_fields
-from holdfast.organisation import (
-    PASSWORD_CHARACTERS_MAX,
-    PASSWORD_CHARACTERS_MIN,
-    password_hash,
-)
+from holdfast.web.api.own import Password, Pin, chosen_password, chosen_pin
 from holdfast.web.api.records import require_grant, store_ids
 from holdfast.web.api.shapes import SettingsDocument, UserDocument
-from holdfast.web.auth import hash_pin
 from holdfast.web.body import Text
 from holdfast.web.problems import Problem
 from holdfast.web.route import PAGED, Call, Planned, Route, encode, found
 
-Password = Annotated[str, Meta(min_length=PASSWORD_CHARACTERS_MIN, max_length=PASSWORD_CHARACTERS_MAX)]
-Pin = Annotated[str, Meta(pattern="^[0-9]{4,8}$")]
 Stores = Annotated[list[Text], Meta(max_length=1000)]
 
 
@@ -115,10 +108,11 @@ def plan_add_user(call: Call) -> Planned:
     require_grant(call, body.role, stores)
     command = AddUser(
         email=body.email,
-        password_hash=password_hash(body.password),
+        password_hash=chosen_password(call, body.password, body.email),
         role=body.role,
         stores=stores,
-        pin_hash=None if body.pin is None else hash_pin(call.actor.org_id, body.pin),
+        pin=None if body.pin is None else chosen_pin(call, body.pin, body.role),
+        first_password=True,
     )
     return Planned(command, _render_user)
 
@@ -128,12 +122,15 @@ def plan_change_user(call: Call) -> Planned:
     old = _user(call)
     require_grant(call, old["role"], tuple(old["stores"]))
     fields = given(call.body)
-    if "password" in fields:
-        fields["password_hash"] = password_hash(fields.pop("password"))
-    if "pin" in fields:
-        pin = fields.pop("pin")
-        fields["pin_hash"] = None if pin is None else hash_pin(call.actor.org_id, pin)
+    if call.session and call.actor.id == old["id"] and {"password", "pin"} & fields.keys():
+        raise Problem("FORBIDDEN", "Your own password and PIN need your present password: POST /api/v1/me/password.")
     _change_rights(call, old, fields)
+    email, role = fields.get("email", old["email"]), fields.get("role", old["role"])
+    if "password" in fields:
+        fields["password_hash"] = chosen_password(call, fields.pop("password"), email)
+        fields["first_password"] = True
+    if "pin" in fields:
+        fields["pin"] = None if fields["pin"] is None else chosen_pin(call, fields["pin"], role)
     return Planned(ChangeUser(old["id"], **fields), _render_user)
 
 
@@ -203,6 +200,8 @@ ROUTES = (
         status=201,
         codes=_CHANGES,
         example={"email": "bo@shop.example", "password": "correct horse", "role": "cashier", "stores": ["MAIN"]},
+        about="The password is a first one: at the first sign-in its user has to choose another. A PIN has 4 to 8 "
+        "digits, of a manager, admin or owner at least 6. A new password ends the sessions of its user.",
         looks_up=True,
         **_SHARED,
     ),

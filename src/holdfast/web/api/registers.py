@@ -16,6 +16,7 @@ import msgspec
 
 from holdfast.access import Permission
 from holdfast.core.decision import Command, given
+from holdfast.core.number import to_minor
 from holdfast.core.organisation import AddRegister, ChangeRegister, RegisterChanges, RemoveRegister
 from holdfast.core.product import Register
 from holdfast.core.register import (
@@ -27,11 +28,12 @@ from holdfast.core.register import (
     register_fields,
 )
 from holdfast.core.rejection import Code
+from holdfast.db.cashiers import Entry
 from holdfast.tokens import TILL, new_token
-from holdfast.web.api.organisation import Pin
-from holdfast.web.api.records import require_store
+from holdfast.web.api.own import Pin
+from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument
-from holdfast.web.auth import cashier_of, hash_pin, till_not_open
+from holdfast.web.auth import till_not_open
 from holdfast.web.body import Text
 from holdfast.web.problems import Problem, not_found
 from holdfast.web.route import PAGED, STORE, Call, Planned, Route, encode, found
@@ -123,13 +125,18 @@ def read_register(call: Call) -> Any:
 
 
 def plan_open(call: Call) -> Planned:
-    """Open a register. What is kept for an Idempotency-Key does not hold the token: a replay shows it as null."""
+    """Open a register. What is kept for an Idempotency-Key does not hold the token: a replay shows it as null.
+
+    A PIN is looked at last, so that nobody learns whether it is right without opening the register.
+    """
     body: OpenBody = call.body
     actor = call.actor
     register = _register(call)
     opened_by, opener_id = actor.name, actor.id or None
     if body.pin is not None:
-        user = cashier_of(call.shop.database, actor.org_id, register["id"], hash_pin(actor.org_id, body.pin))
+        _require_ready(call, register, body.opening_float)
+        entry = Entry(actor.org_id, register["id"], actor.id or actor.name)
+        user = call.auth.cashiers.of(entry, body.pin, actor.name, call.origin)
         if user.stores and register["store_id"] not in user.stores:
             raise Problem("FORBIDDEN", "The cashier may not act in the store of this register.")
         opened_by, opener_id = user.name, user.id
@@ -143,6 +150,16 @@ def plan_open(call: Call) -> Planned:
         return encode({**msgspec.json.decode(kept), "token": token.text})
 
     return Planned(OpenSession(register["id"], body.opening_float, token.digest, opened_by, opener_id), render, finish)
+
+
+def _require_ready(call: Call, register: dict[str, Any], opening_float: str) -> None:
+    """The register could be opened with that amount, whoever opens it."""
+    amount = to_minor(opening_float, settings_of(call).minor_digits)
+    if amount is None or amount < 0:
+        raise Problem("INVALID_AMOUNT", "opening_float is not an amount of money.")
+    last = call.shop.reports.register_sessions(call.actor.org_id, register["id"], limit=1).items
+    if last and last[0]["status"] == "open":
+        raise Problem("INVALID_STATE", "The register has an open session.")
 
 
 def list_sessions(call: Call) -> Any:
@@ -265,7 +282,7 @@ ROUTES = (
         summary="Open a register session",
         about="Answers the `token` of the session, this once: `Authorization: Register <token>` acts as who opened it, "
         "in the register's store alone. With `pin` the session is opened as that user. Five wrong PINs within a minute "
-        "lock the till for a minute.",
+        "lock the till for a minute, and longer when it goes on; many of one caller lock that caller.",
         tag="Registers",
         permission=Permission.SELL,
         plan=plan_open,

@@ -167,7 +167,7 @@ class LedgerEntry(msgspec.Struct):
 
 
 class AuditEntry(msgspec.Struct):
-    """A line of the audit log or, with kind `stock`, of the ledger."""
+    """A line of the audit log or, with kind `stock`, of the ledger; `address` is where the request came from."""
 
     id: str
     actor: str
@@ -176,6 +176,8 @@ class AuditEntry(msgspec.Struct):
     record_id: str
     changes: Any
     created_at: str
+    address: str | None
+    request_id: str | None
 
 
 class SettingsDocument(msgspec.Struct):
@@ -192,6 +194,7 @@ class SettingsDocument(msgspec.Struct):
     cash_rounding: str
     timezone: str
     api_rate_limit: int | None
+    totp_roles: list[str]
     created_at: str
     updated_at: str
 
@@ -231,6 +234,7 @@ class UserDocument(msgspec.Struct):
     role: str
     stores: list[str]
     has_pin: bool
+    first_password: bool
     active: bool
     created_at: str
     updated_at: str
@@ -241,6 +245,23 @@ class PreviousSecret(msgspec.Struct):
 
     hint: str | None
     until: str
+
+
+class SessionSeen(msgspec.Struct):
+    """A browser session of one's own; `this` is the one that asks."""
+
+    id: str
+    begun_at: str
+    used_at: str
+    address: str | None
+    device: str | None
+    this: bool
+
+
+class EndedSessions(msgspec.Struct):
+    """How many sessions were ended."""
+
+    ended: int
 
 
 class KeyDocument(msgspec.Struct):

@@ -2,8 +2,9 @@
 
     pages = create_pages(application, config)      # an ASGI application for everything that is not the API
 
-`routes` is the whole list. A page reads through `shop.reports` in threads and changes nothing itself: what people do
-goes through the JSON API, from the page's own script, with their session. It refuses inline scripts and styles and
+`routes` is the whole list. A page reads through `shop.reports` in threads and changes nothing of the shop itself: what
+people do goes through the JSON API, from the page's own script, with their session. Signing in and one's account are
+plain forms, which need no script. It refuses inline scripts and styles and
 anything from another host, by a Content-Security-Policy on every answer.
 """
 
@@ -17,7 +18,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from holdfast.settings import Config
 from holdfast.web.auth import SESSION_SECONDS, Remembered
-from holdfast.web.pages import inventory, sign_in, traffic
+from holdfast.web.pages import account, inventory, sign_in, traffic
 from holdfast.web.pages.failure import not_found_page
 from holdfast.web.pages.frame import FIGURES, StaticFolder
 
@@ -28,7 +29,18 @@ routes: list[BaseRoute] = [
     Route("/", sign_in.start, methods=["GET"]),
     Route("/sign-in", sign_in.show, methods=["GET"]),
     Route("/sign-in", sign_in.enter, methods=["POST"]),
+    Route("/sign-in/code", sign_in.ask_code, methods=["GET"]),
+    Route("/sign-in/code", sign_in.give_code, methods=["POST"]),
     Route("/sign-out", sign_in.leave, methods=["POST"]),
+    Route("/account", account.show, methods=["GET"]),
+    Route("/account/password", account.password, methods=["GET"]),
+    Route("/account/password", account.change_password, methods=["POST"]),
+    Route("/account/pin", account.pin, methods=["GET"]),
+    Route("/account/pin", account.change_pin, methods=["POST"]),
+    Route("/account/two-steps", account.factor, methods=["GET"]),
+    Route("/account/two-steps", account.set_factor, methods=["POST"]),
+    Route("/account/two-steps/off", account.drop_factor, methods=["POST"]),
+    Route("/account/sessions/end", account.end_sessions, methods=["POST"]),
     Route("/admin/inventory", inventory.show, methods=["GET"]),
     Route("/admin/inventory/rows", inventory.more_rows, methods=["GET"]),
     Route("/admin/inventory/live", inventory.live, methods=["GET"]),

@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from holdfast import __version__
 from holdfast.access import Actor, Permission
+from holdfast.web.security_log import Origin, origin_in
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -84,11 +85,16 @@ _templates = Environment(
 )
 
 
+def origin_of(request: Request) -> Origin:
+    """Where the request comes from."""
+    return origin_in(request.scope, dict(request.scope["headers"]), str(request.scope.get("request_id", "")))
+
+
 async def visitor_of(request: Request) -> Visitor | None:
     """Who looks, or None when nobody known does."""
     application = request.app.state.application
-    address = request.client.host if request.client else None
-    actor: Actor | None = await application.auth.actor_of(dict(request.scope["headers"]), address=address)
+    headers = dict(request.scope["headers"])
+    actor: Actor | None = await application.auth.actor_of(headers, origin=origin_of(request))
     if actor is None:
         return None
     settings = await run_in_threadpool(application.shop.reports.settings, actor.org_id)

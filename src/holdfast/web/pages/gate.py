@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from holdfast.access import Permission
 from holdfast.web.pages.failure import failure_page, page_of_error
-from holdfast.web.pages.frame import HEADERS, Visitor, visitor_of
+from holdfast.web.pages.frame import HEADERS, Visitor, origin_of, visitor_of
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
 OpenHandler = Callable[[Request], Awaitable[Response]]
@@ -38,6 +38,7 @@ def page(permission: Permission, *, fragment: bool = False) -> Callable[[Handler
                 here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
                 return RedirectResponse(f"/sign-in?next={quote(here, safe='')}", 303, HEADERS)
             if not visitor.actor.has(permission):
+                request.app.state.application.auth.log.refused(visitor.actor, "FORBIDDEN", origin_of(request))
                 return failure_page(request, 403, visitor)
             return await handler(request, visitor)
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from holdfast.access import Permission
+from holdfast.db.browser_sessions import OPEN
 from holdfast.web.auth import session_cookie, session_token
 from holdfast.web.pages.form import own_path, posted
-from holdfast.web.pages.frame import HEADERS, render, visitor_of
+from holdfast.web.pages.frame import HEADERS, origin_of, render, visitor_of
 from holdfast.web.pages.gate import open_page
-from holdfast.web.problems import RATE_LIMITED, Problem
+from holdfast.web.problems import RATE_LIMITED, UNAVAILABLE, Problem
+from holdfast.web.sign_in import DEVICE_SECONDS, PENDING_SECONDS, Entered
 
 _WRONG = "That email address and password do not belong together. Check both and try again."
+_WRONG_CODE = "That code is wrong, or was used before. Type the one that the app shows now."
+_BUSY = "Too many people sign in at this moment. Try again in a few seconds."
+_PAGES = {"code": "/sign-in/code", "password": "/account/password", "factor": "/account/two-steps"}
 
 
 @open_page
 async def start(request: Request) -> Response:
-    """The start page: the inventory, or the sign-in."""
-    known = await visitor_of(request) is not None
-    return RedirectResponse("/admin/inventory" if known else "/sign-in", 303, HEADERS)
+    """The start page: the inventory, one's account where that is not allowed, or the sign-in."""
+    visitor = await visitor_of(request)
+    if visitor is None:
+        return RedirectResponse("/sign-in", 303, HEADERS)
+    return RedirectResponse("/admin/inventory" if visitor.actor.has(Permission.MANAGE) else "/account", 303, HEADERS)
 
 
 @open_page
@@ -34,21 +44,49 @@ async def enter(request: Request) -> Response:
     """Begin a session, or say why not."""
     fields = await posted(request)
     going, email = own_path(fields.get("next")), fields.get("email", "").strip()[:200]
-    application = request.app.state.application
-    address = request.client.host if request.client else ""
+    auth = request.app.state.application.auth
+    given = fields.get("password", "")[:1000]
     try:
-        token = await run_in_threadpool(application.auth.login, email, fields.get("password", ""), address=address)
+        entered = await auth.hashing.run(auth.sign_in.enter, email, given, origin_of(request), request.cookies)
+    except Problem as problem:
+        if problem.code not in (RATE_LIMITED, UNAVAILABLE):
+            raise
+        words = later(problem) if problem.code == RATE_LIMITED else _BUSY
+        response = _form(request, going, email=email, problem=words, status=problem.status)
+        response.headers.update(problem.headers)
+        return response
+    if entered is None:
+        return _form(request, going, email=email, problem=_WRONG, status=401)
+    return enter_stage(request, entered, going)
+
+
+@open_page
+async def ask_code(request: Request) -> Response:
+    """The form for the code of the app."""
+    return _code_form(request, own_path(request.query_params.get("next")))
+
+
+@open_page
+async def give_code(request: Request) -> Response:
+    """Take the code."""
+    fields = await posted(request)
+    going = own_path(fields.get("next"))
+    sign_in = request.app.state.application.auth.sign_in
+    token = session_token(dict(request.scope["headers"])) or ""
+    if await run_in_threadpool(sign_in.pending, token) is None:
+        return RedirectResponse(f"/sign-in?next={quote(going, safe='')}", 303, HEADERS)
+    code = fields.get("code", "")[:100]
+    try:
+        entered = await run_in_threadpool(sign_in.give_code, token, code, origin_of(request), request.cookies)
     except Problem as problem:
         if problem.code != RATE_LIMITED:
             raise
-        response = _form(request, going, email=email, problem=_later(problem), status=429)
+        response = _code_form(request, going, problem=later(problem), status=429)
         response.headers.update(problem.headers)
         return response
-    if token is None:
-        return _form(request, going, email=email, problem=_WRONG, status=401)
-    state = request.app.state
-    cookie = session_cookie(token, secure=state.secure_cookies, seconds=state.session_seconds)
-    return RedirectResponse(going, 303, {**HEADERS, "Set-Cookie": cookie})
+    if entered is None:
+        return _code_form(request, going, problem=_WRONG_CODE, status=401)
+    return enter_stage(request, entered, going)
 
 
 @open_page
@@ -57,9 +95,39 @@ async def leave(request: Request) -> Response:
     await posted(request)
     token = session_token(dict(request.scope["headers"]))
     if token is not None:
-        await run_in_threadpool(request.app.state.application.auth.logout, token)
+        await run_in_threadpool(request.app.state.application.auth.logout, token, origin_of(request))
     cookie = session_cookie(None, secure=request.app.state.secure_cookies)
     return RedirectResponse("/sign-in?signed_out", 303, {**HEADERS, "Set-Cookie": cookie})
+
+
+def enter_stage(request: Request, entered: Entered, going: str) -> Response:
+    """Send who has entered where they go, or to what has to be done before."""
+    path = going if entered.stage == OPEN else f"{_PAGES[entered.stage]}?next={quote(going, safe='')}"
+    response = RedirectResponse(path, 303, HEADERS)
+    set_cookie(request, response, entered)
+    return response
+
+
+def set_cookie(request: Request, response: Response, entered: Entered) -> None:
+    """Give the browser its session, and the mark by which it is known at the account."""
+    state = request.app.state
+    seconds = state.session_seconds if entered.stage == OPEN else PENDING_SECONDS
+    response.headers.append("Set-Cookie", session_cookie(entered.token, secure=state.secure_cookies, seconds=seconds))
+    if entered.device is not None:
+        name, value = entered.device
+        tail = "; Secure" if state.secure_cookies else ""
+        known = f"{name}={value}; Path=/; Max-Age={DEVICE_SECONDS}; HttpOnly; SameSite=Lax{tail}"
+        response.headers.append("Set-Cookie", known)
+
+
+def later(problem: Problem) -> str:
+    """How long to wait, in plain words."""
+    seconds = problem.numbers.get("retry_after", 60)
+    return f"Too many attempts. Wait {seconds} second{'' if seconds == 1 else 's'}, then try again."
+
+
+def _code_form(request: Request, going: str, *, problem: str = "", status: int = 200) -> Response:
+    return render(request, "sign_in_code.html", None, status=status, next=going, problem=problem)
 
 
 def _form(
@@ -68,8 +136,3 @@ def _form(
     return render(
         request, "sign_in.html", None, status=status, next=going, email=email, problem=problem, signed_out=signed_out
     )
-
-
-def _later(problem: Problem) -> str:
-    seconds = problem.numbers.get("retry_after", 60)
-    return f"Too many attempts. Wait {seconds} second{'' if seconds == 1 else 's'}, then try again."

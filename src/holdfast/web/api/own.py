@@ -1,0 +1,235 @@
+"""What is one's own over HTTP: password, PIN and sessions, of whoever is signed in with a browser.
+
+    POST /api/v1/me/password {"current_password": "...", "password": "..."}     -> the other sessions end
+    GET /api/v1/me/sessions                                                     -> when begun, last used, from where
+    DELETE /api/v1/me/sessions/{id}
+
+An API key and a till belong to no person: they are refused. Whoever changes password or PIN gives the present password,
+so that a session that was left open is not enough.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from holdfast.access import Permission
+from holdfast.core.number import instant_text
+from holdfast.core.pin import NewPin
+from holdfast.core.records import User
+from holdfast.core.rejection import Code
+from holdfast.core.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity
+from holdfast.db import browser_sessions, directory
+from holdfast.db.cashiers import candidates
+from holdfast.db.directory import UserRow
+from holdfast.db.queries.records import user_fields
+from holdfast.passwords import (
+    PASSWORD_CHARACTERS_MAX,
+    PASSWORD_CHARACTERS_MIN,
+    WeakPassword,
+    hashed,
+    refuse_weak,
+)
+from holdfast.pins import LONG_PIN_DIGITS_MIN, LONG_PIN_ROLES, index_of, new_pin
+from holdfast.web.api.shapes import EndedSessions, SessionSeen, UserDocument
+from holdfast.web.problems import Problem, invalid
+from holdfast.web.route import Call, Planned, Route, encode
+
+Password = Annotated[str, Meta(min_length=PASSWORD_CHARACTERS_MIN, max_length=PASSWORD_CHARACTERS_MAX)]
+Present = Annotated[str, Meta(min_length=1, max_length=PASSWORD_CHARACTERS_MAX)]
+Pin = Annotated[str, Meta(pattern="^[0-9]{4,8}$")]
+
+
+class OwnPasswordBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The present password and the one to come."""
+
+    current_password: Present
+    password: Password
+
+
+class OwnPinBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The present password and the PIN to come; null takes the PIN away."""
+
+    current_password: Present
+    pin: Pin | None
+
+
+# What anybody's password and PIN may be ------------------------------------------------------------------------------
+
+
+def chosen_password(call: Call, password: str, email: str) -> str:
+    """What is kept of a password, if it may be one; hashed when its turn comes."""
+    settings = call.shop.reports.settings(call.actor.org_id)
+    assert settings is not None, "an actor belongs to an organisation"
+    try:
+        refuse_weak(password, email=email, organisation=settings["name"])
+    except WeakPassword as error:
+        raise invalid("password", str(error)) from None
+    with call.auth.hashing.turn():
+        return hashed(password)
+
+
+def chosen_pin(call: Call, pin: str, role: str) -> NewPin:
+    """A PIN as it is kept, together with those that it was compared with."""
+    if role in LONG_PIN_ROLES and len(pin) < LONG_PIN_DIGITS_MIN:
+        raise invalid("pin", f"The PIN of a {role} has {LONG_PIN_DIGITS_MIN} to 8 digits.")
+    org_id = call.actor.org_id
+    near = candidates(call.shop.database, org_id, index_of(org_id, pin), None)
+    return new_pin(org_id, pin, [one.pin_hash for one in near])
+
+
+# One's own -----------------------------------------------------------------------------------------------------------
+
+
+def _me(call: Call) -> UserRow:
+    """Who is signed in."""
+    if not call.session:
+        raise Problem("FORBIDDEN", "This is for people who are signed in: an API key or a till has no password.")
+    email = call.actor.name.partition(":")[2]
+    users = directory.users_of(call.shop.database, email)
+    me = next((one for one in users if (one.org_id, one.id) == (call.actor.org_id, call.actor.id)), None)
+    if me is None:
+        raise Problem("UNAUTHORIZED", "The login has ended.")
+    return me
+
+
+def _confirm(call: Call, me: UserRow, password: str) -> None:
+    with call.auth.hashing.turn():
+        right = call.auth.sign_in.confirm(me, password, call.origin, {})
+    if not right:
+        raise invalid("current_password", "is not your password.")
+
+
+def _render_user(user: User) -> bytes:
+    return encode(user_fields(user))
+
+
+def plan_change_password(call: Call) -> Planned:
+    """Change one's own password: this session goes on, all others end."""
+    body: OwnPasswordBody = call.body
+    me = _me(call)
+    _confirm(call, me, body.current_password)
+    password_hash = chosen_password(call, body.password, me.email)
+
+    def finish(kept: bytes) -> bytes:
+        browser_sessions.keep(call.shop.database, call.session, me.org_id, me.id, time.time_ns() // 1000)
+        call.auth.forget_sessions(me.org_id, [call.session])
+        return kept
+
+    return Planned(ChangeOwnPassword(me.id, password_hash), _render_user, finish)
+
+
+def plan_change_pin(call: Call) -> Planned:
+    """Change one's own PIN."""
+    body: OwnPinBody = call.body
+    me = _me(call)
+    _confirm(call, me, body.current_password)
+    pin = None if body.pin is None else chosen_pin(call, body.pin, me.role)
+    return Planned(ChangeOwnPin(me.id, pin), _render_user)
+
+
+def list_own_sessions(call: Call) -> Any:
+    """One's own open sessions."""
+    me = _me(call)
+    found = browser_sessions.listed(call.shop.database, me.org_id, me.id, time.time_ns() // 1000, call.auth.idle)
+    items = [
+        {
+            "id": one.id,
+            "begun_at": instant_text(one.begun_at),
+            "used_at": instant_text(one.used_at),
+            "address": one.address,
+            "device": one.device,
+            "this": one.token_hash == call.session,
+        }
+        for one in found
+    ]
+    return {"items": items, "next_cursor": None}
+
+
+def plan_end_session(call: Call) -> Planned:
+    """End one of one's own sessions."""
+    return _end(call, call.id(Code.NOT_FOUND, "Session"))
+
+
+def plan_end_sessions(call: Call) -> Planned:
+    """End all of one's own sessions but this one."""
+    return _end(call, None)
+
+
+def _end(call: Call, session_id: str | None) -> Planned:
+    me = _me(call)
+    but = call.session if session_id is None else ""
+    ended = browser_sessions.end(call.shop.database, me.org_id, me.id, session_id, but=but)
+    if session_id is not None and not ended:
+        raise Problem("NOT_FOUND", f"Session {session_id!r} does not exist.")
+    call.auth.forget_sessions(me.org_id, ended)
+    note = NoteSecurity("sessions_ended", "app_user", me.id, count=max(len(ended), 1))
+    return Planned(note, lambda _: encode({"ended": len(ended)}))
+
+
+# The table -----------------------------------------------------------------------------------------------------------
+
+_ME = "/api/v1/me"
+_OWN: dict[str, Any] = {"tag": "One's own", "permission": Permission.READ, "audited": True}
+_PERSON = "Only for who is signed in with a browser."
+
+ROUTES = (
+    Route(
+        method="POST",
+        path=f"{_ME}/password",
+        summary="Change one's own password",
+        about=f"{_PERSON} All other sessions of the user end.",
+        plan=plan_change_password,
+        body=OwnPasswordBody,
+        answer=UserDocument,
+        example={"current_password": "correct horse", "password": "battery staple"},
+        looks_up=True,
+        **_OWN,
+    ),
+    Route(
+        method="POST",
+        path=f"{_ME}/pin",
+        summary="Change one's own PIN",
+        about=f"{_PERSON} A cashier's or staff member's PIN has 4 to 8 digits, others have at least 6.",
+        plan=plan_change_pin,
+        body=OwnPinBody,
+        answer=UserDocument,
+        codes=(Code.ALREADY_EXISTS,),
+        example={"current_password": "correct horse", "pin": "471100"},
+        looks_up=True,
+        **_OWN,
+    ),
+    Route(
+        method="GET",
+        path=f"{_ME}/sessions",
+        summary="List one's own sessions",
+        about=f"{_PERSON} The last used comes first, all on one page.",
+        answer_with=list_own_sessions,
+        answer=[SessionSeen],
+        **_OWN,
+    ),
+    Route(
+        method="DELETE",
+        path=f"{_ME}/sessions",
+        summary="End one's own other sessions",
+        about=_PERSON,
+        plan=plan_end_sessions,
+        answer=EndedSessions,
+        looks_up=True,
+        **_OWN,
+    ),
+    Route(
+        method="DELETE",
+        path=f"{_ME}/sessions/{{id}}",
+        summary="End one of one's own sessions",
+        about=_PERSON,
+        plan=plan_end_session,
+        answer=EndedSessions,
+        codes=(Code.NOT_FOUND,),
+        looks_up=True,
+        **_OWN,
+    ),
+)
