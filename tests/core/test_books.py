@@ -34,7 +34,7 @@ from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSa
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.found import clock
-from holdfast.db.queries import books
+from holdfast.db.queries import valuation
 from tests.core.books import balances, entries_of
 from tests.core.scene import Scene
 from tests.shop import DAY, Clock, Shop, open_shop, quick_sqlite
@@ -250,8 +250,8 @@ def _worth(found: Any) -> tuple[str, set[tuple[Any, ...]]]:
 
 
 def test_what_came_later_costs_the_past_no_pages(scene_anywhere: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(books, "LOTS_CHUNK", 1)
-    monkeypatch.setattr(books, "SCAN_MAX", 2)
+    monkeypatch.setattr(valuation, "LOTS_CHUNK", 1)
+    monkeypatch.setattr(valuation, "SCAN_MAX", 2)
     scene = scene_anywhere
     before = clock(scene.shop.holdfast.database)
     scene.given("MUG-1 MAIN A 1 @3.50, B 1 @3.50, C 1 @3.50, D 1 @3.50, E 1 @3.50")

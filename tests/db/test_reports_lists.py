@@ -17,7 +17,7 @@ from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.ledger import Entry
 from holdfast.db import schema
 from holdfast.db.engine import Database
-from holdfast.db.queries import as_of, ledger, levels, lots, paging, reservations
+from holdfast.db.queries import as_of, ledger, levels, lots, paging, past_levels, reservations
 from holdfast.db.queries.settling import hold_as_settled
 from holdfast.db.rows import read_row
 from holdfast.reports import BadCursor, Page, Reports
@@ -86,7 +86,7 @@ def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
         monkeypatch.setattr(paging.newest, "__kwdefaults__", {"scan": 60, "indexed": False})
         monkeypatch.setattr(reservations, "LEDGER_MAX", 20)
         monkeypatch.setattr(ledger, "LEVELS_MAX", 4)
-        monkeypatch.setattr(levels, "PAST_SCAN_MAX", 7)
+        monkeypatch.setattr(past_levels, "PAST_SCAN_MAX", 7)
     name: str = request.param
     return name
 

@@ -125,6 +125,16 @@ class Catalog:
             return self.selling_order(None, online=served_from == ONLINE)
         return self.selling_order(frozenset(served_from.split()), online=False)
 
+    def quarantines(self) -> dict[str, Location]:
+        """The quarantine location of each store, by its id (a store is made with one; it goes when the store does)."""
+        places = [place for place in self.locations.values() if place.kind == "quarantine"]
+        places.sort(key=lambda place: (not place.active, place.priority, place.code), reverse=True)
+        return {place.store_id: place for place in places}
+
+    def quarantine_of(self, location: Location) -> Location:
+        """The quarantine location of a location's store."""
+        return self.quarantines()[location.store_id]
+
     def timezone_of(self, location: Location) -> str:
         """The IANA time zone in which a lot's day ends at the location."""
         return self.stores[location.store_id].timezone

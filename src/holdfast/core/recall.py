@@ -127,20 +127,10 @@ def _set_expired_aside(stock: Stock, level: Level) -> None:
     serve_waiting(stock, level, SYSTEM.actor)
 
 
-def quarantine_of(stock: Stock, place: Location) -> Location:
-    """The quarantine location of a location's store (every store is made with one; it goes when the store does)."""
-    places = [
-        other
-        for other in stock.catalog.locations.values()
-        if other.kind == "quarantine" and other.store_id == place.store_id
-    ]
-    return min(places, key=lambda other: (not other.active, other.priority, other.code))
-
-
 def set_aside(stock: Stock, level: Level, at: LotStock, units: int, cause: Cause, ref_type: RefType) -> list[str]:
     """Move a lot's units to the store's quarantine location; the ids of the holds that lost units."""
     place = stock.catalog.locations[level.location_id]
-    corner = quarantine_of(stock, place)
+    corner = stock.catalog.quarantine_of(place)
     aside = stock.open_level(level.product_id, corner.id)
     lot = stock.lots[at.lot_id]
     there = lot_at(stock, aside, lot)

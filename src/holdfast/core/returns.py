@@ -31,7 +31,6 @@ from holdfast.core.journal import (
 from holdfast.core.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location
-from holdfast.core.recall import quarantine_of
 from holdfast.core.receiving import put_in, surplus_lot
 from holdfast.core.register import RegisterSession, SessionTotals, add_to_session, open_session_of
 from holdfast.core.rejection import (
@@ -278,7 +277,7 @@ def _put_back(
         return
     until = sellable_until(stock, lot, place)
     if condition == "damaged" or lot.status != "active" or (until is not None and until <= stock.now):
-        place = quarantine_of(stock, place)
+        place = stock.catalog.quarantine_of(place)
     level = stock.open_level(product_id, place.id)
     product = stock.product_of(level)
     if condition == "damaged":

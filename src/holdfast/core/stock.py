@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from holdfast.core.foreseen_id import corner_id
 from holdfast.core.gate import pass_place, pass_record
 from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.ledger import Entry, RefType
@@ -137,10 +138,15 @@ class Stock(WorkingSet):
     # Writing -------------------------------------------------------------------------------------------------------
 
     def open_level(self, product_id: str, location_id: str) -> Level:
-        """The level, begun empty when the product was never there."""
+        """The level, begun empty when the product was never there.
+
+        One in quarantine begins by itself when a lot expires: reads know its id before.
+        """
         level = self.level(product_id, location_id)
         if level is None:
-            level = Level(self.new_id(), product_id, location_id, 0, 0, 0, 0, True, self.now, self.now)
+            aside = self.catalog.locations[location_id].kind == "quarantine"
+            level_id = corner_id(product_id, location_id) if aside else self.new_id()
+            level = Level(level_id, product_id, location_id, 0, 0, 0, 0, True, self.now, self.now)
             self._log.append((self.levels, (product_id, location_id), None))
             self._log.append((self.level_of_id, level.id, None))
             self.levels[product_id, location_id] = level

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from holdfast.core.holding import Level, LevelKey
+from holdfast.core.holding import Level
 from holdfast.core.lookup import Catalog
 from holdfast.core.product import Location, Product
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.found import clock
+from holdfast.db.queries.begun import begins
 from holdfast.db.queries.catalog import Catalogs, columns_of
 from holdfast.db.queries.settled import Foreseen, foresee_levels
 from holdfast.db.rows import record_of, row_type
@@ -139,20 +140,30 @@ def level_rows(database: Database, org_id: str) -> Iterator[LevelRow]:
     with database.reading() as connection:
         catalog = Catalogs().of(connection, org_id)
         assert catalog is not None, org_id
-        told: set[LevelKey] = set()
-        for rows in connection.execute(asked.execution_options(yield_per=ROWS)).partitions(ROWS):
-            stored = [(read(row[:width]), row[width:-1], int(row[-1])) for row in rows]
+        rows = connection.execute(asked.execution_options(yield_per=ROWS)).partitions(ROWS)
+        for part in _whole_products(rows):
+            stored = [(read(row[:width]), row[width:-1], int(row[-1])) for row in part]
             seen = foresee_levels(connection, catalog, now, [level for level, _, _ in stored])
             of_product = {level.product_id: fields for level, fields, _ in stored}
             moved = _values_moved(seen)
             settled = [(seen.level(level), worth) for level, _, worth in stored]
-            settled += [(level, 0) for level in seen.begun if level.product_id in of_product]
+            settled += [(level, 0) for level in begins(catalog, seen, None) if level.product_id in of_product]
             for one, worth in sorted(settled, key=lambda pair: _place(catalog, of_product, pair[0])):
-                key = (one.product_id, one.location_id)
-                if key not in told:
-                    yield _level_row(catalog, of_product[one.product_id], one, worth + moved.get(key, 0))
-                if one.id == "":
-                    told.add(key)
+                worth += moved.get((one.product_id, one.location_id), 0)
+                yield _level_row(catalog, of_product[one.product_id], one, worth)
+
+
+def _whole_products(parts: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+    """The same rows, in order, without a product's being in two parts."""
+    kept: list[Any] = []
+    for part in parts:
+        kept += part
+        whole = [row for row in kept if row.product_id != kept[-1].product_id]
+        if whole:
+            yield whole
+            kept = kept[len(whole) :]
+    if kept:
+        yield kept
 
 
 def _level_row(catalog: Catalog, product: Sequence[Any], level: Level, value: int) -> LevelRow:

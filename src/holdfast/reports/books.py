@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from holdfast.db.queries import books
+from holdfast.db.queries import books, valuation
 from holdfast.db.queries.paging import EMPTY, Json, Page
-from holdfast.reports.view import LIMIT_DEFAULT, View
+from holdfast.reports.view import LIMIT_DEFAULT, View, instant
 
 
 class BookReports(View):
@@ -42,10 +42,16 @@ class BookReports(View):
         return self._read(org_id, None, books.trial_balance, as_of)
 
     def valuation(
-        self, org_id: str, *, as_of: books.AsOf = None, cursor: str | None = None, limit: int = LIMIT_DEFAULT
+        self,
+        org_id: str,
+        *,
+        as_of: books.AsOf = None,
+        cursor: str | None = None,
+        limit: int = LIMIT_DEFAULT,
+        now: int | None = None,
     ) -> Json | None:
         """`{as_of, total, items: [{lot_id, lot_code, product_id, sku, location, on_hand, value}], next_cursor}`.
 
         `as_of` is a day (what was posted on it or before) or an instant in microseconds.
         """
-        return self._read(org_id, None, books.valuation, as_of, cursor, limit)
+        return self._read(org_id, None, valuation.valuation, as_of, cursor, limit, instant(now))

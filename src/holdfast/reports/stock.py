@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.core.number import Number
-from holdfast.db.queries import documents, ledger, levels, lots, overview, reservations, trace
+from holdfast.db.queries import documents, ledger, levels, lots, overview, past_levels, reservations, trace
 from holdfast.db.queries.paging import EMPTY, Json, Page
 from holdfast.reports.view import LIMIT_DEFAULT, Stores, View, instant
 
@@ -42,9 +42,9 @@ class StockReports(View):
             threshold=threshold,
             stores=stores,
         )
-        return self._read(
-            org_id, EMPTY, levels.listed, wanted, as_of=as_of, cursor=cursor, limit=limit, now=instant(now)
-        )
+        if as_of is not None:
+            return self._read(org_id, EMPTY, past_levels.listed, wanted, as_of=as_of, cursor=cursor, limit=limit)
+        return self._read(org_id, EMPTY, levels.listed, wanted, cursor=cursor, limit=limit, now=instant(now))
 
     def level(self, org_id: str, level_id: str, *, stores: Stores = None, now: int | None = None) -> Json | None:
         """An inventory entry by id, also when it is not listed any more (`listed` is not part of it)."""

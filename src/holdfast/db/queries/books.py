@@ -1,13 +1,11 @@
-"""The books: the journal, trial balances and what the stock is worth, now and as of a past day or instant (SPEC 8).
+"""The books: the journal and trial balances, now and as of a past day or instant (SPEC 8).
 
     journal(connection, catalog, Filter(account="1000"), cursor=None, limit=50)
     trial_balance(connection, catalog, "2031-01-31")        -> debits and credits of each account through that day
 
 A balance is the last close before it, or the last end of a day that was added up (`db.day_ends`), and what was posted
-since, read from one index that has all it needs. Stock as
-of an instant is what lies there now, less what has moved since, a page of lots at a time: what was sold out before
-that instant costs nothing. A day means what was posted on it or before; for stock, what was there when the first
-movement was posted on a later one: where a day was closed early, business went on and posted on the next.
+since, read from one index that has all it needs. A day means what was posted on it or before. What the stock is worth
+is in `valuation`.
 """
 
 from __future__ import annotations
@@ -19,15 +17,13 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.journal import ACCOUNTS, INVENTORY, Account, JournalEntry
+from holdfast.core.journal import ACCOUNTS, Account, JournalEntry
 from holdfast.core.lookup import Catalog
 from holdfast.core.number import day_at, end_of_day, from_minor, instant_text
 from holdfast.core.period import Period, account_document, period_document
 from holdfast.db import schema
 from holdfast.db.day_ends import SLACK
-from holdfast.db.queries import lots
-from holdfast.db.queries.as_of import given_rows
-from holdfast.db.queries.catalog import columns_of, products_of, records
+from holdfast.db.queries.catalog import columns_of, records
 from holdfast.db.queries.ledger import SKEW, id_floor
 from holdfast.db.queries.paging import (
     SCAN_MAX,
@@ -41,7 +37,6 @@ from holdfast.db.queries.paging import (
     newest,
     page_of,
 )
-from holdfast.db.queries.reservations import lots_of
 from holdfast.db.rows import row_type
 
 _entry, _posting, _period, _end = schema.journal_entry.c, schema.posting.c, schema.period.c, schema.day_end.c
@@ -50,9 +45,6 @@ _ENTRY_COLUMNS = columns_of(schema.journal_entry, JournalEntry)
 
 CLOSE_MARGIN = 600 * 1_000_000
 """A close counts for instants so many microseconds after it: postings that were under way are in it."""
-
-LOTS_CHUNK = 500
-"""Lots at locations whose past is looked up at once."""
 
 AsOf = str | int | None
 """A day (YYYY-MM-DD), an instant in microseconds, or now."""
@@ -224,7 +216,7 @@ def trial_balance(connection: sa.Connection, catalog: Catalog, as_of: AsOf) -> J
     """`{as_of, items: [{account, name, debit, credit, balance}], total_debit, total_credit}`, every account."""
     digits = catalog.settings.minor_digits
     names = account_names(connection, catalog.settings.id)
-    sums = _sums(connection, catalog, list(names), as_of)
+    sums = sums_of(connection, catalog, list(names), as_of)
     items = [
         {
             "account": account,
@@ -236,14 +228,15 @@ def trial_balance(connection: sa.Connection, catalog: Catalog, as_of: AsOf) -> J
         for account, name in names.items()
     ]
     return {
-        "as_of": _shown(as_of),
+        "as_of": as_of_text(as_of),
         "items": items,
         "total_debit": from_minor(sum(one.debit for one in sums.values()), digits),
         "total_credit": from_minor(sum(one.credit for one in sums.values()), digits),
     }
 
 
-def _shown(as_of: AsOf) -> str | None:
+def as_of_text(as_of: AsOf) -> str | None:
+    """A day, or an instant as text, as it goes outside; None for now."""
     return instant_text(as_of) if isinstance(as_of, int) else as_of
 
 
@@ -277,7 +270,7 @@ def _base(connection: sa.Connection, catalog: Catalog, as_of: AsOf) -> _Base | N
     return _Base(closed.id, closed.balances, min(closed.created_at, end_of_day(closed.id, timezone)) - SLACK)
 
 
-def _sums(connection: sa.Connection, catalog: Catalog, names: Sequence[str], as_of: AsOf) -> dict[str, Sums]:
+def sums_of(connection: sa.Connection, catalog: Catalog, names: Sequence[str], as_of: AsOf) -> dict[str, Sums]:
     """What was posted to each of the accounts: the last balances that were kept before it, and everything since."""
     where = [_posting.org_id == catalog.settings.id, _posting.account.in_(names)]
     if isinstance(as_of, str):
@@ -295,196 +288,3 @@ def _sums(connection: sa.Connection, catalog: Catalog, names: Sequence[str], as_
         before = sums[account]
         sums[account] = Sums(before.debit + int(balance) + int(credit), before.credit + int(credit))
     return sums
-
-
-# What the stock is worth ---------------------------------------------------------------------------------------------
-
-
-def valuation(connection: sa.Connection, catalog: Catalog, as_of: AsOf, cursor: str | None, limit: int) -> Json:
-    """`{as_of, total, items, next_cursor}`: what lots at locations are worth, newest lot first.
-
-    `total` is of all of them: the inventory account (that the two are the same is what `holdfast check` proves).
-    """
-    posted = _sums(connection, catalog, [INVENTORY], as_of)[INVENTORY]
-    total = posted.debit - posted.credit
-    if as_of is None:
-        page = lots.listed(connection, catalog, lots.Filter(in_stock=True), cursor=cursor, limit=limit, now=None)
-        items = [{"lot_id": row["id"], **{name: row[name] for name in _SHOWN}} for row in page.items]
-        return _valued(catalog, as_of, total, Page(items, page.next_cursor))
-    moments = _last_moments(connection, catalog, as_of) if isinstance(as_of, str) else {}
-    moment = _Moment(as_of) if isinstance(as_of, int) else max(moments.values(), default=_Moment(0))
-    page = _lots_at(connection, catalog, moment, moments, cursor, bounded(limit))
-    return _valued(catalog, as_of, total, page)
-
-
-class _Moment(NamedTuple):
-    """A place in the ledger: what was moved before `at`, and of what was moved at it the entries up to `id`."""
-
-    at: int
-    id: str = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-
-
-def _last_moments(connection: sa.Connection, catalog: Catalog, day: str) -> dict[str, _Moment]:
-    """The last moment of a day by location: stores in several time zones end it at several instants.
-
-    With one time zone it is read from what was posted (`_last_moment`), else from the calendar of each store and the
-    first close of the day. Goods that were sold in the name of another store may then be on the other side of midnight.
-    """
-    zones = {store.timezone for store in catalog.stores.values()}
-    if len(zones) == 1:
-        return dict.fromkeys(catalog.locations, _last_moment(connection, catalog, day))
-    closes = sa.select(_period.created_at).where(_period.org_id == catalog.settings.id, _period.id >= day)
-    closed = connection.execute(closes.order_by(_period.id).limit(1)).scalar()
-    ends = {zone: _Moment(end_of_day(day, zone) - 1) for zone in zones}
-    if closed is not None:
-        early = _before_close(connection, catalog, day, int(closed))
-        ends = {zone: min(moment, early) for zone, moment in ends.items()}
-    return {place.id: ends[catalog.timezone_of(place)] for place in catalog.locations.values()}
-
-
-def _before_close(connection: sa.Connection, catalog: Catalog, day: str, closed: int) -> _Moment:
-    """The moment of a close: of what was posted at its very instant, what was posted on the day came before it."""
-    own = (_posting.org_id == catalog.settings.id, _posting.account == INVENTORY, _posting.at == closed)
-    beside = sa.select(_posting.entry_id).where(*own, _posting.day <= day)
-    before = connection.execute(beside.order_by(_posting.entry_id.desc()).limit(1)).scalar()
-    return _Moment(closed - 1) if before is None else _Moment(closed, str(before))
-
-
-def _last_moment(connection: sa.Connection, catalog: Catalog, day: str) -> _Moment:
-    """The moment before the first movement that was posted on a later day than `day`; its midnight where none was.
-
-    It lies before midnight when the day was closed early (`journal.open_day`), and away from what is midnight now when
-    the organisation moved to another time zone. A batch has one instant: where the close is in the middle of it, ids
-    tell what came before. (A move to the west lets days run backwards for some hours: of such a day no moment is
-    right. The total always is: it is what was posted.)
-    """
-    own = (_posting.org_id == catalog.settings.id, _posting.account == INVENTORY)
-    midnight = end_of_day(day, catalog.settings.timezone) - 1
-    still = sa.select(_posting.at).where(*own, _posting.at > midnight, _posting.at < midnight + SLACK)
-    last = connection.execute(still.where(_posting.day <= day).order_by(_posting.at.desc()).limit(1)).scalar()
-    end = midnight if last is None else int(last)
-    later = sa.select(_posting.at).where(*own, _posting.at > midnight - SLACK, _posting.at <= end, _posting.day > day)
-    first = connection.execute(later.order_by(_posting.at).limit(1)).scalar()
-    if first is None:
-        return _Moment(end)
-    beside = sa.select(_posting.entry_id).where(*own, _posting.at == first, _posting.day <= day)
-    before = connection.execute(beside.order_by(_posting.entry_id.desc()).limit(1)).scalar()
-    return _Moment(int(first) - 1) if before is None else _Moment(int(first), str(before))
-
-
-_SHOWN = ("lot_code", "product_id", "sku", "location", "on_hand", "value")
-
-
-def _valued(catalog: Catalog, as_of: AsOf, total: int, page: Page) -> Json:
-    return {
-        "as_of": _shown(as_of),
-        "total": from_minor(total, catalog.settings.minor_digits),
-        "items": page.items,
-        "next_cursor": page.next_cursor,
-    }
-
-
-class _Past(NamedTuple):
-    """A lot at a location as it stood."""
-
-    lot_id: str
-    level_id: str
-    location_id: str
-    on_hand: int
-    value: int
-
-
-def _lots_at(
-    connection: sa.Connection,
-    catalog: Catalog,
-    last: _Moment,
-    moments: dict[str, _Moment],
-    cursor: str | None,
-    limit: int,
-) -> Page:
-    """A page of the lots that had units at the moment of their location, else at the `last` one; it looks at SCAN_MAX
-    at most, so it may be short."""
-    before = None if cursor is None else decode_cursor(cursor, UUID, UUID)
-    found: list[_Past] = []
-    for _ in range(SCAN_MAX // LOTS_CHUNK):
-        chunk = _chunk(connection, catalog.settings.id, last.at, before)
-        stood: list[_Past] = []
-        for moment in {moments.get(row.location_id, last) for row in chunk}:
-            here = [row for row in chunk if moments.get(row.location_id, last) == moment]
-            stood += _as_they_stood(connection, catalog.settings.id, moment, here)
-        found += sorted(stood, key=lambda one: (one.lot_id, one.level_id), reverse=True)
-        if len(found) > limit:
-            end = found[limit - 1]
-            return Page(_worth(connection, catalog, found[:limit]), encode_cursor(end.lot_id, end.level_id))
-        if len(chunk) < LOTS_CHUNK:
-            return Page(_worth(connection, catalog, found), None)
-        before = (chunk[-1].lot_id, chunk[-1].level_id)
-    assert before is not None
-    return Page(_worth(connection, catalog, found), encode_cursor(*before))
-
-
-def _chunk(connection: sa.Connection, org_id: str, at: int, before: tuple[Any, ...] | None) -> Sequence[Any]:
-    """The next lots at locations that were received by then, newest first; a lot's id is from when it was received."""
-    where = [_stock.org_id == org_id, _stock.lot_id < id_floor(at + SKEW), schema.lot.c.received_at <= at]
-    if before is not None:
-        pair = [sa.literal(name, schema.Id) for name in before]
-        where += [_stock.lot_id <= before[0], sa.tuple_(_stock.lot_id, _stock.level_id) < sa.tuple_(*pair)]
-    query = sa.select(_stock.lot_id, _stock.level_id, _stock.location_id, _stock.on_hand, _stock.value)
-    query = query.join(schema.lot, (schema.lot.c.org_id == _stock.org_id) & (schema.lot.c.id == _stock.lot_id))
-    query = query.where(*where).order_by(_stock.lot_id.desc(), _stock.level_id.desc()).limit(LOTS_CHUNK)
-    return connection.execute(query).all()
-
-
-def _as_they_stood(connection: sa.Connection, org_id: str, moment: _Moment, chunk: Sequence[Any]) -> list[_Past]:
-    """Those of the lots that had units then: what they have now, less what has moved since."""
-    if not chunk:
-        return []
-    kinds = {"lot_id": schema.Id}
-    given = given_rows(connection.dialect.name, kinds, [[lot_id] for lot_id in sorted({row.lot_id for row in chunk})])
-    query = (
-        sa.select(_ledger.level_id, _ledger.lot_id, sa.func.sum(_ledger.qty_delta), sa.func.sum(_ledger.value_delta))
-        .select_from(given)
-        # An outer join leaves SQLite no choice of which comes first; lots without a movement come as one without a lot.
-        .outerjoin(
-            schema.ledger,
-            sa.and_(
-                _ledger.org_id == org_id,
-                _ledger.lot_id == given.c.lot_id,
-                sa.text("ledger.qty_delta <> 0"),
-                _ledger.id >= id_floor(moment.at - SKEW),
-                _ledger.created_at >= moment.at,
-                sa.or_(_ledger.created_at > moment.at, _ledger.id > sa.literal(moment.id, schema.Id)),
-            ),
-        )
-        .group_by(_ledger.level_id, _ledger.lot_id)
-    )
-    since = {(row[0], row[1]): (int(row[2]), int(row[3])) for row in connection.execute(query) if row[1]}
-    stood = []
-    for row in chunk:
-        units, value = since.get((row.level_id, row.lot_id), (0, 0))
-        if row.on_hand != units:
-            stood.append(_Past(row.lot_id, row.level_id, row.location_id, row.on_hand - units, row.value - value))
-    return stood
-
-
-def _worth(connection: sa.Connection, catalog: Catalog, found: Sequence[_Past]) -> list[Json]:
-    """Lots at locations with their worth, as they go outside."""
-    org_id = catalog.settings.id
-    known = lots_of(connection, org_id, {one.lot_id for one in found})
-    products = products_of(connection, org_id, {lot.product_id for lot in known.values()})
-    items = []
-    for one in found:
-        lot = known[one.lot_id]
-        product = products[lot.product_id]
-        items.append(
-            {
-                "lot_id": lot.id,
-                "lot_code": lot.code,
-                "product_id": product.id,
-                "sku": product.sku,
-                "location": catalog.locations[one.location_id].code,
-                "on_hand": product.number(one.on_hand),
-                "value": from_minor(one.value, catalog.settings.minor_digits),
-            }
-        )
-    return items

@@ -1,13 +1,12 @@
 """Lots: lists, single ones, where they came from and went (trace), and which an order got.
 
-A row of the list is a lot at a location, newest lot first, as settling would leave it: a lot that has just expired is
-shown in quarantine, where it is about to go. Without `now` a row is what is stored.
+A row of the list is a lot at a location, newest lot first, as settling would leave it: a lot that has just expired has
+no units at its shelf and has them in quarantine, whether it has a row there or not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -19,9 +18,11 @@ from holdfast.core.holding import Lot, LotStock
 from holdfast.core.lookup import Catalog
 from holdfast.core.number import from_minor
 from holdfast.db import schema
+from holdfast.db.queries.begun import ids_of_levels
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
     EMPTY,
+    NO_ID,
     SCAN_MAX,
     Json,
     Page,
@@ -32,7 +33,7 @@ from holdfast.db.queries.paging import (
     encode_cursor,
     not_walked,
 )
-from holdfast.db.queries.settled import Foreseen, Move, astir, corner_of, foresee
+from holdfast.db.queries.settled import astir, corners_of, foresee
 from holdfast.db.queries.settling import OPEN, ended, expired_lots
 from holdfast.db.rows import row_type
 
@@ -40,10 +41,6 @@ _stock, _lot, _level, _product = schema.lot_stock.c, schema.lot.c, schema.level.
 STOCK_COLUMNS = columns_of(schema.lot_stock, LotStock)
 LOT_COLUMNS = columns_of(schema.lot, Lot)
 _JOINED = schema.lot_stock.join(schema.lot, (_lot.org_id == _stock.org_id) & (_lot.id == _stock.lot_id))
-
-
-_NO_ID = "00000000-0000-0000-0000-000000000000"
-"""Below every id."""
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,16 +55,19 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def listed(
-    connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int, now: int | None
+    connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int, now: int
 ) -> Page:
     """A page of lots at locations."""
     limit, org_id = bounded(limit), catalog.settings.id
-    where = _conditions(connection, catalog, wanted, now)
-    if where is None:
+    identity = _identity(connection, catalog, wanted)
+    places = places_of(catalog, stores=wanted.stores, location=wanted.location)
+    if identity is None or (places is not None and not places):
         return EMPTY
+    where = [*identity, *_where_it_lies(catalog, wanted, places, now)]
     own = [_stock.org_id == org_id]
+    before: tuple[str, str] | None = None
     if cursor is not None:
-        lot_id, level_id = decode_cursor(cursor, UUID, UUID)
+        before = lot_id, level_id = decode_cursor(cursor, UUID, UUID)
         # The first of the two alone bounds the index; the pair is exact.
         own += [_stock.lot_id <= lot_id, sa.tuple_(_stock.lot_id, _stock.level_id) < sa.tuple_(*_ids(lot_id, level_id))]
     floor = None
@@ -81,11 +81,19 @@ def listed(
     query = sa.select(*STOCK_COLUMNS, *_labelled()).select_from(_JOINED).where(*own, *where)
     rows = connection.execute(query.order_by(_stock.lot_id.desc(), _stock.level_id.desc()).limit(limit + 1)).all()
     found = [_read(row) for row in rows]
+    if wanted.status != "active":
+        coming = _coming(connection, catalog, wanted, identity, places, now, before, limit)
+        inside = [pair for pair in coming if floor is None or pair[1].lot_id >= floor]
+        found = sorted(found + inside, key=_place, reverse=True)
     items = describe(connection, catalog, settled(connection, catalog, found[:limit], now))
     if len(found) > limit:
         at = found[limit - 1][1]
         return Page(items, encode_cursor(at.lot_id, at.level_id))
-    return Page(items, None if floor is None else encode_cursor(floor, _NO_ID))
+    return Page(items, None if floor is None else encode_cursor(floor, NO_ID))
+
+
+def _place(pair: tuple[Lot, LotStock]) -> tuple[str, str]:
+    return pair[1].lot_id, pair[1].level_id
 
 
 def _keys_of_page(
@@ -111,13 +119,10 @@ def _read(row: Sequence[Any]) -> tuple[Lot, LotStock]:
     return row_type(Lot).read(row[width:]), row_type(LotStock).read(row[:width])
 
 
-def _conditions(
-    connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int | None
-) -> list[sa.ColumnElement[bool]] | None:
-    """The conditions on lot and lot_stock; None when nothing can match."""
+def _identity(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> list[sa.ColumnElement[bool]] | None:
+    """The conditions on which lot it is; None when nothing can match."""
     org_id = catalog.settings.id
     where: list[sa.ColumnElement[bool]] = []
-    product = None
     if wanted.product is not None:
         product = product_of(connection, org_id, wanted.product)
         if product is None:
@@ -127,78 +132,103 @@ def _conditions(
     if wanted.lot_code is not None:
         coded = sa.select(_lot.id).where(_lot.org_id == org_id, _lot.code == wanted.lot_code)
         where.append(_stock.lot_id.in_(connection.execute(coded).scalars().all()))
-    places = places_of(catalog, stores=wanted.stores, location=wanted.location)
-    if places is not None:
-        if not places:
-            return None
-        where.append(_lies_in(catalog, places, now))
-    if wanted.status is not None:
-        where.append(_has_status(catalog, wanted.status, now))
-    if wanted.in_stock:
-        where.append(OPEN)
     return where
 
 
-def _lies_in(catalog: Catalog, places: Collection[str], now: int | None) -> sa.ColumnElement[bool]:
-    """The condition that a lot lies in one of the places, or is about to."""
-    here = _stock.location_id.in_(places)
-    if now is None:
-        return here
-    leaving = [place.id for place in catalog.locations.values() if corner_of(catalog, place).id in places]
-    gone = sa.and_(*expired_lots(now))
-    return sa.or_(sa.and_(here, sa.not_(gone)), sa.and_(_stock.location_id.in_(leaving), gone))
+def _where_it_lies(
+    catalog: Catalog, wanted: Filter, places: Collection[str] | None, now: int
+) -> list[sa.ColumnElement[bool]]:
+    """The conditions on a stored row: where the lot lies, and as what."""
+    where: list[sa.ColumnElement[bool]] = []
+    if places is not None:
+        where.append(_stock.location_id.in_(places))
+    if wanted.status is not None:
+        where.append(_has_status(catalog, wanted.status))
+    if wanted.in_stock:
+        living = sa.or_(_stock.sellable_until.is_(None), _stock.sellable_until > now)
+        where += [OPEN, living]
+    return where
+
+
+def _coming(
+    connection: sa.Connection,
+    catalog: Catalog,
+    wanted: Filter,
+    identity: Sequence[sa.ColumnElement[bool]],
+    places: Collection[str] | None,
+    now: int,
+    before: tuple[str, str] | None,
+    limit: int,
+) -> list[tuple[Lot, LotStock]]:
+    """Rows in quarantine that the conditions on stored rows do not find: the first after the cursor, `limit` + 1 or
+    more if there are."""
+    corners = {shelf: corner for shelf, corner in corners_of(catalog).items() if places is None or corner in places}
+    expired = [
+        not_walked(connection, _stock.org_id) == catalog.settings.id,
+        *expired_lots(now),
+        _stock.location_id.in_(corners),
+        *identity,
+        *([] if before is None else [_stock.lot_id <= before[0]]),
+    ]
+    query = sa.select(_stock.lot_id).distinct().where(*expired).order_by(_stock.lot_id.desc())
+    # The cursor may be at any row of its lot, so one lot more is looked at.
+    lots = connection.execute(query.limit(limit + 2)).scalars().all()
+    coming = _aside(connection, catalog, lots, now, closed=wanted.in_stock)
+    return [
+        pair
+        for pair in coming
+        if pair[1].location_id in set(corners.values()) and (before is None or _place(pair) < before)
+    ]
+
+
+def _aside(
+    connection: sa.Connection, catalog: Catalog, lots: Collection[str], now: int, *, closed: bool
+) -> list[tuple[Lot, LotStock]]:
+    """Rows in quarantine of expired lots that have none there, or, `closed`, one without units; empty as yet."""
+    if not lots:
+        return []
+    org_id, corners = catalog.settings.id, corners_of(catalog)
+    query = sa.select(*STOCK_COLUMNS, *_labelled()).select_from(_JOINED)
+    rows = connection.execute(query.where(_stock.org_id == org_id, among(connection, _stock.lot_id, lots)))
+    found = [_read(row) for row in rows]
+    there = {(lot.id, at.location_id): at for lot, at in found}
+    coming: dict[tuple[str, str], Lot] = {}
+    for lot, at in found:
+        if at.is_open and at.sellable_until is not None and at.sellable_until <= now:
+            coming[lot.id, corners[at.location_id]] = lot
+    keys = {(lot.product_id, place) for (_, place), lot in coming.items()}
+    levels = ids_of_levels(connection, org_id, keys)
+    rows_aside = []
+    for (lot_id, place), lot in coming.items():
+        known = there.get((lot_id, place))
+        if known is None:
+            rows_aside.append((lot, LotStock(levels[lot.product_id, place], lot_id, place, 0, 0, 0, None, True)))
+        elif closed and not known.is_open:
+            rows_aside.append((lot, known))
+    return rows_aside
 
 
 def settled(
-    connection: sa.Connection, catalog: Catalog, found: Sequence[tuple[Lot, LotStock]], now: int | None
+    connection: sa.Connection, catalog: Catalog, found: Sequence[tuple[Lot, LotStock]], now: int
 ) -> list[tuple[Lot, LotStock]]:
     """Lots at locations as settling would leave them: without dead holds, and in quarantine when they have expired."""
-    if now is None:
-        return list(found)
     over = ended(connection, catalog.settings.id, now, levels={at.level_id for _, at in found})
     corners = {lot.product_id for lot, at in found if catalog.locations[at.location_id].kind == "quarantine"}
     products = corners | {lot.product_id for lot, at in found if at.level_id in over}
     products |= astir(connection, catalog, now, {lot.product_id for lot, _ in found})
     seen = foresee(connection, catalog, now, products)
-    moved = {(move.level_id, move.lot_id) for move in seen.moves}
-    standing_in = _standing_in(connection, catalog, seen)
+    aside = seen.aside()
     shown = []
     for lot, at in found:
-        key = (at.level_id, lot.id)
-        if key not in moved:
-            shown.append((lot, seen.lot(at)))
-        elif key in standing_in:
-            shown.append((lot, standing_in[key]))
+        settled_at = seen.lot(at)
+        if settled_at is at and (lot.id, at.location_id) in aside:  # it has no row there yet
+            units, value = aside[lot.id, at.location_id]
+            settled_at = msgspec.structs.replace(at, on_hand=at.on_hand + units, value=at.value + value)
+        shown.append((lot, settled_at))
     return shown
 
 
-def _standing_in(connection: sa.Connection, catalog: Catalog, seen: Foreseen) -> dict[tuple[str, str], LotStock]:
-    """Rows of expired lots that stand in for the rows in quarantine which their move will begin.
-
-    By (level id, lot id) of the row that is left. A lot that lies in that quarantine already has its row there.
-    """
-    if not seen.moves:
-        return {}
-    lots, places = {move.lot_id for move in seen.moves}, {move.corner[1] for move in seen.moves}
-    query = sa.select(_stock.lot_id, _stock.location_id).where(
-        _stock.org_id == catalog.settings.id, among(connection, _stock.lot_id, lots), _stock.location_id.in_(places)
-    )
-    there = {(lot_id, place) for lot_id, place in connection.execute(query)}
-    rows: dict[tuple[str, str], LotStock] = {}
-    for (lot_id, place), moves in groupby(sorted(seen.moves, key=_target), key=_target):
-        if (lot_id, place) not in there:
-            parts = list(moves)
-            level_id = max(move.level_id for move in parts)
-            units, value = sum(move.units for move in parts), sum(move.value for move in parts)
-            rows[level_id, lot_id] = LotStock(level_id, lot_id, place, units, 0, value, None, True)
-    return rows
-
-
-def _target(move: Move) -> tuple[str, str]:
-    return move.lot_id, move.corner[1]
-
-
-def _has_status(catalog: Catalog, status: str, now: int | None) -> sa.ColumnElement[bool]:
+def _has_status(catalog: Catalog, status: str) -> sa.ColumnElement[bool]:
     """The condition that `core.document.status_at` is the status."""
     places = catalog.locations.values()
     away = [place.id for place in places if not place.sellable]
@@ -207,7 +237,6 @@ def _has_status(catalog: Catalog, status: str, now: int | None) -> sa.ColumnElem
         _lot.status == "quarantined",
         sa.and_(_lot.status != "active", _stock.location_id.in_(away)),
         _stock.location_id.in_(corners),
-        *([] if now is None else [sa.and_(*expired_lots(now))]),
     )
     return recalled if status == "quarantined" else sa.not_(recalled)
 
@@ -220,10 +249,11 @@ def lies_at(
     query = query.where(_stock.org_id == catalog.settings.id, _stock.lot_id == lot_id)
     places = places_of(catalog, stores=stores)
     found = [_read(row) for row in connection.execute(query)]
-    return sorted(
-        (pair for pair in found if places is None or pair[1].location_id in places),
-        key=lambda pair: catalog.locations[pair[1].location_id].code,
-    )
+    return _by_code(catalog, [pair for pair in found if places is None or pair[1].location_id in places])
+
+
+def _by_code(catalog: Catalog, found: Iterable[tuple[Lot, LotStock]]) -> list[tuple[Lot, LotStock]]:
+    return sorted(found, key=lambda pair: catalog.locations[pair[1].location_id].code)
 
 
 def describe(connection: sa.Connection, catalog: Catalog, lots: Iterable[tuple[Lot, LotStock]]) -> list[Json]:
@@ -241,7 +271,11 @@ def one(connection: sa.Connection, catalog: Catalog, ref: str, stores: Collectio
     name = as_id(ref)
     if name is None:
         return None
-    found = settled(connection, catalog, lies_at(connection, catalog, name, stores), now)
+    places = places_of(catalog, stores=stores)
+    coming = _aside(connection, catalog, [name], now, closed=False)
+    here = [pair for pair in coming if places is None or pair[1].location_id in places]
+    stored = lies_at(connection, catalog, name, stores)
+    found = settled(connection, catalog, _by_code(catalog, stored + here), now)
     if not found:
         return None
     rows = describe(connection, catalog, found)

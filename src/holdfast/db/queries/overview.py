@@ -139,7 +139,7 @@ def _unsettled(
     query = sa.select(_level.product_id).where(_level.org_id == org_id, among(connection, _level.id, over))
     seen = foresee(connection, catalog, now, set(connection.execute(query).scalars()))
     changes = [(level, seen.level(level)) for level in seen.before.values()]
-    changes += [(msgspec.structs.replace(level, on_hand=0, listed=False), level) for level in seen.begun]
+    changes += [(msgspec.structs.replace(level, on_hand=0, listed=False), level) for level in seen.begun.values()]
     inside = [pair for pair in changes if places is None or pair[0].location_id in places]
     precision = products_of(connection, org_id, {level.product_id for level, _ in inside})
     return [(level, settled, precision[level.product_id].precision) for level, settled in inside]
@@ -178,7 +178,7 @@ def of_store(
         return None
     groups = sums(connection, catalog, places_of(catalog, store=found.id), now)
     wanted = levels.Filter(store=found.id)
-    page = levels.listed(connection, catalog, wanted, as_of=None, cursor=cursor, limit=limit, now=now)
+    page = levels.listed(connection, catalog, wanted, cursor=cursor, limit=limit, now=now)
     return {
         "store_id": found.id,
         "store_name": found.name,

@@ -25,6 +25,9 @@ Json = dict[str, Any]
 LIMIT_MAX = 200
 """Most items of a page."""
 
+NO_ID = "00000000-0000-0000-0000-000000000000"
+"""Below every id."""
+
 SCAN_MAX = 8_000
 """Most rows of a history that one page looks at when a filter has no index of its own."""
 

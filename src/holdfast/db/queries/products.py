@@ -56,7 +56,7 @@ def totals_of(
     sums = {row[0]: Totals(*(int(number) for number in row[1:])) for row in connection.execute(query)}
     seen = _foreseen(connection, catalog, here, now)
     changes = [(level, seen.level(level)) for level in seen.before.values()]
-    changes += [(replace(level, on_hand=0), level) for level in seen.begun]
+    changes += [(replace(level, on_hand=0), level) for level in seen.begun.values()]
     for level, settled in changes:
         if level.product_id not in ids or (places is not None and level.location_id not in places):
             continue

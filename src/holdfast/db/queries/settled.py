@@ -22,9 +22,9 @@ import msgspec
 import sqlalchemy as sa
 import uuid_utils
 
+from holdfast.core.foreseen_id import corner_id
 from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
 from holdfast.core.lookup import Catalog
-from holdfast.core.product import Location
 from holdfast.core.recall import settle
 from holdfast.core.stock import Stock
 from holdfast.core.wants import LevelAt, Missing
@@ -72,8 +72,8 @@ class Foreseen:
         self.levels: dict[str, Level] = {}
         self.before: dict[str, Level] = {}
         """The levels in `levels` as they are stored."""
-        self.begun: list[Level] = []
-        """Levels in quarantine that do not exist yet; their id is empty."""
+        self.begun: dict[str, Level] = {}
+        """Levels in quarantine that do not exist yet, by the id that they will have."""
         self.moves: list[Move] = []
         self.lots: dict[tuple[str, str], LotStock] = {}
         self.freed: dict[tuple[str, str], int] = {}
@@ -88,7 +88,7 @@ class Foreseen:
 
     def level(self, level: Level) -> Level:
         """The level as it will be."""
-        return self.levels.get(level.id, level)
+        return self.begun.get(level.id) or self.levels.get(level.id, level)
 
     def change(self, level: Level, **fields: Any) -> None:
         """A stored level, or what is known of it already, changes."""
@@ -105,7 +105,7 @@ class Foreseen:
     def lot(self, at: LotStock) -> LotStock:
         """The lot at its location as it will be; without units where it has expired.
 
-        What comes into a quarantine where the lot never was has no row yet: it is in `moves`.
+        What comes into a quarantine where the lot never was has no row yet: it is in `aside`.
         """
         key = (at.level_id, at.lot_id)
         if key in self.lots:
@@ -115,15 +115,23 @@ class Foreseen:
         units, value = self.arriving.get((at.lot_id, at.location_id), (0, 0))
         return replace(at, on_hand=at.on_hand + units, value=at.value + value) if units else at
 
+    def aside(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """By (lot id, location id): all units of expired lots that come into quarantine, and their value."""
+        coming: dict[tuple[str, str], tuple[int, int]] = {}
+        for move in self.moves:
+            units, value = coming.get((move.lot_id, move.corner[1]), (0, 0))
+            coming[move.lot_id, move.corner[1]] = (units + move.units, value + move.value)
+        return coming
 
-def corner_of(catalog: Catalog, place: Location) -> Location:
-    """The quarantine location of a location's store; the location itself where there is none."""
-    corners = [
-        other
-        for other in catalog.locations.values()
-        if other.active and other.kind == "quarantine" and other.store_id == place.store_id
-    ]
-    return min(corners, key=lambda other: (other.priority, other.code), default=place)
+
+def corners_of(catalog: Catalog) -> dict[str, str]:
+    """The quarantine location of each selling location's store, by ids."""
+    of_store = catalog.quarantines()
+    return {
+        place.id: of_store[place.store_id].id
+        for place in catalog.locations.values()
+        if place.sellable and place.store_id in of_store
+    }
 
 
 def foresee_levels(connection: sa.Connection, catalog: Catalog, now: int, levels: Collection[Level]) -> Foreseen:
@@ -242,20 +250,21 @@ def _subtract(
             backordered=level.backordered - gone.waiting,
         )
     expired = {level.id: level for level in levels if over[level.id].expired}
+    corners = corners_of(seen.catalog)
     for at in _lots_expired(connection, seen, expired):
         level = expired[at.level_id]
-        corner = corner_of(seen.catalog, seen.catalog.locations[level.location_id])
-        seen.moves.append(Move(at.level_id, at.lot_id, (level.product_id, corner.id), at.on_hand, at.value))
+        corner = (level.product_id, corners[level.location_id])
+        seen.moves.append(Move(at.level_id, at.lot_id, corner, at.on_hand, at.value))
         seen.lots[at.level_id, at.lot_id] = replace(at, on_hand=0, reserved=0, value=0, is_open=False)
     coming: dict[LevelKey, int] = defaultdict(int)
     for move in seen.moves:
         coming[move.corner] += move.units
-        units, value = seen.arriving.get((move.lot_id, move.corner[1]), (0, 0))
-        seen.arriving[move.lot_id, move.corner[1]] = (units + move.units, value + move.value)
+    seen.arriving.update(seen.aside())
     for key, units in coming.items():
         there = places.get(key)
         if there is None:
-            seen.begun.append(Level("", *key, units, 0, 0, 0, True, seen.now, seen.now))
+            level = Level(corner_id(*key), *key, units, 0, 0, 0, True, seen.now, seen.now)
+            seen.begun[level.id] = level
         else:
             seen.change(there, on_hand=seen.level(there).on_hand + units, listed=True)
     for hold in _dead(connection, seen, [level.id for level in levels if over[level.id].held]):
@@ -314,7 +323,7 @@ def _run(connection: sa.Connection, seen: Foreseen, levels: list[Level]) -> None
         raise RuntimeError("settling asked for ever more")
     for level in stock.levels.values():
         if level.id in stock.fresh:
-            seen.begun.append(replace(level, id=""))
+            seen.begun[level.id] = level
         else:
             seen.levels[level.id] = level
             seen.lots.update(((level.id, lot_id), at) for lot_id, at in stock.lots_at[level.id].items())
@@ -332,10 +341,10 @@ def _moves_of(stock: Stock) -> Iterator[Move]:
             sums = out[entry.level_id, entry.lot_id]
             sums[0] -= entry.qty_delta
             sums[1] -= entry.value_delta
+    corners = corners_of(stock.catalog)
     for (level_id, lot_id), (units, value) in out.items():
         level = stock.level_of_id[level_id]
-        corner = corner_of(stock.catalog, stock.catalog.locations[level.location_id])
-        yield Move(level_id, lot_id, (level.product_id, corner.id), units, value)
+        yield Move(level_id, lot_id, (level.product_id, corners[level.location_id]), units, value)
 
 
 def _levels_at(connection: sa.Connection, stock: Stock, keys: Collection[LevelKey]) -> list[Level]:
