@@ -2,7 +2,8 @@
 
 The database is one of `benchmarks.fill` (10,000 products at three places, a million ledger rows); without `--database`
 it is made anew, on SQLite and on PostgreSQL. Each read is asked of `Reports` as the API asks it, once to warm up and
-then `--times` times; what is shown is the median, and the promise is 50 ms.
+then `--times` times; what is shown is the median, and the promise is 50 ms. With `--waiting` the reads are timed while
+more and more waits and has ended (`benchmarks.waiting`); it changes the database.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import waiting
 from benchmarks.fill import ORG, fill
 from benchmarks.server import benchmark_server
 from holdfast.core.number import day_at
@@ -104,6 +106,7 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reads", description=__doc__)
     parser.add_argument("--database", action="append", help="one that benchmarks.fill has filled; may be repeated")
+    parser.add_argument("--waiting", action="store_true", help="time them while others wait; changes the database")
     parser.add_argument("--times", type=int, default=9, help="how often each is read")
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -113,6 +116,10 @@ def main() -> int:
             urls = [f"sqlite:///{folder}/full.db", stack.enter_context(benchmark_server())]
             for url in urls:
                 fill(url, products=10_000, ledger=1_000_000)
+        if options.waiting:
+            for url in urls:
+                waiting.measure(url, options.times)
+            return 0
         columns = [medians(url, options.times) for url in urls]
     table = Table(title=f"Medians in ms, promised {PROMISED_MS}", title_justify="left")
     table.add_column("read")

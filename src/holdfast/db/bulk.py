@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from holdfast.core.holding import Level
+from holdfast.core.holding import Level, LevelKey
 from holdfast.core.lookup import Catalog
 from holdfast.core.product import Location, Product
 from holdfast.db import schema

@@ -33,7 +33,7 @@ from holdfast.db.queries.paging import (
     page_of,
     pieces,
 )
-from holdfast.db.queries.settled import Foreseen, astir, foresee, foresee_holds
+from holdfast.db.queries.settled import Foreseen, foresee, foresee_holds, stirring
 from holdfast.db.queries.settling import ACTIVE
 from holdfast.db.rows import row_type
 
@@ -42,6 +42,9 @@ COLUMNS = columns_of(schema.reservation, Reservation)
 
 AROUND_MAX = 20
 """Most holds that are looked at to find the one off which another one will be split: ids lie far apart."""
+
+STIRRED_MAX = 100
+"""Holds that may move when what has ended is settled, of one page; a page that has more of them ends before them."""
 
 LEDGER_MAX = 3_000
 """Up to so many ledger entries the holds of levels are looked up through them."""
@@ -84,25 +87,53 @@ def listed(
         if product is None:
             return EMPTY
         where.append(_hold.product_id == product.id)
-    stirred = _foreseen(connection, catalog, wanted, now)
+    stirred, floor = _foreseen(connection, catalog, wanted, now, before)
+    if floor is not None:
+        where.append(_hold.id >= floor)
     if stirred.changed:
         where.append(sa.not_(among(connection, _hold.id, stirred.changed)))
     found = newest(connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, indexed=indexed)
-    found = found._replace(rows=read(found.rows))
+    found = found._replace(rows=read(found.rows), floor=max(filter(None, (found.floor, floor)), default=None))
     own = [hold for hold in stirred.changed.values() if _fits(catalog, wanted, hold)]
     found = _merged(found, own, before)
     return page_of(found, limit, lambda holds: describe(connection, catalog, holds, now, stirred))
 
 
-def _foreseen(connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int) -> Foreseen:
-    """What settling will have moved, split or backed by other lots: such holds are listed as they will be."""
+def _foreseen(
+    connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int, before: str | None
+) -> tuple[Foreseen, str | None]:
+    """What settling will have moved, split or backed by other lots: such holds are listed as they will be.
+
+    Beside it, the lowest id of which that is known; None: all that are listed.
+    """
     if wanted.lot_id is not None:
         lot = lots_of(connection, catalog.settings.id, [name] if (name := as_id(wanted.lot_id)) else [])
-        return foresee(connection, catalog, now, {one.product_id for one in lot.values()})
+        return foresee(connection, catalog, now, {one.product_id for one in lot.values()}), None
     if wanted.product is not None:
         product = product_of(connection, catalog.settings.id, wanted.product)
-        return foresee(connection, catalog, now, set() if product is None else {product.id})
-    return foresee(connection, catalog, now, astir(connection, catalog, now))
+        return foresee(connection, catalog, now, set() if product is None else {product.id}), None
+    if wanted.status not in (None, "active"):
+        return Foreseen(catalog, now), None
+    # A hold that will be split off has what names its order and target from the first one, and lies next to it.
+    upto, count = None if before is None else ids_around(before)[1], STIRRED_MAX
+    while True:
+        holds = stirring(connection, catalog, now, _inherited(wanted), upto, count)
+        floor = None if len(holds) < count else ids_around(holds[-1][0])[1]
+        if floor is None or before is None or floor < before:
+            return foresee(connection, catalog, now, {product_id for _, product_id in holds}), floor
+        count *= 4
+
+
+def _inherited(wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    """The conditions that a hold and what is split off it both meet, or neither."""
+    where: list[sa.ColumnElement[bool]] = []
+    if wanted.order_number is not None:
+        where += [_hold.order_number.is_not(None), _hold.order_number == wanted.order_number]
+    if wanted.reserved_for_id is not None:
+        where += [_hold.reserved_for_id.is_not(None), _hold.reserved_for_id == as_id(wanted.reserved_for_id)]
+    if wanted.source is not None:
+        where.append(_hold.source == wanted.source)
+    return where
 
 
 def _merged(found: Found, holds: Sequence[Reservation], before: str | None) -> Found:
@@ -134,16 +165,9 @@ def _fits(catalog: Catalog, wanted: Filter, hold: Reservation) -> bool:
 
 def _conditions(catalog: Catalog, wanted: Filter, now: int) -> list[sa.ColumnElement[bool]] | None:
     """The conditions on the reservation itself; None when nothing can match."""
-    where: list[sa.ColumnElement[bool]] = []
-    if wanted.order_number is not None:
-        where += [_hold.order_number.is_not(None), _hold.order_number == wanted.order_number]
-    if wanted.reserved_for_id is not None:
-        name = as_id(wanted.reserved_for_id)
-        if name is None:
-            return None
-        where += [_hold.reserved_for_id.is_not(None), _hold.reserved_for_id == name]
-    if wanted.source is not None:
-        where.append(_hold.source == wanted.source)
+    if wanted.reserved_for_id is not None and as_id(wanted.reserved_for_id) is None:
+        return None
+    where = _inherited(wanted)
     if wanted.lot_id is not None:
         name = as_id(wanted.lot_id)
         if name is None:

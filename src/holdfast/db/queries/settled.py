@@ -31,8 +31,8 @@ from holdfast.core.wants import LevelAt, Missing
 from holdfast.db import schema
 from holdfast.db.load import load_more
 from holdfast.db.queries.catalog import columns_of
-from holdfast.db.queries.paging import among
-from holdfast.db.queries.settling import OPEN, ROAMING, Ended, dead_holds, ended, expired_lots, hold_as_settled
+from holdfast.db.queries.paging import among, not_walked
+from holdfast.db.queries.settling import ACTIVE, OPEN, ROAMING, Ended, dead_holds, ended, expired_lots, hold_as_settled
 from holdfast.db.rows import row_type
 from holdfast.db.session import Query, Row, Session, _percent
 
@@ -141,7 +141,7 @@ def foresee_levels(connection: sa.Connection, catalog: Catalog, now: int, levels
     over = ended(connection, catalog.settings.id, now, levels=[level.id for level in levels])
     products = {level.product_id for level in levels if level.id in over or level.backordered}
     corners = {level.product_id for level in levels if catalog.locations[level.location_id].kind == "quarantine"}
-    products |= corners and _expired(connection, catalog, now, corners)
+    products |= _expired(connection, catalog, now, corners) if corners else set()
     return foresee(connection, catalog, now, products | astir(connection, catalog, now, _products_of(levels)))
 
 
@@ -160,36 +160,64 @@ def _products_of(things: Iterable[Level | Reservation]) -> set[str]:
     return {thing.product_id for thing in things}
 
 
-def astir(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str] | None = None) -> set[str]:
-    """Those of the products (None: of all) of which holds will move or be split when what has ended is settled.
+def astir(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str]) -> set[str]:
+    """Those of the products of which holds will move or be split when what has ended is settled.
 
     Units that become free at one level may then change another one: somebody waits there and may be served elsewhere,
     or has lost a lot that expired, and looks elsewhere.
     """
-    if products is not None and not products:
+    if not products:
         return set()
     org_id = catalog.settings.id
-    waiting = sa.select(_hold.product_id).where(_hold.org_id == org_id, ROAMING)
+    waiting = sa.select(_hold.id).where(_hold.org_id == org_id, _hold.product_id == _level.product_id, ROAMING)
     dead = sa.select(_hold.id).where(_hold.org_id == org_id, _hold.level_id == _level.id, *dead_holds(now))
-    freed = sa.select(_level.product_id).where(_level.org_id == org_id, dead.exists())
-    if products is None:
-        freed = freed.where(_level.product_id.in_(waiting.distinct()))
-    else:
-        wanted = waiting.where(among(connection, _hold.product_id, products))
-        freed = freed.where(_level.product_id.in_(wanted.distinct()))
-    found = set(connection.execute(freed.distinct()).scalars())
-    return found | _expired(connection, catalog, now, products)
+    mine = among(connection, _level.product_id, products)
+    freed = sa.select(_level.product_id).where(_level.org_id == org_id, mine, dead.exists(), waiting.exists())
+    return set(connection.execute(freed.distinct()).scalars()) | _expired(connection, catalog, now, products)
 
 
-def _expired(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str] | None) -> set[str]:
-    """Those of the products (None: of all) of which a lot has expired somewhere."""
-    query = (
-        sa.select(_level.product_id)
-        .join(schema.level, (_level.org_id == _stock.org_id) & (_level.id == _stock.level_id))
-        .where(_stock.org_id == catalog.settings.id, *expired_lots(now))
+def stirring(
+    connection: sa.Connection,
+    catalog: Catalog,
+    now: int,
+    conditions: Sequence[sa.ColumnElement[bool]],
+    upto: str | None,
+    count: int,
+) -> list[tuple[str, str]]:
+    """(id, product id) of holds that may move or be split when what has ended is settled: the newest `count`.
+
+    They meet the conditions, have an id up to `upto`, and may be served elsewhere: they wait for a product of which
+    units become free, or lie where a lot has expired. It begins with what has ended, however many wait.
+    """
+    org_id = catalog.settings.id
+    own = [_hold.org_id == org_id, *conditions, *([] if upto is None else [_hold.id <= upto])]
+    ended_hold, elsewhere = schema.reservation.alias("ended_hold"), _hold.served_from.is_not(None)
+    freed = sa.select(ended_hold.c.product_id).where(
+        ended_hold.c.org_id == org_id,
+        sa.text("ended_hold.status = 'active'"),
+        ended_hold.c.expires_at.is_not(None),
+        ended_hold.c.expires_at <= now,
     )
-    found = set(connection.execute(query.distinct()).scalars())
-    return found if products is None else found & set(products)
+    lots = sa.select(_stock.level_id).where(not_walked(connection, _stock.org_id) == org_id, *expired_lots(now))
+    spoilt = sa.select(_level.product_id).where(_level.org_id == org_id, _level.id.in_(lots))
+    found: dict[str, str] = {}
+    for where in (
+        [ROAMING, _hold.product_id.in_(freed.union(spoilt))],
+        [ACTIVE, elsewhere, _hold.level_id.in_(lots)],
+    ):
+        query = sa.select(_hold.id, _hold.product_id).where(*own, *where)
+        rows = connection.execute(query.order_by(not_walked(connection, _hold.id).desc()).limit(count))
+        found.update((row[0], row[1]) for row in rows)
+    return sorted(found.items(), reverse=True)[:count]
+
+
+def _expired(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str]) -> set[str]:
+    """Those of the products of which a lot has expired somewhere."""
+    org_id = catalog.settings.id
+    gone = sa.select(_stock.lot_id).where(_stock.org_id == org_id, _stock.level_id == _level.id, *expired_lots(now))
+    mine = among(connection, _level.product_id, products)
+    query = sa.select(_level.product_id).where(_level.org_id == org_id, mine, gone.exists())
+    return set(connection.execute(query.distinct()).scalars())
 
 
 def foresee(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str]) -> Foreseen:
