@@ -17,7 +17,7 @@ from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.ledger import Entry
 from holdfast.db import schema
 from holdfast.db.engine import Database
-from holdfast.db.queries import as_of, ledger, levels, lots, paging, past_levels, reservations
+from holdfast.db.queries import as_of, ledger, lots, paging, past_levels, reservations
 from holdfast.db.queries.settling import hold_as_settled
 from holdfast.db.rows import read_row
 from holdfast.reports import BadCursor, Page, Reports

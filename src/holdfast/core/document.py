@@ -58,11 +58,11 @@ class ReservationDocument(msgspec.Struct, frozen=True, gc=False):
 class LevelDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False, gc=False):
     """An entry of the inventory: a product at a location.
 
-    `available_quantity` is what can still be promised: 0 where `sellable` is false (quarantine, transit). `id` is None
-    for an entry that is about to begin: units that have just expired are shown in quarantine before they are moved.
+    `available_quantity` is what can still be promised: 0 where `sellable` is false (quarantine, transit). Units that
+    have just expired are shown in quarantine before they are moved, in an entry that has its id already.
     """
 
-    id: str | None
+    id: str
     sellable: bool
     product_id: str
     sku: str
@@ -139,7 +139,7 @@ def level_fields(
     line = reorder_threshold(product, location, settings)
     number = product.number
     return {
-        "id": level.id or None,
+        "id": level.id,
         "sellable": location.sellable,
         "product_id": product.id,
         "sku": product.sku,

@@ -44,16 +44,20 @@ def coming(
     places: Collection[str] | None,
     *,
     before: str | None,
+    down_to: str | None,
     limit: int,
 ) -> list[Level]:
     """The first levels, newest id first, that settling begins or lists again; `limit` + 1 of them at most.
 
-    `conditions` are on the level's product; `places` (None: all) are where it lies.
+    `conditions` are on the level's product; `places` (None: all) are where it lies. Their ids are below `before` and
+    above `down_to`.
     """
     if not _any_expired(connection, catalog, now):
         return []
-    again = [level for level in _unlisted(connection, catalog, now, conditions, places) if _is_below(level, before)]
-    return merged(again, _first_begun(connection, catalog, now, conditions, places, before, limit))[: limit + 1]
+    unlisted = _unlisted(connection, catalog, now, conditions, places)
+    again = [level for level in unlisted if _is_between(level, before, down_to)]
+    begun = _first_begun(connection, catalog, now, conditions, places, before, down_to, limit)
+    return merged(again, begun)[: limit + 1]
 
 
 def to_begin(
@@ -64,12 +68,13 @@ def to_begin(
     places: Collection[str] | None,
     *,
     before: str | None,
+    down_to: str | None,
     limit: int,
 ) -> list[Level]:
     """Those of them that do not exist."""
     if not _any_expired(connection, catalog, now):
         return []
-    return _first_begun(connection, catalog, now, conditions, places, before, limit)[: limit + 1]
+    return _first_begun(connection, catalog, now, conditions, places, before, down_to, limit)[: limit + 1]
 
 
 def by_id(connection: sa.Connection, catalog: Catalog, now: int, level_id: str) -> Level | None:
@@ -110,8 +115,8 @@ def _any_expired(connection: sa.Connection, catalog: Catalog, now: int) -> bool:
     return connection.execute(query).first() is not None
 
 
-def _is_below(level: Level, before: str | None) -> bool:
-    return before is None or level.id < before
+def _is_between(level: Level, before: str | None, down_to: str | None) -> bool:
+    return (before is None or level.id < before) and (down_to is None or level.id > down_to)
 
 
 def _empty(key: tuple[str, str], now: int) -> Level:
@@ -126,14 +131,18 @@ def _first_begun(
     conditions: Sequence[sa.ColumnElement[bool]],
     places: Collection[str] | None,
     before: str | None,
+    down_to: str | None,
     limit: int,
 ) -> list[Level]:
     """Those that do not exist, found along the products: an id lies next to its product's."""
-    below = [] if before is None else [_level.product_id <= ids_around(before)[1]]
+    near = [] if before is None else [_level.product_id <= ids_around(before)[1]]
+    near += [] if down_to is None else [_level.product_id >= ids_around(down_to)[0]]
     count = AHEAD * (limit + 1)
     while True:
-        keys = _keys(connection, catalog, now, [*conditions, *below], places, count)
-        levels = merged([], [level for level in (_empty(key, now) for key in keys) if _is_below(level, before)])
+        keys = _keys(connection, catalog, now, [*conditions, *near], places, count)
+        levels = merged(
+            [], [level for level in (_empty(key, now) for key in keys) if _is_between(level, before, down_to)]
+        )
         if len(keys) < count:
             return levels
         # What was not looked at has products below the last one, so ids below those around it.
@@ -181,14 +190,14 @@ def _into_corners(
     conditions: Sequence[sa.ColumnElement[bool]],
     places: Collection[str] | None,
 ) -> tuple[Any, sa.Select[Any]]:
-    """Expired lots with their levels, beside the levels in quarantine (if any) to which their units will go."""
+    """Levels where a lot has expired, beside the levels in quarantine (if any) to which their units will go."""
     org_id = catalog.settings.id
     corners = [pair for pair in corners_of(catalog).items() if places is None or pair[1] in places]
+    lots = sa.select(_stock.level_id).where(not_walked(connection, _stock.org_id) == org_id, *expired_lots(now))
     given = given_rows(connection.dialect.name, {"place": schema.Id, "corner": schema.Id}, corners)
     query = (
         sa.select(_level.product_id)
-        .select_from(schema.lot_stock)
-        .join(schema.level, (_level.org_id == _stock.org_id) & (_level.id == _stock.level_id))
+        .select_from(schema.level)
         .join(given, given.c.place == _level.location_id)
         .outerjoin(
             _corner,
@@ -196,6 +205,6 @@ def _into_corners(
             & (_corner.c.product_id == _level.product_id)
             & (_corner.c.location_id == given.c.corner),
         )
-        .where(not_walked(connection, _stock.org_id) == org_id, *expired_lots(now), *conditions)
+        .where(_level.org_id == org_id, _level.id.in_(lots), *conditions)
     )
     return given, query

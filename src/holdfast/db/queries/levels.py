@@ -76,7 +76,10 @@ def listed(
     found = _found(connection, catalog, [*where.all, _level.listed], before, limit, wanted, now)
     rows = read(found.rows)
     if not wanted.low_stock:  # what lies in quarantine never runs low
-        begun = coming(connection, catalog, now, where.products, where.places, before=before, limit=limit)
+        down_to = rows[limit].id if len(rows) > limit else None
+        begun = coming(
+            connection, catalog, now, where.products, where.places, before=before, down_to=down_to, limit=limit
+        )
         rows = merged(rows, begun)
     shown = rows[:limit]
     following = encode_cursor(shown[-1].id) if len(rows) > limit else None

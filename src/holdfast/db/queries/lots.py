@@ -82,9 +82,9 @@ def listed(
     rows = connection.execute(query.order_by(_stock.lot_id.desc(), _stock.level_id.desc()).limit(limit + 1)).all()
     found = [_read(row) for row in rows]
     if wanted.status != "active":
-        coming = _coming(connection, catalog, wanted, identity, places, now, before, limit)
-        inside = [pair for pair in coming if floor is None or pair[1].lot_id >= floor]
-        found = sorted(found + inside, key=_place, reverse=True)
+        down_to = found[limit][1].lot_id if len(found) > limit else floor
+        coming = _coming(connection, catalog, wanted, identity, places, now, before, down_to, limit)
+        found = sorted(found + coming, key=_place, reverse=True)
     items = describe(connection, catalog, settled(connection, catalog, found[:limit], now))
     if len(found) > limit:
         at = found[limit - 1][1]
@@ -158,10 +158,11 @@ def _coming(
     places: Collection[str] | None,
     now: int,
     before: tuple[str, str] | None,
+    down_to: str | None,
     limit: int,
 ) -> list[tuple[Lot, LotStock]]:
     """Rows in quarantine that the conditions on stored rows do not find: the first after the cursor, `limit` + 1 or
-    more if there are."""
+    more if there are, none of a lot below `down_to`."""
     corners = {shelf: corner for shelf, corner in corners_of(catalog).items() if places is None or corner in places}
     expired = [
         not_walked(connection, _stock.org_id) == catalog.settings.id,
@@ -169,6 +170,7 @@ def _coming(
         _stock.location_id.in_(corners),
         *identity,
         *([] if before is None else [_stock.lot_id <= before[0]]),
+        *([] if down_to is None else [_stock.lot_id >= down_to]),
     ]
     query = sa.select(_stock.lot_id).distinct().where(*expired).order_by(_stock.lot_id.desc())
     # The cursor may be at any row of its lot, so one lot more is looked at.

@@ -58,7 +58,10 @@ def listed(
     )
     levels = read(found.rows)
     if not wanted.low_stock:  # what lies in quarantine never runs low
-        begun = to_begin(connection, catalog, as_of, where.products, where.places, before=before, limit=limit)
+        down_to = levels[limit].id if len(levels) > limit else None
+        begun = to_begin(
+            connection, catalog, as_of, where.products, where.places, before=before, down_to=down_to, limit=limit
+        )
         levels = merged(levels, begun)
     following = levels[count - 1].id if len(levels) > count else None
     shown = _as_they_stood(connection, catalog, levels[:count], as_of)

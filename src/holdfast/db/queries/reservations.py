@@ -87,40 +87,55 @@ def listed(
         if product is None:
             return EMPTY
         where.append(_hold.product_id == product.id)
-    stirred, floor = _foreseen(connection, catalog, wanted, now, before)
-    if floor is not None:
-        where.append(_hold.id >= floor)
-    if stirred.changed:
-        where.append(sa.not_(among(connection, _hold.id, stirred.changed)))
-    found = newest(connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, indexed=indexed)
-    found = found._replace(rows=read(found.rows), floor=max(filter(None, (found.floor, floor)), default=None))
+    if wanted.product is not None or wanted.lot_id is not None:
+        stirred = foresee(connection, catalog, now, _products_named(connection, catalog, wanted))
+        if stirred.changed:
+            where.append(sa.not_(among(connection, _hold.id, stirred.changed)))
+        found = newest(
+            connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, indexed=indexed
+        )
+        found = found._replace(rows=read(found.rows))
+    else:
+        found = newest(
+            connection, schema.reservation, COLUMNS, org_id, where, before=before, limit=limit, indexed=indexed
+        )
+        holds = read(found.rows)
+        floor = holds[limit - 1].id if len(holds) > limit else found.floor
+        stirred, floor = _foreseen(connection, catalog, wanted, now, before, floor)
+        kept = [hold for hold in holds if hold.id not in stirred.changed and (floor is None or hold.id >= floor)]
+        found = Found(kept, floor)
     own = [hold for hold in stirred.changed.values() if _fits(catalog, wanted, hold)]
     found = _merged(found, own, before)
     return page_of(found, limit, lambda holds: describe(connection, catalog, holds, now, stirred))
 
 
-def _foreseen(
-    connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int, before: str | None
-) -> tuple[Foreseen, str | None]:
-    """What settling will have moved, split or backed by other lots: such holds are listed as they will be.
-
-    Beside it, the lowest id of which that is known; None: all that are listed.
-    """
+def _products_named(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> set[str]:
+    """The product of the lot or product that is asked for, if there is one."""
     if wanted.lot_id is not None:
-        lot = lots_of(connection, catalog.settings.id, [name] if (name := as_id(wanted.lot_id)) else [])
-        return foresee(connection, catalog, now, {one.product_id for one in lot.values()}), None
-    if wanted.product is not None:
-        product = product_of(connection, catalog.settings.id, wanted.product)
-        return foresee(connection, catalog, now, set() if product is None else {product.id}), None
+        lots = lots_of(connection, catalog.settings.id, [name] if (name := as_id(wanted.lot_id)) else [])
+        return {lot.product_id for lot in lots.values()}
+    product = product_of(connection, catalog.settings.id, wanted.product or "")
+    return set() if product is None else {product.id}
+
+
+def _foreseen(
+    connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int, before: str | None, floor: str | None
+) -> tuple[Foreseen, str | None]:
+    """What settling will have moved or split of the holds below `before`, down to the `floor` (None: to the last one):
+    such holds are listed as they will be. Beside it, the id down to which that is known, the floor or one above it."""
     if wanted.status not in (None, "active"):
-        return Foreseen(catalog, now), None
+        return Foreseen(catalog, now), floor
     # A hold that will be split off has what names its order and target from the first one, and lies next to it.
-    upto, count = None if before is None else ids_around(before)[1], STIRRED_MAX
+    lowest = None if floor is None else ids_around(floor)[0]
+    highest = None if before is None else ids_around(before)[1]
+    count = STIRRED_MAX
     while True:
-        holds = stirring(connection, catalog, now, _inherited(wanted), upto, count)
-        floor = None if len(holds) < count else ids_around(holds[-1][0])[1]
-        if floor is None or before is None or floor < before:
-            return foresee(connection, catalog, now, {product_id for _, product_id in holds}), floor
+        holds = stirring(connection, catalog, now, _inherited(wanted), (lowest, highest), count)
+        known = floor if len(holds) < count else ids_around(holds[-1][0])[1]
+        if known == floor or before is None or (known is not None and known < before):
+            return foresee(connection, catalog, now, {product_id for _, product_id in holds}), max(
+                filter(None, (known, floor)), default=None
+            )
         count *= 4
 
 

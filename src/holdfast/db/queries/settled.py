@@ -181,16 +181,19 @@ def stirring(
     catalog: Catalog,
     now: int,
     conditions: Sequence[sa.ColumnElement[bool]],
-    upto: str | None,
+    between: tuple[str | None, str | None],
     count: int,
 ) -> list[tuple[str, str]]:
     """(id, product id) of holds that may move or be split when what has ended is settled: the newest `count`.
 
-    They meet the conditions, have an id up to `upto`, and may be served elsewhere: they wait for a product of which
-    units become free, or lie where a lot has expired. It begins with what has ended, however many wait.
+    They meet the conditions, have an id between the two (lowest, highest), and may be served elsewhere: they wait for a
+    product of which units become free, or lie where a lot has expired. It begins with what has ended, whoever waits.
     """
     org_id = catalog.settings.id
-    own = [_hold.org_id == org_id, *conditions, *([] if upto is None else [_hold.id <= upto])]
+    lowest, highest = between
+    own = [_hold.org_id == org_id, *conditions]
+    own += [] if lowest is None else [_hold.id >= lowest]
+    own += [] if highest is None else [_hold.id <= highest]
     ended_hold, elsewhere = schema.reservation.alias("ended_hold"), _hold.served_from.is_not(None)
     freed = sa.select(ended_hold.c.product_id).where(
         ended_hold.c.org_id == org_id,
