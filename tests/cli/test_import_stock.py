@@ -337,3 +337,19 @@ def test_a_line_of_nothing_brings_nothing(cli: Cli, tmp_path: Path) -> None:
     told = _import(cli, tmp_path, "sku,location,quantity\nMUG-1,MAIN,0\nBEANS,MAIN,0.00\n")
 
     assert (_counts(told), _stock(cli)) == ((0, 0, 2, 0), {})
+
+
+@pytest.mark.usefixtures("shop")
+def test_what_a_file_says_is_set_where_a_lot_has_just_expired(cli: Cli, tmp_path: Path, database_url: str) -> None:
+    """The row still has 5 units, which are about to go to quarantine: they are not the 5 of the file."""
+    first = "sku,location,quantity,unit_cost,expires_at\nMUG-1,MAIN,5,1.00,2099-01-01T00:00:00Z\n"
+    assert _counts(_import(cli, tmp_path, first)) == (1, 0, 0, 0)
+    database = Database(database_url)
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE lot_stock SET sellable_until = 1")
+        connection.exec_driver_sql("UPDATE lot SET expires_at = 1")
+    database.dispose()
+
+    told = _import(cli, tmp_path, "sku,location,quantity\nMUG-1,MAIN,5\nMUG-1,MAIN-QUARANTINE,5\n", "--set")
+    assert _counts(told) == (0, 1, 1, 0), told
+    assert _stock(cli) == {("MUG-1", "MAIN"): "5", ("MUG-1", "MAIN-QUARANTINE"): "5"}

@@ -19,7 +19,7 @@ from holdfast.db.engine import Database
 from holdfast.db.found import clock
 from holdfast.db.queries.begun import begins
 from holdfast.db.queries.catalog import Catalogs, columns_of
-from holdfast.db.queries.settled import Foreseen, foresee_levels
+from holdfast.db.queries.settled import Foreseen, foresee, foresee_levels
 from holdfast.db.rows import record_of, row_type
 
 ROWS = 1000
@@ -79,7 +79,8 @@ def products_by_sku(database: Database, org_id: str, skus: Iterable[str]) -> dic
 
 
 class Balance(NamedTuple):
-    """What a level has: units on hand; `begun` when the ledger has an entry of it."""
+    """What a level has: units on hand when what has ended is settled; `begun` when the ledger has an entry of it, or
+    settling writes one."""
 
     on_hand: int
     begun: bool
@@ -89,18 +90,20 @@ def balances(database: Database, org_id: str, pairs: Iterable[tuple[str, str]]) 
     """The levels that there are of (product id, location id) pairs."""
     asked = set(pairs)
     products, places = sorted({pair[0] for pair in asked}), {pair[1] for pair in asked}
-    table = schema.level
+    table, read, now = schema.level, row_type(Level).read, clock(database)
     known: dict[tuple[str, str], Balance] = {}
     with database.reading() as connection:
+        catalog = Catalogs().of(connection, org_id)
+        assert catalog is not None, org_id
         for start in range(0, len(products), SKUS_MAX):
-            rows = connection.execute(
-                sa.select(table.c.product_id, table.c.location_id, table.c.on_hand, table.c.seq).where(
-                    table.c.org_id == org_id,
-                    table.c.product_id.in_(products[start : start + SKUS_MAX]),
-                    table.c.location_id.in_(places),
-                )
-            )
-            known.update({(str(row[0]), str(row[1])): Balance(row[2], row[3] > 0) for row in rows})
+            part = products[start : start + SKUS_MAX]
+            own = (table.c.org_id == org_id, table.c.product_id.in_(part), table.c.location_id.in_(places))
+            rows = connection.execute(sa.select(*columns_of(table, Level)).where(*own)).all()
+            seen = foresee(connection, catalog, now, part)
+            for level in (seen.level(read(row)) for row in rows):
+                known[level.product_id, level.location_id] = Balance(level.on_hand, level.seq > 0)
+            for level in seen.begun.values():
+                known[level.product_id, level.location_id] = Balance(level.on_hand, begun=True)
     return {pair: balance for pair, balance in known.items() if pair in asked}
 
 
