@@ -123,10 +123,12 @@ def test_a_lot_that_has_just_expired_is_listed_in_quarantine(shop: Shop) -> None
     reports = shop.holdfast.reports
 
     def codes(at: int, **wanted: Any) -> list[str]:
-        return [row["lot_code"] for row in reports.lots(shop.org_id, now=at, **wanted).items]
+        return [row["lot_code"] for row in reports.lots(shop.org_id, now=at, **wanted).items if row["on_hand"]]
 
     assert codes(soon - 1, location="MAIN") == codes(soon - 1, status="active") == ["NEW", "OLD"]
     assert codes(soon, location="MAIN") == codes(soon, status="active") == ["NEW"]
+    shelf = {row["lot_code"]: row["on_hand"] for row in reports.lots(shop.org_id, location="MAIN", now=soon).items}
+    assert shelf == {"NEW": 4, "OLD": 0}, "a row that the sweep leaves is listed before it as after it"
     [aside] = reports.lots(shop.org_id, status="quarantined", now=soon).items
     assert codes(soon, location=aside["location"]) == ["OLD"]
     assert (aside["lot_code"], aside["on_hand"], aside["reserved"], aside["value"]) == ("OLD", 5, 0, "5.00")

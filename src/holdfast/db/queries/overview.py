@@ -26,6 +26,10 @@ from holdfast.db.queries.settling import ended
 _level, _product = schema.level.c, schema.product.c
 
 
+SETTLED_MAX = 100
+"""Products of which somebody waits that the figures settle in memory; of more, sums are taken level by level."""
+
+
 class Sum(NamedTuple):
     """Entries of one location and one precision, in smallest units."""
 
@@ -137,7 +141,7 @@ def _unsettled(
     if not over:
         return []
     query = sa.select(_level.product_id).where(_level.org_id == org_id, among(connection, _level.id, over))
-    seen = foresee(connection, catalog, now, set(connection.execute(query).scalars()))
+    seen = foresee(connection, catalog, now, set(connection.execute(query).scalars()), most=SETTLED_MAX)
     changes = [(level, seen.level(level)) for level in seen.before.values()]
     changes += [(msgspec.structs.replace(level, on_hand=0, listed=False), level) for level in seen.begun.values()]
     inside = [pair for pair in changes if places is None or pair[0].location_id in places]

@@ -32,7 +32,17 @@ from holdfast.db import schema
 from holdfast.db.load import load_more
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among, not_walked
-from holdfast.db.queries.settling import ACTIVE, OPEN, ROAMING, Ended, dead_holds, ended, expired_lots, hold_as_settled
+from holdfast.db.queries.settling import (
+    ACTIVE,
+    OPEN,
+    ROAMING,
+    Ended,
+    as_settled,
+    dead_holds,
+    ended,
+    expired_lots,
+    hold_as_settled,
+)
 from holdfast.db.rows import row_type
 from holdfast.db.session import Query, Row, Session, _percent
 
@@ -223,8 +233,14 @@ def _expired(connection: sa.Connection, catalog: Catalog, now: int, products: Co
     return set(connection.execute(query.distinct()).scalars())
 
 
-def foresee(connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str]) -> Foreseen:
-    """What will have changed of the products when everything of theirs that has ended is settled."""
+def foresee(
+    connection: sa.Connection, catalog: Catalog, now: int, products: Collection[str], *, most: int | None = None
+) -> Foreseen:
+    """What will have changed of the products when everything of theirs that has ended is settled.
+
+    Those of which somebody waits or gives way are settled in memory, `most` of them (None: all). Of what is beyond,
+    whoever waits is reckoned as served by what is free where he waits; holds and sums by lot are not known.
+    """
     seen = Foreseen(catalog, now)
     seen.products = frozenset(products)
     if not products:
@@ -241,10 +257,12 @@ def foresee(connection: sa.Connection, catalog: Catalog, now: int, products: Col
         return seen
     intricate: list[Level] = []
     simple: list[Level] = []
+    left = len(families) if most is None else most
     for family in families.values():
         changed = [level for level in family if level.id in over]
-        if changed:
-            (intricate if _is_intricate(family, over) else simple).extend(changed)
+        settles = left > 0 and bool(changed) and _is_intricate(family, over)
+        (intricate if settles else simple).extend(changed)
+        left -= settles
     places = {(level.product_id, level.location_id): level for family in families.values() for level in family}
     _subtract(connection, seen, simple, over, places)
     if intricate:
@@ -271,15 +289,10 @@ def _subtract(
     over: dict[str, Ended],
     places: dict[LevelKey, Level],
 ) -> None:
-    """Levels where nobody waits and nobody gives way: dead holds are gone, expired units lie in quarantine."""
+    """Levels that are not settled in memory: dead holds are gone, expired units lie in quarantine."""
     for level in levels:
-        gone = over[level.id]
-        seen.change(
-            level,
-            on_hand=level.on_hand - gone.expired,
-            reserved=level.reserved - gone.held,
-            backordered=level.backordered - gone.waiting,
-        )
+        left = as_settled(level, over[level.id])
+        seen.change(level, on_hand=left.on_hand, reserved=left.reserved, backordered=left.backordered)
     expired = {level.id: level for level in levels if over[level.id].expired}
     corners = corners_of(seen.catalog)
     for at in _lots_expired(connection, seen, expired):
