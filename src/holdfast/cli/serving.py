@@ -37,7 +37,6 @@ BACKLOG = 2048
 DESCRIPTORS = 65_536
 """Open files that the server asks for."""
 
-HSTS_SECONDS = 31_536_000
 """How long a browser that came by HTTPS comes by nothing else: a year."""
 
 KEEP_ALIVE_SECONDS = 75
@@ -76,6 +75,7 @@ def demo(
 ) -> None:
     """Serve a shop to look at: Arco Iris, two stores and a warehouse, with stock, orders and logins."""
     config = load(host=host, port=port, workers=1)
+    _test_certificate(config)
     with ExitStack() as stack:
         listener = stack.enter_context(listening(config))
         place = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-demo-")))
@@ -85,7 +85,7 @@ def demo(
             changes["allowed_hosts"] = "localhost,127.0.0.1,[::1]"  # no page of another name reads the demo
         config = config.model_copy(update=changes)
         made = _demo_shop(config, public=not _is_loopback(config.host))
-        address = address_of(config.host, listener)
+        address = address_of(config, listener)
         run_server(config, listener, greeting=_greeting(made, address), demo=made, customers=traffic)
 
 
@@ -150,8 +150,9 @@ def listening(config: Config) -> Iterator[socket.socket]:
         yield listener
 
 
-def address_of(host: str, listener: socket.socket, scheme: str = "http") -> str:
+def address_of(config: Config, listener: socket.socket) -> str:
     """The address that a browser on this machine goes to."""
+    host, scheme = config.host, "http" if config.tls_certificate is None else "https"
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"{scheme}://{shown}:{listener.getsockname()[1]}"
 
@@ -190,7 +191,6 @@ def run_server(
             access_log=False,
             server_header=False,
             date_header=True,
-            headers=[("strict-transport-security", f"max-age={HSTS_SECONDS}")] if config.secure else [],
             ssl_certfile=config.tls_certificate,
             ssl_keyfile=config.tls_key,
             http="holdfast.web.protocol:BoundedProtocol",
@@ -200,7 +200,7 @@ def run_server(
             timeout_graceful_shutdown=config.shutdown_seconds,
             timeout_worker_healthcheck=60,  # a worker on a busy machine needs its time to import
         )
-        address = address_of(config.host, listener, "http" if config.tls_certificate is None else "https")
+        address = address_of(config, listener)
         for line in greeting or [f"Holdfast serves {address} ({kind}); stop with Ctrl-C."]:
             say(line)
         with _stopping_is_success():

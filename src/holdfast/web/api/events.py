@@ -21,7 +21,8 @@ from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import CURSOR_MAX, PAGED, Call, Route, encode
 
 if TYPE_CHECKING:
-    from holdfast.web.application import Answer, Application
+    from holdfast.web.answer import Answer
+    from holdfast.web.application import Application
     from holdfast.web.incoming import Receive
     from holdfast.web.security_log import Origin
 
