@@ -27,6 +27,11 @@ class Visitor:
         transport = httpx.ASGITransport(app=application)  # type: ignore[arg-type] # an ASGI application
         self._client = httpx.AsyncClient(transport=transport, base_url=origin, headers={"Accept": "text/html"})
 
+    @property
+    def session(self) -> str:
+        """The token of the session's cookie."""
+        return str(self._client.cookies["holdfast_session"])
+
     def get(self, path: str, **more: Any) -> httpx.Response:
         """GET an address."""
         return self._runner.run(self._client.get(path, **more))

@@ -18,10 +18,11 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 def _said(port: int, request: bytes) -> bytes:
-    """All that the server answers to these bytes, until it closes the connection or says nothing for a second."""
+    """All that the server answers to these bytes, until it closes the connection, as it was asked to, or says nothing
+    for a second."""
     said = b""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.settimeout(1)
+        connection.settimeout(30 if b"Connection: close" in request else 1)
         connection.sendall(request)
         try:
             while part := connection.recv(65536):

@@ -138,7 +138,7 @@ def reset_password(org: Org, email: Email, as_json: AsJson = False) -> None:
     with open_shop(org) as (shop, organisation):
         user = _user(shop, organisation.id, email)
         chosen = _from_input("New password (empty: one is made up): ")
-        password = chosen or secrets.token_urlsafe(12)
+        password = chosen or secrets.token_urlsafe(16)
         made = password_hash(password, email=user.email, organisation=organisation.name)
         command = ChangeUser(user.id, password_hash=made, first_password=True)
         accepted(shop.do(command_line(organisation.id), command).answer)

@@ -37,7 +37,8 @@ BACKLOG = 2048
 DESCRIPTORS = 65_536
 """Open files that the server asks for."""
 
-"""How long a browser that came by HTTPS comes by nothing else: a year."""
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""What TLS 1.2 may use: forward secrecy and authenticated encryption alone, which are all that TLS 1.3 has."""
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection is kept: longer than the idle time of the usual proxies (60 s)."""
@@ -180,6 +181,10 @@ def run_server(
             kind = "SQLite" if database.is_sqlite else "PostgreSQL"
             if (note := note_of_owner(database)) is not None:
                 tell(note)
+        if not config.secure and not _is_loopback(config.host):
+            tell(
+                f"Note: {config.host} is reached from other machines, and this is plain HTTP: what is sent can be read."
+            )
         _hand_over(config)
         _raise_descriptors()
         server_config = uvicorn.Config(
@@ -193,6 +198,7 @@ def run_server(
             date_header=True,
             ssl_certfile=config.tls_certificate,
             ssl_keyfile=config.tls_key,
+            ssl_ciphers=CIPHERS,
             http="holdfast.web.protocol:BoundedProtocol",
             ws="none",
             forwarded_allow_ips=config.trusted_proxies,
@@ -237,7 +243,7 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
     """
     from holdfast.cli.logs import configure_logs
     from holdfast.web.application import create_application
-    from holdfast.web.protocol import Bounds, bound, hosts_of
+    from holdfast.web.protocol import Bounds, bound, hosts_of, networks_of
 
     config = load()
     configure_logs(config)
@@ -245,7 +251,7 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
         Bounds(
             connections=config.connections_max,
             per_address=config.address_connections_max,
-            proxies=frozenset(part.strip() for part in config.trusted_proxies.split(",")),
+            proxies=networks_of(config.trusted_proxies),
             hosts=hosts_of(config.allowed_hosts),
         )
     )

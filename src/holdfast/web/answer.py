@@ -24,8 +24,13 @@ HSTS_SECONDS = 31_536_000
 
 STRICT = (b"strict-transport-security", f"max-age={HSTS_SECONDS}".encode())
 
-SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
-"""What every answer of the API says: it is what it says it is, and nobody keeps a copy."""
+SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+"""What every answer of the API says: it is what it says it is, nobody keeps a copy, and no browser shows it as a page
+that does something."""
 
 SECURE_HEADERS = (*SAFE_HEADERS, STRICT)
 """The same where the client came by HTTPS."""

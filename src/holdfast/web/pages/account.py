@@ -105,8 +105,9 @@ def _actor(request: Request, person: Person) -> Actor:
 async def _confirm(request: Request, person: Person, password: str) -> None:
     """The present password, or Refused; hashed when its turn comes."""
     application = request.app.state.application
+    given = password if len(password) <= PASSWORD_CHARACTERS_MAX else ""
     right = await application.auth.hashing.run(
-        _sign_in(request).confirm, person.user, password[:PASSWORD_CHARACTERS_MAX], origin_of(request), request.cookies
+        _sign_in(request).confirm, person.user, given, origin_of(request), request.cookies
     )
     if not right:
         raise Refused(_WRONG)

@@ -46,6 +46,7 @@ async def enter(request: Request) -> Response:
     going, email = own_path(fields.get("next")), fields.get("email", "").strip()[:200]
     auth = request.app.state.application.auth
     given = fields.get("password", "")[:1000]
+    before = session_token(dict(request.scope["headers"]), secure=request.url.is_secure)
     try:
         entered = await auth.hashing.run(auth.sign_in.enter, email, given, origin_of(request), request.cookies)
     except Problem as problem:
@@ -57,6 +58,8 @@ async def enter(request: Request) -> Response:
         return response
     if entered is None:
         return _form(request, going, email=email, problem=_WRONG, status=401)
+    if before is not None:
+        await run_in_threadpool(auth.logout, before, origin_of(request))
     return enter_stage(request, entered, going)
 
 
