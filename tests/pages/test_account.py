@@ -114,7 +114,7 @@ def test_two_steps_are_set_up_asked_for_and_switched_off(house: House) -> None:
     fields = {"secret": secret, "current_password": PASSWORD, "code": "000000"}
     assert visitor.post("/account/two-steps", fields).status_code == 400
     made = visitor.post("/account/two-steps", {**fields, "code": pyotp.TOTP(secret).now()})
-    codes = re.findall(r"<code>((?:[a-z0-9]{6}-){3}[a-z0-9]{6})</code>", made.text)
+    codes = re.findall(r"<code>((?:[a-z0-9]{7}-){3}[a-z0-9]{7})</code>", made.text)
 
     assert made.status_code == 200 and len(set(codes)) == 10
     other, sent = enter(house)

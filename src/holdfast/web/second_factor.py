@@ -4,7 +4,7 @@
     link(secret, "ana@shop.example", "Arco Iris")      -> "otpauth://totp/..."
     used(factor, "123456", now)                        -> the factor after it, or None: wrong, or used before
 
-A step is taken once, and one step earlier or later, because clocks differ. Recovery codes are kept as SHA-256: 118
+A step is taken once, and one step earlier or later, because clocks differ. Recovery codes are kept as SHA-256: 138
 random bits need no slower hash; each is good once.
 """
 
@@ -26,7 +26,7 @@ CODES = 10
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _CODE_PARTS = 4
-_PART_CHARACTERS = 6
+_PART_CHARACTERS = 7
 _APP_CODE = re.compile(r"[0-9]{6}")
 
 
