@@ -6,11 +6,12 @@
     python3 dev.py check   set up, then format, lint, types and import rules
     python3 dev.py bench   set up, then benchmarks (arguments go to them)
     python3 dev.py setup   only set up: uv in .tools, everything else in .venv
-    python3 dev.py lock    compile both lock files anew (arguments go to uv, such as --upgrade)
+    python3 dev.py lock    compile the lock files anew (arguments go to uv, such as --upgrade)
+    python3 dev.py sbom    set up, then write sbom.json: the components of requirements.lock (CycloneDX 1.6)
 
 Setting up installs exactly what requirements-dev.lock names, with its hashes, and does nothing when that file
-has not changed. It writes nothing outside the checkout but the caches of pip and uv, needs no root, and never
-touches the Python that runs it.
+has not changed; uv itself is what requirements-setup.lock names. It writes nothing outside the checkout but the
+caches of pip and uv, needs no root, and never touches the Python that runs it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -25,13 +27,15 @@ import sys
 import time
 from pathlib import Path
 
-UV_VERSION = "0.13.8"
 ROOT = Path(__file__).resolve().parent
 TOOLS = ROOT / ".tools"
 VENV = ROOT / ".venv"
 WINDOWS = os.name == "nt"
 PROGRAMS = VENV / ("Scripts" if WINDOWS else "bin")
 LOCK = ROOT / "requirements-dev.lock"
+RUNTIME_LOCK = ROOT / "requirements.lock"
+SETUP_LOCK = ROOT / "requirements-setup.lock"
+SBOM = ROOT / "sbom.json"
 STAMP = VENV / "holdfast-setup.json"
 WORKERS_MAX = 8  # test processes; each starts a PostgreSQL of its own
 
@@ -40,9 +44,21 @@ class Failed(Exception):
     """A step did not work; the message says what to do about it."""
 
 
+class Tampered(Failed):
+    """A package is not what its lock says, so nothing of it was installed; no other way is tried."""
+
+
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
-    commands = {"setup": setup, "demo": demo, "test": test, "check": check, "bench": bench, "lock": lock}
+    commands = {
+        "setup": setup,
+        "demo": demo,
+        "test": test,
+        "check": check,
+        "bench": bench,
+        "lock": lock,
+        "sbom": sbom,
+    }
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(__doc__)
         return 0
@@ -128,11 +144,24 @@ def lock(arguments: list[str]) -> int:
     """Compile the lock files from pyproject.toml, for every platform, without naming an index."""
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-header"]
     options += ["--no-emit-index-url", "--quiet", *arguments]
-    compile_ = [*uv_command(), "pip", "compile", "pyproject.toml", *options]
-    runtime = ["-o", "requirements.lock"]
-    development = ["--group", "dev", "--constraints", "requirements.lock", "-o", LOCK.name]
-    for target in (runtime, development):
-        step(f"Compiling {target[-1]}", *compile_, *target)
+    compile_ = [*uv_command(), "pip", "compile", *options]
+    project = [*compile_, "pyproject.toml"]
+    setting_up = [*compile_, "--group", "pyproject.toml:setup", "--only-binary", ":all:"]
+    step(f"Compiling {SETUP_LOCK.name}", *setting_up, "-o", SETUP_LOCK.name)
+    step(f"Compiling {RUNTIME_LOCK.name}", *project, "-o", RUNTIME_LOCK.name)
+    development = ["--group", "dev", "--constraints", RUNTIME_LOCK.name, "-o", LOCK.name]
+    step(f"Compiling {LOCK.name}", *project, *development)
+    return 0
+
+
+def sbom(arguments: list[str]) -> int:
+    """Write what an installation is made of, with versions and hashes; the same lock gives the same file."""
+    if arguments:
+        raise Failed(f"sbom takes no arguments, and got {' '.join(arguments)}.")
+    make_ready()
+    tool = [str(program("cyclonedx-py")), "requirements", RUNTIME_LOCK.name, "--pyproject", "pyproject.toml"]
+    form = ["--spec-version", "1.6", "--output-format", "JSON", "--output-reproducible", "--validate"]
+    step(f"Writing {SBOM.name}", *tool, *form, "--output-file", SBOM)
     return 0
 
 
@@ -176,6 +205,8 @@ def install_locked(keep: bool) -> None:
             step(f"Making {VENV.name}", *uv, "venv", "--quiet", "--clear", "--python", sys.executable, VENV)
         sync = [*uv, "pip", "sync", "--quiet", "--require-hashes", "--python", str(program("python"))]
         step(f"{INSTALLING} the first time)", *sync, LOCK, environment=uv_environment())
+    except Tampered:
+        raise
     except Failed as failure:
         say(f"uv did not do it, so pip is tried. {failure}")
         step(f"Making {VENV.name}", sys.executable, "-m", "venv", "--clear", VENV, hint=VENV_HINT)
@@ -195,21 +226,34 @@ def install_project() -> None:
 
 
 def uv_command() -> list[str]:
-    """The command that runs uv, which is brought into .tools unless it is there already."""
-    if not (TOOLS / f"uv-{UV_VERSION}.dist-info").is_dir():
+    """The command that runs uv, which is brought into .tools, with its hash, unless it is there already."""
+    version = uv_version()
+    if not (TOOLS / f"uv-{version}.dist-info").is_dir():
         pip = pip_command()
         if pip is None:
             on_path = shutil.which("uv")
             if on_path:
                 return [on_path]
             raise Failed(f"There is no pip to bring uv with. {VENV_HINT}")
-        install = [*pip, "install", "--quiet", "--upgrade", "--target", str(TOOLS), f"uv=={UV_VERSION}"]
-        step(f"Bringing uv {UV_VERSION} into {TOOLS.name}", *install, hint=NETWORK_HINT)
+        install = [*pip, "install", "--quiet", "--upgrade", "--target", str(TOOLS), "--no-deps"]
+        locked = ["--require-hashes", "--only-binary", ":all:", "-r", str(SETUP_LOCK)]
+        step(f"Bringing uv {version} into {TOOLS.name}", *install, *locked, hint=NETWORK_HINT)
     for folder in ("bin", "Scripts"):
         found = shutil.which("uv", path=str(TOOLS / folder))
         if found:
             return [found]
     raise Failed(f"uv is not where pip should have put it; remove {TOOLS} and try again.")
+
+
+def uv_version() -> str:
+    """The version of uv that its lock names."""
+    try:
+        named = re.search(r"^uv==([\w.]+)", SETUP_LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    except FileNotFoundError:
+        named = None
+    if named is None:
+        raise Failed(f"{SETUP_LOCK.name} is missing from this checkout, or does not name uv.")
+    return named[1]
 
 
 def pip_command() -> list[str] | None:
@@ -267,6 +311,11 @@ def tool_environment() -> dict[str, str]:
 
 VENV_HINT = "On Debian and Ubuntu: apt install python3-venv (or python3-pip), then run this again."
 INSTALLING = "Installing what the lock names (some 150 MB"
+WRONG_HASH = re.compile(r"DO NOT MATCH THE HASHES|Hash mismatch for")  # pip's words, and uv's
+TAMPERED_HINT = (
+    "A file that came is not the one that the lock names. Either the package index (or something before it) gives "
+    "another file, which you should find out before anything else, or the lock was edited by hand."
+)
 NETWORK_HINT = "Is the package index reachable? pip's and uv's own settings and proxies apply."
 
 
@@ -288,6 +337,8 @@ def step(what: str, *command: str | Path, hint: str = "", environment: dict[str,
         return
     print(f" failed after {seconds:.1f} s", flush=True)
     output = result.stdout.decode(errors="replace").strip()
+    if WRONG_HASH.search(output):
+        raise Tampered(f"{what} was stopped, and nothing was installed.\n{output}\n{TAMPERED_HINT}")
     raise Failed(f"{what} did not work.\n{output}\n{hint}".rstrip())
 
 

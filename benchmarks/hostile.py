@@ -6,6 +6,7 @@
     streams            200 event streams asked for with one key
     sign-ins           90 sign-ins at once from one address
     unread answers     50 clients that ask for much and read nothing
+    table lock         a console that locks a table, and 40 readers behind it (PostgreSQL)
 
 Each is measured beside the same till, which was measured alone before: its 99th percentile, what failed, and by how
 much the server's memory grew (its resident set, in MiB).
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
@@ -49,11 +51,15 @@ class Server(NamedTuple):
     port: int
     api_key: str
     token: str = ""
+    url: str = ""
 
     def client(self) -> httpx.Client:
-        """A client of the owner."""
+        """A client of the owner; reading the system's certificates for plain HTTP would cost more than a sign-in."""
         return httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}", headers={"Authorization": f"Bearer {self.api_key}"}, timeout=30
+            base_url=f"http://127.0.0.1:{self.port}",
+            headers={"Authorization": f"Bearer {self.api_key}"},
+            timeout=30,
+            verify=False,
         )
 
     def connect(self) -> socket.socket:
@@ -102,7 +108,7 @@ def serving(url: str, directory: Path) -> Iterator[Server]:
             assert client.post("/api/v1/receipts", json={"location": "MAIN", "lines": [line]}).status_code == 201
             register = client.post("/api/v1/registers", json={"store_id": "MAIN", "code": "TILL-1"}).json()
             session = client.post(f"/api/v1/registers/{register['id']}/sessions", json={"opening_float": "100.00"})
-        yield server._replace(token=session.json()["token"])
+        yield server._replace(token=session.json()["token"], url=url)
     finally:
         process.kill()
         process.wait()
@@ -238,7 +244,7 @@ def sign_ins(server: Server, seconds: float) -> None:
     origin = f"http://127.0.0.1:{server.port}"
 
     def sign_in() -> None:
-        with contextlib.suppress(httpx.HTTPError), httpx.Client(base_url=origin, timeout=60) as client:
+        with contextlib.suppress(httpx.HTTPError), httpx.Client(base_url=origin, timeout=60, verify=False) as client:
             form = {"email": EMAIL, "password": "not this one"}
             client.post("/sign-in", data=form, headers={"Origin": origin})
 
@@ -257,6 +263,20 @@ def unread_answers(server: Server, seconds: float) -> None:
         time.sleep(seconds)
 
 
+def table_lock(server: Server, seconds: float) -> None:
+    """A console that locks a table that no till needs, and 40 readers of it."""
+    until = time.monotonic() + seconds
+
+    def read() -> None:
+        with contextlib.suppress(httpx.HTTPError), server.client() as client:
+            client.get("/api/v1/counts", timeout=max(1.0, until - time.monotonic()))
+
+    with psycopg.connect(server.url) as console:
+        console.execute("LOCK TABLE count_sheet IN ACCESS EXCLUSIVE MODE")
+        _at_once([read] * 40)
+        time.sleep(max(0.0, until - time.monotonic()))
+
+
 def _at_once(steps: list[Callable[[], None]]) -> None:
     threads = [threading.Thread(target=step) for step in steps]
     for thread in threads:
@@ -272,6 +292,7 @@ ATTACKS: dict[str, Callable[[Server, float], None]] = {
     "streams": streams,
     "sign-ins": sign_ins,
     "unread answers": unread_answers,
+    "table lock": table_lock,
 }
 
 
@@ -326,7 +347,8 @@ def main() -> None:
             felt(server, quiet, 3)
             alone = felt(server, quiet, options.seconds)
             rows: list[tuple[str, Any]] = [("none", alone)]
-            rows += [(name, felt(server, attack, options.seconds)) for name, attack in ATTACKS.items()]
+            able = {name: attack for name, attack in ATTACKS.items() if attack is not table_lock or options.database}
+            rows += [(name, felt(server, attack, options.seconds)) for name, attack in able.items()]
             for name, one in rows:
                 table.add_row(
                     name,

@@ -38,13 +38,17 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     request_id: str | None = None
 
     def has(self, permission: Permission) -> bool:
-        """Does the actor have the permission?"""
+        """Does the actor have the permission? Nobody configures the organisation at a till: a PIN is too weak."""
+        if self.session_id is not None and permission is Permission.CONFIGURE:
+            return False
         if self.permissions is not None and permission not in self.permissions:
             return False
         return RANK[self.role] >= RANK[FROM[permission]]
 
     def lacks(self, permission: Permission) -> str:
         """Why the actor may not do what needs a permission that they do not have."""
+        if self.session_id is not None and permission is Permission.CONFIGURE:
+            return f"This is not done at a till: sign in, or use a key. It needs {permission}."
         who = f"A {self.role}" if self.permissions is None else "This key"
         return f"{who} may not do this: it needs {permission}."
 

@@ -205,7 +205,7 @@ def new_user(
 
     A `first_password` must be changed at the first sign-in. The password may not be the name of the `organisation`.
     """
-    chosen = password if password is not None else secrets.token_urlsafe(12)
+    chosen = password if password is not None else secrets.token_urlsafe(16)
     command = AddUser(
         email=email_of(email),
         password_hash=password_hash(chosen, email=email, organisation=organisation),

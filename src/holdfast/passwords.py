@@ -5,8 +5,9 @@
     hashed("correct horse")                        -> "$argon2id$..."
     verified("correct horse", "$argon2id$...")     -> True
 
-There are no rules of composition: length, and nothing that is guessed first. Hashing takes 64 MiB for a tenth of a
-second; who does it on behalf of strangers takes turns (`holdfast.web.hashing`).
+There are no rules of composition: length, and nothing that is guessed first. Two spellings that look the same are one
+password (Unicode NFC, plain spaces), because keyboards differ in what they make of one key. Hashing takes 64 MiB for a
+tenth of a second; who does it on behalf of strangers takes turns (`holdfast.web.hashing`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from functools import cache
 
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
+
+from holdfast.core.text import composed
 
 PASSWORD_CHARACTERS_MIN = 8
 PASSWORD_CHARACTERS_MAX = 200
@@ -31,7 +34,7 @@ def refuse_weak(password: str, *, email: str = "", organisation: str = "") -> No
     if not PASSWORD_CHARACTERS_MIN <= len(password) <= PASSWORD_CHARACTERS_MAX:
         bounds = f"{PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX}"
         raise WeakPassword(f"A password has {bounds} characters; this one has {len(password)}.")
-    text = _bare(password)
+    text = _bare(composed(password))
     if text in _common() or len(set(text)) == 1:
         raise WeakPassword("This password is one of those that are guessed first: choose another.")
     if email and text in (_bare(email), _bare(email.partition("@")[0])):
@@ -42,13 +45,14 @@ def refuse_weak(password: str, *, email: str = "", organisation: str = "") -> No
 
 def hashed(password: str) -> str:
     """What is kept of a password (Argon2)."""
-    return _ARGON2.hash(password)
+    return _ARGON2.hash(composed(password))
 
 
 def verified(password: str, password_hash: str) -> bool:
-    """Is it the password of the hash?"""
+    """Is it the password of the hash? A hash of before may be of the very signs that were typed."""
     try:
-        return _ARGON2.verify(password, password_hash)
+        known = _ARGON2.verify(composed(password), password_hash)
+        return known or (password != composed(password) and _ARGON2.verify(password, password_hash))
     except (UnknownHashError, UnicodeEncodeError):  # no password was set, or a text with lone surrogates
         return False
 

@@ -11,7 +11,7 @@ import pytest
 from holdfast.core.organisation import ChangeUser
 from holdfast.organisation import establish
 from holdfast.web.api import ROUTES
-from holdfast.web.auth import session_cookie
+from holdfast.web.cookies import session_cookie
 from tests.api.client import Client
 from tests.api.conftest import Shop
 

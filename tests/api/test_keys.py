@@ -427,7 +427,7 @@ def test_a_refused_address_is_in_the_audit_log_once_a_minute(any_shop: Shop) -> 
         assert shop.owner.using(made["api_key"]).get("/api/v1/products").status == 403
     _wait_for_notes(shop)
 
-    entries = [entry for entry in shop.owner.get("/api/v1/audit").json()["items"] if entry["action"] == "refuse"]
+    entries = [entry for entry in shop.owner.get("/api/v1/audit").json()["items"] if entry["action"] == "refused"]
 
     assert [(one["kind"], one["record_id"], one["changes"]) for one in entries] == [
         ("api_key", made["id"], {"address": "127.0.0.1"})

@@ -51,6 +51,23 @@ def test_a_pin_is_looked_at_last(any_shop: Shop) -> None:
     assert opens(shop, path, "4711").status == 201
 
 
+@pytest.mark.parametrize("kind", ["opener", "pin"])
+def test_nobody_configures_the_organisation_at_a_till(shop: Shop, kind: str) -> None:
+    """Six digits, typed where others look on, make no key and no owner."""
+    user(shop, "olga", "owner", "471147")
+    opened = opens(shop, register(shop), "471147").json()
+    headers = {"Authorization": f"Register {opened['token']}"} | ({"X-Cashier-Pin": "471147"} if kind == "pin" else {})
+    eve = {"email": "eve@arco.example", "password": "correct horse", "role": "owner", "stores": ["MAIN"]}
+
+    for path, body in (
+        ("/api/v1/api-keys", {"name": "k", "role": "owner", "stores": ["MAIN"]}),
+        ("/api/v1/users", eve),
+    ):
+        refused = shop.anonymous.post(path, body, headers=headers)
+        assert (refused.status, refused.code) == (403, "FORBIDDEN") and "till" in refused.json()["detail"]
+    assert shop.anonymous.get("/api/v1/products", headers=headers).status == 200
+
+
 def test_an_opening_with_a_pin_is_answered_again(any_shop: Shop) -> None:
     shop = any_shop
     user(shop, "bo", "cashier", "4711")

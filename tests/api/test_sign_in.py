@@ -10,11 +10,13 @@ from typing import Any
 import pyotp
 import pytest
 import sqlalchemy as sa
+from pwdlib import PasswordHash
 
 from holdfast.core.organisation import ChangeSettings, ChangeUser
 from holdfast.db import browser_sessions, schema
 from holdfast.db.attempts import NOBODY, SECOND, Rule, attempting, forget_attempts
 from holdfast.db.browser_sessions import Factor
+from holdfast.passwords import verified
 from holdfast.web import hashing, second_factor, throttle
 from holdfast.web.hashing import Hashing
 from holdfast.web.problems import Problem
@@ -314,6 +316,38 @@ def test_people_change_their_own_password(any_shop: Shop) -> None:
     assert here.patch(f"/api/v1/users/{shop.made.user_id}", {"password": "another one"}).status == 403
     line = shop.owner.get(f"/api/v1/audit?record_id={shop.made.user_id}&action=change").json()["items"][0]
     assert (line["changes"]["password_hash"], line["address"]) == ("(secret)", "127.0.0.1") and line["request_id"]
+
+
+@pytest.mark.parametrize("spelled", ["cafe\u0301 au lait", "caf\xe9 au\xa0lait", "caf\xe9 au lait"])
+def test_a_password_is_known_in_every_spelling(shop: Shop, spelled: str) -> None:
+    """Keyboards differ in what they make of one key, and JSON and forms come different ways."""
+    assert shop.owner.patch(f"/api/v1/users/{shop.made.user_id}", {"password": spelled}).status == 200
+
+    for typed in ("cafe\u0301 au lait", "caf\xe9 au\xa0lait", "caf\xe9 au lait"):
+        assert tried(shop, typed) == "in"
+    assert tried(shop, "cafe au lait") == "wrong"
+
+
+def test_a_hash_of_another_spelling_from_before_still_works() -> None:
+    typed = "caf\xe9 au\xa0lait"
+    before = PasswordHash.recommended().hash(typed)
+
+    assert verified(typed, before) and not verified("caf\xe9", before)
+
+
+def test_ones_own_address_is_changed_with_the_password(any_shop: Shop) -> None:
+    """A session that was left open is not enough to take an account over."""
+    shop = any_shop
+    here, path = signed_in(shop), f"/api/v1/users/{shop.made.user_id}"
+    change = {"email": "eve@evil.example"}
+
+    without = here.patch(path, change)
+    wrong = here.patch(path, {**change, "current_password": "wrong"})
+    same = here.patch(path, {"email": OWNER})
+    right = here.patch(path, {"email": "new@arcoiris.example", "current_password": PASSWORD})
+
+    assert [(one.status, one.json()["field"]) for one in (without, wrong)] == [(400, "current_password")] * 2
+    assert (same.status, right.status, right.json()["email"]) == (200, 200, "new@arcoiris.example")
 
 
 def test_people_see_and_end_their_sessions(any_shop: Shop) -> None:

@@ -15,6 +15,8 @@ from holdfast.db.engine import Database
 from holdfast.organisation import NotPossible, currency_of, email_of, minor_digits_of
 from tests.cli.conftest import Cli
 
+SHORT = ("--org", "Acme", "--email", "c@d", "--role", "staff")
+
 
 def test_an_organisation_can_start_to_work(cli: Cli, acme: dict[str, str], database_url: str) -> None:
     assert set(acme) >= {"org_id", "store_id", "store_code", "location", "api_key", "password"}
@@ -139,12 +141,35 @@ def test_a_user_signs_in_with_the_password_that_was_printed(cli: Cli, acme: dict
     assert PasswordHash.recommended().verify(made.json["password"], kept)
 
 
+def test_a_password_comes_by_standard_input(cli: Cli, database_url: str) -> None:
+    """What stands on a command line is seen by all who may list processes: that is said, and there is a way without."""
+    shown = cli("org", "create", "Beta", "--owner", "eve@beta.example", "--password", "correct horse")
+    made = cli("org", "create", "Acme", "--owner", "ana@acme.example", "--password-stdin", input="correct horse\n")
+    bo = ("user", "add", "--org", "Acme", "--email", "bo@acme.example", "--role", "staff", "--password-stdin", "--json")
+    added = cli(*bo, input="staple battery\n")
+    empty = cli(*bo, input="")
+
+    assert "--password-stdin" in shown.err and "correct horse" not in shown.err
+    assert made.code == 0 and not made.err and "correct horse" not in made.out
+    assert added.code == 0 and "password" not in added.json
+    assert (empty.code, empty.out) == (2, "") and "no line" in empty.err
+    database = Database(database_url)
+    asked = sa.select(schema.app_user.c.email, schema.app_user.c.password_hash)
+    with database.reading() as connection:
+        kept = dict(map(tuple, connection.execute(asked)))
+    database.dispose()
+    verify = PasswordHash.recommended().verify
+    assert verify("correct horse", kept["ana@acme.example"]) and verify("staple battery", kept["bo@acme.example"])
+
+
 def test_what_cannot_be_is_refused_in_one_line(cli: Cli, acme: dict[str, str]) -> None:
     cli("user", "add", "--org", "Acme", "--email", "bo@acme.example", "--role", "staff")
     for arguments, code, words in [
         (("user", "add", "--org", "Acme", "--email", "BO@acme.example", "--role", "staff"), 1, "exists already"),
         (("user", "add", "--org", "Acme", "--email", "nobody", "--role", "staff"), 1, "no email address"),
-        (("user", "add", "--org", "Acme", "--email", "c@d", "--role", "staff", "--password", "short"), 1, "8 to 200"),
+        (("user", "add", *SHORT, "--password-stdin"), 1, "8 to 200"),
+        (("user", "add", *SHORT, "--password-stdin", "--password", "correct horse"), 2, "not both"),
+        (("org", "create", "Beta", "--owner", "a@b.example", "--password-stdin", "--password", "x"), 2, "not both"),
         (("key", "create", "--org", "Nope", "--role", "staff"), 1, "no organisation 'Nope'"),
         (("key", "create", "--org", "Acme", "--role", "staff", "--store", "EAST"), 1, "there is MAIN"),
         (("key", "create", "--org", "Acme", "--role", "boss"), 2, "cashier"),
@@ -164,7 +189,7 @@ def test_what_cannot_be_is_refused_in_one_line(cli: Cli, acme: dict[str, str]) -
         (("org", "create", " ", "--owner", "a@b.example"), 1, "1 to 200 characters"),
         (("frobnicate",), 2, "frobnicate"),
     ]:
-        refused = cli(*arguments)
+        refused = cli(*arguments, input="short\n")
 
         assert (refused.code, refused.out) == (code, ""), arguments
         assert words in refused.err and refused.err.count("\n") == 1, refused.err

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
@@ -29,11 +31,11 @@ def _environment(url: str) -> dict[str, str]:
     return {**kept, "HOLDFAST_DATABASE_URL": url}
 
 
-def _run(url: str, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(url: str, directory: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*HOLDFAST, *arguments],
         cwd=directory,
-        env=_environment(url),
+        env=_environment(url) | settings,
         capture_output=True,
         text=True,
         timeout=START_SECONDS_MAX,
@@ -44,8 +46,9 @@ def _run(url: str, directory: Path, *arguments: str) -> subprocess.CompletedProc
 class Server:
     """A server process that has said where it listens."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str, said: list[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], address: str, said: list[str], verified: ssl.SSLContext) -> None:
         self.process = process
+        self.verified = verified
         self.address = address
         self.said = said
 
@@ -56,11 +59,16 @@ class Server:
 
 
 @contextmanager
-def _serving(url: str, directory: Path, *arguments: str) -> Iterator[Server]:
+def _serving(
+    url: str, directory: Path, *arguments: str, authority: trustme.CA | None = None, **settings: str
+) -> Iterator[Server]:
+    verified = ssl.create_default_context()
+    if authority is not None:
+        authority.configure_trust(verified)
     process = subprocess.Popen(
         [*HOLDFAST, *arguments, "--port", "0"],
         cwd=directory,
-        env=_environment(url),
+        env=_environment(url) | settings,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -70,9 +78,9 @@ def _serving(url: str, directory: Path, *arguments: str) -> Iterator[Server]:
         said: list[str] = []
         for line in process.stdout:
             said.append(line)
-            found = re.search(r"http://[\d.]+:\d+", line)
+            found = re.search(r"https?://[\d.]+:\d+", line)
             if found:
-                server = Server(process, found.group(), said)
+                server = Server(process, found.group(), said, verified)
                 _wait_until_ready(server)
                 yield server
                 return
@@ -87,7 +95,7 @@ def _wait_until_ready(server: Server) -> None:
     patience = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < patience:
         try:
-            if httpx.get(f"{server.address}/readyz").status_code == 200:
+            if httpx.get(f"{server.address}/readyz", verify=server.verified).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.05)
@@ -123,6 +131,54 @@ def test_one_server_to_one_sqlite_file(sqlite_url: str, tmp_path: Path) -> None:
 
     with _serving(sqlite_url, tmp_path, "serve") as server:
         assert server.end(signal.SIGINT) == 0
+
+
+def test_https_by_a_certificate(sqlite_url: str, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    settings = {"HOLDFAST_TLS_CERTIFICATE": "server.pem", "HOLDFAST_TLS_KEY": "server.pem"}
+
+    with _serving(sqlite_url, tmp_path, "serve", authority=authority, **settings) as server:
+        assert server.address.startswith("https://")
+        seen = httpx.get(f"{server.address}/sign-in", verify=server.verified)
+        assert seen.status_code == 200 and seen.headers["strict-transport-security"] == "max-age=31536000"
+        with pytest.raises(httpx.ConnectError, match="certificate"):
+            httpx.get(f"{server.address}/sign-in")
+        with pytest.raises(httpx.TransportError):
+            httpx.get(server.address.replace("https", "http"))
+        assert server.end() == 0
+
+
+def test_https_by_a_proxy_that_is_believed(sqlite_url: str, tmp_path: Path) -> None:
+    """Whose word is taken is a setting: from others the header means nothing."""
+    said = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+    for proxies, believed in (("127.0.0.1", True), ("203.0.113.1", False)):
+        with _serving(sqlite_url, tmp_path, "serve", HOLDFAST_TRUSTED_PROXIES=proxies) as server:
+            seen = httpx.get(f"{server.address}/sign-in", headers=said)
+            assert ("strict-transport-security" in seen.headers) == believed
+            assert server.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "words"),
+    [
+        ("server.pem", None, "belong together"),
+        ("nothing.pem", "nothing.pem", "No such file"),
+        ("a", "a", "cannot be used"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_refused_at_start(
+    sqlite_url: str, tmp_path: Path, certificate: str, key: str | None, words: str
+) -> None:
+    (tmp_path / "a").write_text("no certificate")
+    (tmp_path / "server.pem").write_text("")
+    settings = {"HOLDFAST_TLS_CERTIFICATE": certificate} | ({} if key is None else {"HOLDFAST_TLS_KEY": key})
+    for command in ("serve", "demo"):
+        refused = _run(sqlite_url, tmp_path, command, "--port", "0", **settings)
+
+        assert refused.returncode in (1, 2) and words in refused.stderr, refused.stderr
+        assert refused.stderr.count("\n") == 1
 
 
 def test_what_cannot_be_served_is_refused(sqlite_url: str, tmp_path: Path) -> None:

@@ -352,7 +352,7 @@ COMMANDS: dict[type, Callable[[Documents], Any]] = {
 
 ELSEWHERE = {
     "AddAccount", "RenameAccount", "ClosePeriod", "Book", "Together", "Sweep", "ShipSupplierOrder", "ReturnBlind",
-    "OpenSession", "MoveCash", "CloseSession",
+    "OpenSession", "MoveCash", "CloseSession", "NoteSecurity", "RefreshPin",
 }  # fmt: skip
 """Commands that name no location and no document of one; those of records are tried above."""
 

@@ -36,8 +36,8 @@ class Link(NamedTuple):
 
 
 def pages() -> list[Path]:
-    """Every page, README and changelog included."""
-    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+    """Every page, README, changelog and SECURITY included."""
+    return [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))]
 
 
 def name_of(page: Path) -> str:

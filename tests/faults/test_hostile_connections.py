@@ -18,7 +18,7 @@ import uvicorn
 from holdfast.app import Holdfast
 from holdfast.organisation import establish
 from holdfast.web.application import create_application
-from holdfast.web.protocol import BoundedProtocol, Bounds, Connections
+from holdfast.web.protocol import BoundedProtocol, Bounds, Connections, networks_of
 
 SHORT = Bounds(head_seconds=1.0, body_seconds=1.0, unread_seconds=1.0, connections=20, per_address=1000)
 """Bounds that a test can wait for."""
@@ -203,7 +203,7 @@ def test_an_address_has_a_bound(tmp_path: Path) -> None:
 
 
 def test_a_trusted_proxy_has_none(tmp_path: Path) -> None:
-    bounds = Bounds(per_address=5, proxies=frozenset({"127.0.0.1"}))
+    bounds = Bounds(per_address=5, proxies=networks_of("127.0.0.0/8, ::1"))
     with serving(tmp_path, bounds) as served, contextlib.ExitStack() as stack:
         for _ in range(10):
             stack.enter_context(served.connect())

@@ -21,18 +21,24 @@ ORIGIN = "http://shop.example"
 class Visitor:
     """Somebody with a cookie jar, who follows no redirects by themselves."""
 
-    def __init__(self, application: Application, runner: asyncio.Runner) -> None:
+    def __init__(self, application: Application, runner: asyncio.Runner, origin: str = ORIGIN) -> None:
         self._runner = runner
+        self.origin = origin
         transport = httpx.ASGITransport(app=application)  # type: ignore[arg-type] # an ASGI application
-        self._client = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"Accept": "text/html"})
+        self._client = httpx.AsyncClient(transport=transport, base_url=origin, headers={"Accept": "text/html"})
+
+    @property
+    def session(self) -> str:
+        """The token of the session's cookie."""
+        return str(self._client.cookies["holdfast_session"])
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         """GET an address."""
         return self._runner.run(self._client.get(path, **more))
 
-    def post(self, path: str, fields: dict[str, str], *, origin: str = ORIGIN, **more: Any) -> httpx.Response:
-        """Send a form, from a page of `origin`."""
-        headers = {"Origin": origin, **more.pop("headers", {})}
+    def post(self, path: str, fields: dict[str, str], *, origin: str | None = None, **more: Any) -> httpx.Response:
+        """Send a form, from a page of `origin`, which is by default where the visitor is."""
+        headers = {"Origin": origin or self.origin, **more.pop("headers", {})}
         return self._runner.run(self._client.post(path, data=fields, headers=headers, **more))
 
     def sign_in(self, email: str, password: str = PASSWORD) -> Visitor:
@@ -50,9 +56,9 @@ class House:
         self.application = application
         self._runner = runner
 
-    def visitor(self, email: str | None = None) -> Visitor:
-        """Somebody new, signed in if there is an email address."""
-        visitor = Visitor(self.application, self._runner)
+    def visitor(self, email: str | None = None, *, origin: str = ORIGIN) -> Visitor:
+        """Somebody new, who comes by that scheme and name, signed in if there is an email address."""
+        visitor = Visitor(self.application, self._runner, origin)
         return visitor if email is None else visitor.sign_in(email)
 
     def demo(self, traffic: object) -> None:

@@ -67,6 +67,29 @@ def test_a_password_is_changed_with_the_present_one(house: House) -> None:
     house.visitor().sign_in(CASHIER, NEW)
 
 
+def test_signing_in_again_ends_the_session_before(house: House) -> None:
+    visitor = house.visitor(CASHIER)
+    before = {"Cookie": f"holdfast_session={visitor.session}"}
+    assert visitor.post("/sign-in", {"email": CASHIER, "password": "wrong password"}).status_code == 401
+    assert house.visitor().get("/account", headers=before).status_code == 200
+
+    visitor.sign_in(CASHIER)
+
+    assert house.visitor().get("/account", headers=before).status_code == 303
+    assert visitor.get("/account").status_code == 200
+
+
+def test_a_password_with_something_behind_it_is_another_one(house: House) -> None:
+    long = "correct horse " * 14 + "batt"
+    assert len(long) == 200
+    visitor = house.visitor(CASHIER)
+    fields = {"current_password": PASSWORD, "password": long, "again": long}
+    assert visitor.post("/account/password", fields).status_code == 303
+
+    fields = {"current_password": long + "x", "password": "battery staple", "again": "battery staple"}
+    assert visitor.post("/account/password", fields).status_code == 400
+
+
 def test_a_first_password_is_changed_before_anything_else(house: House) -> None:
     user = users_of(house.shop.holdfast.database, CASHIER)[0]
     house.shop.ok(ChangeUser(user.id, first_password=True))
@@ -91,7 +114,7 @@ def test_two_steps_are_set_up_asked_for_and_switched_off(house: House) -> None:
     fields = {"secret": secret, "current_password": PASSWORD, "code": "000000"}
     assert visitor.post("/account/two-steps", fields).status_code == 400
     made = visitor.post("/account/two-steps", {**fields, "code": pyotp.TOTP(secret).now()})
-    codes = re.findall(r"<code>([a-z0-9]{5}-[a-z0-9]{5})</code>", made.text)
+    codes = re.findall(r"<code>((?:[a-z0-9]{7}-){3}[a-z0-9]{7})</code>", made.text)
 
     assert made.status_code == 200 and len(set(codes)) == 10
     other, sent = enter(house)

@@ -17,6 +17,7 @@ from holdfast.app import Holdfast
 from holdfast.cli import keys
 from holdfast.cli.choices import AsJson, Org, RoleOption, Stores, store_ids
 from holdfast.cli.terminal import (
+    Misuse,
     Refusal,
     accepted,
     group_of_commands,
@@ -36,7 +37,14 @@ from holdfast.organisation import command_line, email_of, establish, new_user, p
 
 Email = Annotated[str, typer.Option("--email", help="What they sign in with.")]
 Password = Annotated[
-    str | None, typer.Option("--password", help="Their password; without it one is made up and printed.")
+    str | None,
+    typer.Option(
+        "--password",
+        help="Their password, for all who may list processes to see; without one it is made up and printed.",
+    ),
+]
+PasswordInput = Annotated[
+    bool, typer.Option("--password-stdin", help="Their password is the first line of standard input.")
 ]
 
 org_commands = group_of_commands("Organisations.")
@@ -60,9 +68,11 @@ def create_org(
         typer.Option("--timezone", metavar="NAME", help="IANA time zone of it and its first store."),
     ] = "UTC",
     password: Password = None,
+    password_stdin: PasswordInput = False,
     as_json: AsJson = False,
 ) -> None:
     """Make an organisation with a store, an owner and an API key."""
+    password = _given(password, from_input=password_stdin)
     with ready_database(begin=True) as database:
         namesakes = organisations(database, name.strip())
         made = establish(
@@ -104,9 +114,11 @@ def add_user(
     role: RoleOption,
     store: Stores = None,
     password: Password = None,
+    password_stdin: PasswordInput = False,
     as_json: AsJson = False,
 ) -> None:
     """Add somebody who may sign in."""
+    password = _given(password, from_input=password_stdin)
     with open_shop(org) as (shop, organisation):
         stores = store_ids(shop, organisation.id, store)
         new = new_user(email, role, stores, password=password, first_password=True, organisation=organisation.name)
@@ -126,7 +138,7 @@ def reset_password(org: Org, email: Email, as_json: AsJson = False) -> None:
     with open_shop(org) as (shop, organisation):
         user = _user(shop, organisation.id, email)
         chosen = _from_input("New password (empty: one is made up): ")
-        password = chosen or secrets.token_urlsafe(12)
+        password = chosen or secrets.token_urlsafe(16)
         made = password_hash(password, email=user.email, organisation=organisation.name)
         command = ChangeUser(user.id, password_hash=made, first_password=True)
         accepted(shop.do(command_line(organisation.id), command).answer)
@@ -153,6 +165,20 @@ def _user(shop: Holdfast, org_id: str, email: str) -> UserRow:
     if user is None:
         raise Refusal(f"There is no user {wanted!r}.")
     return user
+
+
+def _given(password: str | None, *, from_input: bool) -> str | None:
+    """The password of the options; Misuse when there are two, or when standard input has none."""
+    if not from_input:
+        if password is not None:
+            tell("Note: others on this machine can see what stands on a command line; --password-stdin hides it.")
+        return password
+    if password is not None:
+        raise Misuse("Give --password or --password-stdin, not both.")
+    read = _from_input("Password: ")
+    if not read:
+        raise Misuse("--password-stdin found no line on standard input.")
+    return read
 
 
 def _from_input(asked: str) -> str:

@@ -37,8 +37,8 @@ BACKLOG = 2048
 DESCRIPTORS = 65_536
 """Open files that the server asks for."""
 
-HSTS_SECONDS = 31_536_000
-"""How long a browser that came by HTTPS comes by nothing else: a year."""
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""What TLS 1.2 may use: forward secrecy and authenticated encryption alone, which are all that TLS 1.3 has."""
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection is kept: longer than the idle time of the usual proxies (60 s)."""
@@ -76,6 +76,7 @@ def demo(
 ) -> None:
     """Serve a shop to look at: Arco Iris, two stores and a warehouse, with stock, orders and logins."""
     config = load(host=host, port=port, workers=1)
+    _test_certificate(config)
     with ExitStack() as stack:
         listener = stack.enter_context(listening(config))
         place = directory or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdfast-demo-")))
@@ -85,7 +86,7 @@ def demo(
             changes["allowed_hosts"] = "localhost,127.0.0.1,[::1]"  # no page of another name reads the demo
         config = config.model_copy(update=changes)
         made = _demo_shop(config, public=not _is_loopback(config.host))
-        address = address_of(config.host, listener)
+        address = address_of(config, listener)
         run_server(config, listener, greeting=_greeting(made, address), demo=made, customers=traffic)
 
 
@@ -150,8 +151,9 @@ def listening(config: Config) -> Iterator[socket.socket]:
         yield listener
 
 
-def address_of(host: str, listener: socket.socket, scheme: str = "http") -> str:
+def address_of(config: Config, listener: socket.socket) -> str:
     """The address that a browser on this machine goes to."""
+    host, scheme = config.host, "http" if config.tls_certificate is None else "https"
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"{scheme}://{shown}:{listener.getsockname()[1]}"
 
@@ -179,6 +181,10 @@ def run_server(
             kind = "SQLite" if database.is_sqlite else "PostgreSQL"
             if (note := note_of_owner(database)) is not None:
                 tell(note)
+        if not config.secure and not _is_loopback(config.host):
+            tell(
+                f"Note: {config.host} is reached from other machines, and this is plain HTTP: what is sent can be read."
+            )
         _hand_over(config)
         _raise_descriptors()
         server_config = uvicorn.Config(
@@ -190,9 +196,9 @@ def run_server(
             access_log=False,
             server_header=False,
             date_header=True,
-            headers=[("strict-transport-security", f"max-age={HSTS_SECONDS}")] if config.secure else [],
             ssl_certfile=config.tls_certificate,
             ssl_keyfile=config.tls_key,
+            ssl_ciphers=CIPHERS,
             http="holdfast.web.protocol:BoundedProtocol",
             ws="none",
             forwarded_allow_ips=config.trusted_proxies,
@@ -200,7 +206,7 @@ def run_server(
             timeout_graceful_shutdown=config.shutdown_seconds,
             timeout_worker_healthcheck=60,  # a worker on a busy machine needs its time to import
         )
-        address = address_of(config.host, listener, "http" if config.tls_certificate is None else "https")
+        address = address_of(config, listener)
         for line in greeting or [f"Holdfast serves {address} ({kind}); stop with Ctrl-C."]:
             say(line)
         with _stopping_is_success():
@@ -237,7 +243,7 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
     """
     from holdfast.cli.logs import configure_logs
     from holdfast.web.application import create_application
-    from holdfast.web.protocol import Bounds, bound, hosts_of
+    from holdfast.web.protocol import Bounds, bound, hosts_of, networks_of
 
     config = load()
     configure_logs(config)
@@ -245,7 +251,7 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
         Bounds(
             connections=config.connections_max,
             per_address=config.address_connections_max,
-            proxies=frozenset(part.strip() for part in config.trusted_proxies.split(",")),
+            proxies=networks_of(config.trusted_proxies),
             hosts=hosts_of(config.allowed_hosts),
         )
     )

@@ -55,7 +55,7 @@ def note_refused(database: Database, org_id: str, key_id: str, address: str, now
                 org_id=org_id,
                 id=str(uuid_utils.uuid7()),
                 actor=NOBODY,
-                action="refuse",
+                action="refused",
                 kind="api_key",
                 record_id=key_id,
                 changes={"address": address},

@@ -14,7 +14,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -34,16 +34,17 @@ from holdfast.core.text import composed
 from holdfast.executor import Reply
 from holdfast.settings import Config
 from holdfast.web import arrays, problems
+from holdfast.web.answer import JSON_TYPE, Answer, Headers
 from holdfast.web.api import ROUTES
 from holdfast.web.api.events import Sender, stream_events
 from holdfast.web.api.shapes import without_costs
-from holdfast.web.auth import IDLE_SECONDS, NOWHERE, SESSION_SECONDS, Auth, Identity, Remembered
+from holdfast.web.auth import IDLE_SECONDS, Auth, Identity, Remembered
 from holdfast.web.body import decode, unprintable
 from holdfast.web.callers import REQUESTS_MAX, Callers
+from holdfast.web.cookies import SESSION_SECONDS
 from holdfast.web.health import PUBLIC, Public, PublicAnswer
 from holdfast.web.incoming import (
     ClientGone,
-    Message,
     Receive,
     Scope,
     Send,
@@ -57,12 +58,11 @@ from holdfast.web.metrics import measure
 from holdfast.web.mount import mounted_pages
 from holdfast.web.problems import Problem, invalid, problem_of_error
 from holdfast.web.repeated import fingerprint, idempotency_key, said_to_ended_session
-from holdfast.web.request_log import LEVEL, NO_ROUTE, REFUSED_PAGE, RequestLog, level_of, trace_of
+from holdfast.web.request_log import LEVEL, REFUSED_PAGE, RequestLog, level_of, trace_of
 from holdfast.web.route import Call, Endpoint, Planned, Route, encode
 from holdfast.web.security_log import origin_in
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 READERS = 16
 """Threads for reads: as many as the database has connections for them."""
@@ -86,10 +86,6 @@ _NIL = "00000000-0000-0000-0000-000000000000"
 _PROBE = ChangeAppointment(_NIL)
 """A command that is always refused and changes nothing: it only asks whether the key was answered before."""
 
-_JSON_TYPE = b"application/json"
-SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
-"""What every answer of the API says: it is what it says it is, and nobody keeps a copy."""
-
 _PROBLEM_TYPE = problems.MEDIA_TYPE.encode()
 
 
@@ -104,6 +100,7 @@ class Application:
         idle_seconds: int = IDLE_SECONDS,
         refusal_level: int = LEVEL,
         requests_max: int = REQUESTS_MAX,
+        secure: bool = False,
         close_shop: bool = False,
     ) -> None:
         self.shop = shop
@@ -114,6 +111,7 @@ class Application:
         """What who starts the application hands to its pages (the demo's customers)."""
         self.stopping = asyncio.Event()
         self.callers = Callers(requests_max)
+        self._secure = secure
         self._close_shop = close_shop
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="holdfast-read")
         self._public_threads = ThreadPoolExecutor(PUBLIC_THREADS, thread_name_prefix="holdfast-public")
@@ -191,6 +189,8 @@ class Application:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id")
         request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else str(uuid_utils.uuid7())
+        if self._secure:
+            scope["scheme"] = "https"  # a proxy that ends TLS and is not believed, or does not say it
         answer = Answer(scope, send, request_id)
         answer.origin = origin_in(scope, headers, request_id)
         name = "other"
@@ -449,70 +449,6 @@ class Application:
             await answer.end()
 
 
-class Answer:
-    """The response of one request: sent once, with the request id, to a client that may be gone."""
-
-    __slots__ = ("_head", "_send", "actor", "origin", "request_id", "route", "started", "status")
-
-    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
-        self.request_id = request_id
-        self.actor: Actor | None = None
-        self.origin = NOWHERE
-        self.route = NO_ROUTE
-        self.started = False
-        self.status = 0
-        self._send = send
-        self._head = scope["method"] == "HEAD"
-
-    async def send(
-        self,
-        status: int,
-        body: bytes,
-        media_type: bytes = _JSON_TYPE,
-        extra: Sequence[tuple[bytes, bytes]] = (),
-        *,
-        more: bool = False,
-    ) -> None:
-        """Send the whole response; with `more` its end is still to be said, which keeps the connection open."""
-        own = {name for name, _ in extra}
-        safe = [header for header in SAFE_HEADERS if header[0] not in own] if own else SAFE_HEADERS
-        headers: Headers = [(b"x-request-id", self.request_id.encode()), *safe, *extra]
-        if status != 204:
-            headers.append((b"content-type", media_type))
-            headers.append((b"content-length", b"%d" % len(body)))
-        self.started, self.status = True, status
-        try:
-            await self._send({"type": "http.response.start", "status": status, "headers": headers})
-            await self._send({"type": "http.response.body", "body": b"" if self._head else body, "more_body": more})
-        except OSError:
-            raise ClientGone from None
-
-    async def begin(self, status: int, headers: Headers) -> None:
-        """Begin a response whose body comes in parts."""
-        await self.pass_on({"type": "http.response.start", "status": status, "headers": headers})
-
-    async def part(self, body: bytes) -> None:
-        """Send a part of the body."""
-        await self.pass_on({"type": "http.response.body", "body": body, "more_body": True})
-
-    async def end(self) -> None:
-        """Say that the body is complete."""
-        await self.pass_on({"type": "http.response.body", "body": b""})
-
-    async def pass_on(self, message: Message) -> None:
-        """Send one message; a page's response gets the request id here."""
-        if message["type"] == "http.response.start":
-            self.started = True
-            self.status = message["status"]
-            headers = list(message.get("headers", ()))
-            if not any(name == b"x-request-id" for name, _ in headers):
-                message = {**message, "headers": [*headers, (b"x-request-id", self.request_id.encode())]}
-        try:
-            await self._send(message)
-        except OSError:
-            raise ClientGone from None
-
-
 def nothing_here() -> Problem:
     """The address is unknown."""
     return Problem("NOT_FOUND", "There is nothing at this address.")
@@ -525,7 +461,7 @@ def _test_type(headers: dict[bytes, bytes], raw: bytes, endpoint: Endpoint) -> N
             raise invalid("", "A JSON body is needed.")
         return
     media_type = headers.get(b"content-type", b"")
-    if media_type != _JSON_TYPE and not _JSON.fullmatch(media_type):
+    if media_type != JSON_TYPE and not _JSON.fullmatch(media_type):
         raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8.")
 
 
@@ -553,6 +489,7 @@ def create_application(shop: Holdfast, config: Config | None = None, *, close_sh
         idle_seconds=idle,
         refusal_level=level,
         requests_max=most,
+        secure=config is not None and config.secure,
         close_shop=close_shop,
     )
     application.pages = mounted_pages(application, config)

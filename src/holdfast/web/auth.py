@@ -31,6 +31,7 @@ from holdfast.db import browser_sessions, directory
 from holdfast.db.cashiers import Entry, is_locked
 from holdfast.tokens import KEY, SESSION, TILL, Sought, sought
 from holdfast.web.cashiers import TILL_CHALLENGE, Cashiers, locked
+from holdfast.web.cookies import SESSION_SECONDS, same_origin, session_token
 from holdfast.web.hashing import Hashing
 from holdfast.web.key_limits import CHALLENGE, KeyLimits, WrongAddress, limits_of
 from holdfast.web.key_notes import KeyNotes
@@ -44,16 +45,11 @@ REMEMBERED_SECONDS = 0.5
 REMEMBERED_MAX = 10_000
 """Most keys, sessions and stores that a process remembers."""
 
-SESSION_SECONDS = 12 * 3600
-"""How long a browser session lasts where the settings do not say."""
-
 IDLE_SECONDS = 2 * 3600
 """How long a browser session lasts unused where the settings do not say."""
 
 TOUCH_SECONDS = 60
 """How often it is written down that a session is used."""
-
-COOKIE = "holdfast_session"
 
 _MICROSECONDS = 1_000_000
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -167,13 +163,13 @@ class Auth:
             if scheme.lower() != b"bearer" or not 0 < len(token) <= 200:
                 raise unauthorized("This needs an API key: Authorization: Bearer hf_...")
             return self._admitted(await self._found(self._keys, KEY, token.strip()), origin, counted=counted)
-        token_text = session_token(headers)
+        token_text = session_token(headers, secure=origin.secure)
         if token_text is None:
             raise unauthorized("This needs an API key (Authorization: Bearer hf_...) or a login.")
         identity = await self._found(self._sessions, SESSION, token_text.encode("latin-1"))
         if identity is None:
             raise unauthorized("The login has ended.")
-        if method not in _SAFE and not same_origin(headers):
+        if method not in _SAFE and not same_origin(headers, secure=origin.secure):
             raise Problem("FORBIDDEN", "The request comes from a page of another site.")
         return identity  # type: ignore[no-any-return] # what _identity_of_session returned
 
@@ -338,29 +334,3 @@ def rate_limited(detail: str, reset_time: float) -> Problem:
     """Too many requests; `reset_time` is when there may be more, in seconds since 1970."""
     wait = max(1, round(reset_time - time.time() + 0.5))
     return Problem(RATE_LIMITED, detail, numbers={"retry_after": wait}, headers={"Retry-After": str(wait)})
-
-
-def session_token(headers: dict[bytes, bytes]) -> str | None:
-    """The session token of the cookie header."""
-    for part in headers.get(b"cookie", b"").split(b";"):
-        name, _, value = part.strip().partition(b"=")
-        if name == COOKIE.encode() and 0 < len(value) <= 200:
-            return value.decode("latin-1")
-    return None
-
-
-def session_cookie(token: str | None, *, secure: bool, seconds: int = SESSION_SECONDS) -> str:
-    """The Set-Cookie value that begins a browser session of so many seconds, or ends it (`token` None)."""
-    age = seconds if token is not None else 0
-    tail = "; Secure" if secure else ""
-    return f"{COOKIE}={token or ''}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{tail}"
-
-
-def same_origin(headers: dict[bytes, bytes]) -> bool:
-    """Was the request made by our own page, or typed in? Browsers say so in headers that pages cannot set."""
-    site = headers.get(b"sec-fetch-site")
-    if site is not None:
-        return site in (b"same-origin", b"none")
-    origin = headers.get(b"origin", b"")
-    host = headers.get(b"host", b"")
-    return bool(host) and origin.partition(b"://")[2] == host

@@ -19,6 +19,7 @@ from holdfast import __version__
 from holdfast.reports import LIMIT_MAX
 from holdfast.web.api import ROUTES
 from holdfast.web.body import BODY_MAX, PRINTABLE, TEXT_MAX, Nothing, Quantity
+from holdfast.web.cookies import SESSION_COOKIE
 from holdfast.web.problems import EXPLAINED, MEDIA_TYPE, STATUS
 from holdfast.web.route import CURSOR_MAX, STORE, Query, Route
 
@@ -71,7 +72,7 @@ def openapi_document() -> Json:
             "schemas": {**schemas, "Problem": _problem_schema()},
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer", "description": "An API key: `hf_...`"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "holdfast_session"},
+                "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
                 "register": {"type": "http", "scheme": "register", "description": "The token of a register session."},
             },
         },

@@ -14,6 +14,8 @@ stranger cannot keep a till out. Addresses of trusted proxies have no bound of t
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, ClassVar
 
 import msgspec
@@ -22,6 +24,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from holdfast.metrics import REGISTRY
 from holdfast.web import problems
+
+Network = IPv4Network | IPv6Network
 
 LOOK_SECONDS = 1.0
 """How often it is looked whether a connection has taken too long."""
@@ -42,7 +46,7 @@ class Bounds(msgspec.Struct, frozen=True):
     unread_seconds: float = 30
     connections: int = 1000
     per_address: int = 200
-    proxies: frozenset[str] = frozenset()
+    proxies: tuple[Network, ...] = ()
     hosts: frozenset[str] | None = None
     """Names by which the server may be called; None: any."""
 
@@ -117,7 +121,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._address = _address_of(self.client[0]) if self.client else ""
         count = known.of_address.get(self._address, 0)
         known.of_address[self._address] = count + 1
-        if count >= self._bounds.per_address and self._address and self._address not in self._bounds.proxies:
+        if count >= self._bounds.per_address and self._address and not self._is_proxy():
             self._refuse(503, problems.UNAVAILABLE, "Too many connections from this address.", "address")
         elif not known.make_room():
             self._refuse(503, problems.UNAVAILABLE, "Too many connections are open.", "connections")
@@ -125,6 +129,14 @@ class BoundedProtocol(HttpToolsProtocol):
         known.strangers[self] = None
         self._head_since = self.loop.time()
         known.watch(self.loop)
+
+    def _is_proxy(self) -> bool:
+        """Is it a proxy that is trusted? Those have no bound of their own."""
+        try:
+            address = ip_address(self.client[0].split("%")[0]) if self.client else None
+        except ValueError:
+            return False
+        return address is not None and any(address in network for network in self._bounds.proxies)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
@@ -286,6 +298,7 @@ class BoundedProtocol(HttpToolsProtocol):
         body = problems.encode(problems.problem_document(code, words, "", {}))
         head = (
             b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %d\r\ncache-control: no-store\r\n"
+            b"x-content-type-options: nosniff\r\n"
             b"connection: close\r\n\r\n" % (status, _PHRASES[status], problems.MEDIA_TYPE.encode(), len(body))
         )
         self.transport.write(head + body)
@@ -314,6 +327,15 @@ def hosts_of(setting: str) -> frozenset[str] | None:
     """The names of a setting that separates them by commas; None for `*`, any name."""
     names = frozenset(part.strip().lower() for part in setting.split(",") if part.strip())
     return None if "*" in names else names
+
+
+def networks_of(text: str) -> tuple[Network, ...]:
+    """The networks of a list of addresses and ranges, with commas between; what is neither (`*`) is no network."""
+    networks = []
+    for part in text.split(","):
+        with contextlib.suppress(ValueError):
+            networks.append(ip_network(part.strip(), strict=False))
+    return tuple(networks)
 
 
 def _address_of(host: str) -> str:

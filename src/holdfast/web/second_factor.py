@@ -4,7 +4,7 @@
     link(secret, "ana@shop.example", "Arco Iris")      -> "otpauth://totp/..."
     used(factor, "123456", now)                        -> the factor after it, or None: wrong, or used before
 
-A step is taken once, and one step earlier or later, because clocks differ. Recovery codes are kept as SHA-256: 50
+A step is taken once, and one step earlier or later, because clocks differ. Recovery codes are kept as SHA-256: 138
 random bits need no slower hash; each is good once.
 """
 
@@ -25,7 +25,8 @@ CODES = 10
 """Recovery codes that are made together."""
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-_CODE_CHARACTERS = 10
+_CODE_PARTS = 4
+_PART_CHARACTERS = 7
 _APP_CODE = re.compile(r"[0-9]{6}")
 
 
@@ -42,7 +43,7 @@ def is_secret(text: str) -> bool:
 def new_codes() -> list[str]:
     """Recovery codes, told once."""
     return [
-        "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_CODE_CHARACTERS // 2)) for _ in range(2))
+        "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_PART_CHARACTERS)) for _ in range(_CODE_PARTS))
         for _ in range(CODES)
     ]
 

@@ -35,17 +35,20 @@ log = structlog.get_logger("holdfast.web")
 
 
 class Origin(NamedTuple):
-    """Where a request comes from: the client's address, the request's id, what the browser calls itself."""
+    """Where a request comes from: the client's address, the request's id, what the browser calls itself,
+    and whether it came by HTTPS."""
 
     address: str = ""
     request_id: str = ""
     device: str = ""
+    secure: bool = False
 
 
 def origin_in(scope: Scope, headers: Mapping[bytes, bytes], request_id: str) -> Origin:
     """Where a request comes from, as the server believes it (trusted proxies say it of others)."""
     device = headers.get(b"user-agent", b"")[:DEVICE_CHARACTERS_MAX].decode("latin-1")
-    return Origin(client_of(scope) or "", request_id, "".join(sign for sign in device if sign.isprintable()))
+    device = "".join(sign for sign in device if sign.isprintable())
+    return Origin(client_of(scope) or "", request_id, device, scope.get("scheme") == "https")
 
 
 class SecurityLog:

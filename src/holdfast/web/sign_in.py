@@ -27,10 +27,10 @@ from holdfast.db.engine import Database
 from holdfast.passwords import hashed, verified
 from holdfast.tokens import SESSION, digest_of, new_token, sought
 from holdfast.web import second_factor
+from holdfast.web.cookies import DEVICE_COOKIE, cookie_name
 from holdfast.web.security_log import Origin, SecurityLog
 from holdfast.web.throttle import Throttle, Tried
 
-DEVICE_COOKIE = "holdfast_device_"
 DEVICE_SECONDS = 365 * 24 * 3600
 """How long a browser is known after it signed in to an account."""
 
@@ -65,7 +65,7 @@ class SignIn:
         """A session of the user, or None when email and password do not belong together; 429 while it has to wait."""
         email = email.strip().lower()
         users = directory.users_of(self._database, email)
-        device = known_device(users, email, cookies)
+        device = known_device(users, email, cookies, origin)
         tried = self.throttle.begin(email, origin.address, device)
         user = next((one for one in users if verified(password, one.password_hash)), None)
         if not users:
@@ -83,7 +83,7 @@ class SignIn:
         if waiting is None or waiting.stage != "code":
             return None
         user = self._user(waiting)
-        device = known_device([user], user.email, cookies)
+        device = known_device([user], user.email, cookies, origin)
         tried = self.throttle.begin(f"code:{user.id}", origin.address, device)
         if not self.uses_code(user, code, origin):
             self._failed(tried, [user], origin)
@@ -104,7 +104,7 @@ class SignIn:
 
     def confirm(self, user: UserRow, password: str, origin: Origin, cookies: Mapping[str, str]) -> bool:
         """Is it the password of a user who is signed in and changes what is their own? 429 as for signing in."""
-        tried = self.throttle.begin(f"own:{user.id}", origin.address, known_device([user], user.email, cookies))
+        tried = self.throttle.begin(f"own:{user.id}", origin.address, known_device([user], user.email, cookies, origin))
         if not verified(password, user.password_hash):
             self._failed(tried, [user], origin)
             return False
@@ -123,7 +123,7 @@ class SignIn:
             return None
         user = self._user(waiting)
         demands = rows.demands(self._database, user.org_id, user.id)
-        known = known_device([user], user.email, cookies) is not None
+        known = known_device([user], user.email, cookies, origin) is not None
         entered = self._begin(user, _after(done, demands), origin, known=known)
         directory.end_session(self._database, digest_of(token), user.org_id)
         return entered
@@ -173,9 +173,9 @@ def _after(done: str, demands: rows.Demands) -> str:
     return "factor" if demands.needs_factor and not demands.has_factor else OPEN
 
 
-def known_device(users: list[UserRow], email: str, cookies: Mapping[str, str]) -> str | None:
+def known_device(users: list[UserRow], email: str, cookies: Mapping[str, str], origin: Origin) -> str | None:
     """The name of the browser that sent these cookies, if it has signed in to one of the users before."""
-    value = cookies.get(_device_name(email), "")
+    value = cookies.get(cookie_name(_device_name(email), secure=origin.secure), "")
     device, _, sign = value.partition(".")
     if not device or not sign.isascii():
         return None

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from holdfast.access import Permission, concerns
+from holdfast.web.answer import SAFE_HEADERS
 from holdfast.web.api.shapes import EventDocument
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import CURSOR_MAX, PAGED, Call, Route, encode
 
 if TYPE_CHECKING:
-    from holdfast.web.application import Answer, Application
+    from holdfast.web.answer import Answer
+    from holdfast.web.application import Application
     from holdfast.web.incoming import Receive
     from holdfast.web.security_log import Origin
 
@@ -36,7 +38,7 @@ PAGE = 200
 
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
+    *SAFE_HEADERS,
     (b"x-accel-buffering", b"no"),  # nginx would collect the events in a buffer, and the page waits for ever
 ]
 

@@ -27,7 +27,7 @@ from holdfast.core.product import Settings
 from holdfast.core.records import User
 from holdfast.core.rejection import Code
 from holdfast.db.queries.records import Within, settings_fields, user_fields
-from holdfast.web.api.own import Password, Pin, chosen_password, chosen_pin
+from holdfast.web.api.own import Password, Pin, Present, chosen_password, chosen_pin, confirm_own
 from holdfast.web.api.records import require_grant, store_ids
 from holdfast.web.api.shapes import SettingsDocument, UserDocument
 from holdfast.web.body import Text
@@ -48,13 +48,14 @@ class UserBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UserChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of a user."""
+    """What to change of a user; who is signed in gives the present password to change their own email address."""
 
     email: Email | UnsetType = UNSET
     password: Password | UnsetType = UNSET
     role: RoleName | UnsetType = UNSET
     stores: Stores | UnsetType = UNSET
     pin: Pin | UnsetType | None = UNSET
+    current_password: Present | UnsetType = UNSET
 
 
 # Settings ------------------------------------------------------------------------------------------------------------
@@ -124,6 +125,9 @@ def plan_change_user(call: Call) -> Planned:
     fields = given(call.body)
     if call.session and call.actor.id == old["id"] and {"password", "pin"} & fields.keys():
         raise Problem("FORBIDDEN", "Your own password and PIN need your present password: POST /api/v1/me/password.")
+    present = fields.pop("current_password", None)
+    if call.session and call.actor.id == old["id"] and fields.get("email", old["email"]) != old["email"]:
+        confirm_own(call, present)
     _change_rights(call, old, fields)
     email, role = fields.get("email", old["email"]), fields.get("role", old["role"])
     if "password" in fields:

@@ -103,6 +103,13 @@ def _confirm(call: Call, me: UserRow, password: str) -> None:
         raise invalid("current_password", "is not your password.")
 
 
+def confirm_own(call: Call, password: str | None) -> None:
+    """Refuse who is signed in and does not give their present password: a session left open is not enough."""
+    if password is None:
+        raise invalid("current_password", "is needed to change your own email address.")
+    _confirm(call, _me(call), password)
+
+
 def _render_user(user: User) -> bytes:
     return encode(user_fields(user))
 

@@ -17,7 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Route
 
 from holdfast.settings import Config
-from holdfast.web.auth import SESSION_SECONDS, Remembered
+from holdfast.web.auth import Remembered
+from holdfast.web.cookies import SESSION_SECONDS
 from holdfast.web.pages import account, inventory, sign_in, traffic
 from holdfast.web.pages.failure import not_found_page
 from holdfast.web.pages.frame import FIGURES, StaticFolder
@@ -51,11 +52,10 @@ routes: list[BaseRoute] = [
 
 
 def create_pages(application: Application, config: Config | None = None) -> Starlette:
-    """The pages over an application; without `config`, cookies as the settings have them by default."""
+    """The pages over an application; without `config`, sessions last as the settings have them by default."""
     pages = Starlette(routes=routes, exception_handlers={HTTPException: not_found_page})
     pages.router.redirect_slashes = False
     pages.state.application = application
-    pages.state.secure_cookies = config is not None and config.secure_cookies
     pages.state.session_seconds = SESSION_SECONDS if config is None else round(config.session_hours * 3600)
     reports = application.shop.reports
     # Many people look at the same figures while something sells: they are computed at most twice a second.

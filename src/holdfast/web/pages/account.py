@@ -25,7 +25,7 @@ from holdfast.passwords import PASSWORD_CHARACTERS_MAX, WeakPassword, hashed, re
 from holdfast.pins import LONG_PIN_DIGITS_MIN, LONG_PIN_ROLES, index_of, new_pin
 from holdfast.tokens import digest_of
 from holdfast.web import second_factor
-from holdfast.web.auth import session_token
+from holdfast.web.cookies import session_token
 from holdfast.web.pages.form import own_path, posted
 from holdfast.web.pages.frame import HEADERS, Visitor, origin_of, render, visitor_of
 from holdfast.web.pages.gate import open_page, page
@@ -62,7 +62,7 @@ def _sign_in(request: Request) -> SignIn:
 
 async def _person(request: Request, stage: str) -> Person | None:
     """Who is signed in, or has to do what the stage is before."""
-    token = session_token(dict(request.scope["headers"]))
+    token = session_token(dict(request.scope["headers"]), secure=request.url.is_secure)
     if token is None:
         return None
     visitor = await visitor_of(request)
@@ -105,8 +105,9 @@ def _actor(request: Request, person: Person) -> Actor:
 async def _confirm(request: Request, person: Person, password: str) -> None:
     """The present password, or Refused; hashed when its turn comes."""
     application = request.app.state.application
+    given = password if len(password) <= PASSWORD_CHARACTERS_MAX else ""
     right = await application.auth.hashing.run(
-        _sign_in(request).confirm, person.user, password[:PASSWORD_CHARACTERS_MAX], origin_of(request), request.cookies
+        _sign_in(request).confirm, person.user, given, origin_of(request), request.cookies
     )
     if not right:
         raise Refused(_WRONG)
@@ -135,7 +136,7 @@ async def _show(request: Request, visitor: Visitor, *, problem: str = "", done: 
         browser_sessions.listed, database, actor.org_id, actor.id, now, application.auth.idle
     )
     factor = await run_in_threadpool(browser_sessions.factor, database, actor.org_id, actor.id)
-    own = digest_of(session_token(dict(request.scope["headers"])) or "")
+    own = digest_of(session_token(dict(request.scope["headers"]), secure=request.url.is_secure) or "")
     return render(
         request,
         "account.html",
@@ -169,7 +170,7 @@ async def end_sessions(request: Request, visitor: Visitor) -> Response:
     fields = await posted(request)
     application = request.app.state.application
     actor = visitor.actor
-    own = digest_of(session_token(dict(request.scope["headers"])) or "")
+    own = digest_of(session_token(dict(request.scope["headers"]), secure=request.url.is_secure) or "")
     session_id = fields.get("id") or None
     if session_id is not None and not _is_id(session_id):
         return RedirectResponse("/account", 303, HEADERS)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from holdfast.web.auth import same_origin
+from holdfast.web.cookies import same_origin
 from holdfast.web.problems import PAYLOAD_TOO_LARGE, Problem, invalid
 
 FORM_MAX = 16 * 1024
@@ -22,7 +22,7 @@ FIELDS_MAX = 50
 
 async def posted(request: Request) -> dict[str, str]:
     """The fields of the form; of a name given twice, the last."""
-    if not same_origin(dict(request.scope["headers"])):
+    if not same_origin(dict(request.scope["headers"]), secure=request.url.is_secure):
         raise Problem("FORBIDDEN", "The form comes from a page of another site.")
     raw = b""
     async for part in request.stream():

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from holdfast.access import Permission
 from holdfast.db.browser_sessions import OPEN
-from holdfast.web.auth import session_cookie, session_token
+from holdfast.web.cookies import cookie, session_cookie, session_token
 from holdfast.web.pages.form import own_path, posted
 from holdfast.web.pages.frame import HEADERS, origin_of, render, visitor_of
 from holdfast.web.pages.gate import open_page
@@ -46,6 +46,7 @@ async def enter(request: Request) -> Response:
     going, email = own_path(fields.get("next")), fields.get("email", "").strip()[:200]
     auth = request.app.state.application.auth
     given = fields.get("password", "")[:1000]
+    before = session_token(dict(request.scope["headers"]), secure=request.url.is_secure)
     try:
         entered = await auth.hashing.run(auth.sign_in.enter, email, given, origin_of(request), request.cookies)
     except Problem as problem:
@@ -57,6 +58,8 @@ async def enter(request: Request) -> Response:
         return response
     if entered is None:
         return _form(request, going, email=email, problem=_WRONG, status=401)
+    if before is not None:
+        await run_in_threadpool(auth.logout, before, origin_of(request))
     return enter_stage(request, entered, going)
 
 
@@ -72,7 +75,7 @@ async def give_code(request: Request) -> Response:
     fields = await posted(request)
     going = own_path(fields.get("next"))
     sign_in = request.app.state.application.auth.sign_in
-    token = session_token(dict(request.scope["headers"])) or ""
+    token = session_token(dict(request.scope["headers"]), secure=request.url.is_secure) or ""
     if await run_in_threadpool(sign_in.pending, token) is None:
         return RedirectResponse(f"/sign-in?next={quote(going, safe='')}", 303, HEADERS)
     code = fields.get("code", "")[:100]
@@ -93,11 +96,11 @@ async def give_code(request: Request) -> Response:
 async def leave(request: Request) -> Response:
     """End the session."""
     await posted(request)
-    token = session_token(dict(request.scope["headers"]))
+    token = session_token(dict(request.scope["headers"]), secure=request.url.is_secure)
     if token is not None:
         await run_in_threadpool(request.app.state.application.auth.logout, token, origin_of(request))
-    cookie = session_cookie(None, secure=request.app.state.secure_cookies)
-    return RedirectResponse("/sign-in?signed_out", 303, {**HEADERS, "Set-Cookie": cookie})
+    ended = session_cookie(None, secure=request.url.is_secure)
+    return RedirectResponse("/sign-in?signed_out", 303, {**HEADERS, "Set-Cookie": ended})
 
 
 def enter_stage(request: Request, entered: Entered, going: str) -> Response:
@@ -110,14 +113,12 @@ def enter_stage(request: Request, entered: Entered, going: str) -> Response:
 
 def set_cookie(request: Request, response: Response, entered: Entered) -> None:
     """Give the browser its session, and the mark by which it is known at the account."""
-    state = request.app.state
-    seconds = state.session_seconds if entered.stage == OPEN else PENDING_SECONDS
-    response.headers.append("Set-Cookie", session_cookie(entered.token, secure=state.secure_cookies, seconds=seconds))
+    secure = request.url.is_secure
+    seconds = request.app.state.session_seconds if entered.stage == OPEN else PENDING_SECONDS
+    response.headers.append("Set-Cookie", session_cookie(entered.token, secure=secure, seconds=seconds))
     if entered.device is not None:
         name, value = entered.device
-        tail = "; Secure" if state.secure_cookies else ""
-        known = f"{name}={value}; Path=/; Max-Age={DEVICE_SECONDS}; HttpOnly; SameSite=Lax{tail}"
-        response.headers.append("Set-Cookie", known)
+        response.headers.append("Set-Cookie", cookie(name, value, secure=secure, seconds=DEVICE_SECONDS))
 
 
 def later(problem: Problem) -> str:

@@ -1,0 +1,62 @@
+"""The cookies of a browser, and whether a request comes from our own page.
+
+    session_cookie(token, secure=True, seconds=43_200)   -> "__Host-holdfast_session=hf...; Path=/; ...; Secure"
+    session_token(headers, secure=True)                  -> the token, out of the cookie of that name alone
+    same_origin(headers, secure=True)                    -> False for what a page of another site sent along
+
+`secure` says that the browser came by HTTPS. Then the cookies have the prefix `__Host-`: a browser takes them from this
+very host alone, over HTTPS, so neither a neighbour in the same domain nor a plain connection can put one in their
+place, and a cookie without the prefix is nobody's
+(https://www.rfc-editor.org/rfc/rfc6265.html; prefixes: draft-ietf-httpbis-rfc6265bis, section 4.1.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SESSION_SECONDS = 12 * 3600
+"""How long a browser session lasts where the settings do not say."""
+
+SESSION_COOKIE = "holdfast_session"
+DEVICE_COOKIE = "holdfast_device_"
+
+PREFIX = "__Host-"
+VALUE_MAX = 200
+"""Most characters of a cookie's value: what is longer is no token of ours."""
+
+
+def cookie_name(name: str, *, secure: bool) -> str:
+    """The name that a cookie has on the way."""
+    return PREFIX + name if secure else name
+
+
+def cookie(name: str, value: str, *, secure: bool, seconds: int) -> str:
+    """The Set-Cookie value that gives a browser a cookie for so many seconds; none ends it."""
+    tail = "; Secure" if secure else ""
+    return f"{cookie_name(name, secure=secure)}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{tail}"
+
+
+def session_cookie(token: str | None, *, secure: bool, seconds: int = SESSION_SECONDS) -> str:
+    """The Set-Cookie value that begins a browser session of so many seconds, or ends it (`token` None)."""
+    return cookie(SESSION_COOKIE, token or "", secure=secure, seconds=0 if token is None else seconds)
+
+
+def session_token(headers: Mapping[bytes, bytes], *, secure: bool) -> str | None:
+    """The session token of the cookie header."""
+    wanted = cookie_name(SESSION_COOKIE, secure=secure).encode()
+    for part in headers.get(b"cookie", b"").split(b";"):
+        name, _, value = part.strip().partition(b"=")
+        if name == wanted and 0 < len(value) <= VALUE_MAX:
+            return value.decode("latin-1")
+    return None
+
+
+def same_origin(headers: Mapping[bytes, bytes], *, secure: bool) -> bool:
+    """Was the request made by our own page, or typed in? Browsers say so in headers that pages cannot set; scheme, host
+    and port have to be ours (https://www.rfc-editor.org/rfc/rfc6454.html)."""
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site in (b"same-origin", b"none")
+    origin = headers.get(b"origin", b"")
+    host = headers.get(b"host", b"")
+    return bool(host) and origin == (b"https://" if secure else b"http://") + host
