@@ -163,7 +163,6 @@ def measure(url: str, times: int) -> None:
                 crowd.add(kind, step - there)
             there = step
             columns.append(dict(_medians(database, times)))
-            print(kind, step, {name: round(ms, 1) for name, ms in columns[-1].items()}, flush=True)
             table.add_column(f"{step:,} {kind}" if step else "none", justify="right")
     for name in columns[0]:
         table.add_row(name, *(f"{column[name]:.1f}" for column in columns))
