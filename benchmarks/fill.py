@@ -52,6 +52,13 @@ class Ids:
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+_RECEIVED_AT = (
+    "UPDATE lot_stock SET received_at = (SELECT l.received_at FROM lot l WHERE l.org_id = lot_stock.org_id "
+    "AND l.id = lot_stock.lot_id)"
+)
+"""Beside each lot at a level stands when it was received."""
+
+
 class Bulk:
     """Inserts many rows fast: COPY on PostgreSQL, executemany on SQLite."""
 
@@ -90,6 +97,7 @@ class Bulk:
     def finish(self) -> None:
         """Tell the planner what there is, and close."""
         connection: Any = self._sqlite or self._postgres
+        connection.execute(_RECEIVED_AT)
         connection.execute("VACUUM ANALYZE" if self._postgres is not None else "PRAGMA wal_checkpoint(TRUNCATE)")
         if self._sqlite is not None:
             connection.execute("PRAGMA optimize")

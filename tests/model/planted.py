@@ -28,6 +28,7 @@ from holdfast.core import (
     counting,
     decide,
     holding,
+    lot_order,
     number,
     order,
     promise,
@@ -117,12 +118,12 @@ BUGS: dict[str, Edit | list[Edit]] = {
         "back(stock, level, product, hold.backordered)",
     ),
     "newest lot first instead of FIFO": Edit(
-        allocation,
-        "_in_order",
-        "lots.sort(key=lambda at: (known[at.lot_id].received_at, at.lot_id))",
-        "lots.sort(key=lambda at: (-known[at.lot_id].received_at, at.lot_id))",
+        lot_order,
+        "by_receipt",
+        "(lots[at.lot_id].received_at, at.lot_id)",
+        "(-lots[at.lot_id].received_at, at.lot_id)",
     ),
-    "FEFO is ignored": Edit(allocation, "_in_order", "if product.track_expiry:", "if False:"),
+    "FEFO is ignored": Edit(allocation, "removal_order", "expiring_first=product.track_expiry", "expiring_first=False"),
     "override needs no permission": Edit(
         reservation, "shortfall_allowed", "command.override and stock.caller.may_override and", "command.override and"
     ),

@@ -14,6 +14,7 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from holdfast.db import lot_queries
 from tests.model.machine import HoldfastAndNaive
 from tests.model.planted import ALL, MONEY_BUGS, edits, planted
 from tests.model.sales_machine import SalesAndNaive
@@ -128,6 +129,13 @@ def common(examples: int, *, shrink: bool, same_each_time: bool) -> settings:
 @pytest.mark.slow
 def test_holdfast_does_what_the_naive_one_does() -> None:
     """And the run was not empty: every kind of command was accepted and refused."""
+    _does_what_the_naive_one_does(HoldfastAndNaive, EXAMPLES_ALWAYS, KINDS)
+
+
+@pytest.mark.slow
+def test_it_does_so_where_levels_have_more_lots_than_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two lots come with a level's lock: nearly every level has more."""
+    monkeypatch.setattr(lot_queries, "FIRST", 2)
     _does_what_the_naive_one_does(HoldfastAndNaive, EXAMPLES_ALWAYS, KINDS)
 
 

@@ -116,6 +116,8 @@ class StockCheck(Run):
             sums.add(lot_id, at.on_hand, at.reserved, at.value)
             values[place.org_id] = values.get(place.org_id, 0) + at.value
             self._at(place, "lot_stock.lot", name, place.level.product_id, row.beside[0], lot_id=lot_id)
+            if row.beside[0] is not None:
+                self._at(place, "lot_stock.received_at", name, row.beside[2], row.beside[1], lot_id=lot_id)
             self._at(place, "lot_stock.location", name, place.level.location_id, at.location_id, lot_id=lot_id)
             self._at(place, "lot_stock.is_open", name, at.on_hand > 0, at.is_open, lot_id=lot_id)
             self._at(place, "lot_stock.reserved", name, True, 0 <= at.reserved <= at.on_hand, lot_id=lot_id)

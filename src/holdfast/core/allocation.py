@@ -7,7 +7,10 @@ It only looks; nothing is promised here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from holdfast.core.holding import Level, Lot, LotStock, Reservation
+from holdfast.core.lot_order import by_expiry, by_receipt
 from holdfast.core.product import Product
 from holdfast.core.rejection import Code, Rejected, not_found
 from holdfast.core.stock import Stock
@@ -15,28 +18,16 @@ from holdfast.core.wants import LotById
 
 Backing = list[tuple[LotStock, int]]
 
-_NEVER = 2**63
 
-
-def removal_order(stock: Stock, level: Level, product: Product) -> list[LotStock]:
-    """The level's open lots in the order in which units are taken from them."""
-    return _in_order(stock, product, [at for at in stock.lots_at[level.id].values() if at.on_hand])
+def removal_order(stock: Stock, level: Level, product: Product) -> Iterable[LotStock]:
+    """The level's lots with free units in the order in which units are taken from them."""
+    return stock.free_lots(level, expiring_first=product.track_expiry)
 
 
 def _in_order(stock: Stock, product: Product, lots: list[LotStock]) -> list[LotStock]:
     """These lots by when they expire, where that is tracked, then by when they were received, then by id."""
     if len(lots) > 1:
-        known = stock.lots
-        if product.track_expiry:
-            lots.sort(
-                key=lambda at: (
-                    _NEVER if at.sellable_until is None else at.sellable_until,
-                    known[at.lot_id].received_at,
-                    at.lot_id,
-                )
-            )
-        else:
-            lots.sort(key=lambda at: (known[at.lot_id].received_at, at.lot_id))
+        lots.sort(key=by_expiry(stock.lots) if product.track_expiry else by_receipt(stock.lots))
     return lots
 
 
@@ -54,14 +45,16 @@ def back(stock: Stock, level: Level, product: Product, units: int, lot_id: str |
     """The lots that would back `units` (fewer when the level has fewer free), oldest first or only the pinned one."""
     backing: Backing = []
     left = units
-    here = stock.lots_at[level.id]
-    for at in removal_order(stock, level, product) if lot_id is None else filter(None, (here.get(lot_id),)):
-        if left == 0:
-            break
+    if not left:
+        return backing
+    pinned = None if lot_id is None else stock.lot_stock(level, lot_id)
+    for at in removal_order(stock, level, product) if lot_id is None else filter(None, (pinned,)):
         taken = min(left, at.on_hand - at.reserved)
         if taken > 0 and may_be_promised(stock, at):
             backing.append((at, taken))
             left -= taken
+            if not left:  # looking at one lot more may ask for more of them
+                break
     return backing
 
 
@@ -90,7 +83,7 @@ def pinned_lot_refusal(stock: Stock, level: Level | None, lot_id: str, product: 
     lot = lot_of_id(stock, lot_id)
     if lot is None or lot.product_id != product.id:
         return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", lot_id)
-    at = None if level is None else stock.lots_at[level.id].get(lot_id)
+    at = None if level is None else stock.lot_stock(level, lot_id)
     name = lot.code or lot.id
     numbers = {"product_id": product.id, "lot_id": lot_id}
     if lot.status == "quarantined":

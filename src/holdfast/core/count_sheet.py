@@ -285,6 +285,9 @@ def _ask_for_lines(stock: Stock, place: Location, lines: tuple[CountLine, ...]) 
     products = [catalog.product(line.product) for line in lines]
     stock.lock_levels((product.id, place.id) for product in products if product is not None)
     stock.lots_by_id(line.lot_id for line in lines if line.lot_id is not None)
+    levels = [None if product is None else stock.levels.get((product.id, place.id)) for product in products]
+    of_lots = zip(levels, (line.lot_id for line in lines), strict=True)
+    stock.lot_stocks((level, lot_id) for level, lot_id in of_lots if level is not None and lot_id is not None)
 
 
 def _written_line(
@@ -314,7 +317,7 @@ def _present(stock: Stock, product: Product, place: Location, lot_id: str | None
         return 0
     if lot_id is None:
         return level.on_hand
-    at = stock.lots_at[level.id].get(lot_id)
+    at = stock.lot_stock(level, lot_id)
     return 0 if at is None else at.on_hand
 
 

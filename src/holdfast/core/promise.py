@@ -8,8 +8,6 @@ Units that are not there are taken from the holds, worst priority first, then ne
 
 from __future__ import annotations
 
-from collections import deque
-
 import msgspec
 
 from holdfast.core.allocation import held_in_order, may_be_promised, removal_order
@@ -119,32 +117,29 @@ def _free_units(
 
 def _move_holds(stock: Stock, level: Level, lot: LotStock, units: int, cause: Cause) -> int:
     """Re-allocate up to `units` of the lot's holds to other lots of the level; the units that could not move."""
-    others = deque(
-        at
-        for at in removal_order(stock, level, stock.product_of(level))
-        if at.lot_id != lot.lot_id and may_be_promised(stock, at)
-    )
+    free = removal_order(stock, level, stock.product_of(level))
+    others = (at for at in free if at.lot_id != lot.lot_id and may_be_promised(stock, at))
+    other = next(others, None)
     for name in _worst_first(stock, level):
         hold = stock.reservations[name]
         allocations = dict(hold.allocations)
         held = 0 if hold.lot_id is not None else allocations.get(lot.lot_id, 0)
         own = msgspec.structs.replace(cause, order_number=hold.order_number, source=hold.source)
-        while held and units and others:
-            taken = min(others[0].free, held, units)
+        while held and units and other is not None:
+            taken = min(other.free, held, units)
             if not taken:
-                others.popleft()
+                other = next(others, None)
                 continue
-            at = others[0]
             stock.post(own, level, lot, "RELEASE", reserved=-taken, hold=name, reason="reallocated")
-            stock.post(own, level, at, "RESERVE", reserved=taken, hold=name, reason="reallocated")
+            stock.post(own, level, other, "RESERVE", reserved=taken, hold=name, reason="reallocated")
             allocations[lot.lot_id] -= taken
-            allocations[at.lot_id] = allocations.get(at.lot_id, 0) + taken
+            allocations[other.lot_id] = allocations.get(other.lot_id, 0) + taken
             held -= taken
             units -= taken
         moved = allocations_left(allocations)
         if moved != hold.allocations:
             stock.put_hold(msgspec.structs.replace(hold, allocations=moved, updated_at=level.updated_at))
-        if not units or not others:
+        if not units or other is None:
             break
     return units
 
@@ -198,14 +193,14 @@ def take_units(
     """Take unreserved units out of the level, oldest lots first, or of one lot; (lot, units, value) of each part."""
     taken = []
     before = level.on_hand
-    for at in [lot] if lot is not None else stock.lots_of(level):
+    for at in [lot] if lot is not None else stock.free_lots(level, expiring_first=False):
         part = min(units, at.free)
-        if part <= 0:
-            continue
         value = share_of_value(at.value, at.on_hand, part)
         stock.post(cause, level, at, ref_type, qty=-part, value=-value)
         taken.append((at, part, value))
         units -= part
+        if not units:
+            break
     assert units == 0, (level, units)
     tell_low_stock(stock, level, before)
     return taken

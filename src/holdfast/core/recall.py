@@ -24,7 +24,7 @@ from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location
 from holdfast.core.promise import remove_units, vacate, vacate_lots
-from holdfast.core.receiving import lot_at, put_in
+from holdfast.core.receiving import ask_for_lots_at, lot_at, put_in
 from holdfast.core.rejection import (
     Code,
     Rejected,
@@ -110,12 +110,14 @@ def _settle_level(stock: Stock, level: Level) -> None:
 def _set_expired_aside(stock: Stock, level: Level) -> None:
     expired = [
         at
-        for at in sorted(stock.lots_at[level.id].values(), key=lambda at: at.lot_id)
+        for at in stock.lots_at[level.id].values()
         if at.on_hand and at.sellable_until is not None and at.sellable_until <= stock.now
     ]
     if not expired:
         return
+    expired.sort(key=lambda at: at.lot_id)
     cause = Cause(SYSTEM.actor, reason="expired")
+    ask_for_lots_at(stock, _aside(stock, level), expired)
     for at in expired:
         if at.free:
             set_aside(stock, level, at, at.free, cause, "EXPIRY")
@@ -127,11 +129,16 @@ def _set_expired_aside(stock: Stock, level: Level) -> None:
     serve_waiting(stock, level, SYSTEM.actor)
 
 
+def _aside(stock: Stock, level: Level) -> Level:
+    """The level of the same product in the store's quarantine location."""
+    corner = stock.catalog.quarantine_of(stock.catalog.locations[level.location_id])
+    return stock.open_level(level.product_id, corner.id)
+
+
 def set_aside(stock: Stock, level: Level, at: LotStock, units: int, cause: Cause, ref_type: RefType) -> list[str]:
     """Move a lot's units to the store's quarantine location; the ids of the holds that lost units."""
     place = stock.catalog.locations[level.location_id]
-    corner = stock.catalog.quarantine_of(place)
-    aside = stock.open_level(level.product_id, corner.id)
+    aside = _aside(stock, level)
     lot = stock.lots[at.lot_id]
     there = lot_at(stock, aside, lot)
     shorted = vacate(stock, level, at, units, cause)
@@ -175,8 +182,10 @@ def _lot(stock: Stock, lot_id: str) -> Lot | Rejected:
 def _lies_at(stock: Stock, lot: Lot) -> list[tuple[Level, LotStock]]:
     """Where the lot has units, in order of location code."""
     found = []
-    for level in stock.levels_of_lot(lot):
-        at = stock.lots_at[level.id].get(lot.id)
+    levels = stock.levels_of_lot(lot)
+    stock.lot_stocks((level, lot.id) for level in levels)
+    for level in levels:
+        at = stock.lot_stock(level, lot.id)
         if at is not None and at.on_hand:
             found.append((level, at))
     codes = stock.catalog.locations

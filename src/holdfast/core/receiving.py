@@ -7,6 +7,8 @@ A line whose lot code the product already has, at the same cost and expiry, join
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from holdfast.core.decision import Command, Decision
@@ -240,6 +242,14 @@ def lot_at(stock: Stock, level: Level, lot: Lot) -> LotStock:
     elif not at.on_hand:
         renew(stock, at, lot, place)
     return at
+
+
+def ask_for_lots_at(stock: Stock, level: Level, lots: Iterable[LotStock]) -> None:
+    """Ask at once for lots that shall come to the level: they may have been there before."""
+    if level.id not in stock.fresh:
+        here, made = stock.lots_at[level.id], stock.new_ids
+        wanted = (at.lot_id for at in lots if at.lot_id not in here and at.lot_id not in made)
+        stock.require(*(LotAt(level.id, lot_id) for lot_id in wanted))
 
 
 def put_in(stock: Stock, cause: Cause, level: Level, lot: Lot, units: int, value: int, ref_type: str) -> LotStock:

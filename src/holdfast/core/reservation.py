@@ -11,6 +11,7 @@ from.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -230,6 +231,7 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
         return places[0]
     stock.lock_levels((product.id, place.id) for place in places)
     if command.lot_id is not None:
+        ask_for_pinned(stock, product, places, command.lot_id)
         places = [place for place in places if lot_lies_at(stock, product, place, command.lot_id)]
         if not places:
             refused = pinned_lot_refusal(stock, None, command.lot_id, product)
@@ -250,6 +252,12 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
         return waiting_place
     numbers = {code: product.number(free) for code, free in available.items()}
     return _short(stock, product, units, max(available.values(), default=0), available_by_location=numbers)
+
+
+def ask_for_pinned(stock: Stock, product: Product, places: Iterable[Location], lot_id: str) -> None:
+    """Ask at once for a lot at all of these places; their levels are locked."""
+    levels = (stock.levels.get((product.id, place.id)) for place in places)
+    stock.lot_stocks((level, lot_id) for level in levels if level is not None)
 
 
 def lot_lies_at(stock: Stock, product: Product, place: Location, lot_id: str) -> bool:

@@ -24,6 +24,7 @@ from holdfast.core.reservation import (
     Reserve,
     Target,
     anywhere,
+    ask_for_pinned,
     lot_lies_at,
     promise,
     release_together,
@@ -80,6 +81,7 @@ def pin_refusal(stock: Stock, product: Product, places: list[Location], lot_id: 
     if lot_id is None:
         return None
     stock.lock_levels((product.id, place.id) for place in places)
+    ask_for_pinned(stock, product, places, lot_id)
     refused = [pinned_lot_refusal(stock, stock.level(product.id, place.id), lot_id, product) for place in places]
     if not refused:
         return Rejected(Code.LOT_NOT_AVAILABLE, "There is no selling location for the lot.", {"lot_id": lot_id})
@@ -127,16 +129,19 @@ def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bo
         at_first = [(place, part + short if place is waiting_place else part) for place, part in parts]
         parts = at_first if any(place is waiting_place for place, _ in parts) else [*parts, (waiting_place, short)]
     known = stock.holds_of_line(line.id)
-    made: list[str] = []
-    for place, part in parts:
+
+    def hold_part(_: int, at: tuple[Location, int]) -> Reservation | Rejected:
+        place, part = at
         own = next((hold for hold in known if hold.location_id == place.id and hold.active), None)
-        if own is not None:
-            level = stock.level(product.id, place.id)
-            assert level is not None
-            held = extend(stock, level, product, own, part, fact=fact)
-        else:
+        if own is None:
             asked = _reserve_of(stock, sale, line, product, place, fact)
-            held = promise(stock, product, place, part, asked, served_from(stock, sale, line))
+            return promise(stock, product, place, part, asked, served_from(stock, sale, line))
+        level = stock.level(product.id, place.id)
+        assert level is not None
+        return extend(stock, level, product, own, part, fact=fact)
+
+    made: list[str] = []
+    for held in stock.each(parts, hold_part):
         if isinstance(held, Rejected):
             return held
         if held.id not in line.reservations:

@@ -25,7 +25,7 @@ from holdfast.core.number import Number, instant_text, share_of_value
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location, Product
 from holdfast.core.recall import set_aside
-from holdfast.core.receiving import lot_at, put_in
+from holdfast.core.receiving import ask_for_lots_at, lot_at, put_in
 from holdfast.core.rejection import (
     Code,
     Rejected,
@@ -221,6 +221,7 @@ def _ship_line(
         return insufficient_stock(product, units, found)
     before = level.on_hand
     road = stock.open_level(product.id, transit.id)
+    ask_for_lots_at(stock, road, (at for at, _ in backing))
     shipped = []
     for at, part in backing:
         value = share_of_value(at.value, at.on_hand, part)

@@ -63,7 +63,11 @@ def free_units_at(stock: Stock, product: Product, place: Location, lot_id: str |
     level = stock.level(product.id, place.id)
     if level is None:
         return 0
-    return level.available if lot_id is None else stock.lots_at[level.id][lot_id].free
+    if lot_id is None:
+        return level.available
+    at = stock.lot_stock(level, lot_id)
+    assert at is not None, (level, lot_id)
+    return at.free
 
 
 def most_backed_first(
@@ -98,6 +102,7 @@ def _serve_from(stock: Stock, level: Level, actor: str, served: dict[str, None],
     product = stock.product_of(level)
     waiting = _queue(stock, level, place, sought=sought)
     _need_sales(stock, level, waiting)
+    stock.lot_stocks((level, hold.lot_id) for hold in waiting if hold.lot_id is not None)
     for name in [hold.id for hold in waiting]:
         if level.on_hand == level.reserved:
             break

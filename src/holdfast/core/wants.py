@@ -38,7 +38,7 @@ class ProductNamed(Want, frozen=True, gc=False):
 
 
 class LevelAt(Want, frozen=True, gc=False):
-    """The level of a product at a location, locked, with its open lots and expired holds."""
+    """The level of a product at a location, locked, with its first open lots, expired lots and expired holds."""
 
     product_id: str
     location_id: str
@@ -58,10 +58,18 @@ class LotsOfCode(Want, frozen=True, gc=False):
 
 
 class LotAt(Want, frozen=True, gc=False):
-    """A lot at a level, empty or not."""
+    """A lot at a level, empty or not, with its identity."""
 
     level_id: str
     lot_id: str
+
+
+class LotsAt(Want, frozen=True, gc=False):
+    """More of the lots of a level that have free units: those that were received next or, with `dated`, those that
+    expire next. The same question may be asked again; it brings in four times as many each time."""
+
+    level_id: str
+    dated: bool
 
 
 class PlacesOfLot(Want, frozen=True, gc=False):

@@ -10,12 +10,13 @@ A finder owns its question, its index, and the merge with what the batch has wri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from holdfast.core.hold_index import HoldIndex
 from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
 from holdfast.core.lookup import Catalog
+from holdfast.core.lot_order import Window, by_expiry, by_receipt
 from holdfast.core.product import Product, Settings
 from holdfast.core.wants import (
     ActiveAt,
@@ -25,7 +26,9 @@ from holdfast.core.wants import (
     HoldsOfOrder,
     HoldsOfTarget,
     LevelAt,
+    LotAt,
     LotById,
+    LotsAt,
     LotsOfCode,
     Missing,
     PlacesOfLot,
@@ -51,7 +54,11 @@ class WorkingSet:
         self.levels: dict[LevelKey, Level] = {}
         self.level_of_id: dict[str, Level] = {}
         self.lots: dict[str, Lot] = {}
+        # The lots of each level as far as they are loaded. A level without a window has all its open lots here; one
+        # with a window the first of them, those that expired, and each that a loaded hold or a question names.
         self.lots_at: dict[str, dict[str, LotStock]] = {}
+        self.windows: dict[str, Window] = {}
+        self.unbacked: set[LotAt] = set()
         self.reservations: dict[str, Reservation] = {}
         # Expired holds by level that were loaded and not released yet; how many of a level were read in their order;
         # the levels that may have more of them.
@@ -215,13 +222,56 @@ class WorkingSet:
                 found[name] = self.level_of_id[name]
         return list(found.values())
 
-    def lots_of(self, level: Level) -> list[LotStock]:
-        """The level's open lots, oldest first: by when they were received, then by id."""
-        here = [at for at in self.lots_at[level.id].values() if at.on_hand]
+    def lot_stock(self, level: Level, lot_id: str) -> LotStock | None:
+        """A lot at a locked level; None when it has no units there (an empty one may be answered as well)."""
+        at = self.lots_at[level.id].get(lot_id)
+        if at is None and level.id in self.windows:
+            self.require(LotAt(level.id, lot_id))
+        return at
+
+    def lot_stocks(self, pairs: Iterable[tuple[Level, str]]) -> None:
+        """Ask for all of these lots at locked levels that are not loaded yet, at once; a lot need not be there."""
+        windows, here = self.windows, self.lots_at
+        if windows:
+            self.require(
+                *(
+                    LotAt(level.id, lot_id)
+                    for level, lot_id in pairs
+                    if level.id in windows and lot_id not in here[level.id]
+                )
+            )
+
+    def free_lots(self, level: Level, *, expiring_first: bool) -> Iterable[LotStock]:
+        """The level's lots with free units in the order in which units are taken: as they were received, or those that
+        expire first before the others. Whoever goes beyond those that are loaded asks for more (`LotsAt`)."""
+        here = [at for at in self.lots_at[level.id].values() if at.on_hand > at.reserved]
         if len(here) > 1:
-            lots = self.lots
-            here.sort(key=lambda at: (lots[at.lot_id].received_at, at.lot_id))
-        return here
+            here.sort(key=by_expiry(self.lots) if expiring_first else by_receipt(self.lots))
+        window = self.windows.get(level.id)
+        if window is None or window.received is None:
+            return here
+        return self._within(level, window, here, expiring_first=expiring_first)
+
+    def _within(
+        self, level: Level, window: Window, lots: list[LotStock], *, expiring_first: bool
+    ) -> Iterator[LotStock]:
+        """Lots in their order up to the end of the window, and the others when no free units lie elsewhere."""
+        end: Any = window.by_expiry if expiring_first else window.received
+        key: Any = by_expiry(self.lots) if expiring_first else by_receipt(self.lots)
+        more = LotsAt(level.id, expiring_first and window.dated is not None)
+        for index, at in enumerate(lots):
+            if key(at) > end:
+                if self._has_unloaded(level):
+                    raise Missing((more,))
+                yield from lots[index:]
+                return
+            yield at
+        if self._has_unloaded(level):
+            raise Missing((more,))
+
+    def _has_unloaded(self, level: Level) -> bool:
+        """Has the level free units in lots that are not loaded? What is free of it is the sum over all its lots."""
+        return level.available > sum(at.free for at in self.lots_at[level.id].values())
 
     def product_of(self, level: Level) -> Product:
         """The product of a level that was loaded."""
@@ -282,7 +332,17 @@ class WorkingSet:
                 self.remember_roaming(hold)
             if hold.expires_at is not None and hold.expires_at <= self.now and hold.active:
                 self.dead.setdefault(hold.level_id, []).append(hold.id)
+            if hold.level_id in self.windows:
+                self._need_backing(hold)
         return known
+
+    def _need_backing(self, hold: Reservation) -> None:
+        """A hold is loaded with the lots that back it and the one that it is pinned to: `unbacked` are yet to load."""
+        here = self.lots_at[hold.level_id]
+        named = {lot_id for lot_id, _ in hold.allocations}
+        if hold.lot_id is not None and hold.active:
+            named.add(hold.lot_id)
+        self.unbacked.update(LotAt(hold.level_id, lot_id) for lot_id in named if lot_id not in here)
 
     @property
     def unsettled(self) -> bool:
@@ -296,7 +356,7 @@ class WorkingSet:
             raise Missing(more)
 
     def know_lot_stock(self, at: LotStock) -> None:
-        """A lot at a locked level as it was loaded, empty or not."""
+        """A lot at a locked level as it was loaded, empty or not; its identity is known."""
         self.lots_at[at.level_id].setdefault(at.lot_id, at)
         self._levels_of_lot.setdefault(at.lot_id, {})[at.level_id] = None
 

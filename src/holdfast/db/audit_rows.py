@@ -209,10 +209,11 @@ class Snapshot:
         )
 
     def lot_stocks(self, org_id: str | None) -> Iterator[Stored]:
-        """Lots at locations by level, beside each the lot's product (None: there is no such lot)."""
+        """Lots at locations by level, beside each the lot's product (None: there is no such lot), and when it was
+        received as it stands here and there."""
         yield from self._structs(
             LotStock,
-            "l.product_id",
+            "l.product_id, t.received_at, l.received_at",
             "LEFT JOIN lot l ON l.org_id = t.org_id AND l.id = t.lot_id",
             "ORDER BY t.org_id, t.level_id, t.lot_id",
             org_id,

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
+from holdfast.core.holding import Level, LevelKey, Reservation
 from holdfast.core.lookup import Catalog
 from holdfast.core.period import Period
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate
@@ -22,18 +22,21 @@ from holdfast.core.wants import (
     DeadAt,
     HoldById,
     LevelAt,
+    LotAt,
+    LotsAt,
     LotsWithDay,
     PlacesOfTaken,
     ProductNamed,
     SaleById,
     Want,
 )
-from holdfast.db import schema
+from holdfast.db import lots, schema
 from holdfast.db.failures import Conflict
 from holdfast.db.late_ids import ids_from
 from holdfast.db.loaders import LOADERS, PLACE, Probe, is_id
+from holdfast.db.lot_queries import COLUMNS
 from holdfast.db.rows import record_of, row_type
-from holdfast.db.session import DEAD_MAX, STOCK_WIDTH, Loaded, Query, Row, Session
+from holdfast.db.session import DEAD_MAX, Loaded, Query, Row, Session
 
 CATALOGS_MAX = 256
 """Organisations whose catalog one process keeps."""
@@ -44,7 +47,7 @@ PRODUCTS_MAX = 200_000
 DEAD_MORE = 2_000
 """Expired holds of one level that are brought in when a decision asks for more."""
 
-_LEVEL, _STOCK, _LOT, _HOLD = row_type(Level), row_type(LotStock), row_type(Lot), row_type(Reservation)
+_LEVEL, _HOLD = row_type(Level), row_type(Reservation)
 
 
 class NoOrganisation(LookupError):
@@ -177,10 +180,7 @@ def begin(
     latest = max((level.updated_at for level in stock.levels.values()), default=0)
     if latest > stock.now:  # the clock was set back
         stock.new_id = ids_from(latest)
-    for row in loaded.lots:
-        if row[0] not in stock.level_of_id:
-            raise Conflict("a level was begun between the lock and the load")
-        _put_lot(stock, row)
+    lots.take_first(stock, loaded.lots)
     for row in loaded.holds:
         stock.know_hold(_HOLD.read(row))
     stock.loaded.update(want for want in wants if type(want) is HoldById)
@@ -191,6 +191,8 @@ def begin(
     rows = iter(loaded.also)
     for kind, asked, own in parts:
         _take(stock, kind, asked, [next(rows) for _ in own])
+    if stock.windows:
+        _load_beyond(session, stock)
     if later:
         load_more(session, stock, [want for asked in later.values() for want in asked])
     return stock, loaded
@@ -207,12 +209,6 @@ def _by_kind(wants: Iterable[Want]) -> dict[type[Want], list[Any]]:
 def _take(stock: Stock, kind: type[Want], asked: list[Any], rows: list[list[Row]]) -> None:
     LOADERS[kind].take(stock, asked, rows)
     stock.loaded.update(asked)
-
-
-def _put_lot(stock: Stock, row: Row) -> None:
-    at, lot = _STOCK.read(row[:STOCK_WIDTH]), _LOT.read(row[STOCK_WIDTH:])
-    stock.lots.setdefault(lot.id, lot)
-    stock.lots_at[at.level_id].setdefault(at.lot_id, at)
 
 
 def _put_dead(stock: Stock, rows: list[Row]) -> None:
@@ -232,15 +228,40 @@ def load_more(session: Session, stock: Stock, wants: Iterable[Want]) -> None:
             parts.append((kind, asked, LOADERS[kind].queries(session.dialect, stock.org_id, asked)))
         else:
             SEPARATE[kind](session, stock, asked)
-            if kind is not DeadAt:  # the next ones may be asked for again
+            if kind not in (DeadAt, LotsAt):  # the next ones may be asked for again
                 stock.loaded.update(asked)
     rows = iter(session.fetch_all([query for _, _, own in parts for query in own]))
     for kind, asked, own in parts:
         _take(stock, kind, asked, [next(rows) for _ in own])
+    if stock.unbacked:
+        named = _take_unbacked(stock)
+        _take(stock, LotAt, named, session.fetch_all(lots.named_queries(session.dialect, stock.org_id, named)))
+
+
+def _take_unbacked(stock: Stock) -> list[LotAt]:
+    """The lots that back the loaded holds and are not loaded: nobody has to ask for them."""
+    named, stock.unbacked = list(stock.unbacked), set()
+    return named
+
+
+def _load_beyond(session: Session, stock: Stock) -> None:
+    """What else is needed of levels with many lots, and the lots that back the loaded holds there."""
+    named = _take_unbacked(stock)
+    queries = lots.queries_beyond(stock, session.dialect)
+    backing = lots.named_queries(session.dialect, stock.org_id, named) if named else []
+    rows = session.fetch_all([*queries, *backing])
+    lots.take_beyond(stock, rows[: len(queries)])
+    if named:
+        _take(stock, LotAt, named, rows[len(queries) :])
 
 
 def _load_named_products(session: Session, stock: Stock, asked: list[ProductNamed]) -> None:
     load_products(session, stock.catalog, stock.org_id, [want.reference for want in asked])
+
+
+def _load_more_lots(session: Session, stock: Stock, asked: list[LotsAt]) -> None:
+    queries = lots.more_queries(stock, session.dialect, asked)
+    lots.take_more(stock, asked, session.fetch_all(queries))
 
 
 def _load_dead_of(session: Session, stock: Stock, asked: list[DeadAt]) -> None:
@@ -281,13 +302,13 @@ def _load_dated_lots_of(session: Session, stock: Stock, store: str) -> None:
     locked = f"SELECT id FROM level WHERE org_id = :org AND {places} ORDER BY product_id, location_id FOR UPDATE"
     session.fetch(locked, org=org, one=store)
     dated = (
-        f"SELECT {_STOCK.select_as('s')}, {_LOT.select_as('t')} FROM lot_stock s JOIN lot t ON t.org_id = s.org_id "
+        f"SELECT {COLUMNS} FROM lot_stock s JOIN lot t ON t.org_id = s.org_id "
         f"AND t.id = s.lot_id WHERE s.org_id = :org AND s.is_open AND s.sellable_until IS NOT NULL AND s.{places} "
         "AND t.expires_on IS NOT NULL"
     )
     for row in session.fetch(dated, org=org, one=store):
         stock.lots_at.setdefault(row[0], {})
-        _put_lot(stock, row)
+        lots.put_lot(stock, row)
 
 
 def _load_balances(session: Session, stock: Stock, asked: list[BalancesThrough]) -> None:
@@ -318,6 +339,7 @@ def _balances_through(session: Session, stock: Stock, through: str) -> list[str]
 SEPARATE: dict[type[Want], Callable[[Session, Stock, list[Any]], None]] = {
     ProductNamed: _load_named_products,
     DeadAt: _load_dead_of,
+    LotsAt: _load_more_lots,
     LotsWithDay: _load_dated_lots,
     BalancesThrough: _load_balances,
 }

@@ -16,20 +16,20 @@ from typing import Any, NamedTuple
 import msgspec
 
 from holdfast.core import records, wants
-from holdfast.core.holding import Lot, LotStock, Reservation
+from holdfast.core.holding import Lot, Reservation
 from holdfast.core.register import RegisterSession
 from holdfast.core.return_record import Return
 from holdfast.core.sale import OWN_SOURCES, Sale, SaleLine
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
 from holdfast.core.wants import Want
-from holdfast.db import schema
+from holdfast.db import lots, schema
 from holdfast.db.documents import DOCUMENTS
 from holdfast.db.failures import Conflict
 from holdfast.db.rows import record_of, row_type
 from holdfast.db.session import Query, Row
 
-_STOCK, _LOT, _HOLD = row_type(LotStock), row_type(Lot), row_type(Reservation)
+_LOT, _HOLD = row_type(Lot), row_type(Reservation)
 
 NATURAL_KEYS = ("counter", "account", "period")
 """Documents whose key is a text of ours, no UUID."""
@@ -164,10 +164,6 @@ def _know_lot(stock: Stock, _: Want, row: Row) -> str:
     lot = _LOT.read(row)
     stock.lots.setdefault(lot.id, lot)
     return str(lot.id)
-
-
-def _know_lot_at(stock: Stock, _: Want, row: Row) -> None:
-    stock.know_lot_stock(_STOCK.read(row))
 
 
 def _know_cost(stock: Stock, want: Want, row: Row) -> None:
@@ -378,9 +374,7 @@ LOADERS: dict[type[Want], Loader] = {
     wants.LotsOfCode: _by_probe(
         Probe("lot", (("product_id", _UUID), ("code", "text")), _LOT.select_as("t"), lock=True), _know_lot
     ),
-    wants.LotAt: _by_probe(
-        Probe("lot_stock", (("level_id", _UUID), ("lot_id", _UUID)), _STOCK.select_as("t")), _know_lot_at
-    ),
+    wants.LotAt: Loader(lots.named_queries, lots.take_named),
     wants.PlacesOfLot: _ids("lot_stock", (("lot_id", _UUID),), "t.is_open", column="location_id"),
     wants.LastCost: _by_probe(Probe("product_cost", (("product_id", _UUID),), "t.unit_cost"), _know_cost),
     wants.HoldById: _holds("id", _UUID),

@@ -262,18 +262,30 @@ def _unnested(rows: RowType, constant: frozenset[str] = frozenset()) -> str:
     return f"unnest({arrays}) AS x ({', '.join(names)})"
 
 
+_RECEIVED_AT = "(SELECT t.received_at FROM lot t WHERE t.org_id = {org} AND t.id = {lot})"
+"""Beside each lot at a level stands when it was received; the lot's own row is written before."""
+
+
 @cache
 def _insert(struct: Any, dialect: str, constant: frozenset[str]) -> str:
     rows = row_type(struct)
     columns = rows.written
     names = ", ".join(columns)
+    copied = struct is LotStock
+    if copied:
+        names += ", received_at"
     if dialect == "postgresql":
-        chosen = ", ".join(f":{name}::{rows.types[name]}" if name in constant else name for name in columns)
+        values = {name: f":{name}::{rows.types[name]}" if name in constant else f"x.{name}" for name in columns}
+        chosen = ", ".join(values.values())
+        if copied:
+            chosen += f", {_RECEIVED_AT.format(org=':org::uuid', lot=values['lot_id'])}"
         return (
             f"INSERT INTO {rows.table.name} (org_id, {names}) SELECT :org::uuid, {chosen} "
             f"FROM {_unnested(rows, constant)}"
         )
     marks = ", ".join("?" * (len(rows.written) + 1))
+    if copied:
+        marks += f", {_RECEIVED_AT.format(org='?1', lot='?' + str(columns.index('lot_id') + 2))}"
     return f"INSERT INTO {rows.table.name} (org_id, {names}) VALUES ({marks})"
 
 

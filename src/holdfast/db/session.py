@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 import msgspec
 import psycopg
 
-from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
+from holdfast.core.holding import Level, LevelKey, Reservation
+from holdfast.db import lot_queries
 from holdfast.db.engine import LOCK_SECONDS, Database
 from holdfast.db.failures import Full, Lost, translated
 from holdfast.db.rows import row_type
@@ -43,6 +44,7 @@ Row = Sequence[Any]
 class Loaded(NamedTuple):
     """What `begin` read: raw rows, the organisation's catalog version, the database's clock (microseconds).
 
+    `lots` are the first of each level (`lot_queries.FIRST`).
     `sought` are the products of the levels for which somebody waits who may be served at several locations.
     """
 
@@ -80,13 +82,7 @@ class Write(NamedTuple):
 
 
 _LEVEL = row_type(Level)
-_STOCK = row_type(LotStock)
-_LOT = row_type(Lot)
 _HOLD = row_type(Reservation)
-_LOT_COLUMNS = f"{_STOCK.select_as('s')}, {_LOT.select_as('t')}"
-STOCK_WIDTH = len(_STOCK.columns)
-"""In a row of `Loaded.lots` the lot's own columns begin here."""
-
 HOLD_WIDTH = len(_HOLD.columns)
 """How many columns a hold has."""
 
@@ -145,7 +141,7 @@ class PostgresSession:
             if hurried:
                 connection.execute(f"SET LOCAL lock_timeout = '{HURRIED_MILLISECONDS}ms'")
             levels = connection.execute(_PG_LOCK.format(of_holds=of_holds), parameters)
-            lots = connection.execute(_PG_LOTS.format(of_holds=of_holds), parameters)
+            lots = connection.execute(_PG_LOTS.format(of_holds=of_holds, first=lot_queries.FIRST), parameters)
             dead = connection.execute(_PG_DEAD.format(of_holds=of_holds), parameters)
             held = connection.execute(_PG_HOLDS, parameters) if holds else None
             others = [connection.execute(_percent(query.sql), query.parameters) for query in also]
@@ -315,7 +311,7 @@ class SqliteSession:
             wanted = [*pairs, *((row[2], row[3]) for row in held), *aimed, *left]
             levels = execute(_LITE_LEVELS, (org_id, _json(wanted))).fetchall()
             names = _json([row[0] for row in levels])
-            lots = execute(_LITE_LOTS, (org_id, names)).fetchall()
+            lots = execute(lot_queries.LITE_FIRST, (org_id, names, lot_queries.FIRST)).fetchall()
             dead = execute(_LITE_DEAD, (org_id, names, now)).fetchall()
             products = _json(list({pair[0] for pair in wanted}))
             sought = [row[0] for row in execute(_LITE_SOUGHT, (org_id, products))]
@@ -415,11 +411,7 @@ _PG_LEVEL_IDS = (
     "chosen k CROSS JOIN LATERAL (SELECT id FROM level "
     "WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND location_id = k.location_id OFFSET 0) l"
 )
-_PG_LOTS = (
-    f"{_PG_CHOSEN}SELECT {_LOT_COLUMNS} FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL (SELECT * FROM lot_stock "
-    "WHERE org_id = %(org)s::uuid AND level_id = l.id AND is_open OFFSET 0) s CROSS JOIN LATERAL ("
-    "SELECT * FROM lot WHERE org_id = %(org)s::uuid AND id = s.lot_id OFFSET 0) t"
-)
+_PG_LOTS = _PG_CHOSEN + lot_queries.PG_FIRST.replace("{levels}", _PG_LEVEL_IDS)
 # Dead holds of the levels, oldest first; behind them, in the last column, the products for which somebody roams.
 _PG_DEAD = (
     f"{_PG_CHOSEN}(SELECT {_HOLD.select_as('r')}, NULL::uuid AS sought FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL ("
@@ -443,10 +435,6 @@ _PG_CLOCK = (
 _LITE_LEVELS = (
     f"SELECT DISTINCT {_LEVEL.select_as('l')} FROM json_each(?2) k CROSS JOIN level l ON l.org_id = ?1 "
     "AND l.product_id = k.value ->> 0 AND l.location_id = k.value ->> 1"
-)
-_LITE_LOTS = (
-    f"SELECT {_LOT_COLUMNS} FROM json_each(?2) k CROSS JOIN lot_stock s ON s.org_id = ?1 AND s.level_id = k.value "
-    "AND s.is_open CROSS JOIN lot t ON t.org_id = s.org_id AND t.id = s.lot_id"
 )
 _LITE_DEAD = (
     f"SELECT {_HOLD.select_as('r')} FROM json_each(?2) k CROSS JOIN reservation r ON r.org_id = ?1 "
