@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.access import Actor
 from holdfast.core.cart import ChangeSale, EditLine
 from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.completion import Fulfill, ShipLine
@@ -34,6 +35,8 @@ from holdfast.core.places import (
     RemoveLocation,
     RemoveStore,
 )
+from holdfast.core.records import User
+from holdfast.core.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity, RefreshPin
 from tests.shapes.scenarios import Built, _appointment, cart, places, scenario, sku, skus, stores
 from tests.shop import Shop
 
@@ -162,18 +165,54 @@ def user_of_n_stores(shop: Shop, n: int) -> Built:
     return msgspec.structs.replace(_user(n), stores=tuple(f"ST{index:03d}" for index in range(n)))
 
 
-@scenario(ChangeUser)
-def pin_of_a_user_among_n(shop: Shop, n: int) -> Built:
+def _pins_of_users(shop: Shop, n: int, first: int) -> tuple[User, NewPin]:
+    """The first of n users whose PINs have one index, and a PIN that was compared with all of theirs."""
+
     def pin(index: int, others: tuple[str, ...]) -> NewPin:
-        return NewPin(f"{n * 1000 + index:064x}:{index:032x}", n, "0" * 64, others)
+        return NewPin(f"{first * 10**6 + n * 1000 + index:064x}:{index:032x}", first + n, "0" * 64, others)
 
     hashes: list[str] = []
     made = []
     for index in range(n):
         own = pin(index, tuple(hashes))
-        made.append(shop.ok(msgspec.structs.replace(_user(n, 1 + index), pin=own)))
+        made.append(shop.ok(msgspec.structs.replace(_user(n, first + index), pin=own)))
         hashes.append(own.hash)
-    return ChangeUser(made[0].id, pin=pin(n, tuple(hashes)))
+    return made[0], pin(n, tuple(hashes))
+
+
+def _as(shop: Shop, user: User) -> Actor:
+    return msgspec.structs.replace(shop.owner, name=f"user:{user.email}", id=user.id)
+
+
+@scenario(ChangeUser)
+def pin_of_a_user_among_n(shop: Shop, n: int) -> Built:
+    user, pin = _pins_of_users(shop, n, 1_000)
+    return ChangeUser(user.id, pin=pin)
+
+
+@scenario(ChangeOwnPin)
+def own_pin_among_n(shop: Shop, n: int) -> Built:
+    user, pin = _pins_of_users(shop, n, 2_000)
+    return ChangeOwnPin(user.id, pin), _as(shop, user)
+
+
+@scenario(RefreshPin)
+def pin_of_one_of_n_is_kept_anew(shop: Shop, n: int) -> Built:
+    user, pin = _pins_of_users(shop, n, 3_000)
+    return RefreshPin(user.id, str(user.pin_hash), pin)
+
+
+@scenario(ChangeOwnPassword)
+def own_password_among_n_users(shop: Shop, n: int) -> Built:
+    user = _first(n, lambda index: shop.ok(_user(n, 4_000 + index)))
+    return ChangeOwnPassword(user.id, "$argon2id$y"), _as(shop, user)
+
+
+@scenario(NoteSecurity)
+def line_of_the_audit_log_among_n(shop: Shop, n: int) -> Built:
+    for index in range(n):
+        shop.ok(NoteSecurity("sign_in", "app_user", f"u{index}"))
+    return NoteSecurity("sign_in", "app_user", "u0", new_device=True)
 
 
 @scenario(RemoveUser)
