@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from holdfast.access import Role
 from holdfast.core.organisation import ChangeUser
 from holdfast.organisation import establish
-from holdfast.web.api import ROUTES
+from holdfast.web.api import ROUTES, organisation
 from holdfast.web.cookies import session_cookie
 from tests.api.client import Client
 from tests.api.conftest import Shop
@@ -737,3 +738,34 @@ def test_events_and_audit_of_other_stores_are_not_told(shop: Shop, east: Client)
     assert shop.owner.get("/api/v1/audit", headers={"X-Store": "EAST"}).code == "FORBIDDEN"
     ledger = east.get("/api/v1/inventory/ledger?limit=200").json()["items"]
     assert {entry["location"] for entry in ledger} == {"EAST"}
+
+
+# Who becomes more meanwhile ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", [{"password": "admins-choice-77"}, {"email": "eve@arco.example"}, None])
+def test_who_becomes_an_owner_meanwhile_is_no_admins_to_change(
+    any_shop: Shop, monkeypatch: pytest.MonkeyPatch, change: dict[str, str] | None
+) -> None:
+    """The admin's request is past the test at the door, and not yet given, when the owner's change is done."""
+    shop = any_shop
+    body = {"email": "bo@arco.example", "password": "violet-harbour-1", "role": "staff"}
+    user_id = shop.owner.post("/api/v1/users", body).json()["id"]
+    path = f"/api/v1/users/{user_id}"
+    admin, required = shop.caller("admin"), organisation.require_grant
+    waits: list[bool] = []
+
+    def passed(call: Any, role: str, stores: tuple[str, ...]) -> None:
+        required(call, role, stores)
+        if call.actor.role is Role.ADMIN and not waits:
+            waits.append(True)
+            assert shop.holdfast.do(shop.made.actor, ChangeUser(user_id, role="owner")).answer.role == "owner"
+
+    monkeypatch.setattr(organisation, "require_grant", passed)
+
+    answer = admin.delete(path) if change is None else admin.patch(path, change)
+
+    assert waits and (answer.status, answer.code) == (403, "FORBIDDEN")
+    left = shop.owner.get(path).json()
+    assert (left["email"], left["role"]) == ("bo@arco.example", "owner")
+    assert shop.application.auth.login("bo@arco.example", "admins-choice-77") is None
