@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.access import Role
+from holdfast.access import Role, concerns
 from holdfast.core.organisation import ChangeUser
 from holdfast.organisation import establish
 from holdfast.web.api import ROUTES, organisation
@@ -738,6 +738,36 @@ def test_events_and_audit_of_other_stores_are_not_told(shop: Shop, east: Client)
     assert shop.owner.get("/api/v1/audit", headers={"X-Store": "EAST"}).code == "FORBIDDEN"
     ledger = east.get("/api/v1/inventory/ledger?limit=200").json()["items"]
     assert {entry["location"] for entry in ledger} == {"EAST"}
+
+
+def test_a_code_that_another_store_takes_over_opens_no_old_events(any_shop: Shop) -> None:
+    """Codes of locations go from store to store; what happened stays with the store where it did."""
+    shop = any_shop
+    shop.product("MUG-1")
+    store = shop.owner.post("/api/v1/stores", {"code": "EAST", "name": "East"}).json()["id"]
+    vault = shop.owner.post("/api/v1/locations", {"store_id": "EAST", "code": "VAULT", "kind": "bin"}).json()["id"]
+    line = {"product_id": "MUG-1", "quantity": 3, "unit_cost": "9", "lot_code": "SECRET"}
+    shop.owner.post("/api/v1/receipts", {"location": "VAULT", "lines": [line]})
+    hold = {"product_id": "MUG-1", "quantity": 2, "location": "VAULT", "order_number": "SECRET"}
+    assert shop.owner.post("/api/v1/inventory-reservations", hold).status == 201
+    main = shop.owner.get("/api/v1/stores/MAIN").json()["id"]
+    of_main, of_east = shop.caller("manager", (main,)), shop.caller("manager", (store,))
+
+    assert shop.owner.patch(f"/api/v1/locations/{vault}", {"code": "OLD"}).status == 200
+    assert of_main.post("/api/v1/locations", {"store_id": "MAIN", "code": "VAULT", "kind": "bin"}).status == 201
+
+    assert "SECRET" not in of_main.get("/api/v1/events?limit=200").content.decode()
+    own = of_east.get("/api/v1/events?limit=200").json()["items"]
+    assert {event["data"]["store_id"] for event in own} == {store}
+    assert {event["data"]["location"] for event in own} == {"VAULT"}
+
+
+def test_an_event_of_an_older_version_names_no_store_and_is_for_who_sees_all() -> None:
+    facts = {"location": "VAULT", "order_number": "102"}
+
+    assert not concerns(facts, frozenset({"main"}))
+    assert concerns({**facts, "store_id": "main"}, frozenset({"main"}))
+    assert not concerns({**facts, "store_id": None}, frozenset({"main"}))
 
 
 # Who becomes more meanwhile ------------------------------------------------------------------------------------------

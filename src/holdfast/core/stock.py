@@ -355,7 +355,8 @@ class Stock(WorkingSet):
         self.costs[product_id] = unit_cost
 
     def tell(self, event_type: str, product_id: str | None, data: dict[str, Any]) -> None:
-        """Append an event to this batch's."""
+        """Append an event to this batch's; one that names a location names the store it was in (`Location.told_to`)."""
+        assert "store_id" in data or "location" not in data, (event_type, data)
         self.events.append(Event(event_type, product_id, data))
 
     # Undoing -------------------------------------------------------------------------------------------------------
