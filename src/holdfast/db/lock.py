@@ -30,7 +30,7 @@ def serving_alone(path: str) -> Iterator[None]:
         raise AlreadyServed(
             f"{path} has another name as well (a hard link), under which another process could serve it: remove one."
         )
-    with open(real.with_name(real.name + SUFFIX), "a+b", opener=_private) as file:  # noqa: PTH123 - Path.open has no opener
+    with open(real.with_name(real.name + SUFFIX), "a+b", opener=_private) as file:
         if not _try_lock(file):
             raise AlreadyServed(
                 f"Another process serves {path}. One server process is all that SQLite can have; PostgreSQL any number."
