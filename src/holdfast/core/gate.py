@@ -5,7 +5,7 @@
     units that come to WEST serve who waits at EAST        -> a consequence (`Stock.consequences`): nobody asked for it
 
 Most commands have looked at the store before, to say more exactly what is wrong. What is changed is looked at as it was
-and as it becomes, so that nobody takes a record of another store over into their own. A record belongs to the store that
+and as it becomes: nobody takes a record of another store over into their own. A record belongs to the store that
 it names, or to that of its location, its sale or its register session; one of a transfer to the stores at both ends;
 what names none (a product, a setting) is the organisation's, and its permission guards it.
 """
