@@ -115,14 +115,17 @@ def may(actor: Actor, command: Command) -> bool:
     return missing(actor, command) is None
 
 
-def concerns(facts: dict[str, Any], stores: frozenset[str], codes: set[str]) -> bool:
-    """Is an event with these facts about one of the stores, or about one of their locations (codes)?
+_STORES_OF_EVENT = ("store_id", "from_store_id", "to_store_id")
 
-    What names neither is the organisation's: who is limited to stores does not hear of it.
+
+def concerns(facts: dict[str, Any], stores: frozenset[str]) -> bool:
+    """Is an event with these facts about one of the stores?
+
+    It names them by their ids, as they were when it was written: codes of locations go from one to another. What names
+    none is the organisation's, and of an older version's events nobody knows it any more: who is limited to stores does
+    not hear of either.
     """
-    if facts.get("store_id") is not None:
-        return facts["store_id"] in stores
-    return any(facts.get(name) in codes for name in ("location", "from_location", "to_location"))
+    return any(facts.get(name) in stores for name in _STORES_OF_EVENT)
 
 
 __all__ = ["RANK", "Actor", "Permission", "Rights", "Role", "concerns", "may", "missing"]

@@ -79,6 +79,38 @@ def test_an_opening_with_a_pin_is_answered_again(any_shop: Shop) -> None:
     assert again.headers["idempotent-replayed"] == "true" and again.json()["id"] == first.json()["id"]
 
 
+def test_an_opening_is_answered_again_to_its_user_alone(any_shop: Shop) -> None:
+    """A key tells nobody whether a PIN is right: wrong ones are counted, and another user's is a wrong one."""
+    shop = any_shop
+    for name, pin in (("bo", "4711"), ("mia", "2580")):
+        user(shop, name, "cashier", pin)
+    path, other, key = register(shop), register(shop, "TILL-2"), {"Idempotency-Key": "open-1"}
+    first = opens(shop, path, "4711", headers=key)
+    shop.owner.post("/api/v1/products", {"sku": "A", "title": "A"}, headers={"Idempotency-Key": "product"})
+
+    for pin in ("2580", "0000"):
+        assert (opens(shop, path, pin, headers=key).status) == 401
+    assert [opens(shop, path, "4711", amount, headers=key).code for amount in ("2.00", "x")] == [
+        "IDEMPOTENCY_KEY_REUSED"
+    ] * 2
+    for pin in ("4711", "2580", "0000"):
+        for one in (key, {"Idempotency-Key": "product"}):
+            assert opens(shop, other, pin, headers=one).code == "IDEMPOTENCY_KEY_REUSED"
+    assert len(audit(shop, "pin_wrong")) == 1
+    shop.anonymous.post(
+        "/api/v1/pos/session/close",
+        {"counted_cash": "1.00"},
+        headers={"Authorization": f"Register {first.json()['token']}"},
+    )
+    assert opens(shop, path, "2580", headers=key).status == 401
+    again = opens(shop, path, "4711", headers=key)
+    assert (again.status, again.headers["idempotent-replayed"]) == (201, "true")
+    assert again.json() == {**first.json(), "token": None}
+    for _ in range(directory.PINS_WRONG_MAX):
+        opens(shop, path, "0000", headers=key)
+    assert opens(shop, path, "4711", headers=key).status == 429
+
+
 def test_one_caller_cannot_try_at_many_registers(any_shop: Shop) -> None:
     shop = any_shop
     user(shop, "bo", "cashier", "4711")

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import ssl
+import stat
 import subprocess
 import sys
 import time
@@ -18,7 +19,9 @@ import httpx
 import pytest
 import trustme
 
+from holdfast.app import Holdfast
 from holdfast.db.engine import Database
+from holdfast.db.lock import serving_alone
 from holdfast.db.migrate import migrate
 
 HOLDFAST = (sys.executable, "-c", "from holdfast.cli import main; main()")
@@ -222,3 +225,22 @@ def test_the_demo_opens_a_shop(tmp_path: Path) -> None:
     with _serving("sqlite:///unused.db", tmp_path, "demo", "--directory", "shop") as server:
         assert not any("Setting up" in line for line in server.said)
     assert not (tmp_path / "unused.db").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of files are those of Unix")
+def test_the_files_beside_the_database_are_as_private_as_it_is(tmp_path: Path) -> None:
+    """Whoever could open the lock could hold it, and no server would start. One that was open to all is closed."""
+    before, modes = os.umask(0), dict[str, int]()
+    try:
+        for name in ("new.db", "old.db"):
+            path = tmp_path / name
+            if name == "old.db":
+                path.with_name("old.db-server").touch(0o666)
+            url = f"sqlite:///{path}"
+            with Holdfast.open(url) as shop, serving_alone(str(path)), shop.database.reading():
+                modes |= {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert {"new.db", "new.db-wal", "new.db-server", "old.db-server"} <= modes.keys()
+    assert set(modes.values()) == {0o600}, modes

@@ -90,9 +90,18 @@ def test_a_pipe_is_read_as_well() -> None:
     assert [(line.number, line.cells["price"]) for line in lines] == [(2, "1.5"), (3, "2")]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "@x", "+x", "-x", "'=x", "''@x", "-5", "'x", "x", "'", "", "-"])
+_FORMULAS = ["=1+1", "@x", "+x", "-x", "'=x", "''@x", "-", "＝1+1", "＋1", "－1", "＠SUM(1)", "﹦1", "'＝1", " =1"]
+
+
+@pytest.mark.parametrize("text", [*_FORMULAS, "-5", "'x", "x", "'", "", "x=1", "'ｘ"])
 def test_what_is_exported_is_read_back(text: str) -> None:
     assert _cells(f"sku,price\nA,{guarded(text)}\n", frozenset())[0][1]["price"] == text
+
+
+@pytest.mark.parametrize("text", [*_FORMULAS, "\u3000＝1", "\tx", "\rx", "\nx", "-１"])
+def test_no_spreadsheet_runs_what_is_exported(text: str) -> None:
+    """An apostrophe goes before it, also where an East Asian spreadsheet alone would take it for a formula."""
+    assert guarded(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["12", "0.25", "-3", "+3", ".5", "5.", "0012"])

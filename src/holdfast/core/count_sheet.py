@@ -402,6 +402,7 @@ def _tell_counted(
             "product_id": product.id,
             "sku": product.sku,
             "location": place.code,
+            "store_id": place.told_to,
             "lot_id": None if lot is None else lot.lot_id,
             "quantity": product.number(level.on_hand),
             "difference": product.number(difference),

@@ -262,6 +262,7 @@ def _tell_adjusted(stock: Stock, level: Level, product: Product, place: Location
                 "product_id": product.id,
                 "sku": product.sku,
                 "location": place.code,
+                "store_id": place.told_to,
                 "quantity": product.number(units),
                 "on_hand": product.number(level.on_hand),
                 "reason": cause.reason,

@@ -37,7 +37,7 @@ from holdfast.core import (
     transfer,
     whole_order,
 )
-from holdfast.core.decision import Command, Decision, Together
+from holdfast.core.decision import SHARED, Command, Decision, Together
 from holdfast.core.gate import WORDS, Foreign
 from holdfast.core.holding import Reservation
 from holdfast.core.journal import book
@@ -96,6 +96,8 @@ def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected
     decision = _DECISIONS.get(type(command))
     if decision is None:
         return malformed("", f"{type(command).__name__} is not a command.")
+    if caller.stores is not None and type(command) in _OF_ALL_STORES:
+        return Rejected(Code.FORBIDDEN, SHARED)
     try:
         answer = decision(stock, command)
         if type(answer) is not Rejected and type(command) is not Together:  # its members have booked their own
@@ -201,6 +203,7 @@ DECISIONS: dict[type[Command], Decision] = {
 """Every command with what decides it. (A group needs what its members need.)"""
 
 _DECISIONS = {command: decision.decide for command, decision in DECISIONS.items()}
+_OF_ALL_STORES = frozenset(command for command, decision in DECISIONS.items() if decision.of_all_stores)
 
 
 def needs(known: Catalog, caller: Caller, command: Any) -> set[Want]:

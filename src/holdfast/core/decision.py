@@ -34,7 +34,8 @@ class Decision(NamedTuple):
     """A command, the function that decides it, and the permission that it needs.
 
     `changes_catalog` says that it writes a record that other decisions look up; `of_session` that it means the register
-    session of whoever gives it, so that the same command from another session is another command.
+    session of whoever gives it, so that the same command from another session is another command; `of_all_stores` that
+    it changes what all stores share, which nobody may who is limited to some.
     """
 
     command: type[Command]
@@ -42,6 +43,11 @@ class Decision(NamedTuple):
     permission: Permission
     changes_catalog: bool = False
     of_session: bool = False
+    of_all_stores: bool = False
+
+
+SHARED = "This is about all stores; you are assigned to some."
+"""What is said to who is limited to stores and would change what all share."""
 
 
 def given(command: Any, *besides: str) -> dict[str, Any]:

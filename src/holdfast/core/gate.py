@@ -4,15 +4,17 @@
     a cashier of WEST, a level at EAST                     -> Foreign, which the caller hears as FORBIDDEN
     units that come to WEST serve who waits at EAST        -> a consequence (`Stock.consequences`): nobody asked for it
 
-Most commands have looked at the store before, to say more exactly what is wrong. A record belongs to the store that it
-names, or to that of its location, its sale or its register session; one of a transfer to the stores at both ends; what
-names none (a product, a setting) is the organisation's, and its permission guards it.
+Most commands have looked at the store before, to say more exactly what is wrong. What is changed is looked at as it was
+and as it becomes: nobody takes a record of another store over into their own. A record belongs to the store that
+it names, or to that of its location, its sale or its register session; one of a transfer to the stores at both ends;
+what names none (a product, a setting) is the organisation's, and its permission guards it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from holdfast.core.product import Store
 from holdfast.core.working_set import WorkingSet
 
 WORDS = "You may not act there: it belongs to another store."
@@ -42,7 +44,9 @@ def is_of(stock: WorkingSet, stores: frozenset[str] | None, record: Any) -> bool
 
 
 def owners_of(stock: WorkingSet, record: Any) -> set[str]:
-    """The stores that a record belongs to; empty: it is the organisation's."""
+    """The stores that a record belongs to; empty: it is the organisation's. A store belongs to itself."""
+    if isinstance(record, Store):
+        return {record.id}
     store_id = getattr(record, "store_id", None)
     if store_id is not None:
         return {store_id}

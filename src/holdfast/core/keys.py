@@ -20,7 +20,7 @@ from msgspec import UNSET, Meta, UnsetType
 from holdfast.core.decision import Command, Decision, given
 from holdfast.core.field import Instant, Network, Text
 from holdfast.core.organisation import RoleName, Stores, owner_refusal, stores_of, with_stores
-from holdfast.core.permission import Permission, Rights, Role
+from holdfast.core.permission import GRANT_WORDS, Permission, Rights, Role
 from holdfast.core.pin import Digest
 from holdfast.core.records import ApiKey, existing, put
 from holdfast.core.rejection import Code, Rejected, invalid_state, malformed
@@ -187,8 +187,7 @@ def _refusal(stock: Stock, key: ApiKey, expires_at: Any) -> Rejected | None:
 def _grant_refusal(stock: Stock, key: ApiKey) -> Rejected | None:
     if stock.caller.rights.covers(rights_of(key)):
         return None
-    words = "You may not give more than you have: not a higher role, not other stores, not other permissions."
-    return Rejected(Code.FORBIDDEN, words)
+    return Rejected(Code.FORBIDDEN, GRANT_WORDS)
 
 
 def _sorted(permissions: Iterable[Permission] | None) -> tuple[str, ...] | None:

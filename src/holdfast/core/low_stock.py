@@ -25,6 +25,7 @@ def tell_low_stock(stock: Stock, level: Level, before: int) -> None:
                 "product_id": product.id,
                 "sku": product.sku,
                 "location": location.code,
+                "store_id": location.told_to,
                 "quantity": product.number(level.on_hand),
                 "threshold": product.number(line),
             },

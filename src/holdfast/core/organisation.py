@@ -5,7 +5,9 @@
     AddTaxRate(tax_class="food", rate="0.15")                         -> 15 percent, in every store without its own
 
 In a change `UNSET` leaves a field as it is, None takes it away. Refused is what would leave the organisation without an
-owner, keep its money in places that another currency does not have, or give two things one name.
+owner, keep its money in places that another currency does not have, or give two things one name. Nobody makes, changes
+or removes a user who may do more than they may, before the change or after it; the lock of the user's row is held while
+this is tested, so a user cannot become more in between.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.core.catalog import amount_of
 from holdfast.core.currency import minor_digits_of
-from holdfast.core.decision import Command, Decision, given
+from holdfast.core.decision import SHARED, Command, Decision, given
 from holdfast.core.field import Currency, Email, Rate, StoreCode, Text, Timezone
 from holdfast.core.journal import Posting
 from holdfast.core.number import from_minor, to_unit_cost
-from holdfast.core.permission import Permission
+from holdfast.core.permission import GRANT_WORDS, RANK, Permission, Rights, Role
 from holdfast.core.pin import NewPin, pin_refusal
 from holdfast.core.places import store_id_of, till_refusal
 from holdfast.core.product import Register, Settings, TaxRate
@@ -155,6 +157,9 @@ def change_settings(stock: Stock, command: ChangeSettings) -> Settings | Rejecte
     if "currency" in fields:
         fields["minor_digits"] = minor_digits_of(fields["currency"])
     if "totp_roles" in fields:
+        freed = set((settings.totp_roles or "").split()) - set(fields["totp_roles"])
+        if any(RANK[Role(role)] > RANK[stock.caller.rights.role] for role in freed):
+            return Rejected(Code.FORBIDDEN, "You may not free a higher role than your own of its second factor.")
         fields["totp_roles"] = " ".join(dict.fromkeys(fields["totp_roles"])) or None
     changed = replace(settings, **fields, updated_at=stock.now)
     if "cash_rounding" in fields:
@@ -207,13 +212,16 @@ def add_user(stock: Stock, command: AddUser) -> User | Rejected:
         created_at=stock.now,
         updated_at=stock.now,
     )
+    refused = _grant_refusal(stock, user)
+    if refused is not None:
+        return refused
     put(stock, "app_user", user)
     return user
 
 
 def change_user(stock: Stock, command: ChangeUser) -> User | Rejected:
     """Decide a ChangeUser."""
-    user: User | Rejected = existing(stock, "app_user", command.user_id)
+    user = _user(stock, command.user_id)
     if isinstance(user, Rejected):
         return user
     fields = with_stores(stock, given(command, "user_id"))
@@ -230,7 +238,7 @@ def change_user(stock: Stock, command: ChangeUser) -> User | Rejected:
     if "password_hash" in fields:
         fields["sessions_from"] = stock.now
     changed = replace(user, **fields, updated_at=stock.now)
-    refused = refused or owner_refusal(stock, user, changed)
+    refused = _grant_refusal(stock, changed) or refused or owner_refusal(stock, user, changed)
     if refused is not None:
         return refused
     put(stock, "app_user", changed)
@@ -241,7 +249,7 @@ def change_user(stock: Stock, command: ChangeUser) -> User | Rejected:
 
 def remove_user(stock: Stock, command: RemoveUser) -> User | Rejected:
     """Decide a RemoveUser: the last owner stays."""
-    user: User | Rejected = existing(stock, "app_user", command.user_id)
+    user = _user(stock, command.user_id)
     if isinstance(user, Rejected):
         return user
     removed = replace(user, active=False, updated_at=stock.now)
@@ -250,6 +258,19 @@ def remove_user(stock: Stock, command: RemoveUser) -> User | Rejected:
         return refused
     put(stock, "app_user", removed)
     return removed
+
+
+def _user(stock: Stock, user_id: str) -> User | Rejected:
+    """The user, locked; refused when there is none, or when they may do more than who asks."""
+    user: User | Rejected = existing(stock, "app_user", user_id)
+    return user if isinstance(user, Rejected) else _grant_refusal(stock, user) or user
+
+
+def _grant_refusal(stock: Stock, user: User) -> Rejected | None:
+    """Refuse to touch a user whose rights the caller's do not cover: their password would be a way to those rights."""
+    if stock.caller.rights.covers(Rights(Role(user.role), frozenset(user.stores))):
+        return None
+    return Rejected(Code.FORBIDDEN, GRANT_WORDS)
 
 
 def stores_of(stock: Stock, references: tuple[str, ...]) -> tuple[str, ...] | Rejected:
@@ -316,7 +337,7 @@ def add_tax_rate(stock: Stock, command: AddTaxRate) -> TaxRate | Rejected:
 
 def change_tax_rate(stock: Stock, command: ChangeTaxRate) -> TaxRate | Rejected:
     """Decide a ChangeTaxRate."""
-    rate: TaxRate | Rejected = existing(stock, "tax_rate", command.rate_id)
+    rate = _rate(stock, command.rate_id)
     if isinstance(rate, Rejected):
         return rate
     fields = given(command, "rate_id")
@@ -337,12 +358,23 @@ def change_tax_rate(stock: Stock, command: ChangeTaxRate) -> TaxRate | Rejected:
 
 def remove_tax_rate(stock: Stock, command: RemoveTaxRate) -> TaxRate | Rejected:
     """Decide a RemoveTaxRate."""
-    rate: TaxRate | Rejected = existing(stock, "tax_rate", command.rate_id)
+    rate = _rate(stock, command.rate_id)
     if isinstance(rate, Rejected):
         return rate
     removed = replace(rate, active=False, updated_at=stock.now)
     put(stock, "tax_rate", removed)
     return removed
+
+
+def _rate(stock: Stock, rate_id: str) -> TaxRate | Rejected:
+    """The tax rate, locked; refused when there is none, or when it is one of all stores and the caller is of some."""
+    rate: TaxRate | Rejected = existing(stock, "tax_rate", rate_id)
+    return rate if isinstance(rate, Rejected) else _shared_refusal(stock, rate) or rate
+
+
+def _shared_refusal(stock: Stock, rate: TaxRate) -> Rejected | None:
+    """Refuse a rate that all stores share to a caller of some; one of another store does not pass the gate."""
+    return Rejected(Code.FORBIDDEN, SHARED) if rate.store_id is None and stock.caller.stores is not None else None
 
 
 def _millionths(rate: str) -> int:
@@ -353,7 +385,10 @@ def _millionths(rate: str) -> int:
 
 
 def _rate_refusal(stock: Stock, rate: TaxRate) -> Rejected | None:
-    """A class has one rate in a store, and one in the organisation."""
+    """A class has one rate in a store, and one in the organisation; that one is for who acts in all stores."""
+    refused = _shared_refusal(stock, rate)
+    if refused is not None:
+        return refused
     lock_organisation(stock)
     for other in stock.catalog.tax_rates.values():
         same = (other.tax_class, other.store_id) == (rate.tax_class, rate.store_id)
@@ -414,7 +449,7 @@ def remove_register(stock: Stock, command: RemoveRegister) -> Register | Rejecte
 
 
 DECISIONS = (
-    Decision(ChangeSettings, change_settings, Permission.CONFIGURE, changes_catalog=True),
+    Decision(ChangeSettings, change_settings, Permission.CONFIGURE, changes_catalog=True, of_all_stores=True),
     Decision(AddUser, add_user, Permission.CONFIGURE, changes_catalog=True),
     Decision(ChangeUser, change_user, Permission.CONFIGURE, changes_catalog=True),
     Decision(RemoveUser, remove_user, Permission.CONFIGURE, changes_catalog=True),

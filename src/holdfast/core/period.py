@@ -148,7 +148,7 @@ def period_document(period: Period) -> PeriodDocument:
 
 
 DECISIONS = (
-    Decision(ClosePeriod, close_period, Permission.CONFIGURE, changes_catalog=True),
-    Decision(AddAccount, add_account, Permission.MANAGE),
-    Decision(RenameAccount, rename_account, Permission.MANAGE),
+    Decision(ClosePeriod, close_period, Permission.CONFIGURE, changes_catalog=True, of_all_stores=True),
+    Decision(AddAccount, add_account, Permission.MANAGE, of_all_stores=True),
+    Decision(RenameAccount, rename_account, Permission.MANAGE, of_all_stores=True),
 )

@@ -78,5 +78,8 @@ class Rights(msgspec.Struct, frozen=True, gc=False):
         return all(self.has(permission) for permission in Permission if other.has(permission))
 
 
+GRANT_WORDS = "You may not give more than you have: not a higher role, not other stores, not other permissions."
+"""What is said to who would make, change or remove somebody with more rights than their own."""
+
 EVERYTHING = Rights(Role.OWNER)
 """What an owner may do."""

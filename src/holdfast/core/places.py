@@ -367,7 +367,7 @@ def _points(stock: Stock, named: dict[str, Number | None], old: dict[str, int]) 
 
 
 DECISIONS = (
-    Decision(AddStore, add_store, Permission.CONFIGURE, changes_catalog=True),
+    Decision(AddStore, add_store, Permission.CONFIGURE, changes_catalog=True, of_all_stores=True),
     Decision(ChangeStore, change_store, Permission.CONFIGURE, changes_catalog=True),
     Decision(RemoveStore, remove_store, Permission.CONFIGURE, changes_catalog=True),
     Decision(AddLocation, add_location, Permission.MANAGE, changes_catalog=True),

@@ -96,6 +96,11 @@ class Location(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """False for quarantine and transit: what lies there is never promised."""
         return self.kind not in ("quarantine", "transit")
 
+    @property
+    def told_to(self) -> str | None:
+        """The store that hears of what happens here; goods on the road are in nobody's."""
+        return None if self.kind == "transit" else self.store_id
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The organisation and its rules. `minor_digits` follows from the ISO 4217 currency.

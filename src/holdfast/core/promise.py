@@ -40,11 +40,13 @@ def tell_hold(stock: Stock, event_type: str, hold: Reservation, product: Product
 
 def hold_facts(stock: Stock, hold: Reservation, product: Product, units: int) -> dict[str, object]:
     """What an event says of a hold (SPEC section 12, `InventoryReserved`)."""
+    place = stock.catalog.locations[hold.location_id]
     return {
         "reservation_id": hold.id,
         "product_id": hold.product_id,
         "sku": product.sku,
-        "location": stock.catalog.locations[hold.location_id].code,
+        "location": place.code,
+        "store_id": place.told_to,
         "quantity": product.number(units),
         "reserved_for_id": hold.reserved_for_id,
         "reserved_for_type": hold.reserved_for_type,

@@ -405,6 +405,7 @@ def _tell_quarantined(stock: Stock, lot: Lot, place: Location, units: int, cause
             "product_id": product.id,
             "sku": product.sku,
             "location": place.code,
+            "store_id": place.told_to,
             "quantity": product.number(units),
             "reason": cause.reason,
             "timestamp": instant_text(stock.now),

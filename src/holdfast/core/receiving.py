@@ -169,6 +169,7 @@ def _receive_line(
             "product_id": product.id,
             "sku": product.sku,
             "location": place.code,
+            "store_id": place.told_to,
             "quantity": number,
             "lot_id": lot.id,
             "lot_code": lot.code,

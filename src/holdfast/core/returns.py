@@ -292,6 +292,7 @@ def _put_back(
             "product_id": product.id,
             "sku": product.sku,
             "location": place.code,
+            "store_id": place.told_to,
             "quantity": product.number(units),
             "lot_id": lot.id,
             "lot_code": lot.code,

@@ -131,8 +131,11 @@ class Stock(WorkingSet):
         finally:
             self._ungated -= 1
 
-    def _pass(self, record: Any) -> None:
+    def _pass(self, record: Any, before: Any) -> None:
+        """Let the caller change the record: both as it was (None: it is new) and as it becomes it has to be theirs."""
         if self.caller.stores is not None and not self._ungated:
+            if before is not None:
+                pass_record(self, self.caller.stores, before)
             pass_record(self, self.caller.stores, record)
 
     # Writing -------------------------------------------------------------------------------------------------------
@@ -287,17 +290,18 @@ class Stock(WorkingSet):
 
     def put_record(self, kind: str, key: str, record: Any) -> None:
         """Set a document as it now stands; `key` is its id."""
-        self._pass(record)
-        self._log.append((self.records, (kind, key), self.records.get((kind, key))))
+        before = self.records.get((kind, key))
+        self._pass(record, before)
+        self._log.append((self.records, (kind, key), before))
         self.records[kind, key] = record
         self._of_kind.setdefault(kind, {})[key] = None
 
     def put_row(self, row: Any) -> None:
         """Set a row of sales or books as it now stands."""
-        self._pass(row)
         rows = self.rows.setdefault(type(row), {})
         key = row.id
         before = rows.get(key)
+        self._pass(row, before)
         if before is None:
             self.new_ids.add(key)
             self._remember_row(row)
@@ -351,7 +355,8 @@ class Stock(WorkingSet):
         self.costs[product_id] = unit_cost
 
     def tell(self, event_type: str, product_id: str | None, data: dict[str, Any]) -> None:
-        """Append an event to this batch's."""
+        """Append an event to this batch's; one that names a location names the store it was in (`Location.told_to`)."""
+        assert "store_id" in data or "location" not in data, (event_type, data)
         self.events.append(Event(event_type, product_id, data))
 
     # Undoing -------------------------------------------------------------------------------------------------------

@@ -469,6 +469,8 @@ def _tell_transferred(
             "sku": product.sku,
             "from_location": origin.code,
             "to_location": destination.code,
+            "from_store_id": origin.told_to,
+            "to_store_id": destination.told_to,
             "quantity": product.number(units),
             "transfer_id": cause.ref_id,
             "timestamp": instant_text(stock.now),

@@ -282,7 +282,8 @@ def relocate(stock: Stock, hold: Reservation, level: Level, backing: Backing, ac
     )
     stock.moved.add(hold.id)
     stock.put_hold(hold)
-    facts = {**hold_facts(stock, hold, product, hold.open), "from_location": left.code}
+    came_from = {"from_location": left.code, "from_store_id": left.told_to}
+    facts = {**hold_facts(stock, hold, product, hold.open), **came_from}
     stock.tell("ReservationMoved", product.id, facts)
     return hold
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -30,12 +30,24 @@ def serving_alone(path: str) -> Iterator[None]:
         raise AlreadyServed(
             f"{path} has another name as well (a hard link), under which another process could serve it: remove one."
         )
-    with real.with_name(real.name + SUFFIX).open("a+b") as file:
+    with open(real.with_name(real.name + SUFFIX), "a+b", opener=_private) as file:
         if not _try_lock(file):
             raise AlreadyServed(
                 f"Another process serves {path}. One server process is all that SQLite can have; PostgreSQL any number."
             )
         yield
+
+
+def _private(path: str, flags: int) -> int:
+    """Open the file for its owner alone, as the database is: who can open it can hold the lock, and no server starts.
+
+    One that an older version has made for everybody is closed to others, where it is ours.
+    """
+    number = os.open(path, flags, 0o600)
+    if sys.platform != "win32":
+        with suppress(PermissionError):
+            os.fchmod(number, 0o600)
+    return number
 
 
 if sys.platform == "win32":

@@ -196,9 +196,13 @@ def _with_point(text: str) -> str:
 
 # Apostrophes ---------------------------------------------------------------------------------------------------------
 
-_GUARDED = re.compile(r"'+[=+\-@]")
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
+"""What begins a formula: the signs, full-width and small ones too, which East Asian spreadsheets take for the same."""
+
+_BEGINS_FORMULA = rf"'*(?:\s*[{_SIGNS}]|[\t\r\n])"
+_FORMULA = re.compile(_BEGINS_FORMULA)
+_GUARDED = re.compile("'" + _BEGINS_FORMULA)
+_PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 
 def guarded(text: str) -> str:

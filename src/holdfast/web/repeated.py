@@ -3,6 +3,11 @@ again to somebody who is nobody any more.
 
 Closing a drawer ends the token that closes it. When the answer is lost, the till asks again with a dead token: it gets
 the report that was kept for its key, byte for byte the same request of that very session, and nothing else ever.
+
+What is kept of a request is a quick hash, so no secret that can be tried through is in it: a PIN would be found in a
+second. Two requests that differ in a password or PIN alone are the same. Where it matters whose secret it was, the plan
+says what it came to (`Planned.means`), which is another request for another user: a replay is told to nobody who does
+not know the PIN.
 """
 
 from __future__ import annotations
@@ -10,12 +15,20 @@ from __future__ import annotations
 import hashlib
 from decimal import InvalidOperation
 
+import msgspec
+
 from holdfast.access import Actor
 from holdfast.core.fingerprint import KEY_WORDS, is_key
 from holdfast.db.answers import KeptAnswer, kept_answer
 from holdfast.db.engine import Database
 from holdfast.web.body import canonical
 from holdfast.web.problems import invalid
+
+SECRET = msgspec.Raw(b'"(secret)"')
+"""Stands for a secret in what is hashed."""
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def idempotency_key(headers: dict[bytes, bytes]) -> str | None:
@@ -29,8 +42,16 @@ def idempotency_key(headers: dict[bytes, bytes]) -> str | None:
     return text
 
 
-def fingerprint(method: str, path: str, actor: Actor, raw: bytes, *, of_session: bool = False) -> str:
-    """What makes two requests the same: method, path, and the JSON whatever way it is written.
+def fingerprint(
+    method: str,
+    path: str,
+    actor: Actor,
+    raw: bytes,
+    *,
+    of_session: bool = False,
+    secrets: frozenset[str] = frozenset(),
+) -> str:
+    """What makes two requests the same: method, path, and the JSON whatever way it is written, without its `secrets`.
 
     Who is limited to stores does not hear what others were answered. Where the path means the actor's register session
     (`of_session`), the path of another session is another path.
@@ -38,9 +59,21 @@ def fingerprint(method: str, path: str, actor: Actor, raw: bytes, *, of_session:
     whose = path if not actor.stores else f"{path} {' '.join(sorted(actor.stores))}"
     if of_session:
         whose = f"{whose} {actor.session_id}"
-    return hashlib.sha256(
-        b"%b %b\n%b" % (method.encode(), whose.encode("utf-8", "surrogatepass"), canonical(raw))
-    ).hexdigest()
+    said = _without(secrets, canonical(raw)) if secrets else canonical(raw)
+    return hashlib.sha256(b"%b %b\n%b" % (method.encode(), whose.encode("utf-8", "surrogatepass"), said)).hexdigest()
+
+
+def also(said: str, means: str) -> str:
+    """The fingerprint of a request whose secret came to `means`; as it was where it came to nothing."""
+    return hashlib.sha256(f"{said} {means}".encode()).hexdigest() if means else said
+
+
+def _without(secrets: frozenset[str], document: bytes) -> bytes:
+    """The JSON object with SECRET for each of the secrets; null, which takes one away, stays."""
+    fields = _FIELDS.decode(document)
+    return _encode(
+        {name: SECRET if name in secrets and bytes(value) != b"null" else value for name, value in fields.items()}
+    )
 
 
 def said_to_ended_session(

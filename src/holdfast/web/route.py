@@ -69,6 +69,9 @@ class Planned(msgspec.Struct, frozen=True):
     finish: Callable[[bytes], bytes] | None = None
     """Adds to the response what may not be kept under an idempotency key; not called for a replay."""
 
+    means: str = ""
+    """What a secret of the call came to (the user of a PIN): with another one it is another request."""
+
 
 class Call:
     """One request of a route: who asks (`actor`), and what, decoded and tested."""

@@ -28,6 +28,7 @@ from holdfast.core.register import (
     register_fields,
 )
 from holdfast.core.rejection import Code
+from holdfast.db.answers import kept_answer
 from holdfast.db.cashiers import Entry
 from holdfast.tokens import TILL, new_token
 from holdfast.web.api.own import Pin
@@ -35,6 +36,7 @@ from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument
 from holdfast.web.auth import till_not_open
 from holdfast.web.body import Text
+from holdfast.web.cashiers import wrong_pin
 from holdfast.web.problems import Problem, not_found
 from holdfast.web.route import PAGED, STORE, Call, Planned, Route, encode, found
 
@@ -127,19 +129,24 @@ def read_register(call: Call) -> Any:
 def plan_open(call: Call) -> Planned:
     """Open a register. What is kept for an Idempotency-Key does not hold the token: a replay shows it as null.
 
-    A PIN is looked at last, so that nobody learns whether it is right without opening the register.
+    A PIN is looked at last, so that nobody learns whether it is right without opening the register. Where the key has
+    opened it, the PIN is looked at and counted all the same; the answer is told to none but the user who opened it.
     """
     body: OpenBody = call.body
     actor = call.actor
     register = _register(call)
-    opened_by, opener_id = actor.name, actor.id or None
+    opened_by, opener_id, means = actor.name, actor.id or None, ""
     if body.pin is not None:
-        _require_ready(call, register, body.opening_float)
+        opened = _opened_before(call, register)
+        if opened is None:
+            _require_ready(call, register, body.opening_float)
         entry = Entry(actor.org_id, register["id"], actor.id or actor.name)
         user = call.auth.cashiers.of(entry, body.pin, actor.name, call.origin)
+        if opened is not None and opened["opened_by"] != user.name:
+            raise wrong_pin()  # and nothing else is said of it: this opens no register
         if user.stores and register["store_id"] not in user.stores:
             raise Problem("FORBIDDEN", "The cashier may not act in the store of this register.")
-        opened_by, opener_id = user.name, user.id
+        opened_by, opener_id, means = user.name, user.id, user.id
     token = new_token(TILL, actor.org_id)
 
     def render(session: SessionDocument) -> bytes:
@@ -149,7 +156,22 @@ def plan_open(call: Call) -> Planned:
     def finish(kept: bytes) -> bytes:
         return encode({**msgspec.json.decode(kept), "token": token.text})
 
-    return Planned(OpenSession(register["id"], body.opening_float, token.digest, opened_by, opener_id), render, finish)
+    command = OpenSession(register["id"], body.opening_float, token.digest, opened_by, opener_id)
+    return Planned(command, render, finish, means)
+
+
+def _opened_before(call: Call, register: dict[str, Any]) -> dict[str, Any] | None:
+    """The opening of this register that the call's key was answered with; None where it was not answered yet.
+
+    A key that has another answer is refused here, before anybody learns something of a PIN.
+    """
+    kept = None if call.key is None else kept_answer(call.shop.database, call.actor.org_id, call.key)
+    if kept is None:
+        return None
+    said = msgspec.json.decode(kept.body) if kept.body else None
+    if not isinstance(said, dict) or "opened_by" not in said or said.get("register_id") != register["id"]:
+        raise Problem("IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used for another request.")
+    return said
 
 
 def _require_ready(call: Call, register: dict[str, Any], opening_float: str) -> None:
