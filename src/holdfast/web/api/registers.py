@@ -136,7 +136,9 @@ def plan_open(call: Call) -> Planned:
     if body.pin is not None:
         _require_ready(call, register, body.opening_float)
         entry = Entry(actor.org_id, register["id"], actor.id or actor.name)
-        user = call.auth.cashiers.of(entry, body.pin, actor.name, call.origin)
+        call.auth.cashiers.require_unlocked(entry)
+        with call.auth.pins.turn(entry.caller):
+            user = call.auth.cashiers.of(entry, body.pin, actor.name, call.origin)
         if user.stores and register["store_id"] not in user.stores:
             raise Problem("FORBIDDEN", "The cashier may not act in the store of this register.")
         opened_by, opener_id = user.name, user.id
