@@ -329,7 +329,7 @@ def test_right_passwords_have_a_rate(any_shop: Shop, clock: Clock) -> None:
     assert tried(shop, PASSWORD) == "in"
 
 
-# Several organisations that know one address ---------------------------------------------------------------------------
+# Several organisations that know one address -------------------------------------------------------------------------
 
 OTHERS = "battery staple"
 
@@ -342,7 +342,7 @@ def other_organisation(shop: Shop) -> Established:
     return made
 
 
-def test_a_browser_that_another_organisation_knows_is_no_way_round(any_shop: Shop) -> None:
+def test_a_browser_that_another_organisation_knows_is_no_way_round(any_shop: Shop, clock: Clock) -> None:
     """Eve signs in as her user of Ana's address between her guesses at Ana's password."""
     shop = any_shop
     other_organisation(shop)
@@ -361,7 +361,7 @@ def test_a_browser_that_another_organisation_knows_is_no_way_round(any_shop: Sho
     assert tried(shop, PASSWORD, "198.51.100.7") == "in"
 
 
-def test_signing_in_elsewhere_forgets_no_failures(any_shop: Shop) -> None:
+def test_signing_in_elsewhere_forgets_no_failures(any_shop: Shop, clock: Clock) -> None:
     """Without a mark: a right password takes back itself alone."""
     shop = any_shop
     other_organisation(shop)
@@ -413,7 +413,12 @@ def test_the_number_of_hashes_tells_nothing(
         assert entered is not None and entered.device is not None
         marks = dict([entered.device])
     counted: list[str] = []
-    monkeypatch.setattr(sign_in_module, "verified", lambda _, kept: bool(counted.append(kept)))
+
+    def wrong(_: str, kept: str) -> bool:
+        counted.append(kept)
+        return False
+
+    monkeypatch.setattr(sign_in_module, "verified", wrong)
 
     email = OWNER if users else "nobody@shop.example"
     assert shop.application.auth.sign_in.enter(email, "wrong", Origin("192.0.2.1"), marks) is None

@@ -4,7 +4,8 @@
     found = enter(database, Entry(...), user, now)     -> Entered(user), or what is locked, or what this one has locked
 
 Who compares asks `locked_until` before, because comparing is slow, and `enter` after: it tells nothing while something
-is locked, so that whoever tries many at once learns no more than one after another. A right PIN writes nothing. Times are microseconds since 1970.
+is locked, so that whoever tries many at once learns no more than one after another. A right PIN writes nothing. Times
+are microseconds since 1970.
 """
 
 from __future__ import annotations
