@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import msgspec
 import pytest
 import uvicorn
 
@@ -111,6 +112,118 @@ def test_a_head_beyond_the_bounds_is_refused(served: Served, head: bytes) -> Non
     assert (status, problem["code"]) == (431, "HEADERS_TOO_LARGE")
 
 
+def _chunked(*headers: bytes) -> bytes:
+    """The head of a request whose body comes in chunks."""
+    own = (b"Host: shop", b"Content-Type: application/json", b"Transfer-Encoding: chunked", *headers)
+    return b"\r\n".join((b"POST /api/v1/products HTTP/1.1", *own, b"", b""))
+
+
+def _send_on(connection: socket.socket) -> None:
+    for _ in range(2_000):
+        connection.sendall(b"a" * 4096)
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [b"0\r\nX: " + b"a" * 4096, b"2;x=" + b"a" * 4096, b"0\r\n" + b"X: a\r\n" * 700],
+    ids=["trailer", "extension", "trailers"],
+)
+def test_what_stands_around_a_body_has_a_bound(served: Served, framing: bytes) -> None:
+    """Trailers and extensions of chunks are no part of a body, and were counted by nobody."""
+    with served.connect() as connection:
+        connection.sendall(_chunked() + framing)
+        with pytest.raises(ConnectionError):
+            _send_on(connection)
+
+
+def test_a_trailer_is_no_header(served: Served) -> None:
+    """Who authenticates, from where, and what a proxy says stands in the head alone (RFC 9110, section 6.5.1)."""
+    body = b'{"sku": "A", "title": "A"}'
+    chunk = b"%x\r\n%b\r\n0\r\n" % (len(body), body)
+    trailer = b"Authorization: Bearer " + served.api_key.encode()
+    with served.connect() as connection:
+        connection.sendall(_chunked(b"Connection: close") + chunk + trailer + b"\r\n\r\n")
+        status, problem = answer_of(connection)
+    assert (status, problem["code"]) == (401, "UNAUTHORIZED")
+    with served.connect() as connection:  # in the head it is one
+        head = _chunked(b"Connection: close", trailer)
+        connection.sendall(head + chunk + b"X-Nothing: at all\r\n\r\n")
+        assert answer_of(connection)[0] == 201
+
+
+def test_a_body_in_small_parts_is_taken(served: Served) -> None:
+    body = b'{"sku": "A", "title": "' + b"A" * 180 + b'"}'
+    head = _chunked(b"Connection: close", b"Authorization: Bearer " + served.api_key.encode())
+    with served.connect() as connection:
+        connection.sendall(head)
+        for sign in body:
+            connection.sendall(b"1\r\n%c\r\n" % sign)
+        connection.sendall(b"0\r\n\r\n")
+        assert answer_of(connection)[0] == 201
+
+
+def test_requests_behind_one_another_have_a_bound(served: Served) -> None:
+    """A few are answered in their order; thousands that nobody reads the answers of are not kept."""
+    ask = b"GET /healthz HTTP/1.1\r\nHost: shop\r\n\r\n"
+    with served.connect() as connection:
+        connection.sendall(ask * 9 + ask.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        raw = b""
+        while part := connection.recv(65536):
+            raw += part
+        assert raw.count(b"HTTP/1.1 200") == 10
+    with served.connect() as connection:
+        raw = b""
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(ask * 5_000)
+            while part := connection.recv(65536):
+                raw += part
+        assert raw.count(b"HTTP/1.1 200") < 100
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"\\u0061": ' + b"[" * 900 + b'"", ' * 100_000 + b"1" + b"]" * 900 + b"}",
+        b'{"title": "a' + "\u0301".encode() * 60_000 + "\u0323".encode() * 60_000 + b'"}',
+        b'{"x": [' + b"1.5," * 199_000 + b"1]}",
+        b"[" * 500_000,
+    ],
+    ids=["deep", "marks", "numbers", "brackets"],
+)
+def test_a_body_that_is_hard_to_read_keeps_nobody_waiting(served: Served, body: bytes) -> None:
+    """It is refused, in a time that grows with its bytes alone, and aside: the first three stopped all for minutes."""
+    answers: list[httpx.Response] = []
+
+    def post() -> None:
+        with served.client() as client:
+            headers = {"Content-Type": "application/json"}
+            answers.append(client.post("/api/v1/products", content=body, headers=headers, timeout=60))
+
+    with served.client() as client:
+        assert client.get("/healthz").status_code == 200
+        sender = threading.Thread(target=post)
+        sender.start()
+        slowest = 0.0
+        while sender.is_alive():
+            began = time.monotonic()
+            assert client.get("/healthz").status_code == 200
+            slowest = max(slowest, time.monotonic() - began)
+        sender.join()
+    assert answers[0].status_code == 400
+    assert slowest < 3
+
+
+def test_an_address_that_is_hard_to_read_keeps_nobody_waiting(served: Served) -> None:
+    """Nobody has said who they are yet."""
+    path = "/api/v1/products/a" + "%CC%81" * 5_200 + "%CC%A3" * 5_200
+    with httpx.Client(base_url=f"http://127.0.0.1:{served.port}", timeout=20) as client:
+        began = time.monotonic()
+        for _ in range(20):
+            assert client.get(path).status_code == 401
+        assert time.monotonic() - began < 4  # 0.4 s each, before
+
+
 def test_what_is_within_the_bounds_is_answered(served: Served) -> None:
     with served.client() as client:
         headers = {f"X-{number}": "a" * 600 for number in range(90)}
@@ -146,7 +259,13 @@ def test_a_body_that_does_not_come_is_given_up(served: Served) -> None:
     assert time.monotonic() - began < 6
 
 
-def test_who_does_not_read_the_answer_is_closed(served: Served) -> None:
+def test_who_does_not_read_the_answer_is_closed(tmp_path: Path) -> None:
+    """So many may be asked for here that they do not fit between the two sides."""
+    with serving(tmp_path, msgspec.structs.replace(SHORT, pipelined=100)) as served:
+        _ask_and_do_not_read(served)
+
+
+def _ask_and_do_not_read(served: Served) -> None:
     with served.client() as client:
         for number in range(200):
             assert client.post("/api/v1/products", json={"sku": f"SKU-{number}", "title": "x" * 200}).status_code == 201

@@ -37,7 +37,26 @@ def composed(text: str) -> str:
     if text.isascii():
         return text
     spaced = "".join(" " if unicodedata.category(sign) == "Zs" else sign for sign in text)
-    return unicodedata.normalize("NFC", spaced)
+    return unicodedata.normalize("NFC", spaced if len(text) <= TEXT_MAX else _marks_in_order(spaced))
+
+
+def _marks_in_order(text: str) -> str:
+    """The same text for NFC, with each run of combining marks in its canonical order already.
+
+    Python's normalization puts marks in order by insertion: a run of 80,000 would take it 20 seconds.
+    The canonical order is a stable sort by combining class (https://www.unicode.org/reports/tr15/).
+    """
+    ordered: list[str] = []
+    run: list[str] = []
+    for sign in text:
+        if unicodedata.combining(sign):
+            run.append(sign)
+            continue
+        if run:
+            ordered += sorted(run, key=unicodedata.combining)
+            run = []
+        ordered.append(sign)
+    return "".join(ordered + sorted(run, key=unicodedata.combining))
 
 
 def text_fault(field: str, text: str) -> str | None:

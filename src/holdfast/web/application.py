@@ -39,7 +39,7 @@ from holdfast.web.api import ROUTES
 from holdfast.web.api.events import Sender, stream_events
 from holdfast.web.api.shapes import without_costs
 from holdfast.web.auth import IDLE_SECONDS, Auth, Identity, Remembered
-from holdfast.web.body import decode, unprintable
+from holdfast.web.body import ASIDE_BYTES, decode, unprintable
 from holdfast.web.callers import REQUESTS_MAX, Callers
 from holdfast.web.cookies import SESSION_SECONDS
 from holdfast.web.health import PUBLIC, Public, PublicAnswer
@@ -332,7 +332,8 @@ class Application:
             await self._serve_read(route, call, scope, answer)
             return
         _test_type(headers, raw, endpoint)
-        call.body = decode(endpoint.decoder, raw)
+        aside = len(raw) > ASIDE_BYTES
+        call.body = await self.read(decode, endpoint.decoder, raw) if aside else decode(endpoint.decoder, raw)
         if unknown is not None:
             raise unknown
         said = ""

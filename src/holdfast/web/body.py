@@ -13,7 +13,6 @@ are one. What a quantity may be (zero, negative, places) is not tested here: the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -31,6 +30,12 @@ BODY_MAX = 1024 * 1024
 """Most bytes of a body; `BATCH_MAX` for batches."""
 
 BATCH_MAX = 4 * BODY_MAX
+
+VALUES_MAX = 200_000
+"""Most values of a body, as many as its commas and brackets could be of; the largest batch has a tenth of them."""
+
+ASIDE_BYTES = 64 * 1024
+"""A larger body is decoded in a thread, so that nothing else waits for it."""
 
 DIGITS_MAX = 4000
 """Longest whole number that is read exactly; a longer one is out of any bounds anyway."""
@@ -67,6 +72,8 @@ def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
     """The body as its Struct; a Problem that names the field when it is not exactly one."""
     if not raw:
         raw = b"{}"
+    if len(raw) > VALUES_MAX and sum(map(raw.count, (b",", b"[", b"{"))) > VALUES_MAX:
+        raise invalid("", f"The body has more than {VALUES_MAX:,} values.")
     # Without a backslash, a byte above 126 or DEL, no text can hold anything unprintable, and every quote is one.
     plain = b"\\" not in raw and raw.isascii() and b"\x7f" not in raw
     if not plain:
@@ -171,7 +178,7 @@ def _examine(raw: bytes) -> None:
             parse_int=_whole,
             parse_constant=lambda _: _NOT_A_NUMBER,
         )
-        wrong = next(_wrong_parts(value, ()), None)
+        wrong = _first_wrong(value, [], "")
     except json.JSONDecodeError as error:
         raise invalid("", f"The body is not JSON: {error.msg} at character {error.pos}.") from None
     except RecursionError:
@@ -180,27 +187,34 @@ def _examine(raw: bytes) -> None:
         raise wrong
 
 
-def _wrong_parts(value: Any, path: tuple[str, ...]) -> Iterator[Problem]:
-    if isinstance(value, dict):
-        for key, one in value.items():
+def _first_wrong(value: Any, path: list[str], field: str) -> Problem | None:
+    """What is wrong first in a document; `field` is the last name in the path, `path` is left as it was.
+
+    Each value is looked at once, however deep it lies.
+    """
+    if isinstance(value, str):
+        words = text_fault(field, value)
+        return None if words is None else invalid(".".join(path), words)
+    if isinstance(value, _NotANumber):
+        quantity = path and (path[-1] in QUANTITY_FIELDS or path[-2:-1] == ["reorder_points"])
+        return invalid(".".join(path), "is not a number that can be kept.", _not_a_number_code(bool(quantity)))
+    if not isinstance(value, dict | list):
+        return None
+    members = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in members:
+        name = field
+        if isinstance(key, str):
             if text_fault("", key) is not None:
-                yield invalid(".".join((*path, shown(key))), "a name with control or format characters.")
-            yield from _wrong_parts(one, (*path, key))
-    elif isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from _wrong_parts(one, (*path, str(index)))
-    elif isinstance(value, str):
-        words = text_fault(_field_of(path), value)
-        if words is not None:
-            yield invalid(".".join(path), words)
-    elif isinstance(value, _NotANumber):
-        quantity = path and (path[-1] in QUANTITY_FIELDS or path[-2:-1] == ("reorder_points",))
-        yield invalid(".".join(path), "is not a number that can be kept.", _not_a_number_code(bool(quantity)))
-
-
-def _field_of(path: tuple[str, ...]) -> str:
-    """The last name in a path: that of the field, where the path ends in a place of a list."""
-    return next((step for step in reversed(path) if not step.isdigit()), "")
+                return invalid(".".join((*path, shown(key))), "a name with control or format characters.")
+            name = field if key.isdigit() else key
+        if one is None or isinstance(one, bool | int | Decimal):
+            continue
+        path.append(str(key))
+        wrong = _first_wrong(one, path, name)
+        path.pop()
+        if wrong is not None:
+            return wrong
+    return None
 
 
 def _not_a_number_code(quantity: bool) -> str:

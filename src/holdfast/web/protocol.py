@@ -1,14 +1,17 @@
 """The HTTP protocol of the server with bounds on what a stranger may send: before anybody is asked who they are.
 
     a head (request line and headers) above 64 KiB, or of more than 100 headers     -> 431, closed
+    framing and trailers of a body above 64 KiB and the body's own bytes            -> 431, closed
+    more than 20 requests behind one another that are not answered                  -> closed
     a head that takes longer than 15 seconds, a body that takes longer than 60      -> 408, closed
     an answer that is not read for 30 seconds                                       -> closed
     more connections than the process takes                                         -> the idlest one is closed
     more than one address may have                                                  -> 503, closed
 
 uvicorn reads and answers; this counts beside it. One timer a second looks at all connections, so that a request costs
-no timer of its own. A connection that has never sent a whole head is closed first when there are too many: a slow
-stranger cannot keep a till out. Addresses of trusted proxies have no bound of their own.
+no timer of its own. Trailers are counted and thrown away: they are no headers. A connection that has never sent a whole
+head is closed first when there are too many: a slow stranger cannot keep a till out. Addresses of trusted proxies have
+no bound of their own.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ class Bounds(msgspec.Struct, frozen=True):
     unread_seconds: float = 30
     connections: int = 1000
     per_address: int = 200
+    pipelined: int = 20
     proxies: tuple[Network, ...] = ()
     hosts: frozenset[str] | None = None
     """Names by which the server may be called; None: any."""
@@ -106,6 +110,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refused = False
         self._in_head = True
         self._head_bytes = 0
+        self._body_bytes = 0
+        self._framing_bytes = 0
         self._head_since: float | None = None
         self._body_since: float | None = None
         self._unread_since: float | None = None
@@ -204,9 +210,20 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._in_head:
             self._head_bytes += len(data)
+        else:
+            self._framing_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > self._bounds.head_bytes and not self._refused:
-            self._refuse_head()
+        self._test_counts()
+
+    def _test_counts(self) -> None:
+        """Refuse what has more bytes than a head, or the framing of a body, may have."""
+        if self._refused:
+            return
+        if self._in_head:
+            if self._head_bytes > self._bounds.head_bytes:
+                self._refuse_head()
+        elif self._framing_bytes > self._bounds.head_bytes + 2 * self._body_bytes:
+            self._refuse(431, problems.HEADERS_TOO_LARGE, "The body has more around it than in it.", "framing")
 
     def on_message_begin(self) -> None:
         """The first byte of a request, perhaps right behind another one."""
@@ -216,7 +233,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header more."""
+        """One header more; what comes behind a body is a trailer, and nobody is told of it."""
+        if not self._in_head:
+            return
         if len(self.headers) < self._bounds.headers:
             super().on_header(name, value)
         elif not self._refused:
@@ -233,8 +252,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._is_called_rightly():
             self._refuse(400, "INVALID_REQUEST", "Host: is not a name by which this server may be called.", "host")
             return
+        if len(self.pipeline) >= self._bounds.pipelined:
+            self._refuse(503, problems.UNAVAILABLE, "Too many requests behind one another.", "pipeline")
+            return
         self._in_head = False
-        self._head_bytes = 0
+        self._head_bytes = self._body_bytes = self._framing_bytes = 0
         self._head_since = None
         self._body_since = self.loop.time()
         self.known.strangers.pop(self, None)
@@ -254,6 +276,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
         if not self._refused:
+            self._body_bytes += len(body)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
