@@ -301,7 +301,9 @@ def test_nobody_takes_more_than_a_share_of_the_queue(shop: Shop) -> None:
     results = shop.owner.runner.run(flood())
 
     assert results[:30].count("stranger") == 5 * 4 and results[30:39].count("stranger") == 2
-    assert results[39:].count("known") == 4 and set(order[:6][2:]) == {"known"}
+    assert results[39:].count("known") == 4
+    last = len(order) - order[::-1].index("known")
+    assert order[:last].count("stranger") <= 2  # those whose turn it was already
 
 
 def test_who_is_locked_takes_no_place(any_shop: Shop) -> None:
