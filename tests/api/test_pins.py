@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import threading
 import time
 from typing import Any
 
@@ -15,9 +17,11 @@ from holdfast.db import cashiers, directory, schema
 from holdfast.db.attempts import Rule
 from holdfast.organisation import new_user
 from holdfast.pins import INDEXES, index_of, is_pin, new_pin, old_hash
+from holdfast.web.auth import CALLER_PINS_MAX
+from holdfast.web.cashiers import OWN_PINS_MAX, Cashiers
 from tests.api.client import Response
 from tests.api.conftest import Shop
-from tests.api.test_sign_in import audit
+from tests.api.test_sign_in import PASSWORD, audit, signed_in
 
 
 def register(shop: Shop, code: str = "TILL-1") -> str:
@@ -239,3 +243,76 @@ def test_a_command_without_a_comparison_gives_no_pin_twice(shop: Shop) -> None:
     answer = shop.holdfast.do(shop.made.actor, AddUser(email="b@arco.example", pin=late, **rest)).answer  # type: ignore[arg-type]
 
     assert answer.code == "ALREADY_EXISTS"
+
+
+def test_choosing_a_pin_that_somebody_has_is_a_wrong_pin(any_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer tells a PIN: who asks again and again waits, and the audit log says so."""
+    shop = any_shop
+    monkeypatch.setattr(cashiers, "CALLER_RULE", Rule(free=2, first=30, longest=900))
+    user(shop, "bo", "cashier", "471147")
+    browser, body = signed_in(shop), {"current_password": PASSWORD, "pin": "471147"}
+    tries = [browser.post("/api/v1/me/pin", body).status for _ in range(4)]
+
+    assert tries == [409, 409, 409, 429]
+    assert {line["changes"]["detail"] for line in audit(shop, "pin_wrong")} == {"taken"}
+    assert [line["kind"] for line in audit(shop, "pin_locked")] == ["caller"]
+    mia = {"email": "mia@arco.example", "password": "correct horse", "role": "cashier", "pin": "471147"}
+    assert [shop.owner.post("/api/v1/users", mia).status for _ in range(4)] == [409, 409, 409, 429]
+
+
+def test_ones_own_pin_is_changed_a_few_times_a_day(any_shop: Shop) -> None:
+    """Each change that is not refused tells of a PIN that nobody has it."""
+    shop = any_shop
+    browser = signed_in(shop)
+    body = {"current_password": PASSWORD}
+    tries = [browser.post("/api/v1/me/pin", {**body, "pin": f"48000{n}"}) for n in range(OWN_PINS_MAX + 1)]
+
+    assert [one.status for one in tries] == [200] * OWN_PINS_MAX + [429]
+    assert 80_000 < int(tries[-1].headers["retry-after"]) <= 86_401
+
+
+def test_the_pins_of_who_is_locked_are_not_compared(any_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = any_shop
+    user(shop, "bo", "cashier", "4711")
+    path, other = register(shop), register(shop, "TILL-2")
+    till = {"Authorization": f"Register {opens(shop, path, '4711').json()['token']}"}
+    now = time.time_ns() // 1000
+    bo = next(one for one in directory.users_of(shop.holdfast.database, "bo@arco.example"))
+    for name in (bo.id, shop.owner.get("/api/v1/api-keys").json()["items"][0]["id"]):
+        for _ in range(cashiers.CALLER_RULE.free + 1):
+            cashiers.count_taken(shop.holdfast.database, shop.made.org_id, name, now)
+    compared: list[str] = []
+    monkeypatch.setattr(Cashiers, "_find", lambda *_: compared.append("one"))
+
+    answers = [
+        shop.anonymous.get("/api/v1/pos/session", headers={**till, "X-Cashier-Pin": f"00{n}0"}) for n in range(9)
+    ]
+    answers.append(opens(shop, other, "0000"))
+
+    assert {one.status for one in answers} == {429} and compared == []
+
+
+def test_few_pins_of_one_caller_are_looked_for_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of PINs at a till leaves the threads in which keys are looked up free."""
+    user(shop, "bo", "cashier", "4711")
+    till = {"Authorization": f"Register {opens(shop, register(shop), '4711').json()['token']}"}
+    free = threading.Event()
+    monkeypatch.setattr(Cashiers, "_find", lambda *_: free.wait(10) and None)
+
+    async def flood() -> list[Any]:
+        requests = [
+            asyncio.ensure_future(
+                shop.anonymous.send("GET", "/api/v1/pos/session", headers={**till, "X-Cashier-Pin": f"{n:04d}"})
+            )
+            for n in range(50)
+        ]
+        await asyncio.sleep(0.5)
+        read = await shop.owner.send("GET", "/api/v1/products")
+        free.set()
+        return [read, *await asyncio.gather(*requests)]
+
+    read, *answers = shop.owner.runner.run(flood())
+
+    statuses = [one.status for one in answers]
+    assert read.status == 200
+    assert statuses.count(503) == 50 - CALLER_PINS_MAX and set(statuses) <= {401, 429, 503}

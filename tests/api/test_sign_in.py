@@ -12,13 +12,17 @@ import pytest
 import sqlalchemy as sa
 from pwdlib import PasswordHash
 
+from holdfast.access import Role
 from holdfast.core.organisation import ChangeSettings, ChangeUser
 from holdfast.db import browser_sessions, schema
 from holdfast.db.attempts import NOBODY, SECOND, Rule, attempting, forget_attempts
 from holdfast.db.browser_sessions import Factor
-from holdfast.passwords import verified
+from holdfast.db.directory import users_of
+from holdfast.organisation import Established, establish, new_user
+from holdfast.passwords import hashed, verified
 from holdfast.web import hashing, second_factor, throttle
-from holdfast.web.hashing import Hashing
+from holdfast.web import sign_in as sign_in_module
+from holdfast.web.hashing import Hashing, Place
 from holdfast.web.problems import Problem
 from holdfast.web.security_log import Origin
 from holdfast.web.sign_in import Entered
@@ -214,7 +218,7 @@ def test_old_counters_are_forgotten(any_shop: Shop) -> None:
     database, now = shop.holdfast.database, time.time_ns() // 1000
 
     assert forget_attempts(database, now) == 0
-    assert forget_attempts(database, now + 3 * 3600 * SECOND) == 3
+    assert forget_attempts(database, now + 3 * 3600 * SECOND) == 4
     with attempting(database, now) as attempts:
         assert attempts.peek(NOBODY, f"account:{OWNER}").failures == 0
 
@@ -230,7 +234,7 @@ def test_passwords_are_hashed_two_at_a_time_and_few_wait(shop: Shop) -> None:
         nonlocal busy, most
         busy += 1
         most = max(most, busy)
-        time.sleep(0.05)
+        time.sleep(0.2)
         busy -= 1
         return "done"
 
@@ -267,6 +271,173 @@ def test_callers_who_hash_do_not_take_all_threads() -> None:
         assert sorted(one.result(timeout=2) for one in futures) == [0, 0, 503, 503, 503, 503]
         turns._turns.acquire()
     turns.close()
+
+
+def test_nobody_takes_more_than_a_share_of_the_queue(shop: Shop) -> None:
+    """One address, or one account, holds four places; who is known has places of their own and goes first."""
+    import asyncio
+    import threading
+
+    auth, free, order = shop.application.auth, threading.Event(), list[str]()
+
+    def slow(name: str) -> str:
+        free.wait(10)
+        order.append(name)
+        return name
+
+    async def flood() -> list[Any]:
+        places = [Place((f"address:{one % 5}", f"account:{one}")) for one in range(30)]
+        places += [Place((f"address:{one + 9}", "account:0")) for one in range(9)]
+        waiting = [asyncio.ensure_future(auth.hashing.run(slow, "stranger", place=one)) for one in places]
+        await asyncio.sleep(0.1)
+        known = [
+            asyncio.ensure_future(auth.hashing.run(slow, "known", place=Place(("user:1",), known=True)))
+            for _ in range(5)
+        ]
+        await asyncio.sleep(0.1)
+        free.set()
+        return await asyncio.gather(*waiting, *known, return_exceptions=True)
+
+    results = shop.owner.runner.run(flood())
+
+    assert results[:30].count("stranger") == 5 * 4 and results[30:39].count("stranger") == 2
+    assert results[39:].count("known") == 4 and set(order[:6][2:]) == {"known"}
+
+
+def test_who_is_locked_takes_no_place(any_shop: Shop) -> None:
+    """A lock is seen before the queue: 429, though nobody's password is hashed now."""
+    shop = any_shop
+    sign_in = shop.application.auth.sign_in
+    for _ in range(PAIR_RULE.free + 1):
+        tried(shop, "wrong")
+
+    with pytest.raises(Problem) as refused:
+        sign_in.look(OWNER, Origin("192.0.2.1"), {})
+
+    assert refused.value.status == 429
+    assert sign_in.look(OWNER, Origin("2001:db8::1"), {}).shares == ("address:2001:db8::/64", f"account:{OWNER}")
+
+
+def test_right_passwords_have_a_rate(any_shop: Shop, clock: Clock) -> None:
+    """Who signs in all the time keeps the threads busy: the rate is that of one address at one account."""
+    shop = any_shop
+    assert {tried(shop, PASSWORD) for _ in range(throttle.RATE_MAX)} == {"in"}
+
+    assert isinstance(tried(shop, PASSWORD), int)
+    assert tried(shop, PASSWORD, "192.0.2.99") == "in"
+    clock.ahead += throttle.RATE_SECONDS + 1
+    assert tried(shop, PASSWORD) == "in"
+
+
+# Several organisations that know one address -------------------------------------------------------------------------
+
+OTHERS = "battery staple"
+
+
+def other_organisation(shop: Shop) -> Established:
+    """An organisation whose owner has made a user with the address of our owner."""
+    made = establish(shop.holdfast.database, "Eve", "eve@evil.example", password=PASSWORD)
+    command = new_user(OWNER, Role.CASHIER, password=OTHERS).command
+    assert shop.holdfast.do(made.actor, command).answer.email == OWNER
+    return made
+
+
+def test_a_browser_that_another_organisation_knows_is_no_way_round(any_shop: Shop, clock: Clock) -> None:
+    """Eve signs in as her user of Ana's address between her guesses at Ana's password."""
+    shop = any_shop
+    other_organisation(shop)
+    entered = enter(shop, OTHERS)
+    assert entered is not None and entered.device is not None
+    mark = dict([entered.device])
+    results = []
+    for number in range(24):
+        results.append(tried(shop, f"guess {number}", cookies=mark))
+        if number % 4 == 3:
+            assert tried(shop, OTHERS, cookies=mark) == "in"
+
+    assert tried(shop, PASSWORD, cookies=mark) != "in"
+    with attempting(shop.holdfast.database, time.time_ns() // 1000) as attempts:
+        assert attempts.peek(NOBODY, f"account:{OWNER}").failures == PAIR_RULE.free + 1
+    assert tried(shop, PASSWORD, "198.51.100.7") == "in"
+
+
+def test_signing_in_elsewhere_forgets_no_failures(any_shop: Shop, clock: Clock) -> None:
+    """Without a mark: a right password takes back itself alone."""
+    shop = any_shop
+    other_organisation(shop)
+    wrong = 0
+    for number in range(24):
+        wrong += tried(shop, f"guess {number}") == "wrong"
+        tried(shop, OTHERS)
+
+    assert wrong == PAIR_RULE.free + 1
+
+
+def test_a_password_chosen_as_a_guess_tells_nothing(any_shop: Shop) -> None:
+    """Eve gives her user the password that she guesses at: she enters as her user, right or not."""
+    shop = any_shop
+    eve = other_organisation(shop)
+    user = next(one for one in users_of(shop.holdfast.database, OWNER) if one.org_id == eve.org_id)
+    shop.holdfast.do(eve.actor, ChangeUser(user.id, password_hash=hashed(PASSWORD)))
+
+    entered = enter(shop, PASSWORD)
+
+    assert entered is not None
+    pending = shop.application.auth.sign_in.pending(entered.token)
+    session = shop.anonymous.get("/api/v1/settings", headers={"Cookie": f"holdfast_session={entered.token}"})
+    assert pending is None or pending.org_id == eve.org_id
+    assert session.status == 401 or session.json()["name"] == "Eve"
+
+
+def test_a_browser_is_known_to_each_organisation(shop: Shop) -> None:
+    """Who works in two keeps both marks, and enters the one whose password it is."""
+    other_organisation(shop)
+    one, two = enter(shop, PASSWORD), enter(shop, OTHERS)
+    assert one is not None and two is not None and one.device is not None and two.device is not None
+    marks = dict([one.device, two.device])
+
+    assert len(marks) == 2
+    assert [tried(shop, word, cookies=marks) for word in (PASSWORD, OTHERS, PASSWORD)] == ["in"] * 3
+
+
+@pytest.mark.parametrize("users", [0, 1, 2])
+@pytest.mark.parametrize("known", [False, True])
+def test_the_number_of_hashes_tells_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, users: int, *, known: bool
+) -> None:
+    marks: dict[str, str] = {}
+    if users == 2:
+        other_organisation(shop)
+    if known and users:
+        entered = enter(shop, OTHERS if users == 2 else PASSWORD)
+        assert entered is not None and entered.device is not None
+        marks = dict([entered.device])
+    counted: list[str] = []
+
+    def wrong(_: str, kept: str) -> bool:
+        counted.append(kept)
+        return False
+
+    monkeypatch.setattr(sign_in_module, "verified", wrong)
+
+    email = OWNER if users else "nobody@shop.example"
+    assert shop.application.auth.sign_in.enter(email, "wrong", Origin("192.0.2.1"), marks) is None
+
+    assert len(counted) == 2
+
+
+def test_an_organisation_hears_nothing_of_anothers_people(any_shop: Shop) -> None:
+    shop = any_shop
+    eve = shop.owner.using(other_organisation(shop).api_key)
+    for _ in range(PAIR_RULE.free + 1):
+        assert tried(shop, "mistyped", "203.0.113.200") == "wrong"
+    entered = enter(shop, PASSWORD)
+    assert entered is not None and entered.device is not None
+    assert tried(shop, "mistyped", "203.0.113.200", dict([entered.device])) == "wrong"
+
+    assert [line["address"] for line in audit(shop, "sign_in_failed")] == ["203.0.113.200"]
+    assert eve.get("/api/v1/audit?address=203.0.113.200").json()["items"] == []
+    assert "SignInLocked" not in {event["type"] for event in eve.get("/api/v1/events").json()["items"]}
 
 
 # Passwords -----------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pyotp
 import pytest
 
 from holdfast.core.organisation import ChangeSettings, ChangeUser
+from holdfast.db import browser_sessions
 from holdfast.db.directory import users_of
 from tests.pages.conftest import House, Visitor
 from tests.pages.household import PASSWORD
@@ -126,7 +127,10 @@ def test_two_steps_are_set_up_asked_for_and_switched_off(house: House) -> None:
     assert (right.status_code, right.headers["location"]) == (303, "/account")
     assert "9 recovery codes" in other.get("/account").text
     assert other.post("/account/two-steps/off", {"current_password": "nonsense!"}).status_code == 400
-    assert other.post("/account/two-steps/off", {"current_password": PASSWORD}).status_code == 303
+    off = {"current_password": PASSWORD, "present_code": "000000"}
+    refused = other.post("/account/two-steps/off", off)
+    assert refused.status_code == 400 and "nor a recovery code" in refused.text
+    assert other.post("/account/two-steps/off", {**off, "present_code": codes[1]}).status_code == 303
     assert enter(house)[1] == "/account"
 
 
@@ -141,6 +145,44 @@ def test_a_role_that_needs_two_steps_sets_them_up_first(house: House) -> None:
     assert visitor.get("/account").status_code == 200
     kept = visitor.post("/account/two-steps/off", {"current_password": PASSWORD})
     assert kept.status_code == 400 and "needs two steps" in kept.text
+
+
+def test_a_session_from_before_replaces_no_second_factor(house: House) -> None:
+    """Somebody with the password began to sign in before the second step was there."""
+    house.shop.ok(ChangeSettings(totp_roles=("cashier",)))
+    older, visitor = enter(house)[0], enter(house)[0]
+    seen = secret_of(older.get("/account/two-steps").text)
+    secret = secret_of(visitor.get("/account/two-steps").text)
+    kept = visitor.post("/account/two-steps", {"secret": secret, "code": pyotp.TOTP(secret).now()})
+    assert "recovery codes" in kept.text
+
+    late = older.post("/account/two-steps", {"secret": seen, "code": pyotp.TOTP(seen).now()})
+
+    assert (late.status_code, late.headers["location"]) == (303, "/sign-in?next=/account")
+    assert older.get("/account/two-steps").status_code == 303
+    user = users_of(house.shop.holdfast.database, CASHIER)[0]
+    factor = browser_sessions.factor(house.shop.holdfast.database, user.org_id, user.id)
+    assert factor is not None and factor.secret == secret
+
+
+def test_a_second_factor_is_replaced_with_its_code(house: House) -> None:
+    visitor = house.visitor(CASHIER)
+    first = secret_of(visitor.get("/account/two-steps").text)
+    made = visitor.post(
+        "/account/two-steps",
+        {"secret": first, "code": pyotp.TOTP(first).now(), "current_password": PASSWORD},
+    )
+    recovery = re.findall(r"<code>((?:[a-z0-9]{7}-){3}[a-z0-9]{7})</code>", made.text)[0]
+    page = visitor.get("/account/two-steps").text
+    second = secret_of(page)
+    fields = {"secret": second, "code": pyotp.TOTP(second).now(), "current_password": PASSWORD}
+
+    assert 'name="present_code"' in page
+    assert visitor.post("/account/two-steps", fields).status_code == 400
+    assert visitor.post("/account/two-steps", {**fields, "present_code": recovery}).status_code == 200
+    user = users_of(house.shop.holdfast.database, CASHIER)[0]
+    factor = browser_sessions.factor(house.shop.holdfast.database, user.org_id, user.id)
+    assert factor is not None and factor.secret == second
 
 
 def test_a_pin_is_changed_with_the_password(house: House) -> None:

@@ -83,7 +83,7 @@ class Attempts:
         self._insert = sqlite.insert if is_sqlite else postgresql.insert
         self.now = now
 
-    def look(self, org_id: str, name: str) -> Counter:
+    def look(self, org_id: str, name: str, *, kept: int = KEPT_SECONDS) -> Counter:
         """The counter, begun when there is none, and locked; all at zero when it is old or from the future."""
         asked = (
             self._insert(attempt)
@@ -100,7 +100,7 @@ class Attempts:
             .on_conflict_do_update(index_elements=["org_id", "name"], set_={"failures": attempt.c.failures})
             .returning(*_COLUMNS)
         )
-        return self._counts(self._connection.execute(asked).one())
+        return self._counts(self._connection.execute(asked).one(), kept)
 
     def peek(self, org_id: str, name: str) -> Counter:
         """The counter as it was committed last, not locked."""
@@ -108,9 +108,9 @@ class Attempts:
         row = self._connection.execute(asked).first()
         return Counter(0, self.now, 0, 0, 0, 0) if row is None else self._counts(row)
 
-    def _counts(self, row: Any) -> Counter:
+    def _counts(self, row: Any, kept: int = KEPT_SECONDS) -> Counter:
         found = Counter(*row)
-        if abs(self.now - found.last_at) < KEPT_SECONDS * SECOND:
+        if abs(self.now - found.last_at) < kept * SECOND:
             return found
         return found._replace(failures=0, locked_until=0, waits_until=0)
 
@@ -132,6 +132,26 @@ class Attempts:
         self.keep(org_id, name, failures=failures, last_at=self.now, locked_until=until)
         return until
 
+    def give_back(self, org_id: str, name: str, until: int) -> None:
+        """Take back one failure that `fail` has counted, and the lock that it made: `until` is what it answered.
+
+        Failures of others stay, and so do their locks.
+        """
+        known = self.look(org_id, name)
+        locked = 0 if known.locked_until == until else known.locked_until
+        self.keep(org_id, name, failures=max(known.failures - 1, 0), locked_until=locked)
+
+    def take(self, org_id: str, name: str, most: int, seconds: int) -> int:
+        """Count one of at most `most` in a window of so many seconds; 0, or when the window ends if all are taken."""
+        known = self.look(org_id, name, kept=seconds)
+        end, taken = known.waits_until, known.failures
+        if not self.now < end <= self.now + seconds * SECOND:
+            end, taken = self.now + seconds * SECOND, 0
+        if taken >= most:
+            return end
+        self.keep(org_id, name, failures=taken + 1, waits_until=end, last_at=self.now)
+        return 0
+
     def undo(self) -> None:
         """Write nothing of this after all."""
         self._connection.rollback()
@@ -144,14 +164,21 @@ def attempting(database: Database, now: int) -> Iterator[Attempts]:
         yield Attempts(connection, now, is_sqlite=database.is_sqlite)
 
 
+@contextmanager
+def peeking(database: Database, now: int) -> Iterator[Attempts]:
+    """Counters to `peek` at: nothing is locked or written."""
+    with database.reading() as connection:
+        yield Attempts(connection, now, is_sqlite=database.is_sqlite)
+
+
 def name_of(name: str) -> str:
     """What is kept of a counter's name: it may hold an email address."""
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def forget_attempts(database: Database, now: int) -> int:
-    """Remove counters that have not failed for long; how many, at most FORGET_MAX."""
-    old = attempt.c.last_at < now - 2 * KEPT_SECONDS * SECOND
+    """Remove counters that have not failed for long and whose window is over; how many, at most FORGET_MAX."""
+    old = sa.and_(attempt.c.last_at < now - 2 * KEPT_SECONDS * SECOND, attempt.c.waits_until < now)
     chosen = sa.select(attempt.c.org_id, attempt.c.name).where(old).order_by(attempt.c.last_at).limit(FORGET_MAX)
     with database.writing() as connection:
         gone = connection.execute(

@@ -205,16 +205,24 @@ def factor(database: Database, org_id: str, user_id: str) -> Factor | None:
     return None if row is None else Factor(row[0], tuple(row[1]), int(row[2]))
 
 
-def set_factor(database: Database, org_id: str, user_id: str, made: Factor, now: int) -> None:
-    """Give the user a second factor, instead of the one that was there."""
+def set_factor(
+    database: Database, org_id: str, user_id: str, made: Factor, now: int, *, instead: str | None = None
+) -> bool:
+    """Give the user a second factor: their first, or `instead` of the one with that secret.
+
+    False, and nothing is changed, when the user has another factor than the caller knows of.
+    """
     insert = sqlite.insert if database.is_sqlite else postgresql.insert
     fields = {"secret": made.secret, "codes": list(made.codes), "last_step": made.last_step, "created_at": now}
+    own = sa.and_(second_factor.c.org_id == org_id, second_factor.c.user_id == user_id)
+    statement: sa.Insert | sa.Update
+    if instead is None:
+        first = insert(second_factor).values(org_id=org_id, user_id=user_id, **fields)
+        statement = first.on_conflict_do_nothing(index_elements=["org_id", "user_id"])
+    else:
+        statement = second_factor.update().where(own, second_factor.c.secret == instead).values(**fields)
     with database.writing() as connection:
-        connection.execute(
-            insert(second_factor)
-            .values(org_id=org_id, user_id=user_id, **fields)
-            .on_conflict_do_update(index_elements=["org_id", "user_id"], set_=fields)
-        )
+        return bool(connection.execute(statement).rowcount)
 
 
 def use_factor(database: Database, org_id: str, user_id: str, before: Factor, after: Factor) -> bool:

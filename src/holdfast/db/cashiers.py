@@ -3,8 +3,9 @@
     candidates(database, org_id, index, old_hash)      -> [Candidate(user, pin_hash)]
     found = enter(database, Entry(...), user, now)     -> Entered(user), or what is locked, or what this one has locked
 
-Who compares does it before `enter`, which tells nothing while something is locked: whoever tries many at once learns
-no more than one after another. A right PIN writes nothing. Times are microseconds since 1970.
+Who compares asks `locked_until` before, because comparing is slow, and `enter` after: it tells nothing while something
+is locked, so that whoever tries many at once learns no more than one after another. A right PIN writes nothing. Times
+are microseconds since 1970.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from holdfast.db import directory
-from holdfast.db.attempts import Attempts, Rule
+from holdfast.db.attempts import Attempts, Rule, attempting
 from holdfast.db.directory import USER_COLUMNS, UserRow, user_of
 from holdfast.db.engine import Database
 from holdfast.db.schema import app_user, till_lock
@@ -25,6 +26,8 @@ CALLER_RULE = Rule(free=10, first=30, longest=900)
 
 ORGANISATION_RULE = Rule(free=100, first=5, longest=60)
 """Wrong PINs in one organisation: honest tills mistype too, so its pauses are short."""
+
+DAY_SECONDS = 24 * 3600
 
 LOCKS_MAX = 4
 """A till's lock doubles so often: at most 16 minutes where the first lasts one."""
@@ -46,6 +49,13 @@ class Entry(NamedTuple):
     org_id: str
     register_id: str
     caller: str
+
+
+class Choice(NamedTuple):
+    """Whether a PIN may be chosen: 0 and 0, or until when the caller is locked, or has no choices left."""
+
+    locked_until: int = 0
+    used_until: int = 0
 
 
 class Entered(NamedTuple):
@@ -83,6 +93,43 @@ def is_locked(until: int, now: int) -> bool:
     return now < until <= now + longest
 
 
+def locked_until(database: Database, entry: Entry, now: int) -> int:
+    """Until when no PIN is taken there; 0: one may be compared. It locks nothing: `enter` looks again."""
+    of_till = sa.select(till_lock.c.locked_until).where(
+        till_lock.c.org_id == entry.org_id, till_lock.c.register_id == entry.register_id
+    )
+    with database.reading() as connection:
+        until = int(connection.execute(of_till).scalar() or 0)
+        if is_locked(until, now):
+            return until
+        attempts = Attempts(connection, now, is_sqlite=database.is_sqlite)
+        for name, rule in ((_of_caller(entry.caller), CALLER_RULE), ("pins", ORGANISATION_RULE)):
+            until = attempts.peek(entry.org_id, name).locked_until
+            if rule.locked(until, now):
+                return until
+    return 0
+
+
+def choose(database: Database, org_id: str, caller: str, most: int, now: int) -> Choice:
+    """May the caller choose a PIN now? One of `most` a day is taken, for oneself and for others apart."""
+    with attempting(database, now) as attempts:
+        known = attempts.look(org_id, _of_caller(caller))
+        if CALLER_RULE.locked(known.locked_until, now):
+            attempts.undo()
+            return Choice(locked_until=known.locked_until)
+        return Choice(used_until=attempts.take(org_id, f"pin-chosen:{most}:{caller}", most, DAY_SECONDS))
+
+
+def count_taken(database: Database, org_id: str, caller: str, now: int) -> bool:
+    """Count a PIN that another user has as a wrong one of who chose it; does it lock them?"""
+    with attempting(database, now) as attempts:
+        return bool(attempts.fail(org_id, _of_caller(caller), CALLER_RULE))
+
+
+def _of_caller(caller: str) -> str:
+    return f"pin-caller:{caller}"
+
+
 def enter(database: Database, entry: Entry, user: UserRow | None, now: int) -> Entered:
     """Whose PIN it is, unless something is locked; a wrong one is counted, for every process at once."""
     insert = sqlite.insert if database.is_sqlite else postgresql.insert
@@ -98,7 +145,7 @@ def enter(database: Database, entry: Entry, user: UserRow | None, now: int) -> E
         if is_locked(locked_until, now):
             connection.rollback()
             return Entered(None, locked_until)
-        names = (("caller", f"pin-caller:{entry.caller}", CALLER_RULE), ("organisation", "pins", ORGANISATION_RULE))
+        names = (("caller", _of_caller(entry.caller), CALLER_RULE), ("organisation", "pins", ORGANISATION_RULE))
         for _, name, rule in names:
             known = attempts.peek(entry.org_id, name)
             if rule.locked(known.locked_until, now):

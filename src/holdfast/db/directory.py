@@ -134,7 +134,11 @@ USER_COLUMNS = (
     app_user.c.role,
     app_user.c.stores,
 )
-_USERS = sa.select(*USER_COLUMNS).where(app_user.c.email == sa.bindparam("email"), app_user.c.active)
+_USERS = (
+    sa.select(*USER_COLUMNS)
+    .where(app_user.c.email == sa.bindparam("email"), app_user.c.active)
+    .order_by(app_user.c.updated_at.desc(), app_user.c.org_id)
+)
 _SESSION = _of(
     sa.select(*USER_COLUMNS, browser_session.c.used_at)
     .join(
@@ -215,7 +219,7 @@ def key_of(database: Database, key_hash: str, org_id: str | None = None) -> KeyR
 
 
 def users_of(database: Database, email: str) -> list[UserRow]:
-    """The active users with that email address, one for each organisation that knows it."""
+    """The active users with that email address, one for each organisation that knows it, the last changed first."""
     with database.reading() as connection:
         rows = connection.execute(_USERS, {"email": email}).all()
     return [user_of(row) for row in rows]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -32,7 +32,7 @@ from holdfast.db.cashiers import Entry, is_locked
 from holdfast.tokens import KEY, SESSION, TILL, Sought, sought
 from holdfast.web.cashiers import TILL_CHALLENGE, Cashiers, locked
 from holdfast.web.cookies import SESSION_SECONDS, same_origin, session_token
-from holdfast.web.hashing import Hashing
+from holdfast.web.hashing import Hashing, Place
 from holdfast.web.key_limits import CHALLENGE, KeyLimits, WrongAddress, limits_of
 from holdfast.web.key_notes import KeyNotes
 from holdfast.web.problems import RATE_LIMITED, UNAUTHORIZED, Problem
@@ -47,6 +47,15 @@ REMEMBERED_MAX = 10_000
 
 IDLE_SECONDS = 2 * 3600
 """How long a browser session lasts unused where the settings do not say."""
+
+PINS_AT_ONCE = 4
+"""PINs that a process looks for at a time."""
+
+PINS_QUEUE_MAX = 40
+"""Most PINs that wait to be looked for."""
+
+CALLER_PINS_MAX = 10
+"""Most of them that are of one key, user or till."""
 
 TOUCH_SECONDS = 60
 """How often it is written down that a session is used."""
@@ -90,11 +99,21 @@ class PinTry:
 
 
 class Remembered:
-    """What lookups answered, for half a second each, None included; several askers at once share one lookup."""
+    """What lookups answered, for half a second each, None included; several askers at once share one lookup.
 
-    def __init__(self, look_up: Callable[[Any], Any], clock: Callable[[], float] = time.monotonic) -> None:
+    They run in the loop's own threads, or as `run` says.
+    """
+
+    def __init__(
+        self,
+        look_up: Callable[[Any], Any],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        run: Callable[[Any], Awaitable[Any]] | None = None,
+    ) -> None:
         self._look_up = look_up
         self._clock = clock
+        self._run = run or self._in_thread
         self._known: dict[Any, tuple[float, Any]] = {}
         self._asked: dict[Any, asyncio.Task[Any]] = {}
 
@@ -112,11 +131,14 @@ class Remembered:
 
     async def _ask(self, name: Any) -> Any:
         asked_at = self._clock()  # before the read: what it answers may be as old as that
-        answer = await asyncio.get_running_loop().run_in_executor(None, self._look_up, name)
+        answer = await self._run(name)
         if len(self._known) >= REMEMBERED_MAX:
             self._known.clear()
         self._known[name] = (asked_at + REMEMBERED_SECONDS, answer)
         return answer
+
+    async def _in_thread(self, name: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(None, self._look_up, name)
 
     def forget(self, name: Any) -> None:
         """Look again next time."""
@@ -137,6 +159,7 @@ class Auth:
         self.idle = idle_seconds * _MICROSECONDS
         self.log = SecurityLog(shop.executor)
         self.hashing = Hashing()
+        self.pins = Hashing(PINS_AT_ONCE, PINS_QUEUE_MAX, CALLER_PINS_MAX)
         self.sign_in = SignIn(database, self.log, session_seconds)
         self.cashiers = Cashiers(database, shop.executor, self.log)
         self._keys = Remembered(self._identity_of_key)
@@ -144,7 +167,7 @@ class Auth:
         self._tills = Remembered(lambda one: directory.till_of(database, one.digest, one.org_id))
         self._ended_tills = Remembered(lambda one: directory.till_of(database, one.digest, one.org_id, status="closed"))
         self._notes = KeyNotes(database)
-        self._cashiers = Remembered(self._look_up_cashier)
+        self._cashiers = Remembered(self._look_up_cashier, run=self._find_cashier)
         self._requests = FixedWindowRateLimiter(MemoryStorage())
 
     # Requests ------------------------------------------------------------------------------------------------------
@@ -242,9 +265,11 @@ class Auth:
         except Problem:
             self._tills.forget(sought(TILL, token))  # it may be locked now
             raise
-        finally:
-            tried.pin = ""
         return directory.Opener(user.id, user.name, user.role, user.stores)
+
+    async def _find_cashier(self, tried: PinTry) -> directory.UserRow:
+        """Look for a PIN in threads of their own: who floods a till with PINs keeps no key from being looked up."""
+        return await self.pins.run(self._look_up_cashier, tried, place=Place((f"caller:{tried.entry.caller}",)))
 
     def _look_up_cashier(self, tried: PinTry) -> directory.UserRow:
         pin, tried.pin = tried.pin, ""
@@ -313,6 +338,7 @@ class Auth:
         """Write what was noted of keys, and let go of the threads; it blocks."""
         self._notes.close()
         self.hashing.close()
+        self.pins.close()
 
 
 def _known(permissions: tuple[str, ...] | None) -> frozenset[Permission] | None:

@@ -2,6 +2,7 @@
 
     cashiers.of(Entry(org_id, register_id, caller), "4711", actor_name, origin)     -> UserRow
 
+It blocks, and compares nothing while a PIN is not taken there; what compares is called in its turn (`hashing`).
 401 for a PIN that nobody has, 429 while the register, who asks, or the organisation is locked for wrong ones. What a
 comparison came to is remembered under a secret of this process, because each takes 50 ms; the PIN itself is not. A PIN
 that is kept in an older way is kept in the present one as soon as it was used.
@@ -13,7 +14,9 @@ import hashlib
 import secrets
 import time
 from concurrent.futures import Future
+from typing import NamedTuple
 
+from holdfast.core.pin import NewPin
 from holdfast.core.sign_in import NoteSecurity, RefreshPin
 from holdfast.core.stock import SYSTEM
 from holdfast.db import cashiers as rows
@@ -29,6 +32,22 @@ COMPARED_MAX = 10_000
 """Most comparisons that a process remembers."""
 
 TILL_CHALLENGE = {"WWW-Authenticate": 'Register realm="Holdfast"'}
+
+
+OWN_PINS_MAX = 5
+"""How often a user may change their own PIN in a day: the answer tells whether somebody has it."""
+
+GIVEN_PINS_MAX = 300
+"""How many PINs a caller may give to users in a day, for the same reason."""
+
+
+class Chooser(NamedTuple):
+    """Who chooses a PIN: the organisation, what their wrong PINs are counted for, their name, how many a day."""
+
+    org_id: str
+    caller: str
+    name: str
+    most: int
 
 
 class Cashiers:
@@ -47,6 +66,7 @@ class Cashiers:
 
     def of(self, entry: Entry, pin: str, actor: str, origin: Origin) -> UserRow:
         """The user of a PIN; one that cannot be a PIN is nobody's."""
+        self.require_unlocked(entry)
         now = time.time_ns() // 1000
         found = self._find(entry.org_id, pin) if pin else None
         entered = rows.enter(self._database, entry, None if found is None else found.user, now)
@@ -59,6 +79,36 @@ class Cashiers:
         if ":" not in found.pin_hash:
             self._refresh(entry.org_id, found, pin)
         return entered.user
+
+    def require_unlocked(self, entry: Entry) -> None:
+        """429 while no PIN is taken there: nothing is compared then."""
+        until = rows.locked_until(self._database, entry, time.time_ns() // 1000)
+        if until:
+            raise locked(until)
+
+    def chosen(self, chooser: Chooser, own_id: str | None, pin: str, origin: Origin) -> NewPin:
+        """A PIN as it is kept, for the user `own_id` or a new one; 429 when the chooser may choose none now.
+
+        Whoever chooses one that another user has learns a PIN: it counts as a wrong PIN of theirs, and is told.
+        """
+        org_id, caller = chooser.org_id, chooser.caller
+        choice = rows.choose(self._database, org_id, caller, chooser.most, time.time_ns() // 1000)
+        if choice.locked_until:
+            raise locked(choice.locked_until)
+        if choice.used_until:
+            raise no_more(choice.used_until, chooser.most)
+        near = rows.candidates(self._database, org_id, index_of(org_id, pin), None)
+        made = new_pin(org_id, pin, [one.pin_hash for one in near])
+        taken = [one for one in near if one.pin_hash not in made.others]
+        if rows.old_ones_left(self._database, org_id):
+            taken += rows.candidates(self._database, org_id, -1, made.old_hash)
+        if any(one.user.id != own_id for one in taken):
+            locks = rows.count_taken(self._database, org_id, caller, time.time_ns() // 1000)
+            note = NoteSecurity("pin_wrong", "app_user", own_id or "new", detail="taken")
+            self._log.note(org_id, chooser.name, origin, note)
+            if locks:
+                self._log.note(org_id, chooser.name, origin, NoteSecurity("pin_locked", "caller", caller))
+        return made
 
     def _find(self, org_id: str, pin: str) -> Candidate | None:
         near = rows.candidates(self._database, org_id, index_of(org_id, pin), None)
@@ -96,6 +146,13 @@ class Cashiers:
             future.result(timeout=10)
         except (Overloaded, Unavailable, TimeoutError):
             return
+
+
+def no_more(until: int, most: int) -> Problem:
+    """Too many new PINs; `until` in microseconds since 1970."""
+    wait = max(1, round(until / 1_000_000 - time.time() + 0.5))
+    detail = f"You may choose {most} PINs a day."
+    return Problem(RATE_LIMITED, detail, numbers={"retry_after": wait}, headers={"Retry-After": str(wait)})
 
 
 def wrong_pin() -> Problem:

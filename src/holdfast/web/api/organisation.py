@@ -112,7 +112,7 @@ def plan_add_user(call: Call) -> Planned:
         password_hash=chosen_password(call, body.password, body.email),
         role=body.role,
         stores=stores,
-        pin=None if body.pin is None else chosen_pin(call, body.pin, body.role),
+        pin=None if body.pin is None else chosen_pin(call, body.pin, body.role, None),
         first_password=True,
     )
     return Planned(command, _render_user)
@@ -134,7 +134,7 @@ def plan_change_user(call: Call) -> Planned:
         fields["password_hash"] = chosen_password(call, fields.pop("password"), email)
         fields["first_password"] = True
     if "pin" in fields:
-        fields["pin"] = None if fields["pin"] is None else chosen_pin(call, fields["pin"], role)
+        fields["pin"] = None if fields["pin"] is None else chosen_pin(call, fields["pin"], role, old["id"])
     return Planned(ChangeUser(old["id"], **fields), _render_user)
 
 

@@ -23,7 +23,6 @@ from holdfast.core.records import User
 from holdfast.core.rejection import Code
 from holdfast.core.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity
 from holdfast.db import browser_sessions, directory
-from holdfast.db.cashiers import candidates
 from holdfast.db.directory import UserRow
 from holdfast.db.queries.records import user_fields
 from holdfast.passwords import (
@@ -33,8 +32,9 @@ from holdfast.passwords import (
     hashed,
     refuse_weak,
 )
-from holdfast.pins import LONG_PIN_DIGITS_MIN, LONG_PIN_ROLES, index_of, new_pin
+from holdfast.pins import LONG_PIN_DIGITS_MIN, LONG_PIN_ROLES
 from holdfast.web.api.shapes import EndedSessions, SessionSeen, UserDocument
+from holdfast.web.cashiers import GIVEN_PINS_MAX, OWN_PINS_MAX, Chooser
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import Call, Planned, Route, encode
 
@@ -68,17 +68,25 @@ def chosen_password(call: Call, password: str, email: str) -> str:
         refuse_weak(password, email=email, organisation=settings["name"])
     except WeakPassword as error:
         raise invalid("password", str(error)) from None
-    with call.auth.hashing.turn():
+    with call.auth.hashing.turn(caller_of(call)):
         return hashed(password)
 
 
-def chosen_pin(call: Call, pin: str, role: str) -> NewPin:
-    """A PIN as it is kept, together with those that it was compared with."""
+def caller_of(call: Call) -> str:
+    """What a caller's turns and wrong PINs are counted for."""
+    return call.actor.id or call.actor.name
+
+
+def chosen_pin(call: Call, pin: str, role: str, own_id: str | None, *, most: int = GIVEN_PINS_MAX) -> NewPin:
+    """A PIN as it is kept, together with those that it was compared with; it is for the user `own_id`, or a new one.
+
+    The answer tells whether somebody has that PIN, so that it counts as one that was tried: 429 after a few.
+    """
     if role in LONG_PIN_ROLES and len(pin) < LONG_PIN_DIGITS_MIN:
         raise invalid("pin", f"The PIN of a {role} has {LONG_PIN_DIGITS_MIN} to 8 digits.")
-    org_id = call.actor.org_id
-    near = candidates(call.shop.database, org_id, index_of(org_id, pin), None)
-    return new_pin(org_id, pin, [one.pin_hash for one in near])
+    chooser = Chooser(call.actor.org_id, caller_of(call), call.actor.name, most)
+    with call.auth.pins.turn(chooser.caller):
+        return call.auth.cashiers.chosen(chooser, own_id, pin, call.origin)
 
 
 # One's own -----------------------------------------------------------------------------------------------------------
@@ -97,7 +105,8 @@ def _me(call: Call) -> UserRow:
 
 
 def _confirm(call: Call, me: UserRow, password: str) -> None:
-    with call.auth.hashing.turn():
+    call.auth.sign_in.look_own(me, call.origin, {})
+    with call.auth.hashing.turn(caller_of(call)):
         right = call.auth.sign_in.confirm(me, password, call.origin, {})
     if not right:
         raise invalid("current_password", "is not your password.")
@@ -134,7 +143,7 @@ def plan_change_pin(call: Call) -> Planned:
     body: OwnPinBody = call.body
     me = _me(call)
     _confirm(call, me, body.current_password)
-    pin = None if body.pin is None else chosen_pin(call, body.pin, me.role)
+    pin = None if body.pin is None else chosen_pin(call, body.pin, me.role, me.id, most=OWN_PINS_MAX)
     return Planned(ChangeOwnPin(me.id, pin), _render_user)
 
 
@@ -200,7 +209,8 @@ ROUTES = (
         method="POST",
         path=f"{_ME}/pin",
         summary="Change one's own PIN",
-        about=f"{_PERSON} A cashier's or staff member's PIN has 4 to 8 digits, others have at least 6.",
+        about=f"{_PERSON} A cashier's or staff member's PIN has 4 to 8 digits, others have at least 6. "
+        f"It may be changed {OWN_PINS_MAX} times a day; one that another user has counts as a wrong PIN.",
         plan=plan_change_pin,
         body=OwnPinBody,
         answer=UserDocument,

@@ -141,7 +141,9 @@ def plan_open(call: Call) -> Planned:
         if opened is None:
             _require_ready(call, register, body.opening_float)
         entry = Entry(actor.org_id, register["id"], actor.id or actor.name)
-        user = call.auth.cashiers.of(entry, body.pin, actor.name, call.origin)
+        call.auth.cashiers.require_unlocked(entry)
+        with call.auth.pins.turn(entry.caller):
+            user = call.auth.cashiers.of(entry, body.pin, actor.name, call.origin)
         if opened is not None and opened["opened_by"] != user.name:
             raise wrong_pin()  # and nothing else is said of it: this opens no register
         if user.stores and register["store_id"] not in user.stores:

@@ -19,13 +19,15 @@ from holdfast.core.rejection import Rejected
 from holdfast.core.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity
 from holdfast.db import browser_sessions, directory
 from holdfast.db.browser_sessions import Factor
-from holdfast.db.cashiers import candidates
 from holdfast.db.directory import UserRow
+from holdfast.db.engine import Database
 from holdfast.passwords import PASSWORD_CHARACTERS_MAX, WeakPassword, hashed, refuse_weak
-from holdfast.pins import LONG_PIN_DIGITS_MIN, LONG_PIN_ROLES, index_of, new_pin
+from holdfast.pins import LONG_PIN_DIGITS_MIN, LONG_PIN_ROLES
 from holdfast.tokens import digest_of
 from holdfast.web import second_factor
+from holdfast.web.cashiers import OWN_PINS_MAX, Chooser
 from holdfast.web.cookies import session_token
+from holdfast.web.hashing import Place
 from holdfast.web.pages.form import own_path, posted
 from holdfast.web.pages.frame import HEADERS, Visitor, origin_of, render, visitor_of
 from holdfast.web.pages.gate import open_page, page
@@ -34,6 +36,7 @@ from holdfast.web.problems import RATE_LIMITED, Problem
 from holdfast.web.sign_in import Entered, SignIn
 
 _WRONG = "That is not your present password."
+_WRONG_CODE = "That is not the code which your app shows now, nor a recovery code. A code is taken once."
 _DONE = {
     "password": "Your password is changed. Everywhere else you are signed out.",
     "pin": "Your PIN is changed.",
@@ -106,11 +109,23 @@ async def _confirm(request: Request, person: Person, password: str) -> None:
     """The present password, or Refused; hashed when its turn comes."""
     application = request.app.state.application
     given = password if len(password) <= PASSWORD_CHARACTERS_MAX else ""
-    right = await application.auth.hashing.run(
-        _sign_in(request).confirm, person.user, given, origin_of(request), request.cookies
-    )
-    if not right:
+    sign_in, whose = _sign_in(request), (person.user, origin_of(request), request.cookies)
+    place = await run_in_threadpool(sign_in.look_own, *whose)
+    user, origin, cookies = whose
+    if not await application.auth.hashing.run(sign_in.confirm, user, given, origin, cookies, place=place):
         raise Refused(_WRONG)
+
+
+async def _confirm_code(request: Request, person: Person, code: str) -> Factor | None:
+    """The second factor that the user has, whose present code or recovery code was given; or Refused."""
+    database, user = request.app.state.application.shop.database, person.user
+    known = await run_in_threadpool(browser_sessions.factor, database, user.org_id, user.id)
+    if known is None:
+        return None
+    sign_in = _sign_in(request)
+    if not await run_in_threadpool(sign_in.confirm_code, user, code[:100], origin_of(request), request.cookies):
+        raise Refused(_WRONG_CODE)
+    return known
 
 
 def _words(problem: Problem) -> str:
@@ -242,7 +257,8 @@ async def _change_password(request: Request, person: Person, fields: dict[str, s
         await run_in_threadpool(refuse_weak, chosen, email=person.user.email, organisation=name)
     except WeakPassword as error:
         raise Refused(str(error)) from None
-    password_hash = await application.auth.hashing.run(hashed, chosen)
+    place = Place((f"user:{person.user.id}",), known=True)
+    password_hash = await application.auth.hashing.run(hashed, chosen, place=place)
     await _do(request, person, ChangeOwnPassword(person.user.id, password_hash))
     if person.stage != browser_sessions.OPEN:
         await run_in_threadpool(
@@ -302,7 +318,7 @@ async def change_pin(request: Request, visitor: Visitor) -> Response:
     try:
         _test_pin(chosen, person.user.role)
         await _confirm(request, person, fields.get("current_password", ""))
-        made = await run_in_threadpool(_new_pin, request, person, chosen) if chosen else None
+        made = await _new_pin(request, person, chosen) if chosen else None
         await _do(request, person, ChangeOwnPin(person.user.id, made))
     except Refused as refused:
         return _pin_form(request, visitor, problem=str(refused))
@@ -317,10 +333,11 @@ def _test_pin(chosen: str, role: str) -> None:
         raise Refused(_pin_rule(role))
 
 
-def _new_pin(request: Request, person: Person, chosen: str) -> Any:
-    org_id = person.user.org_id
-    near = candidates(request.app.state.application.shop.database, org_id, index_of(org_id, chosen), None)
-    return new_pin(org_id, chosen, [one.pin_hash for one in near])
+async def _new_pin(request: Request, person: Person, chosen: str) -> Any:
+    auth, user = request.app.state.application.auth, person.user
+    chooser = Chooser(user.org_id, user.id, user.name, OWN_PINS_MAX)
+    place = Place((f"caller:{user.id}",), known=True)
+    return await auth.pins.run(auth.cashiers.chosen, chooser, user.id, chosen, origin_of(request), place=place)
 
 
 def _pin_rule(role: str) -> str:
@@ -353,11 +370,14 @@ async def set_factor(request: Request) -> Response:
     if person is None or not second_factor.is_secret(secret):
         return _to_sign_in()
     step = second_factor.step_of(secret, fields.get("code", "").replace(" ", ""), _now())
+    known = None
     try:
         if person.stage == browser_sessions.OPEN:
             await _confirm(request, person, fields.get("current_password", ""))
         if step is None:
             raise Refused("That is not the code which the app should show. Is the phone's clock right?")
+        if person.stage == browser_sessions.OPEN:
+            known = await _confirm_code(request, person, fields.get("present_code", ""))
     except Refused as refused:
         return await _factor_form(request, person, secret, going, problem=str(refused))
     except Problem as problem:
@@ -365,7 +385,9 @@ async def set_factor(request: Request) -> Response:
     codes = second_factor.new_codes()
     made = Factor(secret, second_factor.kept(codes), step)
     application, user = request.app.state.application, person.user
-    await run_in_threadpool(browser_sessions.set_factor, application.shop.database, user.org_id, user.id, made, _now())
+    instead = None if known is None else known.secret
+    if not await run_in_threadpool(_keep_factor, application.shop.database, user, made, instead):
+        return _to_sign_in()  # another session set one up meanwhile: this one has not shown its code
     note = NoteSecurity("second_factor_on", "app_user", user.id)
     application.auth.log.note(user.org_id, user.name, origin_of(request), note)
     if person.stage == browser_sessions.OPEN:
@@ -380,6 +402,10 @@ async def set_factor(request: Request) -> Response:
     return response
 
 
+def _keep_factor(database: Database, user: UserRow, made: Factor, instead: str | None) -> bool:
+    return browser_sessions.set_factor(database, user.org_id, user.id, made, _now(), instead=instead)
+
+
 def _codes(request: Request, visitor: Visitor | None, codes: list[str], going: str) -> Response:
     return render(request, "account_factor.html", visitor, codes=codes, next=going)
 
@@ -388,6 +414,10 @@ async def _factor_form(
     request: Request, person: Person, secret: str, going: str, *, problem: str = "", status: int = 0
 ) -> Response:
     name = await run_in_threadpool(_organisation, request, person.user.org_id)
+    database = request.app.state.application.shop.database
+    known = await run_in_threadpool(browser_sessions.factor, database, person.user.org_id, person.user.id)
+    if known is not None and person.stage != browser_sessions.OPEN:
+        return _to_sign_in()  # set up in another session meanwhile
     link = second_factor.link(secret, person.user.email, name)
     return render(
         request,
@@ -396,6 +426,7 @@ async def _factor_form(
         status=status or (400 if problem else 200),
         codes=[],
         due=person.stage == "factor",
+        has_factor=known is not None,
         problem=problem,
         secret=secret,
         link=link,
@@ -412,15 +443,16 @@ async def drop_factor(request: Request, visitor: Visitor) -> Response:
     if person is None:
         return _to_sign_in()
     application, user = request.app.state.application, person.user
+    demands = await run_in_threadpool(browser_sessions.demands, application.shop.database, user.org_id, user.id)
     try:
         await _confirm(request, person, fields.get("current_password", ""))
+        if demands.needs_factor:
+            raise Refused("Your role needs two steps to sign in.")
+        await _confirm_code(request, person, fields.get("present_code", ""))
     except Refused as refused:
         return await _show(request, visitor, problem=str(refused))
     except Problem as problem:
         return await _show(request, visitor, problem=_words(problem))
-    demands = await run_in_threadpool(browser_sessions.demands, application.shop.database, user.org_id, user.id)
-    if demands.needs_factor:
-        return await _show(request, visitor, problem="Your role needs two steps to sign in.")
     if await run_in_threadpool(browser_sessions.drop_factor, application.shop.database, user.org_id, user.id):
         note = NoteSecurity("second_factor_off", "app_user", user.id)
         application.auth.log.note(user.org_id, user.name, origin_of(request), note)

@@ -48,7 +48,9 @@ async def enter(request: Request) -> Response:
     given = fields.get("password", "")[:1000]
     before = session_token(dict(request.scope["headers"]), secure=request.url.is_secure)
     try:
-        entered = await auth.hashing.run(auth.sign_in.enter, email, given, origin_of(request), request.cookies)
+        origin, cookies = origin_of(request), request.cookies
+        place = await run_in_threadpool(auth.sign_in.look, email, origin, cookies)
+        entered = await auth.hashing.run(auth.sign_in.enter, email, given, origin, cookies, place=place)
     except Problem as problem:
         if problem.code not in (RATE_LIMITED, UNAVAILABLE):
             raise
