@@ -135,6 +135,7 @@ def test_an_event_says_what_was_reserved_for_whom(scene: Scene) -> None:
         "product_id": scene.products["MUG-1"].id,
         "sku": "MUG-1",
         "location": "MAIN",
+        "store_id": scene.shop.stores["MAIN"],
         "quantity": 2,
         "reserved_for_id": None,
         "reserved_for_type": None,

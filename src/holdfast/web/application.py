@@ -57,10 +57,9 @@ from holdfast.web.incoming import (
 from holdfast.web.metrics import measure
 from holdfast.web.mount import mounted_pages
 from holdfast.web.problems import Problem, invalid, problem_of_error
-from holdfast.web.repeated import also, fingerprint, idempotency_key, said_to_ended_session
+from holdfast.web.repeated import also, fingerprint_of, idempotency_key, said_to_ended_session
 from holdfast.web.request_log import LEVEL, REFUSED_PAGE, RequestLog, level_of, trace_of
 from holdfast.web.route import Call, Endpoint, Planned, Route, encode
-from holdfast.web.secret_fields import secret_fields
 from holdfast.web.security_log import origin_in
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -339,8 +338,7 @@ class Application:
             raise unknown
         said = ""
         if key is not None:
-            of_session, secrets = route.ends_till, secret_fields(route.body)
-            said = fingerprint(route.method, _address(scope), call.actor, raw, of_session=of_session, secrets=secrets)
+            said = fingerprint_of(route, _address(scope), call.actor, raw)
         reply = await self._ask(call, route, said)
         if type(reply.answer) is Rejected:
             raise problems.problem_of(reply.answer)

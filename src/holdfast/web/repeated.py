@@ -23,6 +23,8 @@ from holdfast.db.answers import KeptAnswer, kept_answer
 from holdfast.db.engine import Database
 from holdfast.web.body import canonical
 from holdfast.web.problems import invalid
+from holdfast.web.route import Route
+from holdfast.web.secret_fields import secret_fields
 
 SECRET = msgspec.Raw(b'"(secret)"')
 """Stands for a secret in what is hashed."""
@@ -61,6 +63,12 @@ def fingerprint(
         whose = f"{whose} {actor.session_id}"
     said = _without(secrets, canonical(raw)) if secrets else canonical(raw)
     return hashlib.sha256(b"%b %b\n%b" % (method.encode(), whose.encode("utf-8", "surrogatepass"), said)).hexdigest()
+
+
+def fingerprint_of(route: Route, path: str, actor: Actor, raw: bytes) -> str:
+    """The fingerprint of a request of the route."""
+    secrets = secret_fields(route.body)
+    return fingerprint(route.method, path, actor, raw, of_session=route.ends_till, secrets=secrets)
 
 
 def also(said: str, means: str) -> str:
