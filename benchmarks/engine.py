@@ -29,8 +29,8 @@ import httpx
 from benchmarks.load import Measurement, percentile
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast, spare_collector
-from holdfast.core.catalog import AddProduct
 from holdfast.core.decide import Together
+from holdfast.core.organisation.products import AddProduct
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target

@@ -27,10 +27,10 @@ from rich.progress import Progress
 from benchmarks.engine import Actor, Holdfast, establish, migrate
 from benchmarks.server import benchmark_server
 from holdfast.check import check
-from holdfast.core.catalog import AddProduct
 from holdfast.core.counting import AdjustStock
 from holdfast.core.decide import Refusal, Together
 from holdfast.core.order import ConsumeAtLevel, ReserveAtLevel
+from holdfast.core.organisation.products import AddProduct
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.db.engine import Database

@@ -34,8 +34,8 @@ from benchmarks.server import benchmark_server
 from holdfast.access import Actor
 from holdfast.app import Holdfast, spare_collector
 from holdfast.check import check
-from holdfast.core.catalog import AddProduct
 from holdfast.core.decide import Together
+from holdfast.core.organisation.products import AddProduct
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.db import schema

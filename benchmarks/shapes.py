@@ -27,7 +27,7 @@ from holdfast.access import Actor
 from holdfast.app import Holdfast, spare_collector
 from holdfast.core.cart import EditLine
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.places import AddLocation
+from holdfast.core.organisation.places import AddLocation
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target

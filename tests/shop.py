@@ -30,11 +30,11 @@ import holdfast.db.engine
 import holdfast.db.session
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.catalog import AddProduct
 from holdfast.core.currency import minor_digits_of
 from holdfast.core.number import from_minor
-from holdfast.core.organisation import AddRegister, ChangeSettings
-from holdfast.core.places import AddLocation, AddStore
+from holdfast.core.organisation.people import AddRegister, ChangeSettings
+from holdfast.core.organisation.places import AddLocation, AddStore
+from holdfast.core.organisation.products import AddProduct
 from holdfast.core.product import Product
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected

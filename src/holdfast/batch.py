@@ -20,8 +20,8 @@ from holdfast.core.answer import decode_answer, encode_answer
 from holdfast.core.decide import changes_catalog, decide, needs
 from holdfast.core.holding import LevelKey
 from holdfast.core.lookup import Catalog
+from holdfast.core.organisation.changes import KINDS
 from holdfast.core.recall import settle
-from holdfast.core.records import KINDS
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.stock import Stock
 from holdfast.core.wants import DeadAt, LevelAt, Missing, ProductNamed, Want

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
-from holdfast.core.catalog import AddProduct
+from holdfast.core.organisation.products import AddProduct
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
 from holdfast.db.engine import Database

@@ -6,9 +6,9 @@
     shop.do(made.actor, new_key(made.org_id, Role.STAFF, permissions=["stock:read"]).command)
 
 A new organisation has one store MAIN with a location MAIN, its quarantine and the organisation's TRANSIT, an owner who
-can sign in, and a key. Whatever comes later is a command of `core.catalog`, so that it is audited and seen by every
-process; the functions here only build it. Refused (`NotPossible`): an unknown currency or time zone, what is no email
-address, a name that is no text of 1 to 200 characters, a password that is too short.
+can sign in, and a key. Whatever comes later is a command of `core.organisation.products`, so that it is audited and
+seen by every process; the functions here only build it. Refused (`NotPossible`): an unknown currency or time zone, what
+is no email address, a name that is no text of 1 to 200 characters, a password that is too short.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import uuid_utils
 from holdfast.access import Actor, Role
 from holdfast.core import currency as currencies
 from holdfast.core.field import Malformed, code_of, email_address_of
-from holdfast.core.keys import OVERLAP_HOURS, AddKey, RollKey
 from holdfast.core.number import is_timezone
-from holdfast.core.organisation import AddUser
+from holdfast.core.organisation.changes import ApiKey, User
+from holdfast.core.organisation.keys import OVERLAP_HOURS, AddKey, RollKey
+from holdfast.core.organisation.people import AddUser
+from holdfast.core.organisation.places import QUARANTINE_SUFFIX
 from holdfast.core.permission import Permission
-from holdfast.core.places import QUARANTINE_SUFFIX
 from holdfast.core.product import Location, Settings, Store, folded
-from holdfast.core.records import ApiKey, User
 from holdfast.core.text import TEXT_MAX, composed, text_fault
 from holdfast.db.engine import Database
 from holdfast.db.found import Founding, OrganisationRow, StoreRow, clock, found, organisations, stores

@@ -14,7 +14,7 @@ import hmac
 import secrets
 from collections.abc import Iterable
 
-from holdfast.core.pin import NewPin
+from holdfast.core.organisation.pin import NewPin
 
 INDEXES = 64
 """How many indexes there are: each hides one part of 64 of all PINs."""

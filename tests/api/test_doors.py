@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from holdfast.check import check
-from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.decide import DECISIONS, Together
 from holdfast.core.order import ChangeAppointment
-from holdfast.core.organisation import AddRegister, AddTaxRate, ChangeSettings
-from holdfast.core.places import AddLocation, AddStore, ChangeLocation
+from holdfast.core.organisation.people import AddRegister, AddTaxRate, ChangeSettings
+from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation
+from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.rejection import Rejected
 from holdfast.web.api import ROUTES
 from tests.api.conftest import Shop

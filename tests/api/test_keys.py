@@ -17,8 +17,8 @@ import structlog
 from holdfast.access import Actor, Permission, Role
 from holdfast.app import Forbidden
 from holdfast.core.decision import Together
-from holdfast.core.keys import AddKey, ChangeKey, RemoveKey, RollKey
 from holdfast.core.number import instant_text
+from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.access import Role
-from holdfast.core.organisation import AddUser
+from holdfast.core.organisation.people import AddUser
 from holdfast.db import cashiers, directory, schema
 from holdfast.db.attempts import Rule
 from holdfast.organisation import new_user

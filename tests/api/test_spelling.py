@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from holdfast.core.catalog import AddProduct
+from holdfast.core.organisation.products import AddProduct
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from holdfast.db.found import organisations

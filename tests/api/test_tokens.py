@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from holdfast.access import Role
-from holdfast.core.keys import AddKey
+from holdfast.core.organisation.keys import AddKey
 from holdfast.core.register import OpenSession
 from holdfast.db import browser_sessions, directory
 from holdfast.db.browser_sessions import OPEN, Begun

@@ -22,9 +22,9 @@ from holdfast.core.completion import CompleteSale, PaymentAsked
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.organisation import AddRegister
-from holdfast.core.period import AddAccount, ClosePeriod, RenameAccount
-from holdfast.core.places import ChangeStore
+from holdfast.core.organisation.people import AddRegister
+from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
+from holdfast.core.organisation.places import ChangeStore
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.register import CloseSession, MoveCash, OpenSession

@@ -7,15 +7,22 @@ from typing import Any
 import pytest
 
 from holdfast.check import check
-from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.completion import CompleteSale
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Refusal, Together
 from holdfast.core.decision import Command
-from holdfast.core.keys import RemoveKey
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.organisation import AddUser, ChangeSettings, ChangeUser, RemoveUser
-from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore, RemoveLocation, RemoveStore
+from holdfast.core.organisation.keys import RemoveKey
+from holdfast.core.organisation.people import AddUser, ChangeSettings, ChangeUser, RemoveUser
+from holdfast.core.organisation.places import (
+    AddLocation,
+    AddStore,
+    ChangeLocation,
+    ChangeStore,
+    RemoveLocation,
+    RemoveStore,
+)
+from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale

@@ -14,13 +14,13 @@ import sqlalchemy as sa
 
 from holdfast.check import check
 from holdfast.core.cart import CancelSale, ChangeSale, EditLine, SuspendSale
-from holdfast.core.catalog import ChangeProduct
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.correction import RevertShipment
 from holdfast.core.counting import SetStock
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
-from holdfast.core.organisation import AddRegister, AddTaxRate
-from holdfast.core.places import RemoveLocation
+from holdfast.core.organisation.people import AddRegister, AddTaxRate
+from holdfast.core.organisation.places import RemoveLocation
+from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.recall import Quarantine
 from holdfast.core.register import CloseSession, OpenSession
 from holdfast.core.reservation import Consume, Reserve, Target

@@ -9,7 +9,7 @@ import pytest
 from holdfast.core.amend import Amend
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, SetStock
-from holdfast.core.places import ChangeLocation
+from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.recall import Quarantine, WriteOff
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine

@@ -12,7 +12,7 @@ from holdfast.core.amend import Amend
 from holdfast.core.decide import Refusal, Together
 from holdfast.core.order import Book, ChangeAppointment, OrderReserve
 from holdfast.core.order import OrderLine as Line
-from holdfast.core.places import AddStore
+from holdfast.core.organisation.places import AddStore
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from tests.core.scene import Scene
 from tests.shop import SECOND

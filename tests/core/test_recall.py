@@ -10,7 +10,7 @@ from holdfast.access import Actor, Role
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.number import end_of_day, instant_text
-from holdfast.core.places import AddLocation, AddStore, ChangeStore
+from holdfast.core.organisation.places import AddLocation, AddStore, ChangeStore
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target

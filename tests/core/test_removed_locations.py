@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from holdfast.check import check
 from holdfast.core.amend import Amend
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
-from holdfast.core.catalog import ChangeProduct
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.correction import RevertShipment
@@ -35,7 +34,8 @@ from holdfast.core.order import (
     ReserveAtLevel,
 )
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.places import AddLocation, AddStore, ChangeLocation, RemoveLocation, RemoveStore
+from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, RemoveLocation, RemoveStore
+from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected

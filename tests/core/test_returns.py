@@ -15,7 +15,7 @@ from holdfast.check import check
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
-from holdfast.core.organisation import AddRegister, AddTaxRate, ChangeSettings
+from holdfast.core.organisation.people import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.recall import Quarantine
 from holdfast.core.register import OpenSession
 from holdfast.core.reservation import Reserve, Target

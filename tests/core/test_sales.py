@@ -11,14 +11,14 @@ import pytest
 
 from holdfast.check import check
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
-from holdfast.core.catalog import ChangeProduct
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Together
 from holdfast.core.order import OrderClose
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
-from holdfast.core.organisation import AddTaxRate, ChangeTaxRate
+from holdfast.core.organisation.people import AddTaxRate, ChangeTaxRate
+from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Release, Reserve, Target

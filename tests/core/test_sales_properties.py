@@ -24,7 +24,7 @@ from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLi
 from holdfast.core.correction import RevertShipment
 from holdfast.core.counting import SetStock
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
-from holdfast.core.organisation import AddTaxRate
+from holdfast.core.organisation.people import AddTaxRate
 from holdfast.core.recall import Quarantine, Readmit
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target

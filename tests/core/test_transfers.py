@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.check import check
 from holdfast.core.counting import AdjustStock, SetStock
-from holdfast.core.places import RemoveLocation
+from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target

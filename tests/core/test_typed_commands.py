@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.decide import DECISIONS
 from holdfast.core.decision import Command, Together
-from holdfast.core.keys import AddKey, ChangeKey, RollKey
 from holdfast.core.order import Book, ChangeAppointment
-from holdfast.core.organisation import AddRegister, AddTaxRate, AddUser, ChangeSettings
-from holdfast.core.period import ClosePeriod
+from holdfast.core.organisation.keys import AddKey, ChangeKey, RollKey
+from holdfast.core.organisation.people import AddRegister, AddTaxRate, AddUser, ChangeSettings
+from holdfast.core.organisation.periods import ClosePeriod
+from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, ChangeStore, StoreChanges
+from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.permission import Permission
-from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore, StoreChanges
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target

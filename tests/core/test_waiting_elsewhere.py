@@ -21,7 +21,7 @@ from holdfast.core.counting import AdjustStock
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.places import ChangeLocation
+from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine

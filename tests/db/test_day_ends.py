@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from holdfast import sweeper
 from holdfast.check import check
 from holdfast.core.counting import SetStock
-from holdfast.core.period import ClosePeriod
+from holdfast.core.organisation.periods import ClosePeriod
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.db import day_ends, schema
 from holdfast.db.day_ends import keep_day_ends

@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from holdfast.check import Mismatch, check
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock
-from holdfast.core.keys import AddKey, ChangeKey, RollKey
+from holdfast.core.organisation.keys import AddKey, ChangeKey, RollKey
 from holdfast.core.permission import Permission
 from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive

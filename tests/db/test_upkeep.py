@@ -7,8 +7,8 @@ import time
 import sqlalchemy as sa
 
 from holdfast.app import Holdfast
-from holdfast.core.catalog import AddProduct
 from holdfast.core.decide import Together
+from holdfast.core.organisation.products import AddProduct
 from holdfast.db.upkeep import STALE_ROWS_MIN, refresh_statistics
 from holdfast.organisation import establish
 

@@ -13,8 +13,8 @@ from holdfast.core.cart import CancelSale, RemoveLine, SuspendSale
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
-from holdfast.core.organisation import AddRegister, AddTaxRate
-from holdfast.core.period import AddAccount, ClosePeriod
+from holdfast.core.organisation.people import AddRegister, AddTaxRate
+from holdfast.core.organisation.periods import AddAccount, ClosePeriod
 from holdfast.core.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from tests.shop import DAY, Shop

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.cli import run
-from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.counting import AdjustStock
 from holdfast.core.ledger import RefType
 from holdfast.core.order import ConsumeAtLevel
-from holdfast.core.organisation import ChangeSettings
-from holdfast.core.places import ChangeLocation
+from holdfast.core.organisation.people import ChangeSettings
+from holdfast.core.organisation.places import ChangeLocation
+from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Release, Reserve, Target

@@ -15,10 +15,10 @@ import structlog
 
 import holdfast.batch
 from holdfast.app import Forbidden, Holdfast
-from holdfast.core.catalog import ChangeProduct
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Together
-from holdfast.core.organisation import ChangeSettings
+from holdfast.core.organisation.people import ChangeSettings
+from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Code, Rejected

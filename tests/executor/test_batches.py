@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 import holdfast.batch
 from holdfast.core.amend import Amend
-from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Command, Refusal, Together
@@ -30,8 +29,9 @@ from holdfast.core.order import (
     ReleaseAtLevel,
     ReserveAtLevel,
 )
-from holdfast.core.organisation import ChangeSettings
-from holdfast.core.places import RemoveLocation
+from holdfast.core.organisation.people import ChangeSettings
+from holdfast.core.organisation.places import RemoveLocation
+from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected

@@ -13,7 +13,7 @@ import pytest
 from holdfast.access import Actor, Permission, Role
 from holdfast.core.decide import DECISIONS
 from holdfast.core.decision import Command
-from holdfast.core.organisation import (
+from holdfast.core.organisation.people import (
     AddTaxRate,
     AddUser,
     ChangeSettings,
@@ -22,8 +22,8 @@ from holdfast.core.organisation import (
     RemoveTaxRate,
     RemoveUser,
 )
-from holdfast.core.period import AddAccount, ClosePeriod, RenameAccount
-from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore
+from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
+from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, ChangeStore
 from holdfast.core.rejection import Code
 from holdfast.web.api import ROUTES
 from tests.shop import Shop

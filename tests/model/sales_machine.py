@@ -28,7 +28,7 @@ from holdfast.core.completion import CancelSale, CompleteSale, Fulfill, PaymentA
 from holdfast.core.correction import RevertShipment
 from holdfast.core.counting import SetStock
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
-from holdfast.core.organisation import AddTaxRate
+from holdfast.core.organisation.people import AddTaxRate
 from holdfast.core.returns import ReturnedLine, ReturnSale
 from tests.model.naive import Caller, No, Product
 from tests.model.naive_sales import Fee, NaiveSales, Off, Wanted

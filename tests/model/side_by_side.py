@@ -26,7 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from holdfast.access import Actor
 from holdfast.core.decide import Sweep
-from holdfast.core.organisation import ChangeSettings
+from holdfast.core.organisation.people import ChangeSettings
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from tests.model.naive import Caller, Naive, No, Place, Product

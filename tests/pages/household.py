@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from holdfast.access import Role
-from holdfast.core.organisation import AddUser
+from holdfast.core.organisation.people import AddUser
 from holdfast.core.reservation import Reserve, Target
 from holdfast.organisation import password_hash
 from tests.shop import Shop

@@ -9,7 +9,7 @@ import time
 import pyotp
 import pytest
 
-from holdfast.core.organisation import ChangeSettings, ChangeUser
+from holdfast.core.organisation.people import ChangeSettings, ChangeUser
 from holdfast.db import browser_sessions
 from holdfast.db.directory import users_of
 from tests.pages.conftest import House, Visitor

@@ -12,11 +12,11 @@ from typing import Any
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import PaymentAsked
 from holdfast.core.decide import Together
 from holdfast.core.order_entry import LineAsked
+from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.executor import Reply

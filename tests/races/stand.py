@@ -32,9 +32,9 @@ import uuid_utils
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.catalog import AddProduct
 from holdfast.core.number import from_minor
-from holdfast.core.places import AddLocation, AddStore
+from holdfast.core.organisation.places import AddLocation, AddStore
+from holdfast.core.organisation.products import AddProduct
 from holdfast.core.product import Settings
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected

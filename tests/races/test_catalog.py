@@ -9,12 +9,19 @@ from collections import Counter
 import pytest
 
 from holdfast.check import check
-from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import SetStock
 from holdfast.core.number import end_of_day
-from holdfast.core.organisation import AddUser, RemoveUser
-from holdfast.core.places import AddLocation, AddStore, ChangeLocation, ChangeStore, RemoveLocation, RemoveStore
+from holdfast.core.organisation.people import AddUser, RemoveUser
+from holdfast.core.organisation.places import (
+    AddLocation,
+    AddStore,
+    ChangeLocation,
+    ChangeStore,
+    RemoveLocation,
+    RemoveStore,
+)
+from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.rejection import Rejected
 from holdfast.core.transfer import Dispatch, TransferLine

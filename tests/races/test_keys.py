@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.catalog import AddProduct
+from holdfast.core.organisation.products import AddProduct
 from holdfast.core.receiving import ReceiptLine, Receive
 from tests.races.stand import (
     Tally,

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, PaymentAsked
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.organisation import AddRegister, AddUser, ChangeUser, RemoveRegister
-from holdfast.core.pin import NewPin
-from holdfast.core.places import AddStore, RemoveStore
+from holdfast.core.organisation.people import AddRegister, AddUser, ChangeUser, RemoveRegister
+from holdfast.core.organisation.pin import NewPin
+from holdfast.core.organisation.places import AddStore, RemoveStore
 from holdfast.core.register import CloseSession, MoveCash, OpenSession, SessionDocument
 from holdfast.core.sale_document import SaleDocument
 from holdfast.db import schema

@@ -31,7 +31,7 @@ from holdfast.core.order import (
     ReserveAtLevel,
 )
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.period import AddAccount, ClosePeriod, RenameAccount
+from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.register import CloseSession, MoveCash, OpenSession

@@ -9,12 +9,12 @@ import msgspec
 
 from holdfast.access import Actor
 from holdfast.core.cart import ChangeSale, EditLine
-from holdfast.core.catalog import AddProduct, ChangeProduct
 from holdfast.core.completion import Fulfill, ShipLine
 from holdfast.core.counting import SetStock
-from holdfast.core.keys import AddKey, ChangeKey, RemoveKey, RollKey
 from holdfast.core.order import ChangeAppointment
-from holdfast.core.organisation import (
+from holdfast.core.organisation.changes import User
+from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
+from holdfast.core.organisation.people import (
     AddRegister,
     AddTaxRate,
     AddUser,
@@ -26,8 +26,8 @@ from holdfast.core.organisation import (
     RemoveTaxRate,
     RemoveUser,
 )
-from holdfast.core.pin import NewPin
-from holdfast.core.places import (
+from holdfast.core.organisation.pin import NewPin
+from holdfast.core.organisation.places import (
     AddLocation,
     AddStore,
     ChangeLocation,
@@ -35,8 +35,8 @@ from holdfast.core.places import (
     RemoveLocation,
     RemoveStore,
 )
-from holdfast.core.records import User
-from holdfast.core.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity, RefreshPin
+from holdfast.core.organisation.products import AddProduct, ChangeProduct
+from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity, RefreshPin
 from tests.shapes.scenarios import Built, _appointment, cart, places, scenario, sku, skus, stores
 from tests.shop import Shop
 

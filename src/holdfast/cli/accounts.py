@@ -28,8 +28,8 @@ from holdfast.cli.terminal import (
     show,
     tell,
 )
-from holdfast.core.organisation import ChangeUser
-from holdfast.core.sign_in import NoteSecurity
+from holdfast.core.organisation.people import ChangeUser
+from holdfast.core.organisation.sign_in import NoteSecurity
 from holdfast.db.browser_sessions import drop_factor
 from holdfast.db.directory import UserRow, users_of
 from holdfast.db.found import organisations

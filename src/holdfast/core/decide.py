@@ -15,25 +15,19 @@ import msgspec
 from holdfast.core import (
     amend,
     cart,
-    catalog,
     checkout,
     completion,
     correction,
     count_sheet,
     counting,
     imported,
-    keys,
     order,
     order_entry,
-    organisation,
-    period,
-    places,
     recall,
     receiving,
     register,
     reservation,
     returns,
-    sign_in,
     transfer,
     whole_order,
 )
@@ -42,6 +36,10 @@ from holdfast.core.gate import WORDS, Foreign
 from holdfast.core.holding import Reservation
 from holdfast.core.journal import book
 from holdfast.core.lookup import Catalog
+from holdfast.core.organisation import keys, places, sign_in
+from holdfast.core.organisation import people as organisation
+from holdfast.core.organisation import periods as period
+from holdfast.core.organisation import products as catalog
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location
 from holdfast.core.rejection import Code, Rejected, group_rejected, malformed

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.core import count_sheet, order, receiving, records, transfer
+from holdfast.core import count_sheet, order, receiving, transfer
 from holdfast.core.journal import Account
-from holdfast.core.period import Period
+from holdfast.core.organisation import changes as records
+from holdfast.core.organisation.periods import Period
 from holdfast.core.sale import Counter
 
 DOCUMENTS: dict[str, type[Any]] = {

@@ -14,7 +14,7 @@ import msgspec
 
 from holdfast.core.holding import Level, LevelKey, Reservation
 from holdfast.core.lookup import Catalog
-from holdfast.core.period import Period
+from holdfast.core.organisation.periods import Period
 from holdfast.core.product import Location, Product, Settings, Store, TaxRate
 from holdfast.core.stock import Stock
 from holdfast.core.wants import (

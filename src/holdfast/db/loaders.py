@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from holdfast.core import records, wants
+from holdfast.core import wants
 from holdfast.core.holding import Lot, Reservation
+from holdfast.core.organisation import changes as records
 from holdfast.core.register import RegisterSession
 from holdfast.core.return_record import Return
 from holdfast.core.sale import OWN_SOURCES, Sale, SaleLine

@@ -189,4 +189,4 @@ SOLD_BY_WEIGHT = "COFFEE-LOOSE"
 MADE_HERE = tuple(f"{code}-{scent}" for code, _, _, scents in _CARE for scent in scents)
 
 PRODUCTS: list[dict[str, Any]] = _products()
-"""The fields of every product (`core.catalog.AddProduct`)."""
+"""The fields of every product (`core.organisation.products.AddProduct`)."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from holdfast.core.journal import ACCOUNTS
 from holdfast.core.number import from_minor, instant_text
-from holdfast.core.period import account_kind
+from holdfast.core.organisation.periods import account_kind
 from holdfast.db.bulk import journal_rows
 from holdfast.db.engine import Database
 from holdfast.db.found import OrganisationRow

@@ -16,8 +16,8 @@ import time
 from concurrent.futures import Future
 from typing import NamedTuple
 
-from holdfast.core.pin import NewPin
-from holdfast.core.sign_in import NoteSecurity, RefreshPin
+from holdfast.core.organisation.pin import NewPin
+from holdfast.core.organisation.sign_in import NoteSecurity, RefreshPin
 from holdfast.core.stock import SYSTEM
 from holdfast.db import cashiers as rows
 from holdfast.db.cashiers import Candidate, Entry

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import structlog
 
-from holdfast.core.sign_in import NoteSecurity, SecurityAction
+from holdfast.core.organisation.sign_in import NoteSecurity, SecurityAction
 from holdfast.db import browser_sessions as rows
 from holdfast.db import directory
 from holdfast.db.browser_sessions import OPEN, Begun, Pending

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from holdfast.core.ledger import Entry
 from holdfast.core.lookup import Catalog
 from holdfast.core.number import instant_text
-from holdfast.core.records import Audit
+from holdfast.core.organisation.changes import Audit
 from holdfast.db import schema
 from holdfast.db.queries import ledger
 from holdfast.db.queries.catalog import columns_of, read_records

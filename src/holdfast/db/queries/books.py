@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from holdfast.core.journal import ACCOUNTS, Account, JournalEntry
 from holdfast.core.lookup import Catalog
 from holdfast.core.number import day_at, end_of_day, from_minor, instant_text
-from holdfast.core.period import Period, account_document, period_document
+from holdfast.core.organisation.periods import Period, account_document, period_document
 from holdfast.db import schema
 from holdfast.db.day_ends import SLACK
 from holdfast.db.queries.catalog import columns_of, records

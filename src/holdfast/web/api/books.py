@@ -19,7 +19,7 @@ from holdfast.access import Permission
 from holdfast.core.decision import Command
 from holdfast.core.document import Num
 from holdfast.core.number import day_of, instant_of
-from holdfast.core.period import (
+from holdfast.core.organisation.periods import (
     ACCOUNT_CODE,
     AccountDocument,
     AddAccount,

@@ -14,10 +14,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from holdfast.access import Permission
-from holdfast.core.catalog import AddProduct, ChangeProduct, ProductChanges
 from holdfast.core.decision import Command, given
 from holdfast.core.document import product_fields
-from holdfast.core.places import (
+from holdfast.core.organisation.places import (
     AddLocation,
     AddStore,
     ChangeLocation,
@@ -27,6 +26,7 @@ from holdfast.core.places import (
     RemoveStore,
     StoreChanges,
 )
+from holdfast.core.organisation.products import AddProduct, ChangeProduct, ProductChanges
 from holdfast.core.product import Location, Product, Settings, Store
 from holdfast.core.rejection import Code
 from holdfast.db import directory

@@ -17,10 +17,10 @@ from msgspec import UNSET, UnsetType
 
 from holdfast.access import Permission, Role
 from holdfast.core.decision import Command, given
-from holdfast.core.keys import OVERLAP_HOURS, Addresses, ChangeKey, Hours, Permissions, RemoveKey
-from holdfast.core.organisation import RoleName
-from holdfast.core.organisation import Stores as StoreNames
-from holdfast.core.records import ApiKey
+from holdfast.core.organisation.changes import ApiKey
+from holdfast.core.organisation.keys import OVERLAP_HOURS, Addresses, ChangeKey, Hours, Permissions, RemoveKey
+from holdfast.core.organisation.people import RoleName
+from holdfast.core.organisation.people import Stores as StoreNames
 from holdfast.core.rejection import Code
 from holdfast.db.queries.records import api_key_fields
 from holdfast.organisation import new_key, rolled_key

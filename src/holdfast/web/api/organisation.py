@@ -16,7 +16,8 @@ from msgspec import UNSET, Meta, UnsetType
 from holdfast.access import Permission
 from holdfast.core.decision import Command, given
 from holdfast.core.field import Email
-from holdfast.core.organisation import (
+from holdfast.core.organisation.changes import User
+from holdfast.core.organisation.people import (
     AddUser,
     ChangeSettings,
     ChangeUser,
@@ -24,7 +25,6 @@ from holdfast.core.organisation import (
     RoleName,
 )
 from holdfast.core.product import Settings
-from holdfast.core.records import User
 from holdfast.core.rejection import Code
 from holdfast.db.queries.records import Within, settings_fields, user_fields
 from holdfast.web.api.own import Password, Pin, Present, chosen_password, chosen_pin, confirm_own

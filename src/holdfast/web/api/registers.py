@@ -17,7 +17,7 @@ import msgspec
 from holdfast.access import Permission
 from holdfast.core.decision import Command, given
 from holdfast.core.number import to_minor
-from holdfast.core.organisation import AddRegister, ChangeRegister, RegisterChanges, RemoveRegister
+from holdfast.core.organisation.people import AddRegister, ChangeRegister, RegisterChanges, RemoveRegister
 from holdfast.core.product import Register
 from holdfast.core.register import (
     CashDocument,

@@ -14,7 +14,7 @@ import msgspec
 
 from holdfast.access import Permission
 from holdfast.core.decision import Command, given
-from holdfast.core.organisation import AddTaxRate, ChangeTaxRate, RemoveTaxRate, TaxRateChanges
+from holdfast.core.organisation.people import AddTaxRate, ChangeTaxRate, RemoveTaxRate, TaxRateChanges
 from holdfast.core.product import TaxRate
 from holdfast.core.rejection import Code
 from holdfast.db.queries.sales import tax_rate_fields

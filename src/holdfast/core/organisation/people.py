@@ -17,17 +17,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.core.catalog import amount_of
 from holdfast.core.currency import minor_digits_of
 from holdfast.core.decision import SHARED, Command, Decision, given
 from holdfast.core.field import Currency, Email, Rate, StoreCode, Text, Timezone
 from holdfast.core.journal import Posting
 from holdfast.core.number import from_minor, to_unit_cost
+from holdfast.core.organisation.changes import ApiKey, User, existing, lock_organisation, name_refusal, put, written
+from holdfast.core.organisation.pin import NewPin, pin_refusal
+from holdfast.core.organisation.places import store_id_of, till_refusal
+from holdfast.core.organisation.products import amount_of
 from holdfast.core.permission import GRANT_WORDS, RANK, Permission, Rights, Role
-from holdfast.core.pin import NewPin, pin_refusal
-from holdfast.core.places import store_id_of, till_refusal
 from holdfast.core.product import Register, Settings, TaxRate
-from holdfast.core.records import ApiKey, User, existing, lock_organisation, name_refusal, put, written
 from holdfast.core.rejection import Code, Rejected, invalid_state
 from holdfast.core.stock import Stock
 from holdfast.core.wants import AnyJournalEntry, AnyProduct, Owners

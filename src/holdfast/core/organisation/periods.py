@@ -18,8 +18,8 @@ from holdfast.core.decision import Command, Decision
 from holdfast.core.field import Day
 from holdfast.core.journal import ACCOUNTS, Account, Posting
 from holdfast.core.number import day_at, instant_text
+from holdfast.core.organisation.changes import put
 from holdfast.core.permission import Permission
-from holdfast.core.records import put
 from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
 from holdfast.core.stock import Stock
 from holdfast.core.wants import BalancesThrough

@@ -19,10 +19,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.core.decision import Command, Decision, given
 from holdfast.core.field import Instant, Network, Text
-from holdfast.core.organisation import RoleName, Stores, owner_refusal, stores_of, with_stores
+from holdfast.core.organisation.changes import ApiKey, existing, put
+from holdfast.core.organisation.people import RoleName, Stores, owner_refusal, stores_of, with_stores
+from holdfast.core.organisation.pin import Digest
 from holdfast.core.permission import GRANT_WORDS, Permission, Rights, Role
-from holdfast.core.pin import Digest
-from holdfast.core.records import ApiKey, existing, put
 from holdfast.core.rejection import Code, Rejected, invalid_state, malformed
 from holdfast.core.stock import Stock
 

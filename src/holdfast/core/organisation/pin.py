@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from holdfast.core.records import User, lock_organisation, written
+from holdfast.core.organisation.changes import User, lock_organisation, written
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.stock import Stock
 from holdfast.core.wants import UsersNearPin, UsersOfPin

@@ -20,9 +20,9 @@ from holdfast.core.decision import Command, Decision, given
 from holdfast.core.expiry import follow_clock
 from holdfast.core.field import Priority, StoreCode, Text, Timezone
 from holdfast.core.number import Number
+from holdfast.core.organisation.changes import existing, lock_organisation, name_refusal, put, written
 from holdfast.core.permission import Permission
 from holdfast.core.product import Location, LocationKind, Register, Store
-from holdfast.core.records import existing, lock_organisation, name_refusal, put, written
 from holdfast.core.register import sessions_of
 from holdfast.core.rejection import Code, Rejected, invalid_state, malformed, not_found
 from holdfast.core.standing import in_use

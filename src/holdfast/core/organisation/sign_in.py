@@ -17,10 +17,10 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.core.decision import Command, Decision
-from holdfast.core.organisation import PasswordHash
+from holdfast.core.organisation.changes import Audit, User, existing, put
+from holdfast.core.organisation.people import PasswordHash
+from holdfast.core.organisation.pin import NewPin, PinHash, pin_refusal
 from holdfast.core.permission import Permission
-from holdfast.core.pin import NewPin, PinHash, pin_refusal
-from holdfast.core.records import Audit, User, existing, put
 from holdfast.core.rejection import Code, Rejected
 from holdfast.core.stock import Stock
 
