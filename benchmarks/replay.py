@@ -32,7 +32,7 @@ from holdfast.core.decide import Refusal, Together
 from holdfast.core.order import ConsumeAtLevel, ReserveAtLevel
 from holdfast.core.organisation.products import AddProduct
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.db.engine import Database
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "retail"

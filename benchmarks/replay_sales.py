@@ -37,7 +37,7 @@ from holdfast.check import check
 from holdfast.core.decide import Together
 from holdfast.core.organisation.products import AddProduct
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate

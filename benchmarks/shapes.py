@@ -29,7 +29,7 @@ from holdfast.core.cart import EditLine
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.places import AddLocation
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 
 PLACES = (1, 13, 40)

@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.fill import DAY, ORG, Bulk, Ids
-from holdfast.core.holding import Level, Lot, LotStock, Reservation
-from holdfast.core.lookup import EVERYWHERE
+from holdfast.core.records.catalog import EVERYWHERE
+from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.queries.catalog import columns_of

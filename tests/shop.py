@@ -30,14 +30,14 @@ import holdfast.db.engine
 import holdfast.db.session
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.currency import minor_digits_of
-from holdfast.core.number import from_minor
 from holdfast.core.organisation.people import AddRegister, ChangeSettings
 from holdfast.core.organisation.places import AddLocation, AddStore
 from holdfast.core.organisation.products import AddProduct
-from holdfast.core.product import Product
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.currency import minor_digits_of
+from holdfast.core.records.number import from_minor
+from holdfast.core.records.product import Product
+from holdfast.core.records.rejection import Rejected
 from holdfast.db.engine import Database
 from holdfast.organisation import establish
 

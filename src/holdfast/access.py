@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from holdfast.core.decide import DECISIONS
-from holdfast.core.decision import Command, Together
-from holdfast.core.permission import FROM, RANK, Permission, Rights, Role
-from holdfast.core.shape import DEPTH_MAX
+from holdfast.core.records.command import Command, Together
+from holdfast.core.records.permission import FROM, RANK, Permission, Rights, Role
+from holdfast.core.records.shape import DEPTH_MAX
 from holdfast.core.stock import Caller
 
 

@@ -18,11 +18,11 @@ from concurrent.futures import Future
 from typing import Any, Self
 
 from holdfast.access import Actor, missing
-from holdfast.core.decision import Command
 from holdfast.core.fingerprint import KEY_WORDS, is_key
 from holdfast.core.fingerprint import fingerprint as fingerprint_of
-from holdfast.core.rejection import Rejected, malformed
-from holdfast.core.shape import shaped
+from holdfast.core.records.command import Command
+from holdfast.core.records.rejection import Rejected, malformed
+from holdfast.core.records.shape import shaped
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, state
 from holdfast.executor import Executor, Reply, Submission

@@ -21,16 +21,16 @@ import msgspec
 import uuid_utils
 
 from holdfast.access import Actor, Role
-from holdfast.core import currency as currencies
-from holdfast.core.field import Malformed, code_of, email_address_of
-from holdfast.core.number import is_timezone
 from holdfast.core.organisation.changes import ApiKey, User
 from holdfast.core.organisation.keys import OVERLAP_HOURS, AddKey, RollKey
 from holdfast.core.organisation.people import AddUser
 from holdfast.core.organisation.places import QUARANTINE_SUFFIX
-from holdfast.core.permission import Permission
-from holdfast.core.product import Location, Settings, Store, folded
-from holdfast.core.text import TEXT_MAX, composed, text_fault
+from holdfast.core.records import currency as currencies
+from holdfast.core.records.field import Malformed, code_of, email_address_of
+from holdfast.core.records.number import is_timezone
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Location, Settings, Store, folded
+from holdfast.core.records.text import TEXT_MAX, composed, text_fault
 from holdfast.db.engine import Database
 from holdfast.db.found import Founding, OrganisationRow, StoreRow, clock, found, organisations, stores
 from holdfast.passwords import WeakPassword, hashed, refuse_weak
@@ -284,7 +284,7 @@ def text_of(text: str, what: str) -> str:
 
 
 def _checked(check: Callable[[str], str], text: str) -> str:
-    """What a check of `core.field` answers, or NotPossible."""
+    """What a check of `core.records.field` answers, or NotPossible."""
     try:
         return check(text)
     except Malformed as error:

@@ -17,7 +17,7 @@ from functools import cache
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 
-from holdfast.core.text import composed
+from holdfast.core.records.text import composed
 
 PASSWORD_CHARACTERS_MIN = 8
 PASSWORD_CHARACTERS_MAX = 200

@@ -19,8 +19,8 @@ import msgspec
 import structlog
 
 from holdfast import metrics
-from holdfast.core.decision import Command, Together
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.command import Command, Together
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.stock import Caller
 
 log = structlog.get_logger("holdfast.executor")

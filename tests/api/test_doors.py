@@ -20,7 +20,7 @@ from holdfast.core.order import ChangeAppointment
 from holdfast.core.organisation.people import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.web.api import ROUTES
 from tests.api.conftest import Shop
 

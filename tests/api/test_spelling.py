@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from holdfast.core.organisation.products import AddProduct
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from holdfast.db.found import organisations
 from holdfast.transfer_files import import_products, import_stock

@@ -24,7 +24,7 @@ import re
 from collections import defaultdict
 from typing import Any
 
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from tests.shop import FOUNDED, SECOND, Clock, Shop
 

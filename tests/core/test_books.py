@@ -27,8 +27,8 @@ from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAc
 from holdfast.core.organisation.places import ChangeStore
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.register import CloseSession, MoveCash, OpenSession
-from holdfast.core.rejection import Rejected
 from holdfast.core.reservation import Consume, Reserve, Target
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine

@@ -10,7 +10,6 @@ from holdfast.check import check
 from holdfast.core.completion import CompleteSale
 from holdfast.core.counting import SetStock
 from holdfast.core.decide import Refusal, Together
-from holdfast.core.decision import Command
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.keys import RemoveKey
 from holdfast.core.organisation.people import AddUser, ChangeSettings, ChangeUser, RemoveUser
@@ -24,6 +23,7 @@ from holdfast.core.organisation.places import (
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.records.command import Command
 from holdfast.core.reservation import Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
 from tests.core.scene import Scene

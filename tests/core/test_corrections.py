@@ -22,11 +22,11 @@ from holdfast.core.organisation.people import AddRegister, AddTaxRate
 from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.recall import Quarantine
+from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.register import CloseSession, OpenSession
 from holdfast.core.reservation import Consume, Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
 from holdfast.core.sale import Fulfillment, Sale
-from holdfast.core.totals import share_of_older_versions
 from holdfast.db.rows import checksum, row_type
 from tests.core.books import balances, book_faults, entries_of, sale_faults
 from tests.core.scene import Scene

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.gtin import is_gtin, same_number, spellings
+from holdfast.core.records.gtin import is_gtin, same_number, spellings
 
 
 @pytest.mark.parametrize("text", ["96385074", "036000291452", "4006381333931", "04006381333931", "20012345678909"])

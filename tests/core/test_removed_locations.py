@@ -38,7 +38,7 @@ from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocat
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
 from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferLine

@@ -26,7 +26,7 @@ from holdfast.core.counting import SetStock
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddTaxRate
 from holdfast.core.recall import Quarantine, Readmit
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from tests.core.books import book_faults, sale_faults

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.core import text
-from holdfast.core.text import TEXT_MAX, composed
+from holdfast.core.records import text
+from holdfast.core.records.text import TEXT_MAX, composed
 
 SIGNS = "ae\u1ec7\u0301\u0323\u0327\u0345\uac00\u1100\u1161\u11a8 \xa0\xe9\u0f71\u0f72\u3099\u304b"
 """Letters, marks of many classes, syllables in parts, and a space that is none of ASCII."""

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from holdfast.core import totals
-from holdfast.core.number import VALUE_MAX, share_of_value, to_minor
-from holdfast.core.rejection import Code, Rejected
-from holdfast.core.totals import (
+from holdfast.core.records import totals
+from holdfast.core.records.number import VALUE_MAX, share_of_value, to_minor
+from holdfast.core.records.rejection import Code, Rejected
+from holdfast.core.records.totals import (
     RATE_WHOLE,
     Discount,
     Fee,

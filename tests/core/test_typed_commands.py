@@ -9,18 +9,18 @@ import msgspec
 import pytest
 
 from holdfast.core.decide import DECISIONS
-from holdfast.core.decision import Command, Together
 from holdfast.core.order import Book, ChangeAppointment
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RollKey
 from holdfast.core.organisation.people import AddRegister, AddTaxRate, AddUser, ChangeSettings
 from holdfast.core.organisation.periods import ClosePeriod
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, ChangeStore, StoreChanges
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
-from holdfast.core.permission import Permission
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.command import Command, Together
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.rejection import Rejected
+from holdfast.core.records.shape import shaped
 from holdfast.core.reservation import Reserve, Target
-from holdfast.core.shape import shaped
 from tests.core.scene import Scene
 
 LONG = "x" * 201
@@ -240,7 +240,7 @@ def test_what_looks_plain_passes_the_full_test_unchanged(kind: type[Command], mo
     tries = [kind(**{**required, name: value}) for name in kind.__struct_fields__ for value in ODD]
     tries += [kind(**{**required, **dict.fromkeys(kind.__struct_fields__, 1)})]
     short = [shaped(one) for one in tries]
-    monkeypatch.setattr("holdfast.core.shape._is_plain", lambda _: False)
+    monkeypatch.setattr("holdfast.core.records.shape._is_plain", lambda _: False)
     for given, plain in zip(tries, short, strict=True):
         full = shaped(given)
         assert repr(plain) == repr(full), given

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.core import number
 from holdfast.core.counting import AdjustStock
 from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.records import number
 from holdfast.core.reservation import Consume, Reserve, Target
 from tests.core.scene import Scene
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from holdfast.check import check
 from holdfast.check.heads import HeadsRefused, heads_lines, read_heads
 from holdfast.core.decide import Together
-from holdfast.core.ledger import Entry
+from holdfast.core.records.ledger import Entry
 from holdfast.core.reservation import Consume, Reserve, Target
 from holdfast.db import schema
 from holdfast.db.audit_rows import Head, snapshot
@@ -184,7 +184,7 @@ def _chain_anew(database: Database, org_id: str, entries: list[Entry]) -> None:
     """Compute the chain of a level anew, as somebody can who may write everything: one run, and its head."""
     level_id = entries[0].level_id
     level = rows(database, "SELECT * FROM level WHERE id = :id", id=level_id)[0]
-    from holdfast.core.holding import Level
+    from holdfast.core.records.stock import Level
 
     known = Level(**{name: level[name] for name in Level.__struct_fields__})
     known.listed = bool(known.listed)
@@ -308,7 +308,7 @@ def test_a_file_that_was_changed_is_refused(sqlite_url: str, change: Any) -> Non
 
 def _forget_chains(database: Database) -> None:
     """Make all entries older than the chain, as a migration finds them."""
-    from holdfast.core.holding import Level
+    from holdfast.core.records.stock import Level
 
     with database.engine.begin() as connection:
         connection.execute(sa.update(schema.ledger).values(link=None))

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from holdfast.core.holding import Level
+from holdfast.core.records.stock import Level
 from holdfast.db import save
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate

@@ -211,7 +211,7 @@ def test_a_deleted_row_is_missed(lived: Shop, table: str) -> None:
 
 def test_sums_are_compared_even_when_every_row_is_intact(lived: Shop) -> None:
     """Rows rewritten with a checksum that fits: what they say together cannot be true."""
-    from holdfast.core.holding import LotStock
+    from holdfast.core.records.stock import LotStock
     from holdfast.db.rows import checksum
 
     database, columns = lived.holdfast.database, schema.lot_stock

@@ -15,11 +15,11 @@ from sqlalchemy import text
 from holdfast.check import check
 from holdfast.core.cart import CancelSale
 from holdfast.core.completion import CompleteSale
-from holdfast.core.holding import Reservation
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.order import OrderLine, OrderReserve
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.records.stock import Reservation
 from holdfast.core.reservation import Release, Reserve, Target
 from holdfast.db.migrations.versions import __path__ as VERSIONS
 from holdfast.db.rows import checksum, row_type

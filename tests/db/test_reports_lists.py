@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from benchmarks.fill import ORG, fill
-from holdfast.core.holding import Level, Lot, LotStock, Reservation
-from holdfast.core.ledger import Entry
+from holdfast.core.records.ledger import Entry
+from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.queries import as_of, ledger, lots, paging, past_levels, reservations

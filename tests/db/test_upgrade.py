@@ -20,9 +20,9 @@ from holdfast.check import Mismatch, check
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RollKey
-from holdfast.core.permission import Permission
 from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.records.permission import Permission
 from holdfast.core.reservation import Consume, Reserve, Target
 from holdfast.core.transfer import Dispatch, TransferLine
 from holdfast.db import migrations, schema

@@ -18,8 +18,8 @@ import typer
 from typer.testing import CliRunner
 
 from holdfast.cli import app
-from holdfast.core.permission import FROM, Permission, Role
-from holdfast.core.rejection import Code
+from holdfast.core.records.permission import FROM, Permission, Role
+from holdfast.core.records.rejection import Code
 from holdfast.settings import Config, allowed, variable
 from holdfast.web.api import ROUTES
 from holdfast.web.body import Nothing, Quantity

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.core.rejection import Code
+from holdfast.core.records.rejection import Code
 from holdfast.metrics import REGISTRY
 from holdfast.settings import Config, variable
 from holdfast.web import metrics as _registers_metrics  # noqa: F401 - importing it is what it is for

@@ -21,7 +21,7 @@ from holdfast.core.organisation.people import ChangeSettings
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Code, Rejected
+from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.reservation import Reserve, Target
 from holdfast.db import failures
 from holdfast.db import session as sessions

@@ -34,7 +34,7 @@ from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.recall import Quarantine, Readmit, WriteOff
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Dispatch, TransferLine
 from holdfast.db.engine import Database

@@ -15,7 +15,7 @@ from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLi
 from holdfast.core.order import OrderClose
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
 from tests.core.books import book_faults

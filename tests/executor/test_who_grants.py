@@ -12,7 +12,6 @@ import pytest
 
 from holdfast.access import Actor, Permission, Role
 from holdfast.core.decide import DECISIONS
-from holdfast.core.decision import Command
 from holdfast.core.organisation.people import (
     AddTaxRate,
     AddUser,
@@ -24,7 +23,8 @@ from holdfast.core.organisation.people import (
 )
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, ChangeStore
-from holdfast.core.rejection import Code
+from holdfast.core.records.command import Command
+from holdfast.core.records.rejection import Code
 from holdfast.web.api import ROUTES
 from tests.shop import Shop
 

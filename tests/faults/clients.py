@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from holdfast.app import Holdfast
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.executor import OutcomeUnknown, Overloaded, Unavailable
 from tests.races.stand import ANSWER_SECONDS, Books, assert_books, buy
 

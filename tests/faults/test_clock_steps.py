@@ -16,7 +16,7 @@ import pytest
 from holdfast.check import check
 from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.decide import Sweep
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from tests.shop import DAY, SECOND, Clock, Shop, open_shop, quick_sqlite
 from tests.truth import assert_truth

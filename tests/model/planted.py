@@ -27,9 +27,7 @@ from holdfast.core import (
     count_sheet,
     counting,
     decide,
-    holding,
     lot_order,
-    number,
     order,
     promise,
     recall,
@@ -38,11 +36,12 @@ from holdfast.core import (
     returns,
     shipment,
     stock,
-    totals,
     transfer,
     waiting,
     whole_order,
 )
+from holdfast.core.records import number, totals
+from holdfast.core.records import stock as holding
 
 
 class Edit(NamedTuple):

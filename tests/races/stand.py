@@ -32,12 +32,12 @@ import uuid_utils
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.number import from_minor
 from holdfast.core.organisation.places import AddLocation, AddStore
 from holdfast.core.organisation.products import AddProduct
-from holdfast.core.product import Settings
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.number import from_minor
+from holdfast.core.records.product import Settings
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from holdfast.db import schema
 from holdfast.db.engine import Database

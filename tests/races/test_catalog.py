@@ -11,7 +11,6 @@ import pytest
 from holdfast.check import check
 from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import SetStock
-from holdfast.core.number import end_of_day
 from holdfast.core.organisation.people import AddUser, RemoveUser
 from holdfast.core.organisation.places import (
     AddLocation,
@@ -23,7 +22,8 @@ from holdfast.core.organisation.places import (
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.number import end_of_day
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.transfer import Dispatch, TransferLine
 from holdfast.db import session
 from tests.races.stand import (

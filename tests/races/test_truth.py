@@ -6,7 +6,7 @@ from holdfast.core.count_sheet import Count, CountLine
 from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.recall import Quarantine, Readmit
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release
 from holdfast.core.transfer import Arrive, Dispatch, TransferLine
 from tests.races.stand import (

@@ -14,7 +14,7 @@ from holdfast.core.cart import EditLine
 from holdfast.core.counting import AdjustStock
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.transfer import Dispatch, TransferLine
 from holdfast.db import lot_queries, session

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import holdfast.core.wants
+import holdfast.core.records.wants
 import tests.shapes.typed_scenarios  # noqa: F401 - it writes its scenarios down
 from holdfast.core.decide import DECISIONS
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.sale import LINES_MAX
 from holdfast.db.load import SEPARATE
 from holdfast.db.loaders import AT_BEGINNING, LOADERS
@@ -130,9 +130,9 @@ def test_every_command_has_a_scenario() -> None:
 def test_every_want_has_one_loader() -> None:
     wants = {
         kind
-        for kind in vars(holdfast.core.wants).values()
-        if isinstance(kind, type) and issubclass(kind, holdfast.core.wants.Want)
-    } - {holdfast.core.wants.Want}
+        for kind in vars(holdfast.core.records.wants).values()
+        if isinstance(kind, type) and issubclass(kind, holdfast.core.records.wants.Want)
+    } - {holdfast.core.records.wants.Want}
     places = (set(LOADERS), set(SEPARATE), set(AT_BEGINNING))
     assert set.union(*places) == wants
     assert sum(map(len, places)) == len(wants)

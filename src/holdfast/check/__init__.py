@@ -4,11 +4,11 @@
     result.ok, result.mismatches     -> True, []
 
 One consistent snapshot is read from end to end, in memory that does not grow with the history, beside running writers.
-Every level is replayed from its ledger with the fold that writes it (`core.ledger.follow`), and its chain is followed
-from the first entry (`chain`); lots, holds and ledger are added up against each other (`stock`), sales, returns and
-drawers with the arithmetic that made them (`sales`), the journal against the ledger, the lots and the money (`books`).
-Every row's checksum is recomputed, so that a change of any single field behind Holdfast's back is found and the row is
-named. It repairs nothing.
+Every level is replayed from its ledger with the fold that writes it (`core.records.ledger.follow`), and its chain is
+followed from the first entry (`chain`); lots, holds and ledger are added up against each other (`stock`), sales,
+returns and drawers with the arithmetic that made them (`sales`), the journal against the ledger, the lots and the money
+(`books`). Every row's checksum is recomputed, so that a change of any single field behind Holdfast's back is found and
+the row is named. It repairs nothing.
 """
 
 from __future__ import annotations

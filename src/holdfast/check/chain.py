@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from holdfast.check.run import Key, Merged, Run, Tally
-from holdfast.core.holding import Level
-from holdfast.core.ledger import Entry
+from holdfast.core.records.ledger import Entry
+from holdfast.core.records.stock import Level
 from holdfast.db.audit_rows import Head, Seal, Snapshot, Stored
 from holdfast.db.chain import WITHIN, begin, link_of
 from holdfast.db.rows import content

@@ -21,13 +21,13 @@ from holdfast.core.journal import (
     TAX_PAYABLE,
     account_of_money,
 )
+from holdfast.core.records.rejection import Rejected
+from holdfast.core.records.totals import Fee, PricedLine, Rules, allocate, compute_receipt, share_of_older_versions
 from holdfast.core.register import CashMovement, RegisterSession
-from holdfast.core.rejection import Rejected
 from holdfast.core.return_record import KeptLine, Return
 from holdfast.core.sale import Sale, SaleLine
 from holdfast.core.shipment import terms_of
 from holdfast.core.supplier import SupplierOrder
-from holdfast.core.totals import Fee, PricedLine, Rules, allocate, compute_receipt, share_of_older_versions
 from holdfast.db.audit_rows import Snapshot, Stored
 
 

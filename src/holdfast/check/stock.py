@@ -7,8 +7,8 @@ from typing import Any
 
 from holdfast.check.chain import ChainCheck
 from holdfast.check.run import Key, Merged, Run, Tally
-from holdfast.core.holding import Level, Lot, LotStock, Reservation
-from holdfast.core.ledger import Balance, Entry, follow, stated
+from holdfast.core.records.ledger import Balance, Entry, follow, stated
+from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.reservation import Target
 from holdfast.db.audit_rows import Head, HoldSum, InTransit, Snapshot, Stored
 

@@ -19,7 +19,7 @@ import msgspec
 import typer
 
 from holdfast.app import Holdfast
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.db.engine import Database
 from holdfast.db.found import OrganisationRow
 from holdfast.db.migrate import migrate, state

@@ -17,13 +17,13 @@ from collections.abc import Sequence
 import msgspec
 
 from holdfast.core.allocation import held_in_order
-from holdfast.core.holding import Reservation
 from holdfast.core.promise import allocations_left, cause_of_hold
+from holdfast.core.records.stock import Reservation
+from holdfast.core.records.wants import HoldsOfOrder, LooseHoldsOf, SaleOfOrder, SoldForOrder
 from holdfast.core.reservation import closed, release_together
 from holdfast.core.sale import Sale, SaleLine, Taken
 from holdfast.core.sourcing import cart_expiry, served_from
 from holdfast.core.stock import Stock
-from holdfast.core.wants import HoldsOfOrder, LooseHoldsOf, SaleOfOrder, SoldForOrder
 from holdfast.core.working_set import oldest_first
 
 replace = msgspec.structs.replace

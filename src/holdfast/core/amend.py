@@ -12,18 +12,18 @@ from typing import Any
 import msgspec
 
 from holdfast.core.allocation import back, pinned_lot_refusal
-from holdfast.core.decision import Command, Decision
-from holdfast.core.field import Instant, Priority
-from holdfast.core.holding import Level, Reservation
-from holdfast.core.number import Number
-from holdfast.core.permission import Permission
-from holdfast.core.product import Location, Product
 from holdfast.core.promise import allocations_left, cause_of_hold, tell_hold
-from holdfast.core.rejection import (
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.field import Instant, Priority
+from holdfast.core.records.number import Number
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Location, Product
+from holdfast.core.records.rejection import (
     Rejected,
     insufficient_stock,
     invalid_state,
 )
+from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.reservation import (
     Reserve,
     active_hold,

@@ -16,8 +16,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from holdfast.core.decide import DECISIONS, Refusal
-from holdfast.core.document import ReservationDocument
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.documents import ReservationDocument
+from holdfast.core.records.rejection import Rejected
 
 _MARK = b'{"holdfast.answer":'
 _LIST = "[]"

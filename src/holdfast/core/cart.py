@@ -17,8 +17,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from holdfast.core.adoption import adopt, numbers_of
-from holdfast.core.decision import Command, Decision, given
-from holdfast.core.number import Number, from_minor, instant_text
 from holdfast.core.order_entry import (
     FEES_ALONE,
     DiscountAsked,
@@ -32,8 +30,10 @@ from holdfast.core.order_entry import (
     new_sale,
     price_of,
 )
-from holdfast.core.permission import Permission
-from holdfast.core.rejection import (
+from holdfast.core.records.command import Command, Decision, given
+from holdfast.core.records.number import Number, from_minor, instant_text
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     group_rejected,

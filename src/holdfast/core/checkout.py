@@ -11,17 +11,18 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.completion import PaymentAsked, hand_over, payments_of, settle_money
-from holdfast.core.decision import Command, Decision
-from holdfast.core.number import from_minor
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale, new_sale
-from holdfast.core.permission import Permission
-from holdfast.core.register import open_session_of
-from holdfast.core.rejection import (
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.number import from_minor
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     group_rejected,
     insufficient_stock,
 )
+from holdfast.core.records.totals import Payment, Receipt, cash_rounded, due_by_line
+from holdfast.core.register import open_session_of
 from holdfast.core.reservation import sell_free_units
 from holdfast.core.sale import (
     Sale,
@@ -37,7 +38,6 @@ from holdfast.core.sale import (
 from holdfast.core.sale_document import SaleDocument, describe_sale, sale_document
 from holdfast.core.sourcing import pin_refusal, places_of, spread
 from holdfast.core.stock import Cause, Stock
-from holdfast.core.totals import Payment, Receipt, cash_rounded, due_by_line
 
 replace = msgspec.structs.replace
 

@@ -14,12 +14,11 @@ from msgspec import UNSET
 
 from holdfast.core.adoption import release_rest
 from holdfast.core.cart import CancelSale, reprice, sale_facts
-from holdfast.core.decision import Command, Decision
 from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
-from holdfast.core.number import Number, to_minor
-from holdfast.core.permission import Permission
-from holdfast.core.register import SessionTotals, add_to_session, open_session_of
-from holdfast.core.rejection import (
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.number import Number, to_minor
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     group_rejected,
@@ -27,6 +26,9 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
+from holdfast.core.records.totals import Method, Payment, Receipt, due_by_line
+from holdfast.core.records.wants import SupplierOrderById
+from holdfast.core.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.reservation import consume_units
 from holdfast.core.sale import (
     Fulfillment,
@@ -54,8 +56,6 @@ from holdfast.core.supplier import (
     supplier_order_document,
     withdraw_supplier_orders,
 )
-from holdfast.core.totals import Method, Payment, Receipt, due_by_line
-from holdfast.core.wants import SupplierOrderById
 
 replace = msgspec.structs.replace
 

@@ -19,15 +19,16 @@ from msgspec import UNSET, UnsetType
 from holdfast.core import cart
 from holdfast.core.cart import EditLine, line_of_sale, reprice, sale_facts, shipped
 from holdfast.core.completion import finish_shipped
-from holdfast.core.decision import Command, Decision, given
-from holdfast.core.holding import Level, Lot, Reservation
 from holdfast.core.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, record_money
-from holdfast.core.number import Number
-from holdfast.core.permission import Permission
 from holdfast.core.promise import cause_of_hold, tell_hold
 from holdfast.core.receiving import lot_at
+from holdfast.core.records.command import Command, Decision, given
+from holdfast.core.records.number import Number
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.rejection import Code, Rejected, invalid_quantity, invalid_state, not_found
+from holdfast.core.records.stock import Level, Lot, Reservation
+from holdfast.core.records.wants import SessionById
 from holdfast.core.register import RegisterSession
-from holdfast.core.rejection import Code, Rejected, invalid_quantity, invalid_state, not_found
 from holdfast.core.reservation import closed
 from holdfast.core.sale import (
     Fulfillment,
@@ -44,7 +45,6 @@ from holdfast.core.shipment import Booked, booked_by_line, cut_lines, terms_of, 
 from holdfast.core.sourcing import adjust_hold, renew
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import change_supplier_order
-from holdfast.core.wants import SessionById
 
 replace = msgspec.structs.replace
 

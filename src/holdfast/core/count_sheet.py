@@ -19,14 +19,13 @@ import msgspec
 
 from holdfast.core.allocation import lot_exists, lot_of_id
 from holdfast.core.counting import correct_open_sheets, make_equal, open_sheets, product_at
-from holdfast.core.decision import Command, Decision
-from holdfast.core.holding import Level, LotStock
-from holdfast.core.number import Number, instant_text
-from holdfast.core.permission import Permission
-from holdfast.core.product import Location, Product
 from holdfast.core.recall import set_aside
 from holdfast.core.receiving import lot_at
-from holdfast.core.rejection import (
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.number import Number, instant_text
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Location, Product
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     group_rejected,
@@ -35,6 +34,7 @@ from holdfast.core.rejection import (
     not_found,
     not_stock_tracked,
 )
+from holdfast.core.records.stock import Level, LotStock
 from holdfast.core.reservation import foreign_store_refusal
 from holdfast.core.standing import gone_refusal, keep
 from holdfast.core.stock import Cause, Stock

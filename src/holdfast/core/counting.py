@@ -13,17 +13,16 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.decision import Command, Decision
-from holdfast.core.document import LevelDocument, level_fields
-from holdfast.core.holding import Level, LotStock
-from holdfast.core.ledger import RefType
 from holdfast.core.low_stock import tell_low_stock
-from holdfast.core.number import Number, instant_text, to_unit_cost, value_of
-from holdfast.core.permission import Permission
-from holdfast.core.product import Location, Product
 from holdfast.core.promise import remove_units
 from holdfast.core.receiving import put_in, surplus_lot
-from holdfast.core.rejection import (
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.documents import LevelDocument, level_fields
+from holdfast.core.records.ledger import RefType
+from holdfast.core.records.number import Number, instant_text, to_unit_cost, value_of
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Location, Product
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     insufficient_stock,
@@ -32,10 +31,11 @@ from holdfast.core.rejection import (
     not_found,
     not_stock_tracked,
 )
+from holdfast.core.records.stock import Level, LotStock
+from holdfast.core.records.wants import OpenSheets
 from holdfast.core.reservation import foreign_store_refusal
 from holdfast.core.stock import Cause, Stock
 from holdfast.core.waiting import serve_waiting
-from holdfast.core.wants import OpenSheets
 
 CORRECTIONS = ("COUNT", "ADJUSTMENT")
 """Ledger entries by which a set or a count puts the books right."""

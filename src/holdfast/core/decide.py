@@ -31,22 +31,19 @@ from holdfast.core import (
     transfer,
     whole_order,
 )
-from holdfast.core.decision import SHARED, Command, Decision, Together
 from holdfast.core.gate import WORDS, Foreign
-from holdfast.core.holding import Reservation
 from holdfast.core.journal import book
-from holdfast.core.lookup import Catalog
 from holdfast.core.organisation import keys, places, sign_in
 from holdfast.core.organisation import people as organisation
 from holdfast.core.organisation import periods as period
 from holdfast.core.organisation import products as catalog
-from holdfast.core.permission import Permission
-from holdfast.core.product import Location
-from holdfast.core.rejection import Code, Rejected, group_rejected, malformed
-from holdfast.core.reservation import describe
-from holdfast.core.stock import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
-from holdfast.core.waiting import offer, seek
-from holdfast.core.wants import (
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.command import SHARED, Command, Decision, Together
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Location
+from holdfast.core.records.rejection import Code, Rejected, group_rejected, malformed
+from holdfast.core.records.stock import Reservation
+from holdfast.core.records.wants import (
     HoldById,
     HoldsOfOrder,
     LevelAt,
@@ -58,6 +55,9 @@ from holdfast.core.wants import (
     SessionById,
     Want,
 )
+from holdfast.core.reservation import describe
+from holdfast.core.stock import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
+from holdfast.core.waiting import offer, seek
 
 OPERATIONS_MAX = 1000
 """Most operations of one batch (SPEC section 10)."""

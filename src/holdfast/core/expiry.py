@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.holding import Lot, LotStock
-from holdfast.core.number import end_of_day
-from holdfast.core.product import Location, Store
+from holdfast.core.records.number import end_of_day
+from holdfast.core.records.product import Location, Store
+from holdfast.core.records.stock import Lot, LotStock
+from holdfast.core.records.wants import LotsWithDay, RecordById
 from holdfast.core.stock import Stock
-from holdfast.core.wants import LotsWithDay, RecordById
 
 
 def sellable_until(stock: Stock, lot: Lot, place: Location) -> int | None:

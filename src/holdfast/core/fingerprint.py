@@ -15,9 +15,9 @@ import msgspec
 from msgspec import UNSET
 
 from holdfast.core.decide import DECISIONS
-from holdfast.core.decision import Command, Together
+from holdfast.core.records.command import Command, Together
+from holdfast.core.records.text import composed
 from holdfast.core.stock import Caller
-from holdfast.core.text import composed
 
 KEY_MAX = 255
 """Longest idempotency key."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from holdfast.core.holding import Reservation
+from holdfast.core.records.stock import Reservation
 
 Field = Literal["level_id", "reserved_for_id", "sale_line_id", "order_number"]
 _FIELDS: tuple[Field, ...] = ("level_id", "reserved_for_id", "sale_line_id", "order_number")

@@ -16,8 +16,8 @@ from datetime import date, timedelta
 
 import msgspec
 
-from holdfast.core.ledger import Entry
-from holdfast.core.number import day_at
+from holdfast.core.records.ledger import Entry
+from holdfast.core.records.number import day_at
 from holdfast.core.stock import Money, Stock
 
 replace = msgspec.structs.replace

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from holdfast.core.holding import Lot, LotStock
+from holdfast.core.records.stock import Lot, LotStock
 
 ReceiptKey = tuple[int, str]
 """(received at, lot id)."""

@@ -7,8 +7,8 @@ The line is the location's reorder point for the product, else the product's, el
 
 from __future__ import annotations
 
-from holdfast.core.holding import Level
-from holdfast.core.product import reorder_threshold
+from holdfast.core.records.product import reorder_threshold
+from holdfast.core.records.stock import Level
 from holdfast.core.stock import Stock
 
 

@@ -14,15 +14,14 @@ from msgspec import UNSET, UnsetType
 
 from holdfast.core.adoption import sale_of_order
 from holdfast.core.counting import describe_level_fields
-from holdfast.core.decision import Command, Decision, given
-from holdfast.core.document import LevelHoldDocument, UnlimitedDocument, unlimited_document
-from holdfast.core.field import Instant
 from holdfast.core.gate import WORDS, is_of
-from holdfast.core.holding import Level, Reservation
-from holdfast.core.number import Number, instant_text
-from holdfast.core.permission import Permission
-from holdfast.core.product import Product
-from holdfast.core.rejection import (
+from holdfast.core.records.command import Command, Decision, given
+from holdfast.core.records.documents import LevelHoldDocument, UnlimitedDocument, unlimited_document
+from holdfast.core.records.field import Instant
+from holdfast.core.records.number import Number, instant_text
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Product
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     invalid_quantity,
@@ -30,6 +29,7 @@ from holdfast.core.rejection import (
     malformed,
     not_found,
 )
+from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.reservation import (
     Reserve,
     Target,

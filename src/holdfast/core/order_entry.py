@@ -17,10 +17,10 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from holdfast.core.allocation import lot_exists
-from holdfast.core.decision import Command
-from holdfast.core.number import Number, exact_scaled, from_minor, to_minor
-from holdfast.core.product import Product
-from holdfast.core.rejection import (
+from holdfast.core.records.command import Command
+from holdfast.core.records.number import Number, exact_scaled, from_minor, to_minor
+from holdfast.core.records.product import Product
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     group_rejected,
@@ -28,6 +28,8 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
+from holdfast.core.records.totals import PERCENT_WHOLE, Discount
+from holdfast.core.records.wants import HoldsOfTarget, LooseHoldsOf, SaleById, SaleOfOrder
 from holdfast.core.reservation import candidates
 from holdfast.core.sale import (
     LINES_MAX,
@@ -40,8 +42,6 @@ from holdfast.core.sale import (
     SaleLine,
 )
 from holdfast.core.stock import Stock
-from holdfast.core.totals import PERCENT_WHOLE, Discount
-from holdfast.core.wants import HoldsOfTarget, LooseHoldsOf, SaleById, SaleOfOrder
 
 T = TypeVar("T")
 

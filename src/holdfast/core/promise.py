@@ -11,11 +11,11 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.allocation import held_in_order, may_be_promised, removal_order
-from holdfast.core.holding import Level, LotStock, Reservation
-from holdfast.core.ledger import RefType
 from holdfast.core.low_stock import tell_low_stock
-from holdfast.core.number import instant_text, share_of_value
-from holdfast.core.product import Product
+from holdfast.core.records.ledger import RefType
+from holdfast.core.records.number import instant_text, share_of_value
+from holdfast.core.records.product import Product
+from holdfast.core.records.stock import Level, LotStock, Reservation
 from holdfast.core.stock import Cause, Stock
 
 Allocations = tuple[tuple[str, int], ...]

@@ -15,27 +15,27 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.decision import Command, Decision
-from holdfast.core.document import lot_fields
-from holdfast.core.holding import Level, Lot, LotStock
-from holdfast.core.ledger import RefType
 from holdfast.core.low_stock import tell_low_stock
-from holdfast.core.number import Number, instant_text, share_of_value
-from holdfast.core.permission import Permission
-from holdfast.core.product import Location
 from holdfast.core.promise import remove_units, vacate, vacate_lots
 from holdfast.core.receiving import ask_for_lots_at, lot_at, put_in
-from holdfast.core.rejection import (
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.documents import lot_fields
+from holdfast.core.records.ledger import RefType
+from holdfast.core.records.number import Number, instant_text, share_of_value
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Location
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     invalid_quantity,
     invalid_state,
     not_found,
 )
+from holdfast.core.records.stock import Level, Lot, LotStock
+from holdfast.core.records.wants import LotById, PlacesOfLot
 from holdfast.core.reservation import foreign_store_refusal, release_units
 from holdfast.core.stock import SYSTEM, Cause, Stock
 from holdfast.core.waiting import seek, serve_waiting
-from holdfast.core.wants import LotById, PlacesOfLot
 
 replace = msgspec.structs.replace
 

@@ -11,11 +11,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from holdfast.core.decision import Command, Decision
 from holdfast.core.expiry import renew, sellable_until
-from holdfast.core.field import Day, Gtin, Instant, ReceiptKind
-from holdfast.core.holding import Level, Lot, LotStock
-from holdfast.core.number import (
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.field import Day, Gtin, Instant, ReceiptKind
+from holdfast.core.records.number import (
     AMOUNT_MAX,
     UNIT_COST_MAX,
     Number,
@@ -26,13 +25,21 @@ from holdfast.core.number import (
     unit_cost_of,
     value_of,
 )
-from holdfast.core.permission import Permission
-from holdfast.core.product import Location, Product
-from holdfast.core.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found, not_stock_tracked
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Location, Product
+from holdfast.core.records.rejection import (
+    Code,
+    Rejected,
+    group_rejected,
+    invalid_quantity,
+    not_found,
+    not_stock_tracked,
+)
+from holdfast.core.records.stock import Level, Lot, LotStock
+from holdfast.core.records.wants import LastCost, LotAt
 from holdfast.core.reservation import foreign_store_refusal
 from holdfast.core.stock import Cause, Stock
 from holdfast.core.waiting import serve_waiting
-from holdfast.core.wants import LastCost, LotAt
 
 
 class ReceiptLine(msgspec.Struct, frozen=True, gc=False):

@@ -15,16 +15,16 @@ from typing import Any, Literal
 import msgspec
 
 from holdfast.core.cart import suspend
-from holdfast.core.decision import Command, Decision
 from holdfast.core.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, record_money
-from holdfast.core.number import VALUE_MAX, from_minor, instant_text, to_minor
-from holdfast.core.permission import Permission
-from holdfast.core.product import Register
-from holdfast.core.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.number import VALUE_MAX, from_minor, instant_text, to_minor
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Register
+from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.records.totals import expected_cash
+from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
 from holdfast.core.sale import Sale
 from holdfast.core.stock import Beyond, Stock
-from holdfast.core.totals import expected_cash
-from holdfast.core.wants import CartsOfSession, LastSession, SaleById, SessionById
 
 replace = msgspec.structs.replace
 

@@ -17,18 +17,17 @@ from typing import Any, Literal
 import msgspec
 
 from holdfast.core.allocation import back, held_in_order, lot_exists, pinned_lot_refusal
-from holdfast.core.decision import Command, Decision
-from holdfast.core.document import ReservationDocument, reservation_document
-from holdfast.core.field import Instant, Priority
 from holdfast.core.gate import WORDS, is_of
-from holdfast.core.holding import Level, Lot, Reservation
-from holdfast.core.lookup import serving
 from holdfast.core.low_stock import tell_low_stock
-from holdfast.core.number import Number, share_of_value
-from holdfast.core.permission import Permission
-from holdfast.core.product import Location, Product
 from holdfast.core.promise import allocations_left, cause_of_hold, hold_facts, tell_hold
-from holdfast.core.rejection import (
+from holdfast.core.records.catalog import serving
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.documents import ReservationDocument, reservation_document
+from holdfast.core.records.field import Instant, Priority
+from holdfast.core.records.number import Number, share_of_value
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Location, Product
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     insufficient_stock,
@@ -37,6 +36,7 @@ from holdfast.core.rejection import (
     not_found,
     not_stock_tracked,
 )
+from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.sale import SaleLine, count_on_line, look_at_sale, sale_of_line
 from holdfast.core.stock import Cause, Stock
 from holdfast.core.waiting import free_units_at, most_backed_first, serve_waiting

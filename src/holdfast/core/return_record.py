@@ -11,8 +11,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.number import from_minor, instant_text
-from holdfast.core.product import Product
+from holdfast.core.records.number import from_minor, instant_text
+from holdfast.core.records.product import Product
 
 
 class KeptLine(msgspec.Struct, frozen=True, gc=False):

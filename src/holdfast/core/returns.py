@@ -14,10 +14,7 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.decision import Command, Decision
 from holdfast.core.expiry import sellable_until
-from holdfast.core.field import Condition, TenderMethod
-from holdfast.core.holding import Lot
 from holdfast.core.journal import (
     COST_OF_GOODS,
     RETURNS,
@@ -28,12 +25,13 @@ from holdfast.core.journal import (
     account_of_money,
     record_money,
 )
-from holdfast.core.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
-from holdfast.core.permission import Permission
-from holdfast.core.product import Location
 from holdfast.core.receiving import put_in, surplus_lot
-from holdfast.core.register import RegisterSession, SessionTotals, add_to_session, open_session_of
-from holdfast.core.rejection import (
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.field import Condition, TenderMethod
+from holdfast.core.records.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Location
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     group_rejected,
@@ -41,12 +39,14 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
+from holdfast.core.records.stock import Lot
+from holdfast.core.records.totals import allocate, cash_rounded, half_up, included_tax, share_still_due
+from holdfast.core.records.wants import ReturnsOfSale, SaleById
+from holdfast.core.register import RegisterSession, SessionTotals, add_to_session, open_session_of
 from holdfast.core.return_record import KeptLine, Return, ReturnDocument, return_document
 from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line, rules_of, tax_rate_of
 from holdfast.core.stock import Cause, Stock
-from holdfast.core.totals import allocate, cash_rounded, half_up, included_tax, share_still_due
 from holdfast.core.waiting import serve_waiting
-from holdfast.core.wants import ReturnsOfSale, SaleById
 
 replace = msgspec.structs.replace
 

@@ -15,13 +15,13 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.holding import Reservation
-from holdfast.core.number import from_minor, share_of_value, to_minor
-from holdfast.core.product import Product
-from holdfast.core.rejection import Code, Rejected, not_found
+from holdfast.core.records.number import from_minor, share_of_value, to_minor
+from holdfast.core.records.product import Product
+from holdfast.core.records.rejection import Code, Rejected, not_found
+from holdfast.core.records.stock import Reservation
+from holdfast.core.records.totals import Discount, Fee, Payment, PricedLine, Receipt, Rules, compute_receipt, tendered
+from holdfast.core.records.wants import SaleById, SaleOfLine
 from holdfast.core.stock import Stock
-from holdfast.core.totals import Discount, Fee, Payment, PricedLine, Receipt, Rules, compute_receipt, tendered
-from holdfast.core.wants import SaleById, SaleOfLine
 
 replace = msgspec.structs.replace
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.holding import Reservation
-from holdfast.core.number import from_minor, instant_text
-from holdfast.core.product import Product
+from holdfast.core.records.number import from_minor, instant_text
+from holdfast.core.records.product import Product
+from holdfast.core.records.stock import Reservation
 from holdfast.core.sale import Fulfillment, Sale, SaleLine, holds_of, lines_of, priced_today, product_of_line
 from holdfast.core.stock import Stock
 

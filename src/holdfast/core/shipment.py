@@ -16,9 +16,16 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET
 
+from holdfast.core.records.totals import (
+    Discount,
+    half_up,
+    share_of_older_versions,
+    share_so_far,
+    share_still_due,
+    taken_off,
+)
 from holdfast.core.sale import Fulfillment, Sale, SaleLine, Terms, lines_of, product_of_line
 from holdfast.core.stock import Stock
-from holdfast.core.totals import Discount, half_up, share_of_older_versions, share_so_far, share_still_due, taken_off
 
 replace = msgspec.structs.replace
 

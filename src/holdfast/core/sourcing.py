@@ -12,14 +12,14 @@ import msgspec
 
 from holdfast.core.allocation import pinned_lot_refusal
 from holdfast.core.amend import extend, move, shrink
-from holdfast.core.holding import Reservation
-from holdfast.core.lookup import serving
-from holdfast.core.product import Location, Product
-from holdfast.core.rejection import (
+from holdfast.core.records.catalog import serving
+from holdfast.core.records.product import Location, Product
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     insufficient_stock,
 )
+from holdfast.core.records.stock import Reservation
 from holdfast.core.reservation import (
     Reserve,
     Target,

@@ -12,10 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.core.product import Location, folded
-from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.records.product import Location, folded
+from holdfast.core.records.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.records.wants import (
+    LevelsWithStock,
+    OpenSheets,
+    PlaceKept,
+    RecordById,
+    TransfersFrom,
+    TransfersTo,
+    Want,
+)
 from holdfast.core.stock import Stock
-from holdfast.core.wants import LevelsWithStock, OpenSheets, PlaceKept, RecordById, TransfersFrom, TransfersTo, Want
 
 
 def keep(stock: Stock, place: Location) -> Rejected | None:

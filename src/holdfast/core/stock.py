@@ -19,13 +19,13 @@ import msgspec
 
 from holdfast.core.foreseen_id import corner_id
 from holdfast.core.gate import pass_place, pass_record
-from holdfast.core.holding import Level, Lot, LotStock, Reservation
-from holdfast.core.ledger import Entry, RefType
-from holdfast.core.lookup import Catalog
-from holdfast.core.number import QUANTITY_MAX, VALUE_MAX
-from holdfast.core.permission import EVERYTHING, Rights
-from holdfast.core.product import Location, Product, Settings, Store, TaxRate
-from holdfast.core.wants import ActiveAt, AdhocAt, Missing, WaitingAt, Want
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.ledger import Entry, RefType
+from holdfast.core.records.number import QUANTITY_MAX, VALUE_MAX
+from holdfast.core.records.permission import EVERYTHING, Rights
+from holdfast.core.records.product import Location, Product, Settings, Store, TaxRate
+from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
+from holdfast.core.records.wants import ActiveAt, AdhocAt, Missing, WaitingAt, Want
 from holdfast.core.working_set import WorkingSet
 
 T = TypeVar("T")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.number import instant_text
-from holdfast.core.product import Product
+from holdfast.core.records.number import instant_text
+from holdfast.core.records.product import Product
 from holdfast.core.sale import Sale, SaleLine, product_of_line
 from holdfast.core.stock import Stock
 

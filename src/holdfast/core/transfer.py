@@ -18,15 +18,14 @@ import msgspec
 
 from holdfast.core.allocation import back, lot_exists, pinned_lot_refusal
 from holdfast.core.counting import tracked_product
-from holdfast.core.decision import Command, Decision
-from holdfast.core.holding import Level
 from holdfast.core.low_stock import tell_low_stock
-from holdfast.core.number import Number, instant_text, share_of_value
-from holdfast.core.permission import Permission
-from holdfast.core.product import Location, Product
 from holdfast.core.recall import set_aside
 from holdfast.core.receiving import ask_for_lots_at, lot_at, put_in
-from holdfast.core.rejection import (
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.number import Number, instant_text, share_of_value
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Location, Product
+from holdfast.core.records.rejection import (
     Code,
     Rejected,
     group_rejected,
@@ -35,6 +34,7 @@ from holdfast.core.rejection import (
     invalid_state,
     not_found,
 )
+from holdfast.core.records.stock import Level
 from holdfast.core.reservation import foreign_store_refusal
 from holdfast.core.standing import gone_refusal, keep, removed_location
 from holdfast.core.stock import Cause, Stock

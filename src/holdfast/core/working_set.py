@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from holdfast.core.hold_index import HoldIndex
-from holdfast.core.holding import Level, LevelKey, Lot, LotStock, Reservation
-from holdfast.core.lookup import Catalog
 from holdfast.core.lot_order import Window, by_expiry, by_receipt
-from holdfast.core.product import Product, Settings
-from holdfast.core.wants import (
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.product import Product, Settings
+from holdfast.core.records.stock import Level, LevelKey, Lot, LotStock, Reservation
+from holdfast.core.records.wants import (
     ActiveAt,
     AdhocAt,
     DeadAt,

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.journal import JournalEntry, Posting
-from holdfast.core.ledger import Entry
+from holdfast.core.records.ledger import Entry
+from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.return_record import Return
 from holdfast.core.sale import Sale, SaleLine

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from holdfast.core.holding import Level, LevelKey
-from holdfast.core.lookup import Catalog
-from holdfast.core.product import Location, Product
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.product import Location, Product
+from holdfast.core.records.stock import Level, LevelKey
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.found import clock

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
-from holdfast.core.holding import Level
-from holdfast.core.ledger import Entry
+from holdfast.core.records.ledger import Entry
+from holdfast.core.records.stock import Level
 
 WITHIN = b""
 """What entries of a run keep before its last one."""

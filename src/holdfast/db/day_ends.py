@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from holdfast.core.journal import ACCOUNTS
-from holdfast.core.number import day_at, end_of_day
+from holdfast.core.records.number import day_at, end_of_day
 from holdfast.db import schema
 from holdfast.db.engine import Database
 

@@ -12,12 +12,11 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.holding import Level, LevelKey, Reservation
-from holdfast.core.lookup import Catalog
 from holdfast.core.organisation.periods import Period
-from holdfast.core.product import Location, Product, Settings, Store, TaxRate
-from holdfast.core.stock import Stock
-from holdfast.core.wants import (
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.product import Location, Product, Settings, Store, TaxRate
+from holdfast.core.records.stock import Level, LevelKey, Reservation
+from holdfast.core.records.wants import (
     BalancesThrough,
     DeadAt,
     HoldById,
@@ -30,6 +29,7 @@ from holdfast.core.wants import (
     SaleById,
     Want,
 )
+from holdfast.core.stock import Stock
 from holdfast.db import lots, schema
 from holdfast.db.failures import Conflict
 from holdfast.db.late_ids import ids_from

@@ -1,4 +1,5 @@
-"""Loaders: how the database answers each kind of want (`holdfast.core.wants`), all wants of a kind by one statement.
+"""Loaders: how the database answers each kind of want (`holdfast.core.records.wants`), all wants of a kind by one
+statement.
 
     queries_of(session, org, [HoldsOfOrder("102"), HoldsOfOrder("103")])   -> one query
     take(stock, wants, rows)                                              -> the stock knows the holds, and their ids
@@ -15,15 +16,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from holdfast.core import wants
-from holdfast.core.holding import Lot, Reservation
 from holdfast.core.organisation import changes as records
+from holdfast.core.records import wants
+from holdfast.core.records.stock import Lot, Reservation
+from holdfast.core.records.wants import Want
 from holdfast.core.register import RegisterSession
 from holdfast.core.return_record import Return
 from holdfast.core.sale import OWN_SOURCES, Sale, SaleLine
 from holdfast.core.stock import Stock
 from holdfast.core.supplier import SupplierOrder
-from holdfast.core.wants import Want
 from holdfast.db import lots, schema
 from holdfast.db.documents import DOCUMENTS
 from holdfast.db.failures import Conflict

@@ -9,7 +9,7 @@ whatever the statistics say: `received_at` is kept beside each lot at its level 
 
 from __future__ import annotations
 
-from holdfast.core.holding import Lot, LotStock
+from holdfast.core.records.stock import Lot, LotStock
 from holdfast.db.rows import row_type
 
 FIRST = 64

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import msgspec
 
 from holdfast.core.lot_order import ExpiryKey, ReceiptKey, Window
+from holdfast.core.records.wants import LotAt, LotsAt
 from holdfast.core.stock import Stock
-from holdfast.core.wants import LotAt, LotsAt
 from holdfast.db import lot_queries
 from holdfast.db.failures import Conflict
 from holdfast.db.lot_queries import BY_EXPIRY, BY_RECEIPT, DATED, FREE, LOT, STOCK, STOCK_WIDTH, lots_where

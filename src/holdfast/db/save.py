@@ -20,11 +20,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from holdfast.core.holding import Level, Lot, LotStock, Reservation
 from holdfast.core.journal import JournalEntry, Posting
-from holdfast.core.ledger import Entry
-from holdfast.core.number import instant_text
 from holdfast.core.organisation import changes as records
+from holdfast.core.records.ledger import Entry
+from holdfast.core.records.number import instant_text
+from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.return_record import Return
 from holdfast.core.sale import Sale, SaleLine

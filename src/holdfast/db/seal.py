@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from holdfast.core.ledger import Entry
+from holdfast.core.records.ledger import Entry
 from holdfast.db import schema
 from holdfast.db.chain import begin, link_of
 from holdfast.db.engine import Database

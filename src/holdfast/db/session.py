@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 import psycopg
 
-from holdfast.core.holding import Level, LevelKey, Reservation
+from holdfast.core.records.stock import Level, LevelKey, Reservation
 from holdfast.db import lot_queries
 from holdfast.db.engine import LOCK_SECONDS, Database
 from holdfast.db.failures import Full, Lost, translated

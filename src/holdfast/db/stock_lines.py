@@ -21,8 +21,8 @@ from typing import Any, NamedTuple, Self
 
 import sqlalchemy as sa
 
-from holdfast.core.number import from_unit_cost
-from holdfast.core.product import Product
+from holdfast.core.records.number import from_unit_cost
+from holdfast.core.records.product import Product
 from holdfast.db import schema
 from holdfast.db.engine import Database
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from holdfast.core.number import from_minor
+from holdfast.core.records.number import from_minor
 
 MINOR_DIGITS = 2
 """Of the euro."""

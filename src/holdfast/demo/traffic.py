@@ -18,7 +18,7 @@ from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.order import OrderClose, OrderLine, OrderReserve
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from holdfast.db.bulk import level_rows
 from holdfast.executor import Overloaded, Unavailable

@@ -14,14 +14,14 @@ from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.count_sheet import Count, CountLine, FillSheet
 from holdfast.core.counting import AdjustStock
-from holdfast.core.decision import Command
-from holdfast.core.number import Number
 from holdfast.core.order import Book, OrderClose, OrderLine, OrderReserve
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.recall import Quarantine
 from holdfast.core.receiving import ReceiptLine, Receive
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.command import Command
+from holdfast.core.records.number import Number
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
 from holdfast.core.transfer import Dispatch, TransferLine
 from holdfast.db.found import clock

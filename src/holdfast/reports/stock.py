@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.core.number import Number
+from holdfast.core.records.number import Number
 from holdfast.db.queries import documents, ledger, levels, lots, overview, past_levels, reservations, trace
 from holdfast.db.queries.paging import EMPTY, Json, Page
 from holdfast.reports.view import LIMIT_DEFAULT, Stores, View, instant

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from holdfast.core.lookup import Catalog
+from holdfast.core.records.catalog import Catalog
 from holdfast.db.engine import Database
 from holdfast.db.queries.catalog import Catalogs
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from holdfast.core.gtin import is_gtin
-from holdfast.core.number import day_of, instant_of
+from holdfast.core.records.gtin import is_gtin
+from holdfast.core.records.number import day_of, instant_of
 from holdfast.organisation import NotPossible, text_of
 from holdfast.transfer_files.table import BadLine
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, TextIO
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
-from holdfast.core.gtin import same_number
-from holdfast.core.number import from_minor, start_of_day, to_minor
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
-from holdfast.core.product import Product
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.gtin import same_number
+from holdfast.core.records.number import from_minor, start_of_day, to_minor
+from holdfast.core.records.product import Product
+from holdfast.core.records.rejection import Rejected
 from holdfast.db.bulk import products_by_sku
 from holdfast.db.found import OrganisationRow
 from holdfast.transfer_files.cells import (

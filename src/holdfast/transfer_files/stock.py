@@ -27,7 +27,7 @@ from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.count_sheet import Count, CountDocument, CountLine
 from holdfast.core.counting import SetStock
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.rejection import Rejected
 from holdfast.db.bulk import Balance, balances, locations_by_code, products_named
 from holdfast.db.found import organisations
 from holdfast.db.stock_lines import KeptLine, Meaning, StockLines

@@ -19,7 +19,7 @@ from typing import NamedTuple, TextIO
 
 import msgspec
 
-from holdfast.core.text import composed
+from holdfast.core.records.text import composed
 
 WAITING_MAX = 500
 """Lines that are on their way at once: enough for full batches."""

@@ -26,7 +26,7 @@ from biip.gtin import Gtin
 from biip.rcn import Rcn
 from biip.sscc import Sscc
 
-from holdfast.core.gtin import is_gtin
+from holdfast.core.records.gtin import is_gtin
 
 SEPARATORS = ("\u241d", "{GS}", "^]", "<GS>")
 """How scanners that type send FNC1, beside 0x1D itself."""

@@ -6,8 +6,8 @@
 
 Numbers are kept exactly: whole ones as int of any size, others as Decimal. It refuses duplicate keys, unknown fields,
 wrong types, control and format characters and lone surrogates in texts, bytes that are not UTF-8, NaN and infinity, and
-whatever a field's own type refuses (`core.field`). Texts come out as they are kept: two spellings that look the same
-are one. What a quantity may be (zero, negative, places) is not tested here: the core knows the product.
+whatever a field's own type refuses (`core.records.field`). Texts come out as they are kept: two spellings that look the
+same are one. What a quantity may be (zero, negative, places) is not tested here: the core knows the product.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from holdfast.core.field import PRINTABLE, Text
 from holdfast.core.fingerprint import canonical_value
-from holdfast.core.number import Quantity, day_of, instant_of, start_of_day
-from holdfast.core.shape import complaint_parts, fault_of, shown
-from holdfast.core.text import TEXT_MAX, UNPRINTABLE, composed, text_fault
+from holdfast.core.records.field import PRINTABLE, Text
+from holdfast.core.records.number import Quantity, day_of, instant_of, start_of_day
+from holdfast.core.records.shape import complaint_parts, fault_of, shown
+from holdfast.core.records.text import TEXT_MAX, UNPRINTABLE, composed, text_fault
 from holdfast.web.problems import Problem, invalid, problem_of
 
 BODY_MAX = 1024 * 1024
@@ -96,7 +96,7 @@ def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
 
 
 def _composed_bytes(raw: bytes) -> bytes:
-    """The body, which was examined, with every text as it is kept (`core.text.composed`)."""
+    """The body, which was examined, with every text as it is kept (`core.records.text.composed`)."""
     try:
         return _encode(_canonical(_UNTYPED.decode(raw)))
     except (msgspec.DecodeError, InvalidOperation, RecursionError):

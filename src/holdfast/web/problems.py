@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from holdfast.app import Forbidden
-from holdfast.core.rejection import Code, Rejected
+from holdfast.core.records.rejection import Code, Rejected
 from holdfast.db.directory import is_away, words_of_away
 from holdfast.executor import Overloaded, Unavailable
 from holdfast.reports import BadCursor

@@ -19,10 +19,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from holdfast.access import Actor, Permission
-from holdfast.core.decision import Command
-from holdfast.core.number import instant_of
-from holdfast.core.rejection import Code
-from holdfast.core.text import FORMAT_WORDS, composed, text_fault, uuid_text
+from holdfast.core.records.command import Command
+from holdfast.core.records.number import instant_of
+from holdfast.core.records.rejection import Code
+from holdfast.core.records.text import FORMAT_WORDS, composed, text_fault, uuid_text
 from holdfast.reports import LIMIT_DEFAULT, LIMIT_MAX
 from holdfast.web.body import BODY_MAX, TEXT_MAX, Nothing, decoder_of, unprintable
 from holdfast.web.problems import Problem, invalid, not_found

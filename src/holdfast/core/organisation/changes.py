@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from holdfast.core.product import Location, Product, Register, Settings, Store, TaxRate
-from holdfast.core.rejection import Code, Rejected, not_found
+from holdfast.core.records.product import Location, Product, Register, Settings, Store, TaxRate
+from holdfast.core.records.rejection import Code, Rejected, not_found
+from holdfast.core.records.wants import RecordsNamed
 from holdfast.core.stock import Stock
-from holdfast.core.wants import RecordsNamed
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):

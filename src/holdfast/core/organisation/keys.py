@@ -17,13 +17,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.core.decision import Command, Decision, given
-from holdfast.core.field import Instant, Network, Text
 from holdfast.core.organisation.changes import ApiKey, existing, put
 from holdfast.core.organisation.people import RoleName, Stores, owner_refusal, stores_of, with_stores
 from holdfast.core.organisation.pin import Digest
-from holdfast.core.permission import GRANT_WORDS, Permission, Rights, Role
-from holdfast.core.rejection import Code, Rejected, invalid_state, malformed
+from holdfast.core.records.command import Command, Decision, given
+from holdfast.core.records.field import Instant, Network, Text
+from holdfast.core.records.permission import GRANT_WORDS, Permission, Rights, Role
+from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed
 from holdfast.core.stock import Stock
 
 replace = msgspec.structs.replace

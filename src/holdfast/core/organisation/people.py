@@ -17,20 +17,20 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.core.currency import minor_digits_of
-from holdfast.core.decision import SHARED, Command, Decision, given
-from holdfast.core.field import Currency, Email, Rate, StoreCode, Text, Timezone
 from holdfast.core.journal import Posting
-from holdfast.core.number import from_minor, to_unit_cost
 from holdfast.core.organisation.changes import ApiKey, User, existing, lock_organisation, name_refusal, put, written
 from holdfast.core.organisation.pin import NewPin, pin_refusal
 from holdfast.core.organisation.places import store_id_of, till_refusal
 from holdfast.core.organisation.products import amount_of
-from holdfast.core.permission import GRANT_WORDS, RANK, Permission, Rights, Role
-from holdfast.core.product import Register, Settings, TaxRate
-from holdfast.core.rejection import Code, Rejected, invalid_state
+from holdfast.core.records.command import SHARED, Command, Decision, given
+from holdfast.core.records.currency import minor_digits_of
+from holdfast.core.records.field import Currency, Email, Rate, StoreCode, Text, Timezone
+from holdfast.core.records.number import from_minor, to_unit_cost
+from holdfast.core.records.permission import GRANT_WORDS, RANK, Permission, Rights, Role
+from holdfast.core.records.product import Register, Settings, TaxRate
+from holdfast.core.records.rejection import Code, Rejected, invalid_state
+from holdfast.core.records.wants import AnyJournalEntry, AnyProduct, Owners
 from holdfast.core.stock import Stock
-from holdfast.core.wants import AnyJournalEntry, AnyProduct, Owners
 
 replace = msgspec.structs.replace
 

@@ -14,15 +14,15 @@ import re
 
 import msgspec
 
-from holdfast.core.decision import Command, Decision
-from holdfast.core.field import Day
 from holdfast.core.journal import ACCOUNTS, Account, Posting
-from holdfast.core.number import day_at, instant_text
 from holdfast.core.organisation.changes import put
-from holdfast.core.permission import Permission
-from holdfast.core.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.field import Day
+from holdfast.core.records.number import day_at, instant_text
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.records.wants import BalancesThrough
 from holdfast.core.stock import Stock
-from holdfast.core.wants import BalancesThrough
 
 ACCOUNT_CODE = "[1-9][0-9]{3,9}"
 """What a code looks like; its first digit says what kind of account it is (`account_kind`)."""

@@ -16,18 +16,18 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.decision import Command, Decision, given
 from holdfast.core.expiry import follow_clock
-from holdfast.core.field import Priority, StoreCode, Text, Timezone
-from holdfast.core.number import Number
 from holdfast.core.organisation.changes import existing, lock_organisation, name_refusal, put, written
-from holdfast.core.permission import Permission
-from holdfast.core.product import Location, LocationKind, Register, Store
+from holdfast.core.records.command import Command, Decision, given
+from holdfast.core.records.field import Priority, StoreCode, Text, Timezone
+from holdfast.core.records.number import Number
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Location, LocationKind, Register, Store
+from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.records.wants import LastSession, PlacesOfKind, RecordById, RegistersOf
 from holdfast.core.register import sessions_of
-from holdfast.core.rejection import Code, Rejected, invalid_state, malformed, not_found
 from holdfast.core.standing import in_use
 from holdfast.core.stock import Stock
-from holdfast.core.wants import LastSession, PlacesOfKind, RecordById, RegistersOf
 
 replace = msgspec.structs.replace
 

@@ -17,17 +17,17 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.decision import Command, Decision, given
-from holdfast.core.field import Gtin, Instant, Places, Sku, Text
-from holdfast.core.gtin import same_number, spellings
-from holdfast.core.number import Number, from_minor, to_minor, to_units
 from holdfast.core.organisation.changes import existing, lock_organisation, name_refusal, put, written
-from holdfast.core.permission import Permission
-from holdfast.core.product import Oversell, Product, ProductKind, Settings
-from holdfast.core.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.records.command import Command, Decision, given
+from holdfast.core.records.field import Gtin, Instant, Places, Sku, Text
+from holdfast.core.records.gtin import same_number, spellings
+from holdfast.core.records.number import Number, from_minor, to_minor, to_units
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Oversell, Product, ProductKind, Settings
+from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.records.wants import ProductInLedger, ProductsOfGtin, ProductSoldUncounted
 from holdfast.core.sale import SaleLine
 from holdfast.core.stock import Stock
-from holdfast.core.wants import ProductInLedger, ProductsOfGtin, ProductSoldUncounted
 
 replace = msgspec.structs.replace
 

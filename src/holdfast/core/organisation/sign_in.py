@@ -16,12 +16,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from holdfast.core.decision import Command, Decision
 from holdfast.core.organisation.changes import Audit, User, existing, put
 from holdfast.core.organisation.people import PasswordHash
 from holdfast.core.organisation.pin import NewPin, PinHash, pin_refusal
-from holdfast.core.permission import Permission
-from holdfast.core.rejection import Code, Rejected
+from holdfast.core.records.command import Command, Decision
+from holdfast.core.records.permission import Permission
+from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.stock import Stock
 
 replace = msgspec.structs.replace

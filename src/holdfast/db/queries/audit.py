@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.ledger import Entry
-from holdfast.core.lookup import Catalog
-from holdfast.core.number import instant_text
 from holdfast.core.organisation.changes import Audit
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.ledger import Entry
+from holdfast.core.records.number import instant_text
 from holdfast.db import schema
 from holdfast.db.queries import ledger
 from holdfast.db.queries.catalog import columns_of, read_records

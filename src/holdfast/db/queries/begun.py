@@ -19,8 +19,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from holdfast.core.foreseen_id import corner_id, ids_around
-from holdfast.core.holding import Level, LevelKey
-from holdfast.core.lookup import Catalog
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.stock import Level, LevelKey
 from holdfast.db import schema
 from holdfast.db.queries.as_of import given_rows
 from holdfast.db.queries.catalog import columns_of

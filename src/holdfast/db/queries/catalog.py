@@ -16,9 +16,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from holdfast.core.lookup import Catalog
-from holdfast.core.product import Location, Product, Settings, Store, TaxRate, folded
-from holdfast.core.text import composed
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.product import Location, Product, Settings, Store, TaxRate, folded
+from holdfast.core.records.text import composed
 from holdfast.db import schema
 from holdfast.db.queries.paging import among, as_id
 from holdfast.db.rows import record_of

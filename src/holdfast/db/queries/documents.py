@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.count_sheet import CountSheet, count_document
-from holdfast.core.lookup import Catalog
+from holdfast.core.records.catalog import Catalog
 from holdfast.core.transfer import Transfer, transfer_document
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, products_of, read_records, records

@@ -14,10 +14,10 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.ledger import Entry
-from holdfast.core.lookup import Catalog
-from holdfast.core.number import from_minor, instant_text
-from holdfast.core.product import Location, Product, Settings
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.ledger import Entry
+from holdfast.core.records.number import from_minor, instant_text
+from holdfast.core.records.product import Location, Product, Settings
 from holdfast.db import schema
 from holdfast.db.queries.as_of import entries_at, given_rows, seq_at, stretches_of_lot
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of

@@ -15,11 +15,11 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.document import level_fields
-from holdfast.core.holding import Level
-from holdfast.core.lookup import Catalog
-from holdfast.core.number import PRECISION_MAX, QUANTITY_MAX, Number
-from holdfast.core.product import Location, Product
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.documents import level_fields
+from holdfast.core.records.number import PRECISION_MAX, QUANTITY_MAX, Number
+from holdfast.core.records.product import Location, Product
+from holdfast.core.records.stock import Level
 from holdfast.db import schema
 from holdfast.db.queries.begun import begins, by_id, coming, merged
 from holdfast.db.queries.catalog import columns_of, is_shown, places_of, product_of, products_of

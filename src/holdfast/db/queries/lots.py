@@ -13,10 +13,10 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.document import lot_fields
-from holdfast.core.holding import Lot, LotStock
-from holdfast.core.lookup import Catalog
-from holdfast.core.number import from_minor
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.documents import lot_fields
+from holdfast.core.records.number import from_minor
+from holdfast.core.records.stock import Lot, LotStock
 from holdfast.db import schema
 from holdfast.db.queries.begun import ids_of_levels
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
@@ -231,7 +231,7 @@ def settled(
 
 
 def _has_status(catalog: Catalog, status: str) -> sa.ColumnElement[bool]:
-    """The condition that `core.document.status_at` is the status."""
+    """The condition that `core.records.documents.status_at` is the status."""
     places = catalog.locations.values()
     away = [place.id for place in places if not place.sellable]
     corners = [place.id for place in places if place.kind == "quarantine"]

@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from holdfast.core.holding import Level
-from holdfast.core.lookup import Catalog
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.stock import Level
 from holdfast.core.stock import SYSTEM
 from holdfast.db import schema
 from holdfast.db.queries.as_of import WINDOW, given_rows, seq_at, settled_late

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.holding import Level
-from holdfast.core.lookup import Catalog
-from holdfast.core.number import Number
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.number import Number
+from holdfast.core.records.stock import Level
 from holdfast.db import schema
 from holdfast.db.queries import levels
 from holdfast.db.queries.catalog import places_of, products_of, store_of

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.holding import Level, LevelKey
-from holdfast.core.lookup import Catalog
-from holdfast.core.number import Number
-from holdfast.core.product import Product, reorder_threshold
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.number import Number
+from holdfast.core.records.product import Product, reorder_threshold
+from holdfast.core.records.stock import Level, LevelKey
 from holdfast.db import schema
 from holdfast.db.queries.as_of import past_of
 from holdfast.db.queries.begun import merged, to_begin

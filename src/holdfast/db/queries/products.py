@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.document import product_fields
-from holdfast.core.lookup import Catalog
-from holdfast.core.product import UNLIMITED, Product
-from holdfast.core.text import composed
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.documents import product_fields
+from holdfast.core.records.product import UNLIMITED, Product
+from holdfast.core.records.text import composed
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, read_records, records, unsellable
 from holdfast.db.queries.paging import Json, Page, bounded, id_of_cursor, newest, page_of

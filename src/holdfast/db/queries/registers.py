@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.lookup import Catalog
-from holdfast.core.product import Register, folded
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.product import Register, folded
 from holdfast.core.register import RegisterSession, register_fields, session_document
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, read_records, records

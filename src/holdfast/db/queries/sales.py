@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.holding import Reservation
-from holdfast.core.lookup import Catalog
-from holdfast.core.number import from_unit_cost, instant_text
-from holdfast.core.product import TaxRate
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.number import from_unit_cost, instant_text
+from holdfast.core.records.product import TaxRate
+from holdfast.core.records.stock import Reservation
 from holdfast.core.return_record import Return, return_document
 from holdfast.core.sale import Sale, SaleLine, priced_today
 from holdfast.core.sale_document import sale_document

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.holding import Level, Reservation
+from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.reservation import closed
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of

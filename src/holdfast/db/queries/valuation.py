@@ -18,8 +18,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from holdfast.core.journal import INVENTORY
-from holdfast.core.lookup import Catalog
-from holdfast.core.number import end_of_day, from_minor
+from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.number import end_of_day, from_minor
 from holdfast.db import schema
 from holdfast.db.day_ends import SLACK
 from holdfast.db.queries import lots

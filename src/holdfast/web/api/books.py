@@ -16,9 +16,6 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.access import Permission
-from holdfast.core.decision import Command
-from holdfast.core.document import Num
-from holdfast.core.number import day_of, instant_of
 from holdfast.core.organisation.periods import (
     ACCOUNT_CODE,
     AccountDocument,
@@ -27,7 +24,10 @@ from holdfast.core.organisation.periods import (
     PeriodDocument,
     RenameAccount,
 )
-from holdfast.core.rejection import Code
+from holdfast.core.records.command import Command
+from holdfast.core.records.documents import Num
+from holdfast.core.records.number import day_of, instant_of
+from holdfast.core.records.rejection import Code
 from holdfast.web.body import Text
 from holdfast.web.problems import Problem, invalid
 from holdfast.web.route import PAGED, Call, Query, Route, uuid_text

@@ -14,8 +14,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from holdfast.access import Permission
-from holdfast.core.decision import Command, given
-from holdfast.core.document import product_fields
 from holdfast.core.organisation.places import (
     AddLocation,
     AddStore,
@@ -27,8 +25,10 @@ from holdfast.core.organisation.places import (
     StoreChanges,
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct, ProductChanges
-from holdfast.core.product import Location, Product, Settings, Store
-from holdfast.core.rejection import Code
+from holdfast.core.records.command import Command, given
+from holdfast.core.records.documents import product_fields
+from holdfast.core.records.product import Location, Product, Settings, Store
+from holdfast.core.records.rejection import Code
 from holdfast.db import directory
 from holdfast.db.queries.records import location_fields, store_fields
 from holdfast.web.api.records import require_store, settings_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from holdfast.access import Permission
-from holdfast.core.ledger import RefType
+from holdfast.core.records.ledger import RefType
 from holdfast.web.api.shapes import AuditEntry, LedgerEntry
 from holdfast.web.problems import Problem
 from holdfast.web.route import PAGED, STORE, Call, Query, Route

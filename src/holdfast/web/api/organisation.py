@@ -14,8 +14,6 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
-from holdfast.core.decision import Command, given
-from holdfast.core.field import Email
 from holdfast.core.organisation.changes import User
 from holdfast.core.organisation.people import (
     AddUser,
@@ -24,8 +22,10 @@ from holdfast.core.organisation.people import (
     RemoveUser,
     RoleName,
 )
-from holdfast.core.product import Settings
-from holdfast.core.rejection import Code
+from holdfast.core.records.command import Command, given
+from holdfast.core.records.field import Email
+from holdfast.core.records.product import Settings
+from holdfast.core.records.rejection import Code
 from holdfast.db.queries.records import Within, settings_fields, user_fields
 from holdfast.web.api.own import Password, Pin, Present, chosen_password, chosen_pin, confirm_own
 from holdfast.web.api.records import require_grant, store_ids

@@ -17,11 +17,11 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.access import Permission
-from holdfast.core.number import instant_text
 from holdfast.core.organisation.changes import User
 from holdfast.core.organisation.pin import NewPin
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity
-from holdfast.core.rejection import Code
+from holdfast.core.records.number import instant_text
+from holdfast.core.records.rejection import Code
 from holdfast.db import browser_sessions, directory
 from holdfast.db.directory import UserRow
 from holdfast.db.queries.records import user_fields

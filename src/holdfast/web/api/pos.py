@@ -16,8 +16,8 @@ from msgspec import Meta
 
 from holdfast.access import Permission
 from holdfast.core.checkout import Checkout
-from holdfast.core.decision import Command
-from holdfast.core.rejection import Code
+from holdfast.core.records.command import Command
+from holdfast.core.records.rejection import Code
 from holdfast.core.sale import LINES_MAX
 from holdfast.core.sale_document import SaleDocument
 from holdfast.web.api.asked import (

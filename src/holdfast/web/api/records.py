@@ -6,9 +6,9 @@ stores ["MAIN"] of a caller limited to EAST      -> 403
 from __future__ import annotations
 
 from holdfast.access import Role
-from holdfast.core.currency import minor_digits_of
-from holdfast.core.product import Settings
-from holdfast.core.rejection import Code
+from holdfast.core.records.currency import minor_digits_of
+from holdfast.core.records.product import Settings
+from holdfast.core.records.rejection import Code
 from holdfast.web.problems import Problem
 from holdfast.web.route import Call, found
 

@@ -15,10 +15,11 @@ from typing import Any, Literal
 import msgspec
 
 from holdfast.access import Permission
-from holdfast.core.decision import Command, given
-from holdfast.core.number import to_minor
 from holdfast.core.organisation.people import AddRegister, ChangeRegister, RegisterChanges, RemoveRegister
-from holdfast.core.product import Register
+from holdfast.core.records.command import Command, given
+from holdfast.core.records.number import to_minor
+from holdfast.core.records.product import Register
+from holdfast.core.records.rejection import Code
 from holdfast.core.register import (
     CashDocument,
     CloseSession,
@@ -27,7 +28,6 @@ from holdfast.core.register import (
     SessionDocument,
     register_fields,
 )
-from holdfast.core.rejection import Code
 from holdfast.db.answers import kept_answer
 from holdfast.db.cashiers import Entry
 from holdfast.tokens import TILL, new_token

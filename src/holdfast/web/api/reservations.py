@@ -16,10 +16,10 @@ from msgspec import UNSET, Meta, UnsetType
 from holdfast.access import Permission
 from holdfast.core.amend import Amend
 from holdfast.core.decide import OPERATIONS_MAX, Refusal
-from holdfast.core.decision import Command, Together
-from holdfast.core.document import ReservationDocument
-from holdfast.core.number import Number
-from holdfast.core.rejection import Code
+from holdfast.core.records.command import Command, Together
+from holdfast.core.records.documents import ReservationDocument
+from holdfast.core.records.number import Number
+from holdfast.core.records.rejection import Code
 from holdfast.core.reservation import PRIORITY_DEFAULT, Consume, Release, Reserve, Target
 from holdfast.web import problems
 from holdfast.web.body import BATCH_MAX, Instant, Quantity, Text, instant

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.access import Permission
-from holdfast.core.decision import Command
-from holdfast.core.rejection import Code
+from holdfast.core.records.command import Command
+from holdfast.core.records.rejection import Code
 from holdfast.core.return_record import ReturnDocument
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.sale import LINES_MAX

@@ -18,9 +18,9 @@ from holdfast.access import Permission
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.completion import CompleteSale, Fulfill, ShipLine, ShipSupplierOrder
 from holdfast.core.correction import RevertShipment
-from holdfast.core.decision import Command, given
 from holdfast.core.order_entry import OpenSale
-from holdfast.core.rejection import Code
+from holdfast.core.records.command import Command, given
+from holdfast.core.records.rejection import Code
 from holdfast.core.sale import LINES_MAX
 from holdfast.core.sale_document import SaleDocument
 from holdfast.core.supplier import SupplierOrderDocument

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from holdfast.access import Permission
-from holdfast.core.number import from_minor, to_minor
-from holdfast.core.rejection import Code
+from holdfast.core.records.number import from_minor, to_minor
+from holdfast.core.records.rejection import Code
 from holdfast.organisation import minor_digits_of
 from holdfast.web.api.shapes import ScanDocument
 from holdfast.web.barcode import Scan, bare_gtin, read_code

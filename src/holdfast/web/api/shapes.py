@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.document import LevelDocument, Num
+from holdfast.core.records.documents import LevelDocument, Num
 
 
 class ProductDocument(msgspec.Struct, forbid_unknown_fields=False):

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from holdfast.access import Permission
-from holdfast.core.decision import Command, given
 from holdfast.core.organisation.people import AddTaxRate, ChangeTaxRate, RemoveTaxRate, TaxRateChanges
-from holdfast.core.product import TaxRate
-from holdfast.core.rejection import Code
+from holdfast.core.records.command import Command, given
+from holdfast.core.records.product import TaxRate
+from holdfast.core.records.rejection import Code
 from holdfast.db.queries.sales import tax_rate_fields
 from holdfast.web.api.records import require_store
 from holdfast.web.problems import Problem

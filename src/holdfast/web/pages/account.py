@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from holdfast.access import Actor, Permission, Role
-from holdfast.core.number import instant_text
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity
-from holdfast.core.rejection import Rejected
+from holdfast.core.records.number import instant_text
+from holdfast.core.records.rejection import Rejected
 from holdfast.db import browser_sessions, directory
 from holdfast.db.browser_sessions import Factor
 from holdfast.db.directory import UserRow

@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from holdfast.access import Permission
-from holdfast.core.number import Number
+from holdfast.core.records.number import Number
 from holdfast.reports import LIMIT_MAX, Page, Reports
 from holdfast.web.body import TEXT_MAX, unprintable
 from holdfast.web.pages.entry import Json, figures, shown

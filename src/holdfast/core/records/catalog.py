@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdfast.core.product import Location, Product, Settings, Store, TaxRate, folded
-from holdfast.core.wants import Missing, ProductNamed
+from holdfast.core.records.product import Location, Product, Settings, Store, TaxRate, folded
+from holdfast.core.records.wants import Missing, ProductNamed
 
 ONLINE, EVERYWHERE = "online", "everywhere"
 

@@ -5,9 +5,9 @@
     shaped(ChangeProduct("MUG-1", gtin="12"))     -> INVALID_REQUEST, field gtin: must be a GTIN ...
 
 Every command passes here on its way in, whichever door it came through; a body over HTTP also does by itself
-(`fault_of`), so that the refusal says the same. Texts come out as they are kept (`core.text.composed`). It refuses
-wrong types, unknown values, texts that are too long or hold what nobody sees, instants outside of the calendar. What
-only other records can tell (does it exist, does it fit the precision) is for the decision.
+(`fault_of`), so that the refusal says the same. Texts come out as they are kept (`core.records.text.composed`). It
+refuses wrong types, unknown values, texts that are too long or hold what nobody sees, instants outside of the calendar.
+What only other records can tell (does it exist, does it fit the precision) is for the decision.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 import msgspec
 from msgspec import UNSET, Meta
 
-from holdfast.core.decision import Command, Together
-from holdfast.core.field import CHECK, Malformed
-from holdfast.core.number import Quantity
-from holdfast.core.rejection import Rejected, malformed
-from holdfast.core.text import TEXT_MAX, UNPRINTABLE, composed, text_fault
+from holdfast.core.records.command import Command, Together
+from holdfast.core.records.field import CHECK, Malformed
+from holdfast.core.records.number import Quantity
+from holdfast.core.records.rejection import Rejected, malformed
+from holdfast.core.records.text import TEXT_MAX, UNPRINTABLE, composed, text_fault
 
 DEPTH_MAX = 4
 """How deep groups of commands may lie in each other."""

@@ -5,9 +5,9 @@
         code: StoreCode                       "till 1" -> refused, "till-1" -> "TILL-1"
 
 A type is an `Annotated` one: lengths and bounds are tested by msgspec, what needs more than that by a `check` (a
-function that answers the value as it is kept, or raises `Malformed`), which `holdfast.core.shape` runs. What depends on
-other records (an amount in the organisation's currency, a quantity in a product's precision) is not tested here: the
-decision does it, under its lock.
+function that answers the value as it is kept, or raises `Malformed`), which `holdfast.core.records.shape` runs. What
+depends on other records (an amount in the organisation's currency, a quantity in a product's precision) is not tested
+here: the decision does it, under its lock.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from holdfast.core.currency import currency_of
-from holdfast.core.gtin import is_gtin
-from holdfast.core.number import (
+from holdfast.core.records.currency import currency_of
+from holdfast.core.records.gtin import is_gtin
+from holdfast.core.records.number import (
     FIRST_INSTANT,
     LAST_INSTANT,
     PRECISION_MAX,
@@ -30,7 +30,7 @@ from holdfast.core.number import (
     is_timezone,
     to_unit_cost,
 )
-from holdfast.core.text import CODE, TEXT_MAX, folded, uuid_text
+from holdfast.core.records.text import CODE, TEXT_MAX, folded, uuid_text
 
 CHECK = "check"
 """The key under which a type keeps its check (`Meta.extra`)."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from holdfast.core.permission import Permission
+from holdfast.core.records.permission import Permission
 
 
 class Command(msgspec.Struct, frozen=True, gc=False):

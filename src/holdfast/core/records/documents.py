@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.holding import Level, Lot, LotStock, Reservation
-from holdfast.core.number import from_minor, from_unit_cost, instant_text
-from holdfast.core.product import UNLIMITED, Location, Product, Settings, Store, reorder_threshold
+from holdfast.core.records.number import from_minor, from_unit_cost, instant_text
+from holdfast.core.records.product import UNLIMITED, Location, Product, Settings, Store, reorder_threshold
+from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 
 Num = int | float
 

@@ -23,8 +23,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from holdfast.core.number import RATE_WHOLE, VALUE_MAX
-from holdfast.core.rejection import Code, Rejected
+from holdfast.core.records.number import RATE_WHOLE, VALUE_MAX
+from holdfast.core.records.rejection import Code, Rejected
 
 PERCENT_WHOLE = 100 * 10**4
 """100 percent in the unit of percents (10**-4 percent)."""

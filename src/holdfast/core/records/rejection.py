@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.product import Product
+from holdfast.core.records.product import Product
 
 
 class Code(StrEnum):

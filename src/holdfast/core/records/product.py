@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.core.number import Number, from_units, to_units
-from holdfast.core.text import folded
+from holdfast.core.records.number import Number, from_units, to_units
+from holdfast.core.records.text import folded
 
 ProductKind = Literal["physical", "digital", "service", "subscription"]
 Oversell = Literal["deny", "backorder", "preorder"]
