@@ -18,10 +18,10 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.journal import COST_OF_GOODS, GOODS_RECEIVED, INVENTORY, SHRINKAGE, JournalEntry, Posting
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.number import day_at, value_of
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
+from holdfast.core.stock.journal import COST_OF_GOODS, GOODS_RECEIVED, INVENTORY, SHRINKAGE, JournalEntry, Posting
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate

@@ -21,7 +21,7 @@ import structlog
 from holdfast import metrics
 from holdfast.core.records.command import Command, Together
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.stock import Caller
+from holdfast.core.stock.posting import Caller
 
 log = structlog.get_logger("holdfast.executor")
 

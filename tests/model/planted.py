@@ -20,28 +20,27 @@ from typing import Any, NamedTuple
 
 from holdfast.core import (
     adoption,
-    allocation,
     amend,
     completion,
     correction,
     count_sheet,
     counting,
     decide,
-    lot_order,
     order,
-    promise,
     recall,
     receiving,
     reservation,
     returns,
     shipment,
-    stock,
     transfer,
-    waiting,
     whole_order,
 )
 from holdfast.core.records import number, totals
 from holdfast.core.records import stock as holding
+from holdfast.core.stock import allocation, lot_order
+from holdfast.core.stock import backorders as waiting
+from holdfast.core.stock import giving_way as promise
+from holdfast.core.stock import posting as stock
 
 
 class Edit(NamedTuple):

@@ -8,7 +8,7 @@ import msgspec
 
 from holdfast.check.run import Merged, Run, Tally
 from holdfast.check.sales import Money
-from holdfast.core.journal import (
+from holdfast.core.stock.journal import (
     CASH,
     CASH_OVER_SHORT,
     INVENTORY,

@@ -11,7 +11,13 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from holdfast.check.run import Key, Merged, Run, Tally
-from holdfast.core.journal import (
+from holdfast.core.records.rejection import Rejected
+from holdfast.core.records.totals import Fee, PricedLine, Rules, allocate, compute_receipt, share_of_older_versions
+from holdfast.core.register import CashMovement, RegisterSession
+from holdfast.core.return_record import KeptLine, Return
+from holdfast.core.sale import Sale, SaleLine
+from holdfast.core.shipment import terms_of
+from holdfast.core.stock.journal import (
     CASH,
     CASH_OVER_SHORT,
     RECEIVABLE,
@@ -21,12 +27,6 @@ from holdfast.core.journal import (
     TAX_PAYABLE,
     account_of_money,
 )
-from holdfast.core.records.rejection import Rejected
-from holdfast.core.records.totals import Fee, PricedLine, Rules, allocate, compute_receipt, share_of_older_versions
-from holdfast.core.register import CashMovement, RegisterSession
-from holdfast.core.return_record import KeptLine, Return
-from holdfast.core.sale import Sale, SaleLine
-from holdfast.core.shipment import terms_of
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db.audit_rows import Snapshot, Stored
 

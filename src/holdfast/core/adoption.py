@@ -16,15 +16,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from holdfast.core.allocation import held_in_order
-from holdfast.core.promise import allocations_left, cause_of_hold
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.wants import HoldsOfOrder, LooseHoldsOf, SaleOfOrder, SoldForOrder
 from holdfast.core.reservation import closed, release_together
 from holdfast.core.sale import Sale, SaleLine, Taken
 from holdfast.core.sourcing import cart_expiry, served_from
-from holdfast.core.stock import Stock
-from holdfast.core.working_set import oldest_first
+from holdfast.core.stock.allocation import held_in_order
+from holdfast.core.stock.giving_way import allocations_left, cause_of_hold
+from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.working_set import oldest_first
 
 replace = msgspec.structs.replace
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.allocation import back, pinned_lot_refusal
-from holdfast.core.promise import allocations_left, cause_of_hold, tell_hold
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Instant, Priority
 from holdfast.core.records.number import Number
@@ -32,9 +30,11 @@ from holdfast.core.reservation import (
     release_units,
     shortfall_allowed,
 )
-from holdfast.core.standing import gone_refusal
-from holdfast.core.stock import Stock
-from holdfast.core.waiting import relocate, serve_waiting
+from holdfast.core.stock.allocation import back, pinned_lot_refusal
+from holdfast.core.stock.backorders import relocate, serve_waiting
+from holdfast.core.stock.giving_way import allocations_left, cause_of_hold, tell_hold
+from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.reliance import gone_refusal
 
 replace = msgspec.structs.replace
 

@@ -61,9 +61,9 @@ from holdfast.core.sourcing import (
     move_line,
     renew,
 )
-from holdfast.core.stock import Stock
+from holdfast.core.stock.backorders import seek
+from holdfast.core.stock.posting import Stock
 from holdfast.core.supplier import change_supplier_order, order_from_supplier, withdraw_supplier_orders
-from holdfast.core.waiting import seek
 
 replace = msgspec.structs.replace
 

@@ -37,7 +37,7 @@ from holdfast.core.sale import (
 )
 from holdfast.core.sale_document import SaleDocument, describe_sale, sale_document
 from holdfast.core.sourcing import pin_refusal, places_of, spread
-from holdfast.core.stock import Cause, Stock
+from holdfast.core.stock.posting import Cause, Stock
 
 replace = msgspec.structs.replace
 

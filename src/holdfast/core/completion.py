@@ -14,7 +14,6 @@ from msgspec import UNSET
 
 from holdfast.core.adoption import release_rest
 from holdfast.core.cart import CancelSale, reprice, sale_facts
-from holdfast.core.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.number import Number, to_minor
 from holdfast.core.records.permission import Permission
@@ -48,7 +47,8 @@ from holdfast.core.sale import (
 from holdfast.core.sale_document import SaleDocument, describe_sale
 from holdfast.core.shipment import amounts_of, cut_lines, terms_now, with_terms
 from holdfast.core.sourcing import adjust_hold, release_all
-from holdfast.core.stock import Stock
+from holdfast.core.stock.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
+from holdfast.core.stock.posting import Stock
 from holdfast.core.supplier import (
     SupplierOrder,
     SupplierOrderDocument,

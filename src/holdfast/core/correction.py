@@ -19,8 +19,6 @@ from msgspec import UNSET, UnsetType
 from holdfast.core import cart
 from holdfast.core.cart import EditLine, line_of_sale, reprice, sale_facts, shipped
 from holdfast.core.completion import finish_shipped
-from holdfast.core.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, record_money
-from holdfast.core.promise import cause_of_hold, tell_hold
 from holdfast.core.receiving import lot_at
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.number import Number
@@ -43,7 +41,9 @@ from holdfast.core.sale import (
 from holdfast.core.sale_document import SaleDocument, describe_sale
 from holdfast.core.shipment import Booked, booked_by_line, cut_lines, terms_of, without
 from holdfast.core.sourcing import adjust_hold, renew
-from holdfast.core.stock import Stock
+from holdfast.core.stock.giving_way import cause_of_hold, tell_hold
+from holdfast.core.stock.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, record_money
+from holdfast.core.stock.posting import Stock
 from holdfast.core.supplier import change_supplier_order
 
 replace = msgspec.structs.replace

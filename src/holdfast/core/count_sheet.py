@@ -17,7 +17,6 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.core.allocation import lot_exists, lot_of_id
 from holdfast.core.counting import correct_open_sheets, make_equal, open_sheets, product_at
 from holdfast.core.recall import set_aside
 from holdfast.core.receiving import lot_at
@@ -36,8 +35,9 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.stock import Level, LotStock
 from holdfast.core.reservation import foreign_store_refusal
-from holdfast.core.standing import gone_refusal, keep
-from holdfast.core.stock import Cause, Stock
+from holdfast.core.stock.allocation import lot_exists, lot_of_id
+from holdfast.core.stock.posting import Cause, Stock
+from holdfast.core.stock.reliance import gone_refusal, keep
 
 replace = msgspec.structs.replace
 

@@ -13,8 +13,6 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.low_stock import tell_low_stock
-from holdfast.core.promise import remove_units
 from holdfast.core.receiving import put_in, surplus_lot
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.documents import LevelDocument, level_fields
@@ -34,8 +32,10 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.stock import Level, LotStock
 from holdfast.core.records.wants import OpenSheets
 from holdfast.core.reservation import foreign_store_refusal
-from holdfast.core.stock import Cause, Stock
-from holdfast.core.waiting import serve_waiting
+from holdfast.core.stock.backorders import serve_waiting
+from holdfast.core.stock.giving_way import remove_units
+from holdfast.core.stock.low_stock import tell_low_stock
+from holdfast.core.stock.posting import Cause, Stock
 
 CORRECTIONS = ("COUNT", "ADJUSTMENT")
 """Ledger entries by which a set or a count puts the books right."""

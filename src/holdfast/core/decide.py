@@ -31,8 +31,6 @@ from holdfast.core import (
     transfer,
     whole_order,
 )
-from holdfast.core.gate import WORDS, Foreign
-from holdfast.core.journal import book
 from holdfast.core.organisation import keys, places, sign_in
 from holdfast.core.organisation import people as organisation
 from holdfast.core.organisation import periods as period
@@ -56,8 +54,10 @@ from holdfast.core.records.wants import (
     Want,
 )
 from holdfast.core.reservation import describe
-from holdfast.core.stock import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
-from holdfast.core.waiting import offer, seek
+from holdfast.core.stock.backorders import offer, seek
+from holdfast.core.stock.gate import WORDS, Foreign
+from holdfast.core.stock.journal import book
+from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
 
 OPERATIONS_MAX = 1000
 """Most operations of one batch (SPEC section 10)."""

@@ -30,9 +30,9 @@ from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Rejected, invalid_quantity, malformed, not_found
 from holdfast.core.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sale import Sale, SaleLine, find_sale, holds_of, lines_of, priced, product_of_line, receipt_of
-from holdfast.core.stock import Stock
+from holdfast.core.stock.backorders import seek
+from holdfast.core.stock.posting import Stock
 from holdfast.core.supplier import SupplierOrder
-from holdfast.core.waiting import seek
 
 replace = msgspec.structs.replace
 

@@ -16,7 +16,6 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from holdfast.core.allocation import lot_exists
 from holdfast.core.records.command import Command
 from holdfast.core.records.number import Number, exact_scaled, from_minor, to_minor
 from holdfast.core.records.product import Product
@@ -41,7 +40,8 @@ from holdfast.core.sale import (
     SaleFee,
     SaleLine,
 )
-from holdfast.core.stock import Stock
+from holdfast.core.stock.allocation import lot_exists
+from holdfast.core.stock.posting import Stock
 
 T = TypeVar("T")
 

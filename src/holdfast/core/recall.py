@@ -15,8 +15,6 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.low_stock import tell_low_stock
-from holdfast.core.promise import remove_units, vacate, vacate_lots
 from holdfast.core.receiving import ask_for_lots_at, lot_at, put_in
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.documents import lot_fields
@@ -34,8 +32,10 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.stock import Level, Lot, LotStock
 from holdfast.core.records.wants import LotById, PlacesOfLot
 from holdfast.core.reservation import foreign_store_refusal, release_units
-from holdfast.core.stock import SYSTEM, Cause, Stock
-from holdfast.core.waiting import seek, serve_waiting
+from holdfast.core.stock.backorders import seek, serve_waiting
+from holdfast.core.stock.giving_way import remove_units, vacate, vacate_lots
+from holdfast.core.stock.low_stock import tell_low_stock
+from holdfast.core.stock.posting import SYSTEM, Cause, Stock
 
 replace = msgspec.structs.replace
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from holdfast.core.expiry import renew, sellable_until
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Day, Gtin, Instant, ReceiptKind
 from holdfast.core.records.number import (
@@ -38,8 +37,9 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.stock import Level, Lot, LotStock
 from holdfast.core.records.wants import LastCost, LotAt
 from holdfast.core.reservation import foreign_store_refusal
-from holdfast.core.stock import Cause, Stock
-from holdfast.core.waiting import serve_waiting
+from holdfast.core.stock.backorders import serve_waiting
+from holdfast.core.stock.expiry import renew, sellable_until
+from holdfast.core.stock.posting import Cause, Stock
 
 
 class ReceiptLine(msgspec.Struct, frozen=True, gc=False):

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import msgspec
 
 from holdfast.core.cart import suspend
-from holdfast.core.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, record_money
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.number import VALUE_MAX, from_minor, instant_text, to_minor
 from holdfast.core.records.permission import Permission
@@ -24,7 +23,8 @@ from holdfast.core.records.rejection import Code, Rejected, invalid_state, malfo
 from holdfast.core.records.totals import expected_cash
 from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
 from holdfast.core.sale import Sale
-from holdfast.core.stock import Beyond, Stock
+from holdfast.core.stock.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, record_money
+from holdfast.core.stock.posting import Beyond, Stock
 
 replace = msgspec.structs.replace
 

@@ -16,10 +16,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from holdfast.core.allocation import back, held_in_order, lot_exists, pinned_lot_refusal
-from holdfast.core.gate import WORDS, is_of
-from holdfast.core.low_stock import tell_low_stock
-from holdfast.core.promise import allocations_left, cause_of_hold, hold_facts, tell_hold
 from holdfast.core.records.catalog import serving
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.documents import ReservationDocument, reservation_document
@@ -38,8 +34,12 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.sale import SaleLine, count_on_line, look_at_sale, sale_of_line
-from holdfast.core.stock import Cause, Stock
-from holdfast.core.waiting import free_units_at, most_backed_first, serve_waiting
+from holdfast.core.stock.allocation import back, held_in_order, lot_exists, pinned_lot_refusal
+from holdfast.core.stock.backorders import free_units_at, most_backed_first, serve_waiting
+from holdfast.core.stock.gate import WORDS, is_of
+from holdfast.core.stock.giving_way import allocations_left, cause_of_hold, hold_facts, tell_hold
+from holdfast.core.stock.low_stock import tell_low_stock
+from holdfast.core.stock.posting import Cause, Stock
 
 replace = msgspec.structs.replace
 

@@ -14,17 +14,6 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.expiry import sellable_until
-from holdfast.core.journal import (
-    COST_OF_GOODS,
-    RETURNS,
-    ROUNDING,
-    SHRINKAGE,
-    TAX_PAYABLE,
-    Line,
-    account_of_money,
-    record_money,
-)
 from holdfast.core.receiving import put_in, surplus_lot
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Condition, TenderMethod
@@ -45,8 +34,19 @@ from holdfast.core.records.wants import ReturnsOfSale, SaleById
 from holdfast.core.register import RegisterSession, SessionTotals, add_to_session, open_session_of
 from holdfast.core.return_record import KeptLine, Return, ReturnDocument, return_document
 from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line, rules_of, tax_rate_of
-from holdfast.core.stock import Cause, Stock
-from holdfast.core.waiting import serve_waiting
+from holdfast.core.stock.backorders import serve_waiting
+from holdfast.core.stock.expiry import sellable_until
+from holdfast.core.stock.journal import (
+    COST_OF_GOODS,
+    RETURNS,
+    ROUNDING,
+    SHRINKAGE,
+    TAX_PAYABLE,
+    Line,
+    account_of_money,
+    record_money,
+)
+from holdfast.core.stock.posting import Cause, Stock
 
 replace = msgspec.structs.replace
 

@@ -21,7 +21,7 @@ from holdfast.core.records.rejection import Code, Rejected, not_found
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.totals import Discount, Fee, Payment, PricedLine, Receipt, Rules, compute_receipt, tendered
 from holdfast.core.records.wants import SaleById, SaleOfLine
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
 

@@ -11,7 +11,7 @@ from holdfast.core.records.number import from_minor, instant_text
 from holdfast.core.records.product import Product
 from holdfast.core.records.stock import Reservation
 from holdfast.core.sale import Fulfillment, Sale, SaleLine, holds_of, lines_of, priced_today, product_of_line
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 
 Money = Callable[[int], str]
 """Minor units as a decimal string of the currency."""

@@ -25,7 +25,7 @@ from holdfast.core.records.totals import (
     taken_off,
 )
 from holdfast.core.sale import Fulfillment, Sale, SaleLine, Terms, lines_of, product_of_line
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.allocation import pinned_lot_refusal
 from holdfast.core.amend import extend, move, shrink
 from holdfast.core.records.catalog import serving
 from holdfast.core.records.product import Location, Product
@@ -33,8 +32,9 @@ from holdfast.core.reservation import (
     waiting_first,
 )
 from holdfast.core.sale import Sale, SaleLine, holds_of, product_of_line
-from holdfast.core.stock import Stock
-from holdfast.core.waiting import free_units_at, in_waiting_order
+from holdfast.core.stock.allocation import pinned_lot_refusal
+from holdfast.core.stock.backorders import free_units_at, in_waiting_order
+from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
 

@@ -16,9 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from holdfast.core.allocation import back, lot_exists, pinned_lot_refusal
 from holdfast.core.counting import tracked_product
-from holdfast.core.low_stock import tell_low_stock
 from holdfast.core.recall import set_aside
 from holdfast.core.receiving import ask_for_lots_at, lot_at, put_in
 from holdfast.core.records.command import Command, Decision
@@ -36,9 +34,11 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.stock import Level
 from holdfast.core.reservation import foreign_store_refusal
-from holdfast.core.standing import gone_refusal, keep, removed_location
-from holdfast.core.stock import Cause, Stock
-from holdfast.core.waiting import serve_waiting
+from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal
+from holdfast.core.stock.backorders import serve_waiting
+from holdfast.core.stock.low_stock import tell_low_stock
+from holdfast.core.stock.posting import Cause, Stock
+from holdfast.core.stock.reliance import gone_refusal, keep, removed_location
 
 replace = msgspec.structs.replace
 

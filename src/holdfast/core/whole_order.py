@@ -23,8 +23,8 @@ from holdfast.core.records.rejection import Code, Rejected, group_rejected, inva
 from holdfast.core.records.stock import Reservation
 from holdfast.core.reservation import Reserve, Target, describe, foreign_store_refusal, reserve
 from holdfast.core.sale import Sale, find_sale, look_at_sale
-from holdfast.core.stock import Stock
-from holdfast.core.working_set import oldest_first
+from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.working_set import oldest_first
 
 
 def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocument | UnlimitedDocument] | Rejected:

@@ -29,7 +29,7 @@ from holdfast.core.records.wants import (
     SaleById,
     Want,
 )
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 from holdfast.db import lots, schema
 from holdfast.db.failures import Conflict
 from holdfast.db.late_ids import ids_from

@@ -23,7 +23,7 @@ from holdfast.core.records.wants import Want
 from holdfast.core.register import RegisterSession
 from holdfast.core.return_record import Return
 from holdfast.core.sale import OWN_SOURCES, Sale, SaleLine
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import lots, schema
 from holdfast.db.documents import DOCUMENTS

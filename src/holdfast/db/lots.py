@@ -4,7 +4,7 @@
     a level of 5,000 lots    the first 64 that were received, with the lock; then, in one question for all such levels,
                              the first 64 that expire, and all that have expired
 
-So a command costs the same however many lots a level has. `holdfast.core.lot_order` says in which order lots are
+So a command costs the same however many lots a level has. `holdfast.core.stock.lot_order` says in which order lots are
 taken; a `Window` says how far they are loaded. Decision 0028.
 """
 
@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from holdfast.core.lot_order import ExpiryKey, ReceiptKey, Window
 from holdfast.core.records.wants import LotAt, LotsAt
-from holdfast.core.stock import Stock
+from holdfast.core.stock.lot_order import ExpiryKey, ReceiptKey, Window
+from holdfast.core.stock.posting import Stock
 from holdfast.db import lot_queries
 from holdfast.db.failures import Conflict
 from holdfast.db.lot_queries import BY_EXPIRY, BY_RECEIPT, DATED, FREE, LOT, STOCK, STOCK_WIDTH, lots_where

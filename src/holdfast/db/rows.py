@@ -19,12 +19,12 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.return_record import Return
 from holdfast.core.sale import Sale, SaleLine
+from holdfast.core.stock.journal import JournalEntry, Posting
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 

@@ -20,7 +20,6 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from holdfast.core.journal import JournalEntry, Posting
 from holdfast.core.organisation import changes as records
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.number import instant_text
@@ -28,7 +27,8 @@ from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.register import CashMovement, RegisterSession
 from holdfast.core.return_record import Return
 from holdfast.core.sale import Sale, SaleLine
-from holdfast.core.stock import Stock
+from holdfast.core.stock.journal import JournalEntry, Posting
+from holdfast.core.stock.posting import Stock
 from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 from holdfast.db.chain import chained

@@ -19,7 +19,7 @@ import structlog
 
 from holdfast.access import Actor
 from holdfast.core.organisation.sign_in import NoteSecurity
-from holdfast.core.stock import Caller
+from holdfast.core.stock.posting import Caller
 from holdfast.executor import Executor, Overloaded, Reply, Submission, Unavailable
 from holdfast.web.incoming import Scope, client_of
 

@@ -16,7 +16,7 @@ import msgspec
 from holdfast.core.records.product import Location, Product, Register, Settings, Store, TaxRate
 from holdfast.core.records.rejection import Code, Rejected, not_found
 from holdfast.core.records.wants import RecordsNamed
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):

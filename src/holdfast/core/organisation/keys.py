@@ -24,7 +24,7 @@ from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.field import Instant, Network, Text
 from holdfast.core.records.permission import GRANT_WORDS, Permission, Rights, Role
 from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
 

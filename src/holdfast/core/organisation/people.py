@@ -17,7 +17,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.core.journal import Posting
 from holdfast.core.organisation.changes import ApiKey, User, existing, lock_organisation, name_refusal, put, written
 from holdfast.core.organisation.pin import NewPin, pin_refusal
 from holdfast.core.organisation.places import store_id_of, till_refusal
@@ -30,7 +29,8 @@ from holdfast.core.records.permission import GRANT_WORDS, RANK, Permission, Righ
 from holdfast.core.records.product import Register, Settings, TaxRate
 from holdfast.core.records.rejection import Code, Rejected, invalid_state
 from holdfast.core.records.wants import AnyJournalEntry, AnyProduct, Owners
-from holdfast.core.stock import Stock
+from holdfast.core.stock.journal import Posting
+from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
 

@@ -14,7 +14,6 @@ import re
 
 import msgspec
 
-from holdfast.core.journal import ACCOUNTS, Account, Posting
 from holdfast.core.organisation.changes import put
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Day
@@ -22,7 +21,8 @@ from holdfast.core.records.number import day_at, instant_text
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Rejected, invalid_state, not_found
 from holdfast.core.records.wants import BalancesThrough
-from holdfast.core.stock import Stock
+from holdfast.core.stock.journal import ACCOUNTS, Account, Posting
+from holdfast.core.stock.posting import Stock
 
 ACCOUNT_CODE = "[1-9][0-9]{3,9}"
 """What a code looks like; its first digit says what kind of account it is (`account_kind`)."""

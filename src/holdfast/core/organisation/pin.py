@@ -16,7 +16,7 @@ from msgspec import Meta
 from holdfast.core.organisation.changes import User, lock_organisation, written
 from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.records.wants import UsersNearPin, UsersOfPin
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 """A hash of 32 bytes, in hexadecimal."""

@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.expiry import follow_clock
 from holdfast.core.organisation.changes import existing, lock_organisation, name_refusal, put, written
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.field import Priority, StoreCode, Text, Timezone
@@ -26,8 +25,9 @@ from holdfast.core.records.product import Location, LocationKind, Register, Stor
 from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
 from holdfast.core.records.wants import LastSession, PlacesOfKind, RecordById, RegistersOf
 from holdfast.core.register import sessions_of
-from holdfast.core.standing import in_use
-from holdfast.core.stock import Stock
+from holdfast.core.stock.expiry import follow_clock
+from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.reliance import in_use
 
 replace = msgspec.structs.replace
 

@@ -22,7 +22,7 @@ from holdfast.core.organisation.pin import NewPin, PinHash, pin_refusal
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Rejected
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
 

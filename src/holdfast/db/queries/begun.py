@@ -5,8 +5,8 @@
     begins(catalog, seen, None)                                          -> those of products that are foreseen
 
 A lot has expired, its units are about to go to the quarantine of their store, and the product was never there. Such a
-level has its id before (`core.foreseen_id`), so a list by id has its place for it. What lies in it is worked out in
-`settled`: what is found here is empty, for `Foreseen.level` to fill.
+level has its id before (`core.stock.foreseen_id`), so a list by id has its place for it. What lies in it is worked out
+in `settled`: what is found here is empty, for `Foreseen.level` to fill.
 
 They are found from the expired lots that the sweeper has not come to: few, so a list pays one look that finds nothing.
 """
@@ -18,9 +18,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from holdfast.core.foreseen_id import corner_id, ids_around
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.stock import Level, LevelKey
+from holdfast.core.stock.foreseen_id import corner_id, ids_around
 from holdfast.db import schema
 from holdfast.db.queries.as_of import given_rows
 from holdfast.db.queries.catalog import columns_of

@@ -17,10 +17,10 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.journal import ACCOUNTS, Account, JournalEntry
 from holdfast.core.organisation.periods import Period, account_document, period_document
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.number import day_at, end_of_day, from_minor, instant_text
+from holdfast.core.stock.journal import ACCOUNTS, Account, JournalEntry
 from holdfast.db import schema
 from holdfast.db.day_ends import SLACK
 from holdfast.db.queries.catalog import columns_of, records

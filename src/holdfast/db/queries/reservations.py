@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.foreseen_id import ids_around
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.documents import reservation_document
 from holdfast.core.records.stock import Lot, Reservation
+from holdfast.core.stock.foreseen_id import ids_around
 from holdfast.db import schema
 from holdfast.db.queries.as_of import given_rows, stretches_of_lot
 from holdfast.db.queries.catalog import columns_of, is_shown, places_of, product_of, products_of

@@ -20,7 +20,7 @@ from holdfast.core.records.stock import Reservation
 from holdfast.core.return_record import Return, return_document
 from holdfast.core.sale import Sale, SaleLine, priced_today
 from holdfast.core.sale_document import sale_document
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 from holdfast.core.supplier import SupplierOrder, supplier_order_document
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, products_of, read_records, records, store_of

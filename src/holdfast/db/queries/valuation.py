@@ -17,9 +17,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from holdfast.core.journal import INVENTORY
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.number import end_of_day, from_minor
+from holdfast.core.stock.journal import INVENTORY
 from holdfast.db import schema
 from holdfast.db.day_ends import SLACK
 from holdfast.db.queries import lots

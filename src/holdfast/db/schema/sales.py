@@ -280,7 +280,7 @@ account = Table(
     big("updated_at"),
     PrimaryKeyConstraint("org_id", "id"),
 )
-"""Accounts that were renamed or added; the others have the names of `core.journal.ACCOUNTS`."""
+"""Accounts that were renamed or added; the others have the names of `core.stock.journal.ACCOUNTS`."""
 
 journal_entry = Table(
     "journal_entry",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from holdfast.core.records.product import reorder_threshold
 from holdfast.core.records.stock import Level
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 
 
 def tell_low_stock(stock: Stock, level: Level, before: int) -> None:

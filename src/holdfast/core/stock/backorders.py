@@ -20,14 +20,14 @@ from collections.abc import Iterator
 
 import msgspec
 
-from holdfast.core.allocation import Backing, back, held_in_order
-from holdfast.core.foreseen_id import split_id
-from holdfast.core.promise import Allocations, cause_of_hold, hold_facts, tell_hold
 from holdfast.core.records.product import Location, Product
 from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.records.wants import CameIn, SaleById
 from holdfast.core.sale import SaleLine
-from holdfast.core.stock import Stock
+from holdfast.core.stock.allocation import Backing, back, held_in_order
+from holdfast.core.stock.foreseen_id import split_id
+from holdfast.core.stock.giving_way import Allocations, cause_of_hold, hold_facts, tell_hold
+from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
 

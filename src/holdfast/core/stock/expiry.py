@@ -15,7 +15,7 @@ from holdfast.core.records.number import end_of_day
 from holdfast.core.records.product import Location, Store
 from holdfast.core.records.stock import Lot, LotStock
 from holdfast.core.records.wants import LotsWithDay, RecordById
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 
 
 def sellable_until(stock: Stock, lot: Lot, place: Location) -> int | None:

@@ -17,8 +17,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from holdfast.core.foreseen_id import corner_id
-from holdfast.core.gate import pass_place, pass_record
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.ledger import Entry, RefType
 from holdfast.core.records.number import QUANTITY_MAX, VALUE_MAX
@@ -26,7 +24,9 @@ from holdfast.core.records.permission import EVERYTHING, Rights
 from holdfast.core.records.product import Location, Product, Settings, Store, TaxRate
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.wants import ActiveAt, AdhocAt, Missing, WaitingAt, Want
-from holdfast.core.working_set import WorkingSet
+from holdfast.core.stock.foreseen_id import corner_id
+from holdfast.core.stock.gate import pass_place, pass_record
+from holdfast.core.stock.working_set import WorkingSet
 
 T = TypeVar("T")
 R = TypeVar("R")

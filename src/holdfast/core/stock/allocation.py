@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdfast.core.lot_order import by_expiry, by_receipt
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Rejected, not_found
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.wants import LotById
-from holdfast.core.stock import Stock
+from holdfast.core.stock.lot_order import by_expiry, by_receipt
+from holdfast.core.stock.posting import Stock
 
 Backing = list[tuple[LotStock, int]]
 

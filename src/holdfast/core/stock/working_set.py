@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from holdfast.core.hold_index import HoldIndex
-from holdfast.core.lot_order import Window, by_expiry, by_receipt
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.product import Product, Settings
 from holdfast.core.records.stock import Level, LevelKey, Lot, LotStock, Reservation
@@ -37,6 +35,8 @@ from holdfast.core.records.wants import (
     WaitingAt,
     Want,
 )
+from holdfast.core.stock.hold_index import HoldIndex
+from holdfast.core.stock.lot_order import Window, by_expiry, by_receipt
 
 T = TypeVar("T")
 

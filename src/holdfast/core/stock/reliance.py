@@ -23,7 +23,7 @@ from holdfast.core.records.wants import (
     TransfersTo,
     Want,
 )
-from holdfast.core.stock import Stock
+from holdfast.core.stock.posting import Stock
 
 
 def keep(stock: Stock, place: Location) -> Rejected | None:

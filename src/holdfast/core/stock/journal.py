@@ -18,7 +18,7 @@ import msgspec
 
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.number import day_at
-from holdfast.core.stock import Money, Stock
+from holdfast.core.stock.posting import Money, Stock
 
 replace = msgspec.structs.replace
 
