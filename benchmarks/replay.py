@@ -27,12 +27,12 @@ from rich.progress import Progress
 from benchmarks.engine import Actor, Holdfast, establish, migrate
 from benchmarks.server import benchmark_server
 from holdfast.check import check
-from holdfast.core.counting import AdjustStock
 from holdfast.core.decide import Refusal, Together
 from holdfast.core.order import ConsumeAtLevel, ReserveAtLevel
 from holdfast.core.organisation.products import AddProduct
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.warehouse.adjustment import AdjustStock
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.engine import Database
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "retail"

@@ -36,8 +36,8 @@ from holdfast.app import Holdfast, spare_collector
 from holdfast.check import check
 from holdfast.core.decide import Together
 from holdfast.core.organisation.products import AddProduct
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate

@@ -28,9 +28,9 @@ from holdfast.app import Holdfast, spare_collector
 from holdfast.core.cart import EditLine
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.places import AddLocation
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 
 PLACES = (1, 13, 40)
 LOTS = (1, 500, 5_000)

@@ -33,11 +33,11 @@ from holdfast.app import Holdfast
 from holdfast.core.organisation.people import AddRegister, ChangeSettings
 from holdfast.core.organisation.places import AddLocation, AddStore
 from holdfast.core.organisation.products import AddProduct
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.currency import minor_digits_of
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.engine import Database
 from holdfast.organisation import establish
 

@@ -19,12 +19,12 @@ from holdfast import metrics
 from holdfast.core.answer import decode_answer, encode_answer
 from holdfast.core.decide import changes_catalog, decide, needs
 from holdfast.core.organisation.changes import KINDS
-from holdfast.core.recall import settle
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.records.stock import LevelKey
 from holdfast.core.records.wants import DeadAt, LevelAt, Missing, ProductNamed, Want
 from holdfast.core.stock.posting import Stock
+from holdfast.core.warehouse.quarantine import settle
 from holdfast.db.failures import Away, Blocked, Conflict, Full, Lost
 from holdfast.db.load import Catalogs, NoOrganisation, answers_of, begin, is_written, load_more, load_products
 from holdfast.db.loaders import AT_BEGINNING

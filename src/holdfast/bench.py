@@ -20,8 +20,8 @@ from rich.console import Console
 from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.organisation.products import AddProduct
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
 from holdfast.organisation import establish

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.number import day_of, instant_of, start_of_day
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.api.conftest import Shop
 
 NEITHER = ("2027-02-29", "2027-1-5", "2027-W10-1", "20270301", "2027-03-01T12:00:00", "tomorrow", "2027-W10-1T09:00Z")

@@ -17,11 +17,11 @@ import structlog
 from holdfast.access import Actor, Permission, Role
 from holdfast.app import Forbidden
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.command import Together
 from holdfast.core.records.number import instant_text
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import key_notes, schema
 from holdfast.tokens import digest_of
 from holdfast.web.api import ROUTES

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from holdfast.core.counting import SetStock
+from holdfast.core.warehouse.adjustment import SetStock
 from tests.browser.conftest import Site, Watched
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}

@@ -19,19 +19,19 @@ from holdfast.access import Role, may
 from holdfast.check import check
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, PaymentAsked
-from holdfast.core.count_sheet import Count, CountLine
-from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.people import AddRegister
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.organisation.places import ChangeStore
-from holdfast.core.recall import Quarantine, Readmit, WriteOff
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.reservation import Consume, Reserve, Target
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
 from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.found import clock
 from holdfast.db.queries import valuation

@@ -8,7 +8,6 @@ import pytest
 
 from holdfast.check import check
 from holdfast.core.completion import CompleteSale
-from holdfast.core.counting import SetStock
 from holdfast.core.decide import Refusal, Together
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.keys import RemoveKey
@@ -22,10 +21,11 @@ from holdfast.core.organisation.places import (
     RemoveStore,
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.command import Command
 from holdfast.core.reservation import Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
+from holdfast.core.warehouse.adjustment import SetStock
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.scene import Scene
 
 

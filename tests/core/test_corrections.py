@@ -16,17 +16,17 @@ from holdfast.check import check
 from holdfast.core.cart import CancelSale, ChangeSale, EditLine, SuspendSale
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.correction import RevertShipment
-from holdfast.core.counting import SetStock
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddRegister, AddTaxRate
 from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import ChangeProduct
-from holdfast.core.recall import Quarantine
 from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.register import CloseSession, OpenSession
 from holdfast.core.reservation import Consume, Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
 from holdfast.core.sale import Fulfillment, Sale
+from holdfast.core.warehouse.adjustment import SetStock
+from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.db.rows import checksum, row_type
 from tests.core.books import balances, book_faults, entries_of, sale_faults
 from tests.core.scene import Scene

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
-from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.decide import Together
-from holdfast.core.recall import Quarantine
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Reserve, Target
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
+from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
+from holdfast.core.warehouse.quarantine import Quarantine
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import schema
 from tests.core.scene import Scene
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from holdfast.core.amend import Amend
-from holdfast.core.count_sheet import Count, CountLine
-from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.organisation.places import ChangeLocation
-from holdfast.core.recall import Quarantine, WriteOff
 from holdfast.core.reservation import Consume, Release, Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.quarantine import Quarantine, WriteOff
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
 from tests.core.scene import Scene
 from tests.shop import SECOND
 

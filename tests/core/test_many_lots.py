@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.counting import AdjustStock
-from holdfast.core.recall import Quarantine
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Release, Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock
+from holdfast.core.warehouse.quarantine import Quarantine
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferLine
 from holdfast.db import lot_queries
 from tests.core.scene import Scene
 from tests.shop import SECOND

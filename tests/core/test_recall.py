@@ -7,14 +7,14 @@ from datetime import datetime
 import pytest
 
 from holdfast.access import Actor, Role
-from holdfast.core.counting import SetStock
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeStore
-from holdfast.core.recall import Quarantine, Readmit, WriteOff
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.number import end_of_day, instant_text
 from holdfast.core.reservation import Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import SetStock
+from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
 from tests.core.scene import Scene
 from tests.shop import SECOND
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from holdfast.core.amend import Amend
-from holdfast.core.count_sheet import Count, CountLine
-from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
-from holdfast.core.recall import Quarantine
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Release, Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.quarantine import Quarantine
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
 from tests.core.scene import Scene
 
 UNKNOWN = "01890000-0000-7000-8000-000000000000"

@@ -19,8 +19,6 @@ from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, Remove
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.correction import RevertShipment
-from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
-from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import DECISIONS, Sweep, Together
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.order import (
@@ -36,12 +34,14 @@ from holdfast.core.order import (
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, RemoveLocation, RemoveStore
 from holdfast.core.organisation.products import ChangeProduct
-from holdfast.core.recall import Quarantine, Readmit, WriteOff
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
-from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
+from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferLine
 from holdfast.db import schema
 from tests.core.scene import Scene
 from tests.truth import assert_truth

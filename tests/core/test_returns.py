@@ -16,12 +16,12 @@ from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddRegister, AddTaxRate, ChangeSettings
-from holdfast.core.recall import Quarantine
 from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.register import OpenSession
 from holdfast.core.reservation import Reserve, Target
 from holdfast.core.return_record import KeptLine
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.warehouse.quarantine import Quarantine
 from tests.core.books import balances, book_faults, entries_of, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite

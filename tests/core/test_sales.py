@@ -13,15 +13,15 @@ from holdfast.check import check
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
-from holdfast.core.counting import SetStock
 from holdfast.core.decide import Together
 from holdfast.core.order import OrderClose
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddTaxRate, ChangeTaxRate
 from holdfast.core.organisation.products import ChangeProduct
-from holdfast.core.recall import Quarantine
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.warehouse.adjustment import SetStock
+from holdfast.core.warehouse.quarantine import Quarantine
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.books import balances, book_faults, entries_of, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite

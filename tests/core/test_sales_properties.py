@@ -22,13 +22,13 @@ from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, Remove
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
 from holdfast.core.correction import RevertShipment
-from holdfast.core.counting import SetStock
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddTaxRate
-from holdfast.core.recall import Quarantine, Readmit
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.warehouse.adjustment import SetStock
+from holdfast.core.warehouse.quarantine import Quarantine, Readmit
 from tests.core.books import book_faults, sale_faults
 from tests.shop import SECOND, Clock, Shop, open_shop, quick_sqlite
 from tests.truth import untruths

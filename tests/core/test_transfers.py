@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from holdfast.check import check
-from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.organisation.places import RemoveLocation
-from holdfast.core.recall import Quarantine, Readmit, WriteOff
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
+from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferLine
 from holdfast.db import schema
 from tests.core.scene import Scene
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.count_sheet import Count, CountLine
-from holdfast.core.counting import AdjustStock, SetStock
-from holdfast.core.recall import Quarantine, WriteOff
 from holdfast.core.reservation import Reserve, Target
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.quarantine import Quarantine, WriteOff
 from tests.core.scene import Scene
 
 FACTS = [

@@ -15,12 +15,12 @@ from holdfast.core.organisation.people import AddRegister, AddTaxRate, AddUser, 
 from holdfast.core.organisation.periods import ClosePeriod
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, ChangeStore, StoreChanges
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.command import Command, Together
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.shape import shaped
 from holdfast.core.reservation import Reserve, Target
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.scene import Scene
 
 LONG = "x" * 201

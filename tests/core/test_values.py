@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.core.counting import AdjustStock
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records import number
 from holdfast.core.reservation import Consume, Reserve, Target
+from holdfast.core.warehouse.adjustment import AdjustStock
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.scene import Scene
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from holdfast.core.amend import Amend
-from holdfast.core.count_sheet import CloseSheet, Count, CountLine
-from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.order import OrderClose, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.order import OrderLine as Line
-from holdfast.core.recall import Quarantine, Readmit
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Release, Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
+from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine
+from holdfast.core.warehouse.quarantine import Quarantine, Readmit
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
 from tests.core.scene import Scene
 from tests.shop import SECOND
 

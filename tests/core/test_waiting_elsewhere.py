@@ -16,15 +16,15 @@ from holdfast.check import check
 from holdfast.core.amend import Amend
 from holdfast.core.cart import CancelSale, EditLine, ResumeSale
 from holdfast.core.completion import CompleteSale, Fulfill, ShipLine
-from holdfast.core.count_sheet import Count, CountLine
-from holdfast.core.counting import AdjustStock
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.places import ChangeLocation
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Release, Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
 from holdfast.db.upkeep import beside_waiting
 from tests.core.scene import Scene
 from tests.shop import SECOND, Clock, open_shop, quick_sqlite

@@ -13,11 +13,11 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.check import CheckResult, check
-from holdfast.core.count_sheet import Count, CountLine
-from holdfast.core.counting import SetStock
-from holdfast.core.recall import Quarantine
 from holdfast.core.reservation import Consume, Release, Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import SetStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.quarantine import Quarantine
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.rows import SALE_TABLES

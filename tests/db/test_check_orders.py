@@ -18,9 +18,9 @@ from holdfast.core.completion import CompleteSale
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.order import OrderLine, OrderReserve
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.stock import Reservation
 from holdfast.core.reservation import Release, Reserve, Target
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.migrations.versions import __path__ as VERSIONS
 from holdfast.db.rows import checksum, row_type
 from tests.shop import Shop, open_shop, quick_sqlite

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from holdfast import sweeper
 from holdfast.check import check
-from holdfast.core.counting import SetStock
 from holdfast.core.organisation.periods import ClosePeriod
-from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.adjustment import SetStock
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import day_ends, schema
 from holdfast.db.day_ends import keep_day_ends
 from tests.shop import DAY, Clock, Shop, founded, open_shop, quick_sqlite, shop_in

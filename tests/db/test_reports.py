@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from holdfast import batch
-from holdfast.core.count_sheet import Count, CountLine
-from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Sweep
 from holdfast.core.order import Book, ChangeAppointment
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.organisation.products import ChangeProduct
-from holdfast.core.recall import Quarantine
 from holdfast.core.reservation import Consume, Release, Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.quarantine import Quarantine
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
 from holdfast.reports import Reports
 from tests.shop import DAY, SECOND, Clock, Shop, open_shop, quick_sqlite
 

@@ -17,14 +17,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from holdfast.check import Mismatch, check
-from holdfast.core.count_sheet import Count, CountLine
-from holdfast.core.counting import AdjustStock
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RollKey
-from holdfast.core.recall import Quarantine
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.permission import Permission
 from holdfast.core.reservation import Consume, Reserve, Target
-from holdfast.core.transfer import Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.quarantine import Quarantine
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Dispatch, TransferLine
 from holdfast.db import migrations, schema
 from holdfast.db.directory import key_of
 from holdfast.db.engine import Database

@@ -15,14 +15,14 @@ import structlog
 
 import holdfast.batch
 from holdfast.app import Forbidden, Holdfast
-from holdfast.core.counting import SetStock
 from holdfast.core.decide import Together
 from holdfast.core.organisation.people import ChangeSettings
 from holdfast.core.organisation.products import ChangeProduct
-from holdfast.core.recall import Quarantine
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.reservation import Reserve, Target
+from holdfast.core.warehouse.adjustment import SetStock
+from holdfast.core.warehouse.quarantine import Quarantine
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import failures
 from holdfast.db import session as sessions
 from holdfast.db.engine import Database

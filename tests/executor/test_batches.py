@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 
 import holdfast.batch
 from holdfast.core.amend import Amend
-from holdfast.core.count_sheet import Count, CountLine
-from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Command, Refusal, Together
 from holdfast.core.order import (
     Book,
@@ -32,11 +30,13 @@ from holdfast.core.order import (
 from holdfast.core.organisation.people import ChangeSettings
 from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
-from holdfast.core.recall import Quarantine, Readmit, WriteOff
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
-from holdfast.core.transfer import Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Dispatch, TransferLine
 from holdfast.db.engine import Database
 from holdfast.db.load import Catalogs
 from holdfast.db.session import open_session

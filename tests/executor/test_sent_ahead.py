@@ -14,10 +14,10 @@ from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.order import OrderClose
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.books import book_faults
 from tests.executor.test_answers import level, stopped
 from tests.shop import Shop

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from holdfast.check import check
-from holdfast.core.counting import AdjustStock, SetStock
 from holdfast.core.decide import Sweep
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from tests.shop import DAY, SECOND, Clock, Shop, open_shop, quick_sqlite
 from tests.truth import assert_truth
 

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.submission import LockedElsewhere, Overloaded
 from tests.races.stand import ANSWER_SECONDS, Tally, assert_books, buy, do, found, open_shop, outcome_of, stock_up
 

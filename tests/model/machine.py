@@ -15,8 +15,6 @@ from hypothesis.stateful import initialize, precondition, rule
 from holdfast.core.amend import Amend
 from holdfast.core.cart import CancelSale
 from holdfast.core.completion import CompleteSale
-from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
-from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Refusal, Sweep, Together
 from holdfast.core.order import (
     Book,
@@ -29,10 +27,12 @@ from holdfast.core.order import (
     ReserveAtLevel,
 )
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.recall import Quarantine, Readmit, WriteOff
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.reservation import Consume, Release, Reserve, Target
-from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
+from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferLine
 from tests.model.naive import Caller, Naive, No, Product
 from tests.model.side_by_side import PLACES, SHELVES, UNKNOWN, Both, SideBySide, often
 from tests.shop import FOUNDED, SECOND

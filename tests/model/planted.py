@@ -23,16 +23,11 @@ from holdfast.core import (
     amend,
     completion,
     correction,
-    count_sheet,
-    counting,
     decide,
     order,
-    recall,
-    receiving,
     reservation,
     returns,
     shipment,
-    transfer,
     whole_order,
 )
 from holdfast.core.records import number, totals
@@ -41,6 +36,9 @@ from holdfast.core.stock import allocation, lot_order
 from holdfast.core.stock import backorders as waiting
 from holdfast.core.stock import giving_way as promise
 from holdfast.core.stock import posting as stock
+from holdfast.core.warehouse import adjustment as counting
+from holdfast.core.warehouse import count_sheet, receiving, transfer
+from holdfast.core.warehouse import quarantine as recall
 
 
 class Edit(NamedTuple):

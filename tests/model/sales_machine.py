@@ -26,10 +26,10 @@ from holdfast.core.cart import EditLine
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CancelSale, CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.correction import RevertShipment
-from holdfast.core.counting import SetStock
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddTaxRate
 from holdfast.core.returns import ReturnedLine, ReturnSale
+from holdfast.core.warehouse.adjustment import SetStock
 from tests.model.naive import Caller, No, Product
 from tests.model.naive_sales import Fee, NaiveSales, Off, Wanted
 from tests.model.side_by_side import PLACES, SHELVES, UNKNOWN, SideBySide, often, same

@@ -27,8 +27,8 @@ from hypothesis.stateful import RuleBasedStateMachine
 from holdfast.access import Actor
 from holdfast.core.decide import Sweep
 from holdfast.core.organisation.people import ChangeSettings
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.model.naive import Caller, Naive, No, Place, Product
 from tests.shop import FOUNDED, Clock, open_shop, quick_sqlite
 from tests.truth import untruths

@@ -8,8 +8,8 @@ from html import unescape
 
 import pytest
 
-from holdfast.core.counting import ForgetLevel, SetStock
 from holdfast.core.order import ReleaseAtLevel
+from holdfast.core.warehouse.adjustment import ForgetLevel, SetStock
 from tests.pages.conftest import House
 from tests.pages.household import EAST_MANAGER
 

@@ -17,8 +17,8 @@ from holdfast.core.completion import PaymentAsked
 from holdfast.core.decide import Together
 from holdfast.core.order_entry import LineAsked
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.executor import Reply
 from tests.races.stand import Outcome, Tally, buy, rush
 

@@ -34,11 +34,11 @@ from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.organisation.places import AddLocation, AddStore
 from holdfast.core.organisation.products import AddProduct
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Settings
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.rows import record_row

@@ -9,8 +9,6 @@ from collections import Counter
 import pytest
 
 from holdfast.check import check
-from holdfast.core.count_sheet import Count, CountLine
-from holdfast.core.counting import SetStock
 from holdfast.core.organisation.people import AddUser, RemoveUser
 from holdfast.core.organisation.places import (
     AddLocation,
@@ -21,10 +19,12 @@ from holdfast.core.organisation.places import (
     RemoveStore,
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.number import end_of_day
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.transfer import Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import SetStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Dispatch, TransferLine
 from holdfast.db import session
 from tests.races.stand import (
     ANSWER_SECONDS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.organisation.products import AddProduct
-from holdfast.core.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.races.stand import (
     Tally,
     assert_books,

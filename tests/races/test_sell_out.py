@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.counting import SetStock
 from holdfast.core.decide import Together
 from holdfast.core.reservation import Consume, Release, Reserve
+from holdfast.core.warehouse.adjustment import SetStock
 from tests.races.stand import (
     Tally,
     assert_books,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from holdfast.core.count_sheet import Count, CountLine
-from holdfast.core.counting import AdjustStock, SetStock
-from holdfast.core.recall import Quarantine, Readmit
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release
-from holdfast.core.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.quarantine import Quarantine, Readmit
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
 from tests.races.stand import (
     Tally,
     assert_books,

@@ -17,8 +17,6 @@ from holdfast.core.cart import AddLine, CancelSale, RemoveLine, ResumeSale, Susp
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
 from holdfast.core.correction import RevertShipment
-from holdfast.core.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
-from holdfast.core.counting import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.imported import OrderedLine, TakeOrder
 from holdfast.core.order import (
@@ -32,12 +30,14 @@ from holdfast.core.order import (
 )
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
-from holdfast.core.recall import Quarantine, Readmit, WriteOff
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.reservation import Consume, Release, Reserve, Target
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
-from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
+from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferLine
 from tests.shop import Shop
 
 Built = Any

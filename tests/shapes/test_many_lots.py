@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from holdfast.core.cart import EditLine
-from holdfast.core.counting import AdjustStock
 from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Consume, Release, Reserve, Target
-from holdfast.core.transfer import Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Dispatch, TransferLine
 from holdfast.db import lot_queries, session
 from tests.shapes.measuring import Cost, Workbench
 from tests.shop import SECOND, Shop, open_shop, quick_sqlite, shop_in

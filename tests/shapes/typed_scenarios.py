@@ -10,7 +10,6 @@ import msgspec
 from holdfast.access import Actor
 from holdfast.core.cart import ChangeSale, EditLine
 from holdfast.core.completion import Fulfill, ShipLine
-from holdfast.core.counting import SetStock
 from holdfast.core.order import ChangeAppointment
 from holdfast.core.organisation.changes import User
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
@@ -37,6 +36,7 @@ from holdfast.core.organisation.places import (
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity, RefreshPin
+from holdfast.core.warehouse.adjustment import SetStock
 from tests.shapes.scenarios import Built, _appointment, cart, places, scenario, sku, skus, stores
 from tests.shop import Shop
 
@@ -102,7 +102,7 @@ def reorder_points_of_n_products(shop: Shop, n: int) -> Built:
 
 @scenario(ChangeStore, places=True)
 def time_zone_of_a_store_with_n_dated_lots(shop: Shop, n: int) -> Built:
-    from holdfast.core.receiving import ReceiptLine, Receive
+    from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 
     store = shop.store(f"TZ{n}")
     shop.stores[f"TZ{n}"] = store.id

@@ -19,7 +19,6 @@ from msgspec import UNSET, UnsetType
 from holdfast.core import cart
 from holdfast.core.cart import EditLine, line_of_sale, reprice, sale_facts, shipped
 from holdfast.core.completion import finish_shipped
-from holdfast.core.receiving import lot_at
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
@@ -45,6 +44,7 @@ from holdfast.core.stock.giving_way import cause_of_hold, tell_hold
 from holdfast.core.stock.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, record_money
 from holdfast.core.stock.posting import Stock
 from holdfast.core.supplier import change_supplier_order
+from holdfast.core.warehouse.receiving import lot_at
 
 replace = msgspec.structs.replace
 

@@ -18,17 +18,12 @@ from holdfast.core import (
     checkout,
     completion,
     correction,
-    count_sheet,
-    counting,
     imported,
     order,
     order_entry,
-    recall,
-    receiving,
     register,
     reservation,
     returns,
-    transfer,
     whole_order,
 )
 from holdfast.core.organisation import keys, places, sign_in
@@ -58,6 +53,9 @@ from holdfast.core.stock.backorders import offer, seek
 from holdfast.core.stock.gate import WORDS, Foreign
 from holdfast.core.stock.journal import book
 from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
+from holdfast.core.warehouse import adjustment as counting
+from holdfast.core.warehouse import count_sheet, receiving, transfer
+from holdfast.core.warehouse import quarantine as recall
 
 OPERATIONS_MAX = 1000
 """Most operations of one batch (SPEC section 10)."""

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from holdfast.core.adoption import sale_of_order
-from holdfast.core.counting import describe_level_fields
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.documents import LevelHoldDocument, UnlimitedDocument, unlimited_document
 from holdfast.core.records.field import Instant
@@ -43,6 +42,7 @@ from holdfast.core.sale import Sale, SaleLine, find_sale, lines_of, product_of_l
 from holdfast.core.sourcing import hold_units
 from holdfast.core.stock.gate import WORDS, is_of
 from holdfast.core.stock.posting import Cause, Stock
+from holdfast.core.warehouse.adjustment import describe_level_fields
 
 AppointmentStatus = Literal["booked", "completed", "cancelled"]
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.receiving import put_in, surplus_lot
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Condition, TenderMethod
 from holdfast.core.records.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
@@ -47,6 +46,7 @@ from holdfast.core.stock.journal import (
     record_money,
 )
 from holdfast.core.stock.posting import Cause, Stock
+from holdfast.core.warehouse.receiving import put_in, surplus_lot
 
 replace = msgspec.structs.replace
 

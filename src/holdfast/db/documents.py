@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.core import count_sheet, order, receiving, transfer
+from holdfast.core import order
 from holdfast.core.organisation import changes as records
 from holdfast.core.organisation.periods import Period
 from holdfast.core.sale import Counter
 from holdfast.core.stock.journal import Account
+from holdfast.core.warehouse import count_sheet, receiving, transfer
 
 DOCUMENTS: dict[str, type[Any]] = {
     **{table: kind.struct for table, kind in records.KINDS.items()},

@@ -12,18 +12,18 @@ from typing import Any
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.count_sheet import Count, CountLine, FillSheet
-from holdfast.core.counting import AdjustStock
 from holdfast.core.order import Book, OrderClose, OrderLine, OrderReserve
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.organisation.products import ChangeProduct
-from holdfast.core.recall import Quarantine
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.command import Command
 from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservation import Reserve, Target
-from holdfast.core.transfer import Dispatch, TransferLine
+from holdfast.core.warehouse.adjustment import AdjustStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine, FillSheet
+from holdfast.core.warehouse.quarantine import Quarantine
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.core.warehouse.transfer import Dispatch, TransferLine
 from holdfast.db.found import clock
 from holdfast.demo.catalogue import BACKORDER, MADE_HERE, PREORDER, PRODUCTS, RECALLED, SOLD_BY_WEIGHT
 

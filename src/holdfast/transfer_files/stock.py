@@ -25,9 +25,9 @@ import msgspec
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
-from holdfast.core.count_sheet import Count, CountDocument, CountLine
-from holdfast.core.counting import SetStock
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.warehouse.adjustment import SetStock
+from holdfast.core.warehouse.count_sheet import Count, CountDocument, CountLine
 from holdfast.db.bulk import Balance, balances, locations_by_code, products_named
 from holdfast.db.found import organisations
 from holdfast.db.stock_lines import KeptLine, Meaning, StockLines

@@ -14,9 +14,9 @@ from decimal import Decimal
 
 import msgspec
 
-from holdfast.core.receiving import ReceiptLine, Receive
 from holdfast.core.records.number import Number, day_of, instant_of, to_minor, to_unit_cost, unit_cost_of
 from holdfast.core.records.product import Location, Product, folded
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.stock_lines import Meaning
 from holdfast.transfer_files.cells import amount_text, code_cell, quantity_cell, text_cell
 from holdfast.transfer_files.table import BadLine, Table, test_width

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from holdfast.core.count_sheet import CountSheet, count_document
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.transfer import Transfer, transfer_document
+from holdfast.core.warehouse.count_sheet import CountSheet, count_document
+from holdfast.core.warehouse.transfer import Transfer, transfer_document
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, products_of, read_records, records
 from holdfast.db.queries.paging import EMPTY, Json, Page, as_id, bounded, id_of_cursor, newest, page_of

@@ -22,12 +22,12 @@ import msgspec
 import sqlalchemy as sa
 import uuid_utils
 
-from holdfast.core.recall import settle
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.stock import Level, LevelKey, Lot, LotStock, Reservation
 from holdfast.core.records.wants import LevelAt, Missing
 from holdfast.core.stock.foreseen_id import corner_id
 from holdfast.core.stock.posting import Stock
+from holdfast.core.warehouse.quarantine import settle
 from holdfast.db import schema
 from holdfast.db.load import load_more
 from holdfast.db.queries.catalog import columns_of

@@ -14,11 +14,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
-from holdfast.core.count_sheet import CloseSheet, Count, CountDocument, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.order import AppointmentDocument, Book, ChangeAppointment
 from holdfast.core.records.command import Command, given
 from holdfast.core.records.rejection import Code
-from holdfast.core.transfer import Arrive, Dispatch, SendBack, TransferDocument, TransferLine
+from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountDocument, CountLine, FillSheet, RemoveSheetLine
+from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferDocument, TransferLine
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import lot_id_of
 from holdfast.web.body import Instant, Nothing, Quantity, Text, instant

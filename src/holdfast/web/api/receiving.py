@@ -13,11 +13,11 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.access import Permission
-from holdfast.core.recall import LotsDocument, Quarantine, Readmit, WriteOff
-from holdfast.core.receiving import ReceiptDocument, ReceiptLine, Receive
 from holdfast.core.records.command import Command
 from holdfast.core.records.field import Gtin
 from holdfast.core.records.rejection import Code
+from holdfast.core.warehouse.quarantine import LotsDocument, Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.receiving import ReceiptDocument, ReceiptLine, Receive
 from holdfast.web.api.reservations import require_location, require_product
 from holdfast.web.api.shapes import LotRow, OrderLot, Trace
 from holdfast.web.arrays import PARTS, part_of

@@ -16,9 +16,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from holdfast.core.counting import tracked_product
-from holdfast.core.recall import set_aside
-from holdfast.core.receiving import ask_for_lots_at, lot_at, put_in
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.number import Number, instant_text, share_of_value
 from holdfast.core.records.permission import Permission
@@ -39,6 +36,9 @@ from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.low_stock import tell_low_stock
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.reliance import gone_refusal, keep, removed_location
+from holdfast.core.warehouse.adjustment import tracked_product
+from holdfast.core.warehouse.quarantine import set_aside
+from holdfast.core.warehouse.receiving import ask_for_lots_at, lot_at, put_in
 
 replace = msgspec.structs.replace
 

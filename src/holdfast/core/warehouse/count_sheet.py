@@ -17,9 +17,6 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.core.counting import correct_open_sheets, make_equal, open_sheets, product_at
-from holdfast.core.recall import set_aside
-from holdfast.core.receiving import lot_at
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.number import Number, instant_text
 from holdfast.core.records.permission import Permission
@@ -38,6 +35,9 @@ from holdfast.core.reservation import foreign_store_refusal
 from holdfast.core.stock.allocation import lot_exists, lot_of_id
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.reliance import gone_refusal, keep
+from holdfast.core.warehouse.adjustment import correct_open_sheets, make_equal, open_sheets, product_at
+from holdfast.core.warehouse.quarantine import set_aside
+from holdfast.core.warehouse.receiving import lot_at
 
 replace = msgspec.structs.replace
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.receiving import ask_for_lots_at, lot_at, put_in
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.documents import lot_fields
 from holdfast.core.records.ledger import RefType
@@ -36,6 +35,7 @@ from holdfast.core.stock.backorders import seek, serve_waiting
 from holdfast.core.stock.giving_way import remove_units, vacate, vacate_lots
 from holdfast.core.stock.low_stock import tell_low_stock
 from holdfast.core.stock.posting import SYSTEM, Cause, Stock
+from holdfast.core.warehouse.receiving import ask_for_lots_at, lot_at, put_in
 
 replace = msgspec.structs.replace
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.receiving import put_in, surplus_lot
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.documents import LevelDocument, level_fields
 from holdfast.core.records.ledger import RefType
@@ -36,6 +35,7 @@ from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.giving_way import remove_units
 from holdfast.core.stock.low_stock import tell_low_stock
 from holdfast.core.stock.posting import Cause, Stock
+from holdfast.core.warehouse.receiving import put_in, surplus_lot
 
 CORRECTIONS = ("COUNT", "ADJUSTMENT")
 """Ledger entries by which a set or a count puts the books right."""
