@@ -32,7 +32,7 @@ from holdfast.app import Holdfast, spare_collector
 from holdfast.core.decide import Together
 from holdfast.core.organisation.products import AddProduct
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate

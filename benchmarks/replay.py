@@ -28,9 +28,9 @@ from benchmarks.engine import Actor, Holdfast, establish, migrate
 from benchmarks.server import benchmark_server
 from holdfast.check import check
 from holdfast.core.decide import Refusal, Together
-from holdfast.core.order import ConsumeAtLevel, ReserveAtLevel
 from holdfast.core.organisation.products import AddProduct
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.reservations.by_order import ConsumeAtLevel, ReserveAtLevel
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.engine import Database

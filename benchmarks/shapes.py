@@ -29,7 +29,7 @@ from holdfast.core.cart import EditLine
 from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.places import AddLocation
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 
 PLACES = (1, 13, 40)

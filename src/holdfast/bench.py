@@ -20,7 +20,7 @@ from rich.console import Console
 from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.organisation.products import AddProduct
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate

@@ -16,11 +16,11 @@ import pytest
 
 from holdfast.check import check
 from holdfast.core.decide import DECISIONS, Together
-from holdfast.core.order import ChangeAppointment
 from holdfast.core.organisation.people import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.reservations.by_order import ChangeAppointment
 from holdfast.web.api import ROUTES
 from tests.api.conftest import Shop
 

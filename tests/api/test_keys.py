@@ -20,7 +20,7 @@ from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKe
 from holdfast.core.records.command import Together
 from holdfast.core.records.number import instant_text
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import key_notes, schema
 from holdfast.tokens import digest_of

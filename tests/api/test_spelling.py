@@ -11,7 +11,7 @@ import pytest
 
 from holdfast.core.organisation.products import AddProduct
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.db.found import organisations
 from holdfast.transfer_files import import_products, import_stock
 from tests.api.conftest import Shop

@@ -25,7 +25,7 @@ from collections import defaultdict
 from typing import Any
 
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from tests.shop import FOUNDED, SECOND, Clock, Shop
 
 

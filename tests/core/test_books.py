@@ -25,7 +25,7 @@ from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAc
 from holdfast.core.organisation.places import ChangeStore
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.register import CloseSession, MoveCash, OpenSession
-from holdfast.core.reservation import Consume, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine

@@ -22,7 +22,7 @@ from holdfast.core.organisation.places import (
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.command import Command
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

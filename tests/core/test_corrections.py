@@ -22,7 +22,7 @@ from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.register import CloseSession, OpenSession
-from holdfast.core.reservation import Consume, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
 from holdfast.core.sale import Fulfillment, Sale
 from holdfast.core.warehouse.adjustment import SetStock

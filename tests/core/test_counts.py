@@ -7,7 +7,7 @@ import json
 import pytest
 
 from holdfast.core.decide import Together
-from holdfast.core.reservation import Consume, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.warehouse.quarantine import Quarantine

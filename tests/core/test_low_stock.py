@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.amend import Amend
 from holdfast.core.organisation.places import ChangeLocation
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, WriteOff

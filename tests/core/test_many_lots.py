@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from holdfast.core.order import ConsumeAtLevel, OrderClose, OrderReserve, ReleaseAtLevel, ReserveAtLevel
-from holdfast.core.order import OrderLine as Line
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.by_order import ConsumeAtLevel, OrderClose, OrderReserve, ReleaseAtLevel, ReserveAtLevel
+from holdfast.core.reservations.by_order import OrderLine as Line
+from holdfast.core.reservations.reserve import Reserve, Target
 from tests.core.scene import Scene
 from tests.shop import SECOND
 

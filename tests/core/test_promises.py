@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from holdfast.access import Actor, Role
-from holdfast.core.amend import Amend
 from holdfast.core.decide import Refusal, Together
-from holdfast.core.order import Book, ChangeAppointment, OrderReserve
-from holdfast.core.order import OrderLine as Line
 from holdfast.core.organisation.places import AddStore
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.by_order import Book, ChangeAppointment, OrderReserve
+from holdfast.core.reservations.by_order import OrderLine as Line
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from tests.core.scene import Scene
 from tests.shop import SECOND
 

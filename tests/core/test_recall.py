@@ -10,7 +10,7 @@ from holdfast.access import Actor, Role
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeStore
 from holdfast.core.records.number import end_of_day, instant_text
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

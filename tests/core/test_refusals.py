@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.amend import Amend
-from holdfast.core.order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.by_order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine

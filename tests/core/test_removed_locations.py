@@ -14,14 +14,18 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.check import check
-from holdfast.core.amend import Amend
 from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.correction import RevertShipment
 from holdfast.core.decide import DECISIONS, Sweep, Together
 from holdfast.core.imported import OrderedLine, TakeOrder
-from holdfast.core.order import (
+from holdfast.core.order_entry import LineAsked, OpenSale
+from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, RemoveLocation, RemoveStore
+from holdfast.core.organisation.products import ChangeProduct
+from holdfast.core.records.rejection import Rejected
+from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.by_order import (
     Book,
     ChangeAppointment,
     ConsumeAtLevel,
@@ -31,11 +35,7 @@ from holdfast.core.order import (
     ReleaseAtLevel,
     ReserveAtLevel,
 )
-from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, RemoveLocation, RemoveStore
-from holdfast.core.organisation.products import ChangeProduct
-from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine

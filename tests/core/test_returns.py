@@ -18,7 +18,7 @@ from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSa
 from holdfast.core.organisation.people import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.register import OpenSession
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.return_record import KeptLine
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.quarantine import Quarantine

@@ -14,11 +14,11 @@ from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, Remove
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
 from holdfast.core.decide import Together
-from holdfast.core.order import OrderClose
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddTaxRate, ChangeTaxRate
 from holdfast.core.organisation.products import ChangeProduct
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.by_order import OrderClose
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

@@ -25,7 +25,7 @@ from holdfast.core.correction import RevertShipment
 from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddTaxRate
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.check import check
 from holdfast.core.organisation.places import RemoveLocation
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from holdfast.core.decide import DECISIONS
-from holdfast.core.order import Book, ChangeAppointment
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RollKey
 from holdfast.core.organisation.people import AddRegister, AddTaxRate, AddUser, ChangeSettings
 from holdfast.core.organisation.periods import ClosePeriod
@@ -19,7 +18,8 @@ from holdfast.core.records.command import Command, Together
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.shape import shaped
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.by_order import Book, ChangeAppointment
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.scene import Scene
 

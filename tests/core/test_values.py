@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.core.records import number
-from holdfast.core.reservation import Consume, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.scene import Scene

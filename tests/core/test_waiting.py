@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.amend import Amend
 from holdfast.core.decide import Sweep, Together
-from holdfast.core.order import OrderClose, ReleaseAtLevel, ReserveAtLevel
-from holdfast.core.order import OrderLine as Line
-from holdfast.core.reservation import Release, Reserve, Target
+from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.by_order import OrderClose, ReleaseAtLevel, ReserveAtLevel
+from holdfast.core.reservations.by_order import OrderLine as Line
+from holdfast.core.reservations.reserve import Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit

@@ -13,7 +13,7 @@ from holdfast.check import check
 from holdfast.check.heads import HeadsRefused, heads_lines, read_heads
 from holdfast.core.decide import Together
 from holdfast.core.records.ledger import Entry
-from holdfast.core.reservation import Consume, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.db import schema
 from holdfast.db.audit_rows import Head, snapshot
 from holdfast.db.chain import WITHIN, begin, chained

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.check import CheckResult, check
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine

@@ -12,10 +12,10 @@ import pytest
 
 from holdfast import batch
 from holdfast.core.decide import Sweep
-from holdfast.core.order import Book, ChangeAppointment
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.organisation.products import ChangeProduct
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.by_order import Book, ChangeAppointment
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine

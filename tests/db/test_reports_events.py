@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from holdfast.core.reservation import Reserve
+from holdfast.core.reservations.reserve import Reserve
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.queries import events

@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from holdfast.check import Mismatch, check
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RollKey
 from holdfast.core.records.permission import Permission
-from holdfast.core.reservation import Consume, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine

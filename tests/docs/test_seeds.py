@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.cli import run
-from holdfast.core.order import ConsumeAtLevel
 from holdfast.core.organisation.people import ChangeSettings
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.ledger import RefType
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Release, Reserve, Target
+from holdfast.core.reservations.by_order import ConsumeAtLevel
+from holdfast.core.reservations.reserve import Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.schema import metadata

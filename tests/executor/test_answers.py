@@ -19,7 +19,7 @@ from holdfast.core.decide import Together
 from holdfast.core.organisation.people import ChangeSettings
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.records.rejection import Code, Rejected
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

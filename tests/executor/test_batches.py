@@ -15,9 +15,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import holdfast.batch
-from holdfast.core.amend import Amend
 from holdfast.core.decide import Command, Refusal, Together
-from holdfast.core.order import (
+from holdfast.core.organisation.people import ChangeSettings
+from holdfast.core.organisation.places import RemoveLocation
+from holdfast.core.organisation.products import AddProduct, ChangeProduct
+from holdfast.core.records.rejection import Rejected
+from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.by_order import (
     Book,
     ChangeAppointment,
     ConsumeAtLevel,
@@ -27,11 +31,7 @@ from holdfast.core.order import (
     ReleaseAtLevel,
     ReserveAtLevel,
 )
-from holdfast.core.organisation.people import ChangeSettings
-from holdfast.core.organisation.places import RemoveLocation
-from holdfast.core.organisation.products import AddProduct, ChangeProduct
-from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff

@@ -14,7 +14,7 @@ from holdfast.batch import ENTRIES_MAX, ROUNDS_MAX, TooManyRounds
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.wants import LevelAt, LotById, Missing
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.db.load import Catalogs
 from holdfast.db.session import DEAD_MAX, open_session

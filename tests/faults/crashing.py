@@ -24,7 +24,7 @@ from holdfast.core.checkout import Checkout
 from holdfast.core.completion import PaymentAsked
 from holdfast.core.order_entry import LineAsked
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Consume
+from holdfast.core.reservations.reserve import Consume
 from holdfast.db.session import PostgresSession, SqliteSession, Write
 from holdfast.executor import Reply
 from tests.races.stand import buy

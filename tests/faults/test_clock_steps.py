@@ -16,7 +16,7 @@ import pytest
 from holdfast.check import check
 from holdfast.core.decide import Sweep
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from tests.shop import DAY, SECOND, Clock, Shop, open_shop, quick_sqlite
 from tests.truth import assert_truth

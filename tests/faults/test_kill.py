@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.reservation import Consume
+from holdfast.core.reservations.reserve import Consume
 from tests.faults.crashing import check_out
 from tests.races.stand import (
     ANSWER_SECONDS,

@@ -12,11 +12,12 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from holdfast.core.amend import Amend
 from holdfast.core.cart import CancelSale
 from holdfast.core.completion import CompleteSale
 from holdfast.core.decide import Refusal, Sweep, Together
-from holdfast.core.order import (
+from holdfast.core.order_entry import LineAsked, OpenSale
+from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.by_order import (
     Book,
     ChangeAppointment,
     ConsumeAtLevel,
@@ -26,8 +27,7 @@ from holdfast.core.order import (
     ReleaseAtLevel,
     ReserveAtLevel,
 )
-from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff

@@ -10,7 +10,7 @@ from functools import cache
 
 from holdfast.access import Role
 from holdfast.core.organisation.people import AddUser
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.organisation import password_hash
 from tests.shop import Shop
 

@@ -37,7 +37,7 @@ from holdfast.core.organisation.products import AddProduct
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Settings
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import schema
 from holdfast.db.engine import Database

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from holdfast.core import decide
-from holdfast.core.reservation import Reserve
+from holdfast.core.reservations.reserve import Reserve
 from holdfast.executor import Reply, Submission
 from tests.races.stand import (
     ANSWER_SECONDS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.decide import Together
-from holdfast.core.reservation import Consume, Release, Reserve
+from holdfast.core.reservations.reserve import Consume, Release, Reserve
 from holdfast.core.warehouse.adjustment import SetStock
 from tests.races.stand import (
     Tally,

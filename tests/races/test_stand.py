@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.reservation import Consume
+from holdfast.core.reservations.reserve import Consume
 from tests.races.stand import Books, assert_books, buy, do, found, open_shop, stock_up
 from tests.shop import unguard
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from holdfast.core.amend import Amend
 from holdfast.core.decide import Sweep
-from holdfast.core.reservation import Consume
+from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.reserve import Consume
 from tests.races.stand import (
     ANSWER_SECONDS,
     Tally,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Consume, Release
+from holdfast.core.reservations.reserve import Consume, Release
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit

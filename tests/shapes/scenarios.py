@@ -12,14 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from holdfast.core.amend import Amend
 from holdfast.core.cart import AddLine, CancelSale, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.checkout import Checkout
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
 from holdfast.core.correction import RevertShipment
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.imported import OrderedLine, TakeOrder
-from holdfast.core.order import (
+from holdfast.core.order_entry import LineAsked, OpenSale
+from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
+from holdfast.core.register import CloseSession, MoveCash, OpenSession
+from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.by_order import (
     Book,
     ConsumeAtLevel,
     OrderClose,
@@ -28,10 +31,7 @@ from holdfast.core.order import (
     ReleaseAtLevel,
     ReserveAtLevel,
 )
-from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
-from holdfast.core.register import CloseSession, MoveCash, OpenSession
-from holdfast.core.reservation import Consume, Release, Reserve, Target
+from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine

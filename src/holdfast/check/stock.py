@@ -9,7 +9,7 @@ from holdfast.check.chain import ChainCheck
 from holdfast.check.run import Key, Merged, Run, Tally
 from holdfast.core.records.ledger import Balance, Entry, follow, stated
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
-from holdfast.core.reservation import Target
+from holdfast.core.reservations.reserve import Target
 from holdfast.db.audit_rows import Head, HoldSum, InTransit, Snapshot, Stored
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.adoption import adopt, numbers_of
 from holdfast.core.order_entry import (
     FEES_ALONE,
     DiscountAsked,
@@ -41,7 +40,14 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.reservation import candidates, release_together
+from holdfast.core.reservations.adoption import adopt, numbers_of
+from holdfast.core.reservations.reserve import candidates, release_together
+from holdfast.core.reservations.sourcing import (
+    adjust_hold,
+    hold_units,
+    move_line,
+    renew,
+)
 from holdfast.core.sale import (
     LINES_MAX,
     Sale,
@@ -55,12 +61,6 @@ from holdfast.core.sale import (
 )
 from holdfast.core.sale_document import SaleDocument, describe_sale
 from holdfast.core.shipment import priced_anew
-from holdfast.core.sourcing import (
-    adjust_hold,
-    hold_units,
-    move_line,
-    renew,
-)
 from holdfast.core.stock.backorders import seek
 from holdfast.core.stock.posting import Stock
 from holdfast.core.supplier import change_supplier_order, order_from_supplier, withdraw_supplier_orders

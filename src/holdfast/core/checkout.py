@@ -23,7 +23,8 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.totals import Payment, Receipt, cash_rounded, due_by_line
 from holdfast.core.register import open_session_of
-from holdfast.core.reservation import sell_free_units
+from holdfast.core.reservations.reserve import sell_free_units
+from holdfast.core.reservations.sourcing import pin_refusal, places_of, spread
 from holdfast.core.sale import (
     Sale,
     SaleLine,
@@ -36,7 +37,6 @@ from holdfast.core.sale import (
     taken_since,
 )
 from holdfast.core.sale_document import SaleDocument, describe_sale, sale_document
-from holdfast.core.sourcing import pin_refusal, places_of, spread
 from holdfast.core.stock.posting import Cause, Stock
 
 replace = msgspec.structs.replace

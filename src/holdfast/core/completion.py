@@ -12,7 +12,6 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
-from holdfast.core.adoption import release_rest
 from holdfast.core.cart import CancelSale, reprice, sale_facts
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.number import Number, to_minor
@@ -28,7 +27,9 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.totals import Method, Payment, Receipt, due_by_line
 from holdfast.core.records.wants import SupplierOrderById
 from holdfast.core.register import SessionTotals, add_to_session, open_session_of
-from holdfast.core.reservation import consume_units
+from holdfast.core.reservations.adoption import release_rest
+from holdfast.core.reservations.reserve import consume_units
+from holdfast.core.reservations.sourcing import adjust_hold, release_all
 from holdfast.core.sale import (
     Fulfillment,
     Sale,
@@ -46,7 +47,6 @@ from holdfast.core.sale import (
 )
 from holdfast.core.sale_document import SaleDocument, describe_sale
 from holdfast.core.shipment import amounts_of, cut_lines, terms_now, with_terms
-from holdfast.core.sourcing import adjust_hold, release_all
 from holdfast.core.stock.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
 from holdfast.core.stock.posting import Stock
 from holdfast.core.supplier import (

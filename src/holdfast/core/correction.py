@@ -26,7 +26,8 @@ from holdfast.core.records.rejection import Code, Rejected, invalid_quantity, in
 from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.records.wants import SessionById
 from holdfast.core.register import RegisterSession
-from holdfast.core.reservation import closed
+from holdfast.core.reservations.reserve import closed
+from holdfast.core.reservations.sourcing import adjust_hold, renew
 from holdfast.core.sale import (
     Fulfillment,
     Sale,
@@ -39,7 +40,6 @@ from holdfast.core.sale import (
 )
 from holdfast.core.sale_document import SaleDocument, describe_sale
 from holdfast.core.shipment import Booked, booked_by_line, cut_lines, terms_of, without
-from holdfast.core.sourcing import adjust_hold, renew
 from holdfast.core.stock.giving_way import cause_of_hold, tell_hold
 from holdfast.core.stock.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, record_money
 from holdfast.core.stock.posting import Stock

@@ -12,20 +12,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core import (
-    amend,
-    cart,
-    checkout,
-    completion,
-    correction,
-    imported,
-    order,
-    order_entry,
-    register,
-    reservation,
-    returns,
-    whole_order,
-)
+from holdfast.core import cart, checkout, completion, correction, imported, order_entry, register, returns, whole_order
 from holdfast.core.organisation import keys, places, sign_in
 from holdfast.core.organisation import people as organisation
 from holdfast.core.organisation import periods as period
@@ -48,7 +35,10 @@ from holdfast.core.records.wants import (
     SessionById,
     Want,
 )
-from holdfast.core.reservation import describe
+from holdfast.core.reservations import amend
+from holdfast.core.reservations import by_order as order
+from holdfast.core.reservations import reserve as reservation
+from holdfast.core.reservations.reserve import describe
 from holdfast.core.stock.backorders import offer, seek
 from holdfast.core.stock.gate import WORDS, Foreign
 from holdfast.core.stock.journal import book

@@ -17,7 +17,6 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.core.adoption import adopt, loose_holds, numbers_of, release_loose, sale_of_order
 from holdfast.core.cart import CancelSale, add_lines, open_sale, suspend
 from holdfast.core.checkout import paid_in_full, sell_outright
 from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, cancel_sale, complete_sale, fulfill
@@ -28,6 +27,7 @@ from holdfast.core.records.number import Number, from_minor
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Rejected, invalid_quantity, malformed, not_found
+from holdfast.core.reservations.adoption import adopt, loose_holds, numbers_of, release_loose, sale_of_order
 from holdfast.core.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sale import Sale, SaleLine, find_sale, holds_of, lines_of, priced, product_of_line, receipt_of
 from holdfast.core.stock.backorders import seek

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.core import order
 from holdfast.core.organisation import changes as records
 from holdfast.core.organisation.periods import Period
+from holdfast.core.reservations import by_order as order
 from holdfast.core.sale import Counter
 from holdfast.core.stock.journal import Account
 from holdfast.core.warehouse import count_sheet, receiving, transfer

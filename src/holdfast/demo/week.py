@@ -12,13 +12,13 @@ from typing import Any
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.order import Book, OrderClose, OrderLine, OrderReserve
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.records.command import Command
 from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservation import Reserve, Target
+from holdfast.core.reservations.by_order import Book, OrderClose, OrderLine, OrderReserve
+from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine, FillSheet
 from holdfast.core.warehouse.quarantine import Quarantine

@@ -26,11 +26,11 @@ from starlette.routing import Match
 
 from holdfast.access import Actor, Permission
 from holdfast.app import Holdfast
-from holdfast.core.order import ChangeAppointment
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.text import composed
 from holdfast.core.register import SessionDocument
+from holdfast.core.reservations.by_order import ChangeAppointment
 from holdfast.executor import Reply
 from holdfast.settings import Config
 from holdfast.web import arrays, problems

@@ -30,7 +30,7 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.stock import Level, LotStock
 from holdfast.core.records.wants import OpenSheets
-from holdfast.core.reservation import foreign_store_refusal
+from holdfast.core.reservations.reserve import foreign_store_refusal
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.giving_way import remove_units
 from holdfast.core.stock.low_stock import tell_low_stock

@@ -31,7 +31,7 @@ from holdfast.core.records.rejection import (
     not_stock_tracked,
 )
 from holdfast.core.records.stock import Level, LotStock
-from holdfast.core.reservation import foreign_store_refusal
+from holdfast.core.reservations.reserve import foreign_store_refusal
 from holdfast.core.stock.allocation import lot_exists, lot_of_id
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.reliance import gone_refusal, keep

@@ -30,7 +30,7 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.stock import Level, Lot, LotStock
 from holdfast.core.records.wants import LotById, PlacesOfLot
-from holdfast.core.reservation import foreign_store_refusal, release_units
+from holdfast.core.reservations.reserve import foreign_store_refusal, release_units
 from holdfast.core.stock.backorders import seek, serve_waiting
 from holdfast.core.stock.giving_way import remove_units, vacate, vacate_lots
 from holdfast.core.stock.low_stock import tell_low_stock

@@ -36,7 +36,7 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.stock import Level, Lot, LotStock
 from holdfast.core.records.wants import LastCost, LotAt
-from holdfast.core.reservation import foreign_store_refusal
+from holdfast.core.reservations.reserve import foreign_store_refusal
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.expiry import renew, sellable_until
 from holdfast.core.stock.posting import Cause, Stock

@@ -30,7 +30,7 @@ from holdfast.core.records.rejection import (
     not_found,
 )
 from holdfast.core.records.stock import Level
-from holdfast.core.reservation import foreign_store_refusal
+from holdfast.core.reservations.reserve import foreign_store_refusal
 from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.low_stock import tell_low_stock

@@ -18,10 +18,10 @@ from msgspec import Meta
 
 from holdfast.access import Permission
 from holdfast.core.fingerprint import OWN_KEY
-from holdfast.core.order import OrderClose, OrderLine, OrderReserve
 from holdfast.core.records.command import Command
 from holdfast.core.records.number import PRECISION_MAX, QUANTITY_MAX, exact_scaled
 from holdfast.core.records.rejection import Code
+from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import Result, Results
 from holdfast.web.body import Quantity, Text

@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 
 from holdfast.access import Permission
-from holdfast.core.order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.records.command import Command
 from holdfast.core.records.documents import LevelDocument, LevelHoldDocument, UnlimitedDocument
 from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
+from holdfast.core.reservations.by_order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
 from holdfast.web.api.shapes import (
     InventoryStats,

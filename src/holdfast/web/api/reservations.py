@@ -14,13 +14,13 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
-from holdfast.core.amend import Amend
 from holdfast.core.decide import OPERATIONS_MAX, Refusal
 from holdfast.core.records.command import Command, Together
 from holdfast.core.records.documents import ReservationDocument
 from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
-from holdfast.core.reservation import PRIORITY_DEFAULT, Consume, Release, Reserve, Target
+from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.reserve import PRIORITY_DEFAULT, Consume, Release, Reserve, Target
 from holdfast.web import problems
 from holdfast.web.body import BATCH_MAX, Instant, Quantity, Text, instant
 from holdfast.web.problems import Problem, invalid, not_found, problem_document

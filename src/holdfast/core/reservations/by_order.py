@@ -12,7 +12,6 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.adoption import sale_of_order
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.documents import LevelHoldDocument, UnlimitedDocument, unlimited_document
 from holdfast.core.records.field import Instant
@@ -28,7 +27,8 @@ from holdfast.core.records.rejection import (
     not_found,
 )
 from holdfast.core.records.stock import Level, Reservation
-from holdfast.core.reservation import (
+from holdfast.core.reservations.adoption import sale_of_order
+from holdfast.core.reservations.reserve import (
     Reserve,
     Target,
     candidates,
@@ -38,8 +38,8 @@ from holdfast.core.reservation import (
     sell_free_units,
     sell_units,
 )
+from holdfast.core.reservations.sourcing import hold_units
 from holdfast.core.sale import Sale, SaleLine, find_sale, lines_of, product_of_line
-from holdfast.core.sourcing import hold_units
 from holdfast.core.stock.gate import WORDS, is_of
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.warehouse.adjustment import describe_level_fields

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.amend import extend, move, shrink
 from holdfast.core.records.catalog import serving
 from holdfast.core.records.product import Location, Product
 from holdfast.core.records.rejection import (
@@ -19,7 +18,8 @@ from holdfast.core.records.rejection import (
     insufficient_stock,
 )
 from holdfast.core.records.stock import Reservation
-from holdfast.core.reservation import (
+from holdfast.core.reservations.amend import extend, move, shrink
+from holdfast.core.reservations.reserve import (
     Reserve,
     Target,
     anywhere,

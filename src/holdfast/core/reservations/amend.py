@@ -22,7 +22,7 @@ from holdfast.core.records.rejection import (
     invalid_state,
 )
 from holdfast.core.records.stock import Level, Reservation
-from holdfast.core.reservation import (
+from holdfast.core.reservations.reserve import (
     Reserve,
     active_hold,
     candidates,
