@@ -25,11 +25,11 @@ from benchmarks.engine import prepare
 from benchmarks.server import benchmark_server
 from holdfast.access import Actor
 from holdfast.app import Holdfast, spare_collector
-from holdfast.core.cart import EditLine
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.places import AddLocation
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Reserve, Target
+from holdfast.core.sales.cart import EditLine
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 
 PLACES = (1, 13, 40)

@@ -12,7 +12,7 @@ import pytest
 
 from holdfast.access import Role
 from holdfast.core.organisation.keys import AddKey
-from holdfast.core.register import OpenSession
+from holdfast.core.sales.register import OpenSession
 from holdfast.db import browser_sessions, directory
 from holdfast.db.browser_sessions import OPEN, Begun
 from holdfast.organisation import establish, new_key

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from holdfast import batch
 from holdfast.access import Role, may
 from holdfast.check import check
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import CompleteSale, PaymentAsked
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.people import AddRegister
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.organisation.places import ChangeStore
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
-from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import CompleteSale, PaymentAsked
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
+from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff

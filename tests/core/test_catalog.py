@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from holdfast.check import check
-from holdfast.core.completion import CompleteSale
 from holdfast.core.decide import Refusal, Together
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.keys import RemoveKey
 from holdfast.core.organisation.people import AddUser, ChangeSettings, ChangeUser, RemoveUser
 from holdfast.core.organisation.places import (
@@ -23,7 +21,9 @@ from holdfast.core.organisation.places import (
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.command import Command
 from holdfast.core.reservations.reserve import Reserve, Target
-from holdfast.core.returns import ReturnedLine, ReturnSale
+from holdfast.core.sales.completion import CompleteSale
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.scene import Scene

@@ -13,18 +13,18 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.check import check
-from holdfast.core.cart import CancelSale, ChangeSale, EditLine, SuspendSale
-from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
-from holdfast.core.correction import RevertShipment
-from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddRegister, AddTaxRate
 from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.records.totals import share_of_older_versions
-from holdfast.core.register import CloseSession, OpenSession
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
-from holdfast.core.returns import ReturnedLine, ReturnSale
-from holdfast.core.sale import Fulfillment, Sale
+from holdfast.core.sales.cart import CancelSale, ChangeSale, EditLine, SuspendSale
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.sales.correction import RevertShipment
+from holdfast.core.sales.lines import Fulfillment, Sale
+from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.register import CloseSession, OpenSession
+from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.db.rows import checksum, row_type
@@ -111,7 +111,7 @@ def test_what_an_older_version_booked_stays_and_the_rest_follows(scene: Scene, m
     sales = [order(scene, ("CHEESE-1", Decimal("2.5"))) for _ in range(3)]
     with monkeypatch.context() as older:
         older.setattr(
-            "holdfast.core.shipment.share_still_due",
+            "holdfast.core.sales.shipment.share_still_due",
             lambda amount, whole, reached, given: share_of_older_versions(amount, whole, 0, reached),
         )
         for sale in sales:

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from holdfast.core.cart import CancelSale
-from holdfast.core.imported import OrderedLine, TakeOrder
-from holdfast.core.order_entry import FeeAsked
+from holdfast.core.sales.cart import CancelSale
+from holdfast.core.sales.order_entry import FeeAsked
+from holdfast.core.sales.order_import import OrderedLine, TakeOrder
 from tests.core.books import balances, book_faults, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite

@@ -11,14 +11,14 @@ import pytest
 from msgspec import UNSET
 
 from holdfast.check import check
-from holdfast.core.cart import AddLine, CancelSale
-from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
-from holdfast.core.imported import OrderedLine, TakeOrder
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.reservations.by_order import OrderClose, OrderReserve, ReserveAtLevel
 from holdfast.core.reservations.by_order import OrderLine as Line
 from holdfast.core.reservations.reserve import Release, Reserve, Target
-from holdfast.core.returns import ReturnedLine, ReturnSale
+from holdfast.core.sales.cart import AddLine, CancelSale
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from tests.core.books import book_faults, sale_faults
 from tests.core.scene import Scene
 from tests.shop import SECOND, Clock, open_shop, quick_sqlite

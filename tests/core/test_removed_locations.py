@@ -14,13 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.check import check
-from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
-from holdfast.core.correction import RevertShipment
 from holdfast.core.decide import DECISIONS, Sweep, Together
-from holdfast.core.imported import OrderedLine, TakeOrder
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, RemoveLocation, RemoveStore
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.records.rejection import Rejected
@@ -36,7 +30,13 @@ from holdfast.core.reservations.by_order import (
     ReserveAtLevel,
 )
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
-from holdfast.core.returns import ReturnedLine, ReturnSale
+from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.sales.correction import RevertShipment
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff

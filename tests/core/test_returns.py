@@ -12,15 +12,15 @@ import pytest
 
 import holdfast.batch
 from holdfast.check import check
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
-from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.records.totals import share_of_older_versions
-from holdfast.core.register import OpenSession
 from holdfast.core.reservations.reserve import Reserve, Target
-from holdfast.core.return_record import KeptLine
-from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.register import OpenSession
+from holdfast.core.sales.return_record import KeptLine
+from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.quarantine import Quarantine
 from tests.core.books import balances, book_faults, entries_of, sale_faults
 from tests.core.scene import Scene
@@ -138,10 +138,10 @@ def test_what_an_older_version_refunded_stays_and_the_rest_follows(scene: Scene,
     sale = sell(scene, LineAsked("CHEESE-1", Decimal("2.5")))
     with monkeypatch.context() as older:
         older.setattr(
-            "holdfast.core.returns.share_still_due",
+            "holdfast.core.sales.returns.share_still_due",
             lambda amount, whole, reached, given: share_of_older_versions(amount, whole, reached - 1000, 1000),
         )
-        older.setattr("holdfast.core.returns.KeptLine", lambda *fields: KeptLine(*fields[:7]))
+        older.setattr("holdfast.core.sales.returns.KeptLine", lambda *fields: KeptLine(*fields[:7]))
         first = scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "cash"))
     assert first.refund_total == "30.00"
     parts = (Decimal("0.1"), Decimal("0.4"), 1)
@@ -160,8 +160,8 @@ def test_the_check_sees_money_that_was_given_against_proportion(scene: Scene, mo
     scene.shop.receive("CHEESE-1", 10, lot="C", cost="1.00")
     lines = (LineAsked("CHEESE-1", Decimal("2.5")),)
     sale, shipped = sell(scene, *lines), scene.do(OpenSale(lines=lines))
-    monkeypatch.setattr("holdfast.core.returns.share_still_due", planted)
-    monkeypatch.setattr("holdfast.core.shipment.share_still_due", planted)
+    monkeypatch.setattr("holdfast.core.sales.returns.share_still_due", planted)
+    monkeypatch.setattr("holdfast.core.sales.shipment.share_still_due", planted)
     scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "card"))
     scene.do(Fulfill(shipped.id, (ShipLine(shipped.lines[0].id, 1),)))
     told = [(one.invariant, one.found) for one in check(scene.shop.holdfast.database).mismatches]
@@ -172,7 +172,7 @@ def test_the_check_sees_cash_that_is_no_nearest_coin(scene: Scene, monkeypatch: 
     scene.shop.settings(cash_rounding="0.05")
     scene.given("MUG-1 MAIN  A 5")
     sale = sell(scene, LineAsked("MUG-1", 1, discount=DiscountAsked(amount="0.01")), method="card", amount="9.89")
-    monkeypatch.setattr("holdfast.core.returns.cash_rounded", lambda amount, coin: amount - amount % coin)
+    monkeypatch.setattr("holdfast.core.sales.returns.cash_rounded", lambda amount, coin: amount - amount % coin)
     assert scene.do(bring(sale, (0, 1))).refund_total == "9.85"
     assert [one.invariant for one in check(scene.shop.holdfast.database).mismatches] == ["sale_return.refund_total"]
 

@@ -10,15 +10,15 @@ import msgspec
 import pytest
 
 from holdfast.check import check
-from holdfast.core.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
 from holdfast.core.decide import Together
-from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddTaxRate, ChangeTaxRate
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.reservations.by_order import OrderClose
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
+from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from holdfast.check import check
-from holdfast.core.cart import CancelSale, EditLine, ResumeSale
-from holdfast.core.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.decide import Sweep, Together
-from holdfast.core.imported import OrderedLine, TakeOrder
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
+from holdfast.core.sales.cart import CancelSale, EditLine, ResumeSale
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.order_import import OrderedLine, TakeOrder
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

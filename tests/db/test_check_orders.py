@@ -13,13 +13,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from holdfast.check import check
-from holdfast.core.cart import CancelSale
-from holdfast.core.completion import CompleteSale
-from holdfast.core.imported import OrderedLine, TakeOrder
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.records.stock import Reservation
 from holdfast.core.reservations.by_order import OrderLine, OrderReserve
 from holdfast.core.reservations.reserve import Release, Reserve, Target
+from holdfast.core.sales.cart import CancelSale
+from holdfast.core.sales.completion import CompleteSale
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.order_import import OrderedLine, TakeOrder
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.migrations.versions import __path__ as VERSIONS
 from holdfast.db.rows import checksum, row_type

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 
 from holdfast.access import Actor
-from holdfast.core.cart import CancelSale, RemoveLine, SuspendSale
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
-from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddRegister, AddTaxRate
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod
-from holdfast.core.register import CloseSession, MoveCash, OpenSession
-from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.sales.cart import CancelSale, RemoveLine, SuspendSale
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
+from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from tests.shop import DAY, Shop
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from holdfast.core.answer import answer_types, decode_answer, encode_answer
 from holdfast.core.decide import DECISIONS, Refusal, Sweep
-from holdfast.core.order_entry import DiscountAsked, LineAsked, OpenSale
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.command import Together
 from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.reservations.by_order import OrderLine, OrderReserve, ReserveAtLevel
 from holdfast.core.reservations.reserve import Reserve, Target
+from holdfast.core.sales.order_entry import DiscountAsked, LineAsked, OpenSale
 from tests.shop import Shop
 
 

@@ -8,15 +8,15 @@ import pytest
 
 import holdfast.batch
 import holdfast.db.session as sessions
-from holdfast.core.cart import EditLine
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.by_order import OrderClose
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
-from holdfast.core.returns import ReturnedLine, ReturnSale
+from holdfast.core.sales.cart import EditLine
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.books import book_faults
 from tests.executor.test_answers import level, stopped

@@ -20,11 +20,11 @@ import msgspec
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import PaymentAsked
-from holdfast.core.order_entry import LineAsked
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import PaymentAsked
+from holdfast.core.sales.order_entry import LineAsked
 from holdfast.db.session import PostgresSession, SqliteSession, Write
 from holdfast.executor import Reply
 from tests.races.stand import buy

@@ -12,10 +12,7 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from holdfast.core.cart import CancelSale
-from holdfast.core.completion import CompleteSale
 from holdfast.core.decide import Refusal, Sweep, Together
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.by_order import (
     Book,
@@ -28,6 +25,9 @@ from holdfast.core.reservations.by_order import (
     ReserveAtLevel,
 )
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
+from holdfast.core.sales.cart import CancelSale
+from holdfast.core.sales.completion import CompleteSale
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
 from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff

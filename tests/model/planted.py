@@ -18,12 +18,13 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from holdfast.core import completion, correction, decide, returns, shipment, whole_order
+from holdfast.core import decide
 from holdfast.core.records import number, totals
 from holdfast.core.records import stock as holding
 from holdfast.core.reservations import adoption, amend
 from holdfast.core.reservations import by_order as order
 from holdfast.core.reservations import reserve as reservation
+from holdfast.core.sales import completion, correction, returns, shipment, whole_order
 from holdfast.core.stock import allocation, lot_order
 from holdfast.core.stock import backorders as waiting
 from holdfast.core.stock import giving_way as promise

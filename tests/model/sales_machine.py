@@ -22,13 +22,13 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from holdfast.core.cart import EditLine
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import CancelSale, CompleteSale, Fulfill, PaymentAsked, ShipLine
-from holdfast.core.correction import RevertShipment
-from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.organisation.people import AddTaxRate
-from holdfast.core.returns import ReturnedLine, ReturnSale
+from holdfast.core.sales.cart import EditLine
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import CancelSale, CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.sales.correction import RevertShipment
+from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from tests.model.naive import Caller, No, Product
 from tests.model.naive_sales import Fee, NaiveSales, Off, Wanted

@@ -12,12 +12,12 @@ from typing import Any
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import PaymentAsked
 from holdfast.core.decide import Together
-from holdfast.core.order_entry import LineAsked
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import PaymentAsked
+from holdfast.core.sales.order_entry import LineAsked
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.executor import Reply
 from tests.races.stand import Outcome, Tally, buy, rush

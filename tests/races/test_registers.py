@@ -6,14 +6,14 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import CompleteSale, PaymentAsked
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.people import AddRegister, AddUser, ChangeUser, RemoveRegister
 from holdfast.core.organisation.pin import NewPin
 from holdfast.core.organisation.places import AddStore, RemoveStore
-from holdfast.core.register import CloseSession, MoveCash, OpenSession, SessionDocument
-from holdfast.core.sale_document import SaleDocument
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import CompleteSale, PaymentAsked
+from holdfast.core.sales.documents import SaleDocument
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession, SessionDocument
 from holdfast.db import schema
 from tests.races.stand import Tally, assert_books, do, found, open_shop, refused, rush, stock_up
 

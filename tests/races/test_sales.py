@@ -10,11 +10,11 @@ import msgspec
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
-from holdfast.core.cart import AddLine, EditLine, RemoveLine, ResumeSale, SuspendSale
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
-from holdfast.core.order_entry import LineAsked, OpenSale
-from holdfast.core.returns import ReturnedLine, ReturnSale
+from holdfast.core.sales.cart import AddLine, EditLine, RemoveLine, ResumeSale, SuspendSale
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from tests.races.stand import (
     Tally,
     assert_books,

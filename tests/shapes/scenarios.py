@@ -12,15 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from holdfast.core.cart import AddLine, CancelSale, RemoveLine, ResumeSale, SuspendSale
-from holdfast.core.checkout import Checkout
-from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
-from holdfast.core.correction import RevertShipment
 from holdfast.core.decide import Sweep, Together
-from holdfast.core.imported import OrderedLine, TakeOrder
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
-from holdfast.core.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.by_order import (
     Book,
@@ -32,7 +25,14 @@ from holdfast.core.reservations.by_order import (
     ReserveAtLevel,
 )
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
-from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.sales.cart import AddLine, CancelSale, RemoveLine, ResumeSale, SuspendSale
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.correction import RevertShipment
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
+from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.cart import EditLine
-from holdfast.core.order_entry import LineAsked, OpenSale
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
+from holdfast.core.sales.cart import EditLine
+from holdfast.core.sales.order_entry import LineAsked, OpenSale
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine

@@ -8,8 +8,6 @@ from typing import Any
 import msgspec
 
 from holdfast.access import Actor
-from holdfast.core.cart import ChangeSale, EditLine
-from holdfast.core.completion import Fulfill, ShipLine
 from holdfast.core.organisation.changes import User
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
 from holdfast.core.organisation.people import (
@@ -36,6 +34,8 @@ from holdfast.core.organisation.places import (
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity, RefreshPin
 from holdfast.core.reservations.by_order import ChangeAppointment
+from holdfast.core.sales.cart import ChangeSale, EditLine
+from holdfast.core.sales.completion import Fulfill, ShipLine
 from holdfast.core.warehouse.adjustment import SetStock
 from tests.shapes.scenarios import Built, _appointment, cart, places, scenario, sku, skus, stores
 from tests.shop import Shop

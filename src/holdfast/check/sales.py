@@ -13,10 +13,11 @@ from msgspec import UNSET
 from holdfast.check.run import Key, Merged, Run, Tally
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.totals import Fee, PricedLine, Rules, allocate, compute_receipt, share_of_older_versions
-from holdfast.core.register import CashMovement, RegisterSession
-from holdfast.core.return_record import KeptLine, Return
-from holdfast.core.sale import Sale, SaleLine
-from holdfast.core.shipment import terms_of
+from holdfast.core.sales.lines import Sale, SaleLine
+from holdfast.core.sales.register import CashMovement, RegisterSession
+from holdfast.core.sales.return_record import KeptLine, Return
+from holdfast.core.sales.shipment import terms_of
+from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.journal import (
     CASH,
     CASH_OVER_SHORT,
@@ -27,7 +28,6 @@ from holdfast.core.stock.journal import (
     TAX_PAYABLE,
     account_of_money,
 )
-from holdfast.core.supplier import SupplierOrder
 from holdfast.db.audit_rows import Snapshot, Stored
 
 

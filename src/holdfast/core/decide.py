@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core import cart, checkout, completion, correction, imported, order_entry, register, returns, whole_order
 from holdfast.core.organisation import keys, places, sign_in
 from holdfast.core.organisation import people as organisation
 from holdfast.core.organisation import periods as period
@@ -39,6 +38,8 @@ from holdfast.core.reservations import amend
 from holdfast.core.reservations import by_order as order
 from holdfast.core.reservations import reserve as reservation
 from holdfast.core.reservations.reserve import describe
+from holdfast.core.sales import cart, checkout, completion, correction, order_entry, register, returns, whole_order
+from holdfast.core.sales import order_import as imported
 from holdfast.core.stock.backorders import offer, seek
 from holdfast.core.stock.gate import WORDS, Foreign
 from holdfast.core.stock.journal import book

@@ -20,11 +20,11 @@ import msgspec
 
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
-from holdfast.core.register import CashMovement, RegisterSession
-from holdfast.core.return_record import Return
-from holdfast.core.sale import Sale, SaleLine
+from holdfast.core.sales.lines import Sale, SaleLine
+from holdfast.core.sales.register import CashMovement, RegisterSession
+from holdfast.core.sales.return_record import Return
+from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.journal import JournalEntry, Posting
-from holdfast.core.supplier import SupplierOrder
 from holdfast.db.engine import Database
 from holdfast.db.queries.stuck import beside
 from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type

@@ -12,7 +12,7 @@ from typing import Any
 from holdfast.core.organisation import changes as records
 from holdfast.core.organisation.periods import Period
 from holdfast.core.reservations import by_order as order
-from holdfast.core.sale import Counter
+from holdfast.core.sales.lines import Counter
 from holdfast.core.stock.journal import Account
 from holdfast.core.warehouse import count_sheet, receiving, transfer
 

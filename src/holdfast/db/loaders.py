@@ -20,11 +20,11 @@ from holdfast.core.organisation import changes as records
 from holdfast.core.records import wants
 from holdfast.core.records.stock import Lot, Reservation
 from holdfast.core.records.wants import Want
-from holdfast.core.register import RegisterSession
-from holdfast.core.return_record import Return
-from holdfast.core.sale import OWN_SOURCES, Sale, SaleLine
+from holdfast.core.sales.lines import OWN_SOURCES, Sale, SaleLine
+from holdfast.core.sales.register import RegisterSession
+from holdfast.core.sales.return_record import Return
+from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.posting import Stock
-from holdfast.core.supplier import SupplierOrder
 from holdfast.db import lots, schema
 from holdfast.db.documents import DOCUMENTS
 from holdfast.db.failures import Conflict

@@ -24,12 +24,12 @@ from holdfast.core.organisation import changes as records
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.number import instant_text
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
-from holdfast.core.register import CashMovement, RegisterSession
-from holdfast.core.return_record import Return
-from holdfast.core.sale import Sale, SaleLine
+from holdfast.core.sales.lines import Sale, SaleLine
+from holdfast.core.sales.register import CashMovement, RegisterSession
+from holdfast.core.sales.return_record import Return
+from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.journal import JournalEntry, Posting
 from holdfast.core.stock.posting import Stock
-from holdfast.core.supplier import SupplierOrder
 from holdfast.db import schema
 from holdfast.db.chain import chained
 from holdfast.db.documents import TABLE_ORDER

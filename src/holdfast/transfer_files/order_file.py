@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from holdfast.core.imported import TakeOrder
 from holdfast.core.records.number import Number, from_minor, to_minor
+from holdfast.core.sales.order_import import TakeOrder
 from holdfast.transfer_files.cells import amount_text, quantity_cell
 from holdfast.transfer_files.table import BadLine, Line
 

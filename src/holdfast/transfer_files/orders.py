@@ -22,12 +22,12 @@ from typing import Any, NamedTuple, TextIO
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
-from holdfast.core.imported import OrderedLine, TakenOrder, TakeOrder
 from holdfast.core.records.command import Together
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Location, Product, folded
 from holdfast.core.records.rejection import Code, Rejected
-from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.sales.order_import import OrderedLine, TakenOrder, TakeOrder
+from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.db.bulk import locations_by_code, products_by_sku
 from holdfast.db.found import OrganisationRow, StoreRow, stores

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.core.imported import OrderedLine, TakeOrder
-from holdfast.core.order_entry import FeeAsked
+from holdfast.core.sales.order_entry import FeeAsked
+from holdfast.core.sales.order_import import OrderedLine, TakeOrder
 from holdfast.transfer_files.cells import order_number_cell, text_cell
 from holdfast.transfer_files.order_file import (
     Context,

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from holdfast.core.imported import OrderedLine, TakeOrder
+from holdfast.core.sales.order_import import OrderedLine, TakeOrder
 from holdfast.transfer_files.cells import code_cell, order_number_cell, quantity_cell, text_cell
 from holdfast.transfer_files.order_file import BackRow, Context, FactRow, FileFacts, FileOrder, FileReturn, Item, Unread
 from holdfast.transfer_files.table import BadLine, Line, Table

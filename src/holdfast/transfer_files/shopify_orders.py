@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from holdfast.core.imported import OrderedLine, TakeOrder
-from holdfast.core.order_entry import FeeAsked
 from holdfast.core.records.number import from_minor
+from holdfast.core.sales.order_entry import FeeAsked
+from holdfast.core.sales.order_import import OrderedLine, TakeOrder
 from holdfast.transfer_files.cells import id_cell, order_number_cell, text_cell
 from holdfast.transfer_files.order_file import (
     Context,

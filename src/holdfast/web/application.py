@@ -29,8 +29,8 @@ from holdfast.app import Holdfast
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.text import composed
-from holdfast.core.register import SessionDocument
 from holdfast.core.reservations.by_order import ChangeAppointment
+from holdfast.core.sales.register import SessionDocument
 from holdfast.executor import Reply
 from holdfast.settings import Config
 from holdfast.web import arrays, problems

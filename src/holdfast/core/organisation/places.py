@@ -24,7 +24,7 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Location, LocationKind, Register, Store
 from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
 from holdfast.core.records.wants import LastSession, PlacesOfKind, RecordById, RegistersOf
-from holdfast.core.register import sessions_of
+from holdfast.core.sales.register import sessions_of
 from holdfast.core.stock.expiry import follow_clock
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.reliance import in_use

@@ -26,7 +26,7 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Oversell, Product, ProductKind, Settings
 from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
 from holdfast.core.records.wants import ProductInLedger, ProductsOfGtin, ProductSoldUncounted
-from holdfast.core.sale import SaleLine
+from holdfast.core.sales.lines import SaleLine
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace

@@ -39,7 +39,7 @@ from holdfast.core.reservations.reserve import (
     sell_units,
 )
 from holdfast.core.reservations.sourcing import hold_units
-from holdfast.core.sale import Sale, SaleLine, find_sale, lines_of, product_of_line
+from holdfast.core.sales.lines import Sale, SaleLine, find_sale, lines_of, product_of_line
 from holdfast.core.stock.gate import WORDS, is_of
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.warehouse.adjustment import describe_level_fields

@@ -33,7 +33,7 @@ from holdfast.core.records.rejection import (
     not_stock_tracked,
 )
 from holdfast.core.records.stock import Level, Lot, Reservation
-from holdfast.core.sale import SaleLine, count_on_line, look_at_sale, sale_of_line
+from holdfast.core.sales.lines import SaleLine, count_on_line, look_at_sale, sale_of_line
 from holdfast.core.stock.allocation import back, held_in_order, lot_exists, pinned_lot_refusal
 from holdfast.core.stock.backorders import free_units_at, most_backed_first, serve_waiting
 from holdfast.core.stock.gate import WORDS, is_of

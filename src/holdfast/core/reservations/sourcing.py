@@ -31,7 +31,7 @@ from holdfast.core.reservations.reserve import (
     shortfall_allowed,
     waiting_first,
 )
-from holdfast.core.sale import Sale, SaleLine, holds_of, product_of_line
+from holdfast.core.sales.lines import Sale, SaleLine, holds_of, product_of_line
 from holdfast.core.stock.allocation import pinned_lot_refusal
 from holdfast.core.stock.backorders import free_units_at, in_waiting_order
 from holdfast.core.stock.posting import Stock

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.product import Register, folded
-from holdfast.core.register import RegisterSession, register_fields, session_document
+from holdfast.core.sales.register import RegisterSession, register_fields, session_document
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, read_records, records
 from holdfast.db.queries.paging import (

@@ -17,11 +17,11 @@ from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.number import from_unit_cost, instant_text
 from holdfast.core.records.product import TaxRate
 from holdfast.core.records.stock import Reservation
-from holdfast.core.return_record import Return, return_document
-from holdfast.core.sale import Sale, SaleLine, priced_today
-from holdfast.core.sale_document import sale_document
+from holdfast.core.sales.documents import sale_document
+from holdfast.core.sales.lines import Sale, SaleLine, priced_today
+from holdfast.core.sales.return_record import Return, return_document
+from holdfast.core.sales.supplier_orders import SupplierOrder, supplier_order_document
 from holdfast.core.stock.posting import Stock
-from holdfast.core.supplier import SupplierOrder, supplier_order_document
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, products_of, read_records, records, store_of
 from holdfast.db.queries.paging import (

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.core.completion import PaymentAsked
-from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked
 from holdfast.core.records.rejection import Code
+from holdfast.core.sales.completion import PaymentAsked
+from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked
 from holdfast.web.body import Quantity, Text
 from holdfast.web.problems import invalid
 from holdfast.web.route import reference, uuid_text

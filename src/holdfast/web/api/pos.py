@@ -15,11 +15,11 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.access import Permission
-from holdfast.core.checkout import Checkout
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Code
-from holdfast.core.sale import LINES_MAX
-from holdfast.core.sale_document import SaleDocument
+from holdfast.core.sales.checkout import Checkout
+from holdfast.core.sales.documents import SaleDocument
+from holdfast.core.sales.lines import LINES_MAX
 from holdfast.web.api.asked import (
     MONEY_CODES,
     DiscountBody,

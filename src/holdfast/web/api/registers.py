@@ -20,7 +20,7 @@ from holdfast.core.records.command import Command, given
 from holdfast.core.records.number import to_minor
 from holdfast.core.records.product import Register
 from holdfast.core.records.rejection import Code
-from holdfast.core.register import (
+from holdfast.core.sales.register import (
     CashDocument,
     CloseSession,
     MoveCash,

@@ -18,9 +18,9 @@ from msgspec import Meta
 from holdfast.access import Permission
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Code
-from holdfast.core.return_record import ReturnDocument
-from holdfast.core.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
-from holdfast.core.sale import LINES_MAX
+from holdfast.core.sales.lines import LINES_MAX
+from holdfast.core.sales.return_record import ReturnDocument
+from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.web.api.asked import own_id
 from holdfast.web.body import Quantity, Text
 from holdfast.web.problems import invalid, not_found

@@ -16,19 +16,19 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core import cart
-from holdfast.core.cart import EditLine, line_of_sale, reprice, sale_facts, shipped
-from holdfast.core.completion import finish_shipped
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Rejected, invalid_quantity, invalid_state, not_found
 from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.records.wants import SessionById
-from holdfast.core.register import RegisterSession
 from holdfast.core.reservations.reserve import closed
 from holdfast.core.reservations.sourcing import adjust_hold, renew
-from holdfast.core.sale import (
+from holdfast.core.sales import cart
+from holdfast.core.sales.cart import EditLine, line_of_sale, reprice, sale_facts, shipped
+from holdfast.core.sales.completion import finish_shipped
+from holdfast.core.sales.documents import SaleDocument, describe_sale
+from holdfast.core.sales.lines import (
     Fulfillment,
     Sale,
     SaleLine,
@@ -38,12 +38,12 @@ from holdfast.core.sale import (
     lines_of,
     product_of_line,
 )
-from holdfast.core.sale_document import SaleDocument, describe_sale
-from holdfast.core.shipment import Booked, booked_by_line, cut_lines, terms_of, without
+from holdfast.core.sales.register import RegisterSession
+from holdfast.core.sales.shipment import Booked, booked_by_line, cut_lines, terms_of, without
+from holdfast.core.sales.supplier_orders import change_supplier_order
 from holdfast.core.stock.giving_way import cause_of_hold, tell_hold
 from holdfast.core.stock.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, record_money
 from holdfast.core.stock.posting import Stock
-from holdfast.core.supplier import change_supplier_order
 from holdfast.core.warehouse.receiving import lot_at
 
 replace = msgspec.structs.replace

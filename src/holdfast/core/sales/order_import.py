@@ -17,10 +17,6 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.core.cart import CancelSale, add_lines, open_sale, suspend
-from holdfast.core.checkout import paid_in_full, sell_outright
-from holdfast.core.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, cancel_sale, complete_sale, fulfill
-from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Condition, TenderMethod
 from holdfast.core.records.number import Number, from_minor
@@ -28,11 +24,23 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Rejected, invalid_quantity, malformed, not_found
 from holdfast.core.reservations.adoption import adopt, loose_holds, numbers_of, release_loose, sale_of_order
-from holdfast.core.returns import ReturnedLine, ReturnSale, return_sale
-from holdfast.core.sale import Sale, SaleLine, find_sale, holds_of, lines_of, priced, product_of_line, receipt_of
+from holdfast.core.sales.cart import CancelSale, add_lines, open_sale, suspend
+from holdfast.core.sales.checkout import paid_in_full, sell_outright
+from holdfast.core.sales.completion import (
+    CompleteSale,
+    Fulfill,
+    PaymentAsked,
+    ShipLine,
+    cancel_sale,
+    complete_sale,
+    fulfill,
+)
+from holdfast.core.sales.lines import Sale, SaleLine, find_sale, holds_of, lines_of, priced, product_of_line, receipt_of
+from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.returns import ReturnedLine, ReturnSale, return_sale
+from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.backorders import seek
 from holdfast.core.stock.posting import Stock
-from holdfast.core.supplier import SupplierOrder
 
 replace = msgspec.structs.replace
 

@@ -9,7 +9,7 @@ import msgspec
 
 from holdfast.core.records.number import instant_text
 from holdfast.core.records.product import Product
-from holdfast.core.sale import Sale, SaleLine, product_of_line
+from holdfast.core.sales.lines import Sale, SaleLine, product_of_line
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace

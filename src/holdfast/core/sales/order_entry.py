@@ -30,7 +30,7 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.totals import PERCENT_WHOLE, Discount
 from holdfast.core.records.wants import HoldsOfTarget, LooseHoldsOf, SaleById, SaleOfOrder
 from holdfast.core.reservations.reserve import candidates
-from holdfast.core.sale import (
+from holdfast.core.sales.lines import (
     LINES_MAX,
     OWN_NUMBER,
     OWN_SOURCES,

@@ -16,19 +16,6 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.order_entry import (
-    FEES_ALONE,
-    DiscountAsked,
-    FeeAsked,
-    LineAsked,
-    OpenSale,
-    discount_of,
-    fees_of,
-    line_of,
-    meaning_of,
-    new_sale,
-    price_of,
-)
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.number import Number, from_minor, instant_text
 from holdfast.core.records.permission import Permission
@@ -48,7 +35,8 @@ from holdfast.core.reservations.sourcing import (
     move_line,
     renew,
 )
-from holdfast.core.sale import (
+from holdfast.core.sales.documents import SaleDocument, describe_sale
+from holdfast.core.sales.lines import (
     LINES_MAX,
     Sale,
     SaleLine,
@@ -59,11 +47,23 @@ from holdfast.core.sale import (
     put_receipt,
     receipt_of,
 )
-from holdfast.core.sale_document import SaleDocument, describe_sale
-from holdfast.core.shipment import priced_anew
+from holdfast.core.sales.order_entry import (
+    FEES_ALONE,
+    DiscountAsked,
+    FeeAsked,
+    LineAsked,
+    OpenSale,
+    discount_of,
+    fees_of,
+    line_of,
+    meaning_of,
+    new_sale,
+    price_of,
+)
+from holdfast.core.sales.shipment import priced_anew
+from holdfast.core.sales.supplier_orders import change_supplier_order, order_from_supplier, withdraw_supplier_orders
 from holdfast.core.stock.backorders import seek
 from holdfast.core.stock.posting import Stock
-from holdfast.core.supplier import change_supplier_order, order_from_supplier, withdraw_supplier_orders
 
 replace = msgspec.structs.replace
 

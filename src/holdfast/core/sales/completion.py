@@ -12,7 +12,6 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
-from holdfast.core.cart import CancelSale, reprice, sale_facts
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.number import Number, to_minor
 from holdfast.core.records.permission import Permission
@@ -26,11 +25,12 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.totals import Method, Payment, Receipt, due_by_line
 from holdfast.core.records.wants import SupplierOrderById
-from holdfast.core.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.reservations.adoption import release_rest
 from holdfast.core.reservations.reserve import consume_units
 from holdfast.core.reservations.sourcing import adjust_hold, release_all
-from holdfast.core.sale import (
+from holdfast.core.sales.cart import CancelSale, reprice, sale_facts
+from holdfast.core.sales.documents import SaleDocument, describe_sale
+from holdfast.core.sales.lines import (
     Fulfillment,
     Sale,
     SaleLine,
@@ -45,17 +45,17 @@ from holdfast.core.sale import (
     receipt_of,
     taken_since,
 )
-from holdfast.core.sale_document import SaleDocument, describe_sale
-from holdfast.core.shipment import amounts_of, cut_lines, terms_now, with_terms
-from holdfast.core.stock.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
-from holdfast.core.stock.posting import Stock
-from holdfast.core.supplier import (
+from holdfast.core.sales.register import SessionTotals, add_to_session, open_session_of
+from holdfast.core.sales.shipment import amounts_of, cut_lines, terms_now, with_terms
+from holdfast.core.sales.supplier_orders import (
     SupplierOrder,
     SupplierOrderDocument,
     order_from_supplier,
     supplier_order_document,
     withdraw_supplier_orders,
 )
+from holdfast.core.stock.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
+from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
 

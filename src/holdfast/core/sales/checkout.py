@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.completion import PaymentAsked, hand_over, payments_of, settle_money
-from holdfast.core.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale, new_sale
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.permission import Permission
@@ -22,10 +20,11 @@ from holdfast.core.records.rejection import (
     insufficient_stock,
 )
 from holdfast.core.records.totals import Payment, Receipt, cash_rounded, due_by_line
-from holdfast.core.register import open_session_of
 from holdfast.core.reservations.reserve import sell_free_units
 from holdfast.core.reservations.sourcing import pin_refusal, places_of, spread
-from holdfast.core.sale import (
+from holdfast.core.sales.completion import PaymentAsked, hand_over, payments_of, settle_money
+from holdfast.core.sales.documents import SaleDocument, describe_sale, sale_document
+from holdfast.core.sales.lines import (
     Sale,
     SaleLine,
     lines_with,
@@ -36,7 +35,8 @@ from holdfast.core.sale import (
     sale_with,
     taken_since,
 )
-from holdfast.core.sale_document import SaleDocument, describe_sale, sale_document
+from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale, new_sale
+from holdfast.core.sales.register import open_session_of
 from holdfast.core.stock.posting import Cause, Stock
 
 replace = msgspec.structs.replace

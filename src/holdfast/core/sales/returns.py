@@ -30,9 +30,9 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.stock import Lot
 from holdfast.core.records.totals import allocate, cash_rounded, half_up, included_tax, share_still_due
 from holdfast.core.records.wants import ReturnsOfSale, SaleById
-from holdfast.core.register import RegisterSession, SessionTotals, add_to_session, open_session_of
-from holdfast.core.return_record import KeptLine, Return, ReturnDocument, return_document
-from holdfast.core.sale import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line, rules_of, tax_rate_of
+from holdfast.core.sales.lines import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line, rules_of, tax_rate_of
+from holdfast.core.sales.register import RegisterSession, SessionTotals, add_to_session, open_session_of
+from holdfast.core.sales.return_record import KeptLine, Return, ReturnDocument, return_document
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.expiry import sellable_until
 from holdfast.core.stock.journal import (

@@ -24,7 +24,7 @@ from holdfast.core.records.totals import (
     share_still_due,
     taken_off,
 )
-from holdfast.core.sale import Fulfillment, Sale, SaleLine, Terms, lines_of, product_of_line
+from holdfast.core.sales.lines import Fulfillment, Sale, SaleLine, Terms, lines_of, product_of_line
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace

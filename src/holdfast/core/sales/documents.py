@@ -10,7 +10,7 @@ import msgspec
 from holdfast.core.records.number import from_minor, instant_text
 from holdfast.core.records.product import Product
 from holdfast.core.records.stock import Reservation
-from holdfast.core.sale import Fulfillment, Sale, SaleLine, holds_of, lines_of, priced_today, product_of_line
+from holdfast.core.sales.lines import Fulfillment, Sale, SaleLine, holds_of, lines_of, priced_today, product_of_line
 from holdfast.core.stock.posting import Stock
 
 Money = Callable[[int], str]
