@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, unquote
 
-from holdfast.web.application import Application
+from holdfast.web.http.application import Application
 
 
 class Response:

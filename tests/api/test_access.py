@@ -615,7 +615,7 @@ def test_the_cookie_cannot_be_read_by_scripts(shop: Shop) -> None:
 
 
 def test_logins_are_limited(shop: Shop) -> None:
-    from holdfast.web.problems import Problem
+    from holdfast.web.http.problems import Problem
     from holdfast.web.throttle import PAIR_RULE
 
     auth = shop.application.auth

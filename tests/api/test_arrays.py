@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.web import arrays
+from holdfast.web.http import arrays
 from tests.api.conftest import Shop
 
 PRODUCTS = 7

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.executor import Overloaded, Unavailable
 from holdfast.web.api import ROUTES
-from holdfast.web.problems import EXPLAINED, STATUS
+from holdfast.web.http.problems import EXPLAINED, STATUS
 from tests.api.client import Response
 from tests.api.conftest import Shop
 

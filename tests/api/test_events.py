@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.web import callers
 from holdfast.web.api import events
+from holdfast.web.http import callers
 from tests.api.client import scope_of
 from tests.api.conftest import Shop
 

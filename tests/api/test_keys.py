@@ -25,8 +25,8 @@ from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import key_notes, schema
 from holdfast.tokens import digest_of
 from holdfast.web.api import ROUTES
-from holdfast.web.callers import CALLER_STREAMS_MAX, Callers
-from holdfast.web.problems import Problem
+from holdfast.web.http.callers import CALLER_STREAMS_MAX, Callers
+from holdfast.web.http.problems import Problem
 from tests.api.client import Client
 from tests.api.conftest import Shop, opened_at
 from tests.api.test_access import AT_THE_TILL, NIL

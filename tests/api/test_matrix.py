@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from holdfast.db import schema
 from holdfast.organisation import establish
 from holdfast.web.api import ROUTES
-from holdfast.web.route import Route
+from holdfast.web.http.route import Route
 from tests.api.client import Client, Response
 from tests.api.conftest import Shop
 

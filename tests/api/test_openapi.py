@@ -15,9 +15,9 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from holdfast.web.api import ROUTES
-from holdfast.web.body import decode, decoder_of
+from holdfast.web.http.problems import STATUS
+from holdfast.web.http.strict_json import decode, decoder_of
 from holdfast.web.openapi import openapi_document
-from holdfast.web.problems import STATUS
 from tests.api.conftest import Shop
 
 
@@ -78,7 +78,7 @@ def test_health_and_metrics_need_no_key(shop: Shop) -> None:
 
 def test_readiness_tells_that_the_database_is_away(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     from holdfast.db.unreachable import DatabaseUnreachable
-    from holdfast.web import health
+    from holdfast.web.http import health
 
     def away(_database: object) -> str:
         raise DatabaseUnreachable("no route to it")

@@ -12,8 +12,8 @@ import structlog
 
 from holdfast.executor import Unavailable
 from holdfast.settings import Config
-from holdfast.web import health
-from holdfast.web.application import create_application
+from holdfast.web.http import health
+from holdfast.web.http.application import create_application
 from tests.api.client import Client
 from tests.api.conftest import Shop
 

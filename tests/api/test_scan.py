@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from holdfast.web.barcode import read_code
+from holdfast.web.api.barcode import read_code
 from tests.api.conftest import Shop
 
 VECTORS = Path(__file__).parents[3] / "shared" / "data" / "gs1" / "scan_vectors" / "1.json"

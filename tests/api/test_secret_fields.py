@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from holdfast.access import Actor, Role
 from holdfast.db import schema
 from holdfast.web.api import ROUTES
-from holdfast.web.repeated import fingerprint
-from holdfast.web.route import Route
-from holdfast.web.secret_fields import secret_fields
+from holdfast.web.http.idempotency import fingerprint
+from holdfast.web.http.route import Route
+from holdfast.web.http.secret_fields import secret_fields
 from tests.api.conftest import Shop
 
 CALLED_LIKE_A_SECRET = re.compile(r"passw|(^|_)pin($|_)|secret|token|totp_code|recovery|passphrase|api_key|hash")

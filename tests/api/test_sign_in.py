@@ -23,7 +23,7 @@ from holdfast.passwords import hashed, verified
 from holdfast.web import hashing, second_factor, throttle
 from holdfast.web import sign_in as sign_in_module
 from holdfast.web.hashing import Hashing, Place
-from holdfast.web.problems import Problem
+from holdfast.web.http.problems import Problem
 from holdfast.web.security_log import Origin
 from holdfast.web.sign_in import Entered
 from holdfast.web.throttle import ACCOUNT_FREE, PAIR_RULE, SOFT_SECONDS
@@ -129,7 +129,7 @@ def test_pauses_grow_and_end(any_shop: Shop, clock: Clock) -> None:
 
 def test_processes_count_together(shop: Shop) -> None:
     """Another process has nothing of this one but the database."""
-    from holdfast.web.application import create_application
+    from holdfast.web.http.application import create_application
 
     other = create_application(shop.holdfast)
     for number in range(PAIR_RULE.free + 1):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from holdfast.web.api.receiving import ReceiptBody
 from holdfast.web.api.reservations import BatchBody, ReserveBody
-from holdfast.web.body import canonical, decode, decoder_of
-from holdfast.web.problems import Problem
+from holdfast.web.http.problems import Problem
+from holdfast.web.http.strict_json import canonical, decode, decoder_of
 from tests.api.conftest import Shop
 
 RESERVE = decoder_of(ReserveBody)

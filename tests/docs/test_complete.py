@@ -11,9 +11,9 @@ import pytest
 from holdfast.core.records.rejection import Code
 from holdfast.metrics import REGISTRY
 from holdfast.settings import Config, variable
-from holdfast.web import metrics as _registers_metrics  # noqa: F401 - importing it is what it is for
 from holdfast.web.api import ROUTES
-from holdfast.web.problems import STATUS
+from holdfast.web.http import metrics as _registers_metrics  # noqa: F401 - importing it is what it is for
+from holdfast.web.http.problems import STATUS
 from tests.docs.generated import command_names, with_parts
 from tests.docs.pages import DOCS, ROOT, anchors, links, name_of, pages
 
@@ -72,7 +72,10 @@ def test_every_event_is_documented() -> None:
 def test_every_metric_is_documented() -> None:
     """What `/metrics` shows is a row of operate.md."""
     text = (DOCS / "how-to" / "operate.md").read_text(encoding="utf-8")
-    for module in ("holdfast.web.metrics", "holdfast.web.protocol"):  # whatever other tests of this process import
+    for module in (
+        "holdfast.web.http.metrics",
+        "holdfast.web.http.protocol",
+    ):  # whatever other tests of this process import
         import_module(module)
     names = {metric.name + ("_total" if metric.type == "counter" else "") for metric in REGISTRY.collect()}
     shown = set(re.findall(r"^\| `(holdfast_\w+)` \|", text, re.MULTILINE))

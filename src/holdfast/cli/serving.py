@@ -199,7 +199,7 @@ def run_server(
             ssl_certfile=config.tls_certificate,
             ssl_keyfile=config.tls_key,
             ssl_ciphers=CIPHERS,
-            http="holdfast.web.protocol:BoundedProtocol",
+            http="holdfast.web.http.protocol:BoundedProtocol",
             ws="none",
             forwarded_allow_ips=config.trusted_proxies,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -242,8 +242,8 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
     With `made` it is the demo's: a button lets customers in, and with `customers` they come in right away.
     """
     from holdfast.cli.logs import configure_logs
-    from holdfast.web.application import create_application
-    from holdfast.web.protocol import Bounds, bound, hosts_of, networks_of
+    from holdfast.web.http.application import create_application
+    from holdfast.web.http.protocol import Bounds, bound, hosts_of, networks_of
 
     config = load()
     configure_logs(config)

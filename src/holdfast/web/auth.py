@@ -33,9 +33,9 @@ from holdfast.tokens import KEY, SESSION, TILL, Sought, sought
 from holdfast.web.cashiers import TILL_CHALLENGE, Cashiers, locked
 from holdfast.web.cookies import SESSION_SECONDS, same_origin, session_token
 from holdfast.web.hashing import Hashing, Place
+from holdfast.web.http.problems import RATE_LIMITED, UNAUTHORIZED, Problem
 from holdfast.web.key_limits import CHALLENGE, KeyLimits, WrongAddress, limits_of
 from holdfast.web.key_notes import KeyNotes
-from holdfast.web.problems import RATE_LIMITED, UNAUTHORIZED, Problem
 from holdfast.web.security_log import Origin, SecurityLog
 from holdfast.web.sign_in import SignIn
 

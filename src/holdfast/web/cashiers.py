@@ -25,7 +25,7 @@ from holdfast.db.directory import UserRow
 from holdfast.db.engine import Database
 from holdfast.executor import Executor, Overloaded, Reply, Submission, Unavailable
 from holdfast.pins import index_of, is_pin, new_pin, old_hash
-from holdfast.web.problems import RATE_LIMITED, UNAUTHORIZED, Problem
+from holdfast.web.http.problems import RATE_LIMITED, UNAUTHORIZED, Problem
 from holdfast.web.security_log import Origin, SecurityLog
 
 COMPARED_MAX = 10_000

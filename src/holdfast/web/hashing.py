@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
-from holdfast.web.problems import UNAVAILABLE, Problem
+from holdfast.web.http.problems import UNAVAILABLE, Problem
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 import msgspec
 
-from holdfast.web.problems import UNAUTHORIZED, Problem
+from holdfast.web.http.problems import UNAUTHORIZED, Problem
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Holdfast"'}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from holdfast.settings import Config
 
 if TYPE_CHECKING:
-    from holdfast.web.application import Application, ASGIApp
+    from holdfast.web.http.application import Application, ASGIApp
 
 PAGES = "holdfast.web.pages"
 

@@ -21,7 +21,7 @@ from holdfast.access import Actor
 from holdfast.core.organisation.sign_in import NoteSecurity
 from holdfast.core.stock.posting import Caller
 from holdfast.executor import Executor, Overloaded, Reply, Submission, Unavailable
-from holdfast.web.incoming import Scope, client_of
+from holdfast.web.http.request_body import Scope, client_of
 
 REFUSED_SECONDS = 60.0
 """How often the same refusal of the same caller is written down."""

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from holdfast.db.attempts import NOBODY, SECOND, Attempts, Counter, Rule, attempting, peeking
 from holdfast.db.engine import Database
-from holdfast.web.problems import RATE_LIMITED, Problem
+from holdfast.web.http.problems import RATE_LIMITED, Problem
 
 PAIR_RULE = Rule(free=5, first=15, longest=900)
 """One address, or one known browser, at one account."""

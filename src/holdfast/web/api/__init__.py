@@ -22,7 +22,7 @@ from holdfast.web.api import (
     scan,
     taxes,
 )
-from holdfast.web.route import Route
+from holdfast.web.http.route import Route
 
 ROUTES: tuple[Route, ...] = (
     *reservations.ROUTES,

@@ -28,9 +28,9 @@ from holdfast.core.records.command import Command
 from holdfast.core.records.documents import Num
 from holdfast.core.records.number import day_of, instant_of
 from holdfast.core.records.rejection import Code
-from holdfast.web.body import Text
-from holdfast.web.problems import Problem, invalid
-from holdfast.web.route import PAGED, Call, Query, Route, uuid_text
+from holdfast.web.http.problems import Problem, invalid
+from holdfast.web.http.route import PAGED, Call, Query, Route, uuid_text
+from holdfast.web.http.strict_json import Text
 
 REF_TYPES = ("RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER", "OPENING")
 """What a journal entry may be about."""

@@ -33,9 +33,9 @@ from holdfast.db import directory
 from holdfast.db.queries.records import location_fields, store_fields
 from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import LocationDocument, ProductDocument, StoreDocument
-from holdfast.web.body import InstantOrDay, instant_or_start
-from holdfast.web.problems import invalid
-from holdfast.web.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference
+from holdfast.web.http.problems import invalid
+from holdfast.web.http.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference
+from holdfast.web.http.strict_json import InstantOrDay, instant_or_start
 
 TOTALS = ("total_quantity", "total_reserved", "total_available", "backordered")
 

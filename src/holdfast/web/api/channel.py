@@ -24,9 +24,9 @@ from holdfast.core.records.rejection import Code
 from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import Result, Results
-from holdfast.web.body import Quantity, Text
-from holdfast.web.problems import invalid
-from holdfast.web.route import Call, Planned, Route, encode, reference
+from holdfast.web.http.problems import invalid
+from holdfast.web.http.route import Call, Planned, Route, encode, reference
+from holdfast.web.http.strict_json import Quantity, Text
 
 SOURCE = "shopify"
 

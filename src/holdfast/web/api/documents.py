@@ -21,9 +21,9 @@ from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountDocument
 from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferDocument, TransferLine
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import lot_id_of
-from holdfast.web.body import Instant, Nothing, Quantity, Text, instant
-from holdfast.web.problems import invalid
-from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference
+from holdfast.web.http.problems import invalid
+from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found, reference
+from holdfast.web.http.strict_json import Instant, Nothing, Quantity, Text, instant
 
 
 class CountLineBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from holdfast.access import Permission, concerns
-from holdfast.web.answer import SAFE_HEADERS
 from holdfast.web.api.shapes import EventDocument
-from holdfast.web.problems import Problem, invalid
-from holdfast.web.route import CURSOR_MAX, PAGED, Call, Route, encode
+from holdfast.web.http.problems import Problem, invalid
+from holdfast.web.http.response import SAFE_HEADERS
+from holdfast.web.http.route import CURSOR_MAX, PAGED, Call, Route, encode
 
 if TYPE_CHECKING:
-    from holdfast.web.answer import Answer
-    from holdfast.web.application import Application
-    from holdfast.web.incoming import Receive
+    from holdfast.web.http.application import Application
+    from holdfast.web.http.request_body import Receive
+    from holdfast.web.http.response import Answer
     from holdfast.web.security_log import Origin
 
 POLL_SECONDS = 0.5

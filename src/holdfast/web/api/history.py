@@ -11,8 +11,8 @@ from typing import Any, get_args
 from holdfast.access import Permission
 from holdfast.core.records.ledger import RefType
 from holdfast.web.api.shapes import AuditEntry, LedgerEntry
-from holdfast.web.problems import Problem
-from holdfast.web.route import PAGED, STORE, Call, Query, Route
+from holdfast.web.http.problems import Problem
+from holdfast.web.http.route import PAGED, STORE, Call, Query, Route
 
 _FROM_TO = (
     Query("from", "Not before this instant.", "instant"),

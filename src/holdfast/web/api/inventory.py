@@ -26,10 +26,10 @@ from holdfast.web.api.shapes import (
     StoreInventory,
     StoreOverview,
 )
-from holdfast.web.arrays import PARTS, part_of, parts_of
-from holdfast.web.body import Quantity, Text
-from holdfast.web.problems import Problem, invalid
-from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference
+from holdfast.web.http.arrays import PARTS, part_of, parts_of
+from holdfast.web.http.problems import Problem, invalid
+from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found, reference
+from holdfast.web.http.strict_json import Quantity, Text
 
 STORE_TAG = "Inventory"
 ADMIN_TAG = "Inventory of all stores"

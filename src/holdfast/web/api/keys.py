@@ -26,9 +26,9 @@ from holdfast.db.queries.records import api_key_fields
 from holdfast.organisation import new_key, rolled_key
 from holdfast.web.api.organisation import seen, within
 from holdfast.web.api.shapes import KeyDocument, NewKeyDocument
-from holdfast.web.body import Instant, Text, instant
-from holdfast.web.problems import Problem
-from holdfast.web.route import PAGED, Call, Planned, Route, encode
+from holdfast.web.http.problems import Problem
+from holdfast.web.http.route import PAGED, Call, Planned, Route, encode
+from holdfast.web.http.strict_json import Instant, Text, instant
 
 
 class KeyBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -30,9 +30,9 @@ from holdfast.db.queries.records import Within, settings_fields, user_fields
 from holdfast.web.api.own import Password, Pin, Present, chosen_password, chosen_pin, confirm_own
 from holdfast.web.api.records import require_grant, store_ids
 from holdfast.web.api.shapes import SettingsDocument, UserDocument
-from holdfast.web.body import Text
-from holdfast.web.problems import Problem
-from holdfast.web.route import PAGED, Call, Planned, Route, encode, found
+from holdfast.web.http.problems import Problem
+from holdfast.web.http.route import PAGED, Call, Planned, Route, encode, found
+from holdfast.web.http.strict_json import Text
 
 Stores = Annotated[list[Text], Meta(max_length=1000)]
 

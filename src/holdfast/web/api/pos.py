@@ -20,7 +20,7 @@ from holdfast.core.records.rejection import Code
 from holdfast.core.sales.checkout import Checkout
 from holdfast.core.sales.documents import SaleDocument
 from holdfast.core.sales.lines import LINES_MAX
-from holdfast.web.api.asked import (
+from holdfast.web.api.sale_bodies import (
     MONEY_CODES,
     DiscountBody,
     Fees,
@@ -32,8 +32,8 @@ from holdfast.web.api.asked import (
     own_id,
     payments_asked,
 )
-from holdfast.web.body import Text
-from holdfast.web.route import Call, Route
+from holdfast.web.http.route import Call, Route
+from holdfast.web.http.strict_json import Text
 
 Lines = Annotated[list[SoldLine], Meta(min_length=1, max_length=LINES_MAX)]
 

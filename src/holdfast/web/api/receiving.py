@@ -20,10 +20,10 @@ from holdfast.core.warehouse.quarantine import LotsDocument, Quarantine, Readmit
 from holdfast.core.warehouse.receiving import ReceiptDocument, ReceiptLine, Receive
 from holdfast.web.api.reservations import require_location, require_product
 from holdfast.web.api.shapes import LotRow, OrderLot, Trace
-from holdfast.web.arrays import PARTS, part_of
-from holdfast.web.body import Quantity, Text, expiry
-from holdfast.web.problems import Problem, invalid
-from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference
+from holdfast.web.http.arrays import PARTS, part_of
+from holdfast.web.http.problems import Problem, invalid
+from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found, reference
+from holdfast.web.http.strict_json import Quantity, Text, expiry
 
 LINES_MAX = 1000
 """Most lines of a receipt, count or transfer."""

@@ -9,8 +9,8 @@ from holdfast.access import Role
 from holdfast.core.records.currency import minor_digits_of
 from holdfast.core.records.product import Settings
 from holdfast.core.records.rejection import Code
-from holdfast.web.problems import Problem
-from holdfast.web.route import Call, found
+from holdfast.web.http.problems import Problem
+from holdfast.web.http.route import Call, found
 
 
 def settings_of(call: Call) -> Settings:

@@ -21,10 +21,10 @@ from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.reserve import PRIORITY_DEFAULT, Consume, Release, Reserve, Target
-from holdfast.web import problems
-from holdfast.web.body import BATCH_MAX, Instant, Quantity, Text, instant
-from holdfast.web.problems import Problem, invalid, not_found, problem_document
-from holdfast.web.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference, uuid_text
+from holdfast.web.http import problems
+from holdfast.web.http.problems import Problem, invalid, not_found, problem_document
+from holdfast.web.http.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference, uuid_text
+from holdfast.web.http.strict_json import BATCH_MAX, Instant, Quantity, Text, instant
 
 TAG = "Reservations"
 Priority = Annotated[int, Meta(ge=0, le=1_000_000)]

@@ -21,10 +21,10 @@ from holdfast.core.records.rejection import Code
 from holdfast.core.sales.lines import LINES_MAX
 from holdfast.core.sales.return_record import ReturnDocument
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
-from holdfast.web.api.asked import own_id
-from holdfast.web.body import Quantity, Text
-from holdfast.web.problems import invalid, not_found
-from holdfast.web.route import PAGED, STORE, Call, Query, Route, found, reference, uuid_text
+from holdfast.web.api.sale_bodies import own_id
+from holdfast.web.http.problems import invalid, not_found
+from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found, reference, uuid_text
+from holdfast.web.http.strict_json import Quantity, Text
 
 
 class ReturnLineBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -24,7 +24,7 @@ from holdfast.core.sales.documents import SaleDocument
 from holdfast.core.sales.lines import LINES_MAX
 from holdfast.core.sales.order_entry import OpenSale
 from holdfast.core.sales.supplier_orders import SupplierOrderDocument
-from holdfast.web.api.asked import (
+from holdfast.web.api.sale_bodies import (
     LINE_CODES,
     MONEY_CODES,
     CartLine,
@@ -39,8 +39,8 @@ from holdfast.web.api.asked import (
     own_id,
     payments_asked,
 )
-from holdfast.web.body import Nothing, Quantity, Text
-from holdfast.web.route import PAGED, STORE, Call, Query, Route, found
+from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found
+from holdfast.web.http.strict_json import Nothing, Quantity, Text
 
 STATUSES = ("open", "suspended", "completed", "cancelled")
 

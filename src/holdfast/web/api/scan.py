@@ -3,8 +3,8 @@
     GET /api/v1/scan?code=%5Dd2010950600013435210LOT-42%1D17261231   -> product, lot LOT-42, expires 2026-12-31
     GET /api/v1/scan?code=0109506000134352310300275010LOT            -> product, lot LOT, quantity 2.75, unit kg
 
-`holdfast.web.barcode` reads the code; here the product is looked up, and what does not fit it is a warning. It refuses
-(400) what it cannot read; an unknown product is a 404 that still tells what the code says.
+`holdfast.web.api.barcode` reads the code; here the product is looked up, and what does not fit it is a warning. It
+refuses (400) what it cannot read; an unknown product is a 404 that still tells what the code says.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from holdfast.access import Permission
 from holdfast.core.records.number import from_minor, to_minor
 from holdfast.core.records.rejection import Code
 from holdfast.organisation import minor_digits_of
+from holdfast.web.api.barcode import Scan, bare_gtin, read_code
 from holdfast.web.api.shapes import ScanDocument
-from holdfast.web.barcode import Scan, bare_gtin, read_code
-from holdfast.web.body import unprintable
-from holdfast.web.problems import Problem, invalid
-from holdfast.web.route import Call, Query, Route
+from holdfast.web.http.problems import Problem, invalid
+from holdfast.web.http.route import Call, Query, Route
+from holdfast.web.http.strict_json import unprintable
 
 CURRENCY_NUMBERS = {
     "032": "ARS", "036": "AUD", "124": "CAD", "152": "CLP", "156": "CNY", "170": "COP", "203": "CZK", "208": "DKK",

@@ -19,8 +19,8 @@ from holdfast.core.records.product import TaxRate
 from holdfast.core.records.rejection import Code
 from holdfast.db.queries.sales import tax_rate_fields
 from holdfast.web.api.records import require_store
-from holdfast.web.problems import Problem
-from holdfast.web.route import PAGED, STORE, Call, Planned, Route, encode, found
+from holdfast.web.http.problems import Problem
+from holdfast.web.http.route import PAGED, STORE, Call, Planned, Route, encode, found
 
 
 class TaxRateDocument(msgspec.Struct):

@@ -24,7 +24,7 @@ from holdfast.web.pages.failure import not_found_page
 from holdfast.web.pages.frame import FIGURES, StaticFolder
 
 if TYPE_CHECKING:
-    from holdfast.web.application import Application
+    from holdfast.web.http.application import Application
 
 routes: list[BaseRoute] = [
     Route("/", sign_in.start, methods=["GET"]),

@@ -28,11 +28,11 @@ from holdfast.web import second_factor
 from holdfast.web.cashiers import OWN_PINS_MAX, Chooser
 from holdfast.web.cookies import session_token
 from holdfast.web.hashing import Place
+from holdfast.web.http.problems import RATE_LIMITED, Problem
 from holdfast.web.pages.form import own_path, posted
 from holdfast.web.pages.frame import HEADERS, Visitor, origin_of, render, visitor_of
 from holdfast.web.pages.gate import open_page, page
 from holdfast.web.pages.sign_in import enter_stage, later, set_cookie
-from holdfast.web.problems import RATE_LIMITED, Problem
 from holdfast.web.sign_in import Entered, SignIn
 
 _WRONG = "That is not your present password."

@@ -19,9 +19,9 @@ from starlette.responses import RedirectResponse, Response
 from holdfast.db.directory import is_away
 from holdfast.executor import Overloaded, Unavailable
 from holdfast.reports import BadCursor
+from holdfast.web.http.problems import INTERNAL_ERROR, Problem, problem_of_error
+from holdfast.web.http.request_log import REFUSED_PAGE, trace_of
 from holdfast.web.pages.frame import HEADERS, Visitor, render, visitor_of
-from holdfast.web.problems import INTERNAL_ERROR, Problem, problem_of_error
-from holdfast.web.request_log import REFUSED_PAGE, trace_of
 
 log = structlog.get_logger("holdfast.web")
 

@@ -24,7 +24,7 @@ from starlette.responses import Response
 from holdfast.access import Permission
 from holdfast.core.records.number import Number
 from holdfast.reports import LIMIT_MAX, Page, Reports
-from holdfast.web.body import TEXT_MAX, unprintable
+from holdfast.web.http.strict_json import TEXT_MAX, unprintable
 from holdfast.web.pages.entry import Json, figures, shown
 from holdfast.web.pages.frame import FIGURES, Visitor, render, render_part
 from holdfast.web.pages.gate import page

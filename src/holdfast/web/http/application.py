@@ -33,17 +33,18 @@ from holdfast.core.reservations.by_order import ChangeAppointment
 from holdfast.core.sales.register import SessionDocument
 from holdfast.executor import Reply
 from holdfast.settings import Config
-from holdfast.web import arrays, problems
-from holdfast.web.answer import JSON_TYPE, Answer, Headers
 from holdfast.web.api import ROUTES
 from holdfast.web.api.events import Sender, stream_events
 from holdfast.web.api.shapes import without_costs
 from holdfast.web.auth import IDLE_SECONDS, Auth, Identity, Remembered
-from holdfast.web.body import ASIDE_BYTES, decode, unprintable
-from holdfast.web.callers import REQUESTS_MAX, Callers
 from holdfast.web.cookies import SESSION_SECONDS
-from holdfast.web.health import PUBLIC, Public, PublicAnswer
-from holdfast.web.incoming import (
+from holdfast.web.http import arrays, problems
+from holdfast.web.http.callers import REQUESTS_MAX, Callers
+from holdfast.web.http.health import PUBLIC, Public, PublicAnswer
+from holdfast.web.http.idempotency import also, fingerprint_of, idempotency_key, said_to_ended_session
+from holdfast.web.http.metrics import measure
+from holdfast.web.http.problems import Problem, invalid, problem_of_error
+from holdfast.web.http.request_body import (
     ClientGone,
     Receive,
     Scope,
@@ -54,12 +55,11 @@ from holdfast.web.incoming import (
     length_of,
     read_body,
 )
-from holdfast.web.metrics import measure
+from holdfast.web.http.request_log import LEVEL, REFUSED_PAGE, RequestLog, level_of, trace_of
+from holdfast.web.http.response import JSON_TYPE, Answer, Headers
+from holdfast.web.http.route import Call, Endpoint, Planned, Route, encode
+from holdfast.web.http.strict_json import ASIDE_BYTES, decode, unprintable
 from holdfast.web.mount import mounted_pages
-from holdfast.web.problems import Problem, invalid, problem_of_error
-from holdfast.web.repeated import also, fingerprint_of, idempotency_key, said_to_ended_session
-from holdfast.web.request_log import LEVEL, REFUSED_PAGE, RequestLog, level_of, trace_of
-from holdfast.web.route import Call, Endpoint, Planned, Route, encode
 from holdfast.web.security_log import origin_in
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]

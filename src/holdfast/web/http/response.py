@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from holdfast.access import Actor
 from holdfast.web.auth import NOWHERE
-from holdfast.web.incoming import ClientGone, Message, Scope, Send
-from holdfast.web.request_log import NO_ROUTE
+from holdfast.web.http.request_body import ClientGone, Message, Scope, Send
+from holdfast.web.http.request_log import NO_ROUTE
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from holdfast.access import Actor
-from holdfast.web.metrics import STREAMS
-from holdfast.web.problems import RATE_LIMITED, UNAVAILABLE, Problem
+from holdfast.web.http.metrics import STREAMS
+from holdfast.web.http.problems import RATE_LIMITED, UNAVAILABLE, Problem
 
 REQUESTS_MAX = 100
 """Most requests of a caller that are answered at once, where the settings do not say."""

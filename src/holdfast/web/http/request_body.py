@@ -14,8 +14,8 @@ import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from holdfast.web import problems
-from holdfast.web.problems import Problem, invalid
+from holdfast.web.http import problems
+from holdfast.web.http.problems import Problem, invalid
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -24,8 +24,8 @@ from holdfast.core.records.number import instant_of
 from holdfast.core.records.rejection import Code
 from holdfast.core.records.text import FORMAT_WORDS, composed, text_fault, uuid_text
 from holdfast.reports import LIMIT_DEFAULT, LIMIT_MAX
-from holdfast.web.body import BODY_MAX, TEXT_MAX, Nothing, decoder_of, unprintable
-from holdfast.web.problems import Problem, invalid, not_found
+from holdfast.web.http.problems import Problem, invalid, not_found
+from holdfast.web.http.strict_json import BODY_MAX, TEXT_MAX, Nothing, decoder_of, unprintable
 
 if TYPE_CHECKING:
     from holdfast.app import Holdfast
@@ -166,7 +166,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def array(self) -> bool:
-        """Does it answer a bare array? Then `answer_with` answers a Page (`holdfast.web.arrays`)."""
+        """Does it answer a bare array? Then `answer_with` answers a Page (`holdfast.web.http.arrays`)."""
         return get_origin(self.answer) is list
 
     @property

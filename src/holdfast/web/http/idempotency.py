@@ -21,10 +21,10 @@ from holdfast.access import Actor
 from holdfast.core.fingerprint import KEY_WORDS, is_key
 from holdfast.db.answers import KeptAnswer, kept_answer
 from holdfast.db.engine import Database
-from holdfast.web.body import canonical
-from holdfast.web.problems import invalid
-from holdfast.web.route import Route
-from holdfast.web.secret_fields import secret_fields
+from holdfast.web.http.problems import invalid
+from holdfast.web.http.route import Route
+from holdfast.web.http.secret_fields import secret_fields
+from holdfast.web.http.strict_json import canonical
 
 SECRET = msgspec.Raw(b'"(secret)"')
 """Stands for a secret in what is hashed."""

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from holdfast.db.queries.paging import decode_cursor, encode_cursor
 from holdfast.reports import LIMIT_MAX, Json, Page
-from holdfast.web.route import CURSOR, Call, Query
+from holdfast.web.http.route import CURSOR, Call, Query
 
 ARRAY_MAX = 10_000
 """Rows that an array has at most when nobody says a limit; the header says when there are more."""

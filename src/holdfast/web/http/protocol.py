@@ -26,7 +26,7 @@ from prometheus_client import Counter
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from holdfast.metrics import REGISTRY
-from holdfast.web import problems
+from holdfast.web.http import problems
 
 Network = IPv4Network | IPv6Network
 

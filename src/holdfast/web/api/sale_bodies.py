@@ -15,9 +15,9 @@ from msgspec import UNSET, Meta, UnsetType
 from holdfast.core.records.rejection import Code
 from holdfast.core.sales.completion import PaymentAsked
 from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked
-from holdfast.web.body import Quantity, Text
-from holdfast.web.problems import invalid
-from holdfast.web.route import reference, uuid_text
+from holdfast.web.http.problems import invalid
+from holdfast.web.http.route import reference, uuid_text
+from holdfast.web.http.strict_json import Quantity, Text
 
 MONEY_CODES = (Code.INVALID_AMOUNT, Code.PRICE_MISMATCH)
 LINE_CODES = (

@@ -21,7 +21,7 @@ from holdfast.web.docs_page import CONTENT_SECURITY_POLICY, docs_page
 from holdfast.web.openapi import openapi_bytes
 
 if TYPE_CHECKING:
-    from holdfast.web.application import Application
+    from holdfast.web.http.application import Application
 
 _STATIC = Path(__file__).with_name("static")
 _JSON = b"application/json"

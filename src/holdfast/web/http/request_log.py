@@ -16,7 +16,7 @@ from typing import Protocol
 
 import structlog
 
-from holdfast.web.problems import INTERNAL_ERROR, STATUS, UNAVAILABLE
+from holdfast.web.http.problems import INTERNAL_ERROR, STATUS, UNAVAILABLE
 
 LEVEL = logging.INFO
 """The level of refusals where no setting says otherwise."""
