@@ -7,7 +7,7 @@
 
 There are no rules of composition: length, and nothing that is guessed first. Two spellings that look the same are one
 password (Unicode NFC, plain spaces), because keyboards differ in what they make of one key. Hashing takes 64 MiB for a
-tenth of a second; who does it on behalf of strangers takes turns (`holdfast.web.hashing`).
+tenth of a second; who does it on behalf of strangers takes turns (`holdfast.web.identity.hashing`).
 """
 
 from __future__ import annotations

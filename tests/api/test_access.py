@@ -12,7 +12,7 @@ from holdfast.access import Role, concerns
 from holdfast.core.organisation.people import ChangeUser
 from holdfast.organisation import establish
 from holdfast.web.api import ROUTES, organisation
-from holdfast.web.cookies import session_cookie
+from holdfast.web.identity.cookies import session_cookie
 from tests.api.client import Client
 from tests.api.conftest import Shop
 
@@ -616,7 +616,7 @@ def test_the_cookie_cannot_be_read_by_scripts(shop: Shop) -> None:
 
 def test_logins_are_limited(shop: Shop) -> None:
     from holdfast.web.http.problems import Problem
-    from holdfast.web.throttle import PAIR_RULE
+    from holdfast.web.identity.throttle import PAIR_RULE
 
     auth = shop.application.auth
     for _ in range(PAIR_RULE.free + 1):

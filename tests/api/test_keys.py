@@ -392,7 +392,7 @@ def test_secrets_are_nowhere_but_in_the_answer(any_shop: Shop) -> None:
 def _from(monkeypatch: pytest.MonkeyPatch, address: str | None) -> Iterator[None]:
     """Requests come from that address while the block runs."""
     with monkeypatch.context() as patched:
-        patched.setattr("holdfast.web.security_log.client_of", lambda _: address)
+        patched.setattr("holdfast.web.identity.security_log.client_of", lambda _: address)
         yield
 
 

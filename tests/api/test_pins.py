@@ -17,8 +17,8 @@ from holdfast.db import cashiers, directory, schema
 from holdfast.db.attempts import Rule
 from holdfast.organisation import new_user
 from holdfast.pins import INDEXES, index_of, is_pin, new_pin, old_hash
-from holdfast.web.auth import CALLER_PINS_MAX
-from holdfast.web.cashiers import OWN_PINS_MAX, Cashiers
+from holdfast.web.identity.auth import CALLER_PINS_MAX
+from holdfast.web.identity.cashiers import OWN_PINS_MAX, Cashiers
 from tests.api.client import Response
 from tests.api.conftest import Shop
 from tests.api.test_sign_in import PASSWORD, audit, signed_in

@@ -20,13 +20,13 @@ from holdfast.db.browser_sessions import Factor
 from holdfast.db.directory import users_of
 from holdfast.organisation import Established, establish, new_user
 from holdfast.passwords import hashed, verified
-from holdfast.web import hashing, second_factor, throttle
-from holdfast.web import sign_in as sign_in_module
-from holdfast.web.hashing import Hashing, Place
 from holdfast.web.http.problems import Problem
-from holdfast.web.security_log import Origin
-from holdfast.web.sign_in import Entered
-from holdfast.web.throttle import ACCOUNT_FREE, PAIR_RULE, SOFT_SECONDS
+from holdfast.web.identity import hashing, second_factor, throttle
+from holdfast.web.identity import sign_in as sign_in_module
+from holdfast.web.identity.hashing import Hashing, Place
+from holdfast.web.identity.security_log import Origin
+from holdfast.web.identity.sign_in import Entered
+from holdfast.web.identity.throttle import ACCOUNT_FREE, PAIR_RULE, SOFT_SECONDS
 from tests.api.client import Client
 from tests.api.conftest import Shop
 

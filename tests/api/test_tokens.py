@@ -17,8 +17,8 @@ from holdfast.db import browser_sessions, directory
 from holdfast.db.browser_sessions import OPEN, Begun
 from holdfast.organisation import establish, new_key
 from holdfast.tokens import KEY, SESSION, TILL, digest_of, new_token, sought
-from holdfast.web.auth import NOWHERE
-from holdfast.web.cookies import SESSION_COOKIE as COOKIE
+from holdfast.web.identity.auth import NOWHERE
+from holdfast.web.identity.cookies import SESSION_COOKIE as COOKIE
 from tests.api.conftest import Shop
 
 ORGS = (

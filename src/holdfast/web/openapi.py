@@ -18,10 +18,10 @@ import msgspec
 from holdfast import __version__
 from holdfast.reports import LIMIT_MAX
 from holdfast.web.api import ROUTES
-from holdfast.web.cookies import SESSION_COOKIE
 from holdfast.web.http.problems import EXPLAINED, MEDIA_TYPE, STATUS
 from holdfast.web.http.route import CURSOR_MAX, STORE, Query, Route
 from holdfast.web.http.strict_json import BODY_MAX, PRINTABLE, TEXT_MAX, Nothing, Quantity
+from holdfast.web.identity.cookies import SESSION_COOKIE
 
 Json = dict[str, Any]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from holdfast.web.http.application import Application
     from holdfast.web.http.request_body import Receive
     from holdfast.web.http.response import Answer
-    from holdfast.web.security_log import Origin
+    from holdfast.web.identity.security_log import Origin
 
 POLL_SECONDS = 0.5
 """How long an idle stream waits before it looks again."""

@@ -34,11 +34,11 @@ from holdfast.tokens import TILL, new_token
 from holdfast.web.api.own import Pin
 from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument
-from holdfast.web.auth import till_not_open
-from holdfast.web.cashiers import wrong_pin
 from holdfast.web.http.problems import Problem, not_found
 from holdfast.web.http.route import PAGED, STORE, Call, Planned, Route, encode, found
 from holdfast.web.http.strict_json import Text
+from holdfast.web.identity.auth import till_not_open
+from holdfast.web.identity.cashiers import wrong_pin
 
 NUMBER_DIGITS_MAX = 9
 """Digits of a session's number that can be one."""

@@ -36,8 +36,6 @@ from holdfast.settings import Config
 from holdfast.web.api import ROUTES
 from holdfast.web.api.events import Sender, stream_events
 from holdfast.web.api.shapes import without_costs
-from holdfast.web.auth import IDLE_SECONDS, Auth, Identity, Remembered
-from holdfast.web.cookies import SESSION_SECONDS
 from holdfast.web.http import arrays, problems
 from holdfast.web.http.callers import REQUESTS_MAX, Callers
 from holdfast.web.http.health import PUBLIC, Public, PublicAnswer
@@ -59,8 +57,10 @@ from holdfast.web.http.request_log import LEVEL, REFUSED_PAGE, RequestLog, level
 from holdfast.web.http.response import JSON_TYPE, Answer, Headers
 from holdfast.web.http.route import Call, Endpoint, Planned, Route, encode
 from holdfast.web.http.strict_json import ASIDE_BYTES, decode, unprintable
+from holdfast.web.identity.auth import IDLE_SECONDS, Auth, Identity, Remembered
+from holdfast.web.identity.cookies import SESSION_SECONDS
+from holdfast.web.identity.security_log import origin_in
 from holdfast.web.mount import mounted_pages
-from holdfast.web.security_log import origin_in
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from holdfast.access import Actor
-from holdfast.web.auth import NOWHERE
 from holdfast.web.http.request_body import ClientGone, Message, Scope, Send
 from holdfast.web.http.request_log import NO_ROUTE
+from holdfast.web.identity.auth import NOWHERE
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -29,8 +29,8 @@ from holdfast.web.http.strict_json import BODY_MAX, TEXT_MAX, Nothing, decoder_o
 
 if TYPE_CHECKING:
     from holdfast.app import Holdfast
-    from holdfast.web.auth import Auth
-    from holdfast.web.security_log import Origin
+    from holdfast.web.identity.auth import Auth
+    from holdfast.web.identity.security_log import Origin
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 QueryKind = Literal["text", "integer", "number", "boolean", "instant", "code", "limit", "cursor"]

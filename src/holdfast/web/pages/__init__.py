@@ -17,8 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Route
 
 from holdfast.settings import Config
-from holdfast.web.auth import Remembered
-from holdfast.web.cookies import SESSION_SECONDS
+from holdfast.web.identity.auth import Remembered
+from holdfast.web.identity.cookies import SESSION_SECONDS
 from holdfast.web.pages import account, inventory, sign_in, traffic
 from holdfast.web.pages.failure import not_found_page
 from holdfast.web.pages.frame import FIGURES, StaticFolder

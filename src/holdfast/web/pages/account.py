@@ -24,16 +24,16 @@ from holdfast.db.engine import Database
 from holdfast.passwords import PASSWORD_CHARACTERS_MAX, WeakPassword, hashed, refuse_weak
 from holdfast.pins import LONG_PIN_DIGITS_MIN, LONG_PIN_ROLES
 from holdfast.tokens import digest_of
-from holdfast.web import second_factor
-from holdfast.web.cashiers import OWN_PINS_MAX, Chooser
-from holdfast.web.cookies import session_token
-from holdfast.web.hashing import Place
 from holdfast.web.http.problems import RATE_LIMITED, Problem
+from holdfast.web.identity import second_factor
+from holdfast.web.identity.cashiers import OWN_PINS_MAX, Chooser
+from holdfast.web.identity.cookies import session_token
+from holdfast.web.identity.hashing import Place
+from holdfast.web.identity.sign_in import Entered, SignIn
 from holdfast.web.pages.form import own_path, posted
 from holdfast.web.pages.frame import HEADERS, Visitor, origin_of, render, visitor_of
 from holdfast.web.pages.gate import open_page, page
 from holdfast.web.pages.sign_in import enter_stage, later, set_cookie
-from holdfast.web.sign_in import Entered, SignIn
 
 _WRONG = "That is not your present password."
 _WRONG_CODE = "That is not the code which your app shows now, nor a recovery code. A code is taken once."

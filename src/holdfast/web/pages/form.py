@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from holdfast.web.cookies import same_origin
 from holdfast.web.http.problems import PAYLOAD_TOO_LARGE, Problem, invalid
+from holdfast.web.identity.cookies import same_origin
 
 FORM_MAX = 16 * 1024
 """Most bytes of a form."""

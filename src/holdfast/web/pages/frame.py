@@ -20,7 +20,7 @@ from starlette.types import Scope
 
 from holdfast import __version__
 from holdfast.access import Actor, Permission
-from holdfast.web.security_log import Origin, origin_in
+from holdfast.web.identity.security_log import Origin, origin_in
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

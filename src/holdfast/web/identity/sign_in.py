@@ -30,11 +30,11 @@ from holdfast.db.directory import UserRow
 from holdfast.db.engine import Database
 from holdfast.passwords import hashed, verified
 from holdfast.tokens import SESSION, digest_of, new_token, sought
-from holdfast.web import second_factor
-from holdfast.web.cookies import DEVICE_COOKIE, cookie_name
-from holdfast.web.hashing import Place
-from holdfast.web.security_log import Origin, SecurityLog
-from holdfast.web.throttle import Target, Throttle, Tried, network_of, target_of
+from holdfast.web.identity import second_factor
+from holdfast.web.identity.cookies import DEVICE_COOKIE, cookie_name
+from holdfast.web.identity.hashing import Place
+from holdfast.web.identity.security_log import Origin, SecurityLog
+from holdfast.web.identity.throttle import Target, Throttle, Tried, network_of, target_of
 
 log = structlog.get_logger("holdfast.web")
 

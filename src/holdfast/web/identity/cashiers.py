@@ -26,7 +26,7 @@ from holdfast.db.engine import Database
 from holdfast.executor import Executor, Overloaded, Reply, Submission, Unavailable
 from holdfast.pins import index_of, is_pin, new_pin, old_hash
 from holdfast.web.http.problems import RATE_LIMITED, UNAUTHORIZED, Problem
-from holdfast.web.security_log import Origin, SecurityLog
+from holdfast.web.identity.security_log import Origin, SecurityLog
 
 COMPARED_MAX = 10_000
 """Most comparisons that a process remembers."""

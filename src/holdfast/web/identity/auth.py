@@ -30,14 +30,14 @@ from holdfast.core.organisation.sign_in import NoteSecurity
 from holdfast.db import browser_sessions, directory
 from holdfast.db.cashiers import Entry, is_locked
 from holdfast.tokens import KEY, SESSION, TILL, Sought, sought
-from holdfast.web.cashiers import TILL_CHALLENGE, Cashiers, locked
-from holdfast.web.cookies import SESSION_SECONDS, same_origin, session_token
-from holdfast.web.hashing import Hashing, Place
 from holdfast.web.http.problems import RATE_LIMITED, UNAUTHORIZED, Problem
-from holdfast.web.key_limits import CHALLENGE, KeyLimits, WrongAddress, limits_of
-from holdfast.web.key_notes import KeyNotes
-from holdfast.web.security_log import Origin, SecurityLog
-from holdfast.web.sign_in import SignIn
+from holdfast.web.identity.cashiers import TILL_CHALLENGE, Cashiers, locked
+from holdfast.web.identity.cookies import SESSION_SECONDS, same_origin, session_token
+from holdfast.web.identity.hashing import Hashing, Place
+from holdfast.web.identity.key_limits import CHALLENGE, KeyLimits, WrongAddress, limits_of
+from holdfast.web.identity.key_notes import KeyNotes
+from holdfast.web.identity.security_log import Origin, SecurityLog
+from holdfast.web.identity.sign_in import SignIn
 
 REMEMBERED_SECONDS = 0.5
 """How long a process trusts what it read about a key, a session or a store."""
