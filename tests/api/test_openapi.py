@@ -15,9 +15,9 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from holdfast.web.api import ROUTES
+from holdfast.web.docs.openapi import openapi_document
 from holdfast.web.http.problems import STATUS
 from holdfast.web.http.strict_json import decode, decoder_of
-from holdfast.web.openapi import openapi_document
 from tests.api.conftest import Shop
 
 

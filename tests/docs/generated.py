@@ -22,10 +22,10 @@ from holdfast.core.records.permission import FROM, Permission, Role
 from holdfast.core.records.rejection import Code
 from holdfast.settings import Config, allowed, variable
 from holdfast.web.api import ROUTES
+from holdfast.web.docs.openapi import COMMON, WRITE
 from holdfast.web.http.problems import EXPLAINED, STATUS
 from holdfast.web.http.route import Route
 from holdfast.web.http.strict_json import Nothing, Quantity
-from holdfast.web.openapi import COMMON, WRITE
 from tests.docs.pages import DOCS, pages
 
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)

@@ -17,8 +17,8 @@ from holdfast.db.directory import is_away
 from holdfast.db.migrate import state
 from holdfast.db.unreachable import DatabaseUnreachable
 from holdfast.metrics import REGISTRY
-from holdfast.web.docs_page import CONTENT_SECURITY_POLICY, docs_page
-from holdfast.web.openapi import openapi_bytes
+from holdfast.web.docs.openapi import openapi_bytes
+from holdfast.web.docs.page import CONTENT_SECURITY_POLICY, docs_page
 
 if TYPE_CHECKING:
     from holdfast.web.http.application import Application

@@ -9,8 +9,8 @@ from typing import Any
 
 import jinja2
 
+from holdfast.web.docs.openapi import openapi_document
 from holdfast.web.http.problems import EXPLAINED, STATUS
-from holdfast.web.openapi import openapi_document
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
