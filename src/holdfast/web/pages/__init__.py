@@ -21,7 +21,7 @@ from holdfast.web.identity.auth import Remembered
 from holdfast.web.identity.cookies import SESSION_SECONDS
 from holdfast.web.pages import account, inventory, sign_in, traffic
 from holdfast.web.pages.failure import not_found_page
-from holdfast.web.pages.frame import FIGURES, StaticFolder
+from holdfast.web.pages.layout import FIGURES, StaticFolder
 
 if TYPE_CHECKING:
     from holdfast.web.http.application import Application

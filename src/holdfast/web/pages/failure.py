@@ -21,7 +21,7 @@ from holdfast.executor import Overloaded, Unavailable
 from holdfast.reports import BadCursor
 from holdfast.web.http.problems import INTERNAL_ERROR, Problem, problem_of_error
 from holdfast.web.http.request_log import REFUSED_PAGE, trace_of
-from holdfast.web.pages.frame import HEADERS, Visitor, render, visitor_of
+from holdfast.web.pages.layout import HEADERS, Visitor, render, visitor_of
 
 log = structlog.get_logger("holdfast.web")
 

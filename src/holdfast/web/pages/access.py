@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from holdfast.access import Permission
 from holdfast.web.pages.failure import failure_page, page_of_error
-from holdfast.web.pages.frame import HEADERS, Visitor, origin_of, visitor_of
+from holdfast.web.pages.layout import HEADERS, Visitor, origin_of, visitor_of
 
 Handler = Callable[[Request, Visitor], Awaitable[Response]]
 OpenHandler = Callable[[Request], Awaitable[Response]]
