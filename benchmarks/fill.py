@@ -23,9 +23,9 @@ from holdfast.core.records.number import day_at, value_of
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.stock.journal import COST_OF_GOODS, GOODS_RECEIVED, INVENTORY, SHRINKAGE, JournalEntry, Posting
 from holdfast.db import schema
+from holdfast.db.batch.rows import row_type
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
-from holdfast.db.rows import row_type
 
 ORG = "01900000-0000-7000-8000-000000000001"
 PLACES = ("WEST", "EAST", "SHOP")

@@ -27,10 +27,10 @@ from benchmarks.fill import DAY, ORG, Bulk, Ids
 from holdfast.core.records.catalog import EVERYWHERE
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.db import schema
+from holdfast.db.batch.rows import row_type
 from holdfast.db.engine import Database
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among
-from holdfast.db.rows import row_type
 from holdfast.reports import Reports
 
 STEPS = (0, 1_000, 20_000)

@@ -8,8 +8,8 @@
 Locations: MAIN (store MAIN), EAST (store EAST), a quarantine in each store (MAIN-QUARANTINE, EAST-QUARANTINE), TRANSIT.
 Actors: `owner`, `manager`, `staff`, `cashier` of the whole organisation, `east_staff` of the store EAST alone.
 
-`Clock` is the test seam for time. On SQLite a batch takes its time from `holdfast.db.session.time.time_ns`; a Clock
-stands in for that module and only moves when it is told to. Everything inside one test process sees it.
+`Clock` is the test seam for time. On SQLite a batch takes its time from `holdfast.db.batch.session.time.time_ns`; a
+Clock stands in for that module and only moves when it is told to. Everything inside one test process sees it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import holdfast.db.batch.session
 import holdfast.db.engine
-import holdfast.db.session
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.organisation.people import AddRegister, ChangeSettings
@@ -51,7 +51,7 @@ FOUNDED = 1_800_000_000 * SECOND
 
 
 class Clock:
-    """Stands in for the module `time` of `holdfast.db.session`; microseconds since 1970."""
+    """Stands in for the module `time` of `holdfast.db.batch.session`; microseconds since 1970."""
 
     def __init__(self, now: int = FOUNDED) -> None:
         self.now = now
@@ -68,12 +68,12 @@ class Clock:
     @contextmanager
     def running(self) -> Iterator[Clock]:
         """Every SQLite batch takes its time from this clock while the block runs."""
-        original: types.ModuleType = holdfast.db.session.time
-        holdfast.db.session.time = self  # type: ignore[assignment] # it has the one function that is used
+        original: types.ModuleType = holdfast.db.batch.session.time
+        holdfast.db.batch.session.time = self  # type: ignore[assignment] # it has the one function that is used
         try:
             yield self
         finally:
-            holdfast.db.session.time = original
+            holdfast.db.batch.session.time = original
 
 
 @contextmanager
@@ -201,7 +201,7 @@ def _plain(value: Any) -> Any:
 
 
 def _named(query: str, database: Database) -> str:
-    return query if database.is_sqlite else holdfast.db.session._percent(query)
+    return query if database.is_sqlite else holdfast.db.batch.session._percent(query)
 
 
 def founded(url: str) -> dict[str, Any]:

@@ -25,11 +25,11 @@ from holdfast.core.records.stock import LevelKey
 from holdfast.core.records.wants import DeadAt, LevelAt, Missing, ProductNamed, Want
 from holdfast.core.stock.posting import Stock
 from holdfast.core.warehouse.quarantine import settle
+from holdfast.db.batch.load import Catalogs, NoOrganisation, answers_of, begin, is_written, load_more, load_products
+from holdfast.db.batch.loaders import AT_BEGINNING
+from holdfast.db.batch.save import Answered, Sent, early_writes, writes_of
+from holdfast.db.batch.session import Session, Unchanged
 from holdfast.db.failures import Away, Blocked, Conflict, Full, Lost
-from holdfast.db.load import Catalogs, NoOrganisation, answers_of, begin, is_written, load_more, load_products
-from holdfast.db.loaders import AT_BEGINNING
-from holdfast.db.save import Answered, Sent, early_writes, writes_of
-from holdfast.db.session import Session, Unchanged
 from holdfast.patience import Patience
 from holdfast.submission import (
     Contended,

@@ -17,9 +17,9 @@ from collections import deque
 
 from holdfast import metrics
 from holdfast.batch import Batch
+from holdfast.db.batch.load import Catalogs
+from holdfast.db.batch.session import Session, open_session
 from holdfast.db.engine import Database
-from holdfast.db.load import Catalogs
-from holdfast.db.session import Session, open_session
 from holdfast.patience import QUEUE_AGE_SECONDS, RETRY_SECONDS, Patience
 from holdfast.submission import (
     LockedElsewhere,

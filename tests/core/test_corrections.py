@@ -27,7 +27,7 @@ from holdfast.core.sales.register import CloseSession, OpenSession
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine
-from holdfast.db.rows import checksum, row_type
+from holdfast.db.batch.rows import checksum, row_type
 from tests.core.books import balances, book_faults, entries_of, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite

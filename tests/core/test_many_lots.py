@@ -12,7 +12,7 @@ from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferLine
-from holdfast.db import lot_queries
+from holdfast.db.batch import lot_queries
 from tests.core.scene import Scene
 from tests.shop import SECOND
 

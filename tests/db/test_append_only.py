@@ -16,12 +16,12 @@ from holdfast.core.records.ledger import Entry
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.db import schema
 from holdfast.db.audit_rows import Head, snapshot
-from holdfast.db.chain import WITHIN, begin, chained
+from holdfast.db.batch.chain import WITHIN, begin, chained
+from holdfast.db.batch.rows import checksum, content
 from holdfast.db.engine import Database
 from holdfast.db.migrate import MigrationRefused, migrate
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.roles import owner_of
-from holdfast.db.rows import checksum, content
 from holdfast.db.seal import seal
 from holdfast.db.upkeep import refresh_statistics
 from holdfast.sweeper import serve, sweep

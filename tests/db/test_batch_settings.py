@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from holdfast.core.records.stock import Level
-from holdfast.db import save
+from holdfast.db.batch import save
+from holdfast.db.batch.rows import row_type
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
-from holdfast.db.rows import row_type
 
 CITUS = (
     "INSERT INTO pg_extension SELECT 4000000000, 'citus', extowner, extnamespace, false, '13.2-1', NULL, NULL "

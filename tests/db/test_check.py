@@ -19,8 +19,8 @@ from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
 from holdfast.db import schema
+from holdfast.db.batch.rows import SALE_TABLES
 from holdfast.db.engine import Database
-from holdfast.db.rows import SALE_TABLES
 from tests.conftest import DATABASES, PARTITIONED
 from tests.db.trading import trade
 from tests.shop import Shop, open_shop, quick_sqlite, unguard
@@ -212,7 +212,7 @@ def test_a_deleted_row_is_missed(lived: Shop, table: str) -> None:
 def test_sums_are_compared_even_when_every_row_is_intact(lived: Shop) -> None:
     """Rows rewritten with a checksum that fits: what they say together cannot be true."""
     from holdfast.core.records.stock import LotStock
-    from holdfast.db.rows import checksum
+    from holdfast.db.batch.rows import checksum
 
     database, columns = lived.holdfast.database, schema.lot_stock
     row = next(row for row in _rows(lived, "lot_stock") if row["on_hand"] > row["reserved"] + 1)

@@ -21,8 +21,8 @@ from holdfast.core.sales.completion import CompleteSale
 from holdfast.core.sales.order_entry import LineAsked, OpenSale
 from holdfast.core.sales.order_import import OrderedLine, TakeOrder
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.db.batch.rows import checksum, row_type
 from holdfast.db.migrations.versions import __path__ as VERSIONS
-from holdfast.db.rows import checksum, row_type
 from tests.shop import Shop, open_shop, quick_sqlite
 
 

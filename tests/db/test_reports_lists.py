@@ -16,10 +16,10 @@ from benchmarks.fill import ORG, fill
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.db import schema
+from holdfast.db.batch.rows import read_row
 from holdfast.db.engine import Database
 from holdfast.db.queries import as_of, ledger, lots, paging, past_levels, reservations
 from holdfast.db.queries.settling import hold_as_settled
-from holdfast.db.rows import read_row
 from holdfast.reports import BadCursor, Page, Reports
 from tests.conftest import DATABASES
 from tests.shop import quick_sqlite

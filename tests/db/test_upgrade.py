@@ -26,10 +26,10 @@ from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
 from holdfast.db import migrations, schema
+from holdfast.db.batch.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
 from holdfast.db.directory import key_of
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, revisions, state
-from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
 from holdfast.tokens import digest_of
 from tests.db.test_migrations import _catalogue
 from tests.db.trading import trade

@@ -24,7 +24,7 @@ from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import failures
-from holdfast.db import session as sessions
+from holdfast.db.batch import session as sessions
 from holdfast.db.engine import Database
 from holdfast.executor import Overloaded, Reply, Unavailable
 from holdfast.organisation import establish

@@ -37,9 +37,9 @@ from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
+from holdfast.db.batch.load import Catalogs
+from holdfast.db.batch.session import open_session
 from holdfast.db.engine import Database
-from holdfast.db.load import Catalogs
-from holdfast.db.session import open_session
 from holdfast.executor import Batch, Submission
 from tests.shop import SECOND, Clock, Shop, open_shop, quick_sqlite
 from tests.truth import untruths

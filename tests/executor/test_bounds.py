@@ -16,8 +16,8 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.wants import LevelAt, LotById, Missing
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
-from holdfast.db.load import Catalogs
-from holdfast.db.session import DEAD_MAX, open_session
+from holdfast.db.batch.load import Catalogs
+from holdfast.db.batch.session import DEAD_MAX, open_session
 from holdfast.submission import Reply, Submission, Unavailable
 from tests.executor.test_batches import Told
 from tests.shapes.measuring import CountingSession

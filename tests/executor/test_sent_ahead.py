@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import holdfast.batch
-import holdfast.db.session as sessions
+import holdfast.db.batch.session as sessions
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.by_order import OrderClose

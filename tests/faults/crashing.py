@@ -25,7 +25,7 @@ from holdfast.core.reservations.reserve import Consume
 from holdfast.core.sales.checkout import Checkout
 from holdfast.core.sales.completion import PaymentAsked
 from holdfast.core.sales.order_entry import LineAsked
-from holdfast.db.session import PostgresSession, SqliteSession, Write
+from holdfast.db.batch.session import PostgresSession, SqliteSession, Write
 from holdfast.executor import Reply
 from tests.races.stand import buy
 

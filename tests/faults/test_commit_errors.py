@@ -7,7 +7,7 @@ import pytest
 from psycopg.pq import PipelineStatus, TransactionStatus
 
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.db import session
+from holdfast.db.batch import session
 from tests.races.stand import Tally, assert_books, buy, found, open_shop, outcome_of, stock_up
 
 

@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from holdfast import batch, executor
-from holdfast.db import engine, failures, session
+from holdfast.db import engine, failures
+from holdfast.db.batch import session
 from holdfast.db.engine import Database
 from tests.faults.clients import Clients
 from tests.postgres import temporary_server

@@ -14,7 +14,7 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from holdfast.db import lot_queries
+from holdfast.db.batch import lot_queries
 from tests.model.machine import HoldfastAndNaive
 from tests.model.planted import ALL, MONEY_BUGS, edits, planted
 from tests.model.sales_machine import SalesAndNaive

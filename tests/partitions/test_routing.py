@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from holdfast.check import check
-from holdfast.db import browser_sessions, directory, session
+from holdfast.db import browser_sessions, directory
 from holdfast.db.attempts import forget_attempts
+from holdfast.db.batch import session
 from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.found import organisations
 from holdfast.db.key_notes import note_refused, note_uses
@@ -30,7 +31,7 @@ CHECKOUT = Path(__file__).parent.parent.parent
 
 PLANTED = """
 from holdfast.db.engine import Database
-from holdfast.db.session import PostgresSession
+from holdfast.db.batch.session import PostgresSession
 
 def test_planted(partitioned_url):
     database = Database(partitioned_url)

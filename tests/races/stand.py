@@ -40,8 +40,8 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import schema
+from holdfast.db.batch.rows import record_row
 from holdfast.db.engine import Database
-from holdfast.db.rows import record_row
 from holdfast.executor import Reply
 
 ANSWER_SECONDS = 30

@@ -25,7 +25,7 @@ from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
-from holdfast.db import session
+from holdfast.db.batch import session
 from tests.races.stand import (
     ANSWER_SECONDS,
     Tally,

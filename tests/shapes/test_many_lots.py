@@ -17,7 +17,7 @@ from holdfast.core.sales.order_entry import LineAsked, OpenSale
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
-from holdfast.db import lot_queries, session
+from holdfast.db.batch import lot_queries, session
 from tests.shapes.measuring import Cost, Workbench
 from tests.shop import SECOND, Shop, open_shop, quick_sqlite, shop_in
 from tests.truth import assert_truth

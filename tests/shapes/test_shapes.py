@@ -16,8 +16,8 @@ import tests.shapes.typed_scenarios  # noqa: F401 - it writes its scenarios down
 from holdfast.core.decide import DECISIONS
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.sales.lines import LINES_MAX
-from holdfast.db.load import SEPARATE
-from holdfast.db.loaders import AT_BEGINNING, LOADERS
+from holdfast.db.batch.load import SEPARATE
+from holdfast.db.batch.loaders import AT_BEGINNING, LOADERS
 from tests.shapes.measuring import Cost, Workbench
 from tests.shapes.scenarios import SCENARIOS, Scenario
 from tests.shop import Shop, open_shop, quick_sqlite, shop_in

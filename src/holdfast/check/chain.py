@@ -14,8 +14,8 @@ from holdfast.check.run import Key, Merged, Run, Tally
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.stock import Level
 from holdfast.db.audit_rows import Head, Seal, Snapshot, Stored
-from holdfast.db.chain import WITHIN, begin, link_of
-from holdfast.db.rows import content
+from holdfast.db.batch.chain import WITHIN, begin, link_of
+from holdfast.db.batch.rows import content
 
 EXPORTED = "ledger is as it was exported"
 

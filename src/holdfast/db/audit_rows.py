@@ -25,9 +25,9 @@ from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.journal import JournalEntry, Posting
+from holdfast.db.batch.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
 from holdfast.db.engine import Database
 from holdfast.db.queries.stuck import beside
-from holdfast.db.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
 from holdfast.db.unreachable import reaching
 
 FETCH_ROWS = 2_000

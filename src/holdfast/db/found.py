@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from holdfast.core.organisation.changes import ApiKey, User
 from holdfast.core.records.product import Location, Settings, Store
 from holdfast.db import schema
+from holdfast.db.batch.rows import record_row
 from holdfast.db.engine import Database
-from holdfast.db.rows import record_row
 
 
 class Founding(NamedTuple):

@@ -18,11 +18,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from holdfast.core.records.ledger import Entry
 from holdfast.db import schema
-from holdfast.db.chain import begin, link_of
+from holdfast.db.batch.chain import begin, link_of
+from holdfast.db.batch.rows import content, row_type
 from holdfast.db.engine import Database
 from holdfast.db.found import clock, organisations
 from holdfast.db.queries.catalog import columns_of
-from holdfast.db.rows import content, row_type
 
 LEVELS = 200
 """Levels that are committed together."""

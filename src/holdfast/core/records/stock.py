@@ -14,7 +14,7 @@ LevelKey = tuple[str, str]
 class Level(msgspec.Struct, gc=False, omit_defaults=True):
     """A product at a location, in smallest units. `seq` is the number of its last ledger entry.
 
-    `head` is the last link of its ledger's chain (`db.chain`); None before the first. (Rows of before there were
+    `head` is the last link of its ledger's chain (`db.batch.chain`); None before the first. (Rows of before there were
     chains keep their checksum: a default is left out of it.)
     """
 

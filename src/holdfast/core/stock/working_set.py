@@ -5,7 +5,7 @@
     stock.lock_levels(pairs)         -> one question for all levels that are not locked yet
 
 A finder owns its question, its index, and the merge with what the batch has written. Nothing here changes stock
-(`stock.Stock` does), and nothing here reads: `holdfast.db.loaders` answers.
+(`stock.Stock` does), and nothing here reads: `holdfast.db.batch.loaders` answers.
 """
 
 from __future__ import annotations

@@ -22,12 +22,12 @@ from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.stock import Level, LevelKey
 from holdfast.core.stock.foreseen_id import corner_id, ids_around
 from holdfast.db import schema
+from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.as_of import given_rows
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among, not_walked
 from holdfast.db.queries.settled import Foreseen, corners_of
 from holdfast.db.queries.settling import expired_lots
-from holdfast.db.rows import row_type
 
 _stock, _level = schema.lot_stock.c, schema.level.c
 _corner = schema.level.alias("corner")

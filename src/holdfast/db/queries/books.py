@@ -22,6 +22,7 @@ from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.number import day_at, end_of_day, from_minor, instant_text
 from holdfast.core.stock.journal import ACCOUNTS, Account, JournalEntry
 from holdfast.db import schema
+from holdfast.db.batch.rows import row_type
 from holdfast.db.day_ends import SLACK
 from holdfast.db.queries.catalog import columns_of, records
 from holdfast.db.queries.ledger import SKEW, id_floor
@@ -37,7 +38,6 @@ from holdfast.db.queries.paging import (
     newest,
     page_of,
 )
-from holdfast.db.rows import row_type
 
 _entry, _posting, _period, _end = schema.journal_entry.c, schema.posting.c, schema.period.c, schema.day_end.c
 _ledger, _stock = schema.ledger.c, schema.lot_stock.c

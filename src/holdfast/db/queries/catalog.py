@@ -20,8 +20,8 @@ from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.product import Location, Product, Settings, Store, TaxRate, folded
 from holdfast.core.records.text import composed
 from holdfast.db import schema
+from holdfast.db.batch.rows import record_of
 from holdfast.db.queries.paging import among, as_id
-from holdfast.db.rows import record_of
 
 CATALOGS_MAX = 256
 """Organisations whose catalog one process keeps for reads."""

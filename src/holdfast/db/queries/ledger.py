@@ -19,6 +19,7 @@ from holdfast.core.records.ledger import Entry
 from holdfast.core.records.number import from_minor, instant_text
 from holdfast.core.records.product import Location, Product, Settings
 from holdfast.db import schema
+from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.as_of import entries_at, given_rows, seq_at, stretches_of_lot
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
@@ -35,7 +36,6 @@ from holdfast.db.queries.paging import (
     page_of,
 )
 from holdfast.db.queries.reservations import lots_of
-from holdfast.db.rows import row_type
 
 _ledger, _level, _stock = schema.ledger.c, schema.level.c, schema.lot_stock.c
 COLUMNS = columns_of(schema.ledger, Entry)

@@ -21,6 +21,7 @@ from holdfast.core.records.number import PRECISION_MAX, QUANTITY_MAX, Number
 from holdfast.core.records.product import Location, Product
 from holdfast.core.records.stock import Level
 from holdfast.db import schema
+from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.begun import begins, by_id, coming, merged
 from holdfast.db.queries.catalog import columns_of, is_shown, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
@@ -38,7 +39,6 @@ from holdfast.db.queries.paging import (
 from holdfast.db.queries.products import Totals, matching, total_fields
 from holdfast.db.queries.settled import foresee, foresee_levels
 from holdfast.db.queries.settling import gone_units
-from holdfast.db.rows import row_type
 
 _level, _product, _location = schema.level.c, schema.product.c, schema.location.c
 COLUMNS = columns_of(schema.level, Level)

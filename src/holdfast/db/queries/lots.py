@@ -18,6 +18,7 @@ from holdfast.core.records.documents import lot_fields
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.stock import Lot, LotStock
 from holdfast.db import schema
+from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.begun import ids_of_levels
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
@@ -35,7 +36,6 @@ from holdfast.db.queries.paging import (
 )
 from holdfast.db.queries.settled import astir, corners_of, foresee
 from holdfast.db.queries.settling import OPEN, ended, expired_lots
-from holdfast.db.rows import row_type
 
 _stock, _lot, _level, _product = schema.lot_stock.c, schema.lot.c, schema.level.c, schema.product.c
 STOCK_COLUMNS = columns_of(schema.lot_stock, LotStock)

@@ -16,6 +16,7 @@ from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.product import Register, folded
 from holdfast.core.sales.register import RegisterSession, register_fields, session_document
 from holdfast.db import schema
+from holdfast.db.batch.rows import read_row, row_type
 from holdfast.db.queries.catalog import columns_of, read_records, records
 from holdfast.db.queries.paging import (
     Found,
@@ -30,7 +31,6 @@ from holdfast.db.queries.paging import (
     newest,
     page_of,
 )
-from holdfast.db.rows import read_row, row_type
 
 _REGISTER, _SESSION = schema.register, schema.register_session
 _COLUMNS = [_SESSION.c[name] for name in row_type(RegisterSession).columns]

@@ -18,6 +18,7 @@ from holdfast.core.records.documents import reservation_document
 from holdfast.core.records.stock import Lot, Reservation
 from holdfast.core.stock.foreseen_id import ids_around
 from holdfast.db import schema
+from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.as_of import given_rows, stretches_of_lot
 from holdfast.db.queries.catalog import columns_of, is_shown, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
@@ -35,7 +36,6 @@ from holdfast.db.queries.paging import (
 )
 from holdfast.db.queries.settled import Foreseen, foresee, foresee_holds, stirring
 from holdfast.db.queries.settling import ACTIVE
-from holdfast.db.rows import row_type
 
 _hold, _level, _ledger, _lot = schema.reservation.c, schema.level.c, schema.ledger.c, schema.lot.c
 COLUMNS = columns_of(schema.reservation, Reservation)

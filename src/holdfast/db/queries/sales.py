@@ -23,6 +23,7 @@ from holdfast.core.sales.return_record import Return, return_document
 from holdfast.core.sales.supplier_orders import SupplierOrder, supplier_order_document
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
+from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.catalog import columns_of, products_of, read_records, records, store_of
 from holdfast.db.queries.paging import (
     EMPTY,
@@ -39,7 +40,6 @@ from holdfast.db.queries.paging import (
 )
 from holdfast.db.queries.settled import foresee_holds
 from holdfast.db.queries.settling import ACTIVE
-from holdfast.db.rows import row_type
 
 _sale, _line, _hold = schema.sale.c, schema.sale_line.c, schema.reservation.c
 _return, _order, _rate = schema.sale_return.c, schema.supplier_order.c, schema.tax_rate.c

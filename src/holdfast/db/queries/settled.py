@@ -29,7 +29,9 @@ from holdfast.core.stock.foreseen_id import corner_id
 from holdfast.core.stock.posting import Stock
 from holdfast.core.warehouse.quarantine import settle
 from holdfast.db import schema
-from holdfast.db.load import load_more
+from holdfast.db.batch.load import load_more
+from holdfast.db.batch.rows import row_type
+from holdfast.db.batch.session import Query, Row, Session, _percent
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among, not_walked
 from holdfast.db.queries.settling import (
@@ -43,8 +45,6 @@ from holdfast.db.queries.settling import (
     expired_lots,
     hold_as_settled,
 )
-from holdfast.db.rows import row_type
-from holdfast.db.session import Query, Row, Session, _percent
 
 replace = msgspec.structs.replace
 

@@ -25,11 +25,12 @@ from holdfast.core.sales.register import RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.posting import Stock
-from holdfast.db import lots, schema
-from holdfast.db.documents import DOCUMENTS
+from holdfast.db import schema
+from holdfast.db.batch import lots
+from holdfast.db.batch.documents import DOCUMENTS
+from holdfast.db.batch.rows import record_of, row_type
+from holdfast.db.batch.session import Query, Row
 from holdfast.db.failures import Conflict
-from holdfast.db.rows import record_of, row_type
-from holdfast.db.session import Query, Row
 
 _LOT, _HOLD = row_type(Lot), row_type(Reservation)
 

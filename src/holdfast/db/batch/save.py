@@ -31,10 +31,10 @@ from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.journal import JournalEntry, Posting
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
-from holdfast.db.chain import chained
-from holdfast.db.documents import TABLE_ORDER
-from holdfast.db.rows import SALE_TABLES, Links, RowType, record_row, row_type
-from holdfast.db.session import Write
+from holdfast.db.batch.chain import chained
+from holdfast.db.batch.documents import TABLE_ORDER
+from holdfast.db.batch.rows import SALE_TABLES, Links, RowType, record_row, row_type
+from holdfast.db.batch.session import Write
 
 _KEYS: dict[Any, tuple[str, ...]] = {
     Level: ("id",),

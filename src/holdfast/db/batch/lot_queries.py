@@ -10,7 +10,7 @@ whatever the statistics say: `received_at` is kept beside each lot at its level 
 from __future__ import annotations
 
 from holdfast.core.records.stock import Lot, LotStock
-from holdfast.db.rows import row_type
+from holdfast.db.batch.rows import row_type
 
 FIRST = 64
 """Lots of one level that are loaded with its lock; a level with fewer is loaded as a whole."""

@@ -24,10 +24,10 @@ import msgspec
 import psycopg
 
 from holdfast.core.records.stock import Level, LevelKey, Reservation
-from holdfast.db import lot_queries
+from holdfast.db.batch import lot_queries
+from holdfast.db.batch.rows import row_type
 from holdfast.db.engine import LOCK_SECONDS, Database
 from holdfast.db.failures import Full, Lost, translated
-from holdfast.db.rows import row_type
 
 DEAD_MAX = 500
 """Most expired holds that one load brings in; more are asked for when a decision needs them."""

@@ -17,10 +17,10 @@ import msgspec
 from holdfast.core.records.wants import LotAt, LotsAt
 from holdfast.core.stock.lot_order import ExpiryKey, ReceiptKey, Window
 from holdfast.core.stock.posting import Stock
-from holdfast.db import lot_queries
+from holdfast.db.batch import lot_queries
+from holdfast.db.batch.lot_queries import BY_EXPIRY, BY_RECEIPT, DATED, FREE, LOT, STOCK, STOCK_WIDTH, lots_where
+from holdfast.db.batch.session import Query, Row
 from holdfast.db.failures import Conflict
-from holdfast.db.lot_queries import BY_EXPIRY, BY_RECEIPT, DATED, FREE, LOT, STOCK, STOCK_WIDTH, lots_where
-from holdfast.db.session import Query, Row
 
 _NO_ID = "00000000-0000-0000-0000-000000000000"
 _START: ExpiryKey = (-(2**62), 0, _NO_ID)

@@ -30,13 +30,14 @@ from holdfast.core.records.wants import (
     Want,
 )
 from holdfast.core.stock.posting import Stock
-from holdfast.db import lots, schema
+from holdfast.db import schema
+from holdfast.db.batch import lots
+from holdfast.db.batch.late_ids import ids_from
+from holdfast.db.batch.loaders import LOADERS, PLACE, Probe, is_id
+from holdfast.db.batch.lot_queries import COLUMNS
+from holdfast.db.batch.rows import record_of, row_type
+from holdfast.db.batch.session import DEAD_MAX, Loaded, Query, Row, Session
 from holdfast.db.failures import Conflict
-from holdfast.db.late_ids import ids_from
-from holdfast.db.loaders import LOADERS, PLACE, Probe, is_id
-from holdfast.db.lot_queries import COLUMNS
-from holdfast.db.rows import record_of, row_type
-from holdfast.db.session import DEAD_MAX, Loaded, Query, Row, Session
 
 CATALOGS_MAX = 256
 """Organisations whose catalog one process keeps."""
