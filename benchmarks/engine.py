@@ -36,7 +36,7 @@ from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
-from holdfast.db.upkeep import refresh_statistics
+from holdfast.db.upkeep.totals import refresh_statistics
 from holdfast.organisation import establish
 
 PER_SKU = 50_000_000

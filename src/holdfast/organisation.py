@@ -32,7 +32,7 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Location, Settings, Store, folded
 from holdfast.core.records.text import TEXT_MAX, composed, text_fault
 from holdfast.db.engine import Database
-from holdfast.db.found import Founding, OrganisationRow, StoreRow, clock, found, organisations, stores
+from holdfast.db.organisations import Founding, OrganisationRow, StoreRow, clock, found, organisations, stores
 from holdfast.passwords import WeakPassword, hashed, refuse_weak
 from holdfast.tokens import KEY, new_token
 

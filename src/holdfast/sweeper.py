@@ -21,9 +21,9 @@ from holdfast import metrics
 from holdfast.core.decide import Sweep
 from holdfast.core.stock.posting import SYSTEM
 from holdfast.db.attempts import forget_attempts
-from holdfast.db.day_ends import keep_day_ends
 from holdfast.db.engine import Database
-from holdfast.db.upkeep import FORGET_MAX, beside_waiting, due, forget_answers, refresh_statistics, totals
+from holdfast.db.upkeep.day_ends import keep_day_ends
+from holdfast.db.upkeep.totals import FORGET_MAX, beside_waiting, due, forget_answers, refresh_statistics, totals
 from holdfast.executor import Executor, Reply, Submission
 
 LEVELS_MAX = 1_000

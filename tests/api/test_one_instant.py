@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from holdfast.core.decide import Sweep
 from holdfast.db import schema
-from holdfast.db.found import organisations
+from holdfast.db.organisations import organisations
 from holdfast.transfer_files.export import export_stock
 from tests.api.conftest import Shop
 

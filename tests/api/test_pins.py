@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from holdfast.access import Role
 from holdfast.core.organisation.people import AddUser
-from holdfast.db import cashiers, directory, schema
+from holdfast.db import cashiers, schema
+from holdfast.db import credentials as directory
 from holdfast.db.attempts import Rule
 from holdfast.organisation import new_user
 from holdfast.pins import INDEXES, index_of, is_pin, new_pin, old_hash

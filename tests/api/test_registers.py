@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.db import directory
+from holdfast.db import credentials as directory
 from holdfast.organisation import establish
 from holdfast.web.http.application import create_application
 from tests.api.client import Client, Response

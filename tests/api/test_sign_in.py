@@ -17,7 +17,7 @@ from holdfast.core.organisation.people import ChangeSettings, ChangeUser
 from holdfast.db import browser_sessions, schema
 from holdfast.db.attempts import NOBODY, SECOND, Rule, attempting, forget_attempts
 from holdfast.db.browser_sessions import Factor
-from holdfast.db.directory import users_of
+from holdfast.db.credentials import users_of
 from holdfast.organisation import Established, establish, new_user
 from holdfast.passwords import hashed, verified
 from holdfast.web.http.problems import Problem

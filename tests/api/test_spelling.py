@@ -12,7 +12,7 @@ import pytest
 from holdfast.core.organisation.products import AddProduct
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Reserve, Target
-from holdfast.db.found import organisations
+from holdfast.db.organisations import organisations
 from holdfast.transfer_files import import_products, import_stock
 from tests.api.conftest import Shop
 

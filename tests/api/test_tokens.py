@@ -13,7 +13,8 @@ import pytest
 from holdfast.access import Role
 from holdfast.core.organisation.keys import AddKey
 from holdfast.core.sales.register import OpenSession
-from holdfast.db import browser_sessions, directory
+from holdfast.db import browser_sessions
+from holdfast.db import credentials as directory
 from holdfast.db.browser_sessions import OPEN, Begun
 from holdfast.organisation import establish, new_key
 from holdfast.tokens import KEY, SESSION, TILL, digest_of, new_token, sought

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from holdfast.app import Holdfast
 from holdfast.db.engine import Database
-from holdfast.db.found import organisations
+from holdfast.db.organisations import organisations
 from holdfast.organisation import command_line, establish
 from holdfast.transfer_files import Outcome, StockMode, import_products, import_stock
 

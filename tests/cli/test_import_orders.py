@@ -12,8 +12,8 @@ from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve
+from holdfast.db.dry_run_copy import copy_organisation
 from holdfast.db.engine import Database
-from holdfast.db.scratch import copy_organisation
 from holdfast.transfer_files import dry_run
 from tests.cli.conftest import Cli, Ran
 

@@ -20,8 +20,8 @@ import pytest
 import trustme
 
 from holdfast.app import Holdfast
+from holdfast.cli.single_server import serving_alone
 from holdfast.db.engine import Database
-from holdfast.db.lock import serving_alone
 from holdfast.db.migrate import migrate
 
 HOLDFAST = (sys.executable, "-c", "from holdfast.cli import main; main()")

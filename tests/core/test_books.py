@@ -32,9 +32,9 @@ from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
-from holdfast.db.day_ends import keep_day_ends
-from holdfast.db.found import clock
+from holdfast.db.organisations import clock
 from holdfast.db.queries import valuation
+from holdfast.db.upkeep.day_ends import keep_day_ends
 from tests.core.books import balances, entries_of
 from tests.core.scene import Scene
 from tests.shop import DAY, Clock, Shop, open_shop, quick_sqlite

@@ -25,7 +25,7 @@ from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
-from holdfast.db.upkeep import beside_waiting
+from holdfast.db.upkeep.totals import beside_waiting
 from tests.core.scene import Scene
 from tests.shop import SECOND, Clock, open_shop, quick_sqlite
 from tests.truth import assert_truth

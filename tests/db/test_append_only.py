@@ -22,8 +22,8 @@ from holdfast.db.engine import Database
 from holdfast.db.migrate import MigrationRefused, migrate
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.roles import owner_of
-from holdfast.db.seal import seal
-from holdfast.db.upkeep import refresh_statistics
+from holdfast.db.upkeep.seal import seal
+from holdfast.db.upkeep.totals import refresh_statistics
 from holdfast.sweeper import serve, sweep
 from tests.conftest import APPLICATION, Postgres, as_role
 from tests.db.trading import trade

@@ -17,8 +17,9 @@ from holdfast.check import check
 from holdfast.core.organisation.periods import ClosePeriod
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.db import day_ends, schema
-from holdfast.db.day_ends import keep_day_ends
+from holdfast.db import schema
+from holdfast.db.upkeep import day_ends
+from holdfast.db.upkeep.day_ends import keep_day_ends
 from tests.shop import DAY, Clock, Shop, founded, open_shop, quick_sqlite, shop_in
 
 

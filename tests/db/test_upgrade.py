@@ -27,7 +27,7 @@ from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
 from holdfast.db import migrations, schema
 from holdfast.db.batch.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
-from holdfast.db.directory import key_of
+from holdfast.db.credentials import key_of
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, revisions, state
 from holdfast.tokens import digest_of

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from holdfast.app import Holdfast
 from holdfast.core.decide import Together
 from holdfast.core.organisation.products import AddProduct
-from holdfast.db.upkeep import STALE_ROWS_MIN, refresh_statistics
+from holdfast.db.upkeep.totals import STALE_ROWS_MIN, refresh_statistics
 from holdfast.organisation import establish
 
 

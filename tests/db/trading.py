@@ -96,6 +96,6 @@ def beside_the_till(shop: Shop) -> None:
 
 def _yesterday(shop: Shop) -> str:
     from holdfast.core.records.number import day_at
-    from holdfast.db.found import clock
+    from holdfast.db.organisations import clock
 
     return day_at(clock(shop.holdfast.database) - DAY, "UTC")

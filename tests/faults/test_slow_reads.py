@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.app import Holdfast
-from holdfast.db.directory import is_away, words_of_away
+from holdfast.db.credentials import is_away, words_of_away
 from holdfast.db.engine import READ_LOCK_SECONDS
 from holdfast.web.http.protocol import Bounds
 from tests.faults.test_hostile_connections import serving

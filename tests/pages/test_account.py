@@ -11,7 +11,7 @@ import pytest
 
 from holdfast.core.organisation.people import ChangeSettings, ChangeUser
 from holdfast.db import browser_sessions
-from holdfast.db.directory import users_of
+from holdfast.db.credentials import users_of
 from tests.pages.conftest import House, Visitor
 from tests.pages.household import PASSWORD
 

@@ -22,18 +22,20 @@ _BEFORE = "a key or token of before does not name its organisation; those that a
 _SWEEP = "the sweeper looks for work of every organisation, and does it for each by itself"
 
 ALLOWED = (
-    Allowed("holdfast.db.directory.key_of", _BEFORE, True),
-    Allowed("holdfast.db.directory.users_of", _WHO),
-    Allowed("holdfast.db.directory.session_of", _BEFORE, True),
-    Allowed("holdfast.db.directory.till_of", _BEFORE, True),
+    Allowed("holdfast.db.credentials.key_of", _BEFORE, True),
+    Allowed("holdfast.db.credentials.users_of", _WHO),
+    Allowed("holdfast.db.credentials.session_of", _BEFORE, True),
+    Allowed("holdfast.db.credentials.till_of", _BEFORE, True),
     Allowed("holdfast.db.browser_sessions.pending", _BEFORE, True),
     Allowed("holdfast.db.attempts.forget_attempts", _SWEEP),
-    Allowed("holdfast.db.found.organisations", "the command line finds an organisation by its name, or lists them"),
+    Allowed(
+        "holdfast.db.organisations.organisations", "the command line finds an organisation by its name, or lists them"
+    ),
     Allowed("holdfast.db.queries.settling.due", _SWEEP),
     Allowed("holdfast.db.queries.stuck.levels_beside", _SWEEP),
     Allowed("holdfast.db.queries.stuck.levels_beside", _SWEEP),
-    Allowed("holdfast.db.day_ends._due", _SWEEP),
-    Allowed("holdfast.db.upkeep.forget_answers", _SWEEP),
-    Allowed("holdfast.db.upkeep.totals", "the metrics of a server are those of all its organisations together"),
+    Allowed("holdfast.db.upkeep.day_ends._due", _SWEEP),
+    Allowed("holdfast.db.upkeep.totals.forget_answers", _SWEEP),
+    Allowed("holdfast.db.upkeep.totals.totals", "the metrics of a server are those of all its organisations together"),
     Allowed("holdfast.db.audit_rows.Snapshot._stream", "`check` without --org proves everybody's rows", True),
 )

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from holdfast.check import check
-from holdfast.db import browser_sessions, directory
+from holdfast.db import browser_sessions
+from holdfast.db import credentials as directory
 from holdfast.db.attempts import forget_attempts
 from holdfast.db.batch import session
-from holdfast.db.day_ends import keep_day_ends
-from holdfast.db.found import organisations
 from holdfast.db.key_notes import note_refused, note_uses
-from holdfast.db.upkeep import beside_waiting, forget_answers, totals
+from holdfast.db.organisations import organisations
+from holdfast.db.upkeep.day_ends import keep_day_ends
+from holdfast.db.upkeep.totals import beside_waiting, forget_answers, totals
 from holdfast.sweeper import serve, sweep
 from holdfast.tokens import digest_of
 from tests.conftest import Postgres
@@ -206,8 +207,8 @@ def test_check_of_one_organisation_stays_with_it(explained_url: str, shop: Shop)
 
 
 def test_an_entry_of_the_list_is_for_its_sender_alone() -> None:
-    entry = Allowed("holdfast.db.directory.key_of", "a reason", only_unnamed=True)
+    entry = Allowed("holdfast.db.credentials.key_of", "a reason", only_unnamed=True)
 
-    assert entry.allows("holdfast.db.directory.key_of", named=False)
-    assert not entry.allows("holdfast.db.directory.key_of", named=True)
-    assert not entry.allows("holdfast.db.directory.till_of", named=False)
+    assert entry.allows("holdfast.db.credentials.key_of", named=False)
+    assert not entry.allows("holdfast.db.credentials.key_of", named=True)
+    assert not entry.allows("holdfast.db.credentials.till_of", named=False)

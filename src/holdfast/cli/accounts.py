@@ -31,8 +31,8 @@ from holdfast.cli.terminal import (
 from holdfast.core.organisation.people import ChangeUser
 from holdfast.core.organisation.sign_in import NoteSecurity
 from holdfast.db.browser_sessions import drop_factor
-from holdfast.db.directory import UserRow, users_of
-from holdfast.db.found import organisations
+from holdfast.db.credentials import UserRow, users_of
+from holdfast.db.organisations import organisations
 from holdfast.organisation import command_line, email_of, establish, new_user, password_hash
 
 Email = Annotated[str, typer.Option("--email", help="What they sign in with.")]

@@ -31,7 +31,7 @@ from holdfast.cli.terminal import (
 from holdfast.core.records.number import from_minor, instant_text
 from holdfast.db.audit_rows import snapshot
 from holdfast.db.bulk import journal_size
-from holdfast.db.found import clock
+from holdfast.db.organisations import clock
 from holdfast.organisation import command_line, organisation_of
 from holdfast.transfer_files import (
     JOURNAL_EXPORT,

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from holdfast.app import Holdfast, spare_collector
+from holdfast.cli.single_server import AlreadyServed, serving_alone
 from holdfast.cli.terminal import Misuse, Refusal, ready_database, say, tell
 from holdfast.db.engine import Database
-from holdfast.db.lock import AlreadyServed, serving_alone
 from holdfast.db.roles import owner_of
 from holdfast.settings import Config, load, variable
 

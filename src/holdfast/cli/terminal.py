@@ -21,8 +21,8 @@ import typer
 from holdfast.app import Holdfast
 from holdfast.core.records.rejection import Rejected
 from holdfast.db.engine import Database
-from holdfast.db.found import OrganisationRow
 from holdfast.db.migrate import migrate, state
+from holdfast.db.organisations import OrganisationRow
 from holdfast.organisation import organisation_of
 from holdfast.settings import Config, load
 

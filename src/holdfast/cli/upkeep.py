@@ -28,8 +28,8 @@ from holdfast.cli.terminal import (
 )
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
-from holdfast.db.seal import seal
 from holdfast.db.unreachable import DatabaseUnreachable, reaching
+from holdfast.db.upkeep.seal import seal
 from holdfast.organisation import NotPossible, organisation_of
 from holdfast.settings import load
 

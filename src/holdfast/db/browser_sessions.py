@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import uuid_utils
 from sqlalchemy.dialects import postgresql, sqlite
 
-from holdfast.db.directory import UserRow
+from holdfast.db.credentials import UserRow
 from holdfast.db.engine import Database
 from holdfast.db.schema import app_user, browser_session, organisation, second_factor
 

@@ -17,7 +17,7 @@ from holdfast.core.records.stock import Level, LevelKey
 from holdfast.db import schema
 from holdfast.db.batch.rows import record_of, row_type
 from holdfast.db.engine import Database
-from holdfast.db.found import clock
+from holdfast.db.organisations import clock
 from holdfast.db.queries.begun import begins
 from holdfast.db.queries.catalog import Catalogs, columns_of
 from holdfast.db.queries.settled import Foreseen, foresee, foresee_levels

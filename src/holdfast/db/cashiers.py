@@ -15,9 +15,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from holdfast.db import directory
+from holdfast.db import credentials as directory
 from holdfast.db.attempts import Attempts, Rule, attempting
-from holdfast.db.directory import USER_COLUMNS, UserRow, user_of
+from holdfast.db.credentials import USER_COLUMNS, UserRow, user_of
 from holdfast.db.engine import Database
 from holdfast.db.schema import app_user, till_lock
 

@@ -19,7 +19,7 @@ from holdfast.app import Holdfast
 from holdfast.core.organisation.people import ChangeSettings, ChangeUser
 from holdfast.core.organisation.places import AddLocation, AddStore
 from holdfast.core.organisation.products import AddProduct
-from holdfast.db.found import organisations
+from holdfast.db.organisations import organisations
 from holdfast.demo.catalogue import PRODUCTS
 from holdfast.demo.traffic import Traffic, run_traffic
 from holdfast.demo.week import Week

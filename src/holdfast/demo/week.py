@@ -24,7 +24,7 @@ from holdfast.core.warehouse.count_sheet import Count, CountLine, FillSheet
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
-from holdfast.db.found import clock
+from holdfast.db.organisations import clock
 from holdfast.demo.catalogue import BACKORDER, MADE_HERE, PREORDER, PRODUCTS, RECALLED, SOLD_BY_WEIGHT
 
 STORES = ("DOWNTOWN", "RIVERSIDE")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 
 from holdfast.app import Holdfast
-from holdfast.db.scratch import copy_organisation
+from holdfast.db.dry_run_copy import copy_organisation
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from holdfast.core.records.number import from_minor, instant_text
 from holdfast.core.records.product import Product
 from holdfast.db.bulk import ledger_rows, level_rows
 from holdfast.db.engine import Database
-from holdfast.db.found import OrganisationRow
+from holdfast.db.organisations import OrganisationRow
 from holdfast.transfer_files.table import guarded
 
 STOCK_EXPORT = (

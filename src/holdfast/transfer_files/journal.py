@@ -19,7 +19,7 @@ from holdfast.core.records.number import from_minor, instant_text
 from holdfast.core.stock.journal import ACCOUNTS
 from holdfast.db.bulk import journal_rows
 from holdfast.db.engine import Database
-from holdfast.db.found import OrganisationRow
+from holdfast.db.organisations import OrganisationRow
 from holdfast.db.queries.books import account_names
 
 JOURNAL_EXPORT = (

@@ -30,8 +30,8 @@ from holdfast.core.sales.order_import import OrderedLine, TakenOrder, TakeOrder
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.db.bulk import locations_by_code, products_by_sku
-from holdfast.db.found import OrganisationRow, StoreRow, stores
-from holdfast.db.sold import Sold
+from holdfast.db.open_purchases import Sold
+from holdfast.db.organisations import OrganisationRow, StoreRow, stores
 from holdfast.organisation import NotPossible, store_of
 from holdfast.transfer_files.dry_run import copy_of
 from holdfast.transfer_files.order_file import (

@@ -16,7 +16,7 @@ from holdfast.core.records.number import from_minor, start_of_day, to_minor
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Rejected
 from holdfast.db.bulk import products_by_sku
-from holdfast.db.found import OrganisationRow
+from holdfast.db.organisations import OrganisationRow
 from holdfast.transfer_files.cells import (
     amount_text,
     code_cell,

@@ -7,7 +7,7 @@
     invoice "A..." (bad debt)                -> named and refused: it is no sale
 
 Codes are folded to upper case, prices rounded to the currency's smallest unit. What sales a return belongs to is
-looked up in `holdfast.db.sold`, so that memory does not grow with the year.
+looked up in `holdfast.db.open_purchases`, so that memory does not grow with the year.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountDocument, CountLine
 from holdfast.db.bulk import Balance, balances, locations_by_code, products_named
-from holdfast.db.found import organisations
+from holdfast.db.organisations import organisations
 from holdfast.db.stock_lines import KeptLine, Meaning, StockLines
 from holdfast.transfer_files.dry_run import copy_of
 from holdfast.transfer_files.stock_line import (

@@ -340,7 +340,7 @@ def _books_open(stock: Stock, dialect: str) -> Write:
 
 
 _DAY_ENDS = "DELETE FROM day_end WHERE org_id = :org AND id >= :day"
-"""What was added up of days that are posted on after all; it is there when they posted late only (`db.day_ends`)."""
+"""What was added up of days that are posted on after all; it is there when they posted late only (`db.upkeep.day_ends`)."""
 
 
 def _events(stock: Stock, batch_id: str) -> Write:

@@ -3,9 +3,9 @@
     journal(connection, catalog, Filter(account="1000"), cursor=None, limit=50)
     trial_balance(connection, catalog, "2031-01-31")        -> debits and credits of each account through that day
 
-A balance is the last close before it, or the last end of a day that was added up (`db.day_ends`), and what was posted
-since, read from one index that has all it needs. A day means what was posted on it or before. What the stock is worth
-is in `valuation`.
+A balance is the last close before it, or the last end of a day that was added up (`db.upkeep.day_ends`), and what was
+posted since, read from one index that has all it needs. A day means what was posted on it or before. What the stock is
+worth is in `valuation`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from holdfast.core.records.number import day_at, end_of_day, from_minor, instant
 from holdfast.core.stock.journal import ACCOUNTS, Account, JournalEntry
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
-from holdfast.db.day_ends import SLACK
 from holdfast.db.queries.catalog import columns_of, records
 from holdfast.db.queries.ledger import SKEW, id_floor
 from holdfast.db.queries.paging import (
@@ -38,6 +37,7 @@ from holdfast.db.queries.paging import (
     newest,
     page_of,
 )
+from holdfast.db.upkeep.day_ends import SLACK
 
 _entry, _posting, _period, _end = schema.journal_entry.c, schema.posting.c, schema.period.c, schema.day_end.c
 _ledger, _stock = schema.ledger.c, schema.lot_stock.c

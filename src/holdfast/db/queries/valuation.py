@@ -21,7 +21,6 @@ from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.number import end_of_day, from_minor
 from holdfast.core.stock.journal import INVENTORY
 from holdfast.db import schema
-from holdfast.db.day_ends import SLACK
 from holdfast.db.queries import lots
 from holdfast.db.queries.as_of import given_rows
 from holdfast.db.queries.begun import ids_of_levels
@@ -31,6 +30,7 @@ from holdfast.db.queries.ledger import SKEW, id_floor
 from holdfast.db.queries.paging import NO_ID, SCAN_MAX, Json, Page, bounded, decode_cursor, encode_cursor
 from holdfast.db.queries.reservations import lots_of
 from holdfast.db.queries.settled import corners_of
+from holdfast.db.upkeep.day_ends import SLACK
 
 _posting, _period = schema.posting.c, schema.period.c
 _ledger, _stock, _lot = schema.ledger.c, schema.lot_stock.c, schema.lot.c

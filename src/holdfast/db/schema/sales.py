@@ -346,4 +346,5 @@ day_end = Table(
     PrimaryKeyConstraint("org_id", "id"),
 )
 """A day that is over without having been closed, with its balances as in `period`; NULL while they are being added up.
-It may be taken away and made again at any time (`db.day_ends`): nothing but the time of an answer depends on it."""
+It may be taken away and made again at any time (`db.upkeep.day_ends`): nothing but the time of an answer depends on
+it."""

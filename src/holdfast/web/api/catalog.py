@@ -29,7 +29,7 @@ from holdfast.core.records.command import Command, given
 from holdfast.core.records.documents import product_fields
 from holdfast.core.records.product import Location, Product, Settings, Store
 from holdfast.core.records.rejection import Code
-from holdfast.db import directory
+from holdfast.db import credentials as directory
 from holdfast.db.queries.records import location_fields, store_fields
 from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import LocationDocument, ProductDocument, StoreDocument

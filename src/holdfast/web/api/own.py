@@ -22,8 +22,9 @@ from holdfast.core.organisation.pin import NewPin
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity
 from holdfast.core.records.number import instant_text
 from holdfast.core.records.rejection import Code
-from holdfast.db import browser_sessions, directory
-from holdfast.db.directory import UserRow
+from holdfast.db import browser_sessions
+from holdfast.db import credentials as directory
+from holdfast.db.credentials import UserRow
 from holdfast.db.queries.records import user_fields
 from holdfast.passwords import (
     PASSWORD_CHARACTERS_MAX,

@@ -28,8 +28,8 @@ from holdfast.core.sales.register import (
     SessionDocument,
     register_fields,
 )
-from holdfast.db.answers import kept_answer
 from holdfast.db.cashiers import Entry
+from holdfast.db.idempotency import kept_answer
 from holdfast.tokens import TILL, new_token
 from holdfast.web.api.own import Pin
 from holdfast.web.api.records import require_store, settings_of

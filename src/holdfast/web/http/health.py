@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from holdfast.db.directory import is_away
+from holdfast.db.credentials import is_away
 from holdfast.db.migrate import state
 from holdfast.db.unreachable import DatabaseUnreachable
 from holdfast.metrics import REGISTRY

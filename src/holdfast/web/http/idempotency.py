@@ -19,8 +19,8 @@ import msgspec
 
 from holdfast.access import Actor
 from holdfast.core.fingerprint import KEY_WORDS, is_key
-from holdfast.db.answers import KeptAnswer, kept_answer
 from holdfast.db.engine import Database
+from holdfast.db.idempotency import KeptAnswer, kept_answer
 from holdfast.web.http.problems import invalid
 from holdfast.web.http.route import Route
 from holdfast.web.http.secret_fields import secret_fields

@@ -15,7 +15,7 @@ import msgspec
 
 from holdfast.app import Forbidden
 from holdfast.core.records.rejection import Code, Rejected
-from holdfast.db.directory import is_away, words_of_away
+from holdfast.db.credentials import is_away, words_of_away
 from holdfast.executor import Overloaded, Unavailable
 from holdfast.reports import BadCursor
 

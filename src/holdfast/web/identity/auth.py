@@ -27,7 +27,8 @@ from limits.strategies import FixedWindowRateLimiter
 from holdfast.access import Actor, Permission, Role
 from holdfast.app import Holdfast
 from holdfast.core.organisation.sign_in import NoteSecurity
-from holdfast.db import browser_sessions, directory
+from holdfast.db import browser_sessions
+from holdfast.db import credentials as directory
 from holdfast.db.cashiers import Entry, is_locked
 from holdfast.tokens import KEY, SESSION, TILL, Sought, sought
 from holdfast.web.http.problems import RATE_LIMITED, UNAUTHORIZED, Problem

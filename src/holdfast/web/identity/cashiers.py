@@ -21,7 +21,7 @@ from holdfast.core.organisation.sign_in import NoteSecurity, RefreshPin
 from holdfast.core.stock.posting import SYSTEM
 from holdfast.db import cashiers as rows
 from holdfast.db.cashiers import Candidate, Entry
-from holdfast.db.directory import UserRow
+from holdfast.db.credentials import UserRow
 from holdfast.db.engine import Database
 from holdfast.executor import Executor, Overloaded, Reply, Submission, Unavailable
 from holdfast.pins import index_of, is_pin, new_pin, old_hash

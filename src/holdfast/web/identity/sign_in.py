@@ -24,9 +24,9 @@ import structlog
 
 from holdfast.core.organisation.sign_in import NoteSecurity, SecurityAction
 from holdfast.db import browser_sessions as rows
-from holdfast.db import directory
+from holdfast.db import credentials as directory
 from holdfast.db.browser_sessions import OPEN, Begun, Pending
-from holdfast.db.directory import UserRow
+from holdfast.db.credentials import UserRow
 from holdfast.db.engine import Database
 from holdfast.passwords import hashed, verified
 from holdfast.tokens import SESSION, digest_of, new_token, sought

@@ -17,9 +17,10 @@ from holdfast.access import Actor, Permission, Role
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity
 from holdfast.core.records.number import instant_text
 from holdfast.core.records.rejection import Rejected
-from holdfast.db import browser_sessions, directory
+from holdfast.db import browser_sessions
+from holdfast.db import credentials as directory
 from holdfast.db.browser_sessions import Factor
-from holdfast.db.directory import UserRow
+from holdfast.db.credentials import UserRow
 from holdfast.db.engine import Database
 from holdfast.passwords import PASSWORD_CHARACTERS_MAX, WeakPassword, hashed, refuse_weak
 from holdfast.pins import LONG_PIN_DIGITS_MIN, LONG_PIN_ROLES

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from holdfast.db.directory import is_away
+from holdfast.db.credentials import is_away
 from holdfast.executor import Overloaded, Unavailable
 from holdfast.reports import BadCursor
 from holdfast.web.http.problems import INTERNAL_ERROR, Problem, problem_of_error

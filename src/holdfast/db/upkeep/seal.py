@@ -21,7 +21,7 @@ from holdfast.db import schema
 from holdfast.db.batch.chain import begin, link_of
 from holdfast.db.batch.rows import content, row_type
 from holdfast.db.engine import Database
-from holdfast.db.found import clock, organisations
+from holdfast.db.organisations import clock, organisations
 from holdfast.db.queries.catalog import columns_of
 
 LEVELS = 200
