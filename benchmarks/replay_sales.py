@@ -41,8 +41,8 @@ from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
+from holdfast.import_export import OrdersOutcome, import_orders
 from holdfast.organisation import establish, organisation_of
-from holdfast.transfer_files import OrdersOutcome, import_orders
 
 CENT = Decimal("0.01")
 

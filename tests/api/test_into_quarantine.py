@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from holdfast.db.organisations import organisations
-from holdfast.transfer_files.export import export_stock
+from holdfast.import_export.export import export_stock
 from tests.api.conftest import Shop
 from tests.api.test_one_instant import HOUR_SECONDS, Json, Scene, _let_pass, _stores, _sweep, _text, _without
 

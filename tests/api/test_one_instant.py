@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from holdfast.core.decide import Sweep
 from holdfast.db import schema
 from holdfast.db.organisations import organisations
-from holdfast.transfer_files.export import export_stock
+from holdfast.import_export.export import export_stock
 from tests.api.conftest import Shop
 
 Json = dict[str, Any]

@@ -13,7 +13,7 @@ from holdfast.core.organisation.products import AddProduct
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.db.organisations import organisations
-from holdfast.transfer_files import import_products, import_stock
+from holdfast.import_export import import_products, import_stock
 from tests.api.conftest import Shop
 
 V1 = "/api/v1"

@@ -13,7 +13,7 @@ from holdfast.db import schema
 from holdfast.db.bulk import level_rows
 from holdfast.demo import make, remembered, run_traffic
 from holdfast.demo.catalogue import PRODUCTS, check_digit
-from holdfast.transfer_files.cells import gtin_cell
+from holdfast.import_export.cells import gtin_cell
 
 
 def test_the_goods_have_right_numbers() -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from holdfast.app import Holdfast
 from holdfast.db.engine import Database
 from holdfast.db.organisations import organisations
+from holdfast.import_export import Outcome, StockMode, import_products, import_stock
 from holdfast.organisation import command_line, establish
-from holdfast.transfer_files import Outcome, StockMode, import_products, import_stock
 
 
 def _mostly(good: tuple[str, ...], bad: tuple[str, ...]) -> st.SearchStrategy[str]:

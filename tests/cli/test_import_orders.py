@@ -14,7 +14,7 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve
 from holdfast.db.dry_run_copy import copy_organisation
 from holdfast.db.engine import Database
-from holdfast.transfer_files import dry_run
+from holdfast.import_export import dry_run
 from tests.cli.conftest import Cli, Ran
 
 PRODUCTS = """\

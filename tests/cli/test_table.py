@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.transfer_files.cells import amount_text, code_cell, gtin_cell, quantity_cell, title_cell
-from holdfast.transfer_files.table import BadLine, FileRefused, guarded, read_table, require_columns
+from holdfast.import_export.cells import amount_text, code_cell, gtin_cell, quantity_cell, title_cell
+from holdfast.import_export.table import BadLine, FileRefused, guarded, read_table, require_columns
 
 NUMBERS = frozenset({"price"})
 

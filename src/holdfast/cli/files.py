@@ -32,8 +32,7 @@ from holdfast.core.records.number import from_minor, instant_text
 from holdfast.db.audit_rows import snapshot
 from holdfast.db.bulk import journal_size
 from holdfast.db.organisations import clock
-from holdfast.organisation import command_line, organisation_of
-from holdfast.transfer_files import (
+from holdfast.import_export import (
     JOURNAL_EXPORT,
     LEDGER_EXPORT,
     STOCK_EXPORT,
@@ -51,6 +50,7 @@ from holdfast.transfer_files import (
     write_csv,
     write_json,
 )
+from holdfast.organisation import command_line, organisation_of
 
 NAMED_ON_TERMINAL = 1000
 """Most bad lines, and notes, that are printed."""

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping
 from holdfast.core.records.number import from_minor
 from holdfast.core.sales.order_entry import FeeAsked
 from holdfast.core.sales.order_import import OrderedLine, TakeOrder
-from holdfast.transfer_files.cells import id_cell, order_number_cell, text_cell
-from holdfast.transfer_files.order_file import (
+from holdfast.import_export.cells import id_cell, order_number_cell, text_cell
+from holdfast.import_export.order_file import (
     Context,
     FileOrder,
     Item,
@@ -29,8 +29,8 @@ from holdfast.transfer_files.order_file import (
     number_cell,
     unprefixed,
 )
-from holdfast.transfer_files.own_orders import SHIPPING
-from holdfast.transfer_files.table import BadLine, Line, Table
+from holdfast.import_export.own_orders import SHIPPING
+from holdfast.import_export.table import BadLine, Line, Table
 
 SHOPIFY = "shopify"
 NEEDED = ("name", "financial status", "fulfillment status", "lineitem quantity", "lineitem price", "lineitem sku")

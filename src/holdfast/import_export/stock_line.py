@@ -18,8 +18,8 @@ from holdfast.core.records.number import Number, day_of, instant_of, to_minor, t
 from holdfast.core.records.product import Location, Product, folded
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.stock_lines import Meaning
-from holdfast.transfer_files.cells import amount_text, code_cell, quantity_cell, text_cell
-from holdfast.transfer_files.table import BadLine, Table, test_width
+from holdfast.import_export.cells import amount_text, code_cell, quantity_cell, text_cell
+from holdfast.import_export.table import BadLine, Table, test_width
 
 STOCK_COLUMNS = ("sku", "location", "quantity", "unit_cost", "lot_code", "expires_at", "value")
 EXPORTED_COLUMNS = (

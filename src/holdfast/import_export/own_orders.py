@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 from holdfast.core.sales.order_entry import FeeAsked
 from holdfast.core.sales.order_import import OrderedLine, TakeOrder
-from holdfast.transfer_files.cells import order_number_cell, text_cell
-from holdfast.transfer_files.order_file import (
+from holdfast.import_export.cells import order_number_cell, text_cell
+from holdfast.import_export.order_file import (
     Context,
     FileOrder,
     Item,
@@ -25,7 +25,7 @@ from holdfast.transfer_files.order_file import (
     groups,
     number_cell,
 )
-from holdfast.transfer_files.table import BadLine, Line, Table, require_columns, test_width
+from holdfast.import_export.table import BadLine, Line, Table, require_columns, test_width
 
 ORDER_COLUMNS = (
     "order_number",

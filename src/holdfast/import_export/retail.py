@@ -18,9 +18,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from holdfast.core.sales.order_import import OrderedLine, TakeOrder
-from holdfast.transfer_files.cells import code_cell, order_number_cell, quantity_cell, text_cell
-from holdfast.transfer_files.order_file import BackRow, Context, FactRow, FileFacts, FileOrder, FileReturn, Item, Unread
-from holdfast.transfer_files.table import BadLine, Line, Table
+from holdfast.import_export.cells import code_cell, order_number_cell, quantity_cell, text_cell
+from holdfast.import_export.order_file import BackRow, Context, FactRow, FileFacts, FileOrder, FileReturn, Item, Unread
+from holdfast.import_export.table import BadLine, Line, Table
 
 RETAIL = "retail"
 COLUMNS = ("invoiceno", "stockcode", "description", "quantity", "invoicedate", "unitprice", "customerid", "country")

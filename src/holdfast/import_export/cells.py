@@ -16,8 +16,8 @@ from decimal import Decimal
 
 from holdfast.core.records.gtin import is_gtin
 from holdfast.core.records.number import day_of, instant_of
+from holdfast.import_export.table import BadLine
 from holdfast.organisation import NotPossible, text_of
-from holdfast.transfer_files.table import BadLine
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
 _SHORT_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?e[+-]?\d+", re.ASCII | re.IGNORECASE)

@@ -13,7 +13,7 @@ from holdfast.core.records.product import Product
 from holdfast.db.bulk import ledger_rows, level_rows
 from holdfast.db.engine import Database
 from holdfast.db.organisations import OrganisationRow
-from holdfast.transfer_files.table import guarded
+from holdfast.import_export.table import guarded
 
 STOCK_EXPORT = (
     "sku",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from holdfast.transfer_files.cells import gtin_cell
-from holdfast.transfer_files.table import BadLine, Line, Named, Outcome, Table
+from holdfast.import_export.cells import gtin_cell
+from holdfast.import_export.table import BadLine, Line, Named, Outcome, Table
 
 _HANDLE = ("handle", "url handle")
 _SKU = ("variant sku", "sku")

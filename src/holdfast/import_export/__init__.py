@@ -11,7 +11,7 @@ again is safe: a product that exists is changed to what the file says, and a lin
 is skipped, however it is written. Refused as a whole: what is not CSV in UTF-8 with columns that are known.
 """
 
-from holdfast.transfer_files.export import (
+from holdfast.import_export.export import (
     LEDGER_EXPORT,
     STOCK_EXPORT,
     export_ledger,
@@ -19,11 +19,11 @@ from holdfast.transfer_files.export import (
     write_csv,
     write_json,
 )
-from holdfast.transfer_files.journal import JOURNAL_EXPORT, beancount, export_journal
-from holdfast.transfer_files.orders import OrderFormat, OrdersOutcome, import_orders
-from holdfast.transfer_files.products import import_products
-from holdfast.transfer_files.stock import StockMode, import_stock
-from holdfast.transfer_files.table import FileRefused, Named, Outcome
+from holdfast.import_export.journal import JOURNAL_EXPORT, beancount, export_journal
+from holdfast.import_export.orders import OrderFormat, OrdersOutcome, import_orders
+from holdfast.import_export.products import import_products
+from holdfast.import_export.stock import StockMode, import_stock
+from holdfast.import_export.table import FileRefused, Named, Outcome
 
 __all__ = [
     "JOURNAL_EXPORT",

@@ -17,7 +17,7 @@ from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Rejected
 from holdfast.db.bulk import products_by_sku
 from holdfast.db.organisations import OrganisationRow
-from holdfast.transfer_files.cells import (
+from holdfast.import_export.cells import (
     amount_text,
     code_cell,
     flag_cell,
@@ -28,9 +28,9 @@ from holdfast.transfer_files.cells import (
     text_cell,
     title_cell,
 )
-from holdfast.transfer_files.dry_run import copy_of
-from holdfast.transfer_files.shopify import is_shopify, shopify_lines
-from holdfast.transfer_files.table import (
+from holdfast.import_export.dry_run import copy_of
+from holdfast.import_export.shopify import is_shopify, shopify_lines
+from holdfast.import_export.table import (
     WAITING_MAX,
     BadLine,
     Line,

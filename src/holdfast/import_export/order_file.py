@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from holdfast.core.records.number import Number, from_minor, to_minor
 from holdfast.core.sales.order_import import TakeOrder
-from holdfast.transfer_files.cells import amount_text, quantity_cell
-from holdfast.transfer_files.table import BadLine, Line
+from holdfast.import_export.cells import amount_text, quantity_cell
+from holdfast.import_export.table import BadLine, Line
 
 
 class FileOrder(NamedTuple):

@@ -32,9 +32,8 @@ from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.db.bulk import locations_by_code, products_by_sku
 from holdfast.db.open_purchases import Sold
 from holdfast.db.organisations import OrganisationRow, StoreRow, stores
-from holdfast.organisation import NotPossible, store_of
-from holdfast.transfer_files.dry_run import copy_of
-from holdfast.transfer_files.order_file import (
+from holdfast.import_export.dry_run import copy_of
+from holdfast.import_export.order_file import (
     Context,
     FileFacts,
     FileOrder,
@@ -43,10 +42,11 @@ from holdfast.transfer_files.order_file import (
     Unread,
     minor_of,
 )
-from holdfast.transfer_files.own_orders import own_orders
-from holdfast.transfer_files.retail import METHOD, RETAIL, is_retail, retail_items
-from holdfast.transfer_files.shopify_orders import is_shopify_orders, shopify_orders
-from holdfast.transfer_files.table import NAMED_MAX, BadLine, FileRefused, Named, Outcome, Progress, Table, read_table
+from holdfast.import_export.own_orders import own_orders
+from holdfast.import_export.retail import METHOD, RETAIL, is_retail, retail_items
+from holdfast.import_export.shopify_orders import is_shopify_orders, shopify_orders
+from holdfast.import_export.table import NAMED_MAX, BadLine, FileRefused, Named, Outcome, Progress, Table, read_table
+from holdfast.organisation import NotPossible, store_of
 
 _NUMBERS = frozenset(
     {

@@ -31,8 +31,8 @@ from holdfast.core.warehouse.count_sheet import Count, CountDocument, CountLine
 from holdfast.db.bulk import Balance, balances, locations_by_code, products_named
 from holdfast.db.organisations import organisations
 from holdfast.db.stock_lines import KeptLine, Meaning, StockLines
-from holdfast.transfer_files.dry_run import copy_of
-from holdfast.transfer_files.stock_line import (
+from holdfast.import_export.dry_run import copy_of
+from holdfast.import_export.stock_line import (
     EXPORTED_COLUMNS,
     NUMBERS,
     STOCK_COLUMNS,
@@ -43,7 +43,7 @@ from holdfast.transfer_files.stock_line import (
     stock_line,
     understood,
 )
-from holdfast.transfer_files.table import (
+from holdfast.import_export.table import (
     NAMED_MAX,
     WAITING_MAX,
     BadLine,
