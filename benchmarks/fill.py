@@ -19,8 +19,9 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.records.ledger import Entry
-from holdfast.core.records.number import day_at, value_of
+from holdfast.core.records.number import value_of
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
+from holdfast.core.records.time import day_at
 from holdfast.core.stock.journal import COST_OF_GOODS, GOODS_RECEIVED, INVENTORY, SHRINKAGE, JournalEntry, Posting
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type

@@ -23,7 +23,7 @@ from rich.table import Table
 from benchmarks import waiting
 from benchmarks.fill import ORG, fill
 from benchmarks.server import benchmark_server
-from holdfast.core.records.number import day_at
+from holdfast.core.records.time import day_at
 from holdfast.db.engine import Database
 from holdfast.db.upkeep.day_ends import keep_day_ends
 from holdfast.reports import Reports

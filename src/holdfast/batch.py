@@ -24,7 +24,7 @@ from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.records.stock import LevelKey
 from holdfast.core.records.wants import DeadAt, LevelAt, Missing, ProductNamed, Want
 from holdfast.core.stock.posting import Stock
-from holdfast.core.warehouse.quarantine import settle
+from holdfast.core.stock.settling import settle
 from holdfast.db.batch.load import Catalogs, NoOrganisation, answers_of, begin, is_written, load_more, load_products
 from holdfast.db.batch.loaders import AT_BEGINNING
 from holdfast.db.batch.save import Answered, Sent, early_writes, writes_of

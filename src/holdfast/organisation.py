@@ -27,10 +27,11 @@ from holdfast.core.organisation.people import AddUser
 from holdfast.core.organisation.places import QUARANTINE_SUFFIX
 from holdfast.core.records import currency as currencies
 from holdfast.core.records.field import Malformed, code_of, email_address_of
-from holdfast.core.records.number import is_timezone
+from holdfast.core.records.organisation import Location, Settings, Store
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Location, Settings, Store, folded
+from holdfast.core.records.product import folded
 from holdfast.core.records.text import TEXT_MAX, composed, text_fault
+from holdfast.core.records.time import is_timezone
 from holdfast.db.engine import Database
 from holdfast.db.organisations import Founding, OrganisationRow, StoreRow, clock, found, organisations, stores
 from holdfast.passwords import WeakPassword, hashed, refuse_weak

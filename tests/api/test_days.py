@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.records.number import day_of, instant_of, start_of_day
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.records.time import day_of, instant_of, start_of_day
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.api.conftest import Shop
 

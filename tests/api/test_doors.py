@@ -20,7 +20,7 @@ from holdfast.core.organisation.people import AddRegister, AddTaxRate, ChangeSet
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservations.by_order import ChangeAppointment
+from holdfast.core.reservations.appointments import ChangeAppointment
 from holdfast.web.api import ROUTES
 from tests.api.conftest import Shop
 

@@ -18,8 +18,8 @@ from holdfast.access import Actor, Permission, Role
 from holdfast.app import Forbidden
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
 from holdfast.core.records.command import Together
-from holdfast.core.records.number import instant_text
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.records.time import instant_text
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import key_notes, schema

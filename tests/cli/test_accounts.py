@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from pwdlib import PasswordHash
 
-from holdfast.core.records.number import instant_text
+from holdfast.core.records.time import instant_text
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.organisation import NotPossible, currency_of, email_of, minor_digits_of

@@ -16,12 +16,12 @@ from holdfast.check import check
 from holdfast.core.organisation.people import AddRegister, AddTaxRate
 from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import ChangeProduct
+from holdfast.core.records.sale import Fulfillment, Sale
 from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.sales.cart import CancelSale, ChangeSale, EditLine, SuspendSale
 from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
 from holdfast.core.sales.correction import RevertShipment
-from holdfast.core.sales.lines import Fulfillment, Sale
 from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.sales.register import CloseSession, OpenSession
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale

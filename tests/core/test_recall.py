@@ -9,7 +9,7 @@ import pytest
 from holdfast.access import Actor, Role
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeStore
-from holdfast.core.records.number import end_of_day, instant_text
+from holdfast.core.records.time import end_of_day, instant_text
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff

@@ -19,9 +19,8 @@ from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocat
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.appointments import Book, ChangeAppointment
 from holdfast.core.reservations.by_order import (
-    Book,
-    ChangeAppointment,
     ConsumeAtLevel,
     OrderClose,
     OrderLine,

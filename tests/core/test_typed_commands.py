@@ -18,7 +18,7 @@ from holdfast.core.records.command import Command, Together
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.shape import shaped
-from holdfast.core.reservations.by_order import Book, ChangeAppointment
+from holdfast.core.reservations.appointments import Book, ChangeAppointment
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.scene import Scene

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.core.records import number
+from holdfast.core.records import number, time
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
@@ -220,10 +220,10 @@ def test_any_decimal_is_exact_or_refused(value: Decimal, precision: int) -> None
     ],
 )
 def test_an_instant_keeps_its_microseconds(text: str, at: int) -> None:
-    assert number.instant_of(text) == at
-    assert number.instant_of(number.instant_text(at)) == at
+    assert time.instant_of(text) == at
+    assert time.instant_of(time.instant_text(at)) == at
 
 
 @pytest.mark.parametrize("text", ["2027-01-15", "2027-01-15T08:00:00", "tomorrow", "", "2027-13-01T00:00:00Z"])
 def test_what_is_no_instant_is_refused(text: str) -> None:
-    assert number.instant_of(text) is None
+    assert time.instant_of(text) is None

@@ -14,7 +14,7 @@ from holdfast import batch
 from holdfast.core.decide import Sweep
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.organisation.products import ChangeProduct
-from holdfast.core.reservations.by_order import Book, ChangeAppointment
+from holdfast.core.reservations.appointments import Book, ChangeAppointment
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine

@@ -95,7 +95,7 @@ def beside_the_till(shop: Shop) -> None:
 
 
 def _yesterday(shop: Shop) -> str:
-    from holdfast.core.records.number import day_at
+    from holdfast.core.records.time import day_at
     from holdfast.db.organisations import clock
 
     return day_at(clock(shop.holdfast.database) - DAY, "UTC")

@@ -59,7 +59,7 @@ def test_every_route_is_documented() -> None:
 def test_every_event_is_documented() -> None:
     """What the core tells is a row of events.md, and every row is something that it tells."""
     told = set()
-    for module in (ROOT / "src" / "holdfast" / "core").glob("*.py"):
+    for module in (ROOT / "src" / "holdfast" / "core").rglob("*.py"):
         source = module.read_text(encoding="utf-8")
         told.update(re.findall(r'tell\(\s*"(\w+)"', source))
         told.update(re.findall(r'tell_hold\(\s*stock, "(\w+)"', source))

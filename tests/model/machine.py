@@ -14,9 +14,8 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from holdfast.core.decide import Refusal, Sweep, Together
 from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.appointments import Book, ChangeAppointment
 from holdfast.core.reservations.by_order import (
-    Book,
-    ChangeAppointment,
     ConsumeAtLevel,
     OrderClose,
     OrderLine,

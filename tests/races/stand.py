@@ -35,7 +35,7 @@ from holdfast.app import Holdfast
 from holdfast.core.organisation.places import AddLocation, AddStore
 from holdfast.core.organisation.products import AddProduct
 from holdfast.core.records.number import from_minor
-from holdfast.core.records.product import Settings
+from holdfast.core.records.organisation import Settings
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

@@ -19,8 +19,8 @@ from holdfast.core.organisation.places import (
     RemoveStore,
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
-from holdfast.core.records.number import end_of_day
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.records.time import end_of_day
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

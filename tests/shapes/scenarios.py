@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from holdfast.core.decide import Sweep, Together
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.reservations.amend import Amend
+from holdfast.core.reservations.appointments import Book
 from holdfast.core.reservations.by_order import (
-    Book,
     ConsumeAtLevel,
     OrderClose,
     OrderLine,

@@ -15,7 +15,7 @@ import holdfast.core.records.wants
 import tests.shapes.typed_scenarios  # noqa: F401 - it writes its scenarios down
 from holdfast.core.decide import DECISIONS
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.sales.lines import LINES_MAX
+from holdfast.core.records.sale import LINES_MAX
 from holdfast.db.batch.load import SEPARATE
 from holdfast.db.batch.loaders import AT_BEGINNING, LOADERS
 from tests.shapes.measuring import Cost, Workbench

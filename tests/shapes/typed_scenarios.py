@@ -33,7 +33,7 @@ from holdfast.core.organisation.places import (
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity, RefreshPin
-from holdfast.core.reservations.by_order import ChangeAppointment
+from holdfast.core.reservations.appointments import ChangeAppointment
 from holdfast.core.sales.cart import ChangeSale, EditLine
 from holdfast.core.sales.completion import Fulfill, ShipLine
 from holdfast.core.warehouse.adjustment import SetStock

@@ -12,8 +12,8 @@ from msgspec import UNSET
 
 from holdfast.check.run import Key, Merged, Run, Tally
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.totals import Fee, PricedLine, Rules, allocate, compute_receipt, share_of_older_versions
-from holdfast.core.sales.lines import Sale, SaleLine
 from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import KeptLine, Return
 from holdfast.core.sales.shipment import terms_of

@@ -28,7 +28,8 @@ from holdfast.cli.terminal import (
     say_json,
     tell,
 )
-from holdfast.core.records.number import from_minor, instant_text
+from holdfast.core.records.number import from_minor
+from holdfast.core.records.time import instant_text
 from holdfast.db.audit_rows import snapshot
 from holdfast.db.bulk import journal_size
 from holdfast.db.organisations import clock

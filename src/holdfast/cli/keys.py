@@ -19,7 +19,7 @@ from holdfast.cli.choices import AsJson, Org, RoleOption, Stores, store_ids
 from holdfast.cli.terminal import Misuse, Refusal, accepted, group_of_commands, open_shop, say, say_json, show
 from holdfast.core.organisation.changes import ApiKey
 from holdfast.core.organisation.keys import OVERLAP_HOURS, RemoveKey
-from holdfast.core.records.number import instant_of, instant_text
+from holdfast.core.records.time import instant_of, instant_text
 from holdfast.organisation import command_line, new_key, rolled_key
 
 LISTED = 200

@@ -1,6 +1,16 @@
-"""The business of Holdfast, pure: what may happen to stock and why.
+"""The business of Holdfast, pure: what may happen to stock, and why.
 
-Nothing here reads a clock, a database, a file or a random source; ids and time come in from outside.
-Read in this order: product, ledger, rejection, stock, allocation, reservation, receiving, counting, transfer,
-recall, decide.
+Nothing here reads a clock, a database, a file or a random source; ids and time come in from outside. Each room may use
+the rooms below it:
+
+    decide          which decision belongs to a command, and what it is certain to look at
+    organisation    who and what a shop consists of: users, keys, places, products, accounts
+    sales           carts, orders, shipments, returns, tills
+    reservations    promises that are asked for: reserve, amend, by order, appointments
+    warehouse       goods that come in, are counted, moved, recalled
+    stock           how units move: the working set, lots, holds, who waits, who gives way
+    records         what exists, as it is kept: products, levels, lots, sales, numbers, refusals
+
+A newcomer reads `records.stock` (a level, a lot, a hold), `records.command` (a command and its decision),
+`stock.posting` (the one way to change stock), `reservations.reserve` (a whole decision), and then `decide`.
 """

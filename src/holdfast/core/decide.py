@@ -18,8 +18,8 @@ from holdfast.core.organisation import periods as period
 from holdfast.core.organisation import products as catalog
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.command import SHARED, Command, Decision, Together
+from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Location
 from holdfast.core.records.rejection import Code, Rejected, group_rejected, malformed
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.wants import (
@@ -34,14 +34,14 @@ from holdfast.core.records.wants import (
     SessionById,
     Want,
 )
-from holdfast.core.reservations import amend
+from holdfast.core.reservations import amend, appointments
 from holdfast.core.reservations import by_order as order
 from holdfast.core.reservations import reserve as reservation
-from holdfast.core.reservations.reserve import describe
 from holdfast.core.sales import cart, checkout, completion, correction, order_entry, register, returns, whole_order
 from holdfast.core.sales import order_import as imported
 from holdfast.core.stock.backorders import offer, seek
 from holdfast.core.stock.gate import WORDS, Foreign
+from holdfast.core.stock.holds import describe
 from holdfast.core.stock.journal import book
 from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
 from holdfast.core.warehouse import adjustment as counting
@@ -164,6 +164,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *reservation.DECISIONS,
         *amend.DECISIONS,
         *order.DECISIONS,
+        *appointments.DECISIONS,
         *whole_order.DECISIONS,
         *receiving.DECISIONS,
         *counting.DECISIONS,

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from holdfast.core.records.ledger import Entry
+from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
-from holdfast.core.sales.lines import Sale, SaleLine
 from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder

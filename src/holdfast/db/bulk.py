@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.product import Location, Product
+from holdfast.core.records.organisation import Location
+from holdfast.core.records.product import Product
 from holdfast.core.records.stock import Level, LevelKey
 from holdfast.db import schema
 from holdfast.db.batch.rows import record_of, row_type

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from holdfast.core.organisation.changes import ApiKey, User
-from holdfast.core.records.product import Location, Settings, Store
+from holdfast.core.records.organisation import Location, Settings, Store
 from holdfast.db import schema
 from holdfast.db.batch.rows import record_row
 from holdfast.db.engine import Database

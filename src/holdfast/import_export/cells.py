@@ -15,7 +15,7 @@ import re
 from decimal import Decimal
 
 from holdfast.core.records.gtin import is_gtin
-from holdfast.core.records.number import day_of, instant_of
+from holdfast.core.records.time import day_of, instant_of
 from holdfast.import_export.table import BadLine
 from holdfast.organisation import NotPossible, text_of
 

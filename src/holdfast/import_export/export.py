@@ -8,8 +8,9 @@ from typing import Any, TextIO
 
 import msgspec
 
-from holdfast.core.records.number import from_minor, instant_text
+from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
+from holdfast.core.records.time import instant_text
 from holdfast.db.bulk import ledger_rows, level_rows
 from holdfast.db.engine import Database
 from holdfast.db.organisations import OrganisationRow

@@ -24,7 +24,8 @@ from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.records.command import Together
 from holdfast.core.records.number import from_minor
-from holdfast.core.records.product import Location, Product, folded
+from holdfast.core.records.organisation import Location
+from holdfast.core.records.product import Product, folded
 from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.sales.order_import import OrderedLine, TakenOrder, TakeOrder
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale

@@ -12,9 +12,10 @@ from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.gtin import same_number
-from holdfast.core.records.number import from_minor, start_of_day, to_minor
+from holdfast.core.records.number import from_minor, to_minor
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.records.time import start_of_day
 from holdfast.db.bulk import products_by_sku
 from holdfast.db.organisations import OrganisationRow
 from holdfast.import_export.cells import (

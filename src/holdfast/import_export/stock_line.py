@@ -14,8 +14,10 @@ from decimal import Decimal
 
 import msgspec
 
-from holdfast.core.records.number import Number, day_of, instant_of, to_minor, to_unit_cost, unit_cost_of
-from holdfast.core.records.product import Location, Product, folded
+from holdfast.core.records.number import Number, to_minor, to_unit_cost, unit_cost_of
+from holdfast.core.records.organisation import Location
+from holdfast.core.records.product import Product, folded
+from holdfast.core.records.time import day_of, instant_of
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.stock_lines import Meaning
 from holdfast.import_export.cells import amount_text, code_cell, quantity_cell, text_cell

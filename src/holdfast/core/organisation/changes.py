@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from holdfast.core.records.product import Location, Product, Register, Settings, Store, TaxRate
+from holdfast.core.records.organisation import Location, Register, Settings, Store, TaxRate
+from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Rejected, not_found
 from holdfast.core.records.wants import RecordsNamed
 from holdfast.core.stock.posting import Stock

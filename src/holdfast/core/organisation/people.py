@@ -25,8 +25,8 @@ from holdfast.core.records.command import SHARED, Command, Decision, given
 from holdfast.core.records.currency import minor_digits_of
 from holdfast.core.records.field import Currency, Email, Rate, StoreCode, Text, Timezone
 from holdfast.core.records.number import from_minor, to_unit_cost
+from holdfast.core.records.organisation import Register, Settings, TaxRate
 from holdfast.core.records.permission import GRANT_WORDS, RANK, Permission, Rights, Role
-from holdfast.core.records.product import Register, Settings, TaxRate
 from holdfast.core.records.rejection import Code, Rejected, invalid_state
 from holdfast.core.records.wants import AnyJournalEntry, AnyProduct, Owners
 from holdfast.core.stock.journal import Posting

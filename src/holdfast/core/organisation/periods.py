@@ -17,9 +17,9 @@ import msgspec
 from holdfast.core.organisation.changes import put
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Day
-from holdfast.core.records.number import day_at, instant_text
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.records.time import day_at, instant_text
 from holdfast.core.records.wants import BalancesThrough
 from holdfast.core.stock.journal import ACCOUNTS, Account, Posting
 from holdfast.core.stock.posting import Stock

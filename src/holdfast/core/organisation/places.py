@@ -20,8 +20,8 @@ from holdfast.core.organisation.changes import existing, lock_organisation, name
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.field import Priority, StoreCode, Text, Timezone
 from holdfast.core.records.number import Number
+from holdfast.core.records.organisation import Location, LocationKind, Register, Store
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Location, LocationKind, Register, Store
 from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
 from holdfast.core.records.wants import LastSession, PlacesOfKind, RecordById, RegistersOf
 from holdfast.core.sales.register import sessions_of

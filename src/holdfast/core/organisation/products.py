@@ -22,11 +22,12 @@ from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.field import Gtin, Instant, Places, Sku, Text
 from holdfast.core.records.gtin import same_number, spellings
 from holdfast.core.records.number import Number, from_minor, to_minor, to_units
+from holdfast.core.records.organisation import Settings
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Oversell, Product, ProductKind, Settings
+from holdfast.core.records.product import Oversell, Product, ProductKind
 from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.records.sale import SaleLine
 from holdfast.core.records.wants import ProductInLedger, ProductsOfGtin, ProductSoldUncounted
-from holdfast.core.sales.lines import SaleLine
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace

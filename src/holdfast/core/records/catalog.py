@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdfast.core.records.product import Location, Product, Settings, Store, TaxRate, folded
+from holdfast.core.records.organisation import Location, Settings, Store, TaxRate
+from holdfast.core.records.product import Product, folded
 from holdfast.core.records.wants import Missing, ProductNamed
 
 ONLINE, EVERYWHERE = "online", "everywhere"

@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.records.number import from_minor, from_unit_cost, instant_text
-from holdfast.core.records.product import UNLIMITED, Location, Product, Settings, Store, reorder_threshold
+from holdfast.core.records.number import from_minor, from_unit_cost
+from holdfast.core.records.organisation import Location, Settings, Store
+from holdfast.core.records.product import UNLIMITED, Product, reorder_threshold
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
+from holdfast.core.records.time import instant_text
 
 Num = int | float
 

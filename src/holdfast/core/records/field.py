@@ -21,16 +21,9 @@ from msgspec import Meta
 
 from holdfast.core.records.currency import currency_of
 from holdfast.core.records.gtin import is_gtin
-from holdfast.core.records.number import (
-    FIRST_INSTANT,
-    LAST_INSTANT,
-    PRECISION_MAX,
-    RATE_WHOLE,
-    day_of,
-    is_timezone,
-    to_unit_cost,
-)
+from holdfast.core.records.number import PRECISION_MAX, RATE_WHOLE, to_unit_cost
 from holdfast.core.records.text import CODE, TEXT_MAX, folded, uuid_text
+from holdfast.core.records.time import FIRST_INSTANT, LAST_INSTANT, day_of, is_timezone
 
 CHECK = "check"
 """The key under which a type keeps its check (`Meta.extra`)."""

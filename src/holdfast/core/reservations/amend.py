@@ -14,25 +14,20 @@ import msgspec
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Instant, Priority
 from holdfast.core.records.number import Number
+from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Location, Product
+from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Rejected,
     insufficient_stock,
     invalid_state,
 )
 from holdfast.core.records.stock import Level, Reservation
-from holdfast.core.reservations.reserve import (
-    Reserve,
-    active_hold,
-    candidates,
-    not_sold_any_more,
-    release_units,
-    shortfall_allowed,
-)
+from holdfast.core.reservations.reserve import Reserve, candidates, not_sold_any_more, shortfall_allowed
 from holdfast.core.stock.allocation import back, pinned_lot_refusal
 from holdfast.core.stock.backorders import relocate, serve_waiting
 from holdfast.core.stock.giving_way import allocations_left, cause_of_hold, tell_hold
+from holdfast.core.stock.holds import active_hold, release_units
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.reliance import gone_refusal
 

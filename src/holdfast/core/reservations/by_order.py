@@ -7,15 +7,11 @@ appointment completed                        -> every hold that names it is cons
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from holdfast.core.records.command import Command, Decision, given
+from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.documents import LevelHoldDocument, UnlimitedDocument, unlimited_document
-from holdfast.core.records.field import Instant
-from holdfast.core.records.number import Number, instant_text
+from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
@@ -23,28 +19,17 @@ from holdfast.core.records.rejection import (
     Rejected,
     invalid_quantity,
     invalid_state,
-    malformed,
     not_found,
 )
+from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.reservations.adoption import sale_of_order
-from holdfast.core.reservations.reserve import (
-    Reserve,
-    Target,
-    candidates,
-    release_together,
-    release_units,
-    reserve,
-    sell_free_units,
-    sell_units,
-)
+from holdfast.core.reservations.reserve import Reserve, Target, candidates, reserve
 from holdfast.core.reservations.sourcing import hold_units
-from holdfast.core.sales.lines import Sale, SaleLine, find_sale, lines_of, product_of_line
-from holdfast.core.stock.gate import WORDS, is_of
+from holdfast.core.stock.holds import release_together, release_units, sell_free_units, sell_units
 from holdfast.core.stock.posting import Cause, Stock
+from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
 from holdfast.core.warehouse.adjustment import describe_level_fields
-
-AppointmentStatus = Literal["booked", "completed", "cancelled"]
 
 
 class ReserveAtLevel(Command, frozen=True, gc=False):
@@ -103,51 +88,6 @@ class OrderClose(Command, frozen=True, gc=False):
     source: str
     consume: bool
     lines: tuple[OrderLine, ...] = ()
-
-
-class Appointment(msgspec.Struct, frozen=True, gc=False):
-    """An appointment that holds can name; `status` is booked, completed or cancelled.
-
-    `store_id` is where it takes place; None: it is the organisation's, and nobody of single stores sees it.
-    """
-
-    id: str
-    starts_at: int
-    customer: str | None
-    status: str
-    created_at: int
-    updated_at: int
-    store_id: str | None = None
-
-
-class Book(Command, frozen=True, gc=False):
-    """Make an appointment, in a store (id or code) or, for callers of all stores, in none."""
-
-    starts_at: Instant
-    customer: str | None = None
-    status: AppointmentStatus = "booked"
-    store_id: str | None = None
-
-
-class ChangeAppointment(Command, frozen=True, gc=False):
-    """Move, complete or cancel an appointment; completing sells its holds, cancelling gives them back."""
-
-    appointment_id: str
-    starts_at: Instant | UnsetType = UNSET
-    customer: str | UnsetType | None = UNSET
-    status: AppointmentStatus | UnsetType = UNSET
-
-
-class AppointmentDocument(msgspec.Struct, frozen=True, gc=False):
-    """An appointment as the API shows it."""
-
-    id: str
-    starts_at: str
-    customer: str | None
-    status: str
-    store_id: str | None
-    created_at: str
-    updated_at: str
 
 
 LevelAnswer = LevelHoldDocument | UnlimitedDocument
@@ -336,72 +276,9 @@ def _hold_for_lines(stock: Stock, sale: Sale, lines: list[SaleLine], command: Re
 # Appointments ------------------------------------------------------------------------------------------------------
 
 
-def book(stock: Stock, command: Book) -> AppointmentDocument | Rejected:
-    """Decide a Book."""
-    store_id = _store_of_appointment(stock, command.store_id)
-    if isinstance(store_id, Rejected):
-        return store_id
-    appointment = Appointment(
-        stock.new_id(), command.starts_at, command.customer, command.status, stock.now, stock.now, store_id
-    )
-    stock.put_record("appointment", appointment.id, appointment)
-    return appointment_document(appointment)
-
-
-def _store_of_appointment(stock: Stock, named: str | None) -> str | Rejected | None:
-    """The store that is named, or the only one that can be meant; who has several stores must name one."""
-    stores = stock.caller.stores
-    if named is not None:
-        store = stock.catalog.store(named)
-        if store is None:
-            return not_found(Code.STORE_NOT_FOUND, "Store", named)
-        return store.id if stores is None or store.id in stores else Rejected(Code.FORBIDDEN, WORDS)
-    meant = stores or {store.id for store in stock.catalog.stores.values() if store.active}
-    if len(meant) == 1:
-        return next(iter(meant))
-    return None if stores is None else malformed("store_id", "is required: you act in several stores.")
-
-
-def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentDocument | Rejected:
-    """Decide a ChangeAppointment."""
-    appointment: Appointment | None = stock.record("appointment", command.appointment_id)
-    if appointment is None:
-        return not_found(Code.NOT_FOUND, "Appointment", command.appointment_id)
-    if not is_of(stock, stock.caller.stores, appointment):
-        return Rejected(Code.FORBIDDEN, WORDS)
-    status = appointment.status if isinstance(command.status, UnsetType) else command.status
-    if appointment.status != "booked" and status != appointment.status:
-        return invalid_state(f"The appointment is {appointment.status}.")
-    if appointment.status == "booked" and status != "booked":
-        holds = stock.holds_of_target(appointment.id)
-        waiting = next((hold for hold in holds if hold.backordered), None)
-        if status == "completed" and waiting is not None:
-            return too_many(stock.product_of(stock.level_of_id[waiting.level_id]), waiting.open, [waiting])
-        sell_or_release(stock, [(hold, hold.open) for hold in holds], consume=status == "completed")
-    changes = given(command, "appointment_id")
-    appointment = msgspec.structs.replace(appointment, **changes, updated_at=stock.now)
-    stock.put_record("appointment", appointment.id, appointment)
-    return appointment_document(appointment)
-
-
-def appointment_document(appointment: Appointment) -> AppointmentDocument:
-    """The public shape of an appointment."""
-    return AppointmentDocument(
-        appointment.id,
-        instant_text(appointment.starts_at),
-        appointment.customer,
-        appointment.status,
-        appointment.store_id,
-        instant_text(appointment.created_at),
-        instant_text(appointment.updated_at),
-    )
-
-
 DECISIONS = (
     Decision(Reserve, reserve_for, Permission.RESERVE),
     Decision(ReserveAtLevel, reserve_at_level, Permission.RESERVE),
     Decision(ReleaseAtLevel, release_at_level, Permission.RESERVE),
     Decision(ConsumeAtLevel, consume_at_level, Permission.RESERVE),
-    Decision(Book, book, Permission.STOCK),
-    Decision(ChangeAppointment, change_appointment, Permission.STOCK),
 )

@@ -11,12 +11,14 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.records.catalog import serving
-from holdfast.core.records.product import Location, Product
+from holdfast.core.records.organisation import Location
+from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
     Rejected,
     insufficient_stock,
 )
+from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Reservation
 from holdfast.core.reservations.amend import extend, move, shrink
 from holdfast.core.reservations.reserve import (
@@ -26,15 +28,13 @@ from holdfast.core.reservations.reserve import (
     ask_for_pinned,
     lot_lies_at,
     promise,
-    release_together,
-    release_units,
     shortfall_allowed,
-    waiting_first,
 )
-from holdfast.core.sales.lines import Sale, SaleLine, holds_of, product_of_line
 from holdfast.core.stock.allocation import pinned_lot_refusal
 from holdfast.core.stock.backorders import free_units_at, in_waiting_order
+from holdfast.core.stock.holds import release_together, release_units, waiting_first
 from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.sale_lines import holds_of, product_of_line
 
 replace = msgspec.structs.replace
 

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from holdfast.core.records.command import Command, Decision, given
-from holdfast.core.records.number import Number, from_minor, instant_text
+from holdfast.core.records.number import Number, from_minor
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import (
     Code,
@@ -27,8 +27,10 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
+from holdfast.core.records.sale import LINES_MAX, Sale, SaleLine
+from holdfast.core.records.time import instant_text
 from holdfast.core.reservations.adoption import adopt, numbers_of
-from holdfast.core.reservations.reserve import candidates, release_together
+from holdfast.core.reservations.reserve import candidates
 from holdfast.core.reservations.sourcing import (
     adjust_hold,
     hold_units,
@@ -36,17 +38,7 @@ from holdfast.core.reservations.sourcing import (
     renew,
 )
 from holdfast.core.sales.documents import SaleDocument, describe_sale
-from holdfast.core.sales.lines import (
-    LINES_MAX,
-    Sale,
-    SaleLine,
-    find_sale,
-    lines_of,
-    priced,
-    product_of_line,
-    put_receipt,
-    receipt_of,
-)
+from holdfast.core.sales.lines import priced, put_receipt, receipt_of
 from holdfast.core.sales.order_entry import (
     FEES_ALONE,
     DiscountAsked,
@@ -63,7 +55,9 @@ from holdfast.core.sales.order_entry import (
 from holdfast.core.sales.shipment import priced_anew
 from holdfast.core.sales.supplier_orders import change_supplier_order, order_from_supplier, withdraw_supplier_orders
 from holdfast.core.stock.backorders import seek
+from holdfast.core.stock.holds import release_together
 from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
 
 replace = msgspec.structs.replace
 

@@ -19,25 +19,17 @@ from holdfast.core.records.rejection import (
     group_rejected,
     insufficient_stock,
 )
+from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.totals import Payment, Receipt, cash_rounded, due_by_line
-from holdfast.core.reservations.reserve import sell_free_units
 from holdfast.core.reservations.sourcing import pin_refusal, places_of, spread
 from holdfast.core.sales.completion import PaymentAsked, hand_over, payments_of, settle_money
 from holdfast.core.sales.documents import SaleDocument, describe_sale, sale_document
-from holdfast.core.sales.lines import (
-    Sale,
-    SaleLine,
-    lines_with,
-    priced,
-    product_of_line,
-    receipt_of,
-    rules_of,
-    sale_with,
-    taken_since,
-)
+from holdfast.core.sales.lines import lines_with, priced, receipt_of, rules_of, sale_with
 from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale, new_sale
 from holdfast.core.sales.register import open_session_of
+from holdfast.core.stock.holds import sell_free_units
 from holdfast.core.stock.posting import Cause, Stock
+from holdfast.core.stock.sale_lines import product_of_line, taken_since
 
 replace = msgspec.structs.replace
 

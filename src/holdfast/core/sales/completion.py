@@ -23,28 +23,14 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
+from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped
 from holdfast.core.records.totals import Method, Payment, Receipt, due_by_line
 from holdfast.core.records.wants import SupplierOrderById
 from holdfast.core.reservations.adoption import release_rest
-from holdfast.core.reservations.reserve import consume_units
 from holdfast.core.reservations.sourcing import adjust_hold, release_all
 from holdfast.core.sales.cart import CancelSale, reprice, sale_facts
 from holdfast.core.sales.documents import SaleDocument, describe_sale
-from holdfast.core.sales.lines import (
-    Fulfillment,
-    Sale,
-    SaleLine,
-    Shipped,
-    find_sale,
-    holds_of,
-    kept_receipt,
-    lines_of,
-    priced,
-    product_of_line,
-    put_receipt,
-    receipt_of,
-    taken_since,
-)
+from holdfast.core.sales.lines import kept_receipt, priced, put_receipt, receipt_of
 from holdfast.core.sales.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.sales.shipment import amounts_of, cut_lines, terms_now, with_terms
 from holdfast.core.sales.supplier_orders import (
@@ -54,8 +40,10 @@ from holdfast.core.sales.supplier_orders import (
     supplier_order_document,
     withdraw_supplier_orders,
 )
+from holdfast.core.stock.holds import consume_units
 from holdfast.core.stock.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
 from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.sale_lines import find_sale, holds_of, lines_of, product_of_line, taken_since
 
 replace = msgspec.structs.replace
 

@@ -20,31 +20,23 @@ from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Rejected, invalid_quantity, invalid_state, not_found
+from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped, Taken
 from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.records.wants import SessionById
-from holdfast.core.reservations.reserve import closed
 from holdfast.core.reservations.sourcing import adjust_hold, renew
 from holdfast.core.sales import cart
 from holdfast.core.sales.cart import EditLine, line_of_sale, reprice, sale_facts, shipped
 from holdfast.core.sales.completion import finish_shipped
 from holdfast.core.sales.documents import SaleDocument, describe_sale
-from holdfast.core.sales.lines import (
-    Fulfillment,
-    Sale,
-    SaleLine,
-    Shipped,
-    Taken,
-    find_sale,
-    lines_of,
-    product_of_line,
-)
 from holdfast.core.sales.register import RegisterSession
 from holdfast.core.sales.shipment import Booked, booked_by_line, cut_lines, terms_of, without
 from holdfast.core.sales.supplier_orders import change_supplier_order
 from holdfast.core.stock.giving_way import cause_of_hold, tell_hold
+from holdfast.core.stock.holds import closed
 from holdfast.core.stock.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, record_money
+from holdfast.core.stock.lots import lot_at
 from holdfast.core.stock.posting import Stock
-from holdfast.core.warehouse.receiving import lot_at
+from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
 
 replace = msgspec.structs.replace
 

@@ -7,11 +7,14 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.records.number import from_minor, instant_text
+from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
+from holdfast.core.records.sale import Fulfillment, Sale, SaleLine
 from holdfast.core.records.stock import Reservation
-from holdfast.core.sales.lines import Fulfillment, Sale, SaleLine, holds_of, lines_of, priced_today, product_of_line
+from holdfast.core.records.time import instant_text
+from holdfast.core.sales.lines import priced_today
 from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.sale_lines import holds_of, lines_of, product_of_line
 
 Money = Callable[[int], str]
 """Minor units as a decimal string of the currency."""

@@ -27,19 +27,10 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
+from holdfast.core.records.sale import LINES_MAX, OWN_NUMBER, OWN_SOURCES, Counter, LineKind, Sale, SaleFee, SaleLine
 from holdfast.core.records.totals import PERCENT_WHOLE, Discount
 from holdfast.core.records.wants import HoldsOfTarget, LooseHoldsOf, SaleById, SaleOfOrder
 from holdfast.core.reservations.reserve import candidates
-from holdfast.core.sales.lines import (
-    LINES_MAX,
-    OWN_NUMBER,
-    OWN_SOURCES,
-    Counter,
-    LineKind,
-    Sale,
-    SaleFee,
-    SaleLine,
-)
 from holdfast.core.stock.allocation import lot_exists
 from holdfast.core.stock.posting import Stock
 

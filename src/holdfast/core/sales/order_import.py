@@ -23,6 +23,7 @@ from holdfast.core.records.number import Number, from_minor
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Rejected, invalid_quantity, malformed, not_found
+from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.reservations.adoption import adopt, loose_holds, numbers_of, release_loose, sale_of_order
 from holdfast.core.sales.cart import CancelSale, add_lines, open_sale, suspend
 from holdfast.core.sales.checkout import paid_in_full, sell_outright
@@ -35,12 +36,13 @@ from holdfast.core.sales.completion import (
     complete_sale,
     fulfill,
 )
-from holdfast.core.sales.lines import Sale, SaleLine, find_sale, holds_of, lines_of, priced, product_of_line, receipt_of
+from holdfast.core.sales.lines import priced, receipt_of
 from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.backorders import seek
 from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.sale_lines import find_sale, holds_of, lines_of, product_of_line
 
 replace = msgspec.structs.replace
 

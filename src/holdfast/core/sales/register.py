@@ -15,14 +15,15 @@ from typing import Any, Literal
 import msgspec
 
 from holdfast.core.records.command import Command, Decision
-from holdfast.core.records.number import VALUE_MAX, from_minor, instant_text, to_minor
+from holdfast.core.records.number import VALUE_MAX, from_minor, to_minor
+from holdfast.core.records.organisation import Register
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Register
 from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.records.sale import Sale
+from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import expected_cash
 from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
 from holdfast.core.sales.cart import suspend
-from holdfast.core.sales.lines import Sale
 from holdfast.core.stock.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, record_money
 from holdfast.core.stock.posting import Beyond, Stock
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.records.number import from_minor, instant_text
+from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
+from holdfast.core.records.time import instant_text
 
 
 class KeptLine(msgspec.Struct, frozen=True, gc=False):

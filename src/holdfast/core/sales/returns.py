@@ -16,9 +16,9 @@ import msgspec
 
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Condition, TenderMethod
-from holdfast.core.records.number import AMOUNT_MAX, Number, from_minor, instant_text, share_of_value, to_minor
+from holdfast.core.records.number import AMOUNT_MAX, Number, from_minor, share_of_value, to_minor
+from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Location
 from holdfast.core.records.rejection import (
     Code,
     Rejected,
@@ -27,10 +27,12 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
+from holdfast.core.records.sale import Sale, SaleLine, Taken
 from holdfast.core.records.stock import Lot
+from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import allocate, cash_rounded, half_up, included_tax, share_still_due
 from holdfast.core.records.wants import ReturnsOfSale, SaleById
-from holdfast.core.sales.lines import Sale, SaleLine, Taken, find_sale, lines_of, product_of_line, rules_of, tax_rate_of
+from holdfast.core.sales.lines import rules_of, tax_rate_of
 from holdfast.core.sales.register import RegisterSession, SessionTotals, add_to_session, open_session_of
 from holdfast.core.sales.return_record import KeptLine, Return, ReturnDocument, return_document
 from holdfast.core.stock.backorders import serve_waiting
@@ -45,8 +47,10 @@ from holdfast.core.stock.journal import (
     account_of_money,
     record_money,
 )
+from holdfast.core.stock.lots import put_in
 from holdfast.core.stock.posting import Cause, Stock
-from holdfast.core.warehouse.receiving import put_in, surplus_lot
+from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
+from holdfast.core.warehouse.receiving import surplus_lot
 
 replace = msgspec.structs.replace
 

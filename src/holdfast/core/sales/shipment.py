@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET
 
+from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Terms
 from holdfast.core.records.totals import (
     Discount,
     half_up,
@@ -24,8 +25,8 @@ from holdfast.core.records.totals import (
     share_still_due,
     taken_off,
 )
-from holdfast.core.sales.lines import Fulfillment, Sale, SaleLine, Terms, lines_of, product_of_line
 from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.sale_lines import lines_of, product_of_line
 
 replace = msgspec.structs.replace
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.records.number import instant_text
 from holdfast.core.records.product import Product
-from holdfast.core.sales.lines import Sale, SaleLine, product_of_line
+from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.time import instant_text
 from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.sale_lines import product_of_line
 
 replace = msgspec.structs.replace
 

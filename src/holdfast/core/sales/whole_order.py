@@ -16,14 +16,17 @@ from holdfast.core.records.command import Decision
 from holdfast.core.records.documents import ReservationDocument, UnlimitedDocument, unlimited_document
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found
+from holdfast.core.records.sale import Sale
 from holdfast.core.records.stock import Reservation
 from holdfast.core.reservations.adoption import sale_of_order
 from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve, sell_or_release, too_many
-from holdfast.core.reservations.reserve import Reserve, Target, describe, foreign_store_refusal, reserve
+from holdfast.core.reservations.reserve import Reserve, Target, reserve
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.completion import cancel_sale
-from holdfast.core.sales.lines import Sale, find_sale, look_at_sale
+from holdfast.core.stock.access import foreign_store_refusal
+from holdfast.core.stock.holds import describe
 from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.sale_lines import find_sale, look_at_sale
 from holdfast.core.stock.working_set import oldest_first
 
 

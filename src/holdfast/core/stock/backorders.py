@@ -20,10 +20,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from holdfast.core.records.product import Location, Product
+from holdfast.core.records.organisation import Location
+from holdfast.core.records.product import Product
+from holdfast.core.records.sale import SaleLine
 from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.records.wants import CameIn, SaleById
-from holdfast.core.sales.lines import SaleLine
 from holdfast.core.stock.allocation import Backing, back, held_in_order
 from holdfast.core.stock.foreseen_id import split_id
 from holdfast.core.stock.giving_way import Allocations, cause_of_hold, hold_facts, tell_hold

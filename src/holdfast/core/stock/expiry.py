@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.records.number import end_of_day
-from holdfast.core.records.product import Location, Store
+from holdfast.core.records.organisation import Location, Store
 from holdfast.core.records.stock import Lot, LotStock
+from holdfast.core.records.time import end_of_day
 from holdfast.core.records.wants import LotsWithDay, RecordById
 from holdfast.core.stock.posting import Stock
 

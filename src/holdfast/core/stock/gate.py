@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.core.records.product import Store
+from holdfast.core.records.organisation import Store
 from holdfast.core.stock.working_set import WorkingSet
 
 WORDS = "You may not act there: it belongs to another store."

@@ -11,9 +11,10 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.records.ledger import RefType
-from holdfast.core.records.number import instant_text, share_of_value
+from holdfast.core.records.number import share_of_value
 from holdfast.core.records.product import Product
 from holdfast.core.records.stock import Level, LotStock, Reservation
+from holdfast.core.records.time import instant_text
 from holdfast.core.stock.allocation import held_in_order, may_be_promised, removal_order
 from holdfast.core.stock.low_stock import tell_low_stock
 from holdfast.core.stock.posting import Cause, Stock

@@ -17,7 +17,7 @@ from datetime import date, timedelta
 import msgspec
 
 from holdfast.core.records.ledger import Entry
-from holdfast.core.records.number import day_at
+from holdfast.core.records.time import day_at
 from holdfast.core.stock.posting import Money, Stock
 
 replace = msgspec.structs.replace

@@ -20,8 +20,9 @@ import msgspec
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.ledger import Entry, RefType
 from holdfast.core.records.number import QUANTITY_MAX, VALUE_MAX
+from holdfast.core.records.organisation import Location, Settings, Store, TaxRate
 from holdfast.core.records.permission import EVERYTHING, Rights
-from holdfast.core.records.product import Location, Product, Settings, Store, TaxRate
+from holdfast.core.records.product import Product
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.wants import ActiveAt, AdhocAt, Missing, WaitingAt, Want
 from holdfast.core.stock.foreseen_id import corner_id

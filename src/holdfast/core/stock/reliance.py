@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.core.records.product import Location, folded
+from holdfast.core.records.organisation import Location
+from holdfast.core.records.product import folded
 from holdfast.core.records.rejection import Code, Rejected, invalid_state, not_found
 from holdfast.core.records.wants import (
     LevelsWithStock,

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.product import Product, Settings
+from holdfast.core.records.organisation import Settings
+from holdfast.core.records.product import Product
 from holdfast.core.records.stock import Level, LevelKey, Lot, LotStock, Reservation
 from holdfast.core.records.wants import (
     ActiveAt,

@@ -16,9 +16,10 @@ import msgspec
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.documents import LevelDocument, level_fields
 from holdfast.core.records.ledger import RefType
-from holdfast.core.records.number import Number, instant_text, to_unit_cost, value_of
+from holdfast.core.records.number import Number, to_unit_cost, value_of
+from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Location, Product
+from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
     Rejected,
@@ -29,13 +30,15 @@ from holdfast.core.records.rejection import (
     not_stock_tracked,
 )
 from holdfast.core.records.stock import Level, LotStock
+from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import OpenSheets
-from holdfast.core.reservations.reserve import foreign_store_refusal
+from holdfast.core.stock.access import foreign_store_refusal
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.giving_way import remove_units
+from holdfast.core.stock.lots import put_in
 from holdfast.core.stock.low_stock import tell_low_stock
 from holdfast.core.stock.posting import Cause, Stock
-from holdfast.core.warehouse.receiving import put_in, surplus_lot
+from holdfast.core.warehouse.receiving import surplus_lot
 
 CORRECTIONS = ("COUNT", "ADJUSTMENT")
 """Ledger entries by which a set or a count puts the books right."""

@@ -18,9 +18,10 @@ from typing import Literal
 import msgspec
 
 from holdfast.core.records.command import Command, Decision
-from holdfast.core.records.number import Number, instant_text
+from holdfast.core.records.number import Number
+from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Location, Product
+from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
     Rejected,
@@ -31,13 +32,14 @@ from holdfast.core.records.rejection import (
     not_stock_tracked,
 )
 from holdfast.core.records.stock import Level, LotStock
-from holdfast.core.reservations.reserve import foreign_store_refusal
+from holdfast.core.records.time import instant_text
+from holdfast.core.stock.access import foreign_store_refusal
 from holdfast.core.stock.allocation import lot_exists, lot_of_id
+from holdfast.core.stock.lots import lot_at
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.reliance import gone_refusal, keep
+from holdfast.core.stock.settling import set_aside
 from holdfast.core.warehouse.adjustment import correct_open_sheets, make_equal, open_sheets, product_at
-from holdfast.core.warehouse.quarantine import set_aside
-from holdfast.core.warehouse.receiving import lot_at
 
 replace = msgspec.structs.replace
 

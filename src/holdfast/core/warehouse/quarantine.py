@@ -10,17 +10,15 @@ releases expired holds and sets expired lots aside, so that no decision sees wha
 
 from __future__ import annotations
 
-from sys import maxsize
 from typing import Any
 
 import msgspec
 
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.documents import lot_fields
-from holdfast.core.records.ledger import RefType
-from holdfast.core.records.number import Number, instant_text, share_of_value
+from holdfast.core.records.number import Number, share_of_value
+from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Location
 from holdfast.core.records.rejection import (
     Code,
     Rejected,
@@ -30,12 +28,12 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.stock import Level, Lot, LotStock
 from holdfast.core.records.wants import LotById, PlacesOfLot
-from holdfast.core.reservations.reserve import foreign_store_refusal, release_units
-from holdfast.core.stock.backorders import seek, serve_waiting
-from holdfast.core.stock.giving_way import remove_units, vacate, vacate_lots
-from holdfast.core.stock.low_stock import tell_low_stock
-from holdfast.core.stock.posting import SYSTEM, Cause, Stock
-from holdfast.core.warehouse.receiving import ask_for_lots_at, lot_at, put_in
+from holdfast.core.stock.access import foreign_store_refusal
+from holdfast.core.stock.backorders import serve_waiting
+from holdfast.core.stock.giving_way import remove_units
+from holdfast.core.stock.lots import lot_at
+from holdfast.core.stock.posting import Cause, Stock
+from holdfast.core.stock.settling import set_aside, without_origin
 
 replace = msgspec.structs.replace
 
@@ -78,95 +76,6 @@ class LotsDocument(msgspec.Struct, frozen=True, gc=False):
 
 PARTLY_RELEASED = "partial"
 """The status of a recalled lot of which some units were released: those are sold, what else turns up is set aside."""
-
-
-def settle(stock: Stock) -> None:
-    """Do what time has made due at the loaded levels: release dead holds (oldest first), set expired lots aside.
-
-    It goes by the levels' ids, so that a read and the next command come to the same, however their levels were loaded.
-    """
-    caller, stock.caller = stock.caller, SYSTEM
-    stock.entries_max = maxsize  # what is loaded bounds it
-    try:
-        levels = sorted(stock.levels.values(), key=lambda level: level.id)
-        stock.each(levels, lambda _, level: _settle_level(stock, level))
-        if stock.seeking:
-            seek(stock)
-        for level_id in stock.level_of_id.keys() & stock.dead.keys():
-            del stock.dead[level_id]
-    finally:
-        stock.caller = caller
-
-
-def _settle_level(stock: Stock, level: Level) -> None:
-    dead = [stock.reservations[name] for name in stock.dead.get(level.id, ())]
-    for hold in sorted(dead, key=lambda hold: (hold.expires_at or 0, hold.id)):
-        hold = stock.reservations[hold.id]
-        if hold.active and hold.expires_at is not None and hold.expires_at <= stock.now:
-            release_units(stock, hold, hold.open, "expired")
-    _set_expired_aside(stock, level)
-
-
-def _set_expired_aside(stock: Stock, level: Level) -> None:
-    expired = [
-        at
-        for at in stock.lots_at[level.id].values()
-        if at.on_hand and at.sellable_until is not None and at.sellable_until <= stock.now
-    ]
-    if not expired:
-        return
-    expired.sort(key=lambda at: at.lot_id)
-    cause = Cause(SYSTEM.actor, reason="expired")
-    ask_for_lots_at(stock, _aside(stock, level), expired)
-    for at in expired:
-        if at.free:
-            set_aside(stock, level, at, at.free, cause, "EXPIRY")
-    left = [at for at in expired if at.on_hand]
-    vacate_lots(stock, level, [(at, at.on_hand) for at in left], cause)
-    for at in left:
-        if at.on_hand:
-            set_aside(stock, level, at, at.on_hand, cause, "EXPIRY")
-    serve_waiting(stock, level, SYSTEM.actor)
-
-
-def _aside(stock: Stock, level: Level) -> Level:
-    """The level of the same product in the store's quarantine location."""
-    corner = stock.catalog.quarantine_of(stock.catalog.locations[level.location_id])
-    return stock.open_level(level.product_id, corner.id)
-
-
-def set_aside(stock: Stock, level: Level, at: LotStock, units: int, cause: Cause, ref_type: RefType) -> list[str]:
-    """Move a lot's units to the store's quarantine location; the ids of the holds that lost units."""
-    place = stock.catalog.locations[level.location_id]
-    aside = _aside(stock, level)
-    lot = stock.lots[at.lot_id]
-    there = lot_at(stock, aside, lot)
-    shorted = vacate(stock, level, at, units, cause)
-    before = level.on_hand
-    value = share_of_value(at.value, at.on_hand, units)
-    stock.post(cause, level, at, ref_type, qty=-units, value=-value)
-    put_in(stock, cause, aside, lot, units, value, ref_type)
-    stock.set_origins(there, _with_origin(there.origins, place.id, units))
-    tell_low_stock(stock, level, before)
-    _tell_quarantined(stock, lot, place, units, cause)
-    return shorted
-
-
-def _with_origin(origins: tuple[tuple[str, int], ...], location_id: str, units: int) -> tuple[tuple[str, int], ...]:
-    known = dict(origins)
-    known[location_id] = known.get(location_id, 0) + units
-    return tuple(known.items())
-
-
-def _without(origins: tuple[tuple[str, int], ...], units: int, first: str | None = None) -> tuple[tuple[str, int], ...]:
-    """The origins after `units` left quarantine, those of location `first` before the others."""
-    left = []
-    for name, held in sorted(origins, key=lambda pair: pair[0] != first):
-        gone = min(units, held)
-        units -= gone
-        if held > gone:
-            left.append((name, held - gone))
-    return tuple(left)
 
 
 def _lot(stock: Stock, lot_id: str) -> Lot | Rejected:
@@ -271,7 +180,7 @@ def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
         if not (place.active and place.sellable):
             return invalid_state(f"The store of {place.code} has no selling location: name one.", field="location")
         gone = _bring_back(stock, lot, level, at, part, place, cause)
-        stock.set_origins(at, _without(at.origins, part, origin))
+        stock.set_origins(at, without_origin(at.origins, part, origin))
         return gone
 
     refused = next(filter(None, stock.each(parts, bring)), None)
@@ -375,7 +284,7 @@ def write_off(stock: Stock, command: WriteOff) -> LotsDocument | Rejected:
     def lose(_: int, lost: tuple[Level, LotStock, int]) -> list[str]:
         level, at, part = lost
         shorted = remove_units(stock, level, at, part, cause, "ADJUSTMENT")[1]
-        stock.set_origins(at, _without(at.origins, part))
+        stock.set_origins(at, without_origin(at.origins, part))
         serve_waiting(stock, level, stock.caller.actor)
         return shorted
 
@@ -391,26 +300,6 @@ def _describe(stock: Stock, lot: Lot, shorted: list[str]) -> LotsDocument:
         for level, at in _lies_at(stock, lot)
     ]
     return LotsDocument(lot.id, lot.code, product.id, lot.status, rows, shorted)
-
-
-def _tell_quarantined(stock: Stock, lot: Lot, place: Location, units: int, cause: Cause) -> None:
-    product = stock.catalog.product(lot.product_id)
-    assert product is not None
-    stock.tell(
-        "LotQuarantined",
-        lot.product_id,
-        {
-            "lot_id": lot.id,
-            "lot_code": lot.code,
-            "product_id": product.id,
-            "sku": product.sku,
-            "location": place.code,
-            "store_id": place.told_to,
-            "quantity": product.number(units),
-            "reason": cause.reason,
-            "timestamp": instant_text(stock.now),
-        },
-    )
 
 
 DECISIONS = (

@@ -7,8 +7,6 @@ A line whose lot code the product already has, at the same cost and expiry, join
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from holdfast.core.records.command import Command, Decision
@@ -18,14 +16,14 @@ from holdfast.core.records.number import (
     UNIT_COST_MAX,
     Number,
     from_minor,
-    instant_text,
     to_minor,
     to_unit_cost,
     unit_cost_of,
     value_of,
 )
+from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Location, Product
+from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
     Rejected,
@@ -34,11 +32,12 @@ from holdfast.core.records.rejection import (
     not_found,
     not_stock_tracked,
 )
-from holdfast.core.records.stock import Level, Lot, LotStock
-from holdfast.core.records.wants import LastCost, LotAt
-from holdfast.core.reservations.reserve import foreign_store_refusal
+from holdfast.core.records.stock import Lot
+from holdfast.core.records.time import instant_text
+from holdfast.core.records.wants import LastCost
+from holdfast.core.stock.access import foreign_store_refusal
 from holdfast.core.stock.backorders import serve_waiting
-from holdfast.core.stock.expiry import renew, sellable_until
+from holdfast.core.stock.lots import put_in
 from holdfast.core.stock.posting import Cause, Stock
 
 
@@ -235,36 +234,6 @@ def joined_or_new_lot(
     )
     stock.put_lot(lot)
     return lot
-
-
-def lot_at(stock: Stock, level: Level, lot: Lot) -> LotStock:
-    """The lot at the level, begun empty when it was never there."""
-    here = stock.lots_at[level.id]
-    at = here.get(lot.id)
-    if at is None and level.id not in stock.fresh and lot.id not in stock.new_ids:
-        stock.require(LotAt(level.id, lot.id))
-    place = stock.catalog.locations[level.location_id]
-    if at is None:
-        at = LotStock(level.id, lot.id, level.location_id, 0, 0, 0, sellable_until(stock, lot, place), False)
-        stock.put_lot_stock(at)
-    elif not at.on_hand:
-        renew(stock, at, lot, place)
-    return at
-
-
-def ask_for_lots_at(stock: Stock, level: Level, lots: Iterable[LotStock]) -> None:
-    """Ask at once for lots that shall come to the level: they may have been there before."""
-    if level.id not in stock.fresh:
-        here, made = stock.lots_at[level.id], stock.new_ids
-        wanted = (at.lot_id for at in lots if at.lot_id not in here and at.lot_id not in made)
-        stock.require(*(LotAt(level.id, lot_id) for lot_id in wanted))
-
-
-def put_in(stock: Stock, cause: Cause, level: Level, lot: Lot, units: int, value: int, ref_type: str) -> LotStock:
-    """Bring units and their value into a lot at a level (RECEIPT, COUNT, ADJUSTMENT, RETURN, TRANSFER, EXPIRY)."""
-    at = lot_at(stock, level, lot)
-    stock.post(cause, level, at, ref_type, qty=units, value=value)  # type: ignore[arg-type] # one of RefType
-    return at
 
 
 def surplus_lot(stock: Stock, product: Product, units: int, kind: str, unit_cost: int | None) -> tuple[Lot, int]:

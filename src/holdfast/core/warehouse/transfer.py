@@ -17,9 +17,10 @@ from typing import NamedTuple
 import msgspec
 
 from holdfast.core.records.command import Command, Decision
-from holdfast.core.records.number import Number, instant_text, share_of_value
+from holdfast.core.records.number import Number, share_of_value
+from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Location, Product
+from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
     Rejected,
@@ -30,15 +31,16 @@ from holdfast.core.records.rejection import (
     not_found,
 )
 from holdfast.core.records.stock import Level
-from holdfast.core.reservations.reserve import foreign_store_refusal
+from holdfast.core.records.time import instant_text
+from holdfast.core.stock.access import foreign_store_refusal
 from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal
 from holdfast.core.stock.backorders import serve_waiting
+from holdfast.core.stock.lots import ask_for_lots_at, lot_at, put_in
 from holdfast.core.stock.low_stock import tell_low_stock
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.reliance import gone_refusal, keep, removed_location
+from holdfast.core.stock.settling import set_aside
 from holdfast.core.warehouse.adjustment import tracked_product
-from holdfast.core.warehouse.quarantine import set_aside
-from holdfast.core.warehouse.receiving import ask_for_lots_at, lot_at, put_in
 
 replace = msgspec.structs.replace
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from holdfast.core.organisation import changes as records
 from holdfast.core.organisation.periods import Period
-from holdfast.core.reservations import by_order as order
-from holdfast.core.sales.lines import Counter
+from holdfast.core.records.sale import Counter
+from holdfast.core.reservations import appointments
 from holdfast.core.stock.journal import Account
 from holdfast.core.warehouse import count_sheet, receiving, transfer
 
 DOCUMENTS: dict[str, type[Any]] = {
     **{table: kind.struct for table, kind in records.KINDS.items()},
-    "appointment": order.Appointment,
+    "appointment": appointments.Appointment,
     "receipt": receiving.Receipt,
     "count_sheet": count_sheet.CountSheet,
     "transfer": transfer.Transfer,

@@ -14,7 +14,8 @@ import msgspec
 
 from holdfast.core.organisation.periods import Period
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.product import Location, Product, Settings, Store, TaxRate
+from holdfast.core.records.organisation import Location, Settings, Store, TaxRate
+from holdfast.core.records.product import Product
 from holdfast.core.records.stock import Level, LevelKey, Reservation
 from holdfast.core.records.wants import (
     BalancesThrough,

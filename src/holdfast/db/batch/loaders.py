@@ -18,9 +18,9 @@ import msgspec
 
 from holdfast.core.organisation import changes as records
 from holdfast.core.records import wants
+from holdfast.core.records.sale import OWN_SOURCES, Sale, SaleLine
 from holdfast.core.records.stock import Lot, Reservation
 from holdfast.core.records.wants import Want
-from holdfast.core.sales.lines import OWN_SOURCES, Sale, SaleLine
 from holdfast.core.sales.register import RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder

@@ -22,9 +22,9 @@ from sqlalchemy.dialects import postgresql
 
 from holdfast.core.organisation import changes as records
 from holdfast.core.records.ledger import Entry
-from holdfast.core.records.number import instant_text
+from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
-from holdfast.core.sales.lines import Sale, SaleLine
+from holdfast.core.records.time import instant_text
 from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
@@ -340,7 +340,7 @@ def _books_open(stock: Stock, dialect: str) -> Write:
 
 
 _DAY_ENDS = "DELETE FROM day_end WHERE org_id = :org AND id >= :day"
-"""What was added up of days that are posted on after all; it is there when they posted late only (`db.upkeep.day_ends`)."""
+"""What was added up of days that are posted on after all (`db.upkeep.day_ends`); it is there when they posted late."""
 
 
 def _events(stock: Stock, batch_id: str) -> Write:

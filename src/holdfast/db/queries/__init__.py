@@ -1,1 +1,1 @@
-"""The queries behind the reports, one module per noun: SQL, and the shapes of `core.records.documents` made from its rows."""
+"""The queries behind the reports, one module a noun: SQL, and the `core.records.documents` made of its rows."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from holdfast.core.organisation.changes import Audit
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.ledger import Entry
-from holdfast.core.records.number import instant_text
+from holdfast.core.records.time import instant_text
 from holdfast.db import schema
 from holdfast.db.queries import ledger
 from holdfast.db.queries.catalog import columns_of, read_records

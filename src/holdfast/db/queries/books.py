@@ -19,7 +19,8 @@ import sqlalchemy as sa
 
 from holdfast.core.organisation.periods import Period, account_document, period_document
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.number import day_at, end_of_day, from_minor, instant_text
+from holdfast.core.records.number import from_minor
+from holdfast.core.records.time import day_at, end_of_day, instant_text
 from holdfast.core.stock.journal import ACCOUNTS, Account, JournalEntry
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type

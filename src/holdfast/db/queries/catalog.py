@@ -17,7 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.product import Location, Product, Settings, Store, TaxRate, folded
+from holdfast.core.records.organisation import Location, Settings, Store, TaxRate
+from holdfast.core.records.product import Product, folded
 from holdfast.core.records.text import composed
 from holdfast.db import schema
 from holdfast.db.batch.rows import record_of

@@ -16,8 +16,10 @@ import sqlalchemy as sa
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.ledger import Entry
-from holdfast.core.records.number import from_minor, instant_text
-from holdfast.core.records.product import Location, Product, Settings
+from holdfast.core.records.number import from_minor
+from holdfast.core.records.organisation import Location, Settings
+from holdfast.core.records.product import Product
+from holdfast.core.records.time import instant_text
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.as_of import entries_at, given_rows, seq_at, stretches_of_lot

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.documents import level_fields
 from holdfast.core.records.number import PRECISION_MAX, QUANTITY_MAX, Number
-from holdfast.core.records.product import Location, Product
+from holdfast.core.records.organisation import Location
+from holdfast.core.records.product import Product
 from holdfast.core.records.stock import Level
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type

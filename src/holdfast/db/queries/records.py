@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from holdfast.core.organisation.changes import ApiKey, User
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.number import instant_text
-from holdfast.core.records.product import Location, Settings, Store
-from holdfast.core.reservations.by_order import Appointment, appointment_document
+from holdfast.core.records.organisation import Location, Settings, Store
+from holdfast.core.records.time import instant_text
+from holdfast.core.reservations.appointments import Appointment, appointment_document
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, read_records, records, store_of
 from holdfast.db.queries.paging import Json, Page, as_id, bounded, encode_cursor, id_of_cursor, newest, page_of

@@ -13,7 +13,8 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.product import Register, folded
+from holdfast.core.records.organisation import Register
+from holdfast.core.records.product import folded
 from holdfast.core.sales.register import RegisterSession, register_fields, session_document
 from holdfast.db import schema
 from holdfast.db.batch.rows import read_row, row_type

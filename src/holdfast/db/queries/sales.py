@@ -14,11 +14,13 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.number import from_unit_cost, instant_text
-from holdfast.core.records.product import TaxRate
+from holdfast.core.records.number import from_unit_cost
+from holdfast.core.records.organisation import TaxRate
+from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Reservation
+from holdfast.core.records.time import instant_text
 from holdfast.core.sales.documents import sale_document
-from holdfast.core.sales.lines import Sale, SaleLine, priced_today
+from holdfast.core.sales.lines import priced_today
 from holdfast.core.sales.return_record import Return, return_document
 from holdfast.core.sales.supplier_orders import SupplierOrder, supplier_order_document
 from holdfast.core.stock.posting import Stock

@@ -27,7 +27,7 @@ from holdfast.core.records.stock import Level, LevelKey, Lot, LotStock, Reservat
 from holdfast.core.records.wants import LevelAt, Missing
 from holdfast.core.stock.foreseen_id import corner_id
 from holdfast.core.stock.posting import Stock
-from holdfast.core.warehouse.quarantine import settle
+from holdfast.core.stock.settling import settle
 from holdfast.db import schema
 from holdfast.db.batch.load import load_more
 from holdfast.db.batch.rows import row_type

@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.records.stock import Level, Reservation
-from holdfast.core.reservations.reserve import closed
+from holdfast.core.stock.holds import closed
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among, not_walked

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.ledger import Entry
-from holdfast.core.records.number import instant_text
 from holdfast.core.records.product import Product
 from holdfast.core.records.stock import LotStock, Reservation
+from holdfast.core.records.time import instant_text
 from holdfast.db import schema
 from holdfast.db.queries import ledger, lots, reservations
 from holdfast.db.queries.catalog import places_of, products_of

@@ -18,7 +18,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.number import end_of_day, from_minor
+from holdfast.core.records.number import from_minor
+from holdfast.core.records.time import end_of_day
 from holdfast.core.stock.journal import INVENTORY
 from holdfast.db import schema
 from holdfast.db.queries import lots

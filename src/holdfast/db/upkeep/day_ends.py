@@ -20,7 +20,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from holdfast.core.records.number import day_at, end_of_day
+from holdfast.core.records.time import day_at, end_of_day
 from holdfast.core.stock.journal import ACCOUNTS
 from holdfast.db import schema
 from holdfast.db.engine import Database

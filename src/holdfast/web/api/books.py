@@ -26,8 +26,8 @@ from holdfast.core.organisation.periods import (
 )
 from holdfast.core.records.command import Command
 from holdfast.core.records.documents import Num
-from holdfast.core.records.number import day_of, instant_of
 from holdfast.core.records.rejection import Code
+from holdfast.core.records.time import day_of, instant_of
 from holdfast.web.http.problems import Problem, invalid
 from holdfast.web.http.route import PAGED, Call, Query, Route, uuid_text
 from holdfast.web.http.strict_json import Text

@@ -27,7 +27,8 @@ from holdfast.core.organisation.places import (
 from holdfast.core.organisation.products import AddProduct, ChangeProduct, ProductChanges
 from holdfast.core.records.command import Command, given
 from holdfast.core.records.documents import product_fields
-from holdfast.core.records.product import Location, Product, Settings, Store
+from holdfast.core.records.organisation import Location, Settings, Store
+from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code
 from holdfast.db import credentials as directory
 from holdfast.db.queries.records import location_fields, store_fields

@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, UnsetType
 from holdfast.access import Permission
 from holdfast.core.records.command import Command, given
 from holdfast.core.records.rejection import Code
-from holdfast.core.reservations.by_order import AppointmentDocument, Book, ChangeAppointment
+from holdfast.core.reservations.appointments import AppointmentDocument, Book, ChangeAppointment
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountDocument, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferDocument, TransferLine
 from holdfast.web.api.receiving import LINES_MAX

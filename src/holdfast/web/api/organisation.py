@@ -24,7 +24,7 @@ from holdfast.core.organisation.people import (
 )
 from holdfast.core.records.command import Command, given
 from holdfast.core.records.field import Email
-from holdfast.core.records.product import Settings
+from holdfast.core.records.organisation import Settings
 from holdfast.core.records.rejection import Code
 from holdfast.db.queries.records import Within, settings_fields, user_fields
 from holdfast.web.api.own import Password, Pin, Present, chosen_password, chosen_pin, confirm_own

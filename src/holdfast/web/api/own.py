@@ -20,8 +20,8 @@ from holdfast.access import Permission
 from holdfast.core.organisation.changes import User
 from holdfast.core.organisation.pin import NewPin
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity
-from holdfast.core.records.number import instant_text
 from holdfast.core.records.rejection import Code
+from holdfast.core.records.time import instant_text
 from holdfast.db import browser_sessions
 from holdfast.db import credentials as directory
 from holdfast.db.credentials import UserRow

@@ -17,9 +17,9 @@ from msgspec import Meta
 from holdfast.access import Permission
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Code
+from holdfast.core.records.sale import LINES_MAX
 from holdfast.core.sales.checkout import Checkout
 from holdfast.core.sales.documents import SaleDocument
-from holdfast.core.sales.lines import LINES_MAX
 from holdfast.web.api.sale_bodies import (
     MONEY_CODES,
     DiscountBody,

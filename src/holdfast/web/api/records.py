@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from holdfast.access import Role
 from holdfast.core.records.currency import minor_digits_of
-from holdfast.core.records.product import Settings
+from holdfast.core.records.organisation import Settings
 from holdfast.core.records.rejection import Code
 from holdfast.web.http.problems import Problem
 from holdfast.web.http.route import Call, found

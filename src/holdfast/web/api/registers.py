@@ -18,7 +18,7 @@ from holdfast.access import Permission
 from holdfast.core.organisation.people import AddRegister, ChangeRegister, RegisterChanges, RemoveRegister
 from holdfast.core.records.command import Command, given
 from holdfast.core.records.number import to_minor
-from holdfast.core.records.product import Register
+from holdfast.core.records.organisation import Register
 from holdfast.core.records.rejection import Code
 from holdfast.core.sales.register import (
     CashDocument,

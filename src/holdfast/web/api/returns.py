@@ -18,7 +18,7 @@ from msgspec import Meta
 from holdfast.access import Permission
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Code
-from holdfast.core.sales.lines import LINES_MAX
+from holdfast.core.records.sale import LINES_MAX
 from holdfast.core.sales.return_record import ReturnDocument
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.web.api.sale_bodies import own_id

@@ -17,11 +17,11 @@ from msgspec import UNSET, Meta, UnsetType
 from holdfast.access import Permission
 from holdfast.core.records.command import Command, given
 from holdfast.core.records.rejection import Code
+from holdfast.core.records.sale import LINES_MAX
 from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine, ShipSupplierOrder
 from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.documents import SaleDocument
-from holdfast.core.sales.lines import LINES_MAX
 from holdfast.core.sales.order_entry import OpenSale
 from holdfast.core.sales.supplier_orders import SupplierOrderDocument
 from holdfast.web.api.sale_bodies import (

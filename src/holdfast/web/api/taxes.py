@@ -15,7 +15,7 @@ import msgspec
 from holdfast.access import Permission
 from holdfast.core.organisation.people import AddTaxRate, ChangeTaxRate, RemoveTaxRate, TaxRateChanges
 from holdfast.core.records.command import Command, given
-from holdfast.core.records.product import TaxRate
+from holdfast.core.records.organisation import TaxRate
 from holdfast.core.records.rejection import Code
 from holdfast.db.queries.sales import tax_rate_fields
 from holdfast.web.api.records import require_store

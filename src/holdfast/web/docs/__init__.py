@@ -1,1 +1,1 @@
-"""docs."""
+"""The API described for machines (OpenAPI) and for people, from the table of routes."""

@@ -29,7 +29,7 @@ from holdfast.app import Holdfast
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.text import composed
-from holdfast.core.reservations.by_order import ChangeAppointment
+from holdfast.core.reservations.appointments import ChangeAppointment
 from holdfast.core.sales.register import SessionDocument
 from holdfast.executor import Reply
 from holdfast.settings import Config

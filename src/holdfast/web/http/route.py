@@ -20,9 +20,9 @@ import msgspec
 
 from holdfast.access import Actor, Permission
 from holdfast.core.records.command import Command
-from holdfast.core.records.number import instant_of
 from holdfast.core.records.rejection import Code
 from holdfast.core.records.text import FORMAT_WORDS, composed, text_fault, uuid_text
+from holdfast.core.records.time import instant_of
 from holdfast.reports import LIMIT_DEFAULT, LIMIT_MAX
 from holdfast.web.http.problems import Problem, invalid, not_found
 from holdfast.web.http.strict_json import BODY_MAX, TEXT_MAX, Nothing, decoder_of, unprintable

@@ -21,9 +21,10 @@ from msgspec import Meta
 
 from holdfast.core.fingerprint import canonical_value
 from holdfast.core.records.field import PRINTABLE, Text
-from holdfast.core.records.number import Quantity, day_of, instant_of, start_of_day
+from holdfast.core.records.number import Quantity
 from holdfast.core.records.shape import complaint_parts, fault_of, shown
 from holdfast.core.records.text import TEXT_MAX, UNPRINTABLE, composed, text_fault
+from holdfast.core.records.time import day_of, instant_of, start_of_day
 from holdfast.web.http.problems import Problem, invalid, problem_of
 
 BODY_MAX = 1024 * 1024

@@ -15,8 +15,8 @@ from starlette.responses import RedirectResponse, Response
 
 from holdfast.access import Actor, Permission, Role
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity
-from holdfast.core.records.number import instant_text
 from holdfast.core.records.rejection import Rejected
+from holdfast.core.records.time import instant_text
 from holdfast.db import browser_sessions
 from holdfast.db import credentials as directory
 from holdfast.db.browser_sessions import Factor

@@ -1,0 +1,188 @@
+"""Sales as they are kept: the sale, its lines, its fees, and the parts of it that went out.
+
+    Sale(source="shopify", order_number="1001", status="open", ...)      a customer's order in any channel
+    SaleLine(quantity=2, unit_price=500, ...)                              two units at 5.00
+
+Quantities are smallest units, amounts minor units, rates hundredths of a percent, times microseconds since 1970.
+What can be done with a sale is in the room `core.sales`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from holdfast.core.records.totals import Discount, Payment
+
+SaleStatus = Literal["open", "suspended", "completed", "cancelled"]
+
+
+LineKind = Literal["stock", "unlimited", "dropship"]
+
+
+OWN_SOURCES = ("pos", "manual")
+"""Sources whose order number is ours."""
+
+
+OWN_NUMBER = "S-"
+"""What our own numbers begin with; no order of an own source may bring such a number along."""
+
+
+LINES_MAX = 1_000
+"""Most lines of one sale."""
+
+
+class Taken(msgspec.Struct, frozen=True, gc=False):
+    """Units of a line that left a lot, with the value (minor units) they took along; what of it came back."""
+
+    lot_id: str
+    location_id: str
+    units: int
+    value: int
+    returned_units: int = 0
+    returned_value: int = 0
+
+
+class SaleFee(msgspec.Struct, frozen=True, gc=False):
+    """A fee as it was asked for: delivery, gift wrap; `amount` in minor units."""
+
+    name: str
+    amount: int
+    tax_class: str | None = None
+    tax_rate: int = 0
+
+
+class Terms(msgspec.Struct, frozen=True, gc=False):
+    """A line as it stood when the first part of its sale went out: smallest units, and minor units with their tax.
+
+    What is booked for a part, and what a line comes to that is made smaller, are shares of this.
+    """
+
+    line_id: str
+    units: int
+    total: int
+    tax: int
+
+
+class Shipped(msgspec.Struct, frozen=True, gc=False):
+    """Units of a line that left a lot at a location by a hold, with the value (minor units) that they took along."""
+
+    line_id: str
+    hold_id: str
+    lot_id: str
+    location_id: str
+    units: int
+    value: int
+
+
+class Fulfillment(msgspec.Struct, frozen=True, gc=False):
+    """Units of a sale that were shipped together: (line id, units) each.
+
+    `amounts` are the (total, tax) in minor units that it booked for each of `lines`, `moved` is what left which lot.
+    The first shipment of a sale has the `terms` of all its lines. The shipment after which the sale was completed has
+    the status of the sale `before`. What an older version wrote has none of the four. One without `lines` was taken
+    back: it is kept for its terms alone, of which what is left of the sale is a share.
+    """
+
+    id: str
+    at: int
+    tracking: str | None
+    lines: tuple[tuple[str, int], ...]
+    actor: str
+    amounts: tuple[tuple[int, int], ...] | UnsetType = UNSET
+    moved: tuple[Shipped, ...] | UnsetType = UNSET
+    terms: tuple[Terms, ...] | UnsetType = UNSET
+    before: SaleStatus | UnsetType = UNSET
+
+
+class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A sale. `posted` is what of `total`, and `posted_tax` what of its tax, fulfilments have booked already.
+
+    `external_id` is another number of the order at its source (Shopify's numeric id beside the name #1001). Rows of
+    before it was there keep their checksum: a default is left out of it.
+    """
+
+    id: str
+    number: str
+    order_number: str
+    source: str
+    store_id: str | None
+    customer: str | None
+    status: SaleStatus
+    discount: Discount | None
+    fees: tuple[SaleFee, ...]
+    subtotal: int
+    discount_total: int
+    tax_total: int
+    fee_total: int
+    total: int
+    rounding: int
+    paid: int
+    change: int
+    payments: tuple[Payment, ...]
+    posted: int
+    posted_tax: int
+    fulfillments: tuple[Fulfillment, ...]
+    session_id: str | None
+    actor: str
+    created_at: int
+    updated_at: int
+    completed_at: int | None
+    external_id: str | None = None
+
+    @property
+    def due(self) -> int:
+        """What the customer owes in all: the exact total and the rounding of its cash part."""
+        return self.total + self.rounding
+
+    @property
+    def unfinished(self) -> bool:
+        """True while it may still change: a cart, or in the queue."""
+        return self.status in ("open", "suspended")
+
+
+class SaleLine(msgspec.Struct, frozen=True, gc=False):
+    """A line of a sale.
+
+    `total` is what it costs the customer, tax included; `discount` includes its share of the sale's, `asked` is the
+    line's own. `due` is its part of what was due, from which refunds are taken.
+    """
+
+    id: str
+    sale_id: str
+    position: int
+    product_id: str
+    kind: LineKind
+    location_id: str | None
+    lot_id: str | None
+    quantity: int
+    fulfilled: int
+    returned: int
+    unit_price: int
+    asked: Discount | None
+    tax_class: str | None
+    tax_rate: int
+    gross: int
+    discount: int
+    tax: int
+    total: int
+    due: int
+    taken: tuple[Taken, ...]
+    reservations: tuple[str, ...]
+    removed: bool
+    created_at: int
+    updated_at: int
+
+    @property
+    def open(self) -> int:
+        """Units that did not go out yet."""
+        return self.quantity - self.fulfilled
+
+
+class Counter(msgspec.Struct, frozen=True, gc=False):
+    """The last number that was given out; `id` is its purpose."""
+
+    id: str
+    value: int

@@ -1,0 +1,22 @@
+"""Who may act where, said before anything is changed; whoever forgets to ask is stopped by the gate.
+
+foreign_store_refusal(stock, place)      -> FORBIDDEN for who is assigned to other stores, or None
+"""
+
+from __future__ import annotations
+
+from holdfast.core.records.organisation import Location
+from holdfast.core.records.rejection import (
+    Code,
+    Rejected,
+)
+from holdfast.core.stock.gate import WORDS
+from holdfast.core.stock.posting import Stock
+
+
+def foreign_store_refusal(stock: Stock, place: Location) -> Rejected | None:
+    """Refuse a location of a store that the caller is not assigned to."""
+    stores = stock.caller.stores
+    if stores is not None and place.store_id not in stores:
+        return Rejected(Code.FORBIDDEN, WORDS)
+    return None
