@@ -1,7 +1,9 @@
-"""What is always true of stock (SPEC section 3), checked by reading the tables: none of the product's own arithmetic.
+"""What is always true of stock, checked by reading the tables: none of the product's own arithmetic.
 
 assert_truth(shop)      raises with every untruth it finds
 untruths(shop)          -> ["level MUG-1@MAIN: on_hand 5, its lots have 4", ...]
+
+See docs/reference/invariants.md.
 """
 
 from __future__ import annotations
@@ -50,13 +52,13 @@ def _pairs(value: Any) -> list[tuple[str, int]]:
 
 
 def assert_truth(shop: Shop) -> None:
-    """Everything of SPEC section 3 holds."""
+    """Everything of docs/reference/invariants.md holds."""
     found = untruths(shop)
     assert not found, "\n".join(found)
 
 
 def untruths(shop: Shop) -> list[str]:
-    """Every sentence of SPEC section 3 that does not hold, in words."""
+    """Every sentence of docs/reference/invariants.md that does not hold, in words."""
     tables = Tables(shop)
     return [
         *_levels_are_their_lots(tables),

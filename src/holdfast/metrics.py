@@ -1,4 +1,4 @@
-"""What Holdfast measures of itself, for Prometheus: no tenant labels (SPEC section 15)."""
+"""What Holdfast measures of itself, for Prometheus: no tenant labels (docs/how-to/operate.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sweeper: does what time has made due for stock that nobody asks about (SPEC section 3).
+"""The sweeper: does what time has made due for stock that nobody asks about (docs/how-to/operate.md#sweeping).
 
     sweep(database, executor)    -> levels settled: dead holds released, expired lots set aside, the waiting served
     serve(database, executor)    -> levels whose free units went to who waited elsewhere (a location began to sell, say)

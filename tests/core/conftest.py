@@ -1,4 +1,4 @@
-"""Scenes on a fresh shop; after each of them everything in SPEC section 3 must hold (tests.truth)."""
+"""Scenes on a fresh shop; after each of them everything in docs/reference/invariants.md must hold (tests.truth)."""
 
 from __future__ import annotations
 

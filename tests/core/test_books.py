@@ -1,4 +1,7 @@
-"""What each command posts to the books (SPEC section 8), with worked numbers, and that the books are the stock."""
+"""What each command posts to the books, with worked numbers, and that the books are the stock.
+
+See docs/how-to/books.md.
+"""
 
 from __future__ import annotations
 

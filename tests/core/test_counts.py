@@ -1,4 +1,4 @@
-"""Counts and sheets: what somebody saw on the shelf is the truth (SPEC section 5)."""
+"""Counts and sheets: what somebody saw on the shelf is the truth (docs/how-to/count-and-move.md)."""
 
 from __future__ import annotations
 

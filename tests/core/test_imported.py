@@ -1,4 +1,7 @@
-"""Orders taken elsewhere: brought to the state that they are in there, once, whatever stock says (SPEC section 4)."""
+"""Orders taken elsewhere: brought to the state that they are in there, once, whatever stock says.
+
+See docs/how-to/import.md.
+"""
 
 from __future__ import annotations
 

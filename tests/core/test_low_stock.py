@@ -1,4 +1,4 @@
-"""Low stock: whose line counts, and when it is told (SPEC section 10); what events say."""
+"""Low stock: whose line counts, and when it is told (docs/reference/events.md); what events say."""
 
 from __future__ import annotations
 

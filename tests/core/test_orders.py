@@ -1,4 +1,4 @@
-"""Holds found by what they are for: at a level, by order number (SPEC sections 4 and 10); simple mode."""
+"""Holds found by what they are for: at a level, by order number (docs/reference/api.md#inventory); simple mode."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reserve, amend, consume, release: which lots back a promise, and how much is promised (SPEC section 4)."""
+"""Reserve, amend, consume, release: which lots back a promise, and how much is promised.
+
+See docs/reference/api.md#reservations.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recall, expiry, write-off, readmission: lots that may not be sold (SPEC section 5)."""
+"""Recall, expiry, write-off, readmission: lots that may not be sold (docs/how-to/count-and-move.md)."""
 
 from __future__ import annotations
 

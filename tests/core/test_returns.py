@@ -1,4 +1,7 @@
-"""Returns: what comes back, what is paid back, and what the books say of it (SPEC sections 7 and 8)."""
+"""Returns: what comes back, what is paid back, and what the books say of it.
+
+See docs/how-to/sell.md and docs/how-to/books.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Sales from the cart to the till (SPEC section 7): before, one command, after; and what the books say (section 8)."""
+"""Sales from the cart to the till: before, one command, after; and what the books say (section 8).
+
+See docs/how-to/sell.md.
+"""
 
 from __future__ import annotations
 

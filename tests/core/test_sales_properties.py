@@ -1,8 +1,10 @@
-"""Sales in any order of events: the money, the goods and the books agree after every sequence (SPEC sections 3, 7, 8).
+"""Sales in any order of events: the money, the goods and the books agree after every sequence.
 
 A run draws a currency (0, 2 or 3 digits), a tax mode and a smallest coin, then does a sequence of commands about a few
 sales. What was quoted, held in the cart, sold and persisted is compared to the minor unit on the way; at the end
 `tests.truth`, `book_faults` and `sale_faults` judge the tables. Each run also returns everything, in parts.
+
+See docs/reference/invariants.md and docs/how-to/sell.md and docs/how-to/books.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The money of a sale: other systems' published numbers, and what must hold for any numbers (SPEC section 7).
+"""The money of a sale: other systems' published numbers, and what must hold for any numbers (docs/how-to/sell.md).
 
 The numbers here are enough by themselves; the oracles in ../shared/data/pos (see ../shared/POS.md) add the rest of
 their tables. Where an oracle follows another rule than ours, the test says so and pins ours.

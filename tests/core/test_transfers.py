@@ -1,4 +1,4 @@
-"""Transfers: units on the road keep lot, cost and expiry (SPEC section 5)."""
+"""Transfers: units on the road keep lot, cost and expiry (docs/how-to/count-and-move.md)."""
 
 from __future__ import annotations
 

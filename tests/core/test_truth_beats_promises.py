@@ -1,4 +1,7 @@
-"""A fact is never refused because stock is reserved: holds give way, exactly the missing units (SPEC section 3)."""
+"""A fact is never refused because stock is reserved: holds give way, exactly the missing units.
+
+See docs/reference/invariants.md.
+"""
 
 from __future__ import annotations
 

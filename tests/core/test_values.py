@@ -1,4 +1,4 @@
-"""Value: what lots are worth, to the last minor unit (SPEC section 2)."""
+"""Value: what lots are worth, to the last minor unit (docs/reference/api.md#conventions)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New stock serves the waiting first, whatever brings it (SPEC section 3)."""
+"""New stock serves the waiting first, whatever brings it (docs/reference/invariants.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A naive Holdfast, written from SPEC sections 2 to 6 alone: plain lists, every figure recomputed by brute force.
+"""A naive Holdfast, written from docs/reference alone: plain lists, every figure recomputed by brute force.
 
 It knows no batches, locks, ledger, database or undo. A command is a method: it changes the lists or raises `No` with
 the code of the refusal (`attempt` brings back the state as it was). Quantities are smallest units, money minor units,

@@ -1,9 +1,9 @@
 """The money of sales, naively: nothing is carried along, every figure is worked out from the whole when it is asked.
 
 A line keeps what it came to as a whole, its units, and how many of them went out and came back. What was booked, what
-was refunded and what the books say follow from these by the one rule of SPEC section 2: units bear their proportion of
-an amount, cumulative. Amounts are minor units, shares fractions; what SPEC leaves open (which way a share is rounded)
-is as its examples show it: 10.00 over three pieces are 3.34, 3.33, 3.33. Goods are `naive.Naive`'s.
+was refunded and what the books say follow from these by the one rule of docs/reference/invariants.md: units bear their
+proportion of an amount, cumulative. Amounts are minor units, shares fractions; what the rule leaves open (which way a
+share is rounded) is as its examples show it: 10.00 over three pieces are 3.34, 3.33, 3.33. Goods are `naive.Naive`'s.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ sales come back in parts, by card and by cash. After each command are compared, 
 - every sale and line as it is kept, what its shipments have booked and its returns refunded, line by line;
 - the balance of every account.
 
-Apart from the naive one, whatever was booked or refunded of a line is held against SPEC section 2 as it is written:
-less than a minor unit from the line's proportion, and all of it when all went.
+Apart from the naive one, whatever was booked or refunded of a line is held against the rule as it is written in
+docs/reference/invariants.md: less than a minor unit from the line's proportion, and all of it when all went.
 """
 
 from __future__ import annotations
@@ -449,7 +449,7 @@ class SalesAndNaive(SideBySide):
 
 
 def in_proportion(given: int, amount: int, whole: int, units: int) -> None:
-    """SPEC section 2: never a minor unit or more from its proportion, and all of it with all units."""
+    """The rule: never a minor unit or more from its proportion, and all of it with all units."""
     assert abs(given - Fraction(amount * units, whole)) < 1, (given, amount, whole, units)
     assert units < whole or given == amount, (given, amount)
 

@@ -287,7 +287,7 @@ class Books:
         return Counter(hold["order_number"] for hold in self.holds if hold["order_number"] is not None)
 
     def mismatches(self) -> list[str]:
-        """Everything that does not add up (SPEC section 3)."""
+        """Everything that does not add up (docs/reference/invariants.md)."""
         return [*self._levels_wrong(), *self._holds_wrong(), *self._ledger_wrong()]
 
     def _levels_wrong(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The check: everything that must always be true (SPEC sections 3, 7 and 8), recomputed and compared.
+"""The check: everything that must always be true, recomputed and compared.
 
     result = check(Database("sqlite:///shop.db"))
     result.ok, result.mismatches     -> True, []
@@ -9,6 +9,8 @@ followed from the first entry (`chain`); lots, holds and ledger are added up aga
 returns and drawers with the arithmetic that made them (`sales`), the journal against the ledger, the lots and the money
 (`books`). Every row's checksum is recomputed, so that a change of any single field behind Holdfast's back is found and
 the row is named. It repairs nothing.
+
+See docs/reference/invariants.md and docs/how-to/sell.md and docs/how-to/books.md.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ from holdfast.core.warehouse import count_sheet, receiving, transfer
 from holdfast.core.warehouse import quarantine as recall
 
 OPERATIONS_MAX = 1000
-"""Most operations of one batch (SPEC section 10)."""
+"""Most operations of one batch (docs/reference/api.md#reservations)."""
 
 
 class Sweep(Command, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""Reports: read-only answers about an organisation, shaped as they go outside (SPEC section 10).
+"""Reports: read-only answers about an organisation, shaped as they go outside (docs/reference/api.md).
 
     reports = Reports(Database("sqlite:///shop.db"))
     reports.levels(org_id, product="MUG-1", limit=50)   -> Page(items=[{"quantity": 7, ...}], next_cursor=None)

@@ -30,7 +30,7 @@ class BookReports(View):
         cursor: str | None = None,
         limit: int = LIMIT_DEFAULT,
     ) -> Page:
-        """Journal entries with their lines (SPEC section 8) with `from_ <= at < to`, in microseconds."""
+        """Journal entries with their lines (docs/how-to/books.md) with `from_ <= at < to`, in microseconds."""
         wanted = books.Filter(account=account, ref_type=ref_type, ref_id=ref_id, from_=from_, to=to)
         return self._read(org_id, EMPTY, books.journal, wanted, cursor=cursor, limit=limit)
 

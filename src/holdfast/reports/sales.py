@@ -25,7 +25,7 @@ class SaleReports(View):
         limit: int = LIMIT_DEFAULT,
         now: int | None = None,
     ) -> Page:
-        """Sales with lines (SPEC section 7); `order_number` is the channel's, or our own number."""
+        """Sales with lines (docs/how-to/sell.md); `order_number` is the channel's, or our own number."""
         wanted = sales.Filter(status=status, store=store, source=source, order_number=order_number, stores=stores)
         return self._read(org_id, EMPTY, sales.listed, wanted, cursor=cursor, limit=limit, now=instant(now))
 

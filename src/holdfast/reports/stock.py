@@ -174,7 +174,7 @@ class StockReports(View):
         cursor: str | None = None,
         limit: int = LIMIT_DEFAULT,
     ) -> Page:
-        """Ledger entries (SPEC section 6) with `from_ <= created_at < to`, in microseconds."""
+        """Ledger entries (docs/reference/ledger.md) with `from_ <= created_at < to`, in microseconds."""
         wanted = ledger.Filter(
             product=product,
             location=location,

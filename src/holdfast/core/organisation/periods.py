@@ -1,4 +1,4 @@
-"""What the organisation decides about its books: which days are closed, what its accounts are called (SPEC section 8).
+"""What the organisation decides about its books: which days are closed, what its accounts are called.
 
     ClosePeriod("2031-01-31")              -> nothing posts on or before that day any more
     AddAccount("6000", "Rent")             -> a further account for cash in and out
@@ -6,6 +6,8 @@
 
 A close keeps what each account had come to by then: what is asked as of a later day is added to that. A late fact
 posts on the first open day, so a closed period says the same for ever. A period cannot be opened again.
+
+See docs/how-to/books.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The public shapes of what the core knows: how a reservation, a level, a lot look outside (SPEC section 10).
+"""The public shapes of what the core knows: how a reservation, a level, a lot look outside (docs/reference/api.md).
 
 Decisions answer with them and reads build the same from rows, so both always agree. Quantities are plain numbers,
 money and costs decimal strings, times ISO 8601.

@@ -1,4 +1,4 @@
-"""The ledger: one immutable line per change, with the balances after it (SPEC section 6).
+"""The ledger: one immutable line per change, with the balances after it (docs/reference/ledger.md).
 
     RECEIPT  lot A  qty +10               -> on hand 10, reserved 0
     RESERVE  lot A         reserved +2    -> on hand 10, reserved 2

@@ -2,7 +2,7 @@
 
 Inside, a quantity is an integer of the product's smallest unit, money an integer of the currency's minor unit,
 an instant an integer of microseconds since 1970 UTC. Outside (JSON) they are plain numbers, decimal strings and
-ISO 8601 texts (SPEC section 2).
+ISO 8601 texts (docs/reference/api.md#conventions).
 
 >>> to_units(Decimal("0.25"), 2)
 25
@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 QUANTITY_MAX = 10**12
-"""Largest command or balance, in smallest units (SPEC section 2)."""
+"""Largest command or balance, in smallest units (docs/reference/api.md#conventions)."""
 
 PRECISION_MAX = 4
 """Most decimal places of a quantity."""

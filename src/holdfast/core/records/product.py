@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 UNLIMITED = 999_999
-"""What `total_available` says of a product without stock (SPEC section 4)."""
+"""What `total_available` says of a product without stock (docs/reference/api.md#products)."""
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,8 +1,8 @@
 """Every way the answer is no. A refusal is a value, never an exception: it costs its neighbours in a batch nothing.
 
-`Code` is closed and is the public contract (SPEC section 10). Precedence when several apply: the shape of the request,
-then what does not exist, then what has no meaning, then what the state of the stock forbids; decisions test in that
-order.
+`Code` is closed and is the public contract (docs/reference/errors.md). Precedence when several apply: the shape of the
+request, then what does not exist, then what has no meaning, then what the state of the stock forbids; decisions test in
+that order.
 """
 
 from __future__ import annotations

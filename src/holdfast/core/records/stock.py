@@ -1,4 +1,4 @@
-"""What is held: levels, lots, lots at a place, and the promises on them (SPEC section 1).
+"""What is held: levels, lots, lots at a place, and the promises on them (docs/reference/glossary.md).
 
 Plain records in smallest units, minor units and microseconds; `stock` is where they change.
 """

@@ -1,4 +1,4 @@
-"""The money of a sale: the one place where it is computed, for quote, cart, checkout, refund and drawer (SPEC 7).
+"""The money of a sale: the one place where it is computed, for quote, cart, checkout, refund and drawer.
 
 Amounts are integers of the currency's minor unit, tax rates of 10**-6, percents of 10**-4 percent, quantities of the
 product's smallest unit. Two mugs at 10.00 with 10 percent off and 15 percent tax on top, paid with 21.00 in cash
@@ -14,6 +14,8 @@ total, and last the rounding of its cash part. Every rounding is half away from 
 largest remainder; a part of a line bears its part of an amount in proportion, cumulative (`share_so_far`), so that a
 refund mirrors its sale. It refuses to know products, currencies, rates, permissions, and floats;
 and amounts that a channel brings are taken as they come, never computed again here.
+
+See docs/how-to/sell.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reservations: promise, change, consume, give back, expire (SPEC section 4).
+"""Reservations: promise, change, consume, give back, expire (docs/reference/api.md#reservations).
 
     Reserve 2 of MUG-1 for order 102   -> active, 2 open, backed by the oldest lot
     Consume 1                          -> SALE of 1, 1 open

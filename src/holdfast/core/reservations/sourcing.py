@@ -1,4 +1,4 @@
-"""Sourcing: where the stock of a sale's lines is held, and how its holds follow the line (SPEC section 4).
+"""Sourcing: where the stock of a sale's lines is held, and how its holds follow the line (docs/how-to/sell.md).
 
     5 of MUG-1, A has 3 and B has 4      -> 4 held at B, 1 at A: the fewest places that together can
     7 of TEE-1 with oversell, 4 there    -> those 4, and 3 wait at the first selling location

@@ -1,4 +1,4 @@
-"""Carts: a sale while it is put together, and the shared queue of suspended ones (SPEC section 7).
+"""Carts: a sale while it is put together, and the shared queue of suspended ones (docs/how-to/sell.md).
 
     Open, add 2 mugs        -> open; the mugs are held for cart_hold_minutes from the last activity
     Suspend                 -> suspended: in the store's queue, its holds stay without an end

@@ -1,4 +1,4 @@
-"""Checkout: sold at once at a till, straight from the shelf, or only quoted (SPEC section 7).
+"""Checkout: sold at once at a till, straight from the shelf, or only quoted (docs/how-to/sell.md).
 
     checkout of 2 mugs, cash 20.00    -> goods, payment, change, books: all of it in one command, or nothing
     the same as a quote               -> what it would cost; no trace, no stock asked for

@@ -1,4 +1,4 @@
-"""Completion: goods of a sale against its money. It is completed, shipped in parts, or given up (SPEC section 7).
+"""Completion: goods of a sale against its money. It is completed, shipped in parts, or given up (docs/how-to/sell.md).
 
     complete with cash 20.00      -> holds consumed, SALE entries, payments, change, one balanced journal entry
     ship 1 of 3                   -> that part is consumed and booked; the rest stays held

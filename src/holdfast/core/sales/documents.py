@@ -1,4 +1,7 @@
-"""How a sale is shown: its lines with what is held and what lapsed, its receipt, its shipments (SPEC section 7)."""
+"""How a sale is shown: its lines with what is held and what lapsed, its receipt, its shipments.
+
+See docs/how-to/sell.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sales: a customer's order in any channel, carts of the till included (SPEC section 7).
+"""Sales: a customer's order in any channel, carts of the till included (docs/how-to/sell.md).
 
     open (cart) -> suspended (in the shared queue) -> completed | cancelled
 

@@ -1,4 +1,4 @@
-"""Order entry: what is asked for becomes a sale and its lines, in inner units, before any stock follows (SPEC 7).
+"""Order entry: what is asked for becomes a sale and its lines, in inner units, before any stock follows.
 
     2 mugs, 10% off      -> a line of 2 at the catalogue's price, if whoever asks may give discounts
     2 mugs at 5.00       -> PRICE_MISMATCH, unless they may set prices
@@ -8,6 +8,8 @@
 
 What does not exist is refused before what makes no sense, that before what is not sold any more, and every such line is
 named. An order that was taken elsewhere is a fact: it may be of an inactive product, and without any price it is 0.
+
+See docs/how-to/sell.md.
 """
 
 from __future__ import annotations

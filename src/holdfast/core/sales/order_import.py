@@ -1,4 +1,4 @@
-"""Orders that were taken elsewhere: facts, brought to the state that a file or a channel describes (SPEC section 4).
+"""Orders that were taken elsewhere: facts, brought to the state that a file or a channel describes.
 
     TakeOrder(#1001, 2 mugs, both fulfilled)    -> a completed sale; again: unchanged
     TakeOrder(#1002, 3 mugs, none fulfilled)    -> suspended, 3 mugs held; what stock lacks waits
@@ -8,6 +8,8 @@
 One command, one transaction: an order is taken as a whole or not at all, and however often it is brought only what is
 new of it happens. Goods that have left already leave here without a hold in between where stock covers them. Nothing
 is refused for want of stock: what is not there waits, and the answer names it.
+
+See docs/how-to/import.md.
 """
 
 from __future__ import annotations

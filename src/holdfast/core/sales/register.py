@@ -1,4 +1,4 @@
-"""Registers: tills, their sessions, and the cash in their drawers (SPEC sections 7 and 8).
+"""Registers: tills, their sessions, and the cash in their drawers (docs/how-to/registers.md).
 
     open with 100.00, sell for 19.80 in cash, pay out 5.00, count 114.80   -> expected 114.80, over/short 0.00
 

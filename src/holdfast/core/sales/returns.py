@@ -1,4 +1,4 @@
-"""Returns: goods come back and money goes back, line by line and in any number of parts (SPEC section 7).
+"""Returns: goods come back and money goes back, line by line and in any number of parts (docs/how-to/sell.md).
 
     bought 3 for 10.00 in all; return 1, then 2     -> 3.34, then 6.66: together exactly what was paid
     the same in cash, the smallest coin 0.05        -> 3.35, then 6.65: the nearest coin of what is due so far

@@ -1,4 +1,4 @@
-"""Supplier orders: lines that a supplier ships to the customer, without stock of ours (SPEC section 7).
+"""Supplier orders: lines that a supplier ships to the customer, without stock of ours (docs/reference/api.md#sales).
 
 a drop-shipped line of a completed or imported sale   -> open, until the supplier has shipped it
 """

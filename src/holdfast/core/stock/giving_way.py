@@ -40,7 +40,7 @@ def tell_hold(stock: Stock, event_type: str, hold: Reservation, product: Product
 
 
 def hold_facts(stock: Stock, hold: Reservation, product: Product, units: int) -> dict[str, object]:
-    """What an event says of a hold (SPEC section 12, `InventoryReserved`)."""
+    """What an event says of a hold (docs/reference/events.md, `InventoryReserved`)."""
     place = stock.catalog.locations[hold.location_id]
     return {
         "reservation_id": hold.id,

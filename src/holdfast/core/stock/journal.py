@@ -1,4 +1,4 @@
-"""The books: balanced entries of double-entry accounting, derived from what stock and sales did (SPEC section 8).
+"""The books: balanced entries of double-entry accounting, derived from what stock and sales did (docs/how-to/books.md).
 
     receipt of 10 at 3.50      Dr 1200 Inventory 35.00             Cr 2000 Goods received not invoiced 35.00
     sale of 2 at 9.90, cash    Dr 1000 Cash 19.80, Dr 5000 COGS 7.00   Cr 4000 Revenue 19.80, Cr 1200 Inventory 7.00

@@ -2,7 +2,7 @@
 
 A batch of commands is decided against one Stock: the levels it locked, their lots, the holds it asked for. Decisions
 look first and then `post` ledger entries; `post` moves level and lot together and asserts what must always be true
-(SPEC section 3). What a decision did can be undone as a whole, so a refusal leaves no trace.
+(docs/reference/invariants.md). What a decision did can be undone as a whole, so a refusal leaves no trace.
 
 What a decision needs and the Stock does not have, it asks for by raising `Missing` with everything of that kind at
 once; whoever loaded the Stock loads that too and the command is decided again from the start. So the core never reads,
@@ -45,7 +45,7 @@ class TooMuchWork(Exception):
 
 
 class Beyond(Exception):
-    """A balance would leave the bounds of SPEC section 2; `of_value` says that it is money."""
+    """A balance would leave the bounds (`core.records.number`); `of_value` says that it is money."""
 
     def __init__(self, *, of_value: bool) -> None:
         super().__init__(of_value)
@@ -90,7 +90,7 @@ SYSTEM = Caller("system")
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """Something that happened, as it is told outside (SPEC section 12)."""
+    """Something that happened, as it is told outside (docs/reference/events.md)."""
 
     type: str
     product_id: str | None

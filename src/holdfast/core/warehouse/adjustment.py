@@ -1,10 +1,12 @@
-"""Facts about the shelf: set, adjust, count (SPEC sections 3 and 5). The count is the truth.
+"""Facts about the shelf: set, adjust, count. The count is the truth.
 
     Count MUG-1 at MAIN: 7 (on hand 9)   -> COUNT -2; holds give way if fewer than the reserved are left
     Count MUG-1 at MAIN: 11              -> COUNT +4 in a new lot at the last cost; backorders are served
 
 `SetStock` and `AdjustStock` are single facts (ADJUSTMENT), `expected` makes a set a compare-and-set. A count sheet is
 a count in two steps (`count_sheet`): open sheets hear of what a set or another count has put right.
+
+See docs/reference/invariants.md and docs/how-to/count-and-move.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Recall and expiry: lots that may not be sold (SPEC section 5).
+"""Recall and expiry: lots that may not be sold (docs/why/lots.md).
 
     Quarantine lot A7   -> its units everywhere move to each store's quarantine location; its holds give way
     Release lot A7      -> the units go back where they came from and serve whoever waits

@@ -1,4 +1,7 @@
-"""The audit: the log of what is not stock and the ledger of what is, in one list, newest first (SPEC section 6)."""
+"""The audit: the log of what is not stock and the ledger of what is, in one list, newest first.
+
+See docs/reference/ledger.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The books: the journal and trial balances, now and as of a past day or instant (SPEC 8).
+"""The books: the journal and trial balances, now and as of a past day or instant (docs/how-to/books.md).
 
     journal(connection, catalog, Filter(account="1000"), cursor=None, limit=50)
     trial_balance(connection, catalog, "2031-01-31")        -> debits and credits of each account through that day

@@ -1,4 +1,4 @@
-"""Ledger entries: lists with filters (SPEC section 6).
+"""Ledger entries: lists with filters (docs/reference/ledger.md).
 
 A product, a lot and a location with few levels are read level by level: each level's entries are numbered without a
 gap, so any stretch of it is a range of the unique index (level, seq), and a binary search finds where a time begins.
@@ -278,7 +278,7 @@ def describe(connection: sa.Connection, catalog: Catalog, entries: Sequence[Entr
 
 
 def entry_fields(entry: Entry, product: Product, location: Location, lot_code: str | None, settings: Settings) -> Json:
-    """A ledger entry (SPEC section 6): quantities as numbers, `value_delta` as a decimal string."""
+    """A ledger entry (docs/reference/ledger.md): quantities as numbers, `value_delta` as a decimal string."""
     number = product.number
     return {
         "id": entry.id,

@@ -292,7 +292,7 @@ def of_product(
 def summary(
     connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None, now: int
 ) -> Json | None:
-    """A product's totals and its entries (SPEC `GET /store/inventory/product/{id}`)."""
+    """A product's totals and its entries (`GET /store/inventory/product/{id}`)."""
     product = product_of(connection, catalog.settings.id, ref)
     if product is None:
         return None

@@ -1,4 +1,4 @@
-"""Trace: from a lot to everybody who has or had it, and from an order to its lots (SPEC section 5).
+"""Trace: from a lot to everybody who has or had it, and from an order to its lots (docs/why/lots.md).
 
     of_lot(...)     -> {lot, received, on_hand, held, sold, returned}
     of_order(...)   -> [{lot_id, lot_code, sku, quantity, held, sold, returned, ...}]

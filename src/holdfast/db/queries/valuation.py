@@ -1,4 +1,4 @@
-"""What the stock is worth, lot by lot, now and as of a past day or instant (SPEC 8).
+"""What the stock is worth, lot by lot, now and as of a past day or instant (docs/how-to/books.md).
 
     valuation(connection, catalog, None, None, 50, now)            -> {total, items: [{lot_code, on_hand, value}, ...]}
     valuation(connection, catalog, "2031-01-31", None, 50, now)    -> as it was at the end of that day

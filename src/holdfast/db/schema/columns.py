@@ -29,7 +29,7 @@ Id = String(36).with_variant(UUID(as_uuid=False), "postgresql")
 """A UUIDv7: native in PostgreSQL, text in SQLite."""
 
 Name = String(200)
-"""SPEC section 2: texts have 1 to 200 characters."""
+"""Texts have 1 to 200 characters."""
 
 HOT: dict[str, Any] = {
     "postgresql_with": {

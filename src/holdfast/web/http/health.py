@@ -1,4 +1,4 @@
-"""What needs no key: health, metrics, and the documentation (SPEC section 15).
+"""What needs no key: health, metrics, and the documentation (docs/how-to/operate.md).
 
 GET /healthz   200 while the process runs        GET /readyz   503 while the database is away or not migrated
 GET /metrics   Prometheus, without any tenant    GET /openapi.json, /docs

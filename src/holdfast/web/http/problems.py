@@ -1,4 +1,4 @@
-"""How the answer is no over HTTP: RFC 9457 problem documents, all of one shape (SPEC section 10).
+"""How the answer is no over HTTP: RFC 9457 problem documents, all of one shape (docs/reference/errors.md).
 
     409 {"type": "/docs#INSUFFICIENT_STOCK", "title": "Insufficient stock", "status": 409, "code": "INSUFFICIENT_STOCK",
          "detail": "Not enough stock of MUG-1: 3 requested, 2 available.", "request_id": "...", "available": 2, ...}

@@ -1,4 +1,4 @@
-"""Strict JSON: what comes in is exactly what was meant, or a 400 that names the field (SPEC sections 2 and 10).
+"""Strict JSON: what comes in is exactly what was meant, or a 400 that names the field.
 
     decode(decoder, b'{"product_id": "MUG-1", "quantity": 2.50}')    -> the Struct, quantity Decimal("2.50")
     decode(decoder, b'{"product_id": "MUG-1", "product_id": "X"}')   -> INVALID_REQUEST, field product_id
@@ -8,6 +8,8 @@ Numbers are kept exactly: whole ones as int of any size, others as Decimal. It r
 wrong types, control and format characters and lone surrogates in texts, bytes that are not UTF-8, NaN and infinity, and
 whatever a field's own type refuses (`core.records.field`). Texts come out as they are kept: two spellings that look the
 same are one. What a quantity may be (zero, negative, places) is not tested here: the core knows the product.
+
+See docs/reference/api.md#conventions and docs/reference/api.md.
 """
 
 from __future__ import annotations

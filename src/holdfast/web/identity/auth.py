@@ -1,4 +1,4 @@
-"""Who asks: API keys, browser sessions, tills, and how many requests they may make (SPEC sections 7 and 9).
+"""Who asks: API keys, browser sessions, tills, and how many requests they may make.
 
     Authorization: Bearer hf_...     -> the key's Actor, "key:<name>"
     Cookie: holdfast_session=...     -> the user's Actor, "user:<email>"; unsafe methods only from our own pages
@@ -9,6 +9,8 @@ A key is found by its SHA-256 in the organisation that it names and remembered f
 revoked key or a closed session is dead everywhere within a second, and a flood of one key costs two queries a second.
 What can be no key of anybody costs none (`holdfast.tokens`). Wrong PINs are never remembered. It refuses a cookie that
 another site's page sent along (CSRF). How a session begins is told in `sign_in`.
+
+See docs/how-to/sell.md and docs/reference/api.md#permissions.
 """
 
 from __future__ import annotations

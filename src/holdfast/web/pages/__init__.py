@@ -1,4 +1,4 @@
-"""The pages that people use: HTML over the same application, with or without JavaScript (SPEC section 13).
+"""The pages that people use: HTML over the same application, with or without JavaScript (docs/architecture.md).
 
     pages = create_pages(application, config)      # an ASGI application for everything that is not the API
 

@@ -49,7 +49,7 @@ class Section(NamedTuple):
 
 
 SECTIONS = (Section("Inventory", "/admin/inventory", Permission.MANAGE),)
-"""The sections of SPEC section 13 that exist; each is shown to those who may open it."""
+"""The sections that there are; each is shown to those who may open it."""
 
 
 class Visitor(msgspec.Struct, frozen=True):
