@@ -23,6 +23,7 @@ from holdfast.core.fingerprint import fingerprint as fingerprint_of
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Rejected, malformed
 from holdfast.core.records.shape import shaped
+from holdfast.core.reservations.appointments import ChangeAppointment
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, state
 from holdfast.executor import Executor, Reply, Submission
@@ -36,6 +37,10 @@ class Forbidden(Exception):
 
 class Outdated(RuntimeError):
     """The database's schema is not the one that this version needs."""
+
+
+_NOTHING = ChangeAppointment("00000000-0000-0000-0000-000000000000")
+"""A command that is always refused and changes nothing."""
 
 
 class Holdfast:
@@ -132,6 +137,13 @@ class Holdfast:
         future: asyncio.Future[Reply] = loop.create_future()
         self._queue(actor, command, key, fingerprint, render, status, loop, future)
         return await future
+
+    async def ask_again(self, actor: Actor, key: str, fingerprint: str) -> Reply:
+        """The answer that the key was given before; else a Reply that is not `replayed`, and nothing is done.
+
+        It goes through the queue as a command does, so it comes behind a command of the same key that is under way.
+        """
+        return await self.ask(actor, _NOTHING, key=key, fingerprint=fingerprint)
 
     def _queue(
         self,

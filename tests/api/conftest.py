@@ -13,7 +13,8 @@ import pytest
 from holdfast.access import Role
 from holdfast.app import Holdfast
 from holdfast.organisation import Established, establish, new_key
-from holdfast.web.http.application import Application, create_application
+from holdfast.web.http.application import Application
+from holdfast.web.server import create_application
 from tests.api.client import Client
 from tests.shop import quick_sqlite
 

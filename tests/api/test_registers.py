@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.db import credentials as directory
 from holdfast.organisation import establish
-from holdfast.web.http.application import create_application
+from holdfast.web.server import create_application
 from tests.api.client import Client, Response
 from tests.api.conftest import Shop
 from tests.shop import rows

@@ -19,7 +19,7 @@ from holdfast.organisation import Established
 SERVER = """
 import sys, uvicorn
 from holdfast.app import Holdfast
-from holdfast.web.http.application import create_application
+from holdfast.web.server import create_application
 shop = Holdfast.open(sys.argv[1])
 app = create_application(shop, close_shop=True)
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning", timeout_graceful_shutdown=30)

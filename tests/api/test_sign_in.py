@@ -129,7 +129,7 @@ def test_pauses_grow_and_end(any_shop: Shop, clock: Clock) -> None:
 
 def test_processes_count_together(shop: Shop) -> None:
     """Another process has nothing of this one but the database."""
-    from holdfast.web.http.application import create_application
+    from holdfast.web.server import create_application
 
     other = create_application(shop.holdfast)
     for number in range(PAIR_RULE.free + 1):

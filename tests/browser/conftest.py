@@ -20,7 +20,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from holdfast.web.http.application import create_application
+from holdfast.web.server import create_application
 from tests.pages.household import PASSWORD, furnish
 from tests.shop import Shop, open_shop, quick_sqlite
 

@@ -18,8 +18,8 @@ import uvicorn
 
 from holdfast.app import Holdfast
 from holdfast.organisation import establish
-from holdfast.web.http.application import create_application
 from holdfast.web.http.protocol import BoundedProtocol, Bounds, Connections, networks_of
+from holdfast.web.server import create_application
 
 SHORT = Bounds(head_seconds=1.0, body_seconds=1.0, unread_seconds=1.0, connections=20, per_address=1000)
 """Bounds that a test can wait for."""

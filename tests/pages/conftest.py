@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from holdfast.web.http.application import Application, create_application
+from holdfast.web.http.application import Application
+from holdfast.web.server import create_application
 from tests.pages.household import PASSWORD, furnish
 from tests.shop import Shop, open_shop, quick_sqlite
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from holdfast.settings import Config
-from holdfast.web.http.application import create_application
+from holdfast.web.server import create_application
 from tests.pages.conftest import ORIGIN, House, Visitor
 from tests.pages.household import PASSWORD
 

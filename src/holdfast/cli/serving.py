@@ -242,8 +242,8 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
     With `made` it is the demo's: a button lets customers in, and with `customers` they come in right away.
     """
     from holdfast.cli.logs import configure_logs
-    from holdfast.web.http.application import create_application
     from holdfast.web.http.protocol import Bounds, bound, hosts_of, networks_of
+    from holdfast.web.server import create_application
 
     config = load()
     configure_logs(config)

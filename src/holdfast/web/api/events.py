@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from holdfast.access import Permission, concerns
 from holdfast.web.api.shapes import EventDocument
 from holdfast.web.http.problems import Problem, invalid
-from holdfast.web.http.response import SAFE_HEADERS
-from holdfast.web.http.route import CURSOR_MAX, PAGED, Call, Route, encode
-
-if TYPE_CHECKING:
-    from holdfast.web.http.application import Application
-    from holdfast.web.http.request_body import Receive
-    from holdfast.web.http.response import Answer
-    from holdfast.web.identity.security_log import Origin
+from holdfast.web.http.request_body import Receive
+from holdfast.web.http.response import SAFE_HEADERS, Answer
+from holdfast.web.http.route import CURSOR_MAX, PAGED, Call, Route, Sender, encode
+from holdfast.web.http.serving import Serving
 
 POLL_SECONDS = 0.5
 """How long an idle stream waits before it looks again."""
@@ -48,14 +44,7 @@ def list_events(call: Call) -> Any:
     return _visible(call, call.shop.reports.events(call.actor.org_id, **call.paging()))
 
 
-class Sender(NamedTuple):
-    """What a stream is allowed by: the headers that asked for it, and where they came from."""
-
-    headers: dict[bytes, bytes]
-    origin: Origin
-
-
-async def stream_events(application: Application, call: Call, sender: Sender, receive: Receive, answer: Answer) -> None:
+async def stream_events(application: Serving, call: Call, sender: Sender, receive: Receive, answer: Answer) -> None:
     """Send events as they come until somebody stops."""
     with application.callers.streaming(call.actor):
         cursor = _begin(call, sender.headers)
@@ -64,7 +53,7 @@ async def stream_events(application: Application, call: Call, sender: Sender, re
 
 
 async def _follow(
-    application: Application, call: Call, page: Any, sender: Sender, receive: Receive, answer: Answer
+    application: Serving, call: Call, page: Any, sender: Sender, receive: Receive, answer: Answer
 ) -> None:
     gone = asyncio.ensure_future(_gone(receive))
     stopping = asyncio.ensure_future(application.stopping.wait())
@@ -132,7 +121,7 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _may_follow(application: Application, call: Call, sender: Sender) -> bool:
+async def _may_follow(application: Serving, call: Call, sender: Sender) -> bool:
     """May the caller still follow the events? From now on by what their rights are now."""
     try:
         actor = await application.auth.actor_of(sender.headers, origin=sender.origin)
@@ -159,6 +148,6 @@ ROUTES = (
         answer_with=list_events,
         answer=[EventDocument],
         query=PAGED,
-        stream=True,
+        stream=stream_events,
     ),
 )

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from holdfast.access import Permission
 from holdfast.core.records.ledger import RefType
-from holdfast.web.api.shapes import AuditEntry, LedgerEntry
+from holdfast.web.api.shapes import AuditEntry, LedgerEntry, without_costs
 from holdfast.web.http.problems import Problem
 from holdfast.web.http.route import PAGED, STORE, Call, Query, Route
 
@@ -49,7 +49,7 @@ ROUTES = (
         tag="Ledger",
         permission=Permission.READ,
         answer_with=list_ledger,
-        costs=True,
+        hide=without_costs,
         answer=[LedgerEntry],
         query=(
             Query("product", "Only of this product (id or SKU)."),

@@ -37,11 +37,12 @@ from holdfast.pins import LONG_PIN_DIGITS_MIN, LONG_PIN_ROLES
 from holdfast.web.api.shapes import EndedSessions, SessionSeen, UserDocument
 from holdfast.web.http.problems import Problem, invalid
 from holdfast.web.http.route import Call, Planned, Route, encode
+from holdfast.web.http.secret_fields import SECRET
 from holdfast.web.identity.cashiers import GIVEN_PINS_MAX, OWN_PINS_MAX, Chooser
 
-Password = Annotated[str, Meta(min_length=PASSWORD_CHARACTERS_MIN, max_length=PASSWORD_CHARACTERS_MAX)]
-Present = Annotated[str, Meta(min_length=1, max_length=PASSWORD_CHARACTERS_MAX)]
-Pin = Annotated[str, Meta(pattern="^[0-9]{4,8}$")]
+Password = Annotated[str, Meta(min_length=PASSWORD_CHARACTERS_MIN, max_length=PASSWORD_CHARACTERS_MAX, extra=SECRET)]
+Present = Annotated[str, Meta(min_length=1, max_length=PASSWORD_CHARACTERS_MAX, extra=SECRET)]
+Pin = Annotated[str, Meta(pattern="^[0-9]{4,8}$", extra=SECRET)]
 
 
 class OwnPasswordBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -19,7 +19,7 @@ from holdfast.core.records.rejection import Code
 from holdfast.core.warehouse.quarantine import LotsDocument, Quarantine, Readmit, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptDocument, ReceiptLine, Receive
 from holdfast.web.api.reservations import require_location, require_product
-from holdfast.web.api.shapes import LotRow, OrderLot, Trace
+from holdfast.web.api.shapes import LotRow, OrderLot, Trace, without_costs
 from holdfast.web.http.arrays import PARTS, part_of
 from holdfast.web.http.problems import Problem, invalid
 from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found, reference
@@ -220,7 +220,7 @@ ROUTES = (
         tag="Lots",
         permission=Permission.READ,
         answer_with=list_lots,
-        costs=True,
+        hide=without_costs,
         answer=[LotRow],
         query=(
             Query("product", "Only of this product (id or SKU)."),
@@ -239,7 +239,7 @@ ROUTES = (
         tag="Lots",
         permission=Permission.READ,
         answer_with=read_trace,
-        costs=True,
+        hide=without_costs,
         answer=Trace,
         codes=(Code.LOT_NOT_FOUND,),
         query=(STORE,),

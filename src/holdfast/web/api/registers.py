@@ -126,6 +126,11 @@ def read_register(call: Call) -> Any:
 # Sessions ------------------------------------------------------------------------------------------------------------
 
 
+def _forget_tills(call: Call, _: Any) -> None:
+    """A session was opened or closed: whoever acts at a till is looked up again."""
+    call.auth.forget_tills()
+
+
 def plan_open(call: Call) -> Planned:
     """Open a register. What is kept for an Idempotency-Key does not hold the token: a replay shows it as null.
 
@@ -310,6 +315,7 @@ ROUTES = (
         tag="Registers",
         permission=Permission.SELL,
         plan=plan_open,
+        after=_forget_tills,
         body=OpenBody,
         answer=NewSessionDocument,
         status=201,
@@ -341,6 +347,7 @@ ROUTES = (
         path=f"{_SESSIONS}/{{number}}/close",
         summary="Close a session whose token was lost",
         plan=plan_close_lost,
+        after=_forget_tills,
         body=CloseSessionBody,
         answer=SessionDocument,
         codes=(Code.NOT_FOUND, Code.INVALID_AMOUNT, Code.INVALID_STATE),
@@ -380,6 +387,7 @@ ROUTES = (
         "queue.",
         ends_till=True,
         plan=plan_close,
+        after=_forget_tills,
         body=CloseSessionBody,
         answer=SessionDocument,
         codes=(Code.INVALID_AMOUNT, Code.INVALID_STATE),

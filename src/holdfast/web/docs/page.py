@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import jinja2
@@ -16,7 +16,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-_TEMPLATES = Path(__file__).with_name("templates")
+_TEMPLATES = files("holdfast.web") / "templates"
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -24,7 +24,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 def docs_page() -> bytes:
     """The page."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        loader=jinja2.FileSystemLoader(str(_TEMPLATES)),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

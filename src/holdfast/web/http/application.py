@@ -1,6 +1,6 @@
 """The ASGI application: one request in, one answer out, as lean as it can be.
 
-    application = create_application(Holdfast.open("sqlite:///shop.db"))      # uvicorn runs it
+    application = Application(shop, routes, public, session_seconds=43_200)      # web/server.py makes it
 
 The order in which a request is judged is the order of the errors: unknown address or method, too large, who asks, may
 they, is it JSON of the right shape, what does the core say. Whatever goes wrong inside is a 500 with the request id and
@@ -14,7 +14,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -29,19 +29,13 @@ from holdfast.app import Holdfast
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.text import composed
-from holdfast.core.reservations.appointments import ChangeAppointment
-from holdfast.core.sales.register import SessionDocument
 from holdfast.executor import Reply
-from holdfast.settings import Config
-from holdfast.web.api import ROUTES
-from holdfast.web.api.events import Sender, stream_events
-from holdfast.web.api.shapes import without_costs
 from holdfast.web.http import arrays, problems
 from holdfast.web.http.callers import REQUESTS_MAX, Callers
-from holdfast.web.http.health import PUBLIC, Public, PublicAnswer
 from holdfast.web.http.idempotency import also, fingerprint_of, idempotency_key, said_to_ended_session
 from holdfast.web.http.metrics import measure
 from holdfast.web.http.problems import Problem, invalid, problem_of_error
+from holdfast.web.http.public import Public, PublicAnswer
 from holdfast.web.http.request_body import (
     ClientGone,
     Receive,
@@ -53,14 +47,12 @@ from holdfast.web.http.request_body import (
     length_of,
     read_body,
 )
-from holdfast.web.http.request_log import LEVEL, REFUSED_PAGE, RequestLog, level_of, trace_of
+from holdfast.web.http.request_log import LEVEL, REFUSED_PAGE, RequestLog, trace_of
 from holdfast.web.http.response import JSON_TYPE, Answer, Headers
-from holdfast.web.http.route import Call, Endpoint, Planned, Route, encode
+from holdfast.web.http.route import Call, Endpoint, Planned, Route, Sender, encode
 from holdfast.web.http.strict_json import ASIDE_BYTES, decode, unprintable
 from holdfast.web.identity.auth import IDLE_SECONDS, Auth, Identity, Remembered
-from holdfast.web.identity.cookies import SESSION_SECONDS
 from holdfast.web.identity.security_log import origin_in
-from holdfast.web.mount import mounted_pages
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -82,10 +74,6 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _MACHINES = ("/api/", "/shopify/", "/webhooks/")
 """Where an unknown address is a problem document, not a page."""
 
-_NIL = "00000000-0000-0000-0000-000000000000"
-_PROBE = ChangeAppointment(_NIL)
-"""A command that is always refused and changes nothing: it only asks whether the key was answered before."""
-
 _PROBLEM_TYPE = problems.MEDIA_TYPE.encode()
 
 
@@ -95,6 +83,8 @@ class Application:
     def __init__(
         self,
         shop: Holdfast,
+        routes: Iterable[Route],
+        public: Mapping[str, Mapping[str, Public]],
         *,
         session_seconds: int,
         idle_seconds: int = IDLE_SECONDS,
@@ -108,9 +98,10 @@ class Application:
         self.auth = Auth(shop, session_seconds, idle_seconds)
         self.pages: ASGIApp | None = None
         self.state = SimpleNamespace()
-        """What who starts the application hands to its pages (the demo's customers)."""
+        """What the starter of the application gives to its pages (the demo's customers)."""
         self.stopping = asyncio.Event()
         self.callers = Callers(requests_max)
+        self._public = public
         self._secure = secure
         self._close_shop = close_shop
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="holdfast-read")
@@ -118,7 +109,7 @@ class Application:
         self._stores = Remembered(lambda name: shop.reports.store(name[0], name[1]))
         self._exact: dict[str, dict[str, Endpoint]] = {}
         self._templates: list[tuple[re.Pattern[str], dict[str, Endpoint]]] = []
-        for route in ROUTES:
+        for route in routes:
             self._add(route)
 
     def _add(self, route: Route) -> None:
@@ -201,7 +192,7 @@ class Application:
                 if isinstance(endpoint, Endpoint):
                     await self._serve(endpoint, args, headers, scope, receive, answer)
                 else:
-                    public = await self._public(endpoint)
+                    public = await self._answer_anybody(endpoint)
                     if public.status >= 400:
                         self.log.tell(scope["method"], answer, public.status)
                     await answer.send(public.status, public.body, public.media_type, public.headers)
@@ -216,7 +207,7 @@ class Application:
             await self._refuse(error, scope["method"], answer, receive)
         measure(name, answer.status, time.perf_counter() - began)
 
-    async def _public(self, public: Public) -> PublicAnswer:
+    async def _answer_anybody(self, public: Public) -> PublicAnswer:
         """The answer to anybody: in threads of its own, so that no read keeps it waiting."""
         if not public.blocks:
             return public.answer(self)
@@ -239,7 +230,7 @@ class Application:
 
     def _find(self, path: str, method: str, answer: Answer) -> tuple[Endpoint | Public | None, dict[str, str]]:
         """The endpoint of an address and the parameters in its path; None when no route has the address."""
-        methods: Mapping[str, Endpoint | Public] | None = self._exact.get(path) or PUBLIC.get(path)
+        methods: Mapping[str, Endpoint | Public] | None = self._exact.get(path) or self._public.get(path)
         args: dict[str, str] = {}
         path = path.replace("\0", "\ufffd")  # PostgreSQL has no texts with NUL: nothing can be called like that
         if methods is not None:
@@ -325,8 +316,8 @@ class Application:
             unknown = await self._narrow(call, headers)
         if unknown is not None and not route.writes:
             raise unknown
-        if route.stream and b"text/event-stream" in headers.get(b"accept", b""):
-            await stream_events(self, call, Sender(headers, answer.origin), receive, answer)
+        if route.stream is not None and b"text/event-stream" in headers.get(b"accept", b""):
+            await route.stream(self, call, Sender(headers, answer.origin), receive, answer)
             return
         if not route.writes:
             await self._serve_read(route, call, scope, answer)
@@ -343,21 +334,21 @@ class Application:
         if type(reply.answer) is Rejected:
             raise problems.problem_of(reply.answer)
         assert reply.body is not None
-        if type(reply.answer) is SessionDocument:
-            self.auth.forget_tills()
+        if route.after is not None and not reply.replayed:
+            route.after(call, reply.answer)
         extra: Headers = [(b"idempotent-replayed", b"true")] if reply.replayed else []
         await answer.send(reply.status, b"" if reply.status == 204 else reply.body, extra=extra)
 
     async def _serve_read(self, route: Route, call: Call, scope: Scope, answer: Answer) -> None:
-        """Answer a read; costs are for managers."""
+        """Answer a read, without what is for managers where somebody else asks."""
         assert route.answer_with is not None
         async with self.callers.reading(call.actor):
             document = await self.read(route.answer_with, call)
         link: Headers = []
         if route.array:
             document, link = arrays.said(document, scope["path"], scope["query_string"])
-        if route.costs and not call.actor.has(Permission.MANAGE):
-            document = without_costs(msgspec.to_builtins(document))
+        if route.hide is not None and not call.actor.has(Permission.MANAGE):
+            document = route.hide(msgspec.to_builtins(document))
         await answer.send(200, encode(document), extra=link)
 
     async def _say_again(
@@ -385,7 +376,7 @@ class Application:
             # What the call names may be gone, or in another state, because this very call was answered before.
             if call.key is None or problem.status not in (404, 409):
                 raise
-            reply = await self.shop.ask(call.actor, _PROBE, key=call.key, fingerprint=said)
+            reply = await self.shop.ask_again(call.actor, call.key, said)
             if not reply.replayed:
                 raise
             return reply
@@ -474,25 +465,3 @@ def _address(scope: Scope) -> str:
     if b"%" not in raw or b"%2f" not in raw.lower():
         return path
     return "/".join(unquote(segment).replace("/", _SLASH) for segment in raw.decode("ascii").split("/"))
-
-
-def create_application(shop: Holdfast, config: Config | None = None, *, close_shop: bool = False) -> Application:
-    """The application over `shop`, with the pages where they are there.
-
-    With `close_shop` the end of the server's lifespan closes the shop: what was accepted is answered first.
-    """
-    seconds = SESSION_SECONDS if config is None else round(config.session_hours * 3600)
-    idle = IDLE_SECONDS if config is None else round(config.session_idle_hours * 3600)
-    level = LEVEL if config is None else level_of(config.refusal_log_level)
-    most = REQUESTS_MAX if config is None else config.caller_requests_max
-    application = Application(
-        shop,
-        session_seconds=seconds,
-        idle_seconds=idle,
-        refusal_level=level,
-        requests_max=most,
-        secure=config is not None and config.secure,
-        close_shop=close_shop,
-    )
-    application.pages = mounted_pages(application, config)
-    return application

@@ -11,26 +11,27 @@ reports. It refuses query parameters that it does not name.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, get_origin
+from typing import Any, Literal, NamedTuple, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from holdfast.access import Actor, Permission
+from holdfast.app import Holdfast
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Code
 from holdfast.core.records.text import FORMAT_WORDS, composed, text_fault, uuid_text
 from holdfast.core.records.time import instant_of
 from holdfast.reports import LIMIT_DEFAULT, LIMIT_MAX
 from holdfast.web.http.problems import Problem, invalid, not_found
+from holdfast.web.http.request_body import Receive
+from holdfast.web.http.response import Answer
+from holdfast.web.http.serving import Serving
 from holdfast.web.http.strict_json import BODY_MAX, TEXT_MAX, Nothing, decoder_of, unprintable
-
-if TYPE_CHECKING:
-    from holdfast.app import Holdfast
-    from holdfast.web.identity.auth import Auth
-    from holdfast.web.identity.security_log import Origin
+from holdfast.web.identity.auth import Auth
+from holdfast.web.identity.security_log import Origin
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 QueryKind = Literal["text", "integer", "number", "boolean", "instant", "code", "limit", "cursor"]
@@ -122,15 +123,28 @@ class Call:
         return {"cursor": self.query.get("cursor"), "limit": self.query.get("limit", LIMIT_DEFAULT)}
 
 
+class Sender(NamedTuple):
+    """What a stream is allowed by: the headers that asked for it, and where they came from."""
+
+    headers: dict[bytes, bytes]
+    origin: Origin
+
+
+Stream = Callable[[Serving, Call, Sender, Receive, Answer], Awaitable[None]]
+"""Answers a call with what comes, until somebody stops."""
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One route. `codes` are its own codes, besides those that every route has.
 
     `answer` is the type of what it answers, several in a tuple, or a list of one type for a page of those. A plan that
-    `looks_up` something in the database runs in a thread. `costs` says that the answer holds costs, which only some
-    may see; `of_all_stores` that it changes what all stores share, which nobody may who is limited to some; `till` that
-    it needs the token of an open register session, `ends_till` that the token is dead afterwards. `missing` raises the
-    404 of what the call names and does not exist; it is asked when the plan found that something has no meaning,
-    because a 404 comes first. `audited` ones change what the audit log tells of, as all do that need to be a manager.
+    `looks_up` something in the database runs in a thread. `stream` follows what comes, for who asks for a stream;
+    `hide` takes out of the answer what only managers may see; `after` is told of the answer of a command that was
+    accepted. `of_all_stores` says that it changes what all stores share, which nobody may who is limited to some;
+    `till` that it needs the token of an open register session, `ends_till` that the token is dead afterwards. `missing`
+    raises the 404 of what the call names and does not exist; it is asked when the plan found that something has no
+    meaning, because a 404 comes first. `audited` ones change what the audit log tells of, as all do that need to be a
+    manager.
     """
 
     method: Method
@@ -140,7 +154,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     permission: Permission | None
     plan: Callable[[Call], Command | Planned] | None = None
     answer_with: Callable[[Call], Any] | None = None
-    stream: bool = False
+    stream: Stream | None = None
     body: type[Any] = Nothing
     answer: Any = None
     render: Callable[[Any], bytes] = encode
@@ -151,7 +165,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     answer_example: Any = None
     body_max: int = BODY_MAX
     looks_up: bool = False
-    costs: bool = False
+    hide: Callable[[Any], Any] | None = None
+    after: Callable[[Call, Any], None] | None = None
     of_all_stores: bool = False
     till: bool = False
     ends_till: bool = False

@@ -1,11 +1,11 @@
 """Which fields of a body are secrets: told by their types, so that a route need not remember to say it.
 
+    Pin = Annotated[str, Meta(pattern="^[0-9]{4,8}$", extra=SECRET)]
     secret_fields(UserBody)         -> {"password", "pin"}
     secret_fields(ReceiptBody)      -> {}
 
 A secret that people choose is found by trying, so it enters no quick hash: what is kept for an Idempotency-Key is told
-without it (`repeated`). A new type of secret is added to TYPES; a test asks every field of every route that is called
-like one.
+without it (`idempotency`). A test asks every field of every route that is called like one.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, get_args, get_type_hints
 
-from holdfast.web.api.own import Password, Pin, Present
+from msgspec import Meta
 
-TYPES: tuple[Any, ...] = (Password, Present, Pin)
-"""The types of what people choose and nobody else may know."""
+SECRET: dict[str, Any] = {"secret": True}
+"""What the Meta of a type says (`extra`) whose values people choose and nobody else may know."""
 
 
 def secret_fields(body: type[Any]) -> frozenset[str]:
@@ -27,4 +27,9 @@ def secret_fields(body: type[Any]) -> frozenset[str]:
 @cache
 def _found(body: type[Any]) -> frozenset[str]:
     hints = get_type_hints(body, include_extras=True)
-    return frozenset(name for name, kind in hints.items() if any(one in TYPES for one in (kind, *get_args(kind))))
+    return frozenset(name for name, kind in hints.items() if any(map(_is_secret, (kind, *get_args(kind)))))
+
+
+def _is_secret(kind: Any) -> bool:
+    marks = getattr(kind, "__metadata__", ())
+    return any(isinstance(mark, Meta) and (mark.extra or {}).get("secret", False) for mark in marks)

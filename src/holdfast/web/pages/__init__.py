@@ -10,21 +10,17 @@ anything from another host, by a Content-Security-Policy on every answer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Mount, Route
 
 from holdfast.settings import Config
+from holdfast.web.http.serving import Serving
 from holdfast.web.identity.auth import Remembered
 from holdfast.web.identity.cookies import SESSION_SECONDS
 from holdfast.web.pages import account, inventory, sign_in, traffic
 from holdfast.web.pages.failure import not_found_page
 from holdfast.web.pages.layout import FIGURES, StaticFolder
-
-if TYPE_CHECKING:
-    from holdfast.web.http.application import Application
 
 routes: list[BaseRoute] = [
     Route("/", sign_in.start, methods=["GET"]),
@@ -51,7 +47,7 @@ routes: list[BaseRoute] = [
 """Every page, in the order in which they are tried."""
 
 
-def create_pages(application: Application, config: Config | None = None) -> Starlette:
+def create_pages(application: Serving, config: Config | None = None) -> Starlette:
     """The pages over an application; without `config`, sessions last as the settings have them by default."""
     pages = Starlette(routes=routes, exception_handlers={HTTPException: not_found_page})
     pages.router.redirect_slashes = False

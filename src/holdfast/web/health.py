@@ -6,9 +6,8 @@ GET /metrics   Prometheus, without any tenant    GET /openapi.json, /docs
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from importlib.resources import files
+from typing import Any
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -19,39 +18,20 @@ from holdfast.db.unreachable import DatabaseUnreachable
 from holdfast.metrics import REGISTRY
 from holdfast.web.docs.openapi import openapi_bytes
 from holdfast.web.docs.page import CONTENT_SECURITY_POLICY, docs_page
+from holdfast.web.http.public import Public, PublicAnswer
+from holdfast.web.http.serving import Serving
 
-if TYPE_CHECKING:
-    from holdfast.web.http.application import Application
-
-_STATIC = Path(__file__).with_name("static")
 _JSON = b"application/json"
 
 encode = msgspec.json.Encoder().encode
 
 
-class PublicAnswer(msgspec.Struct, frozen=True):
-    """A response that anybody may have."""
-
-    status: int
-    body: bytes
-    media_type: bytes = _JSON
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-class Public(msgspec.Struct, frozen=True):
-    """A public address: its name in the metrics, and what answers: in a thread where it `blocks`."""
-
-    name: str
-    answer: Callable[[Application], PublicAnswer]
-    blocks: bool = True
-
-
-def healthz(_application: Application) -> PublicAnswer:
+def healthz(_application: Serving) -> PublicAnswer:
     """The process runs."""
     return PublicAnswer(200, b'{"status":"ok"}')
 
 
-def readyz(application: Application) -> PublicAnswer:
+def readyz(application: Serving) -> PublicAnswer:
     """The database is there and has the schema that this version needs."""
     checks: dict[str, Any] = {"database": "ok", "migrations": "ok"}
     try:
@@ -70,25 +50,25 @@ def readyz(application: Application) -> PublicAnswer:
     return PublicAnswer(200 if ready else 503, body, _JSON, () if ready else ((b"retry-after", b"2"),))
 
 
-def metrics(_application: Application) -> PublicAnswer:
+def metrics(_application: Serving) -> PublicAnswer:
     """Everything measured, for Prometheus."""
     return PublicAnswer(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST.encode())
 
 
-def openapi(_application: Application) -> PublicAnswer:
+def openapi(_application: Serving) -> PublicAnswer:
     """The OpenAPI document."""
     return PublicAnswer(200, openapi_bytes())
 
 
-def docs(_application: Application) -> PublicAnswer:
+def docs(_application: Serving) -> PublicAnswer:
     """The documentation page."""
     policy = ((b"content-security-policy", CONTENT_SECURITY_POLICY.encode()), (b"x-content-type-options", b"nosniff"))
     return PublicAnswer(200, docs_page(), b"text/html; charset=utf-8", policy)
 
 
-def docs_style(_application: Application) -> PublicAnswer:
+def docs_style(_application: Serving) -> PublicAnswer:
     """The documentation page's style sheet."""
-    style = (_STATIC / "docs.css").read_bytes()
+    style = (files("holdfast.web") / "static" / "docs.css").read_bytes()
     return PublicAnswer(200, style, b"text/css; charset=utf-8", ((b"cache-control", b"max-age=3600"),))
 
 
