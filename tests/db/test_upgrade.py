@@ -47,6 +47,11 @@ SHIPPED = {
     "0002_sales.py": "5e8930d2652e0ebc20bf99701eac6846d23ac68500d76ff6387c800f76098e74",
     "0003_upkeep.py": "1bbc2ceb50401b05282349695d750705bf87fb4f3b831cc7646152ed93a38ec3",
     "0004_opening_entries.py": "3d18d97e55e4d4beb35feb7f0e15cc47736f5ab53795c11d20febf9e100f1380",
+    "0007_waiting.py": "d6eed00f8a10893b10d62d4973be4d60f143d0c428d26a10d508d8b2a6f367f3",
+    "0008_spelling.py": "1f2f1c569bd89d0bbdfd6f3608da4f4317d3b3f7c8790c50afceebc9faa5f84b",
+    "0009_appointment_stores.py": "1aa3d8b6b76609d3bfc29586f9e85fc537cb168c1d5bbfdbc7e4845c6d436571",
+    "0010_keys.py": "c7a93f2b4891b9903b1b5af9d45b9a0aa4691a30a46cda178e0298936c8284b7",
+    "0012_append_only.py": "966b345eee2a51bdcc654b98606e2c6a59338847dddc186906d0fd9f49b16cf8",
 }
 """SHA-256 of every step that may have run somewhere."""
 

@@ -36,8 +36,9 @@ class Link(NamedTuple):
 
 
 def pages() -> list[Path]:
-    """Every page, README, changelog and SECURITY included."""
-    return [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))]
+    """Every page, and those that lie beside `docs/`."""
+    beside = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+    return [*(ROOT / name for name in beside), *sorted(DOCS.rglob("*.md"))]
 
 
 def name_of(page: Path) -> str:

@@ -1,7 +1,7 @@
 """Ledger, journal, audit log and events are only added to, and each level's ledger is a chain.
 
 The columns are added empty, which takes no time however large the ledger is: a chain begins with the next entry of its
-level. What the entries before come to is computed after the steps, level by level (`db.upkeep.seal`).
+level. What the entries before come to is computed after the steps, level by level (`db.seal`).
 
 On SQLite triggers refuse to change or remove rows. On PostgreSQL the application's role is not granted it (`db.roles`);
 what it needs the owner for otherwise, gathering statistics, it gets as a function.
