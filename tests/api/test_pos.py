@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.api.client import Client, Response
 from tests.api.conftest import Shop
+from tests.oracles import oracle
 
 QUOTE, CHECKOUT, RETURNS, SALES = "/api/v1/pos/quote", "/api/v1/pos/checkout", "/api/v1/returns", "/api/v1/sales"
 NIL = "01890000-0000-7000-8000-000000000000"
-ORACLES = Path(__file__).parents[3] / "shared" / "data" / "pos" / "oracles"
-
-
-def oracle(name: str) -> Any:
-    path = ORACLES / f"{name}.json"
-    if not path.exists():
-        pytest.skip("the point-of-sale oracles (../shared/data/pos) are not here")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 class Till:

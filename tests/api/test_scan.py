@@ -1,9 +1,7 @@
-"""Scans: the vectors of the shared data, and what they mean in a shop."""
+"""Scans: vectors that another program has read (`tests/oracles`), and what they mean in a shop."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,19 +11,11 @@ from hypothesis import strategies as st
 
 from holdfast.web.api.barcode import read_code
 from tests.api.conftest import Shop
-
-VECTORS = Path(__file__).parents[3] / "shared" / "data" / "gs1" / "scan_vectors" / "1.json"
-
-
-def _vectors() -> list[dict[str, Any]]:
-    if not VECTORS.exists():
-        pytest.skip("the GS1 vectors (../shared/data/gs1) are not here")
-    vectors: list[dict[str, Any]] = json.loads(VECTORS.read_text())["vectors"]
-    return vectors
+from tests.oracles import oracle
 
 
 def test_every_vector_is_read_as_it_should_be() -> None:
-    for vector in _vectors():
+    for vector in oracle("scan_vectors")["vectors"]:
         scan = read_code(vector["raw"])
         if not vector["valid"]:
             assert scan is None, vector["desc"]

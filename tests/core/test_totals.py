@@ -1,17 +1,15 @@
 """The money of a sale: other systems' published numbers, and what must hold for any numbers (docs/how-to/sell.md).
 
-The numbers here are enough by themselves; the oracles in ../shared/data/pos (see ../shared/POS.md) add the rest of
-their tables. Where an oracle follows another rule than ours, the test says so and pins ours.
+The numbers here are enough by themselves; the oracles (`tests/oracles`) add the rest of their tables. Where an oracle
+follows another rule than ours, the test says so and pins ours.
 """
 
 from __future__ import annotations
 
 import doctest
-import json
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,18 +39,10 @@ from holdfast.core.records.totals import (
     share_still_due,
     units_share,
 )
-
-ORACLES = Path(__file__).parents[3] / "shared" / "data" / "pos" / "oracles"
+from tests.oracles import oracle
 
 EXCLUSIVE = Rules(prices_include_tax=False, cash_rounding=0)
 INCLUSIVE = Rules(prices_include_tax=True, cash_rounding=0)
-
-
-def oracle(name: str) -> Any:
-    path = ORACLES / f"{name}.json"
-    if not path.exists():
-        pytest.skip("the point-of-sale oracles (../shared/data/pos) are not here")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def cents(text: str) -> int:
