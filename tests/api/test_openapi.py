@@ -78,7 +78,7 @@ def test_health_and_metrics_need_no_key(shop: Shop) -> None:
 
 def test_readiness_tells_that_the_database_is_away(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     from holdfast.db.unreachable import DatabaseUnreachable
-    from holdfast.web.http import health
+    from holdfast.web import health
 
     def away(_database: object) -> str:
         raise DatabaseUnreachable("no route to it")

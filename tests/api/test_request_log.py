@@ -12,7 +12,7 @@ import structlog
 
 from holdfast.executor import Unavailable
 from holdfast.settings import Config
-from holdfast.web.http import health
+from holdfast.web import health
 from holdfast.web.server import create_application
 from tests.api.client import Client
 from tests.api.conftest import Shop
