@@ -420,6 +420,44 @@ def test_a_key_is_used_from_its_addresses_alone(any_shop: Shop, monkeypatch: pyt
         assert shop.owner.get("/api/v1/products").status == 200
 
 
+@pytest.mark.parametrize("bound", [{"expires_at": "2091-01-31T12:00:00Z"}, {"addresses": ["127.0.0.1/32"]}])
+def test_a_key_with_bounds_gives_nobody_a_way_without_them(any_shop: Shop, bound: dict[str, Any]) -> None:
+    shop = any_shop
+    made = _made(shop, "admin", **bound)
+    caller, own = shop.owner.using(made["api_key"]), f"{KEYS}/{made['id']}"
+    eve = {"email": "eve@arco.example", "password": "correct horse", "role": "staff"}
+
+    for refused in (
+        caller.patch(own, {"expires_at": None, "addresses": None}),
+        caller.post(KEYS, {"name": "child", "role": "admin"}),
+        caller.post(f"{KEYS}/{_made(shop, 'staff')['id']}/roll", {"overlap_hours": 0}),
+        caller.post("/api/v1/users", eve),
+    ):
+        assert (refused.status, refused.code) == (403, "FORBIDDEN")
+    rolled = caller.post(f"{own}/roll", {"overlap_hours": 1})
+    assert rolled.status == 200
+    assert {name: rolled.json()[name] for name in bound} == {name: made[name] for name in bound}
+
+
+def test_a_till_stays_where_the_key_was_that_opened_it(any_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever revokes the key does not let the till go where it could not go before."""
+    shop = any_shop
+    made = _made(shop, "manager", addresses=["203.0.113.0/24"])
+    place = shop.owner.post("/api/v1/registers", {"store_id": "MAIN", "code": "T1"}).json()["id"]
+    user = {"email": "bo@arco.example", "password": "correct horse", "role": "cashier", "pin": "4711"}
+    assert shop.owner.post("/api/v1/users", user).status == 201
+    with _from(monkeypatch, "203.0.113.9"):
+        path = f"/api/v1/registers/{place}/sessions"
+        token = shop.owner.using(made["api_key"]).post(path, {"opening_float": "1.00"}).json()["token"]
+    assert shop.owner.delete(f"{KEYS}/{made['id']}").status == 204
+    time.sleep(0.6)
+
+    headers = {"Authorization": f"Register {token}", "X-Cashier-Pin": "4711"}
+    for address, status in (("203.0.113.9", 200), ("198.51.100.8", 403)):
+        with _from(monkeypatch, address):
+            assert shop.anonymous.get("/api/v1/pos/session", headers=headers).status == status
+
+
 def test_a_refused_address_is_in_the_audit_log_once_a_minute(any_shop: Shop) -> None:
     shop = any_shop
     made = _made(shop, "staff", addresses=["203.0.113.0/24"])

@@ -206,11 +206,12 @@ def test_a_close_whose_answer_was_lost_is_answered_again_and_nothing_else_is(any
     again = till.post(path, {"counted_cash": "99.50"}, **key)
     with_pin = till.with_pin("4711").post(path, counted, **key)
     elsewhere = create_application(shop.holdfast)
+    any_pin = till.with_pin("9999").post(path, counted, **key)  # a dead token tells of no PIN whether it is right
     other_process = Till(Client(elsewhere, shop.owner.runner), till.token).post(path, counted, **key)
     closed = neighbour.post(path, counted, **{"Idempotency-Key": "close-2"})
 
     assert (first.status, closed.status) == (200, 200)
-    for answer in (again, with_pin, other_process):
+    for answer in (again, with_pin, any_pin, other_process):
         assert (answer.status, answer.content) == (200, first.content)
         assert answer.headers["idempotent-replayed"] == "true"
     for refused in (
@@ -221,7 +222,6 @@ def test_a_close_whose_answer_was_lost_is_answered_again_and_nothing_else_is(any
         till.client.post(f"/api/v1{path}", content=b"{", headers=till.headers | key),
         till.post("/pos/cash", {"direction": "in", "amount": "1.00", "reason": "late"}, **key),
         till.get("/pos/session"),
-        till.with_pin("9999").post(path, counted, **key),
         Till(shop.owner, "till_" + "x" * 43).post(path, counted, **key),
     ):
         assert (refused.status, refused.code) == (401, "UNAUTHORIZED"), refused
@@ -229,6 +229,24 @@ def test_a_close_whose_answer_was_lost_is_answered_again_and_nothing_else_is(any
     assert idle.x_report()["status"] == "open"
     assert len(posted(shop, "REGISTER")) == 4  # two drawers, 0.50 short each
     elsewhere.close()
+
+
+def test_a_dead_till_looks_at_no_pin(any_shop: Shop) -> None:
+    """Its token would try PINs through, and lock the drawer that is open now."""
+    shop = any_shop
+    place = register(shop)
+    user(shop, "ana", "cashier", "4711")
+    till = opened(shop, place)
+    till.close("100.00")
+    alive = opened(shop, place)
+
+    tries = [
+        till.with_pin(pin).post("/pos/session/close", {"counted_cash": "1.00"}, **{"Idempotency-Key": f"try-{pin}"})
+        for pin in ("4711", "9999", "9998", "9997", "9996", "9995", "9994", "9993")
+    ]
+
+    assert {(one.status, one.json()["detail"]) for one in tries} == {(401, "The register session is not open.")}
+    assert alive.with_pin("4711").get("/pos/session").status == 200
 
 
 def test_a_closed_session_is_dead_everywhere_within_a_second(any_shop: Shop) -> None:

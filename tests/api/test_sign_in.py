@@ -523,6 +523,25 @@ def test_ones_own_address_is_changed_with_the_password(any_shop: Shop) -> None:
     assert (same.status, right.status, right.json()["email"]) == (200, 200, "new@arcoiris.example")
 
 
+def test_me_is_somebody_else_for_another_under_one_key(any_shop: Shop) -> None:
+    """The path says `me`: whoever takes another's Idempotency-Key hears nothing of them."""
+    shop = any_shop
+    made = shop.owner.post("/api/v1/users", {"email": "bo@arco.example", "password": PASSWORD, "role": "owner"})
+    shop.holdfast.do(shop.made.actor, ChangeUser(made.json()["id"], first_password=False))
+    ana = signed_in(shop)
+    entered = shop.application.auth.login("bo@arco.example", PASSWORD)
+    assert entered is not None
+    bo = with_cookie(shop, entered)
+    key = {"Idempotency-Key": "pw-1"}
+    body = {"current_password": PASSWORD, "password": "battery staple"}
+
+    first = ana.post("/api/v1/me/password", body, headers=key)
+    second = bo.post("/api/v1/me/password", body, headers=key)
+
+    assert first.status == 200
+    assert (second.status, second.code) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+
 def test_people_see_and_end_their_sessions(any_shop: Shop) -> None:
     shop = any_shop
     here, there, third = signed_in(shop), signed_in(shop), signed_in(shop)

@@ -96,6 +96,25 @@ def test_other_quantities_follow_the_order(scene: Scene, held: int, ordered: int
     assert sums(scene) == (4 - ordered, 0, 0)
 
 
+def test_nobody_of_one_store_takes_a_channels_number(scene: Scene) -> None:
+    """The channel's order would find its number taken, and be dropped."""
+    east = msgspec.structs.replace(scene.shop.owner, stores=(scene.shop.stores["MAIN"],))
+
+    refused = scene.shop.refused(OpenSale(source="shopify", order_number="#1001"), actor=east)
+
+    assert refused.code == "FORBIDDEN"
+    assert reserve(scene)[0].quantity == 2
+
+
+def test_an_order_is_held_though_a_sale_of_its_number_has_none_of_its_goods(scene: Scene) -> None:
+    scene.shop.ok(OpenSale(source="shopify", order_number="#1001"))
+
+    held = reserve(scene)
+
+    assert [hold.quantity for hold in held] == [2]
+    assert [hold.id for hold in reserve(scene)] == [hold.id for hold in held]
+
+
 def test_two_lines_of_one_product_share_a_hold(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     reserve(scene, 5)

@@ -81,7 +81,10 @@ class Opener(msgspec.Struct, frozen=True, gc=False):
 
 
 class TillRow(msgspec.Struct, frozen=True, gc=False):
-    """A register session. `opener` is None when they are gone, `locked_until` 0 when the till is not locked."""
+    """A register session. `opener` is None when they are gone, `locked_until` 0 when the till is not locked.
+
+    Where a key has opened it, `addresses` are those of the key, also when the key is gone.
+    """
 
     org_id: str
     session_id: str
@@ -89,6 +92,7 @@ class TillRow(msgspec.Struct, frozen=True, gc=False):
     store_id: str
     locked_until: int
     opener: Opener | None
+    addresses: tuple[str, ...] | None = None
 
 
 PINS_WRONG_MAX = 5
@@ -174,6 +178,7 @@ _TILL = _of(
         api_key.c.permissions,
         api_key.c.addresses,
         api_key.c.expires_at,
+        api_key.c.active,
     )
     .select_from(register_session)
     .outerjoin(
@@ -195,7 +200,6 @@ _TILL = _of(
         sa.and_(
             api_key.c.org_id == register_session.c.org_id,
             api_key.c.id == register_session.c.opener_id,
-            api_key.c.active,
         ),
     )
     .where(
@@ -245,10 +249,10 @@ def till_of(database: Database, token_hash: str, org_id: str | None = None, *, s
     opener = None
     if row[5] is not None:
         opener = Opener(row[5], f"user:{row[6]}"[:200], row[7], tuple(row[8]))
-    elif row[9] is not None:
+    elif row[9] is not None and row[16]:
         narrowed = (_narrowed(row[13]), _narrowed(row[14]), row[15])
         opener = Opener(row[9], f"key:{row[10]}"[:200], row[11], tuple(row[12]), *narrowed)
-    return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener)
+    return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener, _narrowed(row[14]))
 
 
 def end_session(database: Database, token_hash: str, org_id: str | None = None) -> None:

@@ -22,6 +22,9 @@ SaleStatus = Literal["open", "suspended", "completed", "cancelled"]
 LineKind = Literal["stock", "unlimited", "dropship"]
 
 
+CHANNELS = ("shopify", "woocommerce", "amazon", "etsy")
+"""Sources whose orders come by themselves, and are of the whole organisation."""
+
 OWN_SOURCES = ("pos", "manual")
 """Sources whose order number is ours."""
 

@@ -29,7 +29,17 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.records.sale import LINES_MAX, OWN_NUMBER, OWN_SOURCES, Counter, LineKind, Sale, SaleFee, SaleLine
+from holdfast.core.records.sale import (
+    CHANNELS,
+    LINES_MAX,
+    OWN_NUMBER,
+    OWN_SOURCES,
+    Counter,
+    LineKind,
+    Sale,
+    SaleFee,
+    SaleLine,
+)
 from holdfast.core.records.totals import PERCENT_WHOLE, Discount
 from holdfast.core.records.wants import HoldsOfTarget, LooseHoldsOf, SaleById, SaleOfOrder
 from holdfast.core.reservations.reserve import candidates
@@ -164,6 +174,11 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
 
 def _order_refusal(stock: Stock, command: OpenSale, order_number: str) -> Rejected | None:
     """Refuse an order number that looks like one of ours, or that its source has used already."""
+    if command.source in CHANNELS and stock.caller.stores is not None:
+        # Its number would be taken for the whole organisation, and the channel's own order would find it gone.
+        return Rejected(
+            Code.FORBIDDEN, f"An order of {command.source} belongs to all stores; you are assigned to some."
+        )
     serial = order_number.removeprefix(OWN_NUMBER)
     ours = serial != order_number and serial.isdigit() and len(serial) >= NUMBER_DIGITS
     if command.source in OWN_SOURCES and ours:

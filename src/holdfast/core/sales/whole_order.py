@@ -26,7 +26,7 @@ from holdfast.core.sales.completion import cancel_sale
 from holdfast.core.stock.access import foreign_store_refusal
 from holdfast.core.stock.holds import describe
 from holdfast.core.stock.posting import Stock
-from holdfast.core.stock.sale_lines import find_sale, look_at_sale
+from holdfast.core.stock.sale_lines import find_sale, lines_of, look_at_sale
 from holdfast.core.stock.working_set import oldest_first
 
 
@@ -36,9 +36,11 @@ def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocume
     if isinstance(known, Rejected):
         return known
     sale_id, holds = known
-    if sale_id is not None or holds:
+    if holds:
         return [_told(stock, hold) for hold in holds]
     stock.catalog.know_products(line.product for line in command.lines)
+    if sale_id is not None and _has_any(stock, sale_id, command.lines):
+        return []
     target = Target(command.order_number, command.source)
 
     def hold_line(_: int, line: OrderLine) -> Reservation | UnlimitedDocument | Rejected:
@@ -57,6 +59,16 @@ def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocume
         else:
             answers.append(_told(stock, hold))
     return group_rejected(failed) if failed else answers
+
+
+def _has_any(stock: Stock, sale_id: str, lines: tuple[OrderLine, ...]) -> bool:
+    """Has the order's sale any of these products? One that has none says nothing of them, and a fact is not dropped."""
+    sale = look_at_sale(stock, sale_id)
+    if isinstance(sale, Rejected):
+        return True
+    sold = {line.product_id for line in lines_of(stock, sale)}
+    products = [stock.catalog.product(line.product) for line in lines]
+    return any(product is not None and product.id in sold for product in products)
 
 
 def _told(stock: Stock, hold: Reservation) -> ReservationDocument:

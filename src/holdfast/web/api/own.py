@@ -137,7 +137,7 @@ def plan_change_password(call: Call) -> Planned:
         call.auth.forget_sessions(me.org_id, [call.session])
         return kept
 
-    return Planned(ChangeOwnPassword(me.id, password_hash), _render_user, finish)
+    return Planned(ChangeOwnPassword(me.id, password_hash), _render_user, finish, me.id)
 
 
 def plan_change_pin(call: Call) -> Planned:
@@ -146,7 +146,7 @@ def plan_change_pin(call: Call) -> Planned:
     me = _me(call)
     _confirm(call, me, body.current_password)
     pin = None if body.pin is None else chosen_pin(call, body.pin, me.role, me.id, most=OWN_PINS_MAX)
-    return Planned(ChangeOwnPin(me.id, pin), _render_user)
+    return Planned(ChangeOwnPin(me.id, pin), _render_user, means=me.id)
 
 
 def list_own_sessions(call: Call) -> Any:
@@ -185,7 +185,7 @@ def _end(call: Call, session_id: str | None) -> Planned:
         raise Problem("NOT_FOUND", f"Session {session_id!r} does not exist.")
     call.auth.forget_sessions(me.org_id, ended)
     note = NoteSecurity("sessions_ended", "app_user", me.id, count=max(len(ended), 1))
-    return Planned(note, lambda _: encode({"ended": len(ended)}))
+    return Planned(note, lambda _: encode({"ended": len(ended)}), means=me.id)
 
 
 # The table -----------------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class Planned(msgspec.Struct, frozen=True):
     """Adds to the response what may not be kept under an idempotency key; not called for a replay."""
 
     means: str = ""
-    """What a secret of the call came to (the user of a PIN): with another one it is another request."""
+    """What the call came to beside its words (whose PIN it was, who `me` is): with another it is another request."""
 
 
 class Call:
@@ -83,6 +83,7 @@ class Call:
         "auth",
         "body",
         "key",
+        "limited",
         "origin",
         "query",
         "request_id",
@@ -100,12 +101,16 @@ class Call:
     session: str
     """The SHA-256 of the token of the caller's browser session; empty for other callers."""
 
+    limited: bool
+    """Is the caller a key that ends, or is bound to addresses? Such a one gives nothing to anybody."""
+
     def __init__(self, shop: Holdfast, actor: Actor, args: dict[str, str], request_id: str, key: str | None) -> None:
         self.shop = shop
         self.actor = actor
         self.args = args
         self.request_id = request_id
         self.key = key
+        self.limited = False
         self.query: dict[str, Any] = {}
         self.body: Any = None
         self.store_id: str | None = None

@@ -185,7 +185,7 @@ class Auth:
             scheme, _, token = given.partition(b" ")
             if scheme.lower() == b"register":
                 pin = headers.get(b"x-cashier-pin")
-                return Identity(await self._at_till(self._tills, token.strip(), pin, origin))
+                return Identity(await self._at_till(token.strip(), pin, origin))
             if scheme.lower() != b"bearer" or not 0 < len(token) <= 200:
                 raise unauthorized("This needs an API key: Authorization: Bearer hf_...")
             return self._admitted(await self._found(self._keys, KEY, token.strip()), origin, counted=counted)
@@ -223,15 +223,29 @@ class Auth:
             raise
 
     async def at_ended_till(self, headers: dict[bytes, bytes], origin: Origin) -> Actor | None:
-        """Who acted at the till whose closed session the token is of; they may do nothing there any more."""
+        """The till whose closed session the token is of, to be told again what ended it; it may do nothing any more.
+
+        Nobody's PIN is looked at: a token that is dead must not tell whether one is right, nor lock a till that lives.
+        """
         scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"register":
             return None
-        return await self._at_till(self._ended_tills, token.strip(), headers.get(b"x-cashier-pin"), origin)
+        till: directory.TillRow | None = await self._found(self._ended_tills, TILL, token.strip())
+        if till is None:
+            return None
+        actor = Actor(till.org_id, "till", Role.CASHIER, (till.store_id,), till.session_id)
+        self._test_till(till, actor, origin)
+        return actor
 
-    async def _at_till(self, tills: Remembered, token: bytes, pin: bytes | None, origin: Origin) -> Actor:
+    def _test_till(self, till: directory.TillRow, actor: Actor, origin: Origin) -> None:
+        """What a key has opened is used from where the key is, with a PIN too, and when the key is gone."""
+        limits = limits_of(till.addresses, None)
+        if limits is not None:
+            self._test(limits, actor, origin)
+
+    async def _at_till(self, token: bytes, pin: bytes | None, origin: Origin) -> Actor:
         """Who acts at the till with that token: the user of the PIN, or else who opened the session."""
-        till: directory.TillRow | None = await self._found(tills, TILL, token)
+        till: directory.TillRow | None = await self._found(self._tills, TILL, token)
         if till is None:
             raise till_not_open()
         if is_locked(till.locked_until, time.time_ns() // 1000):
@@ -247,9 +261,7 @@ class Auth:
             raise Problem("FORBIDDEN", "You may not act in the store of this register.")
         known = _known(who.permissions)
         actor = Actor(till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id, known)
-        limits = None if till.opener is None else limits_of(till.opener.addresses, None)
-        if limits is not None:  # what a key has opened is used from where the key is, with a PIN too
-            self._test(limits, actor, origin)
+        self._test_till(till, actor, origin)
         return actor
 
     def forget_tills(self) -> None:
