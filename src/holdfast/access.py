@@ -24,7 +24,7 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
 
     `id` is the user or key behind the name (empty for the command line). `session_id` is the register session in which
     somebody acts at a till. `permissions` are those of the role that the actor has (None: all of them). `address` and
-    `request_id` of what came over HTTP are for the audit log.
+    `request_id` of what came over HTTP are for the audit log. `bounded` is a key that ends, or has addresses.
     """
 
     org_id: str
@@ -36,6 +36,7 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     permissions: frozenset[Permission] | None = None
     address: str | None = None
     request_id: str | None = None
+    bounded: bool = False
 
     def has(self, permission: Permission) -> bool:
         """Does the actor have the permission? Nobody configures the organisation at a till: a PIN is too weak."""
@@ -55,7 +56,7 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     @property
     def rights(self) -> Rights:
         """All that the actor may do, and so may give."""
-        return Rights(self.role, frozenset(self.stores), self.permissions)
+        return Rights(self.role, frozenset(self.stores), self.permissions, self.bounded)
 
     @property
     def caller(self) -> Caller:
@@ -84,6 +85,7 @@ def _caller_of(actor: Actor) -> Caller:
         may_see_cash=actor.has(Permission.MANAGE),
         session_id=actor.session_id,
         rights=actor.rights,
+        id=actor.id,
     )
 
 

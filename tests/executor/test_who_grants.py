@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.access import Actor, Permission, Role
 from holdfast.core.decide import DECISIONS
+from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
 from holdfast.core.organisation.people import (
     AddTaxRate,
     AddUser,
@@ -50,6 +52,28 @@ def changes(user_id: str) -> list[Command]:
         ChangeUser(user_id, pin=None),
         RemoveUser(user_id),
     ]
+
+
+def test_a_caller_with_bounds_gives_nothing_and_rolls_itself_alone(shop_anywhere: Shop) -> None:
+    """A key that ends, or has addresses: whatever it gave would be without them."""
+    shop = shop_anywhere
+    own, other = (
+        shop.ok(AddKey(name=name, key_hash=str(number) * 64, role="cashier", expires_at=2**52))
+        for number, name in enumerate(("own", "other"))
+    )
+    bounded = msgspec.structs.replace(actor(shop, Role.OWNER), id=own.id, bounded=True)
+    roll = {"key_hash": "a" * 64, "overlap_hours": 0}
+
+    for command in (
+        AddKey(name="child", key_hash="b" * 64, role="cashier"),
+        ChangeKey(own.id, expires_at=None),
+        RollKey(key_id=other.id, **roll),
+        RemoveKey(other.id),
+        AddUser(email="eve@shop.example", password_hash=HASH, role="cashier"),
+        *changes(user(shop, "bo", "cashier")),
+    ):
+        assert shop.refused(command, actor=bounded).code is Code.FORBIDDEN, command
+    assert shop.ok(RollKey(key_id=own.id, **roll), actor=bounded).expires_at == own.expires_at
 
 
 def test_who_may_do_more_is_changed_and_removed_by_nobody_lesser(shop_anywhere: Shop) -> None:

@@ -126,8 +126,12 @@ def change_key(stock: Stock, command: ChangeKey) -> ApiKey | Rejected:
 
 
 def roll_key(stock: Stock, command: RollKey) -> ApiKey | Rejected:
-    """Decide a RollKey: whatever secret the key had before the present one is dead at once."""
-    key = _own(stock, command.key_id)
+    """Decide a RollKey: whatever secret the key had before the present one is dead at once.
+
+    A key may roll itself: the new secret may do what the old one may, within the same bounds.
+    """
+    itself = stock.caller.id == command.key_id
+    key = existing(stock, "api_key", command.key_id) if itself else _own(stock, command.key_id)
     if isinstance(key, Rejected):
         return key
     if key.expires_at is not None and key.expires_at <= stock.now:

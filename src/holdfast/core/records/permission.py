@@ -57,11 +57,15 @@ FROM: dict[Permission, Role] = {
 
 
 class Rights(msgspec.Struct, frozen=True, gc=False):
-    """What somebody may do: all that the role may, or of that only `permissions`; in some stores (none: in all)."""
+    """What somebody may do: all that the role may, or of that only `permissions`; in some stores (none: in all).
+
+    `bounded` are those of a key that ends, or is used from some addresses alone.
+    """
 
     role: Role
     stores: frozenset[str] = frozenset()
     permissions: frozenset[Permission] | None = None
+    bounded: bool = False
 
     def has(self, permission: Permission) -> bool:
         """Is the permission among these rights?"""
@@ -70,7 +74,12 @@ class Rights(msgspec.Struct, frozen=True, gc=False):
         return RANK[self.role] >= RANK[FROM[permission]]
 
     def covers(self, other: Rights) -> bool:
-        """Do these rights hold all of the other ones? Only then may who has them give the others to somebody."""
+        """Do these rights hold all of the other ones? Only then may who has them give the others to somebody.
+
+        What has bounds covers nothing: whoever got something of it would have it without them.
+        """
+        if self.bounded:
+            return False
         if RANK[other.role] > RANK[self.role]:
             return False
         if self.stores and not (other.stores and other.stores <= self.stores):
@@ -78,7 +87,10 @@ class Rights(msgspec.Struct, frozen=True, gc=False):
         return all(self.has(permission) for permission in Permission if other.has(permission))
 
 
-GRANT_WORDS = "You may not give more than you have: not a higher role, not other stores, not other permissions."
+GRANT_WORDS = (
+    "You may not give more than you have: not a higher role, not other stores, not other permissions; and a key "
+    "with an expiry or addresses gives nothing."
+)
 """What is said to who would make, change or remove somebody with more rights than their own."""
 
 EVERYTHING = Rights(Role.OWNER)

@@ -68,7 +68,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
 
     `online` callers sell by post: without a location they get those that ship online; others get their own store's.
     `session_id` is the register session that a till acts in, `rights` are all that may be given to somebody else. The
-    audit log tells `address` and `request_id`.
+    audit log tells `address` and `request_id`. `id` is the user or key that asks; empty for the command line.
     """
 
     actor: str
@@ -81,6 +81,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     may_see_cash: bool = False
     session_id: str | None = None
     rights: Rights = EVERYTHING
+    id: str = ""
     address: str | None = None
     request_id: str | None = None
 

@@ -25,7 +25,6 @@ from holdfast.core.records.rejection import Code
 from holdfast.db.queries.records import api_key_fields
 from holdfast.organisation import new_key, rolled_key
 from holdfast.web.api.organisation import seen, within
-from holdfast.web.api.records import require_unlimited
 from holdfast.web.api.shapes import KeyDocument, NewKeyDocument
 from holdfast.web.http.problems import Problem
 from holdfast.web.http.route import PAGED, Call, Planned, Route, encode
@@ -79,7 +78,6 @@ def _told_once(command: Command, api_key: str) -> Planned:
 def plan_add(call: Call) -> Planned:
     """Make an API key."""
     body: KeyBody = call.body
-    require_unlimited(call)
     new = new_key(
         call.actor.org_id,
         Role(body.role),
@@ -94,7 +92,6 @@ def plan_add(call: Call) -> Planned:
 
 def plan_change(call: Call) -> Planned:
     """Change an API key."""
-    require_unlimited(call)
     fields = given(call.body)
     if "expires_at" in fields:
         fields["expires_at"] = _expiry(fields["expires_at"])
@@ -102,9 +99,7 @@ def plan_change(call: Call) -> Planned:
 
 
 def plan_roll(call: Call) -> Planned:
-    """Give an API key a new secret; a key with bounds rolls itself alone, and keeps them."""
-    if call.limited and _id(call) != call.actor.id:
-        require_unlimited(call)
+    """Give an API key a new secret."""
     rolled = rolled_key(call.actor.org_id, _id(call), overlap_hours=call.body.overlap_hours)
     return _told_once(rolled.command, rolled.api_key)
 

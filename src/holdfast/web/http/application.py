@@ -310,7 +310,6 @@ class Application:
             actor = msgspec.structs.replace(actor, address=answer.origin.address, request_id=answer.request_id)
         call = Call(self.shop, actor, args, answer.request_id, key)
         call.auth, call.origin, call.session = self.auth, answer.origin, identity.session
-        call.limited = identity.limits is not None
         call.query = endpoint.query(scope["query_string"])
         unknown = None
         if b"x-store" in headers or "store_id" in call.query:

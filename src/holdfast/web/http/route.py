@@ -83,7 +83,6 @@ class Call:
         "auth",
         "body",
         "key",
-        "limited",
         "origin",
         "query",
         "request_id",
@@ -101,16 +100,12 @@ class Call:
     session: str
     """The SHA-256 of the token of the caller's browser session; empty for other callers."""
 
-    limited: bool
-    """Is the caller a key that ends, or is bound to addresses? Such a one gives nothing to anybody."""
-
     def __init__(self, shop: Holdfast, actor: Actor, args: dict[str, str], request_id: str, key: str | None) -> None:
         self.shop = shop
         self.actor = actor
         self.args = args
         self.request_id = request_id
         self.key = key
-        self.limited = False
         self.query: dict[str, Any] = {}
         self.body: Any = None
         self.store_id: str | None = None

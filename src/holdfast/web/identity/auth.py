@@ -310,8 +310,10 @@ class Auth:
         if row is None:
             return None
         name, known = f"key:{row.name}"[:200], _known(row.permissions)
-        actor = Actor(row.org_id, name, Role(row.role), row.stores, id=row.id, permissions=known)
-        return Identity(actor, row.rate_limit, limits_of(row.addresses, row.expires_at))
+        limits = limits_of(row.addresses, row.expires_at)
+        bounded = limits is not None
+        actor = Actor(row.org_id, name, Role(row.role), row.stores, id=row.id, permissions=known, bounded=bounded)
+        return Identity(actor, row.rate_limit, limits)
 
     def _identity_of_session(self, one: Sought) -> Identity | None:
         now = time.time_ns() // 1000
