@@ -30,9 +30,9 @@ import holdfast.db.batch.session
 import holdfast.db.engine
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.organisation.people import AddRegister, ChangeSettings
 from holdfast.core.organisation.places import AddLocation, AddStore
 from holdfast.core.organisation.products import AddProduct
+from holdfast.core.organisation.settings import AddRegister, ChangeSettings
 from holdfast.core.records.currency import minor_digits_of
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product

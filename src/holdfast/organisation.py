@@ -23,8 +23,8 @@ import uuid_utils
 from holdfast.access import Actor, Role
 from holdfast.core.organisation.changes import ApiKey, User
 from holdfast.core.organisation.keys import OVERLAP_HOURS, AddKey, RollKey
-from holdfast.core.organisation.people import AddUser
 from holdfast.core.organisation.places import QUARANTINE_SUFFIX
+from holdfast.core.organisation.users import AddUser
 from holdfast.core.records import currency as currencies
 from holdfast.core.records.field import Malformed, code_of, email_address_of
 from holdfast.core.records.organisation import Location, Settings, Store

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from holdfast.access import Role, concerns
-from holdfast.core.organisation.people import ChangeUser
+from holdfast.core.organisation.users import ChangeUser
 from holdfast.organisation import establish
 from holdfast.web.api import ROUTES, organisation
 from holdfast.web.identity.cookies import session_cookie

@@ -16,9 +16,9 @@ import pytest
 
 from holdfast.check import check
 from holdfast.core.decide import DECISIONS, Together
-from holdfast.core.organisation.people import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
+from holdfast.core.organisation.settings import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.appointments import ChangeAppointment
 from holdfast.web.api import ROUTES

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.access import Role
-from holdfast.core.organisation.people import AddUser
+from holdfast.core.organisation.users import AddUser
 from holdfast.db import cashiers, schema
 from holdfast.db import credentials as directory
 from holdfast.db.attempts import Rule

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from pwdlib import PasswordHash
 
 from holdfast.access import Role
-from holdfast.core.organisation.people import ChangeSettings, ChangeUser
+from holdfast.core.organisation.settings import ChangeSettings
+from holdfast.core.organisation.users import ChangeUser
 from holdfast.db import browser_sessions, schema
 from holdfast.db.attempts import NOBODY, SECOND, Rule, attempting, forget_attempts
 from holdfast.db.browser_sessions import Factor

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from holdfast import batch
 from holdfast.access import Role, may
 from holdfast.check import check
-from holdfast.core.organisation.people import AddRegister
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.organisation.places import ChangeStore
+from holdfast.core.organisation.settings import AddRegister
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.sales.checkout import Checkout

@@ -9,7 +9,6 @@ import pytest
 from holdfast.check import check
 from holdfast.core.decide import Refusal, Together
 from holdfast.core.organisation.keys import RemoveKey
-from holdfast.core.organisation.people import AddUser, ChangeSettings, ChangeUser, RemoveUser
 from holdfast.core.organisation.places import (
     AddLocation,
     AddStore,
@@ -19,6 +18,8 @@ from holdfast.core.organisation.places import (
     RemoveStore,
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
+from holdfast.core.organisation.settings import ChangeSettings
+from holdfast.core.organisation.users import AddUser, ChangeUser, RemoveUser
 from holdfast.core.records.command import Command
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.sales.completion import CompleteSale

@@ -13,9 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.check import check
-from holdfast.core.organisation.people import AddRegister, AddTaxRate
 from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import ChangeProduct
+from holdfast.core.organisation.settings import AddRegister, AddTaxRate
 from holdfast.core.records.sale import Fulfillment, Sale
 from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.reservations.reserve import Consume, Reserve, Target

@@ -15,7 +15,7 @@ import pytest
 
 import holdfast.batch
 from holdfast.check import check
-from holdfast.core.organisation.people import AddRegister, AddTaxRate, ChangeSettings
+from holdfast.core.organisation.settings import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.sales.checkout import Checkout

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from holdfast.check import check
-from holdfast.core.organisation.people import AddTaxRate
+from holdfast.core.organisation.settings import AddTaxRate
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale

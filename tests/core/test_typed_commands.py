@@ -10,10 +10,11 @@ import pytest
 
 from holdfast.core.decide import DECISIONS
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RollKey
-from holdfast.core.organisation.people import AddRegister, AddTaxRate, AddUser, ChangeSettings
 from holdfast.core.organisation.periods import ClosePeriod
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, ChangeStore, StoreChanges
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
+from holdfast.core.organisation.settings import AddRegister, AddTaxRate, ChangeSettings
+from holdfast.core.organisation.users import AddUser
 from holdfast.core.records.command import Command, Together
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Rejected

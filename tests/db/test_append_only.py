@@ -15,7 +15,8 @@ from holdfast.core.decide import Together
 from holdfast.core.records.ledger import Entry
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.db import schema
-from holdfast.db.audit_rows import Head, snapshot
+from holdfast.db.audit_rows import snapshot
+from holdfast.db.audit_shapes import Head
 from holdfast.db.batch.chain import WITHIN, begin, chained
 from holdfast.db.batch.rows import checksum, content
 from holdfast.db.engine import Database

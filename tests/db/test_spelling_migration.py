@@ -12,8 +12,8 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from holdfast.check import check
-from holdfast.core.organisation.people import AddTaxRate
 from holdfast.core.organisation.products import AddProduct
+from holdfast.core.organisation.settings import AddTaxRate
 from holdfast.db.migrate import revisions
 from tests.shop import Shop, open_shop, quick_sqlite
 

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from holdfast.access import Actor
-from holdfast.core.organisation.people import AddRegister, AddTaxRate
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod
+from holdfast.core.organisation.settings import AddRegister, AddTaxRate
 from holdfast.core.sales.cart import CancelSale, RemoveLine, SuspendSale
 from holdfast.core.sales.checkout import Checkout
 from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.cli import run
-from holdfast.core.organisation.people import ChangeSettings
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
+from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.core.records.ledger import RefType
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.by_order import ConsumeAtLevel

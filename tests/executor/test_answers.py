@@ -16,8 +16,8 @@ import structlog
 import holdfast.batch
 from holdfast.app import Forbidden, Holdfast
 from holdfast.core.decide import Together
-from holdfast.core.organisation.people import ChangeSettings
 from holdfast.core.organisation.products import ChangeProduct
+from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock

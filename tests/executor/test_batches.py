@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 import holdfast.batch
 from holdfast.core.decide import Command, Refusal, Together
-from holdfast.core.organisation.people import ChangeSettings
 from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
+from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book, ChangeAppointment

@@ -14,17 +14,10 @@ import pytest
 from holdfast.access import Actor, Permission, Role
 from holdfast.core.decide import DECISIONS
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
-from holdfast.core.organisation.people import (
-    AddTaxRate,
-    AddUser,
-    ChangeSettings,
-    ChangeTaxRate,
-    ChangeUser,
-    RemoveTaxRate,
-    RemoveUser,
-)
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, ChangeStore
+from holdfast.core.organisation.settings import AddTaxRate, ChangeSettings, ChangeTaxRate, RemoveTaxRate
+from holdfast.core.organisation.users import AddUser, ChangeUser, RemoveUser
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Code
 from holdfast.web.api import ROUTES

@@ -27,8 +27,8 @@ from holdfast.core.reservations import reserve as reservation
 from holdfast.core.sales import completion, correction, returns, shipment, whole_order
 from holdfast.core.stock import allocation, lot_order
 from holdfast.core.stock import backorders as waiting
-from holdfast.core.stock import giving_way as promise
 from holdfast.core.stock import posting as stock
+from holdfast.core.stock import shortages as promise
 from holdfast.core.warehouse import adjustment as counting
 from holdfast.core.warehouse import count_sheet, receiving, transfer
 from holdfast.core.warehouse import quarantine as recall

@@ -22,7 +22,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from holdfast.core.organisation.people import AddTaxRate
+from holdfast.core.organisation.settings import AddTaxRate
 from holdfast.core.sales.cart import EditLine
 from holdfast.core.sales.checkout import Checkout
 from holdfast.core.sales.completion import CancelSale, CompleteSale, Fulfill, PaymentAsked, ShipLine

@@ -26,7 +26,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from holdfast.access import Actor
 from holdfast.core.decide import Sweep
-from holdfast.core.organisation.people import ChangeSettings
+from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.model.naive import Caller, Naive, No, Place, Product

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from holdfast.access import Role
-from holdfast.core.organisation.people import AddUser
+from holdfast.core.organisation.users import AddUser
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.organisation import password_hash
 from tests.shop import Shop

@@ -9,7 +9,8 @@ import time
 import pyotp
 import pytest
 
-from holdfast.core.organisation.people import ChangeSettings, ChangeUser
+from holdfast.core.organisation.settings import ChangeSettings
+from holdfast.core.organisation.users import ChangeUser
 from holdfast.db import browser_sessions
 from holdfast.db.credentials import users_of
 from tests.pages.conftest import House, Visitor

@@ -9,7 +9,6 @@ from collections import Counter
 import pytest
 
 from holdfast.check import check
-from holdfast.core.organisation.people import AddUser, RemoveUser
 from holdfast.core.organisation.places import (
     AddLocation,
     AddStore,
@@ -19,6 +18,7 @@ from holdfast.core.organisation.places import (
     RemoveStore,
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
+from holdfast.core.organisation.users import AddUser, RemoveUser
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.time import end_of_day
 from holdfast.core.warehouse.adjustment import SetStock

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from holdfast.core.organisation.people import AddRegister, AddUser, ChangeUser, RemoveRegister
 from holdfast.core.organisation.pin import NewPin
 from holdfast.core.organisation.places import AddStore, RemoveStore
+from holdfast.core.organisation.settings import AddRegister, RemoveRegister
+from holdfast.core.organisation.users import AddUser, ChangeUser
 from holdfast.core.sales.checkout import Checkout
 from holdfast.core.sales.completion import CompleteSale, PaymentAsked
 from holdfast.core.sales.documents import SaleDocument

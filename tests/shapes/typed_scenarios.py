@@ -10,18 +10,6 @@ import msgspec
 from holdfast.access import Actor
 from holdfast.core.organisation.changes import User
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
-from holdfast.core.organisation.people import (
-    AddRegister,
-    AddTaxRate,
-    AddUser,
-    ChangeRegister,
-    ChangeSettings,
-    ChangeTaxRate,
-    ChangeUser,
-    RemoveRegister,
-    RemoveTaxRate,
-    RemoveUser,
-)
 from holdfast.core.organisation.pin import NewPin
 from holdfast.core.organisation.places import (
     AddLocation,
@@ -32,7 +20,17 @@ from holdfast.core.organisation.places import (
     RemoveStore,
 )
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
+from holdfast.core.organisation.settings import (
+    AddRegister,
+    AddTaxRate,
+    ChangeRegister,
+    ChangeSettings,
+    ChangeTaxRate,
+    RemoveRegister,
+    RemoveTaxRate,
+)
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity, RefreshPin
+from holdfast.core.organisation.users import AddUser, ChangeUser, RemoveUser
 from holdfast.core.reservations.appointments import ChangeAppointment
 from holdfast.core.sales.cart import ChangeSale, EditLine
 from holdfast.core.sales.completion import Fulfill, ShipLine

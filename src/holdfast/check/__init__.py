@@ -23,7 +23,8 @@ from holdfast.check.books import BooksCheck
 from holdfast.check.run import PROGRESS_ROWS, Mismatch, Tally
 from holdfast.check.sales import SalesCheck
 from holdfast.check.stock import StockCheck
-from holdfast.db.audit_rows import Head, snapshot
+from holdfast.db.audit_rows import snapshot
+from holdfast.db.audit_shapes import Head
 from holdfast.db.engine import Database
 
 __all__ = ["PROGRESS_ROWS", "CheckResult", "Mismatch", "check"]

@@ -21,7 +21,8 @@ from holdfast.core.stock.journal import (
     JournalEntry,
     Posting,
 )
-from holdfast.db.audit_rows import Booked, Moved, Snapshot, Stored
+from holdfast.db.audit_rows import Snapshot
+from holdfast.db.audit_shapes import Booked, Moved, Stored
 
 _OF_MONEY = (CASH, RECEIVABLE, TAX_PAYABLE, REVENUE, RETURNS, CASH_OVER_SHORT, ROUNDING)
 """Accounts to which only sales, returns and drawers post."""

@@ -13,7 +13,8 @@ from typing import Any
 from holdfast.check.run import Key, Merged, Run, Tally
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.stock import Level
-from holdfast.db.audit_rows import Head, Seal, Snapshot, Stored
+from holdfast.db.audit_rows import Snapshot
+from holdfast.db.audit_shapes import Head, Seal, Stored
 from holdfast.db.batch.chain import WITHIN, begin, link_of
 from holdfast.db.batch.rows import content
 

@@ -21,7 +21,7 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from holdfast.db.audit_rows import Head
+from holdfast.db.audit_shapes import Head
 
 T = TypeVar("T")
 

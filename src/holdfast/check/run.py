@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from holdfast.db.audit_rows import Snapshot, Stored
+from holdfast.db.audit_rows import Snapshot
+from holdfast.db.audit_shapes import Stored
 
 PROGRESS_ROWS = 10_000
 """The progress callback hears of so many rows at a time."""

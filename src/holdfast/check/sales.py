@@ -28,7 +28,8 @@ from holdfast.core.stock.journal import (
     TAX_PAYABLE,
     account_of_money,
 )
-from holdfast.db.audit_rows import Snapshot, Stored
+from holdfast.db.audit_rows import Snapshot
+from holdfast.db.audit_shapes import Stored
 
 
 class Money:

@@ -10,7 +10,8 @@ from holdfast.check.run import Key, Merged, Run, Tally
 from holdfast.core.records.ledger import Balance, Entry, follow, stated
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.reservations.reserve import Target
-from holdfast.db.audit_rows import Head, HoldSum, InTransit, Snapshot, Stored
+from holdfast.db.audit_rows import Snapshot
+from holdfast.db.audit_shapes import Head, HoldSum, InTransit, Stored
 
 
 class _Sums:

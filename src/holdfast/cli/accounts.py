@@ -28,8 +28,8 @@ from holdfast.cli.terminal import (
     show,
     tell,
 )
-from holdfast.core.organisation.people import ChangeUser
 from holdfast.core.organisation.sign_in import NoteSecurity
+from holdfast.core.organisation.users import ChangeUser
 from holdfast.db.browser_sessions import drop_factor
 from holdfast.db.credentials import UserRow, users_of
 from holdfast.db.organisations import organisations

@@ -12,8 +12,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.organisation import keys, places, sign_in
-from holdfast.core.organisation import people as organisation
+from holdfast.core.organisation import keys, places, settings, sign_in, users
 from holdfast.core.organisation import periods as period
 from holdfast.core.organisation import products as catalog
 from holdfast.core.records.catalog import Catalog
@@ -173,7 +172,8 @@ DECISIONS: dict[type[Command], Decision] = {
         *recall.DECISIONS,
         *catalog.DECISIONS,
         *places.DECISIONS,
-        *organisation.DECISIONS,
+        *settings.DECISIONS,
+        *users.DECISIONS,
         *keys.DECISIONS,
         *sign_in.DECISIONS,
         *cart.DECISIONS,

@@ -1,4 +1,4 @@
-"""Browser sessions and second factors as people see and end them; who a session is of is told by `directory`.
+"""Browser sessions and second factors as people see and end them; who a session is of is told by `credentials`.
 
     begin(database, token_hash, user, Begun(...))
     listed(database, org_id, user_id, now)     -> [SessionRow(...)]

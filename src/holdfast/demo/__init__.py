@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.organisation.people import ChangeSettings, ChangeUser
 from holdfast.core.organisation.places import AddLocation, AddStore
 from holdfast.core.organisation.products import AddProduct
+from holdfast.core.organisation.settings import ChangeSettings
+from holdfast.core.organisation.users import ChangeUser
 from holdfast.db.organisations import organisations
 from holdfast.demo.catalogue import PRODUCTS
 from holdfast.demo.traffic import Traffic, run_traffic

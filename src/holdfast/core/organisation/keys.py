@@ -18,11 +18,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.core.organisation.changes import ApiKey, existing, put
-from holdfast.core.organisation.people import RoleName, Stores, owner_refusal, stores_of, with_stores
 from holdfast.core.organisation.pin import Digest
+from holdfast.core.organisation.users import Stores, grant_refusal, owner_refusal, stores_of, with_stores
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.field import Instant, Network, Text
-from holdfast.core.records.permission import GRANT_WORDS, Permission, Rights, Role
+from holdfast.core.records.permission import Permission, Rights, Role, RoleName
 from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed
 from holdfast.core.stock.posting import Stock
 
@@ -171,12 +171,12 @@ def rights_of(key: ApiKey) -> Rights:
 def _own(stock: Stock, key_id: str) -> ApiKey | Rejected:
     """The key, locked; refused when there is none, or when it may do more than who asks."""
     key: ApiKey | Rejected = existing(stock, "api_key", key_id)
-    return key if isinstance(key, Rejected) else _grant_refusal(stock, key) or key
+    return key if isinstance(key, Rejected) else grant_refusal(stock, rights_of(key)) or key
 
 
 def _refusal(stock: Stock, key: ApiKey, expires_at: Any) -> Rejected | None:
     """Why the key cannot be as it would become: `expires_at` is what was asked for."""
-    refused = _grant_refusal(stock, key)
+    refused = grant_refusal(stock, rights_of(key))
     if refused is not None:
         return refused
     role = Rights(Role(key.role))
@@ -186,12 +186,6 @@ def _refusal(stock: Stock, key: ApiKey, expires_at: Any) -> Rejected | None:
     if expires_at is not None and expires_at <= stock.now:
         return Rejected(Code.INVALID_EXPIRY, "expires_at must be in the future.", {"field": "expires_at"})
     return None
-
-
-def _grant_refusal(stock: Stock, key: ApiKey) -> Rejected | None:
-    if stock.caller.rights.covers(rights_of(key)):
-        return None
-    return Rejected(Code.FORBIDDEN, GRANT_WORDS)
 
 
 def _sorted(permissions: Iterable[Permission] | None) -> tuple[str, ...] | None:

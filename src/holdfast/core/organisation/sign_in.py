@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.core.organisation.changes import Audit, User, existing, put
-from holdfast.core.organisation.people import PasswordHash
 from holdfast.core.organisation.pin import NewPin, PinHash, pin_refusal
+from holdfast.core.organisation.users import PasswordHash
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Rejected

@@ -9,6 +9,7 @@ Each role may do all that the ones before it may. Who has which role is not know
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -95,3 +96,6 @@ GRANT_WORDS = (
 
 EVERYTHING = Rights(Role.OWNER)
 """What an owner may do."""
+
+
+RoleName = Literal["cashier", "staff", "manager", "admin", "owner"]

@@ -21,9 +21,9 @@ from holdfast.core.records.stock import Reservation
 from holdfast.core.records.wants import HoldsOfOrder, LooseHoldsOf, SaleOfOrder, SoldForOrder
 from holdfast.core.reservations.sourcing import cart_expiry, served_from
 from holdfast.core.stock.allocation import held_in_order
-from holdfast.core.stock.giving_way import allocations_left, cause_of_hold
 from holdfast.core.stock.holds import closed, release_together
 from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.shortages import allocations_left, cause_of_hold
 from holdfast.core.stock.working_set import oldest_first
 
 replace = msgspec.structs.replace

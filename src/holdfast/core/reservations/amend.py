@@ -26,10 +26,10 @@ from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.reservations.reserve import Reserve, candidates, not_sold_any_more, shortfall_allowed
 from holdfast.core.stock.allocation import back, pinned_lot_refusal
 from holdfast.core.stock.backorders import relocate, serve_waiting
-from holdfast.core.stock.giving_way import allocations_left, cause_of_hold, tell_hold
 from holdfast.core.stock.holds import active_hold, release_units
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.reliance import gone_refusal
+from holdfast.core.stock.shortages import allocations_left, cause_of_hold, tell_hold
 
 replace = msgspec.structs.replace
 

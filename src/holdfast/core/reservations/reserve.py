@@ -38,10 +38,10 @@ from holdfast.core.stock.access import foreign_store_refusal
 from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal
 from holdfast.core.stock.backorders import free_units_at, most_backed_first
 from holdfast.core.stock.gate import is_of
-from holdfast.core.stock.giving_way import tell_hold
 from holdfast.core.stock.holds import active_hold, insufficient_reserved, part_of, release_units, sell_units
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.sale_lines import look_at_sale, sale_of_line
+from holdfast.core.stock.shortages import tell_hold
 
 replace = msgspec.structs.replace
 

@@ -31,12 +31,12 @@ from holdfast.core.sales.documents import SaleDocument, describe_sale
 from holdfast.core.sales.register import RegisterSession
 from holdfast.core.sales.shipment import Booked, booked_by_line, cut_lines, terms_of, without
 from holdfast.core.sales.supplier_orders import change_supplier_order
-from holdfast.core.stock.giving_way import cause_of_hold, tell_hold
 from holdfast.core.stock.holds import closed
 from holdfast.core.stock.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, record_money
 from holdfast.core.stock.lots import lot_at
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
+from holdfast.core.stock.shortages import cause_of_hold, tell_hold
 
 replace = msgspec.structs.replace
 

@@ -27,8 +27,8 @@ from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.records.wants import CameIn, SaleById
 from holdfast.core.stock.allocation import Backing, back, held_in_order
 from holdfast.core.stock.foreseen_id import split_id
-from holdfast.core.stock.giving_way import Allocations, cause_of_hold, hold_facts, tell_hold
 from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.shortages import Allocations, cause_of_hold, hold_facts, tell_hold
 
 replace = msgspec.structs.replace
 

@@ -23,10 +23,10 @@ from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.stock.access import foreign_store_refusal
 from holdfast.core.stock.allocation import back, held_in_order, lot_exists
 from holdfast.core.stock.backorders import serve_waiting
-from holdfast.core.stock.giving_way import allocations_left, cause_of_hold, hold_facts, tell_hold
 from holdfast.core.stock.low_stock import tell_low_stock
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.sale_lines import count_on_line
+from holdfast.core.stock.shortages import allocations_left, cause_of_hold, hold_facts, tell_hold
 
 replace = msgspec.structs.replace
 

@@ -30,10 +30,10 @@ from holdfast.core.records.stock import Level, Lot, LotStock
 from holdfast.core.records.wants import LotById, PlacesOfLot
 from holdfast.core.stock.access import foreign_store_refusal
 from holdfast.core.stock.backorders import serve_waiting
-from holdfast.core.stock.giving_way import remove_units
 from holdfast.core.stock.lots import lot_at
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.settling import set_aside, without_origin
+from holdfast.core.stock.shortages import remove_units
 
 replace = msgspec.structs.replace
 

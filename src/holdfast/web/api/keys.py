@@ -18,9 +18,9 @@ from msgspec import UNSET, UnsetType
 from holdfast.access import Permission, Role
 from holdfast.core.organisation.changes import ApiKey
 from holdfast.core.organisation.keys import OVERLAP_HOURS, Addresses, ChangeKey, Hours, Permissions, RemoveKey
-from holdfast.core.organisation.people import RoleName
-from holdfast.core.organisation.people import Stores as StoreNames
+from holdfast.core.organisation.users import Stores as StoreNames
 from holdfast.core.records.command import Command, given
+from holdfast.core.records.permission import RoleName
 from holdfast.core.records.rejection import Code
 from holdfast.db.queries.records import api_key_fields
 from holdfast.organisation import new_key, rolled_key

@@ -15,16 +15,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
 from holdfast.core.organisation.changes import User
-from holdfast.core.organisation.people import (
-    AddUser,
-    ChangeSettings,
-    ChangeUser,
-    RemoveUser,
-    RoleName,
-)
+from holdfast.core.organisation.settings import ChangeSettings
+from holdfast.core.organisation.users import AddUser, ChangeUser, RemoveUser
 from holdfast.core.records.command import Command, given
 from holdfast.core.records.field import Email
 from holdfast.core.records.organisation import Settings
+from holdfast.core.records.permission import RoleName
 from holdfast.core.records.rejection import Code
 from holdfast.db.queries.records import Within, settings_fields, user_fields
 from holdfast.web.api.own import Password, Pin, Present, chosen_password, chosen_pin, confirm_own

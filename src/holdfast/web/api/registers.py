@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from holdfast.access import Permission
-from holdfast.core.organisation.people import AddRegister, ChangeRegister, RegisterChanges, RemoveRegister
+from holdfast.core.organisation.settings import AddRegister, ChangeRegister, RegisterChanges, RemoveRegister
 from holdfast.core.records.command import Command, given
 from holdfast.core.records.number import to_minor
 from holdfast.core.records.organisation import Register

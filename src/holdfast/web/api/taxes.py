@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from holdfast.access import Permission
-from holdfast.core.organisation.people import AddTaxRate, ChangeTaxRate, RemoveTaxRate, TaxRateChanges
+from holdfast.core.organisation.settings import AddTaxRate, ChangeTaxRate, RemoveTaxRate, TaxRateChanges
 from holdfast.core.records.command import Command, given
 from holdfast.core.records.organisation import TaxRate
 from holdfast.core.records.rejection import Code

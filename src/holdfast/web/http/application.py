@@ -354,7 +354,7 @@ class Application:
     async def _say_again(
         self, actor: Actor, headers: dict[bytes, bytes], scope: Scope, raw: bytes, answer: Answer
     ) -> bool:
-        """Answer again what ended the caller's own register session (repeated.py); False when it was not this."""
+        """Answer again what ended the caller's own register session (`idempotency`); False when it was not this."""
         key = idempotency_key(headers)
         request = (actor, key, scope["method"], _address(scope), raw)
         kept = await self.read(said_to_ended_session, self.shop.database, *request)

@@ -1,48 +1,38 @@
-"""The organisation: its settings, who works in it, tax rates and registers. Its keys are in `keys`.
+"""Settings: what holds for all who sell, the rules of the organisation, its tax rates, its registers.
 
-    ChangeSettings(cash_rounding="0.05")                              -> the settings as they stand
-    AddUser(email="bo@shop.example", role="cashier", password_hash=...) -> a user; a password is hashed at the door
-    AddTaxRate(tax_class="food", rate="0.15")                         -> 15 percent, in every store without its own
+    ChangeSettings(cash_rounding="0.05")               -> the settings as they stand
+    AddTaxRate(tax_class="food", rate="0.15")          -> 15 percent, in every store without a rate of its own
+    AddRegister(store_id, "TILL-1")                    -> a drawer; sessions are opened at it
 
-In a change `UNSET` leaves a field as it is, None takes it away. Refused is what would leave the organisation without an
-owner, keep its money in places that another currency does not have, or give two things one name. Nobody makes, changes
-or removes a user who may do more than they may, before the change or after it; the lock of the user's row is held while
-this is tested, so a user cannot become more in between.
+In a change `UNSET` leaves a field as it is, None takes it away. Refused is what would keep money in places that another
+currency does not have, or give two things one name. What all stores share is changed by those alone who act in all.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.core.organisation.changes import ApiKey, User, existing, lock_organisation, name_refusal, put, written
-from holdfast.core.organisation.pin import NewPin, pin_refusal
+from holdfast.core.organisation.changes import existing, lock_organisation, name_refusal, put, written
 from holdfast.core.organisation.places import store_id_of, till_refusal
 from holdfast.core.organisation.products import amount_of
 from holdfast.core.records.command import SHARED, Command, Decision, given
 from holdfast.core.records.currency import minor_digits_of
-from holdfast.core.records.field import Currency, Email, Rate, StoreCode, Text, Timezone
+from holdfast.core.records.field import Currency, Rate, StoreCode, Text, Timezone
 from holdfast.core.records.number import from_minor, to_unit_cost
 from holdfast.core.records.organisation import Register, Settings, TaxRate
-from holdfast.core.records.permission import GRANT_WORDS, RANK, Permission, Rights, Role
+from holdfast.core.records.permission import RANK, Permission, Role, RoleName
 from holdfast.core.records.rejection import Code, Rejected, invalid_state
-from holdfast.core.records.wants import AnyJournalEntry, AnyProduct, Owners
+from holdfast.core.records.wants import AnyJournalEntry, AnyProduct
 from holdfast.core.stock.journal import Posting
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
 
+
 MINUTES_MAX = 366 * 24 * 60
-STORES_MAX = 1000
-
-RoleName = Literal["cashier", "staff", "manager", "admin", "owner"]
-PasswordHash = Annotated[str, Meta(pattern=r"^\$argon2[a-z]*\$", max_length=500)]
-"""What `holdfast.organisation.password_hash` made: it takes too long to be made under a lock."""
-
-Stores = Annotated[tuple[Text, ...], Meta(max_length=STORES_MAX)]
-"""Stores by id or code; none: all of them."""
 
 
 class ChangeSettings(Command, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
@@ -59,35 +49,6 @@ class ChangeSettings(Command, frozen=True, gc=False, kw_only=True, forbid_unknow
     timezone: Timezone | UnsetType = UNSET
     api_rate_limit: Annotated[int, Meta(ge=1, le=10_000_000)] | UnsetType | None = UNSET
     totp_roles: Annotated[tuple[RoleName, ...], Meta(max_length=5)] | UnsetType = UNSET
-
-
-class AddUser(Command, frozen=True, gc=False, kw_only=True):
-    """A user; no stores mean all of them. `holdfast.organisation.new_user` makes it of a password."""
-
-    email: Email
-    password_hash: PasswordHash
-    role: RoleName
-    stores: Stores = ()
-    pin: NewPin | None = None
-    first_password: bool = False
-
-
-class ChangeUser(Command, frozen=True, gc=False):
-    """Change a user."""
-
-    user_id: str
-    email: Email | UnsetType = UNSET
-    password_hash: PasswordHash | UnsetType = UNSET
-    role: RoleName | UnsetType = UNSET
-    stores: Stores | UnsetType = UNSET
-    pin: NewPin | UnsetType | None = UNSET
-    first_password: bool | UnsetType = UNSET
-
-
-class RemoveUser(Command, frozen=True, gc=False):
-    """Take away a user."""
-
-    user_id: str
 
 
 class AddTaxRate(Command, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -147,9 +108,6 @@ class RemoveRegister(Command, frozen=True, gc=False):
     register_id: str
 
 
-# Settings ------------------------------------------------------------------------------------------------------------
-
-
 def change_settings(stock: Stock, command: ChangeSettings) -> Settings | Rejected:
     """Decide a ChangeSettings."""
     settings: Settings = existing(stock, "organisation", stock.org_id)
@@ -185,133 +143,6 @@ def _currency_refusal(stock: Stock, settings: Settings, changed: Settings) -> Re
         places = f"prices and costs are kept with the places of {settings.currency}."
         return invalid_state(f"There are products already: {places}", field="currency")
     return None
-
-
-# Users ---------------------------------------------------------------------------------------------------------------
-
-
-def add_user(stock: Stock, command: AddUser) -> User | Rejected:
-    """Decide an AddUser."""
-    stores = stores_of(stock, command.stores)
-    if isinstance(stores, Rejected):
-        return stores
-    refused = name_refusal(stock, "app_user", command.email, None)
-    if refused is None and command.pin is not None:
-        refused = pin_refusal(stock, command.pin, "")
-    if refused is not None:
-        return refused
-    user = User(
-        id=stock.new_id(),
-        email=command.email,
-        password_hash=command.password_hash,
-        role=command.role,
-        stores=stores,
-        pin_hash=None if command.pin is None else command.pin.hash,
-        pin_index=None if command.pin is None else command.pin.index,
-        first_password=command.first_password,
-        created_at=stock.now,
-        updated_at=stock.now,
-    )
-    refused = _grant_refusal(stock, user)
-    if refused is not None:
-        return refused
-    put(stock, "app_user", user)
-    return user
-
-
-def change_user(stock: Stock, command: ChangeUser) -> User | Rejected:
-    """Decide a ChangeUser."""
-    user = _user(stock, command.user_id)
-    if isinstance(user, Rejected):
-        return user
-    fields = with_stores(stock, given(command, "user_id"))
-    if isinstance(fields, Rejected):
-        return fields
-    refused = None if "email" not in fields else name_refusal(stock, "app_user", fields["email"], user.id)
-    if "pin" in fields:
-        pin = fields.pop("pin")
-        fields |= (
-            {"pin_hash": None, "pin_index": None} if pin is None else {"pin_hash": pin.hash, "pin_index": pin.index}
-        )
-        if refused is None and pin is not None:
-            refused = pin_refusal(stock, pin, user.id)
-    if "password_hash" in fields:
-        fields["sessions_from"] = stock.now
-    changed = replace(user, **fields, updated_at=stock.now)
-    refused = _grant_refusal(stock, changed) or refused or owner_refusal(stock, user, changed)
-    if refused is not None:
-        return refused
-    put(stock, "app_user", changed)
-    if changed.role != user.role:
-        stock.tell("UserRoleChanged", None, {"user_id": user.id, "role": changed.role, "before": user.role})
-    return changed
-
-
-def remove_user(stock: Stock, command: RemoveUser) -> User | Rejected:
-    """Decide a RemoveUser: the last owner stays."""
-    user = _user(stock, command.user_id)
-    if isinstance(user, Rejected):
-        return user
-    removed = replace(user, active=False, updated_at=stock.now)
-    refused = owner_refusal(stock, user, removed)
-    if refused is not None:
-        return refused
-    put(stock, "app_user", removed)
-    return removed
-
-
-def _user(stock: Stock, user_id: str) -> User | Rejected:
-    """The user, locked; refused when there is none, or when they may do more than who asks."""
-    user: User | Rejected = existing(stock, "app_user", user_id)
-    return user if isinstance(user, Rejected) else _grant_refusal(stock, user) or user
-
-
-def _grant_refusal(stock: Stock, user: User) -> Rejected | None:
-    """Refuse to touch a user whose rights the caller's do not cover: their password would be a way to those rights."""
-    if stock.caller.rights.covers(Rights(Role(user.role), frozenset(user.stores))):
-        return None
-    return Rejected(Code.FORBIDDEN, GRANT_WORDS)
-
-
-def stores_of(stock: Stock, references: tuple[str, ...]) -> tuple[str, ...] | Rejected:
-    """The ids of stores given by id or code, each once."""
-    ids: dict[str, None] = {}
-    for reference in references:
-        store_id = store_id_of(stock, reference)
-        if isinstance(store_id, Rejected):
-            return store_id
-        ids[store_id] = None
-    return tuple(ids)
-
-
-def with_stores(stock: Stock, fields: dict[str, Any]) -> dict[str, Any] | Rejected:
-    """The fields with the ids of the stores."""
-    if "stores" not in fields:
-        return fields
-    stores = stores_of(stock, fields["stores"])
-    return stores if isinstance(stores, Rejected) else {**fields, "stores": stores}
-
-
-def owner_refusal(stock: Stock, user: User | ApiKey, changed: User | ApiKey) -> Rejected | None:
-    """Refuse to take away the last owner of the whole organisation: nobody could give the role again."""
-    if not _owns_all(user) or _owns_all(changed):
-        return None
-    lock_organisation(stock)
-    others = stock.unread(stock.require(Owners()), "app_user", "api_key")
-    others.update(one.id for table in ("app_user", "api_key") for one in written(stock, table) if _owns_all(one))
-    if others - {user.id}:
-        return None
-    return invalid_state("The organisation would be left without an owner: make another user or key an owner first.")
-
-
-def _owns_all(one: User | ApiKey) -> bool:
-    """Is it an owner of everything, for good? A key that is narrowed or ends may leave nobody behind."""
-    if isinstance(one, ApiKey) and any(bound is not None for bound in (one.permissions, one.addresses, one.expires_at)):
-        return False
-    return one.active and one.role == "owner" and not one.stores
-
-
-# Tax rates -----------------------------------------------------------------------------------------------------------
 
 
 def add_tax_rate(stock: Stock, command: AddTaxRate) -> TaxRate | Rejected:
@@ -398,9 +229,6 @@ def _rate_refusal(stock: Stock, rate: TaxRate) -> Rejected | None:
     return None
 
 
-# Registers -----------------------------------------------------------------------------------------------------------
-
-
 def add_register(stock: Stock, command: AddRegister) -> Register | Rejected:
     """Decide an AddRegister."""
     store_id = store_id_of(stock, command.store_id)
@@ -450,9 +278,6 @@ def remove_register(stock: Stock, command: RemoveRegister) -> Register | Rejecte
 
 DECISIONS = (
     Decision(ChangeSettings, change_settings, Permission.CONFIGURE, changes_catalog=True, of_all_stores=True),
-    Decision(AddUser, add_user, Permission.CONFIGURE, changes_catalog=True),
-    Decision(ChangeUser, change_user, Permission.CONFIGURE, changes_catalog=True),
-    Decision(RemoveUser, remove_user, Permission.CONFIGURE, changes_catalog=True),
     Decision(AddTaxRate, add_tax_rate, Permission.MANAGE, changes_catalog=True),
     Decision(ChangeTaxRate, change_tax_rate, Permission.MANAGE, changes_catalog=True),
     Decision(RemoveTaxRate, remove_tax_rate, Permission.MANAGE, changes_catalog=True),

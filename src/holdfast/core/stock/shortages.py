@@ -1,4 +1,4 @@
-"""Truth beats promises: who gives way when units are missing (who is served by new ones is in `waiting`).
+"""Truth beats promises: who gives way when units are missing (new ones serve who waits: `backorders`).
 
 Units that are not there are taken from the holds, worst priority first, then newest, and exactly the missing units.
 
