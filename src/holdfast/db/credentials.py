@@ -38,7 +38,7 @@ class KeyRow(msgspec.Struct, frozen=True, gc=False):
     """An active API key. `rate_limit` is what its organisation allows each key in a minute, None without a limit.
 
     `permissions` and `addresses` narrow it where they are not None. It is dead from `expires_at` on: that of the key,
-    or that of the secret that was shown, when the key has been rolled since.
+    or that of the secret that was shown, when the key has been rolled since. `ends` says that the key itself does.
     """
 
     org_id: str
@@ -50,6 +50,7 @@ class KeyRow(msgspec.Struct, frozen=True, gc=False):
     permissions: tuple[str, ...] | None = None
     addresses: tuple[str, ...] | None = None
     expires_at: int | None = None
+    ends: bool = False
 
 
 class UserRow(msgspec.Struct, frozen=True, gc=False):
@@ -219,7 +220,8 @@ def key_of(database: Database, key_hash: str, org_id: str | None = None) -> KeyR
     if row is None:
         return None
     dies = min((instant for instant in (row[8], row[9]) if instant is not None), default=None)
-    return KeyRow(row[0], row[1], row[2], tuple(row[3]), row[4], row[5], _narrowed(row[6]), _narrowed(row[7]), dies)
+    narrowed = _narrowed(row[6]), _narrowed(row[7])
+    return KeyRow(row[0], row[1], row[2], tuple(row[3]), row[4], row[5], *narrowed, dies, row[8] is not None)
 
 
 def users_of(database: Database, email: str) -> list[UserRow]:

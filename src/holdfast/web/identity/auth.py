@@ -311,7 +311,7 @@ class Auth:
             return None
         name, known = f"key:{row.name}"[:200], _known(row.permissions)
         limits = limits_of(row.addresses, row.expires_at)
-        bounded = limits is not None
+        bounded = row.ends or row.addresses is not None  # an old secret ends too, and both secrets are one caller
         actor = Actor(row.org_id, name, Role(row.role), row.stores, id=row.id, permissions=known, bounded=bounded)
         return Identity(actor, row.rate_limit, limits)
 
