@@ -10,34 +10,24 @@ bug never quietly stops being one. The function is compiled anew and put whereve
 from __future__ import annotations
 import __future__
 
+import importlib
 import inspect
+import pkgutil
 import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import holdfast.core
 from holdfast.core import decide
-from holdfast.core.records import number, totals
-from holdfast.core.records import stock as holding
-from holdfast.core.reservations import adoption, amend
-from holdfast.core.reservations import by_order as order
-from holdfast.core.reservations import reserve as reservation
-from holdfast.core.sales import completion, correction, returns, shipment, whole_order
-from holdfast.core.stock import allocation, lot_order
-from holdfast.core.stock import backorders as waiting
-from holdfast.core.stock import posting as stock
-from holdfast.core.stock import shortages as promise
-from holdfast.core.warehouse import adjustment as counting
-from holdfast.core.warehouse import count_sheet, receiving, transfer
-from holdfast.core.warehouse import quarantine as recall
 
 
 class Edit(NamedTuple):
-    """In `module`, function `name` (or `Class.name`): `old` becomes `new`."""
+    """In the core's function `name` (or `Class.name`), wherever it lives: `old` becomes `new`."""
 
-    module: ModuleType
     name: str
     old: str
     new: str
@@ -45,192 +35,164 @@ class Edit(NamedTuple):
 
 BUGS: dict[str, Edit | list[Edit]] = {
     "available forgets what is promised": Edit(
-        holding, "Level.available", "return self.on_hand - self.reserved", "return self.on_hand"
+        "Level.available", "return self.on_hand - self.reserved", "return self.on_hand"
     ),
     "a group's members do not see each other": Edit(
-        decide,
         "_together",
         "lambda _, member: _decide(stock, caller, member)",
         "lambda index, member: (lambda mark, answer: (stock.undo(mark) if index + 1 < len(command.commands) else None, "
         "answer)[1])(stock.mark(), _decide(stock, caller, member))",
     ),
     "waiting is not served on release": Edit(
-        reservation, "release_units", "    serve_waiting(stock, level, stock.caller.actor)\n", ""
+        "release_units", "    serve_waiting(stock, level, stock.caller.actor)\n", ""
     ),
     "waiting is not served on arrival": Edit(
-        transfer, "_bring_in", "        serve_waiting(stock, level, stock.caller.actor)\n", ""
+        "_bring_in", "        serve_waiting(stock, level, stock.caller.actor)\n", ""
     ),
     "newest is served first": Edit(
-        waiting,
         "in_turn",
         "hold.priority, hold.created_at, hold.id",
         "hold.priority, -hold.created_at, hold.id",
     ),
     "priority is ignored when serving": Edit(
-        waiting, "in_turn", "hold.priority, hold.created_at, hold.id", "0, hold.created_at, hold.id"
+        "in_turn", "hold.priority, hold.created_at, hold.id", "0, hold.created_at, hold.id"
     ),
     "only who waits at the level is served": Edit(
-        waiting, "_queue", "for hold in stock.roaming(level.product_id)", "for hold in ()"
+        "_queue", "for hold in stock.roaming(level.product_id)", "for hold in ()"
     ),
     "a hold of a given location moves": Edit(
-        reservation, "reserve", "None if command.location is not None else anywhere(stock)", "anywhere(stock)"
+        "reserve", "None if command.location is not None else anywhere(stock)", "anywhere(stock)"
     ),
     "a hold waits at the first place by code": Edit(
-        waiting, "in_waiting_order", "if len({place.priority for place in places}) == len(places):", "if True:"
+        "in_waiting_order", "if len({place.priority for place in places}) == len(places):", "if True:"
     ),
     "a hold that loses its units looks nowhere": Edit(
-        waiting, "seek", "(hold for hold in holds if", "(hold for hold in holds[:0] if"
+        "seek", "(hold for hold in holds if", "(hold for hold in holds[:0] if"
     ),
     "what a moved hold leaves behind serves nobody": Edit(
-        waiting, "_move_if_better", "        freed.append(stock.level_of_id[hold.level_id])\n", "        pass\n"
+        "_move_if_better", "        freed.append(stock.level_of_id[hold.level_id])\n", "        pass\n"
     ),
     "a hold that is moved loses its place": Edit(
-        waiting,
         "relocate",
         "        backordered=waits,\n",
         "        backordered=waits,\n        created_at=stock.now,\n",
     ),
-    "an order that becomes a sale is held twice": Edit(adoption, "adopt", "if not names:", "if True:"),
-    "an adopted hold is not split": Edit(adoption, "_adopt_for", "if over > 0:", "if False:"),
-    "what an order does not ask for stays held": Edit(adoption, "adopt", 'hold.held_for == "order"]', "False]"),
-    "what left before the order came is sold again": Edit(
-        adoption, "_adopt_for", "hold.consumed > need:", "hold.consumed:"
-    ),
+    "an order that becomes a sale is held twice": Edit("adopt", "if not names:", "if True:"),
+    "an adopted hold is not split": Edit("_adopt_for", "if over > 0:", "if False:"),
+    "what an order does not ask for stays held": Edit("adopt", 'hold.held_for == "order"]', "False]"),
+    "what left before the order came is sold again": Edit("_adopt_for", "hold.consumed > need:", "hold.consumed:"),
     "a cancelled order keeps its other holds": Edit(
-        adoption, "release_rest", "    _release(stock, loose, reason)\n", "    pass\n"
+        "release_rest", "    _release(stock, loose, reason)\n", "    pass\n"
     ),
-    "a sale line moves whole": Edit(waiting, "_serve_from", "elif hold.sale_line_id is not None:", "elif False:"),
+    "a sale line moves whole": Edit("_serve_from", "elif hold.sale_line_id is not None:", "elif False:"),
     "who waits for a lot gets any": Edit(
-        waiting,
         "_serve_here",
         "back(stock, level, product, hold.backordered, hold.lot_id)",
         "back(stock, level, product, hold.backordered)",
     ),
     "newest lot first instead of FIFO": Edit(
-        lot_order,
         "by_receipt",
         "(lots[at.lot_id].received_at, at.lot_id)",
         "(-lots[at.lot_id].received_at, at.lot_id)",
     ),
-    "FEFO is ignored": Edit(allocation, "removal_order", "expiring_first=product.track_expiry", "expiring_first=False"),
+    "FEFO is ignored": Edit("removal_order", "expiring_first=product.track_expiry", "expiring_first=False"),
     "override needs no permission": Edit(
-        reservation, "shortfall_allowed", "command.override and stock.caller.may_override and", "command.override and"
+        "shortfall_allowed", "command.override and stock.caller.may_override and", "command.override and"
     ),
-    "override ignores the organisation": Edit(
-        reservation, "shortfall_allowed", " and stock.settings.allow_override", ""
-    ),
+    "override ignores the organisation": Edit("shortfall_allowed", " and stock.settings.allow_override", ""),
     "preorders forget who waits already": Edit(
-        reservation,
         "shortfall_allowed",
         "waiting + short <= product.preorder_limit",
         "short <= product.preorder_limit",
     ),
     "the best priority gives way": Edit(
-        promise,
         "_worst_first",
         "holds.sort(key=lambda hold: (hold.priority,",
         "holds.sort(key=lambda hold: (-hold.priority,",
     ),
-    "the oldest gives way": Edit(promise, "_worst_first", "hold.created_at, hold.id)", "-hold.created_at, hold.id)"),
-    "pinned holds are not the first to lose their lot": Edit(promise, "vacate_lots", "if lost > 0:", "if False:"),
+    "the oldest gives way": Edit("_worst_first", "hold.created_at, hold.id)", "-hold.created_at, hold.id)"),
+    "pinned holds are not the first to lose their lot": Edit("vacate_lots", "if lost > 0:", "if False:"),
     "holds of a lost lot are not moved": Edit(
-        promise, "vacate_lots", " and _move_holds(stock, level, lot, units - lot.free, cause):", ":"
+        "vacate_lots", " and _move_holds(stock, level, lot, units - lot.free, cause):", ":"
     ),
     "released units go back to the oldest lot": Edit(
-        reservation,
         "release_units",
         "in reversed(held_in_order(stock, level, product, hold)):",
         "in held_in_order(stock, level, product, hold):",
     ),
     "the newest lot of a hold is sold first": Edit(
-        reservation,
         "consume_units",
         "in held_in_order(stock, level, stock.product_of(level), hold):",
         "in reversed(held_in_order(stock, level, stock.product_of(level), hold)):",
     ),
     "value is rounded down": Edit(
-        number, "share_of_value", "return divide_half_even(value * taken, on_hand)", "return value * taken // on_hand"
+        "share_of_value", "return divide_half_even(value * taken, on_hand)", "return value * taken // on_hand"
     ),
     "value is rounded half up": Edit(
-        number, "divide_half_even", "(twice == denominator and quotient % 2)", "twice == denominator"
+        "divide_half_even", "(twice == denominator and quotient % 2)", "twice == denominator"
     ),
     "a dead hold may be sold": Edit(
-        recall,
         "_settle_level",
         'release_units(stock, hold, hold.open, "expired")',
-        "stock.put_hold(replace(hold, expires_at=None))",
+        "stock.put_hold(__import__('msgspec').structs.replace(hold, expires_at=None))",
     ),
     "settling forgets dead holds when it has to ask": Edit(
-        recall, "_settle_level", "stock.dead.get(level.id, ())", "stock.dead.pop(level.id, ())"
+        "_settle_level", "stock.dead.get(level.id, ())", "stock.dead.pop(level.id, ())"
     ),
-    "a backordered part may be sold": Edit(reservation, "consume", "units > hold.allocated", "units > hold.open"),
+    "a backordered part may be sold": Edit("consume", "units > hold.allocated", "units > hold.open"),
     "a sheet ignores the moves since it was opened": Edit(
-        count_sheet, "_post_line", "line.counted + present - line.before", "line.counted"
+        "_post_line", "line.counted + present - line.before", "line.counted"
     ),
     "a sheet counts from when it was opened": Edit(
-        count_sheet,
         "_sheet_lines",
         "known[line.id] = line",
         "known[line.id] = replace(known.get(line.id, line), counted=line.counted, counted_at=line.counted_at)",
     ),
-    "a second open sheet is allowed": Edit(count_sheet, "_open_elsewhere", "if shared:", "if False:"),
+    "a second open sheet is allowed": Edit("_open_elsewhere", "if shared:", "if False:"),
     "amending up counts the hold's own units twice": Edit(
-        amend,
         "extend",
         "back(stock, level, product, units, hold.lot_id)",
         "back(stock, level, product, units - hold.allocated, hold.lot_id)",
     ),
-    "amending down counts as released": Edit(
-        amend, "shrink", "released=shrunk.released - units", "released=shrunk.released"
-    ),
+    "amending down counts as released": Edit("shrink", "released=shrunk.released - units", "released=shrunk.released"),
     "a recalled lot stays recalled when it comes back": Edit(
-        recall,
         "readmit",
         'lot = replace(lot, status="active" if all_of_it else PARTLY_RELEASED)',
         "lot = replace(lot, status=lot.status)",
     ),
     "a part that is released lifts the whole recall": Edit(
-        recall, "readmit", "all_of_it = command.quantity is None or", "all_of_it = True or"
+        "readmit", "all_of_it = command.quantity is None or", "all_of_it = True or"
     ),
-    "a correction meanwhile counts twice": Edit(counting, "correct_open_sheets", "if not corrections:", "if True:"),
-    "a recalled lot is not diverted on arrival": Edit(transfer, "_bring_in", 'if lot.status != "active":', "if False:"),
+    "a correction meanwhile counts twice": Edit("correct_open_sheets", "if not corrections:", "if True:"),
+    "a recalled lot is not diverted on arrival": Edit("_bring_in", 'if lot.status != "active":', "if False:"),
     "a recall with nothing on the shelf is not saved": Edit(
-        stock,
         "Stock.touched",
         "result.lots[item[1]] = first[item[1]]",
         "result.lots.update({item[1]: first[item[1]]} if self.entries else {})",
     ),
     "lots of another cost are joined": Edit(
-        receiving,
         "joined_or_new_lot",
         "(lot.unit_cost, lot.expires_at, lot.expires_on) == (cost.unit_cost, ",
         "(0, lot.expires_at, lot.expires_on) == (0, ",
     ),
-    "compare-and-set only compares with zero": Edit(
-        counting, "set_stock", "expected != present", "expected == 0 != present"
-    ),
-    "an order is reserved twice": Edit(whole_order, "order_reserve", "if sale_id is not None or holds:", "if False:"),
-    "a cancelled order works on old copies": Edit(
-        reservation, "release_units", "    hold = stock.reservations[hold.id]\n", ""
-    ),
+    "compare-and-set only compares with zero": Edit("set_stock", "expected != present", "expected == 0 != present"),
+    "an order is reserved twice": Edit("order_reserve", "    if holds:\n", "    if False:\n"),
+    "a cancelled order works on old copies": Edit("release_units", "    hold = stock.reservations[hold.id]\n", ""),
     "an appointment forgets holds of its own batch": Edit(
-        order,
         "change_appointment",
         "holds = stock.holds_of_target(appointment.id)",
         "holds = [hold for hold in stock.holds_of_target(appointment.id) if hold.id not in stock.new_ids]",
     ),
-    "short arrivals keep the rest on the road": Edit(transfer, "_bring_in", "    if part.lost:", "    if False:"),
+    "short arrivals keep the rest on the road": Edit("_bring_in", "    if part.lost:", "    if False:"),
     "what did not arrive is off the road": Edit(
-        transfer, "_moved_on", "if not any(lot.on_the_road for lot in lots):", "if True:"
+        "_moved_on", "if not any(lot.on_the_road for lot in lots):", "if True:"
     ),
     "a transfer is sent back to where it was going": Edit(
-        transfer,
         "send_back",
         "_leave_the_road(stock, parts, origin, cause)",
         "_leave_the_road(stock, parts, stock.catalog.locations[transfer.to_location_id], cause)",
     ),
     "a fact below the reserved is refused": Edit(
-        counting,
         "adjust_stock",
         "if present + units < 0:",
         "if present + units < (0 if level is None else level.reserved):",
@@ -240,67 +202,59 @@ BUGS: dict[str, Edit | list[Edit]] = {
 
 MONEY_BUGS: dict[str, Edit | list[Edit]] = {
     "the first units bear what is left of an amount": Edit(
-        totals,
         "share_so_far",
         "share = -(-abs(amount) * units // total_units)",
         "share = abs(amount) // total_units * units + min(units, abs(amount) % total_units)",
     ),
     "a refund is rounded by itself": Edit(
-        returns,
         "_Refunds.take",
         "share_still_due(line.due, line.quantity, reached, refunded)",
         "share_still_due(line.due, line.quantity, units, 0)",
     ),
     "the tax of a refund is rounded by itself": Edit(
-        returns,
         "_Refunds.take",
         "share_still_due(self._tax[line.id], line.quantity, reached, taxed)",
         "share_still_due(self._tax[line.id], line.quantity, units, 0)",
     ),
-    "a refund keeps the tax of the fees": Edit(returns, "_Refunds.__init__", "line.tax + share for", "line.tax for"),
-    "cash is rounded part by part": Edit(returns, "_handed_out", "exact + carried", "exact"),
+    "a refund keeps the tax of the fees": Edit("_Refunds.__init__", "line.tax + share for", "line.tax for"),
+    "cash is rounded part by part": Edit("_handed_out", "exact + carried", "exact"),
     "the revenue of a part is rounded by itself": Edit(
-        shipment,
         "amounts_of",
         "share_still_due(of.total, of.units, reached, before.total)",
         "share_still_due(of.total, of.units, units, 0)",
     ),
     "the tax of a part is the whole line's": Edit(
-        shipment,
         "amounts_of",
         "share_still_due(of.tax, of.units, reached, before.tax)",
         "share_still_due(of.tax, 1, 1, before.tax)",
     ),
     "what is left of a line is priced without its discount": Edit(
-        shipment,
         "cut_line",
         "    net = total",
         "    total = max(total, half_up(line.unit_price * units, 10 ** product_of_line(stock, line).precision))\n"
         "    net = total",
     ),
     "a smaller line is a share of its last amount": Edit(
-        shipment,
         "cut_line",
         "share_so_far(terms.total, terms.units, units)",
         "share_so_far(line.total, line.quantity, units)",
     ),
     "a shipment taken back leaves the others as they were": Edit(
-        shipment, "without", "tuple(_evened(rest, more))", "tuple(rest)"
+        "without", "tuple(_evened(rest, more))", "tuple(rest)"
     ),
     "a shipment taken back leaves its fees booked": Edit(
-        correction, "_unbooked", "sale.posted - after.total, ", "before.total - after.total, "
+        "_unbooked", "sale.posted - after.total, ", "before.total - after.total, "
     ),
     "a sale that is given up forgets its discount": Edit(
-        completion, "_cut_to_shipped", "cut_lines(stock, sale, {", "cut_lines(stock, replace(sale, discount=None), {"
+        "_cut_to_shipped", "cut_lines(stock, sale, {", "cut_lines(stock, replace(sale, discount=None), {"
     ),
     "the last part books the whole": Edit(
-        completion,
         "_ship",
         "sale = replace(sale, posted=sale.posted - total, posted_tax=sale.posted_tax - tax)",
         "sale = replace(sale, posted=0, posted_tax=0)",
     ),
     "a discount is spread over whole prices": Edit(
-        totals, "compute_receipt", "allocate(sale_less, nets)", "allocate(sale_less, grosses)"
+        "compute_receipt", "allocate(sale_less, nets)", "allocate(sale_less, grosses)"
     ),
 }
 """Bugs in the money of sales: `sales_machine` looks for them."""
@@ -334,11 +288,22 @@ def _put(holder: Any, key: Any, value: Any) -> None:
         setattr(holder, key, value)
 
 
+@cache
+def _modules() -> list[ModuleType]:
+    names = (found.name for found in pkgutil.walk_packages(holdfast.core.__path__, "holdfast.core."))
+    return [importlib.import_module(name) for name in names]
+
+
+def place_of(name: str) -> tuple[Any, str, ModuleType]:
+    """What holds the function of an edit, under which name, and the module that it is written in."""
+    first, _, rest = name.partition(".")
+    homes = [module for module in _modules() if module.__name__ == getattr(vars(module).get(first), "__module__", "")]
+    assert len(homes) == 1, f"{name} is in {[module.__name__ for module in homes]}"
+    return (getattr(homes[0], first), rest, homes[0]) if rest else (homes[0], first, homes[0])
+
+
 def _plant(edit: Edit, undo: list[tuple[Any, Any, Any]]) -> None:
-    holder: Any = edit.module
-    *path, name = edit.name.split(".")
-    for part in path:
-        holder = getattr(holder, part)
+    holder, name, home = place_of(edit.name)
     original = inspect.getattr_static(holder, name)
     function = original.fget if isinstance(original, property) else original
     source = textwrap.dedent(inspect.getsource(function))
@@ -346,7 +311,7 @@ def _plant(edit: Edit, undo: list[tuple[Any, Any, Any]]) -> None:
     changed = source.replace(edit.old, edit.new).removeprefix("@property\n")
     code = compile(changed, f"<planted {edit.name}>", "exec", flags=__future__.annotations.compiler_flag)
     names: dict[str, Any] = {}
-    exec(code, vars(edit.module), names)
+    exec(code, vars(home), names)
     wrong: Any = names[name]
     if isinstance(original, property):
         wrong = property(wrong)
