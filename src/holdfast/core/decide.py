@@ -199,52 +199,69 @@ def needs(known: Catalog, caller: Caller, command: Any) -> set[Want]:
 
     It is only a good first guess: whatever it forgets, the decision asks for.
     """
-    wants: set[Want] = set()
     kind = type(command)
     if kind is Together:
-        for member in command.commands:
-            wants |= needs(known, caller, member)
-    elif kind in (reservation.Release, reservation.Consume, amend.Amend):
-        wants.add(HoldById(command.reservation_id))
-    elif kind in _OF_SALE:
-        wants.add(SaleById(command.sale_id))
-        if kind is cart.AddLine:
-            _need_levels(known, caller, command.line, wants)
-        elif kind is returns.ReturnSale:  # goods go back to where their lines took them, mostly
-            wants.update(PlacesOfTaken(part.line_id) for part in command.lines)
-    elif kind in _OF_CATALOG:
-        pass  # they look at records, not at levels
-    elif kind in _OF_DOCUMENT:
-        wants.add(_OF_DOCUMENT[kind](command))
-    elif kind is Sweep:
-        wants.update(LevelAt(*pair) for pair in command.levels)
-    else:
+        return set().union(*(needs(known, caller, member) for member in command.commands))
+    guess = _GUESSES.get(kind)
+    wants: set[Want] = set()
+    if guess is None:
         _need_levels(known, caller, command, wants)
-        wants.update(_of_order(command))
-    if kind in _AT_TILL and caller.session_id is not None:
+    else:
+        guess(known, caller, command, wants)
+    if caller.session_id is not None and kind in _AT_TILL:
         wants.add(SessionById(caller.session_id))
-    if kind is order_entry.OpenSale or (kind is checkout.Checkout and not command.quote):
-        wants.add(RecordById("counter", "sale"))
     return wants
 
 
-def _of_order(command: Any) -> list[Want]:
-    """What is looked up of the order that a command is for: the sale that it is, and its holds."""
-    kind = type(command)
-    if kind is reservation.Reserve or kind is order.ReserveAtLevel:
-        target = command if kind is order.ReserveAtLevel else command.target
-        if target.order_number is None or (target is not command and target.kind != "order"):
-            return []
-        return [SaleOfOrder(target.source, target.order_number)]
-    if kind in _OF_ORDER and command.order_number is not None and command.source is not None:
+def _need_hold(_known: Catalog, _caller: Caller, command: Any, wants: set[Want]) -> None:
+    wants.add(HoldById(command.reservation_id))
+
+
+def _need_sale(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:
+    wants.add(SaleById(command.sale_id))
+    if type(command) is cart.AddLine:
+        _need_levels(known, caller, command.line, wants)
+    elif type(command) is returns.ReturnSale:  # goods go back to where their lines took them, mostly
+        wants.update(PlacesOfTaken(part.line_id) for part in command.lines)
+
+
+def _need_nothing(_known: Catalog, _caller: Caller, _command: Any, _wants: set[Want]) -> None:
+    """It looks at records, not at levels."""
+
+
+def _need_document(_known: Catalog, _caller: Caller, command: Any, wants: set[Want]) -> None:
+    wants.add(_OF_DOCUMENT[type(command)](command))
+
+
+def _need_pairs(_known: Catalog, _caller: Caller, command: Any, wants: set[Want]) -> None:
+    wants.update(LevelAt(*pair) for pair in command.levels)
+
+
+def _need_held_order(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:
+    """The levels, and the sale that the order is which the hold is for."""
+    _need_levels(known, caller, command, wants)
+    target = command.target if type(command) is reservation.Reserve else command
+    if target.order_number is not None and (target is command or target.kind == "order"):
+        wants.add(SaleOfOrder(target.source, target.order_number))
+
+
+def _need_order(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:
+    """The levels, the sale that the order is, and its holds."""
+    _need_levels(known, caller, command, wants)
+    if type(command) is order_entry.OpenSale:
+        wants.add(RecordById("counter", "sale"))
+    if command.order_number is not None and command.source is not None:
         external_id = getattr(command, "external_id", None)
         numbers = [command.order_number] if external_id is None else [command.order_number, external_id]
-        return [*(SaleOfOrder(command.source, one) for one in numbers), *map(HoldsOfOrder, numbers)]
-    return []
+        wants.update(SaleOfOrder(command.source, number) for number in numbers)
+        wants.update(map(HoldsOfOrder, numbers))
 
 
-_OF_ORDER = (order_entry.OpenSale, imported.TakeOrder, order.OrderReserve, order.OrderClose)
-"""Commands that name an order by their own fields."""
+def _need_counter(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:
+    """The levels, and the number that the sale will have."""
+    _need_levels(known, caller, command, wants)
+    if not command.quote:
+        wants.add(RecordById("counter", "sale"))
 
 
 _AT_TILL = (
@@ -317,6 +334,18 @@ def _places(known: Catalog, caller: Caller, command: Any, location: str | None) 
 
 _OF_CATALOG = {command for command, decision in DECISIONS.items() if decision.changes_catalog}
 """Commands that write records which other decisions look up."""
+
+_GUESSES: dict[type, Callable[[Catalog, Caller, Any, set[Want]], None]] = {
+    **dict.fromkeys((reservation.Release, reservation.Consume, amend.Amend), _need_hold),
+    **dict.fromkeys(_OF_SALE, _need_sale),
+    **dict.fromkeys(_OF_CATALOG, _need_nothing),
+    **dict.fromkeys(_OF_DOCUMENT, _need_document),
+    **dict.fromkeys((reservation.Reserve, order.ReserveAtLevel), _need_held_order),
+    **dict.fromkeys((order_entry.OpenSale, imported.TakeOrder, order.OrderReserve, order.OrderClose), _need_order),
+    checkout.Checkout: _need_counter,
+    Sweep: _need_pairs,
+}
+"""What a command looks at beside the levels of the products that it names, or instead of them."""
 
 
 def changes_catalog(command: Command) -> bool:

@@ -230,15 +230,37 @@ def _take_named(stock: Stock, asked: Sequence[wants.RecordsNamed], rows: list[li
 
 # Wants of several queries or of another shape ------------------------------------------------------------------------
 
-_BY_NUMBER = Probe("sale", (("source", "text"), ("order_number", "text")), "t.id")
-_BY_OTHER_NUMBER = Probe("sale", (("source", "text"), ("external_id", "text")), "t.id")
-
 
 def _order_queries(dialect: str, org_id: str, asked: Sequence[wants.SaleOfOrder]) -> list[Query]:
-    """By number, and by the other number that the order may have at a source that is none of ours."""
-    outside = [_fields(want) for want in asked if want.source not in OWN_SOURCES]
-    queries = [_BY_NUMBER.query(dialect, org_id, map(_fields, asked))]
-    return [*queries, _BY_OTHER_NUMBER.query(dialect, org_id, outside)] if outside else queries
+    """By number, and by the other number that the order may have at a source that is none of ours.
+
+    A source of which there is no sale is asked for once, not once an order: whoever only holds by API has none.
+    """
+    numbers: dict[str, list[str]] = {}
+    for want in asked:
+        numbers.setdefault(want.source, []).append(want.order_number)
+    outside = {source: named for source, named in numbers.items() if source not in OWN_SOURCES}
+    queries = [_numbered(dialect, org_id, "order_number", numbers)]
+    return [*queries, _numbered(dialect, org_id, "external_id", outside)] if outside else queries
+
+
+def _numbered(dialect: str, org_id: str, column: str, numbers: dict[str, list[str]]) -> Query:
+    """The sales of each source whose column has one of these numbers: rows of (source, number, id)."""
+    names = msgspec.json.encode({source: sorted(named) for source, named in sorted(numbers.items())}).decode()
+    if dialect == "postgresql":
+        sql = (
+            "SELECT k.key, n.number, t.id FROM (SELECT key, value FROM json_each(:names::json) WHERE EXISTS "
+            "(SELECT 1 FROM sale WHERE org_id = :org::uuid AND source = key) OFFSET 0) k "
+            "CROSS JOIN LATERAL json_array_elements_text(k.value) AS n (number) CROSS JOIN LATERAL "
+            f"(SELECT id FROM sale WHERE org_id = :org::uuid AND source = k.key AND {column} = n.number OFFSET 0) t"
+        )
+    else:
+        sql = (
+            "SELECT k.key, n.value, t.id FROM json_each(:names) k CROSS JOIN json_each(k.value) n CROSS JOIN sale t "
+            f"ON t.org_id = :org AND t.source = k.key AND t.{column} = n.value "
+            "WHERE EXISTS (SELECT 1 FROM sale WHERE org_id = :org AND source = k.key)"
+        )
+    return Query(sql, {"org": org_id, "names": names})
 
 
 def _take_orders(stock: Stock, asked: Sequence[wants.SaleOfOrder], rows: list[list[Row]]) -> None:

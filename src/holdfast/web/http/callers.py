@@ -35,6 +35,22 @@ CALLER_STREAMS_MAX = 10
 Caller = tuple[str, str, str | None]
 
 
+class _OneMore:
+    """A request while it is under way: `contextmanager` would cost every request as much as its look-up."""
+
+    __slots__ = ("_caller", "_callers")
+
+    def __init__(self, callers: Callers, caller: Caller) -> None:
+        self._callers = callers
+        self._caller = caller
+
+    def __enter__(self) -> None:
+        self._callers.begin(self._caller)
+
+    def __exit__(self, *_: object) -> None:
+        self._callers.end(self._caller)
+
+
 class Callers:
     """What every caller has under way."""
 
@@ -46,23 +62,25 @@ class Callers:
         self.streams = 0
         """Open event streams of all."""
 
-    @contextmanager
-    def one_more(self, actor: Actor) -> Iterator[None]:
+    def one_more(self, actor: Actor) -> _OneMore:
         """A request under way; 429 when the caller has too many."""
-        caller = _caller(actor)
+        return _OneMore(self, _caller(actor))
+
+    def begin(self, caller: Caller) -> None:
+        """Count a request, or refuse it."""
         count = self._requests.get(caller, 0)
         if count >= self._requests_max:
             raise _too_many(f"You have {count} requests under way: wait for their answers.")
         self._requests[caller] = count + 1
-        try:
-            yield
-        finally:
-            left = self._requests[caller] - 1
-            if left:
-                self._requests[caller] = left
-            else:
-                del self._requests[caller]
-                self._reads.pop(caller, None)
+
+    def end(self, caller: Caller) -> None:
+        """A request is answered."""
+        left = self._requests[caller] - 1
+        if left:
+            self._requests[caller] = left
+        else:
+            del self._requests[caller]
+            self._reads.pop(caller, None)
 
     @asynccontextmanager
     async def reading(self, actor: Actor) -> AsyncIterator[None]:

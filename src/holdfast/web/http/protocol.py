@@ -110,6 +110,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refused = False
         self._in_head = True
         self._head_bytes = 0
+        self._head_at_most = 0
+        self._chunk_bytes = 0
         self._body_bytes = 0
         self._framing_bytes = 0
         self._head_since: float | None = None
@@ -208,10 +210,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """Bytes of a request, counted as long as its head is not complete."""
         if self._refused:
             return
+        self._chunk_bytes = len(data)
+        self._head_at_most += len(data)
         if self._in_head:
             self._head_bytes += len(data)
         else:
             self._framing_bytes += len(data)
+            self._head_at_most = len(data)
         super().data_received(data)
         self._test_counts()
 
@@ -245,8 +250,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head is complete: the request begins."""
         if self._refused:
             return
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > self._bounds.head_bytes:
+        if self._head_at_most > self._bounds.head_bytes and self._head_size() > self._bounds.head_bytes:
             self._refuse_head()
             return
         if not self._is_called_rightly():
@@ -257,10 +261,15 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._in_head = False
         self._head_bytes = self._body_bytes = self._framing_bytes = 0
+        self._head_at_most = self._chunk_bytes  # the next head may begin in what came with this one
         self._head_since = None
         self._body_since = self.loop.time()
         self.known.strangers.pop(self, None)
         super().on_headers_complete()
+
+    def _head_size(self) -> int:
+        """Bytes of the address and the headers."""
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _is_called_rightly(self) -> bool:
         """Exactly one Host, which an address in full must name too; and one of the names that are allowed."""

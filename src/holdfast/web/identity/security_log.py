@@ -47,7 +47,8 @@ class Origin(NamedTuple):
 def origin_in(scope: Scope, headers: Mapping[bytes, bytes], request_id: str) -> Origin:
     """Where a request comes from, as the server believes it (trusted proxies say it of others)."""
     device = headers.get(b"user-agent", b"")[:DEVICE_CHARACTERS_MAX].decode("latin-1")
-    device = "".join(sign for sign in device if sign.isprintable())
+    if not device.isprintable():
+        device = "".join(sign for sign in device if sign.isprintable())
     return Origin(client_of(scope) or "", request_id, device, scope.get("scheme") == "https")
 
 
