@@ -29,7 +29,7 @@ import httpx
 from benchmarks.load import Measurement, percentile
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast, spare_collector
-from holdfast.core.decide import Together
+from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import AddProduct
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Reserve, Target
@@ -70,7 +70,7 @@ def prepare(url: str, *, skus: int, stock: int = PER_SKU, price: int | None = No
     with Holdfast.open(url) as shop:
         for start in range(0, skus, PREPARED_AT_ONCE):
             part = names[start : start + PREPARED_AT_ONCE]
-            products = Together(tuple(AddProduct(sku=name, title=name, price=shown) for name in part))
+            products = CommandGroup(tuple(AddProduct(sku=name, title=name, price=shown) for name in part))
             added = shop.do(made.actor, products)
             assert not isinstance(added.answer, Rejected), added.answer
             lines = tuple(ReceiptLine(name, stock, "1.00") for name in part)

@@ -27,7 +27,7 @@ from rich.progress import Progress
 from benchmarks.engine import Actor, Holdfast, establish, migrate
 from benchmarks.server import benchmark_server
 from holdfast.check import check
-from holdfast.core.decide import Refusal, Together
+from holdfast.core.decide import CommandGroup, Refusal
 from holdfast.core.organisation.products import AddProduct
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.by_order import ConsumeAtLevel, ReserveAtLevel
@@ -135,7 +135,7 @@ def replay(url: str, limit: int | None, console: Console) -> bool:
 def _open(shop: Holdfast, actor: Actor, skus: list[str], opening: dict[str, int]) -> None:
     for start in range(0, len(skus), 500):
         part = skus[start : start + 500]
-        _must(shop.do(actor, Together(tuple(AddProduct(sku=sku, title=sku) for sku in part))).answer)
+        _must(shop.do(actor, CommandGroup(tuple(AddProduct(sku=sku, title=sku) for sku in part))).answer)
         lines = tuple(ReceiptLine(sku, opening[sku], "1.00") for sku in part if opening.get(sku))
         if lines:
             _must(shop.do(actor, Receive("MAIN", lines, kind="opening")).answer)
@@ -155,7 +155,7 @@ def _run(shop: Holdfast, actor: Actor, goods: list[Row], console: Console) -> in
         for start in range(0, len(goods), GROUP_ROWS):
             part = goods[start : start + GROUP_ROWS]
             commands = tuple(command for row in part for command in commands_of(row))
-            waiting.append((shop.submit(actor, Together(commands, atomic=False)), len(part)))
+            waiting.append((shop.submit(actor, CommandGroup(commands, atomic=False)), len(part)))
             if len(waiting) >= GROUPS_IN_FLIGHT:
                 refused += _finished(waiting.pop(0), progress, task)
         while waiting:

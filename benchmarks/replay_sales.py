@@ -34,7 +34,7 @@ from benchmarks.server import benchmark_server
 from holdfast.access import Actor
 from holdfast.app import Holdfast, spare_collector
 from holdfast.check import check
-from holdfast.core.decide import Together
+from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import AddProduct
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
@@ -164,7 +164,7 @@ def _open(shop: Holdfast, actor: Actor, expected: Expected) -> None:
         part = skus[start : start + 500]
         kinds = {sku: "service" if sku in expected.services else "physical" for sku in part}
         adds = tuple(AddProduct(sku=sku, title=sku, kind=kinds[sku]) for sku in part)
-        _must(shop.do(actor, Together(adds)).answer)
+        _must(shop.do(actor, CommandGroup(adds)).answer)
         lines = tuple(
             ReceiptLine(sku, opening.get(sku) or 1, str(expected.costs[sku]))
             for sku in part

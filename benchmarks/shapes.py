@@ -29,7 +29,7 @@ from holdfast.core.organisation.places import AddLocation
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.sales.cart import EditLine
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 
 PLACES = (1, 13, 40)
@@ -79,7 +79,7 @@ def cart_edits(till: Till, times: int) -> Iterator[tuple[int, float]]:
             till.do(AddLocation(f"P{number}", "MAIN"))
             till.do(Receive(f"P{number}", (ReceiptLine(till.skus[0], STOCK, "1.00"),)))
         known = places
-        sale = till.do(OpenSale(lines=(LineAsked(till.skus[0], 1),)))
+        sale = till.do(OpenSale(lines=(LineRequest(till.skus[0], 1),)))
         line = sale.lines[0].id
         edits = [EditLine(sale.id, line, quantity=2 + index % 2) for index in range(times + WARM_UP)]
         yield places, till.median_ms(edits.__getitem__, times)
@@ -99,7 +99,7 @@ def holds(till: Till, times: int) -> Iterator[tuple[int, float]]:
 def sales(till: Till, times: int) -> Iterator[tuple[int, float]]:
     """A sale of many lines, opened with its holds."""
     for lines in LINES:
-        sale = OpenSale(lines=tuple(LineAsked(sku, 1) for sku in till.skus[:lines]))
+        sale = OpenSale(lines=tuple(LineRequest(sku, 1) for sku in till.skus[:lines]))
         yield lines, till.median_ms(lambda _, sale=sale: sale, min(times, 5))
 
 

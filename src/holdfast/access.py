@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from holdfast.core.decide import DECISIONS
-from holdfast.core.records.command import Command, Together
+from holdfast.core.records.command import Command, CommandGroup
 from holdfast.core.records.permission import FROM, RANK, Permission, Rights, Role
 from holdfast.core.records.shape import DEPTH_MAX
 from holdfast.core.stock.posting import Caller
@@ -92,7 +92,7 @@ def _caller_of(actor: Actor) -> Caller:
 def missing(actor: Actor, command: Command) -> Permission | None:
     """The first permission that the command needs and the actor does not have; None when they may give it."""
     decision = DECISIONS.get(type(command))
-    if decision is not None and type(command) is not Together:
+    if decision is not None and type(command) is not CommandGroup:
         return None if actor.has(decision.permission) else decision.permission
     asked = _all_needed(command) or {Permission.READ}
     return next((one for one in reversed(Permission) if one in asked and not actor.has(one)), None)
@@ -100,14 +100,14 @@ def missing(actor: Actor, command: Command) -> Permission | None:
 
 def _all_needed(command: Any, depth: int = 0) -> set[Permission]:
     """The permissions of a command or of the members of a group; what is none is refused for its shape, later."""
-    if type(command) is not Together:
+    if type(command) is not CommandGroup:
         decision = DECISIONS.get(type(command))
         return set() if decision is None else {decision.permission}
     given: Any = command.commands
     if not isinstance(given, tuple | list) or depth > DEPTH_MAX:
         return set()
-    kinds = {type(member): member for member in given if type(member) is not Together}
-    groups = {id(member): member for member in given if type(member) is Together}
+    kinds = {type(member): member for member in given if type(member) is not CommandGroup}
+    groups = {id(member): member for member in given if type(member) is CommandGroup}
     members = (*kinds.values(), *groups.values())
     return set().union(*(_all_needed(member, depth + 1) for member in members))
 

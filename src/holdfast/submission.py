@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from holdfast import metrics
-from holdfast.core.records.command import Command, Together
+from holdfast.core.records.command import Command, CommandGroup
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.stock.posting import Caller
 
@@ -123,7 +123,7 @@ class Submission:
         self.since = time.monotonic()
         self.blocked = False
         """Does it wait for a lock that another program holds?"""
-        self.weight = len(command.commands) if isinstance(command, Together) else 1
+        self.weight = len(command.commands) if isinstance(command, CommandGroup) else 1
 
 
 Outcome = Reply | BaseException

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from holdfast.check import check
-from holdfast.core.decide import DECISIONS, Together
+from holdfast.core.decide import DECISIONS, CommandGroup
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate, ChangeSettings
@@ -132,7 +132,7 @@ def _spoilt(kind: type[msgspec.Struct], wrong: list[Any]) -> Iterator[msgspec.St
 def _commands() -> list[tuple[Any, Any]]:
     """Every spoilt command; those that take away or close what the others need come last."""
     kinds = sorted(DECISIONS, key=lambda kind: kind.__name__.startswith(("Remove", "Close", "ChangeSettings")))
-    return [(kind, command) for kind in kinds if kind is not Together for command in _spoilt(kind, WRONG)]
+    return [(kind, command) for kind in kinds if kind is not CommandGroup for command in _spoilt(kind, WRONG)]
 
 
 def test_no_command_and_no_field_takes_what_it_cannot_be(shop: Shop) -> None:

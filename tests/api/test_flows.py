@@ -360,9 +360,12 @@ def test_counts_and_transfers(any_shop: Shop) -> None:
     line = {"product_id": "MUG-1", "quantity": 3}
     sent = shop.owner.post("/api/v1/transfers", {"from_location": "MAIN", "to_location": "BACK", "lines": [line]})
     assert (sent.status, sent.json()["status"]) == (201, "shipped")
-    arrive = f"/api/v1/transfers/{sent.json()['id']}/receive"
-    assert shop.owner.post(arrive, {"lines": [{**line, "quantity": 4}]}).code == "INVALID_STATE"
-    assert shop.owner.post(arrive, {"lines": [{**line, "quantity": 2}], "short": True}).json()["status"] == "received"
+    receive_transfer = f"/api/v1/transfers/{sent.json()['id']}/receive"
+    assert shop.owner.post(receive_transfer, {"lines": [{**line, "quantity": 4}]}).code == "INVALID_STATE"
+    assert (
+        shop.owner.post(receive_transfer, {"lines": [{**line, "quantity": 2}], "short": True}).json()["status"]
+        == "received"
+    )
     assert shop.owner.get("/api/v1/products/MUG-1").json()["total_quantity"] == 6
 
 

@@ -17,7 +17,7 @@ import structlog
 from holdfast.access import Actor, Permission, Role
 from holdfast.app import Forbidden
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
-from holdfast.core.records.command import Together
+from holdfast.core.records.command import CommandGroup
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.time import instant_text
 from holdfast.core.reservations.reserve import Reserve, Target
@@ -148,9 +148,9 @@ def test_a_group_needs_the_permissions_of_all_its_members(shop: Shop) -> None:
         actor = Actor(shop.made.org_id, "key:x", Role.OWNER, permissions=frozenset({one}))
         for commands in ((reserve, receive), (receive, reserve)):
             with pytest.raises(Forbidden, match="This key may not do this: it needs inventory"):
-                shop.holdfast.do(actor, Together(commands))
+                shop.holdfast.do(actor, CommandGroup(commands))
     both = Actor(shop.made.org_id, "key:x", Role.STAFF, permissions=frozenset({Permission.RESERVE, Permission.STOCK}))
-    assert not isinstance(shop.holdfast.do(both, Together((reserve, receive))).answer, Rejected)
+    assert not isinstance(shop.holdfast.do(both, CommandGroup((reserve, receive))).answer, Rejected)
 
 
 def test_a_till_that_a_narrowed_key_opened_is_narrowed(any_shop: Shop) -> None:

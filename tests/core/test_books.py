@@ -26,15 +26,15 @@ from holdfast.core.organisation.settings import AddRegister
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, PaymentAsked
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.completion import CompleteSale, PaymentRequest
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
-from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
 from holdfast.db.organisations import clock
 from holdfast.db.queries import valuation
 from holdfast.db.upkeep.day_ends import keep_day_ends
@@ -73,10 +73,10 @@ def test_opening_stock_is_the_owners(mugs: Scene) -> None:
 
 
 def test_a_sale_earns_and_costs(mugs: Scene) -> None:
-    sold = mugs.do(OpenSale(lines=(LineAsked("MUG-1", 2),)))
+    sold = mugs.do(OpenSale(lines=(LineRequest("MUG-1", 2),)))
     assert len(entries_of(mugs.shop)) == 1, "a hold posts nothing"
 
-    mugs.do(CompleteSale(sold.id, (PaymentAsked("cash", "10.00"), PaymentAsked("card", "9.80"))))
+    mugs.do(CompleteSale(sold.id, (PaymentRequest("cash", "10.00"), PaymentRequest("card", "9.80"))))
 
     assert posted(mugs) == {"1000": 1000, "1100": 980, "1200": -700, "4000": -1980, "5000": 700}
 
@@ -98,8 +98,8 @@ def test_a_hold_that_is_fulfilled_by_itself_posts_its_cost_only(mugs: Scene) -> 
     ],
 )
 def test_a_return_reverses_the_cost_it_took(mugs: Scene, condition: str, expected: dict[str, int]) -> None:
-    sold = mugs.do(OpenSale(lines=(LineAsked("MUG-1", 2),)))
-    sold = mugs.do(CompleteSale(sold.id, (PaymentAsked("cash", "19.80"),)))
+    sold = mugs.do(OpenSale(lines=(LineRequest("MUG-1", 2),)))
+    sold = mugs.do(CompleteSale(sold.id, (PaymentRequest("cash", "19.80"),)))
 
     mugs.do(ReturnSale(sold.id, (ReturnedLine(sold.lines[0].id, 1, condition),), "cash"))
 
@@ -135,7 +135,7 @@ def test_goods_on_the_road_stay_inventory_and_what_is_lost_there_is_shrinkage(mu
     sent = mugs.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 4),)))
     assert len(entries_of(mugs.shop)) == 1
 
-    mugs.do(Arrive(sent.id, (TransferLine("MUG-1", 3),), short=True))
+    mugs.do(ReceiveTransfer(sent.id, (TransferLine("MUG-1", 3),), short=True))
     assert posted(mugs) == {"1200": -350, "5100": 350}
 
 
@@ -388,7 +388,7 @@ def test_what_happens_in_a_store_is_posted_on_its_day(evening: Scene) -> None:
     evening.do(SetStock("MUG-1", "EAST", 9))
     evening.do(Count("EAST", (CountLine("MUG-1", 8),)))
     sale = evening.do(
-        Checkout(shop.stores["EAST"], (LineAsked("MUG-1", 2),), payments=(PaymentAsked("cash", "19.80"),))
+        Checkout(shop.stores["EAST"], (LineRequest("MUG-1", 2),), payments=(PaymentRequest("cash", "19.80"),))
     )
     evening.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "card"))
     register = evening.do(AddRegister(store_id=shop.stores["EAST"], code="TILL-1"))
@@ -411,7 +411,7 @@ def test_a_sale_without_a_store_is_of_the_store_that_has_its_goods(evening: Scen
         MUG-1 MAIN B 3 @3.50
     """)
     for lines in ([("MUG-1", 1)], [("MUG-1", 2)], [("SONG-1", 1)], [("MUG-1", 2)]):
-        sale = evening.do(OpenSale(lines=tuple(LineAsked(sku, units) for sku, units in lines)))
+        sale = evening.do(OpenSale(lines=tuple(LineRequest(sku, units) for sku, units in lines)))
         assert sale.store_id is None
         evening.do(CompleteSale(sale.id))
     places = [row["code"] for row in evening.shop.rows(_SOLD_AT)]
@@ -426,7 +426,7 @@ _SOLD_AT = "SELECT l.code FROM ledger e JOIN location l ON l.id = e.location_id 
 def test_goods_in_several_stores_are_one_entry_a_store(evening: Scene) -> None:
     evening.given("MUG-1 EAST A 2 @3.50")
     sent = evening.do(Dispatch("EAST", "MAIN", (TransferLine("MUG-1", 1),)))
-    evening.do(Arrive(sent.id))
+    evening.do(ReceiveTransfer(sent.id))
     evening.do(Quarantine(evening.lot("A"), "cracks"))
     evening.do(WriteOff(evening.lot("A"), reason="cracks"))
     assert sorted(_days(evening)["ADJUSTMENT"]) == [TODAY, TOMORROW]
@@ -509,7 +509,7 @@ ACTS = st.lists(
         st.tuples(st.just("adjust"), PLACES, st.integers(-4, 4).filter(bool)),
         st.tuples(st.just("transfer"), PLACES, UNITS, st.integers(0, 5)),
         st.tuples(st.just("recall"), st.integers(0, 3)),
-        st.tuples(st.just("readmit"), st.integers(0, 3)),
+        st.tuples(st.just("release_from_quarantine"), st.integers(0, 3)),
         st.tuples(st.just("write off"), st.integers(0, 3)),
         st.tuples(st.just("consume"), PLACES, UNITS),
     ),
@@ -538,12 +538,14 @@ def _happen(shop: Shop, kind: str, *how: Any) -> None:
     if kind == "receive":
         shop.do(Receive(how[0], (ReceiptLine("MUG-1", how[1], how[2]),)))
     elif kind == "sell":
-        paid = (PaymentAsked("cash", "100.00"),)
-        sale = shop.do(OpenSale(shop.stores[how[0]], lines=(LineAsked("MUG-1", how[1]),)))
+        paid = (PaymentRequest("cash", "100.00"),)
+        sale = shop.do(OpenSale(shop.stores[how[0]], lines=(LineRequest("MUG-1", how[1]),)))
         if not isinstance(sale, Rejected):
             shop.do(CompleteSale(sale.id, paid))
     elif kind == "order":
-        shop.do(Checkout(shop.stores[how[0]], (LineAsked("MUG-1", how[1]),), payments=(PaymentAsked("card", "9.93"),)))
+        shop.do(
+            Checkout(shop.stores[how[0]], (LineRequest("MUG-1", how[1]),), payments=(PaymentRequest("card", "9.93"),))
+        )
     elif kind == "return":
         for line in shop.rows("SELECT id, sale_id FROM sale_line ORDER BY id DESC")[:1]:
             shop.do(ReturnSale(line["sale_id"], (ReturnedLine(line["id"], how[1], how[0]),), "cash"))
@@ -557,7 +559,7 @@ def _happen(shop: Shop, kind: str, *how: Any) -> None:
         sent = shop.do(Dispatch(how[0], other[how[0]], (TransferLine("MUG-1", how[1]),)))
         if not isinstance(sent, Rejected):
             lines = (TransferLine("MUG-1", min(how[2], how[1])),) if how[2] else ()
-            shop.do(Arrive(sent.id, lines, short=True))
+            shop.do(ReceiveTransfer(sent.id, lines, short=True))
     elif kind == "consume":
         held = shop.do(Reserve("MUG-1", how[1], how[0], Target("1")))
         if not isinstance(held, Rejected):
@@ -566,7 +568,7 @@ def _happen(shop: Shop, kind: str, *how: Any) -> None:
         lot_id = lots[how[0] % len(lots)]
         acts = {
             "recall": Quarantine(lot_id, "why not"),
-            "readmit": Readmit(lot_id, "fine"),
+            "release_from_quarantine": ReleaseFromQuarantine(lot_id, "fine"),
             "write off": WriteOff(lot_id, None, None, "gone"),
         }
         shop.do(acts[kind])

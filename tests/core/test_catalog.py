@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from holdfast.check import check
-from holdfast.core.decide import Refusal, Together
+from holdfast.core.decide import CommandGroup, Refusal
 from holdfast.core.organisation.keys import RemoveKey
 from holdfast.core.organisation.places import (
     AddLocation,
@@ -23,7 +23,7 @@ from holdfast.core.organisation.users import AddUser, ChangeUser, RemoveUser
 from holdfast.core.records.command import Command
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.sales.completion import CompleteSale
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
@@ -54,7 +54,7 @@ def test_precision_and_kind_are_fixed_by_a_sale_without_stock(scene_anywhere: Sc
     scene.product("SONG-1", price=100, **fields)
     song, other = scene.products["SONG-1"].id, "physical" if "kind" in fields else "digital"
     scene.do(ChangeProduct(song, precision=1))
-    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineAsked("SONG-1", 2),)))
+    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineRequest("SONG-1", 2),)))
     scene.refuses(ChangeProduct(song, precision=2), "INVALID_STATE")
     scene.do(CompleteSale(sale.id))
     scene.refuses(ChangeProduct(song, precision=0), "INVALID_STATE")
@@ -67,8 +67,8 @@ def test_precision_and_kind_are_fixed_by_a_sale_without_stock(scene_anywhere: Sc
 def test_precision_is_fixed_within_a_batch_too(scene: Scene) -> None:
     scene.product("MUG-1")
     change = ChangeProduct(scene.products["MUG-1"].id, precision=2)
-    scene.refuses(Together((received(), change)), "INVALID_STATE")
-    scene.do(Together((change, received())))
+    scene.refuses(CommandGroup((received(), change)), "INVALID_STATE")
+    scene.do(CommandGroup((change, received())))
     assert scene.shop.rows("SELECT on_hand FROM level") == [{"on_hand": 500}]
 
 
@@ -76,7 +76,7 @@ def test_a_batch_sees_what_it_added(scene_anywhere: Scene) -> None:
     scene = scene_anywhere
     store = scene.shop.stores["MAIN"]
     scene.do(
-        Together(
+        CommandGroup(
             (
                 AddProduct(sku="NEW-1", title="New"),
                 AddLocation(code="SHED", store_id=store),
@@ -91,16 +91,16 @@ def test_a_batch_sees_what_it_added(scene_anywhere: Scene) -> None:
 def test_a_batch_sees_what_it_changed(scene: Scene) -> None:
     scene.product("MUG-1")
     product, main = scene.products["MUG-1"].id, scene.shop.rows("SELECT id FROM location WHERE code = 'EAST'")[0]["id"]
-    scene.do(Together((ChangeProduct(product, oversell="backorder"), Reserve("MUG-1", 1, "MAIN", Target("101")))))
-    scene.refuses(Together((RemoveLocation(main), received("MUG-1", "EAST"))), "LOCATION_NOT_FOUND")
-    scene.refuses(Together((received("MUG-1", "EAST"), RemoveLocation(main))), "INVALID_STATE")
+    scene.do(CommandGroup((ChangeProduct(product, oversell="backorder"), Reserve("MUG-1", 1, "MAIN", Target("101")))))
+    scene.refuses(CommandGroup((RemoveLocation(main), received("MUG-1", "EAST"))), "LOCATION_NOT_FOUND")
+    scene.refuses(CommandGroup((received("MUG-1", "EAST"), RemoveLocation(main))), "INVALID_STATE")
 
 
 def test_a_batch_that_renames_a_product_knows_it_by_its_new_name(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     rename = ChangeProduct(scene.products["MUG-1"].id, sku="CUP-1")
     group = (rename, Reserve("MUG-1", 1, "MAIN", Target("101")), Reserve("CUP-1", 1, "MAIN", Target("102")))
-    answers = scene.do(Together(group, atomic=False))
+    answers = scene.do(CommandGroup(group, atomic=False))
     assert [isinstance(answer, Refusal) for answer in answers] == [False, True, False]
     scene.refuses(Reserve("MUG-1", 1, "MAIN"), "PRODUCT_NOT_FOUND")
     scene.stands("""
@@ -112,7 +112,7 @@ def test_a_batch_that_renames_a_product_knows_it_by_its_new_name(scene: Scene) -
 def test_what_a_refused_group_changed_is_forgotten(scene: Scene) -> None:
     scene.product("MUG-1")
     product = scene.products["MUG-1"].id
-    group = Together((ChangeProduct(product, oversell="backorder"), Reserve("GHOST-1", 1, "MAIN")))
+    group = CommandGroup((ChangeProduct(product, oversell="backorder"), Reserve("GHOST-1", 1, "MAIN")))
     scene.refuses(group, "PRODUCT_NOT_FOUND")
     scene.refuses(Reserve("MUG-1", 1, "MAIN"), "INSUFFICIENT_STOCK")
 
@@ -127,7 +127,7 @@ def test_names_are_given_once(scene: Scene, command: Command) -> None:
 
 def test_a_name_is_given_once_within_a_batch(scene: Scene) -> None:
     new = AddProduct(sku="NEW-1", title="New")
-    scene.refuses(Together((new, new)), "ALREADY_EXISTS")
+    scene.refuses(CommandGroup((new, new)), "ALREADY_EXISTS")
 
 
 def test_a_store_comes_with_its_quarantine(scene: Scene) -> None:
@@ -226,10 +226,10 @@ def test_a_product_that_is_not_active_leaves_its_gtin_to_others(scene: Scene) ->
 
 def test_a_batch_sees_the_gtins_and_places_that_it_gave_and_took(scene: Scene) -> None:
     one, other = ({"sku": sku, "title": sku, "gtin": SHORT} for sku in ("MUG-1", "MUG-2"))
-    scene.refuses(Together((AddProduct(**one), AddProduct(**other))), "ALREADY_EXISTS")
+    scene.refuses(CommandGroup((AddProduct(**one), AddProduct(**other))), "ALREADY_EXISTS")
     scene.product("MUG-1", gtin=SHORT)
     free = ChangeProduct(scene.products["MUG-1"].id, gtin=None)
-    scene.do(Together((free, AddProduct(**other))))
+    scene.do(CommandGroup((free, AddProduct(**other))))
 
 
 def test_an_organisation_has_one_transit_location(scene_anywhere: Scene) -> None:
@@ -258,10 +258,10 @@ def test_the_last_owner_stays(scene_anywhere: Scene) -> None:
         scene.refuses(command, "INVALID_STATE")
     second = {"email": "bo@arcoiris.example", "password_hash": "$argon2id$x", "role": "owner"}
     scene.refuses(
-        Together((AddUser(**second, stores=(scene.shop.stores["EAST"],)), RemoveUser(owner))),
+        CommandGroup((AddUser(**second, stores=(scene.shop.stores["EAST"],)), RemoveUser(owner))),
         "INVALID_STATE",
     )
-    made = scene.do(Together((AddUser(**second), RemoveUser(owner))))[0]
+    made = scene.do(CommandGroup((AddUser(**second), RemoveUser(owner))))[0]
     scene.refuses(RemoveUser(made.id), "INVALID_STATE")
 
 

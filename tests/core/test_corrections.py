@@ -20,9 +20,9 @@ from holdfast.core.records.sale import Fulfillment, Sale
 from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.sales.cart import CancelSale, ChangeSale, EditLine, SuspendSale
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
 from holdfast.core.sales.correction import RevertShipment
-from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
 from holdfast.core.sales.register import CloseSession, OpenSession
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
@@ -57,7 +57,7 @@ def scene(tmp_path: Path, clock: Clock) -> Iterator[Scene]:
 
 def order(scene: Scene, *lines: tuple[str, Any], **fields: Any) -> Any:
     """An open sale."""
-    return scene.do(OpenSale(lines=tuple(LineAsked(sku, units) for sku, units in lines), **fields))
+    return scene.do(OpenSale(lines=tuple(LineRequest(sku, units) for sku, units in lines), **fields))
 
 
 def ship(scene: Scene, sale: Any, *parts: tuple[int, Any]) -> Any:
@@ -98,7 +98,7 @@ def test_a_part_that_is_shipped_and_the_rest_cancelled_is_paid_in_proportion(sce
 def test_revenue_and_tax_of_parts_are_in_proportion(scene: Scene) -> None:
     scene.do(AddTaxRate(tax_class="std", rate="0.25"))
     scene.do(ChangeProduct(scene.products["CHEESE-1"].id, tax_class="std"))
-    sale = order(scene, ("CHEESE-1", Decimal("2.5")), discount=DiscountAsked(amount="10.00"))
+    sale = order(scene, ("CHEESE-1", Decimal("2.5")), discount=DiscountRequest(amount="10.00"))
     for part in (1, Decimal("0.5"), 1):
         sale = ship(scene, sale, (0, part))
     posted = [(entry["2100"], entry["4000"]) for entry in entries_of(scene.shop, sale.id)]
@@ -168,14 +168,14 @@ def test_the_customer_drops_one_of_what_is_open(scene: Scene) -> None:
         MUG-1 MAIN A 3/2
         S-000001 A 2
     """)
-    sale = scene.do(CompleteSale(sale.id, (PaymentAsked("card", "44.60"),)))
+    sale = scene.do(CompleteSale(sale.id, (PaymentRequest("card", "44.60"),)))
     assert (sale.status, sale.total, sale.lines[0].fulfilled) == ("completed", "44.60", 4)
     assert money(scene) == {"1100": 4460, "4000": -4460, "5000": 400}
 
 
 def test_less_than_what_waits_goes_first_and_the_last_open_unit_completes(scene: Scene) -> None:
     scene.given("TEE-1 MAIN  T 3 @2.00")
-    sale = order(scene, ("TEE-1", 5), ("SONG-1", 1), fees=(FeeAsked("delivery", "3.00"),))
+    sale = order(scene, ("TEE-1", 5), ("SONG-1", 1), fees=(FeeRequest("delivery", "3.00"),))
     sale = ship(scene, sale, (0, 2))
     sale = less(scene, sale, 0, 3)
     assert (sale.lines[0].backordered, sale.lines[0].held, sale.status) == (0, 1, "open")
@@ -192,7 +192,7 @@ def test_money_never_drifts_however_often_a_line_is_made_smaller(scene: Scene) -
     """60.00 for 2.5 kg, less 1 gram a hundred times: 2.4 kg are 57.60."""
     scene.do(AddTaxRate(tax_class="std", rate="0.077"))
     scene.do(ChangeProduct(scene.products["CHEESE-1"].id, tax_class="std"))
-    sale = ship(scene, order(scene, ("CHEESE-1", Decimal("2.5")), discount=DiscountAsked(percent=7)), (0, 1))
+    sale = ship(scene, order(scene, ("CHEESE-1", Decimal("2.5")), discount=DiscountRequest(percent=7)), (0, 1))
     assert sale.total == "60.10"
     for gram in range(1, 101):
         sale = less(scene, sale, 0, Decimal(2500 - gram) / 1000)
@@ -225,7 +225,7 @@ def test_units_that_left_by_their_hold_alone_are_no_bar(scene: Scene) -> None:
 
 def test_a_suppliers_order_follows_the_smaller_line(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
-    lines = (LineAsked("SOFA-1", 3), LineAsked("MUG-1", 1))
+    lines = (LineRequest("SOFA-1", 3), LineRequest("MUG-1", 1))
     sale = scene.do(OpenSale(lines=lines, source="shopify", order_number="77", fact=True))
     sale = ship(scene, sale, (1, 1))
     less(scene, sale, 0, 2)
@@ -243,7 +243,7 @@ def test_a_shipment_is_taken_back(scene: Scene, queued: bool, whole: bool) -> No
         MUG-1 MAIN  A 3 @1.01, B 5 @2.02
         TEE-1 MAIN  T 2 @8.00
     """)
-    sale = order(scene, ("MUG-1", 5), ("TEE-1", 2), ("SONG-1", 1), fees=(FeeAsked("delivery", "3.00"),))
+    sale = order(scene, ("MUG-1", 5), ("TEE-1", 2), ("SONG-1", 1), fees=(FeeRequest("delivery", "3.00"),))
     if queued:
         sale = scene.do(SuspendSale(sale.id))
     before, stood, worth, booked = sale, scene.table(), scene.values(), balances(scene.shop)
@@ -266,14 +266,14 @@ def test_a_shipment_is_taken_back(scene: Scene, queued: bool, whole: bool) -> No
     # It is a sale like any other again.
     edited = scene.do(EditLine(sale.id, sale.lines[0].id, quantity=6, discount=None))
     assert edited.lines[0].held == 6
-    assert scene.do(CompleteSale(sale.id, (PaymentAsked("cash", "200.00"),))).status == "completed"
+    assert scene.do(CompleteSale(sale.id, (PaymentRequest("cash", "200.00"),))).status == "completed"
 
 
 def test_one_of_several_shipments_is_taken_back(scene: Scene) -> None:
     """10.00 over three: 3.34, 3.33, 3.33; without the first the others have 6.67."""
     scene.product("PEN-1", price=334)
     scene.given("PEN-1 MAIN  P 2 @1.00, Q 5 @1.10")
-    sale = scene.do(OpenSale(lines=(LineAsked("PEN-1", 3, discount=DiscountAsked(amount="0.02")),)))
+    sale = scene.do(OpenSale(lines=(LineRequest("PEN-1", 3, discount=DiscountRequest(amount="0.02")),)))
     for _ in range(3):
         sale = ship(scene, sale, (0, 1))
     assert (sale.status, money(scene)["4000"]) == ("completed", -1000)
@@ -303,11 +303,11 @@ def test_taken_back_made_smaller_and_given_up(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("of_line", "of_sale"),
     [
-        (None, DiscountAsked(percent=10)),
-        (None, DiscountAsked(amount="9.90")),
-        (DiscountAsked(percent=10), None),
-        (DiscountAsked(amount="9.90"), None),
-        (DiscountAsked(amount="4.95"), DiscountAsked(amount="4.95")),
+        (None, DiscountRequest(percent=10)),
+        (None, DiscountRequest(amount="9.90")),
+        (DiscountRequest(percent=10), None),
+        (DiscountRequest(amount="9.90"), None),
+        (DiscountRequest(amount="4.95"), DiscountRequest(amount="4.95")),
     ],
 )
 def test_what_is_left_of_a_sale_keeps_its_share_of_the_discounts(
@@ -315,24 +315,24 @@ def test_what_is_left_of_a_sale_keeps_its_share_of_the_discounts(
 ) -> None:
     """10 mugs at 9.90 for 89.10; of one or two of them that are left, none of which left the shop, 8.91 each is due."""
     scene.given("MUG-1 MAIN  A 10")
-    asked = LineAsked("MUG-1", 10, discount=of_line), LineAsked("SONG-1", 1, discount=DiscountAsked(percent=100))
+    asked = LineRequest("MUG-1", 10, discount=of_line), LineRequest("SONG-1", 1, discount=DiscountRequest(percent=100))
     sale = ship(scene, scene.do(OpenSale(lines=asked, discount=of_sale)), (0, 1))
     cut = scene.do(CancelSale(sale.id)) if given_up else less(scene, sale, 0, 2)
     due = "8.91" if given_up else "17.82"
     again = scene.do(revert(cut))
     assert (cut.total, again.total, again.fulfillments) == (due, due, [])
     assert scene.do(ChangeSale(sale.id, customer="Ana")).total == due
-    assert scene.do(CompleteSale(sale.id, (PaymentAsked("card", due),))).status == "completed"
+    assert scene.do(CompleteSale(sale.id, (PaymentRequest("card", due),))).status == "completed"
 
 
 def test_a_discount_never_stands_in_the_way_of_what_is_left(scene: Scene) -> None:
     """30.00 off ten mugs are more than one of them costs: 3.00 are off the one that is left."""
     scene.given("MUG-1 MAIN  A 10")
-    sale = scene.do(OpenSale(lines=(LineAsked("MUG-1", 10, discount=DiscountAsked(amount="30.00")),)))
+    sale = scene.do(OpenSale(lines=(LineRequest("MUG-1", 10, discount=DiscountRequest(amount="30.00")),)))
     done = scene.do(CancelSale(ship(scene, sale, (0, 1)).id))
     again = scene.do(revert(done))
     assert (done.total, again.total) == ("6.90", "6.90")
-    assert scene.do(CompleteSale(sale.id, (PaymentAsked("card", "6.90"),))).status == "completed"
+    assert scene.do(CompleteSale(sale.id, (PaymentRequest("card", "6.90"),))).status == "completed"
 
 
 def test_goods_that_others_wait_for_are_not_lost_to_them(scene: Scene) -> None:
@@ -356,7 +356,7 @@ def test_a_hold_that_ended_meanwhile_holds_again(scene: Scene) -> None:
 def test_what_cannot_be_taken_back(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 20 @1.00")
     paid = ship(scene, order(scene, ("MUG-1", 2)), (0, 1))
-    paid = scene.do(CompleteSale(paid.id, (PaymentAsked("card", "19.80"),)))
+    paid = scene.do(CompleteSale(paid.id, (PaymentRequest("card", "19.80"),)))
     assert "return" in scene.refuses(revert(paid), "INVALID_STATE").detail
     back = ship(scene, order(scene, ("MUG-1", 2)), (0, 2))
     scene.do(ReturnSale(back.id, (ReturnedLine(back.lines[0].id, 1),), "card"))
@@ -398,9 +398,9 @@ def test_the_customer_and_prices_after_it_was_taken_back(scene: Scene) -> None:
     """Prices stand only while something is out."""
     scene.given("MUG-1 MAIN  A 5")
     sale = ship(scene, order(scene, ("MUG-1", 2)), (0, 1))
-    scene.refuses(ChangeSale(sale.id, discount=DiscountAsked(percent=10)), "INVALID_STATE")
+    scene.refuses(ChangeSale(sale.id, discount=DiscountRequest(percent=10)), "INVALID_STATE")
     sale = scene.do(revert(sale))
-    assert scene.do(ChangeSale(sale.id, discount=DiscountAsked(percent=10))).total == "17.82"
+    assert scene.do(ChangeSale(sale.id, discount=DiscountRequest(percent=10))).total == "17.82"
 
 
 # The rest keeps its share --------------------------------------------------------------------------------------------
@@ -411,14 +411,14 @@ def _a_third_off(scene: Scene, **fields: Any) -> Any:
     scene.do(AddTaxRate(tax_class="std", rate="0.077"))
     scene.product("HAM-1", price=333, precision=3, tax_class="std")
     scene.shop.receive("HAM-1", 5, lot="H", cost="1.00")
-    line = LineAsked("HAM-1", 3, discount=DiscountAsked(percent=Decimal("33.3333")))
+    line = LineRequest("HAM-1", 3, discount=DiscountRequest(percent=Decimal("33.3333")))
     return scene.do(OpenSale(lines=(line,), **fields))
 
 
 @pytest.mark.parametrize("by", ["cancel", "edit"])
 @pytest.mark.parametrize("fee", [None, "1.01"])
 def test_what_is_left_keeps_its_share_when_the_shipment_is_taken_back(scene: Scene, by: str, fee: str | None) -> None:
-    fees = () if fee is None else (FeeAsked("Delivery", fee, "std"),)
+    fees = () if fee is None else (FeeRequest("Delivery", fee, "std"),)
     sale = _a_third_off(scene, fees=fees)
     assert sale.total == ("7.17" if fee is None else "8.26")
     sale = ship(scene, sale, (0, Decimal("0.7")))
@@ -444,7 +444,7 @@ def test_the_rest_is_shipped_in_parts_or_completed_with_its_share(scene: Scene) 
     sale = scene.do(revert(ship(scene, sale, (0, Decimal("0.4")))))
     assert (sale.total, len(sale.fulfillments)) == ("1.68", 1)
     sale = scene.do(revert(sale))
-    done = scene.do(CompleteSale(sale.id, (PaymentAsked("card", "1.68"),)))
+    done = scene.do(CompleteSale(sale.id, (PaymentRequest("card", "1.68"),)))
     assert (done.status, done.total, done.paid) == ("completed", "1.68", "1.68")
 
 
@@ -458,7 +458,7 @@ def _kept(scene: Scene, sale_id: str) -> str:
 def test_the_discount_of_the_sale_stays_in_what_is_left(scene: Scene) -> None:
     """Giving up the rest has put the sale's discount into its lines: taken back, they still have it."""
     scene.shop.receive("MUG-1", 5, lot="M", cost="1.00")
-    sale = order(scene, ("MUG-1", 1), ("CHEESE-1", 1), discount=DiscountAsked(percent=10))
+    sale = order(scene, ("MUG-1", 1), ("CHEESE-1", 1), discount=DiscountRequest(percent=10))
     sale = ship(scene, sale, (1, Decimal("0.5")))
     sale = scene.do(revert(scene.do(CancelSale(sale.id))))
     assert (sale.status, sale.total) == ("open", "10.80")

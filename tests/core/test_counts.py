@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from holdfast.core.decide import Together
+from holdfast.core.decide import CommandGroup
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
@@ -299,7 +299,7 @@ def test_a_second_open_sheet_on_a_level_is_refused(scene_anywhere: Scene) -> Non
 def test_two_sheets_of_one_batch_know_each_other(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 9")
     pair = (Count("MAIN", counted(9), draft=True), Count("MAIN", counted(9), draft=True))
-    scene.refuses(Together(pair), "INVALID_STATE")
+    scene.refuses(CommandGroup(pair), "INVALID_STATE")
 
 
 def test_a_closed_sheet_is_closed(scene: Scene) -> None:

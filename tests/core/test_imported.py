@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from holdfast.core.sales.cart import CancelSale
-from holdfast.core.sales.order_entry import FeeAsked
-from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.order_entry import FeeRequest
+from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from tests.core.books import balances, book_faults, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite
@@ -37,9 +37,9 @@ def scene(tmp_path: Path, clock: Clock) -> Iterator[Scene]:
         assert sale_faults(shop) == []
 
 
-def order(scene: Scene, *lines: OrderedLine, number: str = "#1", **fields: Any) -> TakeOrder:
+def order(scene: Scene, *lines: OrderedLine, number: str = "#1", **fields: Any) -> ImportOrder:
     """An order of Shopify in the store MAIN."""
-    return TakeOrder(number, "shopify", lines, scene.shop.stores["MAIN"], **fields)
+    return ImportOrder(number, "shopify", lines, scene.shop.stores["MAIN"], **fields)
 
 
 def mugs(units: int, **fields: Any) -> OrderedLine:
@@ -170,7 +170,7 @@ def test_an_order_of_more_lines_than_a_cart_may_have(scene: Scene) -> None:
 def test_prices_discounts_and_fees_are_the_orders(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     line = mugs(2, unit_price="8.00", discount="1.00", fulfilled=2)
-    taken = scene.do(order(scene, line, discount="3.00", fees=(FeeAsked("Shipping", "4.50"),), payment="card"))
+    taken = scene.do(order(scene, line, discount="3.00", fees=(FeeRequest("Shipping", "4.50"),), payment="card"))
     assert taken.total == "16.50"
 
 

@@ -12,7 +12,7 @@ from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, WriteOff
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
 from tests.core.scene import Scene
 from tests.shop import SECOND
 
@@ -98,7 +98,7 @@ def test_whatever_takes_units_away_tells(scene: Scene, fact: str) -> None:
     elif fact == "write off":
         scene.do(WriteOff(scene.lot("A"), "MAIN"))
     elif fact == "dispatch":
-        scene.do(Arrive(scene.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 2),))).id))
+        scene.do(ReceiveTransfer(scene.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 2),))).id))
     elif fact == "recall":
         scene.do(Quarantine(scene.lot("A")))
     else:
@@ -159,7 +159,7 @@ def test_every_change_tells_and_a_refusal_does_not(scene: Scene) -> None:
     scene.do(Count("MAIN", (CountLine("MUG-1", 7),)))
     scene.do(AdjustStock("MUG-1", "MAIN", -1, "broken"))
     sent = scene.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 1),)))
-    scene.do(Arrive(sent.id))
+    scene.do(ReceiveTransfer(sent.id))
     scene.do(Quarantine(scene.lot("A")))
     scene.refuses(Reserve("MUG-1", 100, "MAIN"), "INSUFFICIENT_STOCK")
     kinds = [event["type"] for event in scene.events()]

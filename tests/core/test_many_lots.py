@@ -11,7 +11,7 @@ from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, SendBack, TransferLine
 from holdfast.db.batch import lot_queries
 from tests.core.scene import Scene
 from tests.shop import SECOND
@@ -131,4 +131,4 @@ def test_lots_may_take_a_road_again_that_they_took_before(scene_anywhere: Scene)
     first = shop.ok(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", MANY),)))
     shop.ok(SendBack(first.id))
     again = shop.ok(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", MANY),)))
-    assert shop.ok(Arrive(again.id)).status == "received"
+    assert shop.ok(ReceiveTransfer(again.id)).status == "received"

@@ -15,9 +15,9 @@ from holdfast.core.reservations.by_order import OrderClose, OrderReserve, Reserv
 from holdfast.core.reservations.by_order import OrderLine as Line
 from holdfast.core.reservations.reserve import Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
-from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from tests.core.books import book_faults, sale_faults
 from tests.core.scene import Scene
@@ -46,7 +46,7 @@ def reserve(scene: Scene, units: int = 2, number: str = "#1001", **fields: Any) 
 
 
 def export(scene: Scene, units: int = 2, gone: int = 0, **fields: Any) -> Any:
-    return scene.do(TakeOrder("#1001", "shopify", (OrderedLine("MUG-1", units, fulfilled=gone),), **fields))
+    return scene.do(ImportOrder("#1001", "shopify", (OrderedLine("MUG-1", units, fulfilled=gone),), **fields))
 
 
 def sums(scene: Scene) -> tuple[int, int, int]:
@@ -119,7 +119,7 @@ def test_two_lines_of_one_product_share_a_hold(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     reserve(scene, 5)
     lines = (OrderedLine("MUG-1", 2), OrderedLine("MUG-1", 3, fulfilled=3))
-    taken = scene.do(TakeOrder("#1001", "shopify", lines))
+    taken = scene.do(ImportOrder("#1001", "shopify", lines))
     assert (sums(scene), taken.waiting) == ((2, 2, 0), ())
 
 
@@ -151,7 +151,7 @@ def test_a_sale_that_is_opened_adopts_the_orders_holds(scene_anywhere: Scene) ->
     scene.product("MUG-1", price=1000)
     scene.given("MUG-1 MAIN  A 2")
     scene.do(Reserve("MUG-1", 2, None, Target("55", "phone")))
-    opened = scene.do(OpenSale(source="phone", order_number="55", lines=(LineAsked("MUG-1", 2),)))
+    opened = scene.do(OpenSale(source="phone", order_number="55", lines=(LineRequest("MUG-1", 2),)))
     assert (sums(scene), opened.lines[0].held) == ((2, 2, 0), 2)
     scene.do(CancelSale(opened.id))
     assert sums(scene) == (2, 0, 0)
@@ -180,8 +180,8 @@ def test_a_line_that_is_added_later_adopts_too(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 2")
     scene.given("TEE-1 MAIN  T 1")
     scene.do(OrderReserve("55", "phone", (Line("MUG-1", 2), Line("TEE-1", 1))))
-    opened = scene.do(OpenSale(source="phone", order_number="55", lines=(LineAsked("MUG-1", 2),)))
-    shown = scene.do(AddLine(opened.id, LineAsked("TEE-1", 1)))
+    opened = scene.do(OpenSale(source="phone", order_number="55", lines=(LineRequest("MUG-1", 2),)))
+    shown = scene.do(AddLine(opened.id, LineRequest("TEE-1", 1)))
     assert [line.held for line in shown.lines] == [2, 1]
     scene.do(CompleteSale(opened.id))
     assert scene.shop.rows("SELECT sum(on_hand) AS n FROM level") == [{"n": 0}]
@@ -191,7 +191,7 @@ def test_a_line_of_a_given_location_moves_the_orders_units_there(scene: Scene) -
     scene.given("MUG-1 MAIN  A 2")
     scene.given("MUG-1 EAST  B 2")
     scene.do(Reserve("MUG-1", 2, "MAIN", Target("55", "phone")))
-    lines = (LineAsked("MUG-1", 2, location="EAST"),)
+    lines = (LineRequest("MUG-1", 2, location="EAST"),)
     scene.do(OpenSale(source="phone", order_number="55", lines=lines))
     scene.stands("""
         MUG-1 EAST  B 2/2
@@ -228,7 +228,7 @@ def test_an_order_that_is_sold_already_is_not_reserved_again(scene: Scene) -> No
 
 def test_a_reservation_holds_what_a_line_of_the_order_lacks(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 10")
-    opened = scene.do(OpenSale(source="phone", order_number="55", lines=(LineAsked("MUG-1", 3),)))
+    opened = scene.do(OpenSale(source="phone", order_number="55", lines=(LineRequest("MUG-1", 3),)))
     scene.do(Release(scene.hold("55"), 2))
     held = scene.do(Reserve("MUG-1", 5, None, Target("55", "phone")))
     assert (sums(scene), held.sale_line_id) == ((10, 3, 0), opened.lines[0].id)
@@ -246,7 +246,7 @@ def test_converting_an_order_ships_its_sale(scene: Scene) -> None:
     for _ in range(2):
         assert [one.status for one in scene.do(OrderClose("#1001", "shopify", consume=True))] == ["consumed"]
         assert (sums(scene), sale_status(scene)) == ((8, 0, 0), "suspended")
-    shown = scene.do(CompleteSale(taken.sale_id, (PaymentAsked("card", "20.00"),)))
+    shown = scene.do(CompleteSale(taken.sale_id, (PaymentRequest("card", "20.00"),)))
     assert (shown.status, shown.lines[0].fulfilled, sums(scene)) == ("completed", 2, (8, 0, 0))
 
 
@@ -350,7 +350,7 @@ def test_who_acts_in_one_store_does_not_touch_the_orders_units_of_another(scene:
     scene.given("MUG-1 EAST  B 5")
     scene.do(Reserve("MUG-1", 2, "MAIN", Target("55", "phone")))
     opened = scene.do(
-        OpenSale(source="phone", order_number="55", lines=(LineAsked("MUG-1", 2),)), actor=scene.shop.east_staff
+        OpenSale(source="phone", order_number="55", lines=(LineRequest("MUG-1", 2),)), actor=scene.shop.east_staff
     )
     scene.do(CancelSale(opened.id), actor=scene.shop.east_staff)
     scene.stands("""
@@ -410,11 +410,11 @@ def test_what_is_not_sold_any_more_is_promised_to_facts_only(scene: Scene) -> No
         Reserve("OLD-1", 1, "MAIN", Target("1")),
         Reserve("OLD-1", 1, None, Target("1")),
         ReserveAtLevel("OLD-1", "MAIN", 1),
-        OpenSale(lines=(LineAsked("OLD-1", 1),)),
+        OpenSale(lines=(LineRequest("OLD-1", 1),)),
     ):
         scene.refuses(command, "INVALID_STATE")
     scene.do(OrderReserve("#1", "shopify", (Line("OLD-1", 1),)))
-    scene.do(TakeOrder("#2", "shopify", (OrderedLine("OLD-1", 1),)))
+    scene.do(ImportOrder("#2", "shopify", (OrderedLine("OLD-1", 1),)))
     assert scene.shop.rows("SELECT sum(reserved) AS n FROM level") == [{"n": 2}]
 
 

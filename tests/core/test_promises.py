@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from holdfast.access import Actor, Role
-from holdfast.core.decide import Refusal, Together
+from holdfast.core.decide import CommandGroup, Refusal
 from holdfast.core.organisation.places import AddStore
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book, ChangeAppointment
@@ -476,7 +476,7 @@ def test_two_lines_of_one_product_compete_for_the_same_stock(scene_anywhere: Sce
     scene = scene_anywhere
     scene.given("MUG-1 MAIN  A 5")
     pair = (Reserve("MUG-1", 3, "MAIN", Target("102")), Reserve("MUG-1", 3, "MAIN", Target("103")))
-    refused = scene.refuses(Together(pair), "INSUFFICIENT_STOCK")
+    refused = scene.refuses(CommandGroup(pair), "INSUFFICIENT_STOCK")
     assert [(line["index"], line["requested"], line["available"]) for line in refused.numbers["lines"]] == [(1, 3, 2)]
 
 
@@ -486,7 +486,7 @@ def test_a_group_is_all_or_nothing_and_names_every_short_line(scene: Scene) -> N
         TEE-1 MAIN  B 1
     """)
     group = tuple(Reserve(sku, 2, "MAIN", Target("102")) for sku in ("MUG-1", "TEE-1", "CUP-1"))
-    refused = scene.refuses(Together(group), "INSUFFICIENT_STOCK")
+    refused = scene.refuses(CommandGroup(group), "INSUFFICIENT_STOCK")
     assert [(line["index"], line["code"]) for line in refused.numbers["lines"]] == [
         (1, "INSUFFICIENT_STOCK"),
         (2, "PRODUCT_NOT_FOUND"),
@@ -501,7 +501,7 @@ def test_a_group_that_is_not_atomic_does_what_can_be_done(scene: Scene) -> None:
         Reserve("MUG-1", 3, "MAIN", Target("103")),
         Reserve("MUG-1", 2, "MAIN", Target("104")),
     )
-    answers = scene.do(Together(group, atomic=False))
+    answers = scene.do(CommandGroup(group, atomic=False))
     assert [isinstance(answer, Refusal) for answer in answers] == [False, True, False]
     scene.stands("""
         MUG-1 MAIN  A 5/5
@@ -515,7 +515,7 @@ def test_a_group_may_give_back_and_take_in_one_breath(scene: Scene) -> None:
         MUG-1 MAIN  A 5
         102         5 MUG-1 MAIN
     """)
-    scene.do(Together((Release(scene.hold("102"), 3), Reserve("MUG-1", 3, "MAIN", Target("103")))))
+    scene.do(CommandGroup((Release(scene.hold("102"), 3), Reserve("MUG-1", 3, "MAIN", Target("103")))))
     scene.stands("""
         MUG-1 MAIN  A 5/5
         102         A 2
@@ -573,7 +573,9 @@ def test_an_appointment_is_not_completed_while_units_are_missing(scene: Scene) -
 def test_a_hold_made_in_the_same_breath_ends_with_its_appointment(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 3")
     appointment = scene.do(Book(scene.now))
-    scene.do(Together((for_appointment(scene, appointment.id), ChangeAppointment(appointment.id, status="completed"))))
+    scene.do(
+        CommandGroup((for_appointment(scene, appointment.id), ChangeAppointment(appointment.id, status="completed")))
+    )
     scene.stands("""
         MUG-1 MAIN  A 1/0
         -           consumed 2

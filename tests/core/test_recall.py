@@ -7,14 +7,14 @@ from datetime import datetime
 import pytest
 
 from holdfast.access import Actor, Role
-from holdfast.core.decide import Sweep, Together
+from holdfast.core.decide import CommandGroup, Sweep
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeStore
 from holdfast.core.records.time import end_of_day, instant_text
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
-from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
 from tests.core.scene import Scene
 from tests.shop import SECOND
 
@@ -62,22 +62,22 @@ def test_what_comes_back_goes_where_it_came_from(scene_anywhere: Scene) -> None:
         MUG-1 MAIN  A 5 @1.50
     """)
     scene.do(Quarantine(scene.lot("A")))
-    scene.do(Readmit(scene.lot("A"), None, 6))
+    scene.do(ReleaseFromQuarantine(scene.lot("A"), None, 6))
     scene.stands("""
         MUG-1 BACK             A 2/0
         MUG-1 MAIN             A 4/0
         MUG-1 MAIN-QUARANTINE  A 1/0
     """)
-    scene.do(Readmit(scene.lot("A"), "EAST"))
+    scene.do(ReleaseFromQuarantine(scene.lot("A"), "EAST"))
     assert scene.table()[1] == "MUG-1 EAST A 1/0"
-    scene.refuses(Readmit(scene.lot("A")), "INSUFFICIENT_STOCK")
+    scene.refuses(ReleaseFromQuarantine(scene.lot("A")), "INSUFFICIENT_STOCK")
 
 
 def test_units_that_came_to_quarantine_otherwise_go_home_too(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     scene.do(Quarantine(scene.lot("A")))
     scene.do(SetStock("MUG-1", "MAIN-QUARANTINE", 3))
-    scene.do(Readmit(scene.lot("A")))
+    scene.do(ReleaseFromQuarantine(scene.lot("A")))
     scene.stands("MUG-1 MAIN  A 3/0")
 
 
@@ -85,11 +85,11 @@ def test_a_readmission_says_how_much_and_where(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     scene.do(Quarantine(scene.lot("A")))
     lot = scene.lot("A")
-    scene.refuses(Readmit(lot, None, 6), "INSUFFICIENT_STOCK")
-    scene.refuses(Readmit(lot, None, 0), "INVALID_QUANTITY")
-    scene.refuses(Readmit(lot, "EAST-QUARANTINE"), "INVALID_REQUEST")
-    scene.refuses(Readmit(lot, "NOWHERE"), "LOCATION_NOT_FOUND")
-    scene.refuses(Readmit(scene.products["MUG-1"].id), "LOT_NOT_FOUND")
+    scene.refuses(ReleaseFromQuarantine(lot, None, 6), "INSUFFICIENT_STOCK")
+    scene.refuses(ReleaseFromQuarantine(lot, None, 0), "INVALID_QUANTITY")
+    scene.refuses(ReleaseFromQuarantine(lot, "EAST-QUARANTINE"), "INVALID_REQUEST")
+    scene.refuses(ReleaseFromQuarantine(lot, "NOWHERE"), "LOCATION_NOT_FOUND")
+    scene.refuses(ReleaseFromQuarantine(scene.products["MUG-1"].id), "LOT_NOT_FOUND")
 
 
 def test_nobody_takes_from_another_stores_quarantine(scene: Scene) -> None:
@@ -101,7 +101,12 @@ def test_nobody_takes_from_another_stores_quarantine(scene: Scene) -> None:
     lot = scene.lot("A")
     scene.refuses(Quarantine(lot), "FORBIDDEN", actor=east)
     scene.do(Quarantine(lot))
-    for command in (Readmit(lot), Readmit(lot, "EAST"), WriteOff(lot), WriteOff(lot, "MAIN-QUARANTINE")):
+    for command in (
+        ReleaseFromQuarantine(lot),
+        ReleaseFromQuarantine(lot, "EAST"),
+        WriteOff(lot),
+        WriteOff(lot, "MAIN-QUARANTINE"),
+    ):
         scene.refuses(command, "FORBIDDEN", actor=east)
     scene.do(WriteOff(lot, "EAST-QUARANTINE"), actor=east)
 
@@ -110,11 +115,17 @@ def test_who_may_not_act_hears_that_before_anything_about_the_lot(scene: Scene) 
     scene.given("MUG-1 MAIN  A 5")
     east = Actor(scene.shop.org_id, "user:east-manager", Role.MANAGER, (scene.shop.stores["EAST"],))
     lot = scene.lot("A")
-    recalls = (Readmit(lot), Readmit(lot, "EAST"), Readmit(lot, "NOWHERE"), Readmit(lot, "MAIN"), WriteOff(lot))
+    recalls = (
+        ReleaseFromQuarantine(lot),
+        ReleaseFromQuarantine(lot, "EAST"),
+        ReleaseFromQuarantine(lot, "NOWHERE"),
+        ReleaseFromQuarantine(lot, "MAIN"),
+        WriteOff(lot),
+    )
     for command in (*recalls, WriteOff(lot, "MAIN"), WriteOff(lot, None, 9), WriteOff(lot, "NOWHERE")):
         scene.refuses(command, "FORBIDDEN", actor=east)
     scene.do(Quarantine(lot))
-    for command in (*recalls, Quarantine(lot), Readmit(lot, None, 9), WriteOff(lot, None, 0)):
+    for command in (*recalls, Quarantine(lot), ReleaseFromQuarantine(lot, None, 9), WriteOff(lot, None, 0)):
         scene.refuses(command, "FORBIDDEN", actor=east)
 
 
@@ -124,7 +135,7 @@ def test_a_lot_of_the_own_store_may_lie_elsewhere_too(scene: Scene) -> None:
         MUG-1 MAIN  A 5
     """)
     east = Actor(scene.shop.org_id, "user:east-manager", Role.MANAGER, (scene.shop.stores["EAST"],))
-    scene.refuses(Readmit(scene.lot("A")), "INSUFFICIENT_STOCK", actor=east)
+    scene.refuses(ReleaseFromQuarantine(scene.lot("A")), "INSUFFICIENT_STOCK", actor=east)
     scene.do(WriteOff(scene.lot("A"), "EAST"), actor=east)
 
 
@@ -133,7 +144,12 @@ def test_a_lot_that_has_too_little_says_where_it_was_looked_for(scene: Scene) ->
     lot = scene.lot("A")
     told = [
         scene.refuses(command, "INSUFFICIENT_STOCK").detail
-        for command in (Readmit(lot), Readmit(lot, None, 2), WriteOff(lot, "EAST"), WriteOff(lot, "MAIN", 6))
+        for command in (
+            ReleaseFromQuarantine(lot),
+            ReleaseFromQuarantine(lot, None, 2),
+            WriteOff(lot, "EAST"),
+            WriteOff(lot, "MAIN", 6),
+        )
     ]
     assert told == [
         "Lot A of MUG-1 has no units in quarantine.",
@@ -147,7 +163,7 @@ def test_a_write_off_takes_what_is_in_quarantine(scene_anywhere: Scene) -> None:
     scene = scene_anywhere
     scene.given("MUG-1 MAIN  A 5 @1.50, B 1")
     scene.do(Quarantine(scene.lot("A")))
-    scene.do(Readmit(scene.lot("A"), None, 2))
+    scene.do(ReleaseFromQuarantine(scene.lot("A"), None, 2))
     scene.do(WriteOff(scene.lot("A"), reason="smashed"))
     scene.stands("MUG-1 MAIN  A 2/0, B 1/0")
     lost = scene.ledger("ADJUSTMENT")
@@ -185,7 +201,7 @@ def test_an_expired_lot_leaves_the_shelf_at_its_instant(scene: Scene) -> None:
     scene.stands("MUG-1 MAIN-QUARANTINE  A 5/0")
     assert {(line["ref_type"], line["reason"]) for line in scene.ledger()[1:]} == {("EXPIRY", "expired")}
     assert scene.value("A", "MAIN-QUARANTINE") == 500
-    scene.refuses(Readmit(scene.lot("A")), "LOT_NOT_AVAILABLE")
+    scene.refuses(ReleaseFromQuarantine(scene.lot("A")), "LOT_NOT_AVAILABLE")
     scene.do(WriteOff(scene.lot("A")))
     assert scene.table() == []
 
@@ -258,9 +274,9 @@ def test_a_clock_that_moves_back_lets_a_lot_be_sold_again(scene: Scene) -> None:
         scene.shop.receive("MUG-1", 3, lot=lot, expires_on="2027-01-15" if lot == "A" else "2027-01-16")
     scene.pass_(17 * 3600)
     settle(scene)
-    scene.refuses(Readmit(scene.lot("A")), "LOT_NOT_AVAILABLE")
+    scene.refuses(ReleaseFromQuarantine(scene.lot("A")), "LOT_NOT_AVAILABLE")
     scene.do(ChangeStore(main, timezone="America/Los_Angeles"))
-    scene.do(Readmit(scene.lot("A")))
+    scene.do(ReleaseFromQuarantine(scene.lot("A")))
     scene.pass_(24 * 3600)
     settle(scene)
     scene.stands("""
@@ -277,9 +293,9 @@ def test_a_clock_that_moves_and_is_refused_moves_nothing(scene_anywhere: Scene) 
     scene.shop.receive("MUG-1", 3, lot="A", expires_on="2999-01-15")
     moved = ChangeStore(main, timezone="Asia/Tokyo")
     line = ReceiptLine("MUG-2", 1, "1.00", lot_code="B", expires_on="2999-01-15")
-    scene.refuses(Together((moved, Receive("NOWHERE", (line,)))), "LOCATION_NOT_FOUND")
+    scene.refuses(CommandGroup((moved, Receive("NOWHERE", (line,)))), "LOCATION_NOT_FOUND")
     assert _ends(scene) == {"A": "2999-01-16T00:00"}
-    scene.do(Together((Receive("MAIN", (line,)), moved)))
+    scene.do(CommandGroup((Receive("MAIN", (line,)), moved)))
     assert _ends(scene) == {"A": "2999-01-15T15:00", "B": "2999-01-15T15:00"}
 
 
@@ -333,7 +349,7 @@ def test_a_lot_on_its_way_back_meets_its_expiry(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5 until 60")
     scene.do(Quarantine(scene.lot("A")))
     scene.pass_(60)
-    scene.refuses(Readmit(scene.lot("A")), "LOT_NOT_AVAILABLE")
+    scene.refuses(ReleaseFromQuarantine(scene.lot("A")), "LOT_NOT_AVAILABLE")
 
 
 def test_a_part_that_is_released_does_not_lift_the_recall_from_the_rest(scene_anywhere: Scene) -> None:
@@ -343,7 +359,7 @@ def test_a_part_that_is_released_does_not_lift_the_recall_from_the_rest(scene_an
     lot = shop.receive(quantity=4, lot="Z")
     shipped = shop.ok(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 2),)))
     shop.ok(Quarantine(lot, "recall"))
-    released = shop.ok(Readmit(lot, quantity=1, reason="one inspected"))
+    released = shop.ok(ReleaseFromQuarantine(lot, quantity=1, reason="one inspected"))
 
     assert released.status == "partial"
     assert {row["location"]: row["status"] for row in released.locations} == {
@@ -354,10 +370,10 @@ def test_a_part_that_is_released_does_not_lift_the_recall_from_the_rest(scene_an
     assert shop.ok(Reserve("MUG-1", 1, "MAIN", Target("1"))).allocated_quantity == 1
     again = Receive("EAST", (ReceiptLine("MUG-1", 1, "0", lot_code="Z"),))
     assert shop.refused(again).code == "LOT_NOT_AVAILABLE"
-    shop.ok(Arrive(shipped.id))
+    shop.ok(ReceiveTransfer(shipped.id))
     assert shop.refused(Reserve("MUG-1", 1, "EAST", Target("2"))).code == "INSUFFICIENT_STOCK"
 
-    freed = shop.ok(Readmit(lot, reason="all inspected"))
+    freed = shop.ok(ReleaseFromQuarantine(lot, reason="all inspected"))
 
     assert freed.status == "active"
     assert shop.ok(Reserve("MUG-1", 2, "EAST", Target("3"))).allocated_quantity == 2

@@ -10,11 +10,11 @@ import pytest
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.by_order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
-from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
 from tests.core.scene import Scene
 
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
@@ -71,7 +71,7 @@ def test_a_meaningless_quantity_is_told_before_the_state(scene: Scene, quantity:
         scene.refuses(command(UNKNOWN, quantity), "RESERVATION_NOT_FOUND")
     scene.refuses(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", quantity, UNKNOWN),)), "LOT_NOT_FOUND")
     scene.refuses(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", quantity),)), "INVALID_QUANTITY")
-    scene.refuses(Arrive(UNKNOWN), "NOT_FOUND")
+    scene.refuses(ReceiveTransfer(UNKNOWN), "NOT_FOUND")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_ids_that_nobody_has_are_not_found(scene: Scene, name: str) -> None:
     scene.refuses(Consume(name), "RESERVATION_NOT_FOUND")
     scene.refuses(Amend(name, 1), "RESERVATION_NOT_FOUND")
     scene.refuses(Quarantine(name), "LOT_NOT_FOUND")
-    scene.refuses(Arrive(name), "NOT_FOUND")
+    scene.refuses(ReceiveTransfer(name), "NOT_FOUND")
     no_text = not 1 <= len(name) <= 200
     scene.refuses(Reserve(name, 1, "MAIN"), "INVALID_REQUEST" if no_text else "PRODUCT_NOT_FOUND")
 
@@ -133,7 +133,7 @@ def test_another_stores_holds_and_levels_are_forbidden(scene: Scene) -> None:
         ReserveAtLevel("MUG-1", "MAIN", 1),
         ReleaseAtLevel("MUG-1", "MAIN", 1, "101"),
         ConsumeAtLevel("MUG-1", "MAIN", 1, "101"),
-        ForgetLevel("MUG-1", "MAIN"),
+        UnlistLevel("MUG-1", "MAIN"),
         Count("MAIN", (CountLine("MUG-1", 1),)),
     ):
         scene.refuses(command, "FORBIDDEN", actor=scene.shop.east_staff)
@@ -150,8 +150,8 @@ def test_a_balance_never_goes_beyond_its_bound(scene: Scene) -> None:
     scene.refuses(Count("MAIN", (CountLine("MUG-1", MOST + 1),)), "INVALID_QUANTITY")
     scene.refuses(SetStock("MUG-1", "MAIN", MOST + 1), "INVALID_QUANTITY")
     sent = scene.do(Dispatch("EAST", "MAIN", (TransferLine("MUG-1", 2),)))
-    scene.refuses(Arrive(sent.id), "INVALID_QUANTITY")
-    scene.do(Arrive(sent.id, (TransferLine("MUG-1", 1),), short=True))
+    scene.refuses(ReceiveTransfer(sent.id), "INVALID_QUANTITY")
+    scene.do(ReceiveTransfer(sent.id, (TransferLine("MUG-1", 1),), short=True))
 
 
 def test_what_waits_never_goes_beyond_its_bound(scene: Scene) -> None:
@@ -186,12 +186,12 @@ def test_a_compare_and_set_compares_quantities(scene: Scene) -> None:
 def test_only_an_empty_level_leaves_the_lists(scene_anywhere: Scene) -> None:
     scene = scene_anywhere
     scene.given("MUG-1 MAIN  A 1")
-    refused = scene.refuses(ForgetLevel("MUG-1", "MAIN"), "INVALID_STATE")
+    refused = scene.refuses(UnlistLevel("MUG-1", "MAIN"), "INVALID_STATE")
     assert refused.numbers["quantity"] == 1
-    scene.refuses(ForgetLevel("MUG-1", "EAST"), "NOT_FOUND")
+    scene.refuses(UnlistLevel("MUG-1", "EAST"), "NOT_FOUND")
     scene.do(SetStock("MUG-1", "MAIN", 0))
-    scene.do(ForgetLevel("MUG-1", "MAIN"))
-    scene.refuses(ForgetLevel("MUG-1", "MAIN"), "NOT_FOUND")
+    scene.do(UnlistLevel("MUG-1", "MAIN"))
+    scene.refuses(UnlistLevel("MUG-1", "MAIN"), "NOT_FOUND")
     before = scene.ledger()
     scene.given("MUG-1 MAIN  B 1")
     assert [line["seq"] for line in scene.ledger()] == [line["seq"] for line in before] + [3]
@@ -204,7 +204,7 @@ def test_a_quantity_that_is_none_is_told_what_it_may_be(scene: Scene) -> None:
         (SetStock("MUG-1", "MAIN", -1), "0 or more"),
         (SetStock("MUG-1", "MAIN", 1, -1), "0 or more"),
         (Count("MAIN", (CountLine("MUG-1", -1),)), "0 or more"),
-        (Arrive(transfer.id, (TransferLine("MUG-1", -1),)), "0 or more"),
+        (ReceiveTransfer(transfer.id, (TransferLine("MUG-1", -1),)), "0 or more"),
         (AdjustStock("MUG-1", "MAIN", 0), "other than 0"),
         (Reserve("MUG-1", 0, "MAIN"), "greater than 0"),
     ):
@@ -214,17 +214,17 @@ def test_a_quantity_that_is_none_is_told_what_it_may_be(scene: Scene) -> None:
 def test_who_may_not_act_at_a_transfers_end_hears_that_first(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     ghosts = (TransferLine("GHOST-1", 0),)
-    scene.do(Arrive(scene.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 1),))).id))
+    scene.do(ReceiveTransfer(scene.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 1),))).id))
     home = scene.do(Dispatch("EAST", "MAIN", (TransferLine("MUG-1", 1),)))
     for command in (
         Dispatch("MAIN", "NOWHERE", ghosts),
         Dispatch("MAIN", "MAIN", ghosts),
         Dispatch("MAIN", "EAST", ghosts),
         Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 99),)),
-        Arrive(home.id, ghosts),
-        Arrive(home.id, (TransferLine("MUG-1", 99),)),
+        ReceiveTransfer(home.id, ghosts),
+        ReceiveTransfer(home.id, (TransferLine("MUG-1", 99),)),
     ):
         scene.refuses(command, "FORBIDDEN", actor=scene.shop.east_staff)
-    scene.do(Arrive(home.id))
-    scene.refuses(Arrive(home.id), "FORBIDDEN", actor=scene.shop.east_staff)
-    scene.refuses(Arrive(home.id), "INVALID_STATE")
+    scene.do(ReceiveTransfer(home.id))
+    scene.refuses(ReceiveTransfer(home.id), "FORBIDDEN", actor=scene.shop.east_staff)
+    scene.refuses(ReceiveTransfer(home.id), "INVALID_STATE")

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.check import check
-from holdfast.core.decide import DECISIONS, Sweep, Together
+from holdfast.core.decide import DECISIONS, CommandGroup, Sweep
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, RemoveLocation, RemoveStore
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.records.rejection import Rejected
@@ -31,16 +31,16 @@ from holdfast.core.reservations.by_order import (
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
 from holdfast.core.sales.correction import RevertShipment
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
-from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
-from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
-from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, SendBack, TransferLine
 from holdfast.db import schema
 from tests.core.scene import Scene
 from tests.truth import assert_truth
@@ -88,8 +88,8 @@ def transfer_to(scene: Scene) -> Any:
 def transfer_from(scene: Scene) -> Any:
     scene.given("MUG-1 SIDE  A 2")
     sent = scene.do(Dispatch("SIDE", "MAIN", MUG))
-    scene.do(Arrive(sent.id, (TransferLine("MUG-1", 1),)))
-    return lambda: scene.do(Arrive(sent.id))
+    scene.do(ReceiveTransfer(sent.id, (TransferLine("MUG-1", 1),)))
+    return lambda: scene.do(ReceiveTransfer(sent.id))
 
 
 USES = {
@@ -125,13 +125,13 @@ def test_within_a_batch_as_between_batches(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     scene.shop.location("SIDE")
     draft, goods = Count("SIDE", (), draft=True), Dispatch("MAIN", "SIDE", MUG)
-    scene.refuses(Together((draft, removal(scene))), "INVALID_STATE")
-    scene.refuses(Together((removal(scene), draft)), "LOCATION_NOT_FOUND")
-    scene.refuses(Together((goods, removal(scene))), "INVALID_STATE")
-    scene.refuses(Together((removal(scene), goods)), "LOCATION_NOT_FOUND")
+    scene.refuses(CommandGroup((draft, removal(scene))), "INVALID_STATE")
+    scene.refuses(CommandGroup((removal(scene), draft)), "LOCATION_NOT_FOUND")
+    scene.refuses(CommandGroup((goods, removal(scene))), "INVALID_STATE")
+    scene.refuses(CommandGroup((removal(scene), goods)), "LOCATION_NOT_FOUND")
     new = AddLocation(code="SHED", store_id=scene.shop.stores["MAIN"])
     scene.do(
-        Together((new, Count("SHED", (), draft=True), SetStock("MUG-1", "SHED", 1), Dispatch("MAIN", "SHED", MUG)))
+        CommandGroup((new, Count("SHED", (), draft=True), SetStock("MUG-1", "SHED", 1), Dispatch("MAIN", "SHED", MUG)))
     )
 
 
@@ -142,7 +142,9 @@ def test_a_cart_line_of_a_removed_location_is_filled_from_nowhere(scene: Scene) 
     """Its hold has ended, so the location could go; a backorder there would wait for ever."""
     scene.product("MUG-1", oversell="backorder", price=100)
     scene.shop.location("SIDE")
-    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineAsked("MUG-1", 2, location="SIDE"),), source="pos"))
+    sale = scene.do(
+        OpenSale(scene.shop.stores["MAIN"], lines=(LineRequest("MUG-1", 2, location="SIDE"),), source="pos")
+    )
     scene.pass_(3600)
     scene.do(Sweep(((scene.products["MUG-1"].id, place_id(scene, "SIDE")),)))
     scene.do(removal(scene))
@@ -157,8 +159,8 @@ def test_a_lot_is_not_released_into_a_removed_location(scene: Scene) -> None:
     scene.do(Quarantine(scene.lot("A")))
     for code in ("SIDE", "EAST"):
         scene.do(removal(scene, code))
-    scene.refuses(Readmit(scene.lot("A")), "INVALID_STATE")
-    scene.do(Readmit(scene.lot("A"), "MAIN"))
+    scene.refuses(ReleaseFromQuarantine(scene.lot("A")), "INVALID_STATE")
+    scene.do(ReleaseFromQuarantine(scene.lot("A"), "MAIN"))
     scene.stands("MUG-1 MAIN  A 5/0")
 
 
@@ -168,7 +170,7 @@ def test_goods_come_back_where_something_is(scene: Scene, gone: str, condition: 
     scene.product("MUG-1", price=100)
     scene.shop.location("SIDE", "EAST")
     scene.given("MUG-1 SIDE  A 1 @1.00")
-    sale = scene.do(OpenSale(None, lines=(LineAsked("MUG-1", 1, location="SIDE"),)))
+    sale = scene.do(OpenSale(None, lines=(LineRequest("MUG-1", 1, location="SIDE"),)))
     scene.do(CompleteSale(sale.id))
     for code in {"location": ("SIDE",), "all locations": ("SIDE", "EAST"), "store": ()}[gone]:
         scene.do(removal(scene, code))
@@ -229,7 +231,7 @@ def test_stock_at_a_removed_location_is_named_and_can_leave(scene_anywhere: Scen
     old = str(scene.shop.rows("SELECT id FROM location WHERE code = 'SIDE' ORDER BY id")[0]["id"])
     sent = scene.do(Dispatch(old, "MAIN", (TransferLine("MUG-1", 5),)))
     scene.refuses(SendBack(sent.id), "INVALID_STATE")
-    scene.do(Arrive(sent.id))
+    scene.do(ReceiveTransfer(sent.id))
     assert scene.value("A") == 500
     assert check(scene.shop.holdfast.database).mismatches == []
 
@@ -240,7 +242,7 @@ def test_an_expired_lot_at_a_removed_store_can_leave(scene: Scene) -> None:
     for code in ("SIDE", "EAST-QUARANTINE"):
         lose(scene, code)
     scene.pass_(60)
-    scene.do(Arrive(scene.do(Dispatch("SIDE", "MAIN", (TransferLine("MUG-1", 1),))).id))
+    scene.do(ReceiveTransfer(scene.do(Dispatch("SIDE", "MAIN", (TransferLine("MUG-1", 1),))).id))
     scene.stands("""
         MUG-1 EAST-QUARANTINE  A 5/0
         MUG-1 MAIN             B 1/0
@@ -260,7 +262,7 @@ def test_open_documents_of_a_removed_location_are_named_and_can_be_ended(scene: 
     }
     scene.do(CloseSheet(opened.id, post=False))
     scene.do(SendBack(sent.id, (TransferLine("MUG-1", 1),)))
-    scene.do(Arrive(sent.id, (), short=True))
+    scene.do(ReceiveTransfer(sent.id, (), short=True))
     assert check(scene.shop.holdfast.database).mismatches == []
 
 
@@ -302,7 +304,7 @@ class Documents:
         return "MAIN", "SIDE"
 
     def _sale(self) -> Any:
-        return self.scene.shop.ok(OpenSale(self.store, lines=(LineAsked("MUG-1", 2, location="SIDE"),)))
+        return self.scene.shop.ok(OpenSale(self.store, lines=(LineRequest("MUG-1", 2, location="SIDE"),)))
 
 
 COMMANDS: dict[type, Callable[[Documents], Any]] = {
@@ -319,19 +321,19 @@ COMMANDS: dict[type, Callable[[Documents], Any]] = {
     Receive: lambda d: Receive("SIDE", (ReceiptLine("MUG-1", 1),)),
     SetStock: lambda d: SetStock("MUG-1", "SIDE", 50),
     AdjustStock: lambda d: AdjustStock("MUG-1", "SIDE", 1),
-    ForgetLevel: lambda d: ForgetLevel("MUG-1", "SIDE"),
+    UnlistLevel: lambda d: UnlistLevel("MUG-1", "SIDE"),
     Count: lambda d: Count("SIDE", (CountLine("MUG-1", 50),)),
     FillSheet: lambda d: FillSheet(d.draft.id, (CountLine("MUG-1", 60),)),
     RemoveSheetLine: lambda d: RemoveSheetLine(d.draft.id, d.draft.lines[0].id),
     CloseSheet: lambda d: CloseSheet(d.draft.id, post=True),
     Dispatch: lambda d: Dispatch("MAIN", "SIDE", MUG),
-    Arrive: lambda d: Arrive(d.coming),
+    ReceiveTransfer: lambda d: ReceiveTransfer(d.coming),
     SendBack: lambda d: SendBack(d.going),
     Quarantine: lambda d: Quarantine(d.lot),
-    Readmit: lambda d: Readmit(d.recalled),
+    ReleaseFromQuarantine: lambda d: ReleaseFromQuarantine(d.recalled),
     WriteOff: lambda d: WriteOff(d.lot, quantity=1),
-    OpenSale: lambda d: OpenSale(d.store, lines=(LineAsked("MUG-1", 1, location="SIDE"),)),
-    AddLine: lambda d: AddLine(d.sale.id, LineAsked("MUG-1", 1, location="SIDE")),
+    OpenSale: lambda d: OpenSale(d.store, lines=(LineRequest("MUG-1", 1, location="SIDE"),)),
+    AddLine: lambda d: AddLine(d.sale.id, LineRequest("MUG-1", 1, location="SIDE")),
     EditLine: lambda d: EditLine(d.sale.id, d.sale.lines[0].id, quantity=50),
     RemoveLine: lambda d: RemoveLine(d.sale.id, d.sale.lines[0].id),
     ChangeSale: lambda d: ChangeSale(d.sale.id, customer="Ana"),
@@ -341,16 +343,16 @@ COMMANDS: dict[type, Callable[[Documents], Any]] = {
     CompleteSale: lambda d: CompleteSale(d.sale.id),
     Fulfill: lambda d: Fulfill(d.sale.id, (ShipLine(d.sale.lines[0].id, 1),)),
     Checkout: lambda d: Checkout(
-        d.store, (LineAsked("MUG-1", 1, location="SIDE"),), payments=(PaymentAsked("card", "1.00"),)
+        d.store, (LineRequest("MUG-1", 1, location="SIDE"),), payments=(PaymentRequest("card", "1.00"),)
     ),
-    TakeOrder: lambda d: TakeOrder("104", "shopify", (OrderedLine("MUG-1", 1, location="SIDE"),)),
+    ImportOrder: lambda d: ImportOrder("104", "shopify", (OrderedLine("MUG-1", 1, location="SIDE"),)),
     RevertShipment: lambda d: RevertShipment(d.shipped.id, d.shipped.fulfillments[0]["id"], "wrong order"),
     ReturnSale: lambda d: ReturnSale(d.sold.id, (ReturnedLine(d.sold.lines[0].id, 1),), "card"),
 }
 """Every command that names a location, or a document that does."""
 
 ELSEWHERE = {
-    "AddAccount", "RenameAccount", "ClosePeriod", "Book", "Together", "Sweep", "ShipSupplierOrder", "ReturnBlind",
+    "AddAccount", "RenameAccount", "ClosePeriod", "Book", "CommandGroup", "Sweep", "ShipSupplierOrder", "ReturnBlind",
     "OpenSession", "MoveCash", "CloseSession", "NoteSecurity", "RefreshPin",
 }  # fmt: skip
 """Commands that name no location and no document of one; those of records are tried above."""

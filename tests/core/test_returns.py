@@ -19,8 +19,8 @@ from holdfast.core.organisation.settings import AddRegister, AddTaxRate, ChangeS
 from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
-from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
 from holdfast.core.sales.register import OpenSession
 from holdfast.core.sales.return_record import KeptLine
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
@@ -43,9 +43,9 @@ def scene(tmp_path: Path, clock: Clock) -> Iterator[Scene]:
         assert sale_faults(shop) == []
 
 
-def sell(scene: Scene, *lines: LineAsked, method: str = "cash", amount: str = "1000.00", **fields: Any) -> Any:
+def sell(scene: Scene, *lines: LineRequest, method: str = "cash", amount: str = "1000.00", **fields: Any) -> Any:
     """Sold at a till of the store MAIN."""
-    payments = (PaymentAsked(method, amount),)
+    payments = (PaymentRequest(method, amount),)
     return scene.do(Checkout(scene.shop.stores["MAIN"], lines, payments=payments, **fields))
 
 
@@ -58,7 +58,7 @@ def test_parts_refund_exactly_what_was_paid(scene: Scene) -> None:
     """3 for 10.00 in all: 3.34, then 6.66."""
     scene.product("PEN-1", price=334)
     scene.given("PEN-1 MAIN  P 3 @1.11")
-    sale = sell(scene, LineAsked("PEN-1", 3, discount=DiscountAsked(amount="0.02")))
+    sale = sell(scene, LineRequest("PEN-1", 3, discount=DiscountRequest(amount="0.02")))
     assert sale.total == "10.00"
     first, rest = scene.do(bring(sale, (0, 1))), scene.do(bring(sale, (0, 2)))
     assert (first.refund_total, rest.refund_total) == ("3.34", "6.66")
@@ -77,8 +77,10 @@ def test_rounding_fees_and_tax_come_back_in_any_parts(scene: Scene) -> None:
     scene.product("PEN-1", price=333, tax_class="std")
     scene.product("SONG-1", price=101, kind="digital", tax_class="std")
     scene.given("PEN-1 MAIN  P 7 @1.00")
-    fees = (FeeAsked("wrap", "1.01", "std"),)
-    sale = sell(scene, LineAsked("PEN-1", 7), LineAsked("SONG-1", 2), fees=fees, discount=DiscountAsked(percent=7))
+    fees = (FeeRequest("wrap", "1.01", "std"),)
+    sale = sell(
+        scene, LineRequest("PEN-1", 7), LineRequest("SONG-1", 2), fees=fees, discount=DiscountRequest(percent=7)
+    )
     paid = round(float(sale.paid) - float(sale.change), 2)
     assert sale.rounding != "0.00"
     refunds = [
@@ -106,7 +108,7 @@ def test_a_part_of_what_was_weighed_refunds_its_proportion(
     """60.00 for 2.5 kg: one kilogram back is 24.00, however many smallest units there are in a cent."""
     scene.product("CHEESE-1", price=price, precision=precision)
     scene.shop.receive("CHEESE-1", 100, lot="C", cost="1.00")
-    sale = sell(scene, LineAsked("CHEESE-1", Decimal(bought)), method="cash", amount="1000")
+    sale = sell(scene, LineRequest("CHEESE-1", Decimal(bought)), method="cash", amount="1000")
     made = [
         scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, Decimal(part)),), "card")).refund_total
         for part in parts
@@ -118,7 +120,7 @@ def test_a_part_of_what_was_weighed_refunds_its_proportion(
 def test_a_line_named_twice_in_one_return_is_shared_once(scene: Scene) -> None:
     scene.product("PEN-1", price=334)
     scene.given("PEN-1 MAIN  P 3 @1.11")
-    sale = sell(scene, LineAsked("PEN-1", 3, discount=DiscountAsked(amount="0.02")))
+    sale = sell(scene, LineRequest("PEN-1", 3, discount=DiscountRequest(amount="0.02")))
     one = scene.do(bring(sale, (0, 1), (0, 1), (0, 1, "damaged")))
     assert ([line.refund for line in one.lines], one.refund_total) == (["3.34", "3.33", "3.33"], "10.00")
 
@@ -127,8 +129,8 @@ def test_the_tax_goes_back_in_the_same_proportion(scene: Scene) -> None:
     scene.do(AddTaxRate(tax_class="std", rate="0.25"))
     scene.product("CHEESE-1", price=2400, precision=3, tax_class="std")
     scene.shop.receive("CHEESE-1", 10, lot="C", cost="1.00")
-    fees = (FeeAsked("delivery", "10.00", "std"),)
-    sale = sell(scene, LineAsked("CHEESE-1", Decimal("2.5")), fees=fees)
+    fees = (FeeRequest("delivery", "10.00", "std"),)
+    sale = sell(scene, LineRequest("CHEESE-1", Decimal("2.5")), fees=fees)
     made = scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "cash"))
     [entry] = entries_of(scene.shop, made.id)
     assert (sale.total, made.refund_total, entry["2100"], entry["4100"]) == ("87.50", "35.00", 700, 2800)
@@ -138,7 +140,7 @@ def test_what_an_older_version_refunded_stays_and_the_rest_follows(scene: Scene,
     """It gave 30.00 for the first kilogram of 60.00 for 2.5 kg: 26.40 are due for 1.1 kg, 36.00 for 1.5 kg."""
     scene.product("CHEESE-1", price=2400, precision=3)
     scene.shop.receive("CHEESE-1", 10, lot="C", cost="1.00")
-    sale = sell(scene, LineAsked("CHEESE-1", Decimal("2.5")))
+    sale = sell(scene, LineRequest("CHEESE-1", Decimal("2.5")))
     with monkeypatch.context() as older:
         older.setattr(
             "holdfast.core.sales.returns.share_still_due",
@@ -161,7 +163,7 @@ def test_the_check_sees_money_that_was_given_against_proportion(scene: Scene, mo
 
     scene.product("CHEESE-1", price=2400, precision=3)
     scene.shop.receive("CHEESE-1", 10, lot="C", cost="1.00")
-    lines = (LineAsked("CHEESE-1", Decimal("2.5")),)
+    lines = (LineRequest("CHEESE-1", Decimal("2.5")),)
     sale, shipped = sell(scene, *lines), scene.do(OpenSale(lines=lines))
     monkeypatch.setattr("holdfast.core.sales.returns.share_still_due", planted)
     monkeypatch.setattr("holdfast.core.sales.shipment.share_still_due", planted)
@@ -174,7 +176,7 @@ def test_the_check_sees_money_that_was_given_against_proportion(scene: Scene, mo
 def test_the_check_sees_cash_that_is_no_nearest_coin(scene: Scene, monkeypatch: Any) -> None:
     scene.shop.settings(cash_rounding="0.05")
     scene.given("MUG-1 MAIN  A 5")
-    sale = sell(scene, LineAsked("MUG-1", 1, discount=DiscountAsked(amount="0.01")), method="card", amount="9.89")
+    sale = sell(scene, LineRequest("MUG-1", 1, discount=DiscountRequest(amount="0.01")), method="card", amount="9.89")
     monkeypatch.setattr("holdfast.core.sales.returns.cash_rounded", lambda amount, coin: amount - amount % coin)
     assert scene.do(bring(sale, (0, 1))).refund_total == "9.85"
     assert [one.invariant for one in check(scene.shop.holdfast.database).mismatches] == ["sale_return.refund_total"]
@@ -185,7 +187,7 @@ def test_cash_goes_back_in_coins_and_all_of_it_in_the_end(scene: Scene) -> None:
     scene.shop.settings(cash_rounding="0.05")
     scene.product("PEN-1", price=334)
     scene.given("PEN-1 MAIN  P 4 @1.00")
-    sale = sell(scene, LineAsked("PEN-1", 3), LineAsked("PEN-1", 1), amount="20.00")
+    sale = sell(scene, LineRequest("PEN-1", 3), LineRequest("PEN-1", 1), amount="20.00")
     assert (sale.total, sale.rounding) == ("13.36", "-0.01")
     parts = [scene.do(bring(sale, part)) for part in ((0, 1, "none"), (1, 1, "none"), (0, 1, "none"), (0, 1, "none"))]
     assert [one.refund_total for one in parts] == ["3.35", "3.35", "3.30", "3.35"]
@@ -201,7 +203,7 @@ def test_a_card_sale_refunded_in_cash_is_paid_in_coins(scene: Scene) -> None:
     scene.shop.settings(cash_rounding="0.05")
     scene.product("PEN-1", price=198)
     scene.given("PEN-1 MAIN  P 9 @1.00")
-    sale = sell(scene, LineAsked("PEN-1", 1), method="card", amount="1.98")
+    sale = sell(scene, LineRequest("PEN-1", 1), method="card", amount="1.98")
     made = scene.do(bring(sale, (0, 1, "none")))
     assert (made.refund_total, made.rounding, made.lines[0].refund) == ("2.00", "0.02", "1.98")
     assert entries_of(scene.shop, made.id) == [{"1000": -200, "4100": 198, "5300": 2}]
@@ -212,7 +214,7 @@ def test_refunds_by_several_means(scene: Scene) -> None:
     scene.shop.settings(cash_rounding="0.05")
     scene.product("PEN-1", price=334)
     scene.given("PEN-1 MAIN  P 9 @1.00")
-    sale = sell(scene, LineAsked("PEN-1", 3), method="card", amount="10.02")
+    sale = sell(scene, LineRequest("PEN-1", 3), method="card", amount="10.02")
     made = [scene.do(bring(sale, (0, 1, "none"), method=method)) for method in ("cash", "card", "cash")]
     assert [(one.refund_total, one.rounding) for one in made] == [("3.35", "0.01"), ("3.34", "0.00"), ("3.35", "0.01")]
     blindly = ReturnBlind(scene.shop.stores["MAIN"], (BlindLine("PEN-1", 1, "15.72", "none"),), "cash")
@@ -224,7 +226,7 @@ def test_refunds_by_several_means(scene: Scene) -> None:
 def test_another_smallest_coin_between_two_parts(scene: Scene) -> None:
     scene.product("PEN-1", price=334)
     scene.given("PEN-1 MAIN  P 9 @1.00")
-    sale = sell(scene, LineAsked("PEN-1", 3), method="card", amount="10.02")
+    sale = sell(scene, LineRequest("PEN-1", 3), method="card", amount="10.02")
     refunds = []
     for coin in ("1.00", "0.05", "0.00"):
         scene.shop.settings(cash_rounding=coin)
@@ -235,7 +237,7 @@ def test_another_smallest_coin_between_two_parts(scene: Scene) -> None:
 
 def test_never_more_than_was_bought_over_all_lines_of_the_request(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
-    sale = sell(scene, LineAsked("MUG-1", 3), LineAsked("MUG-1", 1))
+    sale = sell(scene, LineRequest("MUG-1", 3), LineRequest("MUG-1", 1))
     refused = scene.refuses(bring(sale, (0, 2), (1, 2), (0, 2)), "RETURN_EXCEEDS_SALE")
     assert [(one["requested"], one["available"]) for one in refused.numbers["lines"]] == [(4, 3), (2, 1)]
     scene.do(bring(sale, (0, 2), (0, 1, "damaged")))
@@ -245,7 +247,7 @@ def test_never_more_than_was_bought_over_all_lines_of_the_request(scene: Scene) 
 
 def test_good_units_go_back_to_their_lots_at_their_cost_and_serve_who_waits(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 1 @3.00, B 4 @3.50")
-    sale = sell(scene, LineAsked("MUG-1", 3))
+    sale = sell(scene, LineRequest("MUG-1", 3))
     scene.do(Reserve("MUG-1", 3, "MAIN", Target("101"), override=True))
     scene.do(bring(sale, (0, 2)))
     scene.stands("""
@@ -266,7 +268,7 @@ def test_a_return_knows_ahead_where_its_goods_go(scene_anywhere: Scene, monkeypa
         MUG-1 MAIN  A 2
         MUG-1 SIDE  B 2
     """)
-    sale = sell(scene, LineAsked("MUG-1", 3))
+    sale = sell(scene, LineRequest("MUG-1", 3))
     begun = []
     begin = holdfast.batch.begin
     monkeypatch.setattr(holdfast.batch, "begin", lambda *given, **how: begun.append(given) or begin(*given, **how))
@@ -281,7 +283,7 @@ def test_a_return_knows_ahead_where_its_goods_go(scene_anywhere: Scene, monkeypa
 
 def test_damaged_units_are_lost_at_once_and_lie_in_quarantine(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 4 @3.50")
-    sale = sell(scene, LineAsked("MUG-1", 3))
+    sale = sell(scene, LineRequest("MUG-1", 3))
     made = scene.do(bring(sale, (0, 1, "damaged"), (0, 1, "none")))
     assert made.refund_total == "19.80"
     scene.stands("""
@@ -297,7 +299,7 @@ def test_damaged_units_are_lost_at_once_and_lie_in_quarantine(scene: Scene) -> N
 @pytest.mark.parametrize("why", ["recalled", "expired"])
 def test_units_of_a_lot_that_is_off_sale_go_to_quarantine(scene: Scene, why: str) -> None:
     scene.given("MUG-1 MAIN  A 4 @3.50 until 100")
-    sale = sell(scene, LineAsked("MUG-1", 3))
+    sale = sell(scene, LineRequest("MUG-1", 3))
     if why == "recalled":
         scene.do(Quarantine(scene.lot("A")))
     else:
@@ -310,7 +312,7 @@ def test_units_of_a_lot_that_is_off_sale_go_to_quarantine(scene: Scene, why: str
 def test_digital_and_drop_shipped_lines_come_back_as_money_alone(scene: Scene) -> None:
     scene.product("SONG-1", price=500, kind="digital")
     scene.product("SOFA-1", price=30000, dropship=True)
-    sale = sell(scene, LineAsked("SONG-1", 2), LineAsked("SOFA-1", 1), method="card", amount="310.00")
+    sale = sell(scene, LineRequest("SONG-1", 2), LineRequest("SOFA-1", 1), method="card", amount="310.00")
     made = scene.do(bring(sale, (0, 1), (1, 1, "damaged"), method="card"))
     assert made.refund_total == "305.00"
     assert scene.ledger() == []
@@ -319,7 +321,7 @@ def test_digital_and_drop_shipped_lines_come_back_as_money_alone(scene: Scene) -
 
 def test_only_a_completed_sale_can_be_returned(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 4")
-    sale = scene.do(OpenSale(lines=(LineAsked("MUG-1", 2),)))
+    sale = scene.do(OpenSale(lines=(LineRequest("MUG-1", 2),)))
     scene.refuses(bring(sale, (0, 1)), "INVALID_STATE")
     scene.do(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 1),)))
     scene.refuses(bring(sale, (0, 1)), "INVALID_STATE")
@@ -335,7 +337,7 @@ def test_only_a_completed_sale_can_be_returned(scene: Scene) -> None:
 def test_parts_of_a_unit_come_back_to_the_cent(scene: Scene) -> None:
     scene.product("CLOTH-1", price=799, precision=2)
     scene.shop.receive("CLOTH-1", Decimal("2.50"), lot="C", cost="3.333333")
-    sale = sell(scene, LineAsked("CLOTH-1", Decimal("1.37")))
+    sale = sell(scene, LineRequest("CLOTH-1", Decimal("1.37")))
     parts = [Decimal("0.50"), Decimal("0.01"), Decimal("0.86")]
     made = [scene.do(bring(sale, (0, part))) for part in parts]
     cents = [int(one.refund_total.replace(".", "")) for one in made]
@@ -417,7 +419,7 @@ def test_a_refund_at_another_stores_till_lies_in_its_drawer_and_on_its_shelf(sce
     session = scene.do(OpenSession(register.id, "50.00", "h", "user:ana", ""))
     till = msgspec.structs.replace(shop.staff, stores=(shop.stores["EAST"],), session_id=session.id)
     scene.given("MUG-1 MAIN  A 4 @3.50")
-    sale = sell(scene, LineAsked("MUG-1", 3))
+    sale = sell(scene, LineRequest("MUG-1", 3))
     made = scene.do(bring(sale, (0, 1)), actor=till)
     assert made.store_id == shop.stores["EAST"]
     scene.stands("""
@@ -433,7 +435,7 @@ def test_a_refund_at_another_stores_till_lies_in_its_drawer_and_on_its_shelf(sce
 def test_no_cash_goes_out_for_what_was_never_paid(scene: Scene) -> None:
     """The refund is set against what is owed."""
     scene.given("MUG-1 MAIN  A 2 @1.00")
-    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineAsked("MUG-1", 1),)))
+    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineRequest("MUG-1", 1),)))
     scene.do(CompleteSale(sale.id))
 
     returned = scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "cash"))

@@ -13,15 +13,15 @@ import msgspec
 import pytest
 
 from holdfast.check import check
-from holdfast.core.decide import Together
+from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.organisation.settings import AddTaxRate, ChangeTaxRate
 from holdfast.core.reservations.by_order import OrderClose
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
-from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
@@ -30,7 +30,7 @@ from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite
 from tests.truth import assert_truth
 
-CASH = PaymentAsked("cash", "1000.00")
+CASH = PaymentRequest("cash", "1000.00")
 HOLD_SECONDS = 30 * 60
 
 
@@ -51,12 +51,12 @@ def scene(tmp_path: Path, clock: Clock) -> Iterator[Scene]:
 
 def cart(scene: Scene, *lines: tuple[str, int], **fields: Any) -> Any:
     """A sale at the store MAIN with lines of (SKU, units)."""
-    asked = tuple(LineAsked(sku, units) for sku, units in lines)
+    asked = tuple(LineRequest(sku, units) for sku, units in lines)
     return scene.do(OpenSale(scene.shop.stores["MAIN"], lines=asked, **fields))
 
 
 def checkout(
-    scene: Scene, *lines: LineAsked, pay: tuple[PaymentAsked, ...] | None = (CASH,), **fields: Any
+    scene: Scene, *lines: LineRequest, pay: tuple[PaymentRequest, ...] | None = (CASH,), **fields: Any
 ) -> Checkout:
     """The command of a till of the store MAIN."""
     return Checkout(scene.shop.stores["MAIN"], lines, payments=pay, **fields)
@@ -79,7 +79,7 @@ def test_a_line_holds_its_units_and_follows_its_quantity(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     sale = cart(scene)
     assert (sale.status, sale.number, sale.order_number, sale.source) == ("open", "S-000001", "S-000001", "manual")
-    sale = scene.do(AddLine(sale.id, LineAsked("MUG-1", 2)))
+    sale = scene.do(AddLine(sale.id, LineRequest("MUG-1", 2)))
     line = sale.lines[0].id
     for units in (4, 1, 5):
         sale = scene.do(EditLine(sale.id, line, quantity=units))
@@ -101,7 +101,8 @@ def test_a_line_holds_its_units_and_follows_its_quantity(scene: Scene) -> None:
 def test_two_lines_of_one_product_compete(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     refused = scene.refuses(
-        OpenSale(lines=(LineAsked("MUG-1", 3), LineAsked("MUG-1", 3), LineAsked("MUG-1", 4))), "INSUFFICIENT_STOCK"
+        OpenSale(lines=(LineRequest("MUG-1", 3), LineRequest("MUG-1", 3), LineRequest("MUG-1", 4))),
+        "INSUFFICIENT_STOCK",
     )
     assert [(one["index"], one["available"]) for one in refused.numbers["lines"]] == [(1, 2), (2, 2)]
     assert cart(scene, ("MUG-1", 3), ("MUG-1", 2)).number == "S-000001"
@@ -126,7 +127,7 @@ def test_a_line_is_split_over_the_fewest_locations(scene: Scene) -> None:
         S-000001 C 4
     """)
     assert len(sale.lines[0].reservations) == 2
-    refused = scene.refuses(AddLine(sale.id, LineAsked("MUG-1", 4)), "INSUFFICIENT_STOCK")
+    refused = scene.refuses(AddLine(sale.id, LineRequest("MUG-1", 4)), "INSUFFICIENT_STOCK")
     assert refused.numbers["available"] == 3
     scene.do(EditLine(sale.id, sale.lines[0].id, quantity=9))
     scene.do(CompleteSale(sale.id, (CASH,)))
@@ -174,14 +175,14 @@ def test_a_preorder_waits_up_to_its_limit(scene: Scene) -> None:
     scene.given("BOOK-1 MAIN  K 1")
     sale = cart(scene, ("BOOK-1", 3))
     assert held(sale) == [("BOOK-1", 3, 2, 0)]
-    scene.refuses(AddLine(sale.id, LineAsked("BOOK-1", 2)), "INSUFFICIENT_STOCK")
-    scene.do(AddLine(sale.id, LineAsked("BOOK-1", 1)))
+    scene.refuses(AddLine(sale.id, LineRequest("BOOK-1", 2)), "INSUFFICIENT_STOCK")
+    scene.do(AddLine(sale.id, LineRequest("BOOK-1", 1)))
 
 
 def test_digital_lines_need_no_hold_and_no_ledger(scene: Scene) -> None:
     sale = cart(scene, ("SONG-1", 3))
     assert (sale.lines[0].reservations, sale.lines[0].held, sale.lines[0].lapsed) == ([], 0, 0)
-    sale = scene.do(CompleteSale(sale.id, (PaymentAsked("card", "15.00"),)))
+    sale = scene.do(CompleteSale(sale.id, (PaymentRequest("card", "15.00"),)))
     assert (sale.status, sale.lines[0].fulfilled) == ("completed", 3)
     assert scene.table() == scene.ledger() == []
     assert entries_of(scene.shop, sale.id) == [{"1100": 1500, "4000": -1500}]
@@ -193,8 +194,8 @@ def test_a_line_that_names_a_location_or_a_lot(scene: Scene) -> None:
         MUG-1 EAST  E 3
     """)
     lot = scene.lot("B")
-    line = LineAsked("MUG-1", 2, lot_id=lot)
-    sale = scene.do(OpenSale(lines=(line, LineAsked("MUG-1", 1, location="east"))))
+    line = LineRequest("MUG-1", 2, lot_id=lot)
+    sale = scene.do(OpenSale(lines=(line, LineRequest("MUG-1", 1, location="east"))))
     scene.stands("""
         MUG-1 EAST E 3/1
         MUG-1 MAIN A 3/0, B 3/2
@@ -202,11 +203,11 @@ def test_a_line_that_names_a_location_or_a_lot(scene: Scene) -> None:
         S-000001 E 1
     """)
     scene.refuses(AddLine(sale.id, line), "INSUFFICIENT_STOCK")
-    scene.refuses(AddLine(sale.id, LineAsked("MUG-1", 1, lot_id=scene.shop.org_id)), "LOT_NOT_FOUND")
-    scene.refuses(AddLine(sale.id, LineAsked("MUG-1", 1, location="NOWHERE")), "LOCATION_NOT_FOUND")
-    scene.refuses(AddLine(sale.id, LineAsked("GHOST-1", 1)), "PRODUCT_NOT_FOUND")
+    scene.refuses(AddLine(sale.id, LineRequest("MUG-1", 1, lot_id=scene.shop.org_id)), "LOT_NOT_FOUND")
+    scene.refuses(AddLine(sale.id, LineRequest("MUG-1", 1, location="NOWHERE")), "LOCATION_NOT_FOUND")
+    scene.refuses(AddLine(sale.id, LineRequest("GHOST-1", 1)), "PRODUCT_NOT_FOUND")
     for units in (0, -1):
-        scene.refuses(AddLine(sale.id, LineAsked("MUG-1", units)), "INVALID_QUANTITY")
+        scene.refuses(AddLine(sale.id, LineRequest("MUG-1", units)), "INVALID_QUANTITY")
     scene.do(Quarantine(lot))
     scene.refuses(AddLine(sale.id, line), "LOT_NOT_AVAILABLE")
 
@@ -214,7 +215,7 @@ def test_a_line_that_names_a_location_or_a_lot(scene: Scene) -> None:
 def test_units_of_a_named_lot_wait_where_it_lies(scene: Scene) -> None:
     scene.shop.location("BACK", priority=50)
     scene.given("TEE-1 MAIN  T 2")
-    cart_with_lot = OpenSale(scene.shop.stores["MAIN"], lines=(LineAsked("TEE-1", 3, lot_id=scene.lot("T")),))
+    cart_with_lot = OpenSale(scene.shop.stores["MAIN"], lines=(LineRequest("TEE-1", 3, lot_id=scene.lot("T")),))
     scene.do(cart_with_lot)
     scene.stands("""
         TEE-1 MAIN T 2/2, waits 1
@@ -226,7 +227,7 @@ def test_nothing_is_sold_from_quarantine(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 3")
     scene.do(Quarantine(scene.lot("A")))
     scene.shop.receive("MUG-1", 2, "MAIN-QUARANTINE", lot="B")
-    line = LineAsked("MUG-1", 1, location="MAIN-QUARANTINE")
+    line = LineRequest("MUG-1", 1, location="MAIN-QUARANTINE")
     scene.refuses(OpenSale(lines=(line,)), "INSUFFICIENT_STOCK")
     scene.refuses(checkout(scene, line), "INSUFFICIENT_STOCK")
 
@@ -249,7 +250,7 @@ def test_a_drop_shipped_line_becomes_a_supplier_order_when_it_is_sold(scene: Sce
 
 def test_the_supplier_ships_an_imported_order(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 3 @2.00")
-    lines = (LineAsked("SOFA-1", 2), LineAsked("MUG-1", 1))
+    lines = (LineRequest("SOFA-1", 2), LineRequest("MUG-1", 1))
     sale = scene.do(OpenSale(lines=lines, source="shopify", order_number="1", fact=True))
     [order] = scene.shop.rows("SELECT * FROM supplier_order")
     scene.do(EditLine(sale.id, sale.lines[0].id, quantity=3))
@@ -261,7 +262,7 @@ def test_the_supplier_ships_an_imported_order(scene: Scene) -> None:
 
 
 def test_a_line_that_is_taken_out_is_not_shipped_by_its_supplier(scene: Scene) -> None:
-    lines = (LineAsked("SOFA-1", 2), LineAsked("SOFA-1", 1))
+    lines = (LineRequest("SOFA-1", 2), LineRequest("SOFA-1", 1))
     sale = scene.do(OpenSale(lines=lines, source="shopify", order_number="1", fact=True))
     scene.do(RemoveLine(sale.id, sale.lines[0].id))
     orders = scene.shop.rows("SELECT * FROM supplier_order ORDER BY id")
@@ -286,7 +287,7 @@ def test_only_what_was_not_shipped_is_withdrawn_from_the_supplier(scene: Scene) 
 
 
 def test_a_supplier_order_of_which_nothing_went_out_is_withdrawn_beside_one_that_did(scene: Scene) -> None:
-    lines = (LineAsked("SOFA-1", 2), LineAsked("SOFA-1", 1))
+    lines = (LineRequest("SOFA-1", 2), LineRequest("SOFA-1", 1))
     sale = scene.do(OpenSale(lines=lines, source="shopify", order_number="1", fact=True))
     scene.do(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 1),)))
     scene.do(CancelSale(sale.id))
@@ -338,7 +339,7 @@ def test_another_price_does_not_compete_for_what_lapsed(scene: Scene) -> None:
     line = sale.lines[0].id
     scene.pass_(HOLD_SECONDS)
     cart(scene, ("MUG-1", 1))
-    sale = scene.do(EditLine(sale.id, line, unit_price="5.00", discount=DiscountAsked(percent=10)))
+    sale = scene.do(EditLine(sale.id, line, unit_price="5.00", discount=DiscountRequest(percent=10)))
     assert (sale.total, held(sale)) == ("9.00", [("MUG-1", 0, 0, 2)])
     scene.refuses(EditLine(sale.id, line, quantity=2), "INSUFFICIENT_STOCK")
     sale = scene.do(EditLine(sale.id, line, quantity=1))
@@ -376,14 +377,14 @@ def test_completing_consumes_and_books_once(scene: Scene, suspended: bool) -> No
     sale = cart(scene, ("MUG-1", 3))
     if suspended:
         scene.do(SuspendSale(sale.id))
-    sale = scene.do(CompleteSale(sale.id, (PaymentAsked("card", "20.00"), PaymentAsked("cash", "10.00"))))
+    sale = scene.do(CompleteSale(sale.id, (PaymentRequest("card", "20.00"), PaymentRequest("cash", "10.00"))))
     assert (sale.status, sale.total, sale.paid, sale.change) == ("completed", "29.70", "30.00", "0.30")
     assert sale.receipt["due"] == "29.70"
     assert [(line["qty_delta"], line["ref_id"]) for line in scene.ledger("SALE")] == [(-1, sale.id), (-2, sale.id)]
     assert entries_of(scene.shop, sale.id) == [{"1000": 970, "1100": 2000, "1200": -1000, "4000": -2970, "5000": 1000}]
     for command in (CompleteSale(sale.id, (CASH,)), CancelSale(sale.id), SuspendSale(sale.id), ResumeSale(sale.id)):
         scene.refuses(command, "INVALID_STATE")
-    scene.refuses(AddLine(sale.id, LineAsked("MUG-1", 1)), "INVALID_STATE")
+    scene.refuses(AddLine(sale.id, LineRequest("MUG-1", 1)), "INVALID_STATE")
 
 
 def test_what_is_not_paid_stays_receivable(scene: Scene) -> None:
@@ -431,7 +432,7 @@ def test_a_waiting_line_is_named_and_what_is_there_can_be_shipped(scene: Scene) 
     for command in (EditLine(sale.id, mug, quantity=2), RemoveLine(sale.id, mug), unpriced):
         scene.refuses(command, "INVALID_STATE")
     scene.shop.receive("TEE-1", 3, lot="U", cost="9.00")
-    sale = scene.do(CompleteSale(sale.id, (PaymentAsked("card", "109.90"),)))
+    sale = scene.do(CompleteSale(sale.id, (PaymentRequest("card", "109.90"),)))
     assert [line.fulfilled for line in sale.lines] == [1, 5]
     assert entries_of(scene.shop, sale.id) == [
         {"1100": 4000, "1200": -1600, "4000": -4000, "5000": 1600},
@@ -443,10 +444,11 @@ def test_parts_are_booked_as_shares_and_the_last_takes_the_rest(scene: Scene) ->
     scene.do(AddTaxRate(tax_class="std", rate="0.15"))
     scene.product("PEN-1", price=334, tax_class="std")
     scene.given("PEN-1 MAIN  P 3 @1.00")
-    fee = FeeAsked("delivery", "2.00")
+    fee = FeeRequest("delivery", "2.00")
     sale = scene.do(
         OpenSale(
-            lines=(LineAsked("PEN-1", 3, discount=DiscountAsked(amount="0.02")), LineAsked("SONG-1", 1)), fees=(fee,)
+            lines=(LineRequest("PEN-1", 3, discount=DiscountRequest(amount="0.02")), LineRequest("SONG-1", 1)),
+            fees=(fee,),
         )
     )
     assert (sale.lines[0].line_total, sale.lines[0].tax, sale.total) == ("11.50", "1.50", "18.50")
@@ -485,7 +487,7 @@ def test_cancelling_after_a_part_completes_with_what_was_shipped(scene: Scene) -
         MUG-1 MAIN  A 5 @1.00
         TEE-1 MAIN  T 5 @2.00
     """)
-    sale = cart(scene, ("MUG-1", 3), ("TEE-1", 2), discount=DiscountAsked(amount="1.00"))
+    sale = cart(scene, ("MUG-1", 3), ("TEE-1", 2), discount=DiscountRequest(amount="1.00"))
     sale = scene.do(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 2),)))
     shipped = entries_of(scene.shop, sale.id)
     sale = scene.do(CancelSale(sale.id))
@@ -583,7 +585,7 @@ def test_units_of_a_line_that_went_out_by_their_hold_are_not_sold_again(scene: S
     [hold] = sale.lines[0].reservations
     scene.do(Consume(hold, 2))
     scene.refuses(EditLine(sale.id, sale.lines[0].id, quantity=1), "INVALID_STATE")
-    sale = scene.do(CompleteSale(sale.id, (PaymentAsked("card", "29.70"),)))
+    sale = scene.do(CompleteSale(sale.id, (PaymentRequest("card", "29.70"),)))
     assert sale.lines[0].fulfilled == 3
     assert [line["qty_delta"] for line in scene.ledger("SALE")] == [-2, -1]
     assert balances(scene.shop)["4000"] == -2970
@@ -612,7 +614,7 @@ def test_a_sale_whose_holds_were_all_sold_is_completed(scene: Scene, shipped: in
 
 def test_cancelling_after_a_part_went_out_by_its_hold_keeps_the_shares(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5 @3.00")
-    sale = cart(scene, ("MUG-1", 2), ("SONG-1", 2), discount=DiscountAsked(amount="2.98"))
+    sale = cart(scene, ("MUG-1", 2), ("SONG-1", 2), discount=DiscountRequest(amount="2.98"))
     scene.do(Consume(sale.lines[0].reservations[0], 1))
     cut = scene.do(CancelSale(sale.id))
     assert (cut.status, cut.subtotal, cut.discount_total, cut.total) == ("completed", "9.90", "0.99", "8.91")
@@ -622,10 +624,10 @@ def test_cancelling_after_a_part_went_out_by_its_hold_keeps_the_shares(scene: Sc
 
 def test_an_order_that_was_converted_past_the_sale_is_not_sold_again(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 9 @1.00")
-    lines = (LineAsked("MUG-1", 3),)
+    lines = (LineRequest("MUG-1", 3),)
     sale = scene.do(OpenSale(lines=lines, source="shopify", order_number="1001", fact=True))
     scene.do(OrderClose("1001", "shopify", consume=True))
-    sale = scene.do(CompleteSale(sale.id, (PaymentAsked("card", "29.70"),)))
+    sale = scene.do(CompleteSale(sale.id, (PaymentRequest("card", "29.70"),)))
     assert [line["qty_delta"] for line in scene.ledger("SALE")] == [-3]
 
 
@@ -643,7 +645,7 @@ def test_a_hold_that_was_given_back_by_hand_lapses_and_competes(scene: Scene) ->
 def test_an_imported_order_is_always_taken(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 1")
     order = OpenSale(
-        scene.shop.stores["MAIN"], lines=(LineAsked("MUG-1", 4),), source="shopify", order_number="1001", fact=True
+        scene.shop.stores["MAIN"], lines=(LineRequest("MUG-1", 4),), source="shopify", order_number="1001", fact=True
     )
     sale = scene.do(order)
     assert (sale.status, sale.conflict, sale.number, sale.order_number) == ("suspended", True, "S-000001", "1001")
@@ -665,10 +667,10 @@ def test_our_numbers_cannot_be_brought_along(scene: Scene) -> None:
 
 
 def test_a_refused_sale_takes_no_number(scene: Scene) -> None:
-    scene.refuses(OpenSale(lines=(LineAsked("MUG-1", 1),)), "INSUFFICIENT_STOCK")
-    scene.refuses(checkout(scene, LineAsked("MUG-1", 1)), "INSUFFICIENT_STOCK")
-    scene.do(checkout(scene, LineAsked("SONG-1", 1), quote=True))
-    group = Together((OpenSale(), OpenSale(lines=(LineAsked("MUG-1", 1),)), OpenSale()), atomic=False)
+    scene.refuses(OpenSale(lines=(LineRequest("MUG-1", 1),)), "INSUFFICIENT_STOCK")
+    scene.refuses(checkout(scene, LineRequest("MUG-1", 1)), "INSUFFICIENT_STOCK")
+    scene.do(checkout(scene, LineRequest("SONG-1", 1), quote=True))
+    group = CommandGroup((OpenSale(), OpenSale(lines=(LineRequest("MUG-1", 1),)), OpenSale()), atomic=False)
     assert [getattr(one, "number", None) for one in scene.do(group)] == ["S-000001", None, "S-000002"]
 
 
@@ -677,7 +679,7 @@ def test_a_refused_sale_takes_no_number(scene: Scene) -> None:
 
 def test_fees_alone_are_no_sale(scene: Scene) -> None:
     """Such a sale could never be completed, so it is not begun; a cart gets its fees after its first line."""
-    fees = (FeeAsked("delivery", "4.50"),)
+    fees = (FeeRequest("delivery", "4.50"),)
     empty = scene.do(OpenSale())
     for command in (
         OpenSale(fees=fees),
@@ -689,7 +691,7 @@ def test_fees_alone_are_no_sale(scene: Scene) -> None:
     assert len(scene.shop.rows("SELECT id FROM sale")) == 1
 
     assert scene.do(ChangeSale(empty.id, fees=())).fee_total == "0.00"
-    scene.do(AddLine(empty.id, LineAsked("SONG-1", 1)))
+    scene.do(AddLine(empty.id, LineRequest("SONG-1", 1)))
     assert scene.do(ChangeSale(empty.id, fees=fees)).total == "9.50"
     assert scene.do(CompleteSale(empty.id, (CASH,))).status == "completed"
 
@@ -698,11 +700,11 @@ def test_prices_discounts_and_fees_need_their_permissions(scene: Scene) -> None:
     shop = scene.shop
     scene.given("MUG-1 MAIN  A 5")
     sale = scene.do(OpenSale(shop.stores["MAIN"]), actor=shop.cashier)
-    line = LineAsked("MUG-1", 1, unit_price="9.90")
+    line = LineRequest("MUG-1", 1, unit_price="9.90")
     sale = scene.do(AddLine(sale.id, line), actor=shop.cashier)
     cheaper = {"unit_price": "5.00"}
-    reduced = {"discount": DiscountAsked(percent=10)}
-    fee = {"fees": (FeeAsked("wrap", "1.00"),)}
+    reduced = {"discount": DiscountRequest(percent=10)}
+    fee = {"fees": (FeeRequest("wrap", "1.00"),)}
     edit, change = (
         (lambda fields: EditLine(sale.id, sale.lines[0].id, **fields)),
         lambda fields: ChangeSale(sale.id, **fields),
@@ -710,7 +712,7 @@ def test_prices_discounts_and_fees_need_their_permissions(scene: Scene) -> None:
     for command in (edit(cheaper), edit(reduced), change(reduced), change(fee)):
         scene.refuses(command, "PRICE_MISMATCH", actor=shop.cashier)
     refused = scene.refuses(
-        AddLine(sale.id, LineAsked("MUG-1", 1, unit_price="5.00")), "PRICE_MISMATCH", actor=shop.staff
+        AddLine(sale.id, LineRequest("MUG-1", 1, unit_price="5.00")), "PRICE_MISMATCH", actor=shop.staff
     )
     assert refused.numbers["unit_price"] == "9.90"
     scene.refuses(change(fee), "PRICE_MISMATCH", actor=shop.staff)
@@ -718,12 +720,12 @@ def test_prices_discounts_and_fees_need_their_permissions(scene: Scene) -> None:
     assert scene.do(edit(cheaper), actor=shop.manager).total == "4.50"
     assert scene.do(change(fee), actor=shop.manager).total == "5.50"
     too_much = (
-        edit({"discount": DiscountAsked(amount="5.01")}),
-        edit({"discount": DiscountAsked(percent=101)}),
-        edit({"discount": DiscountAsked(amount="-1.00")}),
+        edit({"discount": DiscountRequest(amount="5.01")}),
+        edit({"discount": DiscountRequest(percent=101)}),
+        edit({"discount": DiscountRequest(amount="-1.00")}),
         edit({"unit_price": "-1.00"}),
         edit({"unit_price": "1.001"}),
-        change({"discount": DiscountAsked(amount="6.00")}),
+        change({"discount": DiscountRequest(amount="6.00")}),
     )
     for command in too_much:
         scene.refuses(command, "INVALID_AMOUNT")
@@ -733,13 +735,13 @@ def test_a_product_that_is_not_sold_any_more_is_put_on_no_sale(scene: Scene) -> 
     scene.given("MUG-1 MAIN  A 5")
     sale = cart(scene, ("MUG-1", 1))
     scene.do(ChangeProduct(scene.products["MUG-1"].id, active=False))
-    mugs = LineAsked("MUG-1", 1)
+    mugs = LineRequest("MUG-1", 1)
     quote = checkout(scene, mugs, pay=None, quote=True)
     for command in (OpenSale(lines=(mugs,)), AddLine(sale.id, mugs), checkout(scene, mugs), quote):
         assert "not sold any more" in scene.refuses(command, "INVALID_STATE").detail
-    refused = scene.refuses(OpenSale(lines=(LineAsked("SONG-1", 1), mugs, mugs)), "INVALID_STATE")
+    refused = scene.refuses(OpenSale(lines=(LineRequest("SONG-1", 1), mugs, mugs)), "INVALID_STATE")
     assert [one["index"] for one in refused.numbers["lines"]] == [1, 2]
-    scene.refuses(OpenSale(lines=(mugs, LineAsked("SONG-1", 0))), "INVALID_QUANTITY")
+    scene.refuses(OpenSale(lines=(mugs, LineRequest("SONG-1", 0))), "INVALID_QUANTITY")
     assert scene.do(CompleteSale(sale.id, (CASH,))).status == "completed", "what was in the cart already"
     past = OpenSale(lines=(mugs,), source="shopify", order_number="1", fact=True)
     assert scene.do(past).total == "9.90", "an order that was taken elsewhere is a fact"
@@ -748,13 +750,13 @@ def test_a_product_that_is_not_sold_any_more_is_put_on_no_sale(scene: Scene) -> 
 def test_nothing_without_a_price_is_sold_by_those_who_may_set_none(scene: Scene) -> None:
     scene.product("GIFT-1")
     scene.given("GIFT-1 MAIN  A 9")
-    unpriced, given = LineAsked("GIFT-1", 1), LineAsked("GIFT-1", 1, "0.00")
+    unpriced, given = LineRequest("GIFT-1", 1), LineRequest("GIFT-1", 1, "0.00")
     staff = scene.shop.staff
     assert staff.caller.may_price is False
     for command in (OpenSale(lines=(unpriced,)), checkout(scene, unpriced), checkout(scene, unpriced, quote=True)):
         assert scene.refuses(command, "PRICE_MISMATCH", actor=staff).numbers["unit_price"] is None
     for price in ("0.00", "5.00"):
-        scene.refuses(OpenSale(lines=(LineAsked("GIFT-1", 1, price),)), "PRICE_MISMATCH", actor=staff)
+        scene.refuses(OpenSale(lines=(LineRequest("GIFT-1", 1, price),)), "PRICE_MISMATCH", actor=staff)
     for line in (given, unpriced):
         sale = scene.do(OpenSale(lines=(line,)), actor=scene.shop.manager)
         assert (sale.total, sale.lines[0].unit_price) == ("0.00", "0.00"), "by somebody who may give it away"
@@ -765,7 +767,7 @@ def test_nothing_without_a_price_is_sold_by_those_who_may_set_none(scene: Scene)
 
 def test_a_fee_is_taxed_by_a_class_that_there_is(scene: Scene) -> None:
     sale = cart(scene, ("SONG-1", 1))
-    fees = (FeeAsked("wrap", "1.00"), FeeAsked("delivery", "2.00", "standrad"))
+    fees = (FeeRequest("wrap", "1.00"), FeeRequest("delivery", "2.00", "standrad"))
     for command in (ChangeSale(sale.id, fees=fees), OpenSale(fees=fees)):
         refused = scene.refuses(command, "INVALID_REQUEST")
         assert (refused.numbers["field"], "'standrad'" in refused.detail) == ("fees.1.tax_class", True)
@@ -783,15 +785,15 @@ def test_a_tax_is_at_most_all_of_the_price(scene: Scene) -> None:
 
 def test_a_discount_of_the_sale_takes_off_no_more_than_is_left(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 9")
-    sale = cart(scene, ("MUG-1", 2), ("SONG-1", 1), discount=DiscountAsked(amount="12.00"))
+    sale = cart(scene, ("MUG-1", 2), ("SONG-1", 1), discount=DiscountRequest(amount="12.00"))
     mugs, song = (line.id for line in sale.lines)
     sale = scene.do(RemoveLine(sale.id, mugs))
     assert (sale.discount_total, sale.total) == ("5.00", "0.00")
     sale = scene.do(EditLine(sale.id, song, unit_price="4.00"))
     assert (sale.discount_total, sale.total) == ("4.00", "0.00")
-    refused = scene.refuses(ChangeSale(sale.id, discount=DiscountAsked(amount="4.01")), "INVALID_AMOUNT")
+    refused = scene.refuses(ChangeSale(sale.id, discount=DiscountRequest(amount="4.01")), "INVALID_AMOUNT")
     assert "discount of the sale" in refused.detail
-    sale = scene.do(AddLine(sale.id, LineAsked("MUG-1", 1)))
+    sale = scene.do(AddLine(sale.id, LineRequest("MUG-1", 1)))
     assert (sale.discount_total, sale.total) == ("12.00", "1.90"), "what was given comes back with the goods"
     sale = scene.do(RemoveLine(sale.id, sale.lines[1].id))
     assert scene.do(CompleteSale(sale.id, ())).total == "0.00"
@@ -803,7 +805,7 @@ def test_payments_that_do_not_fit(scene: Scene) -> None:
     sale = cart(scene, ("MUG-1", 2))
 
     def pay(*payments: tuple[str, str]) -> CompleteSale:
-        return CompleteSale(sale.id, tuple(PaymentAsked(*one) for one in payments))
+        return CompleteSale(sale.id, tuple(PaymentRequest(*one) for one in payments))
 
     for payments in ((), (("cash", "19.79"),), (("card", "19.81"),), (("card", "15.00"), ("other", "5.00"))):
         refused = scene.refuses(pay(*payments), "PAYMENT_MISMATCH")
@@ -821,12 +823,12 @@ def test_cash_is_rounded_last_and_booked_apart(scene: Scene) -> None:
     scene.do(AddTaxRate(tax_class="std", rate="0.15"))
     scene.product("PEN-1", price=1367, tax_class="std")
     scene.given("PEN-1 MAIN  P 2 @4.00")
-    sold = scene.do(checkout(scene, LineAsked("PEN-1", 1), pay=(PaymentAsked("cash", "20.00"),)))
+    sold = scene.do(checkout(scene, LineRequest("PEN-1", 1), pay=(PaymentRequest("cash", "20.00"),)))
     assert (sold.total, sold.tax_total, sold.rounding, sold.change) == ("15.72", "2.05", "-0.02", "4.30")
     assert entries_of(scene.shop, sold.id) == [
         {"1000": 1570, "1200": -400, "2100": -205, "4000": -1367, "5000": 400, "5300": 2}
     ]
-    by_card = scene.do(checkout(scene, LineAsked("PEN-1", 1), pay=(PaymentAsked("card", "15.72"),)))
+    by_card = scene.do(checkout(scene, LineRequest("PEN-1", 1), pay=(PaymentRequest("card", "15.72"),)))
     assert (by_card.rounding, by_card.change) == ("0.00", "0.00")
 
 
@@ -841,7 +843,7 @@ def test_a_checkout_sells_straight_from_the_shelf(scene: Scene) -> None:
         MUG-1 EAST  E 9
     """)
     sold = scene.do(
-        checkout(scene, LineAsked("MUG-1", 4), LineAsked("SONG-1", 1), LineAsked("SOFA-1", 1), customer="Ana")
+        checkout(scene, LineRequest("MUG-1", 4), LineRequest("SONG-1", 1), LineRequest("SOFA-1", 1), customer="Ana")
     )
     assert (sold.status, sold.source, sold.total, sold.customer) == ("completed", "pos", "344.60", "Ana")
     assert [line.fulfilled for line in sold.lines] == [4, 1, 1]
@@ -860,15 +862,15 @@ def test_a_checkout_names_every_short_line_and_changes_nothing_at_all(scene: Sce
     """)
     tables = ("ledger", "sale", "sale_line", "journal_entry", "counter", "event_batch", "reservation", "supplier_order")
     before = {table: scene.shop.rows(f"SELECT * FROM {table}") for table in tables}
-    lines = (LineAsked("MUG-1", 2), LineAsked("TEE-1", 3), LineAsked("SOFA-1", 1), LineAsked("MUG-1", 2))
+    lines = (LineRequest("MUG-1", 2), LineRequest("TEE-1", 3), LineRequest("SOFA-1", 1), LineRequest("MUG-1", 2))
     refused = scene.refuses(checkout(scene, *lines), "INSUFFICIENT_STOCK")
     assert [(one["index"], one["requested"], one["available"]) for one in refused.numbers["lines"]] == [
         (1, 3, 2),
         (3, 2, 1),
     ]
     assert before == {table: scene.shop.rows(f"SELECT * FROM {table}") for table in tables}
-    for pay in ((), None, (PaymentAsked("cash", "1.00"),)):
-        scene.refuses(checkout(scene, LineAsked("MUG-1", 1), pay=pay), "PAYMENT_MISMATCH")
+    for pay in ((), None, (PaymentRequest("cash", "1.00"),)):
+        scene.refuses(checkout(scene, LineRequest("MUG-1", 1), pay=pay), "PAYMENT_MISMATCH")
     scene.refuses(checkout(scene), "INVALID_REQUEST")
     assert before == {table: scene.shop.rows(f"SELECT * FROM {table}") for table in tables}
 
@@ -878,8 +880,8 @@ def test_a_quote_is_what_the_checkout_then_costs(scene: Scene) -> None:
     scene.do(AddTaxRate(tax_class="std", rate="0.19"))
     scene.product("PEN-1", price=1999, tax_class="std")
     scene.given("PEN-1 MAIN  P 9")
-    lines = (LineAsked("PEN-1", 3, discount=DiscountAsked(percent=5)), LineAsked("SONG-1", 1))
-    fields = {"discount": DiscountAsked(amount="1.00"), "fees": (FeeAsked("wrap", "1.00", "std"),)}
+    lines = (LineRequest("PEN-1", 3, discount=DiscountRequest(percent=5)), LineRequest("SONG-1", 1))
+    fields = {"discount": DiscountRequest(amount="1.00"), "fees": (FeeRequest("wrap", "1.00", "std"),)}
     quoted = scene.do(checkout(scene, *lines, pay=None, quote=True, **fields))
     opened = scene.do(OpenSale(lines=lines, **fields))
     sold = scene.do(checkout(scene, *lines, **fields))
@@ -895,14 +897,16 @@ def test_lots_leave_first_in_first_out_or_first_expired_or_as_named(scene: Scene
         MILK-1 MAIN  M 2 until 9000, N 2 until 100, O 2 until 500
     """)
     scene.do(
-        checkout(scene, LineAsked("MUG-1", 2), LineAsked("MILK-1", 3), LineAsked("MILK-1", 1, lot_id=scene.lot("M")))
+        checkout(
+            scene, LineRequest("MUG-1", 2), LineRequest("MILK-1", 3), LineRequest("MILK-1", 1, lot_id=scene.lot("M"))
+        )
     )
     scene.stands("""
         MILK-1 MAIN M 1/0, O 1/0
         MUG-1 MAIN B 4/0
     """)
     scene.pass_(600)
-    refused = scene.shop.refused(checkout(scene, LineAsked("MILK-1", 1, lot_id=scene.lot("O"))))
+    refused = scene.shop.refused(checkout(scene, LineRequest("MILK-1", 1, lot_id=scene.lot("O"))))
     assert (refused.code, refused.numbers["lot_id"]) == ("LOT_NOT_AVAILABLE", scene.lot("O"))
 
 
@@ -912,15 +916,17 @@ def test_others_cannot_sell_in_a_store_that_is_not_theirs(scene: Scene) -> None:
         MUG-1 EAST  E 5
     """)
     east = scene.shop.east_staff
-    scene.refuses(checkout(scene, LineAsked("MUG-1", 1)), "FORBIDDEN", actor=east)
+    scene.refuses(checkout(scene, LineRequest("MUG-1", 1)), "FORBIDDEN", actor=east)
     scene.refuses(CancelSale(cart(scene, ("MUG-1", 1)).id), "FORBIDDEN", actor=east)
-    sale = scene.do(OpenSale(lines=(LineAsked("MUG-1", 2),)), actor=east)
+    sale = scene.do(OpenSale(lines=(LineRequest("MUG-1", 2),)), actor=east)
     assert sale.store_id == scene.shop.stores["EAST"]
-    scene.refuses(AddLine(sale.id, LineAsked("MUG-1", 4)), "INSUFFICIENT_STOCK", actor=east)
+    scene.refuses(AddLine(sale.id, LineRequest("MUG-1", 4)), "INSUFFICIENT_STOCK", actor=east)
 
 
 def test_a_group_books_each_of_its_members_once(scene: Scene) -> None:
-    scene.do(Together((Receive("MAIN", (ReceiptLine("MUG-1", 4, "3.50"),)), checkout(scene, LineAsked("MUG-1", 2)))))
+    scene.do(
+        CommandGroup((Receive("MAIN", (ReceiptLine("MUG-1", 4, "3.50"),)), checkout(scene, LineRequest("MUG-1", 2))))
+    )
     assert balances(scene.shop) == {"1000": 1980, "1200": 700, "2000": -1400, "4000": -1980, "5000": 700}
 
 
@@ -929,12 +935,12 @@ def test_prices_stand_once_a_part_has_gone_out_whatever_the_taxes_do(scene: Scen
     rate = scene.do(AddTaxRate(tax_class="std", rate="0.15"))
     scene.product("VASE-1", price=1000, tax_class="std")
     scene.given("VASE-1 MAIN  V 3 @1.00")
-    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineAsked("VASE-1", 3),)))
+    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineRequest("VASE-1", 3),)))
     scene.do(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 1),)))
     scene.shop.settings(tax_mode="inclusive")
     scene.do(ChangeTaxRate(rate.id, rate="0.2"))
 
-    sold = scene.do(CompleteSale(sale.id, (PaymentAsked("cash", "40.00"),)))
+    sold = scene.do(CompleteSale(sale.id, (PaymentRequest("cash", "40.00"),)))
 
     assert (sold.tax_total, sold.total, sold.change) == ("4.50", "34.50", "5.50")
     assert book_faults(scene.shop) == []

@@ -25,12 +25,12 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine, ShipSupplierOrder
 from holdfast.core.sales.correction import RevertShipment
-from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
-from holdfast.core.warehouse.quarantine import Quarantine, Readmit
+from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine
 from tests.core.books import book_faults, sale_faults
 from tests.shop import SECOND, Clock, Shop, open_shop, quick_sqlite
 from tests.truth import untruths
@@ -98,22 +98,22 @@ class Run:
         tenths = self.draw(st.integers(1, 40))
         return Decimal(tenths) / 10 if sku == "CLOTH-1" else self.draw(st.integers(1, 4))
 
-    def discount(self) -> DiscountAsked | None:
+    def discount(self) -> DiscountRequest | None:
         """A discount or none."""
-        percent = st.builds(DiscountAsked, percent=st.sampled_from((0, 7, Decimal("33.3333"), 100)))
-        amount = st.builds(lambda minor: DiscountAsked(amount=self.money(minor)), st.integers(0, 900))
+        percent = st.builds(DiscountRequest, percent=st.sampled_from((0, 7, Decimal("33.3333"), 100)))
+        amount = st.builds(lambda minor: DiscountRequest(amount=self.money(minor)), st.integers(0, 900))
         return self.draw(st.one_of(st.none(), percent, amount))
 
-    def line(self) -> LineAsked:
+    def line(self) -> LineRequest:
         """A line of a cart."""
         sku = self.draw(st.sampled_from(SKUS))
         price = self.draw(st.sampled_from((None, None, 1, 1250)))
-        return LineAsked(sku, self.units(sku), None if price is None else self.money(price), self.discount())
+        return LineRequest(sku, self.units(sku), None if price is None else self.money(price), self.discount())
 
-    def fees(self) -> tuple[FeeAsked, ...]:
+    def fees(self) -> tuple[FeeRequest, ...]:
         """No fee, or one."""
         amount = self.draw(st.sampled_from((None, None, 101)))
-        return () if amount is None else (FeeAsked("wrap", self.money(amount), "std"),)
+        return () if amount is None else (FeeRequest("wrap", self.money(amount), "std"),)
 
     def open(self) -> None:
         """A cart or an imported order; the same as a quote costs the same."""
@@ -141,7 +141,7 @@ class Run:
             self.persisted(sold)
             self.sales.append(sold)
 
-    def payments(self, total: str) -> tuple[PaymentAsked, ...]:
+    def payments(self, total: str) -> tuple[PaymentRequest, ...]:
         """Cash that is plenty, a card that is exact, both, or too little."""
         minor = int(Decimal(total).scaleb(self.digits))
         part = minor // 3
@@ -152,7 +152,7 @@ class Run:
             "short": (("cash", minor // 2),),
         }
         chosen = kinds[self.draw(st.sampled_from(sorted(kinds)))]
-        return tuple(PaymentAsked(method, self.money(amount)) for method, amount in chosen)
+        return tuple(PaymentRequest(method, self.money(amount)) for method, amount in chosen)
 
     def edit(self) -> None:
         """Something about one sale."""
@@ -240,7 +240,7 @@ class Run:
         """Goods come in, are counted, recalled or brought back; or time passes."""
         sku = self.draw(st.sampled_from(("MUG-1", "TEE-1", "CLOTH-1")))
         place = self.draw(st.sampled_from(("MAIN", "SIDE")))
-        what = self.draw(st.sampled_from(("receive", "receive", "count", "recall", "readmit", "time")))
+        what = self.draw(st.sampled_from(("receive", "receive", "count", "recall", "release_from_quarantine", "time")))
         if what == "receive":
             self.shop.receive(sku, self.draw(st.integers(1, 4)), place, cost=self.cost())
         elif what == "time":
@@ -248,7 +248,9 @@ class Run:
         else:
             lot = self.draw(st.sampled_from(self.lots))
             count = SetStock(sku, place, self.draw(st.integers(0, 6)))
-            self.do({"count": count, "recall": Quarantine(lot), "readmit": Readmit(lot)}[what])
+            self.do(
+                {"count": count, "recall": Quarantine(lot), "release_from_quarantine": ReleaseFromQuarantine(lot)}[what]
+            )
 
     # What must be so on the way
 

@@ -15,7 +15,7 @@ from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocat
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.organisation.users import AddUser
-from holdfast.core.records.command import Command, Together
+from holdfast.core.records.command import Command, CommandGroup
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.shape import shaped
@@ -87,7 +87,7 @@ MALFORMED: list[tuple[str, Any]] = [
     ("target.source", Reserve("A", 1, target=Target("1", source=LONG))),
     ("kind", Receive("MAIN", (), kind="gift")),
     ("lines.0.expires_on", Receive("MAIN", (ReceiptLine("A", 1, expires_on="2031-1-5"),))),
-    ("commands.1.sku", Together((AddProduct("A"), AddProduct(" B")))),
+    ("commands.1.sku", CommandGroup((AddProduct("A"), AddProduct(" B")))),
 ]
 
 
@@ -99,7 +99,7 @@ def test_a_malformed_value_names_its_field_and_nothing_is_done(scene: Scene, fie
 
 
 def test_what_is_no_command_is_refused(scene: Scene) -> None:
-    for nothing in ("Reserve", None, {"sku": "MUG-1"}, Target("1"), Together(("x",)), Together(7)):  # type: ignore[arg-type]
+    for nothing in ("Reserve", None, {"sku": "MUG-1"}, Target("1"), CommandGroup(("x",)), CommandGroup(7)):  # type: ignore[arg-type]
         scene.refuses(nothing, "INVALID_REQUEST")
 
 
@@ -153,7 +153,7 @@ def test_a_precision_that_a_reorder_point_does_not_fit_is_refused(scene: Scene) 
 def test_a_group_may_change_a_precision_and_a_reorder_point(scene: Scene) -> None:
     scene.do(AddProduct("OIL-1"))
     points = {"OIL-1": Decimal("0.75")}
-    scene.do(Together((ChangeProduct("OIL-1", precision=2), ChangeLocation("main", reorder_points=points))))
+    scene.do(CommandGroup((ChangeProduct("OIL-1", precision=2), ChangeLocation("main", reorder_points=points))))
     assert scene.shop.holdfast.reports.location(scene.shop.org_id, "MAIN")["reorder_points"] == {"OIL-1": 0.75}
 
 
@@ -209,12 +209,12 @@ def test_a_key_is_printable_everywhere(scene: Scene, key: Any) -> None:
 
 
 def test_groups_too_deep_are_refused_at_once(scene: Scene) -> None:
-    deep: Any = Together(())
+    deep: Any = CommandGroup(())
     for _ in range(1_500):
-        deep = Together((deep,))
-    twice: Any = Together((AddProduct("MUG-7"),))
+        deep = CommandGroup((deep,))
+    twice: Any = CommandGroup((AddProduct("MUG-7"),))
     for _ in range(60):  # two at each level: 2**60 commands, were they looked at
-        twice = Together((twice, twice))
+        twice = CommandGroup((twice, twice))
     for group in (deep, twice):
         reply = scene.shop.holdfast.do(scene.shop.owner, group)
         assert isinstance(reply.answer, Rejected) and reply.answer.code == "INVALID_REQUEST"
@@ -222,7 +222,7 @@ def test_groups_too_deep_are_refused_at_once(scene: Scene) -> None:
 
 def test_what_nothing_decides_is_no_command(scene: Scene) -> None:
     scene.refuses(StoreChanges(), "INVALID_REQUEST")
-    scene.refuses(Together((StoreChanges(),)), "INVALID_REQUEST")
+    scene.refuses(CommandGroup((StoreChanges(),)), "INVALID_REQUEST")
 
 
 ODD: tuple[Any, ...] = (
@@ -234,7 +234,7 @@ ODD: tuple[Any, ...] = (
 )
 
 
-@pytest.mark.parametrize("kind", sorted(set(DECISIONS) - {Together}, key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(set(DECISIONS) - {CommandGroup}, key=lambda kind: kind.__name__))
 def test_what_looks_plain_passes_the_full_test_unchanged(kind: type[Command], monkeypatch: pytest.MonkeyPatch) -> None:
     """The short way in answers what the long one would: for every field of every command, whatever it is given."""
     required = {field.name: "x" for field in msgspec.structs.fields(kind) if field.required}

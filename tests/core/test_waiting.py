@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.decide import Sweep, Together
+from holdfast.core.decide import CommandGroup, Sweep
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.by_order import OrderClose, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.reservations.by_order import OrderLine as Line
 from holdfast.core.reservations.reserve import Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine
-from holdfast.core.warehouse.quarantine import Quarantine, Readmit
+from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
 from tests.core.scene import Scene
 from tests.shop import SECOND
 
@@ -47,7 +47,7 @@ def an_expiry_noticed_by_a_refused_command(scene: Scene) -> None:
 def a_transfer(scene: Scene) -> None:
     scene.given("MUG-1 EAST  B 2")
     sent = scene.do(Dispatch("EAST", "MAIN", (TransferLine("MUG-1", 2),)))
-    scene.do(Arrive(sent.id))
+    scene.do(ReceiveTransfer(sent.id))
 
 
 def a_count(scene: Scene) -> None:
@@ -68,7 +68,7 @@ def an_adjustment(scene: Scene) -> None:
 
 def a_readmission(scene: Scene) -> None:
     scene.given("MUG-1 MAIN-QUARANTINE  Q 2")
-    scene.do(Readmit(scene.lot("Q"), "MAIN"))
+    scene.do(ReleaseFromQuarantine(scene.lot("Q"), "MAIN"))
 
 
 def a_release_at_the_level(scene: Scene) -> None:
@@ -261,7 +261,7 @@ def many_die(scene: Scene) -> None:
     """Hundreds of holds of one order, all dead at once, and nobody has looked yet."""
     expires_at = scene.now + 10 * SECOND
     command = Reserve("MUG-1", 1, "MAIN", Target("101", "shopify"), priority=10, expires_at=expires_at)
-    scene.do(Together((command,) * DEAD))
+    scene.do(CommandGroup((command,) * DEAD))
     scene.pass_(10)
 
 
@@ -319,7 +319,7 @@ def test_a_recalled_lot_that_comes_back_serves_whom_it_left(scene: Scene) -> Non
         MUG-1 MAIN-QUARANTINE  A 3/0
         101                    waits 3
     """)
-    scene.do(Readmit(scene.lot("A")))
+    scene.do(ReleaseFromQuarantine(scene.lot("A")))
     scene.stands("""
         MUG-1 MAIN  A 3/3
         101         A 3

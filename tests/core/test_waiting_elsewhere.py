@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 
 from holdfast.check import check
-from holdfast.core.decide import Sweep, Together
+from holdfast.core.decide import CommandGroup, Sweep
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import CancelSale, EditLine, ResumeSale
 from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
-from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
 from holdfast.db.upkeep.totals import beside_waiting
 from tests.core.scene import Scene
 from tests.shop import SECOND, Clock, open_shop, quick_sqlite
@@ -45,7 +45,7 @@ def backorders(scene: Scene, **fields: Any) -> None:
 
 
 def sale(scene: Scene, units: int, number: str | None = None, **fields: Any) -> Any:
-    return scene.do(OpenSale(order_number=number, lines=(LineAsked("MUG-1", units),), **fields))
+    return scene.do(OpenSale(order_number=number, lines=(LineRequest("MUG-1", units),), **fields))
 
 
 def where(scene: Scene, order: str) -> list[tuple[str, int, int]]:
@@ -85,10 +85,10 @@ def test_a_direct_hold_waits_where_the_product_lies(scene_anywhere: Scene) -> No
 def test_an_imported_order_waits_where_the_product_lies(scene: Scene) -> None:
     scene.product("MUG-1", price=100)
     scene.given("MUG-1 MAIN  A 1")
-    scene.do(TakeOrder("#1", "shopify", (OrderedLine("MUG-1", 2, fulfilled=2),)))
+    scene.do(ImportOrder("#1", "shopify", (OrderedLine("MUG-1", 2, fulfilled=2),)))
     assert where(scene, "#1") == [("MAIN", 0, 1)]
     scene.shop.receive("MUG-1", 9, lot="B")
-    done = scene.do(TakeOrder("#1", "shopify", (OrderedLine("MUG-1", 2, fulfilled=2),)))
+    done = scene.do(ImportOrder("#1", "shopify", (OrderedLine("MUG-1", 2, fulfilled=2),)))
     assert (done.status, done.waiting) == ("completed", ())
 
 
@@ -107,7 +107,7 @@ def test_goods_that_came_by_transfer_have_come(scene: Scene) -> None:
     scene.shop.receive("MUG-1", 2, "MAIN")
     scene.pass_(1)
     sent = scene.do(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 1),)))
-    scene.do(Arrive(sent.id))
+    scene.do(ReceiveTransfer(sent.id))
     assert scene.do(Reserve("MUG-1", 9, None, Target("1"))).location == "EAST"
 
 
@@ -145,7 +145,7 @@ def test_a_pinned_hold_waits_where_most_of_its_lot_lies(scene: Scene) -> None:
     """)
     lot = scene.shop.receive("MUG-1", 4, "MAIN", lot="P")
     sent = scene.do(Dispatch("MAIN", "BACK", (TransferLine("MUG-1", 3, lot_id=lot),)))
-    scene.do(Arrive(sent.id))
+    scene.do(ReceiveTransfer(sent.id))
     scene.do(Reserve("MUG-1", 5, None, Target("1"), lot_id=lot))
     assert where(scene, "1") == [("BACK", 3, 2)]
 
@@ -158,7 +158,7 @@ def test_a_product_that_is_nowhere_waits_at_the_first_place(scene: Scene) -> Non
 
 def test_the_same_batch_sees_what_it_received(scene: Scene) -> None:
     backorders(scene)
-    scene.do(Together((Receive("MAIN", (ReceiptLine("MUG-1", 1),)), Reserve("MUG-1", 5, None, Target("1")))))
+    scene.do(CommandGroup((Receive("MAIN", (ReceiptLine("MUG-1", 1),)), Reserve("MUG-1", 5, None, Target("1")))))
     assert where(scene, "1") == [("MAIN", 1, 4)]
 
 
@@ -246,7 +246,7 @@ def test_a_hold_of_a_given_location_never_moves_by_itself(scene: Scene) -> None:
     backorders(scene)
     scene.given("MUG-1 MAIN  A 1")
     scene.do(Reserve("MUG-1", 5, "MAIN", Target("1")))
-    scene.do(OpenSale(order_number="2", lines=(LineAsked("MUG-1", 2, location="MAIN"),)))
+    scene.do(OpenSale(order_number="2", lines=(LineRequest("MUG-1", 2, location="MAIN"),)))
     scene.shop.receive("MUG-1", 9, "EAST", lot="B")
     assert (where(scene, "1"), where(scene, "2")) == ([("MAIN", 1, 4)], [("MAIN", 0, 2)])
     scene.shop.receive("MUG-1", 9, "MAIN", lot="C")
@@ -311,7 +311,7 @@ def amendment(scene: Scene) -> None:
 def transfer(scene: Scene) -> None:
     scene.shop.receive("MUG-1", 9, "MAIN-BACK", lot="X")
     sent = scene.do(Dispatch("MAIN-BACK", "EAST", (TransferLine("MUG-1", 4),)))
-    scene.do(Arrive(sent.id))
+    scene.do(ReceiveTransfer(sent.id))
 
 
 def expiry(scene: Scene) -> None:
@@ -382,7 +382,7 @@ def test_a_cart_that_has_ended_is_not_served(scene: Scene) -> None:
 def test_a_waiting_cart_goes_on_after_it_was_served_elsewhere(scene: Scene) -> None:
     backorders(scene)
     scene.given("MUG-1 MAIN  A 1")
-    taken = scene.do(TakeOrder("#1", "shopify", (OrderedLine("MUG-1", 3),)))
+    taken = scene.do(ImportOrder("#1", "shopify", (OrderedLine("MUG-1", 3),)))
     scene.shop.receive("MUG-1", 1, "EAST", lot="B")
     shown = scene.do(ResumeSale(taken.sale_id))
     assert (shown.lines[0].held, shown.lines[0].backordered) == (3, 1)
@@ -396,8 +396,8 @@ def test_a_receipt_of_many_products_serves_all_who_wait_elsewhere(scene: Scene) 
     for sku in skus:
         scene.product(sku, price=100, oversell="backorder")
         scene.shop.receive(sku, 1, "MAIN")
-    scene.do(OpenSale(order_number="1", lines=tuple(LineAsked(sku, 3) for sku in skus)))
-    scene.do(Together(tuple(Reserve(sku, 1, None, Target("2")) for sku in skus)))
+    scene.do(OpenSale(order_number="1", lines=tuple(LineRequest(sku, 3) for sku in skus)))
+    scene.do(CommandGroup(tuple(Reserve(sku, 1, None, Target("2")) for sku in skus)))
     scene.do(Receive("EAST", tuple(ReceiptLine(sku, 2 + n % 2) for n, sku in enumerate(skus))))
     assert scene.shop.rows("SELECT sum(backordered) AS n FROM reservation") == [{"n": 10}]
     scene.do(Receive("EAST", tuple(ReceiptLine(sku, 9) for sku in skus)))
@@ -409,7 +409,7 @@ def test_many_lines_that_lose_their_units_look_elsewhere_at_once(scene: Scene) -
     for sku in skus:
         scene.product(sku, price=100)
         scene.shop.receive(sku, 2, "MAIN")
-    scene.do(OpenSale(order_number="1", lines=tuple(LineAsked(sku, 2) for sku in skus)))
+    scene.do(OpenSale(order_number="1", lines=tuple(LineRequest(sku, 2) for sku in skus)))
     scene.do(Receive("EAST", tuple(ReceiptLine(sku, 2) for sku in skus)))
     scene.do(Count("MAIN", tuple(CountLine(sku, 0) for sku in skus)))
     assert scene.shop.rows("SELECT sum(backordered) AS n FROM reservation") == [{"n": 0}]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from holdfast.check import check
 from holdfast.check.heads import HeadsRefused, heads_lines, read_heads
-from holdfast.core.decide import Together
+from holdfast.core.decide import CommandGroup
 from holdfast.core.records.ledger import Entry
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.db import schema
@@ -220,7 +220,7 @@ def test_a_rewritten_entry_is_named_although_its_checksum_fits(shop: Shop, owned
 
 def test_a_run_of_several_entries_is_named_by_its_last(shop: Shop, owned: Database) -> None:
     """Commands of one transaction write a run: one of its entries that is rewritten breaks it."""
-    shop.ok(Together(tuple(Reserve("MUG-1", 1, "MAIN", Target(f"10{number}")) for number in range(2, 5))))
+    shop.ok(CommandGroup(tuple(Reserve("MUG-1", 1, "MAIN", Target(f"10{number}")) for number in range(2, 5))))
     with owned.reading() as connection:
         within = connection.execute(sa.select(schema.ledger.c.id).where(schema.ledger.c.link == WITHIN)).scalars().all()
     assert len(within) >= 2

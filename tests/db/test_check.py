@@ -17,7 +17,7 @@ from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
 from holdfast.db import schema
 from holdfast.db.batch.rows import SALE_TABLES
 from holdfast.db.engine import Database
@@ -60,7 +60,7 @@ def lively(shop: Shop) -> None:
     shop.ok(Count("MAIN", (CountLine("MUG-1", 6),)))
     shop.ok(SetStock("SALT", "EAST", 3, reason="found"))
     sent = shop.ok(Dispatch("MAIN", "EAST", (TransferLine("SALT", 1),)))
-    shop.ok(Arrive(sent.id))
+    shop.ok(ReceiveTransfer(sent.id))
     shop.receive("MUG-1", 2, "EAST", lot="C")
     shop.ok(Quarantine(first, "cracks"))
     trade(shop)

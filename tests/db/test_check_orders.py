@@ -18,8 +18,8 @@ from holdfast.core.reservations.by_order import OrderLine, OrderReserve
 from holdfast.core.reservations.reserve import Release, Reserve, Target
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.completion import CompleteSale
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
-from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.batch.rows import checksum, row_type
 from holdfast.db.migrations.versions import __path__ as VERSIONS
@@ -66,7 +66,7 @@ def change(shop: Shop, where: str, **fields: Any) -> None:
 
 def test_a_hold_that_waits_beside_free_units_is_named_and_the_sweep_serves_it(shop: Shop) -> None:
     shop.receive("MUG-1", 1, "MAIN")
-    shop.ok(OpenSale(order_number="1", lines=(LineAsked("MUG-1", 3, location="MAIN"),)))
+    shop.ok(OpenSale(order_number="1", lines=(LineRequest("MUG-1", 3, location="MAIN"),)))
     shop.ok(Reserve("MUG-1", 2, "MAIN", Target("2")))
     shop.receive("MUG-1", 5, "EAST")
     assert found(shop) == []
@@ -90,8 +90,8 @@ def test_what_cannot_be_helped_is_not_named(shop: Shop) -> None:
 
 def test_a_second_hold_of_an_order_line_is_named(shop: Shop) -> None:
     shop.receive("MUG-1", 9, "MAIN")
-    taken = shop.ok(TakeOrder("#1", "shopify", (OrderedLine("MUG-1", 2),)))
-    other = shop.ok(TakeOrder("#2", "shopify", (OrderedLine("MUG-1", 1),)))
+    taken = shop.ok(ImportOrder("#1", "shopify", (OrderedLine("MUG-1", 2),)))
+    other = shop.ok(ImportOrder("#2", "shopify", (OrderedLine("MUG-1", 1),)))
     shop.ok(OrderReserve("999", "shopify", (OrderLine("MUG-1", 2),)))
     shop.ok(OrderReserve("998", "shopify", (OrderLine("MUG-1", 2),)))
     shop.ok(CancelSale(other.sale_id))
@@ -142,9 +142,9 @@ def served_from(shop: Shop) -> dict[str, Any]:
 def test_old_holds_learn_from_where_they_may_be_served(shop: Shop) -> None:
     shop.product("CUP-1", price=100, oversell="backorder")
     shop.receive("MUG-1", 1, "MAIN")
-    shop.ok(OpenSale(order_number="online", lines=(LineAsked("MUG-1", 3),)))
-    shop.ok(OpenSale(order_number="store", store_id="EAST", lines=(LineAsked("MUG-1", 3),)))
-    shop.ok(OpenSale(order_number="given", lines=(LineAsked("MUG-1", 3, location="MAIN"),)))
+    shop.ok(OpenSale(order_number="online", lines=(LineRequest("MUG-1", 3),)))
+    shop.ok(OpenSale(order_number="store", store_id="EAST", lines=(LineRequest("MUG-1", 3),)))
+    shop.ok(OpenSale(order_number="given", lines=(LineRequest("MUG-1", 3, location="MAIN"),)))
     ended = shop.ok(Reserve("MUG-1", 3, None, Target("ended")))
     shop.ok(Release(ended.id))
     shop.ok(Reserve("MUG-1", 3, "MAIN", Target("direct")))
@@ -167,7 +167,7 @@ def test_old_holds_learn_from_where_they_may_be_served(shop: Shop) -> None:
 def test_who_waits_beside_free_units_since_an_older_version_is_served_by_the_next(shop: Shop) -> None:
     """The order that waited for ever where the product never was."""
     shop.receive("MUG-1", 3, "MAIN")
-    shop.ok(OpenSale(order_number="FIRST", lines=(LineAsked("MUG-1", 5),)))
+    shop.ok(OpenSale(order_number="FIRST", lines=(LineRequest("MUG-1", 5),)))
     as_it_was = "order_number = 'FIRST'"
     change(shop, as_it_was, served_from=None)
     shop.receive("MUG-1", 1, "EAST")

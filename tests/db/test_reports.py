@@ -16,10 +16,10 @@ from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.reservations.appointments import Book, ChangeAppointment
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
-from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
 from holdfast.reports import Reports
 from tests.shop import DAY, SECOND, Clock, Shop, open_shop, quick_sqlite
 
@@ -270,7 +270,7 @@ def test_the_past_keeps_what_was_deleted_since(shop: Shop) -> None:
     shop.ok(SetStock("MUG-1", "MAIN", 0))
     empty = now()
     time.sleep(0.002)
-    shop.ok(ForgetLevel("MUG-1", "MAIN"))
+    shop.ok(UnlistLevel("MUG-1", "MAIN"))
     reports = shop.holdfast.reports
 
     def at(instant: int) -> list[int]:
@@ -343,7 +343,7 @@ def test_a_lot_is_traced_to_everybody_who_has_or_had_it(shop: Shop) -> None:
     shop.ok(Consume(sold.id, 1))
     dead = shop.ok(Reserve("MUG-1", 1, "MAIN", Target("103"), expires_at=now() + HOUR))
     sent = shop.ok(Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 2),)))
-    shop.ok(Arrive(sent.id))
+    shop.ok(ReceiveTransfer(sent.id))
     shop.ok(AdjustStock("MUG-1", "EAST", -1, "broken"))
     trace = shop.holdfast.reports.trace(shop.org_id, lot)
 

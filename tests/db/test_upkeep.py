@@ -7,7 +7,7 @@ import time
 import sqlalchemy as sa
 
 from holdfast.app import Holdfast
-from holdfast.core.decide import Together
+from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import AddProduct
 from holdfast.db.upkeep.totals import STALE_ROWS_MIN, refresh_statistics
 from holdfast.organisation import establish
@@ -17,7 +17,7 @@ def test_tables_that_have_doubled_get_fresh_statistics(database_url: str) -> Non
     with Holdfast.open(database_url) as shop:
         made = establish(shop.database, "Acme", "owner@acme.test")
         names = [f"SKU-{number}" for number in range(STALE_ROWS_MIN + 100)]
-        shop.do(made.actor, Together(tuple(AddProduct(sku=name, title=name) for name in names)))
+        shop.do(made.actor, CommandGroup(tuple(AddProduct(sku=name, title=name) for name in names)))
 
         gathered = _until_gathered(shop)
 

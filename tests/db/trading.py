@@ -13,8 +13,8 @@ from holdfast.core.organisation.periods import AddAccount, ClosePeriod
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate
 from holdfast.core.sales.cart import CancelSale, RemoveLine, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
-from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
 from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from tests.shop import DAY, Shop
@@ -54,14 +54,14 @@ def at_the_till(shop: Shop, at_till: Actor) -> Any:
         Checkout(
             shop.stores["MAIN"],
             (
-                LineAsked("TEE-1", 3, discount=DiscountAsked(percent=Decimal("12.5"))),
-                LineAsked("OIL-1", 1),
-                LineAsked("SONG-1", 2),
-                LineAsked("SOFA-1", 1),
+                LineRequest("TEE-1", 3, discount=DiscountRequest(percent=Decimal("12.5"))),
+                LineRequest("OIL-1", 1),
+                LineRequest("SONG-1", 2),
+                LineRequest("SOFA-1", 1),
             ),
-            DiscountAsked(amount="1.01"),
-            (FeeAsked("delivery", "3.00", "food"),),
-            (PaymentAsked("card", "100.00"), PaymentAsked("cash", "400.00")),
+            DiscountRequest(amount="1.01"),
+            (FeeRequest("delivery", "3.00", "food"),),
+            (PaymentRequest("card", "100.00"), PaymentRequest("cash", "400.00")),
             "Ada",
         ),
         actor=at_till,
@@ -70,21 +70,21 @@ def at_the_till(shop: Shop, at_till: Actor) -> Any:
 
 def beside_the_till(shop: Shop) -> None:
     """Carts, an order that is shipped in parts, one that is cut, one that stays to be paid."""
-    lines = (LineAsked("TEE-1", 4), LineAsked("OIL-1", 2))
+    lines = (LineRequest("TEE-1", 4), LineRequest("OIL-1", 2))
     paid = shop.ok(OpenSale(shop.stores["MAIN"], lines=lines))
-    shop.ok(CompleteSale(paid.id, (PaymentAsked("card", paid.total),)))
-    unpaid = shop.ok(OpenSale(lines=lines, fees=(FeeAsked("wrap", "1.00"),)))
+    shop.ok(CompleteSale(paid.id, (PaymentRequest("card", paid.total),)))
+    unpaid = shop.ok(OpenSale(lines=lines, fees=(FeeRequest("wrap", "1.00"),)))
     shop.ok(SuspendSale(unpaid.id))
     shop.ok(CompleteSale(unpaid.id))
-    parts = shop.ok(OpenSale(lines=lines, discount=DiscountAsked(percent=10)))
+    parts = shop.ok(OpenSale(lines=lines, discount=DiscountRequest(percent=10)))
     shop.ok(Fulfill(parts.id, (ShipLine(parts.lines[0].id, 1),), "TRACK-1"))
     shop.ok(Fulfill(parts.id, (ShipLine(parts.lines[0].id, 3), ShipLine(parts.lines[1].id, 2))))
     half = shop.ok(OpenSale(lines=lines))
     shop.ok(Fulfill(half.id, (ShipLine(half.lines[0].id, 3),)))
-    cut = shop.ok(OpenSale(lines=lines, fees=(FeeAsked("wrap", "1.00"),)))
+    cut = shop.ok(OpenSale(lines=lines, fees=(FeeRequest("wrap", "1.00"),)))
     shop.ok(Fulfill(cut.id, (ShipLine(cut.lines[0].id, 3),)))
     shop.ok(CancelSale(cut.id))
-    sofa = shop.ok(OpenSale(lines=(LineAsked("SOFA-1", 1),)))
+    sofa = shop.ok(OpenSale(lines=(LineRequest("SOFA-1", 1),)))
     shop.ok(CompleteSale(sofa.id))
     order = shop.rows("SELECT id FROM supplier_order WHERE sale_id = :sale", sale=sofa.id)[0]["id"]
     shop.ok(ShipSupplierOrder(order, "TRACK-2"))

@@ -15,7 +15,7 @@ import structlog
 
 import holdfast.batch
 from holdfast.app import Forbidden, Holdfast
-from holdfast.core.decide import Together
+from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.core.records.rejection import Code, Rejected
@@ -116,7 +116,7 @@ def test_the_same_key_twice_in_one_batch_is_done_once(shop: Shop) -> None:
 def test_a_group_is_kept_as_one_answer(shop: Shop) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=5)
-    group = Together((reserve("102"), reserve("103")))
+    group = CommandGroup((reserve("102"), reserve("103")))
     shop.ok(group, key="k", fingerprint="f")
     again = shop.holdfast.do(shop.owner, group, key="k", fingerprint="f")
     assert [one["order_number"] for one in msgspec.json.decode(again.body)] == ["102", "103"]
@@ -277,7 +277,7 @@ def test_a_group_fills_the_queue_by_its_members(tmp_path: Path) -> None:
         with stopped(shop.holdfast) as go:
             blocker = shop.holdfast.submit(shop.owner, reserve("first"))
             time.sleep(0.05)
-            group = shop.holdfast.submit(shop.owner, Together(tuple(reserve(f"g{n}") for n in range(10))))
+            group = shop.holdfast.submit(shop.owner, CommandGroup(tuple(reserve(f"g{n}") for n in range(10))))
             with pytest.raises(Overloaded):
                 shop.holdfast.submit(shop.owner, reserve("late"))
             go.set()

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import holdfast.batch
-from holdfast.core.decide import Command, Refusal, Together
+from holdfast.core.decide import Command, CommandGroup, Refusal
 from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.organisation.settings import ChangeSettings
@@ -31,9 +31,9 @@ from holdfast.core.reservations.by_order import (
     ReserveAtLevel,
 )
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
-from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.core.warehouse.count_sheet import Count, CountLine
-from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
 from holdfast.db.batch.load import Catalogs
@@ -212,10 +212,12 @@ def commands_at(stand: Stand) -> st.SearchStrategy[list[tuple[str | None, Comman
         st.builds(lambda at, one, n: Receive(at, (ReceiptLine(one, n, "0.333333", lot_code="A"),)), place, sku, units),
         st.builds(SetStock, sku, place, units),
         st.builds(AdjustStock, sku, place, st.integers(-3, 3)),
-        st.builds(ForgetLevel, sku, place),
+        st.builds(UnlistLevel, sku, place),
         st.builds(lambda at, one, n: Count(at, (CountLine(one, n),)), place, sku, units),
         st.builds(lambda one, n: Dispatch("MAIN", "SIDE", (TransferLine(one, n),)), sku, units),
-        st.sampled_from((Quarantine(stand.lot), Readmit(stand.lot), WriteOff(stand.lot), WriteOff(stand.lot, None, 1))),
+        st.sampled_from(
+            (Quarantine(stand.lot), ReleaseFromQuarantine(stand.lot), WriteOff(stand.lot), WriteOff(stand.lot, None, 1))
+        ),
     )
     by_name = st.one_of(
         st.builds(ReserveAtLevel, sku, place, units),
@@ -230,7 +232,7 @@ def commands_at(stand: Stand) -> st.SearchStrategy[list[tuple[str | None, Comman
     )
     single = st.one_of(reserve, part, fact, by_name, catalog)
     group = st.builds(
-        lambda members, atomic: Together(tuple(members), atomic), st.lists(single, max_size=3), st.booleans()
+        lambda members, atomic: CommandGroup(tuple(members), atomic), st.lists(single, max_size=3), st.booleans()
     )
     return st.lists(
         st.tuples(st.sampled_from((None, None, "a", "b")), st.one_of(single, single, single, group)), max_size=12

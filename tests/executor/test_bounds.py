@@ -11,7 +11,7 @@ import holdfast.batch
 import holdfast.core.decide
 import holdfast.sweeper
 from holdfast.batch import ENTRIES_MAX, ROUNDS_MAX, TooManyRounds
-from holdfast.core.decide import Sweep, Together
+from holdfast.core.decide import CommandGroup, Sweep
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.wants import LevelAt, LotById, Missing
 from holdfast.core.reservations.reserve import Reserve, Target
@@ -83,14 +83,14 @@ def test_a_command_may_not_write_more_than_a_transaction_may(shop: Shop, monkeyp
     """It is refused in words, with nothing done; a smaller one is accepted."""
     shop.product("MUG-1")
     shop.receive(quantity=100)
-    shop.ok(Together(tuple(Reserve("MUG-1", 1, "MAIN", Target(str(order))) for order in range(60))))
+    shop.ok(CommandGroup(tuple(Reserve("MUG-1", 1, "MAIN", Target(str(order))) for order in range(60))))
     monkeypatch.setattr(holdfast.core.decide, "COMMAND_ENTRIES_MAX", 50)
     refused = shop.refused(SetStock("MUG-1", "MAIN", 0))
     assert refused.code == "INVALID_STATE"
     assert "do it in parts" in refused.detail
     assert shop.rows("SELECT on_hand, reserved FROM level WHERE on_hand > 0") == [{"on_hand": 100, "reserved": 60}]
     shop.ok(SetStock("MUG-1", "MAIN", 50))
-    group = shop.refused(Together(tuple(Reserve("MUG-1", 1, target=Target("g"), override=True) for _ in range(60))))
+    group = shop.refused(CommandGroup(tuple(Reserve("MUG-1", 1, target=Target("g"), override=True) for _ in range(60))))
     assert group.code == "INVALID_STATE"
 
 
@@ -103,7 +103,7 @@ def dead_holds(shop: Shop, clock: Clock, number: int) -> tuple[str, str]:
             Reserve("MUG-1", 1, "MAIN", Target(str(order)), expires_at=clock.now + SECOND)
             for order in range(start, min(start + 1000, number))
         )
-        shop.ok(Together(tuple(holds)))
+        shop.ok(CommandGroup(tuple(holds)))
     clock.pass_(2 * SECOND)
     place = shop.rows("SELECT location_id FROM level WHERE on_hand > 0")[0]["location_id"]
     return product.id, str(place)

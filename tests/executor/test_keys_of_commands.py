@@ -11,11 +11,11 @@ import pytest
 from holdfast.core.answer import answer_types, decode_answer, encode_answer
 from holdfast.core.decide import DECISIONS, Refusal, Sweep
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
-from holdfast.core.records.command import Together
+from holdfast.core.records.command import CommandGroup
 from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.reservations.by_order import OrderLine, OrderReserve, ReserveAtLevel
 from holdfast.core.reservations.reserve import Reserve, Target
-from holdfast.core.sales.order_entry import DiscountAsked, LineAsked, OpenSale
+from holdfast.core.sales.order_entry import DiscountRequest, LineRequest, OpenSale
 from tests.shop import Shop
 
 
@@ -29,7 +29,7 @@ def test_another_command_under_a_used_key_is_refused(shop_anywhere: Shop) -> Non
     shop.product("MUG-1")
     shop.receive("MUG-1", 5)
     shop.ok(reserve("102"), key="k")
-    for other in (reserve("103"), reserve("102", 2), AddProduct("TEE-1"), Together((reserve("102"),))):
+    for other in (reserve("103"), reserve("102", 2), AddProduct("TEE-1"), CommandGroup((reserve("102"),))):
         assert shop.refused(other, key="k").code is Code.IDEMPOTENCY_KEY_REUSED
     assert shop.rows("SELECT reserved FROM level") == [{"reserved": 1}]
     assert len(shop.rows("SELECT id FROM product")) == 1
@@ -58,9 +58,9 @@ def test_a_replay_has_the_first_answer(shop_anywhere: Shop) -> None:
         ReserveAtLevel("SONG-1", "MAIN", 1),
         ReserveAtLevel("MUG-1", "MAIN", 1),
         OrderReserve("103", "shopify", (OrderLine("MUG-1", 1), OrderLine("SONG-1", 1))),
-        OpenSale("MAIN", lines=(LineAsked("SONG-1", 2, discount=DiscountAsked(percent=Decimal("12.5"))),)),
+        OpenSale("MAIN", lines=(LineRequest("SONG-1", 2, discount=DiscountRequest(percent=Decimal("12.5"))),)),
         Sweep(()),
-        Together((reserve("104"), reserve("105", 100), AddProduct("TEE-2")), atomic=False),
+        CommandGroup((reserve("104"), reserve("105", 100), AddProduct("TEE-2")), atomic=False),
     ]
     for number, command in enumerate(commands):
         first = shop.holdfast.do(shop.owner, command, key=f"k{number}")

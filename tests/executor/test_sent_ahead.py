@@ -14,8 +14,8 @@ from holdfast.core.reservations.by_order import OrderClose
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import EditLine
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.books import book_faults
@@ -146,15 +146,15 @@ def test_sales_and_books_go_ahead_too(stocked: Shop, sent: list[int], monkeypatc
     """Checkouts, carts that change again and a drawer's totals in one batch: rows that were sent are changed after."""
     monkeypatch.setattr(holdfast.batch, "SEND_ENTRIES", 1)
     store = stocked.stores["MAIN"]
-    opened = stocked.ok(OpenSale(store, lines=(LineAsked("MUG-1", 3),)))
+    opened = stocked.ok(OpenSale(store, lines=(LineRequest("MUG-1", 3),)))
     line = opened.lines[0].id
-    cash = (PaymentAsked("cash", "100.00"),)
-    commands: list[Any] = [Checkout(store, (LineAsked("MUG-1", 2),), payments=cash) for _ in range(30)]
+    cash = (PaymentRequest("cash", "100.00"),)
+    commands: list[Any] = [Checkout(store, (LineRequest("MUG-1", 2),), payments=cash) for _ in range(30)]
     commands[5] = EditLine(opened.id, line, quantity=5)
     commands[10] = Fulfill(opened.id, (ShipLine(line, 1),))
     commands[15] = CompleteSale(opened.id, cash)
     commands[20] = ReturnSale(opened.id, (ReturnedLine(line, 2),), "cash")
-    commands[25] = OpenSale(store, lines=(LineAsked("MUG-1", 1),))
+    commands[25] = OpenSale(store, lines=(LineRequest("MUG-1", 1),))
 
     answers = all_at_once(stocked, commands)
 

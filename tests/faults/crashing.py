@@ -23,8 +23,8 @@ from holdfast.app import Holdfast
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import PaymentAsked
-from holdfast.core.sales.order_entry import LineAsked
+from holdfast.core.sales.completion import PaymentRequest
+from holdfast.core.sales.order_entry import LineRequest
 from holdfast.db.batch.session import PostgresSession, SqliteSession, Write
 from holdfast.executor import Reply
 from tests.races.stand import buy
@@ -79,8 +79,8 @@ def _sell(shop: Holdfast, actor: Actor, sku: str, prefix: str, count: int) -> No
 
 def check_out(store_id: str, sku: str) -> Checkout:
     """Two units of a product and one of a digital one, for cash."""
-    lines = (LineAsked(sku, 2), LineAsked("SONG-1", 1))
-    return Checkout(store_id, lines, payments=(PaymentAsked("cash", "100.00"),))
+    lines = (LineRequest(sku, 2), LineRequest("SONG-1", 1))
+    return Checkout(store_id, lines, payments=(PaymentRequest("cash", "100.00"),))
 
 
 def _check_out(shop: Holdfast, actor: Actor, order: dict[str, Any]) -> None:

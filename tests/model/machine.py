@@ -12,7 +12,7 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from holdfast.core.decide import Refusal, Sweep, Together
+from holdfast.core.decide import CommandGroup, Refusal, Sweep
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book, ChangeAppointment
 from holdfast.core.reservations.by_order import (
@@ -26,12 +26,12 @@ from holdfast.core.reservations.by_order import (
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.completion import CompleteSale
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
-from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
-from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, SendBack, TransferLine
 from tests.model.naive import Caller, Naive, No, Product
 from tests.model.side_by_side import PLACES, SHELVES, UNKNOWN, Both, SideBySide, often
 from tests.shop import FOUNDED, SECOND
@@ -330,7 +330,7 @@ class HoldfastAndNaive(SideBySide):
                 raise No(refused[0].code)
             return answers
 
-        answer, expected = self.both(actor, Together(tuple(command for command, _ in pairs), atomic), naive)
+        answer, expected = self.both(actor, CommandGroup(tuple(command for command, _ in pairs), atomic), naive)
         if isinstance(expected, list):
             for (command, _), one, other in zip(pairs, answer, expected, strict=True):
                 self.agree(command, one.rejected if isinstance(one, Refusal) else one, other)
@@ -379,7 +379,7 @@ class HoldfastAndNaive(SideBySide):
             command = OrderClose(order, source, consume, named)
             self.both("manager", command, lambda naive: naive.order_close(Caller(), order, source, consume, part))
         elif kind <= 3:
-            asked = tuple(LineAsked(sku, self.number(sku, units)) for sku, units in lines)
+            asked = tuple(LineRequest(sku, self.number(sku, units)) for sku, units in lines)
             opened = OpenSale(source=source, order_number=order, lines=asked, fact=True)
             answer, expected = self.both(
                 "manager", opened, lambda naive: naive.open_sale(Caller(), order, source, lines)
@@ -416,7 +416,7 @@ class HoldfastAndNaive(SideBySide):
             part: list[tuple[str, int | None]] = [(held[0][0], 1)] if ships == 1 else []
             command = OrderClose(order, source, True, named(part))
             self.both("manager", command, lambda naive: naive.order_close(Caller(), order, source, True, part))
-        asked = tuple(LineAsked(sku, self.number(sku, units)) for sku, units in lines)
+        asked = tuple(LineRequest(sku, self.number(sku, units)) for sku, units in lines)
         opened = OpenSale(source=source, order_number=order, lines=asked, fact=True)
         answer, _ = self.both("manager", opened, lambda naive: naive.open_sale(Caller(), order, source, lines))
         self.sale_ids.append(answer.id)
@@ -479,7 +479,7 @@ class HoldfastAndNaive(SideBySide):
         if kind == 0:
             self.sweep()
         elif kind == 1:
-            self.forget_level(data)
+            self.unlist_level(data)
         elif kind == 2 or not self.appointment_ids:
             self.book()
         else:
@@ -533,14 +533,14 @@ class HoldfastAndNaive(SideBySide):
             lambda naive: naive.adjust_stock(caller, sku, place, units, scaled),
         )
 
-    def forget_level(self, data: st.DataObject) -> None:
+    def unlist_level(self, data: st.DataObject) -> None:
         sku, place = self.some_sku(data), self.some_code(data, shelf=True)
         empty = [level for level, listed in self.naive.listed.items() if listed and not self.naive.on_hand(*level)]
         if empty and data.draw(st.integers(0, 3)):
             sku, place = data.draw(st.sampled_from(empty))
         self.tick()
         self.compare()  # the real one settles the levels that it touches; what is due elsewhere may come here
-        self.both("staff", ForgetLevel(sku, place), lambda naive: naive.forget_level(Caller(), sku, place))
+        self.both("staff", UnlistLevel(sku, place), lambda naive: naive.unlist_level(Caller(), sku, place))
 
     def count_lines(self, data: st.DataObject, *, draft: bool) -> tuple[list[Any], tuple[CountLine, ...]]:
         lines, named = [], []
@@ -686,7 +686,11 @@ class HoldfastAndNaive(SideBySide):
     def arrive_whole(self, data: st.DataObject) -> None:
         on_the_road = [n for n, shipment in enumerate(self.naive.shipments) if shipment.status == "shipped"]
         n = data.draw(st.sampled_from(on_the_road))
-        self.both("manager", Arrive(self.transfer_ids[n]), lambda naive: naive.arrive(Caller(), n, None, False))
+        self.both(
+            "manager",
+            ReceiveTransfer(self.transfer_ids[n]),
+            lambda naive: naive.receive_transfer(Caller(), n, None, False),
+        )
 
     def leave_the_road(self, data: st.DataObject, how: int) -> None:
         """Units arrive (`how` 0 to 2; 0: what is left is written off) or are sent back (3, 4)."""
@@ -714,7 +718,11 @@ class HoldfastAndNaive(SideBySide):
             self.both(actor, SendBack(name, named), lambda naive: naive.send_back(caller, n, lines))
         else:
             short = how == 0
-            self.both(actor, Arrive(name, named, short), lambda naive: naive.arrive(caller, n, lines, short))
+            self.both(
+                actor,
+                ReceiveTransfer(name, named, short),
+                lambda naive: naive.receive_transfer(caller, n, lines, short),
+            )
 
     @rule(data=st.data())
     def quarantine(self, data: st.DataObject) -> None:
@@ -726,7 +734,7 @@ class HoldfastAndNaive(SideBySide):
         command = Quarantine(self.lot_name(n) or UNKNOWN, "recall")
         self.both("manager", command, lambda naive: naive.quarantine(Caller(), n))
 
-    @rule(data=st.data(), kind=st.sampled_from((Readmit, WriteOff)))
+    @rule(data=st.data(), kind=st.sampled_from((ReleaseFromQuarantine, WriteOff)))
     def recalled(self, data: st.DataObject, kind: Any) -> None:
         """Bring a lot's units back, or write them off: mostly of lots that lie in quarantine."""
         aside = [lot for (lot, place), pile in self.naive.piles.items() if pile.units and "QUARANTINE" in place]
@@ -740,7 +748,7 @@ class HoldfastAndNaive(SideBySide):
         asked = data.draw(st.one_of(st.none(), st.tuples(UNITS)))
         sku = self.naive.lots[n].sku if n >= 0 else "MUG"
         command = kind(self.lot_name(n), place, None if asked is None else self.number(sku, asked[0]), "drawn")
-        method = Naive.readmit if kind is Readmit else Naive.write_off
+        method = Naive.release_from_quarantine if kind is ReleaseFromQuarantine else Naive.write_off
         self.both("manager", command, lambda naive: method(naive, Caller(), n, place, asked))
 
     # Rules: time -----------------------------------------------------------------------------------------------------

@@ -1132,7 +1132,7 @@ class Naive:
             raise No("INSUFFICIENT_STOCK", available=present)
         self.make_equal(sku, place, None, present + units, cost)
 
-    def forget_level(self, caller: Caller, sku: str, place: str) -> None:
+    def unlist_level(self, caller: Caller, sku: str, place: str) -> None:
         product = self.subject(caller, sku, place)
         self.tracked(product)
         if not self.listed.get((sku, place)):
@@ -1267,7 +1267,7 @@ class Naive:
         self.shipments.append(Shipment(origin, destination, shipped))
         return len(self.shipments) - 1
 
-    def arrive(self, caller: Caller, n: int, lines: list[RoadLine] | None, short: bool) -> None:
+    def receive_transfer(self, caller: Caller, n: int, lines: list[RoadLine] | None, short: bool) -> None:
         shipment, moved, lost = self.off_the_road(caller, n, lines, to_origin=False)
         if short:
             lost = [left - part for part, (_, _, left) in zip(moved, shipment.lots, strict=True)]
@@ -1350,7 +1350,9 @@ class Naive:
             raise No("INSUFFICIENT_STOCK", available=there)
         return units
 
-    def readmit(self, caller: Caller, n: int, place: str | None, quantity: tuple[int | None] | None) -> None:
+    def release_from_quarantine(
+        self, caller: Caller, n: int, place: str | None, quantity: tuple[int | None] | None
+    ) -> None:
         lot = self.find_lot(n)
         if place is not None:
             if place not in self.places:

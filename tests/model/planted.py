@@ -38,7 +38,7 @@ BUGS: dict[str, Edit | list[Edit]] = {
         "Level.available", "return self.on_hand - self.reserved", "return self.on_hand"
     ),
     "a group's members do not see each other": Edit(
-        "_together",
+        "_decide_group",
         "lambda _, member: _decide(stock, caller, member)",
         "lambda index, member: (lambda mark, answer: (stock.undo(mark) if index + 1 < len(command.commands) else None, "
         "answer)[1])(stock.mark(), _decide(stock, caller, member))",
@@ -156,12 +156,12 @@ BUGS: dict[str, Edit | list[Edit]] = {
     ),
     "amending down counts as released": Edit("shrink", "released=shrunk.released - units", "released=shrunk.released"),
     "a recalled lot stays recalled when it comes back": Edit(
-        "readmit",
+        "release_from_quarantine",
         'lot = replace(lot, status="active" if all_of_it else PARTLY_RELEASED)',
         "lot = replace(lot, status=lot.status)",
     ),
     "a part that is released lifts the whole recall": Edit(
-        "readmit", "all_of_it = command.quantity is None or", "all_of_it = True or"
+        "release_from_quarantine", "all_of_it = command.quantity is None or", "all_of_it = True or"
     ),
     "a correction meanwhile counts twice": Edit("correct_open_sheets", "if not corrections:", "if True:"),
     "a recalled lot is not diverted on arrival": Edit("_bring_in", 'if lot.status != "active":', "if False:"),

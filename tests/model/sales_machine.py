@@ -25,9 +25,9 @@ from hypothesis.stateful import initialize, precondition, rule
 from holdfast.core.organisation.settings import AddTaxRate
 from holdfast.core.sales.cart import EditLine
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CancelSale, CompleteSale, Fulfill, PaymentAsked, ShipLine
+from holdfast.core.sales.completion import CancelSale, CompleteSale, Fulfill, PaymentRequest, ShipLine
 from holdfast.core.sales.correction import RevertShipment
-from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from tests.model.naive import Caller, No, Product
@@ -207,9 +207,9 @@ class SalesAndNaive(SideBySide):
         drawn = data.draw(OFFS)
         return None if drawn is None else (drawn[0], Fraction(drawn[1])) if drawn[0] == "percent" else drawn
 
-    def asked(self, lines: list[Wanted]) -> tuple[LineAsked, ...]:
+    def asked(self, lines: list[Wanted]) -> tuple[LineRequest, ...]:
         return tuple(
-            LineAsked(one.sku, self.number(one.sku, one.units), money(one.price), discount(one.off)) for one in lines
+            LineRequest(one.sku, self.number(one.sku, one.units), money(one.price), discount(one.off)) for one in lines
         )
 
     def some_sale(self, data: st.DataObject, *statuses: str) -> int:
@@ -284,7 +284,7 @@ class SalesAndNaive(SideBySide):
             self.asked(lines),
             discount(off),
             asked_fees(fees),
-            tuple(PaymentAsked(method, money(amount)) for method, amount in payments),
+            tuple(PaymentRequest(method, money(amount)) for method, amount in payments),
         )
         self.sold(command, lambda naive: naive.till(Caller(), lines, off, fees, payments))
 
@@ -358,7 +358,7 @@ class SalesAndNaive(SideBySide):
         payments = self.payments(data, self.naive.total(n) if n >= 0 else 1) if data.draw(st.booleans()) else None
         named = None
         if payments is not None:
-            named = tuple(PaymentAsked(method, money(amount)) for method, amount in payments)
+            named = tuple(PaymentRequest(method, money(amount)) for method, amount in payments)
         self.changed(n, CompleteSale(self.sale_name(n), named), lambda naive: naive.pay(Caller(), n, payments))
 
     def give_up(self, data: st.DataObject) -> None:
@@ -454,18 +454,18 @@ def in_proportion(given: int, amount: int, whole: int, units: int) -> None:
     assert units < whole or given == amount, (given, amount)
 
 
-def discount(off: Off | None) -> DiscountAsked | None:
+def discount(off: Off | None) -> DiscountRequest | None:
     if off is None:
         return None
     kind, much = off
     if kind == "amount":
-        return DiscountAsked(amount=money(int(much)))
-    return DiscountAsked(percent=Decimal(int(much * 10_000)).scaleb(-4))
+        return DiscountRequest(amount=money(int(much)))
+    return DiscountRequest(percent=Decimal(int(much * 10_000)).scaleb(-4))
 
 
 def fees_of(amounts: tuple[int, ...]) -> list[Fee]:
     return [Fee(amount, RATE_OF["PEN"]) for amount in amounts]
 
 
-def asked_fees(fees: list[Fee]) -> tuple[FeeAsked, ...]:
-    return tuple(FeeAsked("delivery", money(fee.amount), "std") for fee in fees)
+def asked_fees(fees: list[Fee]) -> tuple[FeeRequest, ...]:
+    return tuple(FeeRequest("delivery", money(fee.amount), "std") for fee in fees)

@@ -35,7 +35,7 @@ EXAMPLES_TO_FIND_A_BUG = 1000 if EVERY else 200
 KINDS = [
     "AdjustStock",
     "Amend",
-    "Arrive",
+    "ReceiveTransfer",
     "Book",
     "CancelSale",
     "ChangeAppointment",
@@ -46,12 +46,12 @@ KINDS = [
     "Count",
     "Dispatch",
     "FillSheet",
-    "ForgetLevel",
+    "UnlistLevel",
     "OpenSale",
     "OrderClose",
     "OrderReserve",
     "Quarantine",
-    "Readmit",
+    "ReleaseFromQuarantine",
     "Receive",
     "Release",
     "RemoveSheetLine",
@@ -61,7 +61,7 @@ KINDS = [
     "SendBack",
     "SetStock",
     "Sweep",
-    "Together",
+    "CommandGroup",
     "WriteOff",
 ]
 NEVER_REFUSED = {"Book", "Sweep"}

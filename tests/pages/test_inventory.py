@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 
 from holdfast.core.reservations.by_order import ReleaseAtLevel
-from holdfast.core.warehouse.adjustment import ForgetLevel, SetStock
+from holdfast.core.warehouse.adjustment import SetStock, UnlistLevel
 from tests.pages.conftest import House
 from tests.pages.household import EAST_MANAGER
 
@@ -130,7 +130,7 @@ def test_a_live_part_has_the_rows_asked_for_and_the_figures(house: House) -> Non
     assert ">1,234<" in part and 'id="figures"' in part and "<html" not in part
 
     house.shop.ok(SetStock("LAMP-1", "MAIN", 0))
-    house.shop.ok(ForgetLevel("LAMP-1", "MAIN"))
+    house.shop.ok(UnlistLevel("LAMP-1", "MAIN"))
     assert rows_of(visitor.get(f"/admin/inventory/live?level={lamp}").text) == []
 
 
@@ -158,7 +158,7 @@ def test_an_empty_shop_says_what_to_do(house: House) -> None:
         house.shop.ok(SetStock(sku, place, 0))
         if sku == "LAMP-1":
             assert ">Out of stock<" in house.visitor(MANAGER).get("/admin/inventory?search=lamp").text
-        house.shop.ok(ForgetLevel(sku, place))
+        house.shop.ok(UnlistLevel(sku, place))
 
     html = house.visitor(MANAGER).get("/admin/inventory").text
     assert rows_of(html) == [] and "There is no stock yet." in html and 'id="nothing" hidden' not in html

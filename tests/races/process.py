@@ -12,12 +12,12 @@ from typing import Any
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
-from holdfast.core.decide import Together
+from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import PaymentAsked
-from holdfast.core.sales.order_entry import LineAsked
+from holdfast.core.sales.completion import PaymentRequest
+from holdfast.core.sales.order_entry import LineRequest
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.executor import Reply
 from tests.races.stand import Outcome, Tally, buy, rush
@@ -49,7 +49,7 @@ def carts(shop: Holdfast, actor: Actor, *, skus: list[str], prefix: str, count: 
     """Carts over all SKUs, every second one in the opposite order."""
     orders = [f"{prefix}-{number}" for number in range(count)]
     commands = [
-        Together(tuple(buy(sku, order) for sku in (skus if number % 2 else reversed(skus))))
+        CommandGroup(tuple(buy(sku, order) for sku in (skus if number % 2 else reversed(skus))))
         for number, order in enumerate(orders)
     ]
     return _told(orders, rush(shop, actor, commands, threads=8))
@@ -57,8 +57,8 @@ def carts(shop: Holdfast, actor: Actor, *, skus: list[str], prefix: str, count: 
 
 def checkouts(shop: Holdfast, actor: Actor, *, skus: list[str], store_id: str, count: int) -> dict[str, Any]:
     """Tills that sell one unit of each SKU at once, for cash."""
-    lines = tuple(LineAsked(sku, 1) for sku in skus)
-    commands = [Checkout(store_id, lines, payments=(PaymentAsked("cash", "100.00"),))] * count
+    lines = tuple(LineRequest(sku, 1) for sku in skus)
+    commands = [Checkout(store_id, lines, payments=(PaymentRequest("cash", "100.00"),))] * count
     return _told([str(number) for number in range(count)], rush(shop, actor, commands, threads=8))
 
 

@@ -6,14 +6,14 @@ import random
 
 import pytest
 
-from holdfast.core.decide import Together
+from holdfast.core.decide import CommandGroup
 from tests.races.stand import Tally, assert_books, buy, found, in_processes, open_shop, rush, stock_up
 
 SKUS = [f"MUG-{number}" for number in range(6)]
 
 
-def _group(order: str, skus: list[str]) -> Together:
-    return Together(tuple(buy(sku, order) for sku in skus))
+def _group(order: str, skus: list[str]) -> CommandGroup:
+    return CommandGroup(tuple(buy(sku, order) for sku in skus))
 
 
 @pytest.mark.parametrize("doors", [1, 2], ids=["one executor", "two executors"])

@@ -11,15 +11,15 @@ from holdfast.core.organisation.places import AddStore, RemoveStore
 from holdfast.core.organisation.settings import AddRegister, RemoveRegister
 from holdfast.core.organisation.users import AddUser, ChangeUser
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, PaymentAsked
+from holdfast.core.sales.completion import CompleteSale, PaymentRequest
 from holdfast.core.sales.documents import SaleDocument
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession, SessionDocument
 from holdfast.db import schema
 from tests.races.stand import Tally, assert_books, do, found, open_shop, refused, rush, stock_up
 
 NIL = "01890000-0000-7000-8000-000000000000"
-CASH = (PaymentAsked("cash", "10.00"),)
+CASH = (PaymentRequest("cash", "10.00"),)
 
 
 def _register(shop, actor):
@@ -82,7 +82,7 @@ def test_a_drawer_is_closed_while_sales_come_in(database_url, doors):
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 1000, price=800)
         store_id, register_id, till = _till(shop, actor)
-        sales = [Checkout(store_id, (LineAsked("MUG-1", 1),), payments=CASH) for _ in range(300)]
+        sales = [Checkout(store_id, (LineRequest("MUG-1", 1),), payments=CASH) for _ in range(300)]
 
         outcomes = rush([shop, other][:doors], till, _middle(sales, CloseSession("0.00")))
 
@@ -103,7 +103,7 @@ def test_a_drawer_is_closed_while_carts_are_completed(database_url):
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 100, price=800)
         store_id, register_id, till = _till(shop, actor)
-        opening = OpenSale(store_id, None, "pos", None, (LineAsked("MUG-1", 1),), None, ())
+        opening = OpenSale(store_id, None, "pos", None, (LineRequest("MUG-1", 1),), None, ())
         carts = [do(shop, till, opening).id for _ in range(60)]
 
         outcomes = rush(

@@ -12,8 +12,8 @@ from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.sales.cart import AddLine, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from tests.races.stand import (
     Tally,
@@ -29,7 +29,7 @@ from tests.races.stand import (
 )
 from tests.shop import rows
 
-CASH = (PaymentAsked("cash", "100.00"),)
+CASH = (PaymentRequest("cash", "100.00"),)
 
 
 def store_of(shop: Holdfast) -> str:
@@ -40,7 +40,7 @@ def store_of(shop: Holdfast) -> str:
 
 def sell(store_id: str, *skus: str, units: int = 1) -> Checkout:
     """A till sells some units of each product at once."""
-    return Checkout(store_id, tuple(LineAsked(sku, units) for sku in skus), payments=CASH)
+    return Checkout(store_id, tuple(LineRequest(sku, units) for sku in skus), payments=CASH)
 
 
 def assert_money(shop: Holdfast, actor: Actor, *, sales: int, refunds: int = 0) -> None:
@@ -69,7 +69,7 @@ def test_a_suspended_sale_is_resumed_by_exactly_one_cashier(database_url):
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 50, price=990)
         store_id = store_of(shop)
-        sales = [do(shop, actor, OpenSale(store_id, lines=(LineAsked("MUG-1", 2),))).id for _ in range(10)]
+        sales = [do(shop, actor, OpenSale(store_id, lines=(LineRequest("MUG-1", 2),))).id for _ in range(10)]
         for _ in range(2):
             assert Tally(rush(shop, actor, [SuspendSale(sale) for sale in sales])).accepted == 10
 
@@ -86,7 +86,7 @@ def test_one_sale_is_completed_once(database_url):
     with open_shop(database_url) as shop, open_shop(database_url) as other:
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 5, price=990)
-        sale = do(shop, actor, OpenSale(store_of(shop), lines=(LineAsked("MUG-1", 2),)))
+        sale = do(shop, actor, OpenSale(store_of(shop), lines=(LineRequest("MUG-1", 2),)))
 
         tally = Tally(rush([shop, other], actor, [CompleteSale(sale.id, CASH)] * 20))
 
@@ -121,7 +121,7 @@ def test_carts_checkouts_and_reservations_compete_for_the_same_units(database_ur
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 60, price=990)
         store_id = store_of(shop)
-        cart = OpenSale(store_id, lines=(LineAsked("MUG-1", 1),))
+        cart = OpenSale(store_id, lines=(LineRequest("MUG-1", 1),))
 
         outcomes = rush([shop, other], actor, [cart, sell(store_id, "MUG-1")] * 60)
 
@@ -158,7 +158,7 @@ def test_parts_are_shipped_once(database_url):
     with open_shop(database_url, batch_max=5) as shop, open_shop(database_url, batch_max=5) as other:
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 20, price=990)
-        sale = do(shop, actor, OpenSale(store_of(shop), lines=(LineAsked("MUG-1", 10),)))
+        sale = do(shop, actor, OpenSale(store_of(shop), lines=(LineRequest("MUG-1", 10),)))
         part = Fulfill(sale.id, (ShipLine(sale.lines[0].id, 1),))
 
         tally = Tally(rush([shop, other], actor, [part] * 30))
@@ -199,11 +199,11 @@ def test_a_cart_that_is_edited_while_it_is_completed(database_url):
         stock_up(shop, actor, "MUG-1", 500, price=990)
         store_id = store_of(shop)
         for turn in range(4):
-            sale = do(shop, actor, OpenSale(store_id, lines=(LineAsked("MUG-1", 1), LineAsked("MUG-1", 1))))
+            sale = do(shop, actor, OpenSale(store_id, lines=(LineRequest("MUG-1", 1), LineRequest("MUG-1", 1))))
             first, second = (line.id for line in sale.lines)
             commands: list[Any] = [EditLine(sale.id, first, quantity=units) for units in range(1, 9)]
-            commands += [AddLine(sale.id, LineAsked("MUG-1", 1)), RemoveLine(sale.id, second)]
-            commands.insert(3 + turn, CompleteSale(sale.id, (PaymentAsked("cash", "500.00"),)))
+            commands += [AddLine(sale.id, LineRequest("MUG-1", 1)), RemoveLine(sale.id, second)]
+            commands.insert(3 + turn, CompleteSale(sale.id, (PaymentRequest("cash", "500.00"),)))
 
             outcomes = rush([shop, other], actor, commands, threads=11)
 
@@ -225,7 +225,7 @@ def test_the_same_order_is_imported_once(database_url):
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 2, price=990)
         orders = [
-            OpenSale(source="shopify", order_number=str(number % 4), lines=(LineAsked("MUG-1", 1),), fact=True)
+            OpenSale(source="shopify", order_number=str(number % 4), lines=(LineRequest("MUG-1", 1),), fact=True)
             for number in range(40)
         ]
 

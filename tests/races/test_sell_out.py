@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.core.decide import Together
+from holdfast.core.decide import CommandGroup
 from holdfast.core.reservations.reserve import Consume, Release, Reserve
 from holdfast.core.warehouse.adjustment import SetStock
 from tests.races.stand import (
@@ -85,7 +85,7 @@ def test_two_lines_of_one_product_compete_for_the_same_stock(database_url):
     with open_shop(database_url) as shop:
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 10)
-        group = Together((buy("MUG-1", "twice", 7), buy("MUG-1", "twice", 7)))
+        group = CommandGroup((buy("MUG-1", "twice", 7), buy("MUG-1", "twice", 7)))
 
         said = refused(shop, actor, group)
 

@@ -6,9 +6,9 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume, Release
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine
-from holdfast.core.warehouse.quarantine import Quarantine, Readmit
+from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
 from tests.races.stand import (
     Tally,
     assert_books,
@@ -93,7 +93,7 @@ def test_transfers_race_with_buyers_and_with_each_other(database_url):
                 one = outcome_of(door.submit(actor, Dispatch(origin, destination, (TransferLine("MUG-1", 5),))))
                 moves.append(one)
                 if Tally([one]).accepted:
-                    moves.append(outcome_of(door.submit(actor, Arrive(one.answer.id))))
+                    moves.append(outcome_of(door.submit(actor, ReceiveTransfer(one.answer.id))))
 
         def sell() -> None:
             commands = [buy("MUG-1", f"o-{n}", location=("MAIN", "EAST", None)[n % 3]) for n in range(400)]
@@ -119,7 +119,7 @@ def test_one_transfer_arrives_once(database_url):
         stock_up(shop, actor, "MUG-1", 50)
         sent = do(shop, actor, Dispatch("MAIN", "EAST", (TransferLine("MUG-1", 30),)))
 
-        tally = Tally(rush([shop, other], actor, [Arrive(sent.id)] * 20))
+        tally = Tally(rush([shop, other], actor, [ReceiveTransfer(sent.id)] * 20))
 
         assert (tally.accepted, tally.refused, tally.failed) == (1, {"INVALID_STATE": 19}, [])
         books = assert_books(shop, actor)
@@ -147,7 +147,7 @@ def test_a_recall_races_with_buyers(database_url):
         def recall() -> None:
             for _ in range(5):
                 orders.append(outcome_of(other.submit(actor, Quarantine(lots[0]))))
-                orders.append(outcome_of(other.submit(actor, Readmit(lots[0]))))
+                orders.append(outcome_of(other.submit(actor, ReleaseFromQuarantine(lots[0]))))
             orders.append(outcome_of(other.submit(actor, Quarantine(lots[0], "glass"))))
 
         at_once([*(lambda first=first: sell(first) for first in range(4)), recall])

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from holdfast.core.decide import Sweep, Together
+from holdfast.core.decide import CommandGroup, Sweep
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book
@@ -27,17 +27,17 @@ from holdfast.core.reservations.by_order import (
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentAsked, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine, ShipSupplierOrder
 from holdfast.core.sales.correction import RevertShipment
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
-from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
-from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
-from holdfast.core.warehouse.quarantine import Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, SendBack, TransferLine
 from tests.shop import Shop
 
 Built = Any
@@ -127,9 +127,9 @@ def session(shop: Shop, register: str = "TILL") -> Any:
     return shop.at_till(session_id)
 
 
-def asked(names: list[str], quantity: int = 1, **fields: Any) -> tuple[LineAsked, ...]:
+def asked(names: list[str], quantity: int = 1, **fields: Any) -> tuple[LineRequest, ...]:
     """Lines of a sale."""
-    return tuple(LineAsked(name, quantity, **fields) for name in names)
+    return tuple(LineRequest(name, quantity, **fields) for name in names)
 
 
 def cart(shop: Shop, names: list[str], quantity: int = 1, **fields: Any) -> Any:
@@ -168,7 +168,7 @@ def release_before_n_who_wait(shop: Shop, n: int) -> Built:
     name = sku(shop, n, "LW", oversell="backorder")
     shop.receive(name, n)
     hold = shop.ok(Reserve(name, n, "MAIN", Target("1"))).id
-    shop.ok(Together(tuple(Reserve(name, 1, "MAIN", Target(f"w{i}")) for i in range(n))))
+    shop.ok(CommandGroup(tuple(Reserve(name, 1, "MAIN", Target(f"w{i}")) for i in range(n))))
     return Release(hold)
 
 
@@ -185,7 +185,7 @@ def reserve_at_a_level_with_n_lots(shop: Shop, n: int) -> Built:
 def _adhoc(shop: Shop, n: int, purpose: str) -> str:
     name = sku(shop, n, purpose)
     shop.receive(name, n)
-    shop.ok(Together(tuple(ReserveAtLevel(name, "MAIN", 1) for _ in range(n))))
+    shop.ok(CommandGroup(tuple(ReserveAtLevel(name, "MAIN", 1) for _ in range(n))))
     return name
 
 
@@ -203,7 +203,7 @@ def consume_of_n_adhoc_holds(shop: Shop, n: int) -> Built:
 def consume_of_n_holds_of_an_order(shop: Shop, n: int) -> Built:
     name = sku(shop, n, "CO")
     shop.receive(name, n)
-    shop.ok(Together(tuple(ReserveAtLevel(name, "MAIN", 1, f"co{n}") for _ in range(n))))
+    shop.ok(CommandGroup(tuple(ReserveAtLevel(name, "MAIN", 1, f"co{n}") for _ in range(n))))
     return ConsumeAtLevel(name, "MAIN", n, f"co{n}")
 
 
@@ -249,7 +249,7 @@ def _appointment(shop: Shop, n: int, purpose: str) -> str:
     made: str = shop.ok(Book(1_900_000_000_000_000)).id
     target = Target(reserved_for_type="appointment", reserved_for_id=made)
     shop.ok(
-        Together(tuple(Reserve(name, 1, "MAIN", target) for name in skus(shop, n, purpose, stock=1))),
+        CommandGroup(tuple(Reserve(name, 1, "MAIN", target) for name in skus(shop, n, purpose, stock=1))),
     )
     return made
 
@@ -265,13 +265,13 @@ def receipt_of_n_lines(shop: Shop, n: int) -> Built:
 @scenario(Receive)
 def receipt_that_n_wait_for(shop: Shop, n: int) -> Built:
     name = sku(shop, n, "RW", oversell="backorder")
-    shop.ok(Together(tuple(Reserve(name, 1, "MAIN", Target(f"rw{i}")) for i in range(n))))
+    shop.ok(CommandGroup(tuple(Reserve(name, 1, "MAIN", Target(f"rw{i}")) for i in range(n))))
     return Receive("MAIN", (ReceiptLine(name, n),))
 
 
 def _held_n_times(shop: Shop, n: int, purpose: str) -> str:
     name = lots(shop, n, purpose)
-    shop.ok(Together(tuple(Reserve(name, 1, "MAIN", Target(f"{purpose}{i}")) for i in range(n))))
+    shop.ok(CommandGroup(tuple(Reserve(name, 1, "MAIN", Target(f"{purpose}{i}")) for i in range(n))))
     return name
 
 
@@ -285,11 +285,11 @@ def adjust_below_n_holds(shop: Shop, n: int) -> Built:
     return AdjustStock(_held_n_times(shop, n, "AH"), "MAIN", -n)
 
 
-@scenario(ForgetLevel)
+@scenario(UnlistLevel)
 def unlist_an_empty_level(shop: Shop, n: int) -> Built:
     name = lots(shop, n, "FL")
     shop.ok(SetStock(name, "MAIN", 0))
-    return ForgetLevel(name, "MAIN")
+    return UnlistLevel(name, "MAIN")
 
 
 @scenario(Count)
@@ -346,22 +346,22 @@ def dispatch_of_n_lots(shop: Shop, n: int) -> Built:
     return Dispatch("MAIN", "EAST", (TransferLine(lots(shop, n, "DL"), n),))
 
 
-@scenario(Arrive)
+@scenario(ReceiveTransfer)
 def arrival_of_n_lines(shop: Shop, n: int) -> Built:
     lines = tuple(TransferLine(name, 1) for name in skus(shop, n, "TN", stock=1))
-    return Arrive(shop.ok(Dispatch("MAIN", "EAST", lines)).id)
+    return ReceiveTransfer(shop.ok(Dispatch("MAIN", "EAST", lines)).id)
 
 
-@scenario(Arrive)
+@scenario(ReceiveTransfer)
 def arrival_of_n_lots(shop: Shop, n: int) -> Built:
-    return Arrive(shop.ok(Dispatch("MAIN", "EAST", (TransferLine(lots(shop, n, "TL"), n),))).id)
+    return ReceiveTransfer(shop.ok(Dispatch("MAIN", "EAST", (TransferLine(lots(shop, n, "TL"), n),))).id)
 
 
-@scenario(Arrive)
+@scenario(ReceiveTransfer)
 def arrival_of_parts_of_n_lots_by_name(shop: Shop, n: int) -> Built:
     sent = shop.ok(Dispatch("MAIN", "EAST", (TransferLine(lots(shop, n, "TP"), n),)))
     lines = tuple(TransferLine(line.product_id, int(index > 0), line.lot_id) for index, line in enumerate(sent.lines))
-    return Arrive(sent.id, lines, short=True)
+    return ReceiveTransfer(sent.id, lines, short=True)
 
 
 @scenario(SendBack)
@@ -385,7 +385,7 @@ def _lot_in_n_stores(shop: Shop, n: int, purpose: str) -> str:
     there = stores(shop, n)
     for place in there:
         lot = shop.receive(name, 2, place, lot=purpose, cost="1.00")
-    shop.ok(Together(tuple(Reserve(name, 1, place, Target(f"{purpose}{place}")) for place in there)))
+    shop.ok(CommandGroup(tuple(Reserve(name, 1, place, Target(f"{purpose}{place}")) for place in there)))
     return lot
 
 
@@ -399,15 +399,15 @@ def recall_of_a_lot_with_n_holds(shop: Shop, n: int) -> Built:
     name = sku(shop, n, "QH")
     lot = shop.receive(name, n, lot="BAD")
     shop.ok(Receive("MAIN", tuple(ReceiptLine(name, 1, "1.00", lot_code=f"G{i}") for i in range(n))))
-    shop.ok(Together(tuple(Reserve(name, 1, "MAIN", Target(f"qh{i}")) for i in range(n))))
+    shop.ok(CommandGroup(tuple(Reserve(name, 1, "MAIN", Target(f"qh{i}")) for i in range(n))))
     return Quarantine(lot, "bad")
 
 
-@scenario(Readmit, places=True)
+@scenario(ReleaseFromQuarantine, places=True)
 def readmission_of_a_lot_in_n_stores(shop: Shop, n: int) -> Built:
     lot = _lot_in_n_stores(shop, n, "MS")
     shop.ok(Quarantine(lot, "bad"))
-    return Readmit(lot)
+    return ReleaseFromQuarantine(lot)
 
 
 @scenario(WriteOff, places=True)
@@ -436,7 +436,7 @@ def line_added_to_a_sale_of_n(shop: Shop, n: int) -> Built:
     one = skus(shop, n, "LA", stock=1)
     more = sku(shop, n, "LM")
     shop.receive(more, 1)
-    return AddLine(cart(shop, one).id, LineAsked(more, 1))
+    return AddLine(cart(shop, one).id, LineRequest(more, 1))
 
 
 @scenario(AddLine, places=True)
@@ -445,17 +445,17 @@ def line_over_n_bins_of_the_store(shop: Shop, n: int) -> Built:
     shop.receive(other, 1)
     for place in places(shop, n, "B", kind="bin", online=False):
         shop.receive(name, 1, place)
-    return AddLine(cart(shop, [other], store_id=shop.stores["MAIN"]).id, LineAsked(name, n))
+    return AddLine(cart(shop, [other], store_id=shop.stores["MAIN"]).id, LineRequest(name, n))
 
 
 @scenario(CompleteSale)
 def completion_of_a_sale_of_n_lines(shop: Shop, n: int) -> Built:
-    return CompleteSale(cart(shop, skus(shop, n, "KN", stock=1)).id, (PaymentAsked("cash", f"{n}.00"),))
+    return CompleteSale(cart(shop, skus(shop, n, "KN", stock=1)).id, (PaymentRequest("cash", f"{n}.00"),))
 
 
 @scenario(CompleteSale)
 def completion_of_a_line_over_n_lots(shop: Shop, n: int) -> Built:
-    return CompleteSale(cart(shop, [lots(shop, n, "KL")], n).id, (PaymentAsked("cash", f"{n}.00"),))
+    return CompleteSale(cart(shop, [lots(shop, n, "KL")], n).id, (PaymentRequest("cash", f"{n}.00"),))
 
 
 @scenario(CompleteSale)
@@ -464,8 +464,8 @@ def completion_of_a_sale_that_n_holds_name(shop: Shop, n: int) -> Built:
     shop.receive(one, 1)
     sale = cart(shop, [one])
     target = Target(reserved_for_type="transaction", reserved_for_id=sale.id)
-    shop.ok(Together(tuple(Reserve(name, 1, "MAIN", target) for name in skus(shop, n, "KT", stock=1))))
-    return CompleteSale(sale.id, (PaymentAsked("cash", "1.00"),))
+    shop.ok(CommandGroup(tuple(Reserve(name, 1, "MAIN", target) for name in skus(shop, n, "KT", stock=1))))
+    return CompleteSale(sale.id, (PaymentRequest("cash", "1.00"),))
 
 
 @scenario(RemoveLine)
@@ -526,7 +526,7 @@ def supplier_ships_the_last_of_a_sale_with_n_holds(shop: Shop, n: int) -> Built:
     name = sku(shop, n, "SU", dropship=True)
     sale = shop.ok(OpenSale(source="shop", order_number=f"su{n}", lines=asked([name]), fact=True))
     target = Target(reserved_for_type="transaction", reserved_for_id=sale.id)
-    shop.ok(Together(tuple(Reserve(one, 1, "MAIN", target) for one in skus(shop, n, "SV", stock=1))))
+    shop.ok(CommandGroup(tuple(Reserve(one, 1, "MAIN", target) for one in skus(shop, n, "SV", stock=1))))
     found = shop.rows("SELECT id FROM supplier_order WHERE sale_id = :sale", sale=sale.id)
     return ShipSupplierOrder(str(found[0]["id"]))
 
@@ -534,7 +534,7 @@ def supplier_ships_the_last_of_a_sale_with_n_holds(shop: Shop, n: int) -> Built:
 @scenario(Checkout)
 def checkout_of_n_lines(shop: Shop, n: int) -> Built:
     lines = asked(skus(shop, n, "HN", stock=1))
-    return Checkout(shop.stores["MAIN"], lines, payments=(PaymentAsked("cash", f"{n}.00"),)), session(shop)
+    return Checkout(shop.stores["MAIN"], lines, payments=(PaymentRequest("cash", f"{n}.00"),)), session(shop)
 
 
 @scenario(Checkout, places=True)
@@ -543,15 +543,15 @@ def checkout_over_n_bins(shop: Shop, n: int) -> Built:
     for place in places(shop, n, "B", kind="bin", online=False):
         shop.receive(name, 1, place)
     lines = asked([name], n)
-    return Checkout(shop.stores["MAIN"], lines, payments=(PaymentAsked("cash", f"{n}.00"),)), session(shop)
+    return Checkout(shop.stores["MAIN"], lines, payments=(PaymentRequest("cash", f"{n}.00"),)), session(shop)
 
 
-@scenario(TakeOrder)
+@scenario(ImportOrder)
 def order_of_n_lines_is_imported(shop: Shop, n: int) -> Built:
     return _imported(shop, n, "IN", 0)
 
 
-@scenario(TakeOrder, places=True)
+@scenario(ImportOrder, places=True)
 def order_of_n_lines_is_imported_again(shop: Shop, n: int) -> Built:
     back = places(shop, 1, "BACK", online=False)[0]
     command = _imported(shop, n, "IA", 0, location=back)
@@ -559,23 +559,23 @@ def order_of_n_lines_is_imported_again(shop: Shop, n: int) -> Built:
     return command
 
 
-@scenario(TakeOrder)
+@scenario(ImportOrder)
 def order_of_n_lines_has_gone_out(shop: Shop, n: int) -> Built:
     shop.ok(_imported(shop, n, "IG", 0))
     lines = tuple(OrderedLine(f"IG-{n}-{i}", 1, "1.00", fulfilled=1) for i in range(n))
-    return TakeOrder(f"IG{n}", "shop", lines)
+    return ImportOrder(f"IG{n}", "shop", lines)
 
 
-def _imported(shop: Shop, n: int, purpose: str, fulfilled: int, **fields: Any) -> TakeOrder:
+def _imported(shop: Shop, n: int, purpose: str, fulfilled: int, **fields: Any) -> ImportOrder:
     place = fields.get("location", "MAIN")
     names = skus(shop, n, purpose, stock=1, place=place)
     lines = tuple(OrderedLine(name, 1, "1.00", fulfilled=fulfilled, **fields) for name in names)
-    return TakeOrder(f"{purpose}{n}", "shop", lines)
+    return ImportOrder(f"{purpose}{n}", "shop", lines)
 
 
 def _sold(shop: Shop, names: list[str], quantity: int = 1) -> Any:
     sale = cart(shop, names, quantity)
-    return shop.ok(CompleteSale(sale.id, (PaymentAsked("cash", f"{len(names) * quantity}.00"),)))
+    return shop.ok(CompleteSale(sale.id, (PaymentRequest("cash", f"{len(names) * quantity}.00"),)))
 
 
 @scenario(ReturnSale)
@@ -644,9 +644,9 @@ def account_is_renamed(shop: Shop, n: int) -> Built:
 # Groups and time -----------------------------------------------------------------------------------------------------
 
 
-@scenario(Together)
+@scenario(CommandGroup)
 def group_of_n_holds(shop: Shop, n: int) -> Built:
-    return Together(tuple(Reserve(name, 1, "MAIN", Target("g")) for name in skus(shop, n, "GN", stock=1)))
+    return CommandGroup(tuple(Reserve(name, 1, "MAIN", Target("g")) for name in skus(shop, n, "GN", stock=1)))
 
 
 @scenario(Sweep)

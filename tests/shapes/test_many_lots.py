@@ -13,7 +13,7 @@ import pytest
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import EditLine
-from holdfast.core.sales.order_entry import LineAsked, OpenSale
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
@@ -43,7 +43,7 @@ def _sku(shop: Shop, purpose: str, lots: int, *, dated: bool) -> str:
 
 
 def _cart_edit(shop: Shop, sku: str) -> Any:
-    sale = shop.ok(OpenSale(lines=(LineAsked(sku, 1),)))
+    sale = shop.ok(OpenSale(lines=(LineRequest(sku, 1),)))
     return EditLine(sale.id, sale.lines[0].id, quantity=3)
 
 

@@ -16,7 +16,7 @@ from holdfast.core.organisation import keys, places, settings, sign_in, users
 from holdfast.core.organisation import periods as period
 from holdfast.core.organisation import products as catalog
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.command import SHARED, Command, Decision, Together
+from holdfast.core.records.command import SHARED, Command, CommandGroup, Decision
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Rejected, group_rejected, malformed
@@ -42,7 +42,7 @@ from holdfast.core.stock.backorders import offer, seek
 from holdfast.core.stock.gate import WORDS, Foreign
 from holdfast.core.stock.holds import describe
 from holdfast.core.stock.journal import book
-from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Beyond, Caller, Stock, TooMuchWork
+from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Caller, LimitExceeded, Stock, TooMuchWork
 from holdfast.core.warehouse import adjustment as counting
 from holdfast.core.warehouse import count_sheet, receiving, transfer
 from holdfast.core.warehouse import quarantine as recall
@@ -86,13 +86,13 @@ def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected
         return Rejected(Code.FORBIDDEN, SHARED)
     try:
         answer = decision(stock, command)
-        if type(answer) is not Rejected and type(command) is not Together:  # its members have booked their own
+        if type(answer) is not Rejected and type(command) is not CommandGroup:  # its members have booked their own
             if stock.seeking:
                 seek(stock)
             _book(stock, mark[1])
-    except Beyond as beyond:
+    except LimitExceeded as beyond:
         _undo(stock, mark)
-        return _beyond(beyond)
+        return _limit_exceeded(beyond)
     except Foreign:
         _undo(stock, mark)
         return Rejected(Code.FORBIDDEN, WORDS)
@@ -123,7 +123,7 @@ def _undo(stock: Stock, mark: tuple[int, int, int]) -> None:
     stock.seeking.clear()
 
 
-def _beyond(beyond: Beyond) -> Rejected:
+def _limit_exceeded(beyond: LimitExceeded) -> Rejected:
     if beyond.of_value:
         return Rejected(Code.INVALID_AMOUNT, "The value is larger than can be kept.")
     return Rejected(Code.INVALID_QUANTITY, "The balance would be larger than 10^12 of the smallest unit.")
@@ -132,7 +132,7 @@ def _beyond(beyond: Beyond) -> Rejected:
 _TOO_MUCH = f"This would write more than {COMMAND_ENTRIES_MAX:,} ledger entries at once: do it in parts."
 
 
-def _together(stock: Stock, command: Together) -> list[Answer] | Rejected:
+def _decide_group(stock: Stock, command: CommandGroup) -> list[Answer] | Rejected:
     """Decide a group; members after a refused one are decided too, so that every short line can be named."""
     caller = stock.caller
     answers: list[Answer] = []
@@ -185,7 +185,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *register.DECISIONS,
         *period.DECISIONS,
         Decision(Sweep, _sweep, Permission.STOCK),
-        Decision(Together, _together, Permission.READ),
+        Decision(CommandGroup, _decide_group, Permission.READ),
     )
 }
 """Every command with what decides it. (A group needs what its members need.)"""
@@ -200,7 +200,7 @@ def needs(known: Catalog, caller: Caller, command: Any) -> set[Want]:
     It is only a good first guess: whatever it forgets, the decision asks for.
     """
     kind = type(command)
-    if kind is Together:
+    if kind is CommandGroup:
         return set().union(*(needs(known, caller, member) for member in command.commands))
     guess = _GUESSES.get(kind)
     wants: set[Want] = set()
@@ -295,7 +295,7 @@ _OF_DOCUMENT: dict[type, Callable[[Any], Want]] = {
     count_sheet.FillSheet: lambda command: RecordById("count_sheet", command.sheet_id),
     count_sheet.RemoveSheetLine: lambda command: RecordById("count_sheet", command.sheet_id),
     count_sheet.CloseSheet: lambda command: RecordById("count_sheet", command.sheet_id),
-    transfer.Arrive: lambda command: RecordById("transfer", command.transfer_id),
+    transfer.ReceiveTransfer: lambda command: RecordById("transfer", command.transfer_id),
     transfer.SendBack: lambda command: RecordById("transfer", command.transfer_id),
 }
 """Commands that name a document; where its lines lie is known when it is there."""
@@ -341,7 +341,7 @@ _GUESSES: dict[type, Callable[[Catalog, Caller, Any, set[Want]], None]] = {
     **dict.fromkeys(_OF_CATALOG, _need_nothing),
     **dict.fromkeys(_OF_DOCUMENT, _need_document),
     **dict.fromkeys((reservation.Reserve, order.ReserveAtLevel), _need_held_order),
-    **dict.fromkeys((order_entry.OpenSale, imported.TakeOrder, order.OrderReserve, order.OrderClose), _need_order),
+    **dict.fromkeys((order_entry.OpenSale, imported.ImportOrder, order.OrderReserve, order.OrderClose), _need_order),
     checkout.Checkout: _need_counter,
     Sweep: _need_pairs,
 }
@@ -350,7 +350,7 @@ _GUESSES: dict[type, Callable[[Catalog, Caller, Any, set[Want]], None]] = {
 
 def changes_catalog(command: Command) -> bool:
     """Does the command write a record that other decisions look up?"""
-    if isinstance(command, Together):
+    if isinstance(command, CommandGroup):
         kinds = {type(member) for member in command.commands}
-        return bool(kinds & _OF_CATALOG) or (Together in kinds and any(map(changes_catalog, command.commands)))
+        return bool(kinds & _OF_CATALOG) or (CommandGroup in kinds and any(map(changes_catalog, command.commands)))
     return type(command) in _OF_CATALOG

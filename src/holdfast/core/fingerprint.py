@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET
 
 from holdfast.core.decide import DECISIONS
-from holdfast.core.records.command import Command, Together
+from holdfast.core.records.command import Command, CommandGroup
 from holdfast.core.records.text import composed
 from holdfast.core.stock.posting import Caller
 
@@ -53,7 +53,7 @@ def fingerprint(command: Command, caller: Caller) -> str:
 
 
 def _means_session(command: Command) -> bool:
-    if isinstance(command, Together):
+    if isinstance(command, CommandGroup):
         return any(map(_means_session, command.commands))
     return DECISIONS[type(command)].of_session
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from holdfast.core.records.number import Number, from_minor, to_minor
-from holdfast.core.sales.order_import import TakeOrder
+from holdfast.core.sales.order_import import ImportOrder
 from holdfast.import_export.cells import amount_text, quantity_cell
 from holdfast.import_export.table import BadLine, Line
 
@@ -23,7 +23,7 @@ class FileOrder(NamedTuple):
     """An order; `rows` are the file's lines of its lines, `said_total` what the file says it comes to."""
 
     line: int
-    command: TakeOrder
+    command: ImportOrder
     rows: tuple[int, ...]
     notes: tuple[str, ...] = ()
     said_total: str | None = None

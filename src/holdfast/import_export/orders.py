@@ -22,12 +22,12 @@ from typing import Any, NamedTuple, TextIO
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
-from holdfast.core.records.command import Together
+from holdfast.core.records.command import CommandGroup
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.product import Product, folded
 from holdfast.core.records.rejection import Code, Rejected
-from holdfast.core.sales.order_import import OrderedLine, TakenOrder, TakeOrder
+from holdfast.core.sales.order_import import ImportedOrder, ImportOrder, OrderedLine
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.db.bulk import locations_by_code, products_by_sku
@@ -296,7 +296,9 @@ class _Taking:
                 self.progress(size)
                 return
             key, said = self._identity(item)
-            future = self.shop.submit(self.actor, Together(commands), key=key, fingerprint=said, render=lambda _: b"{}")
+            future = self.shop.submit(
+                self.actor, CommandGroup(commands), key=key, fingerprint=said, render=lambda _: b"{}"
+            )
         self._sent.append(_Sent(item, future, size))
         self._size += size
 
@@ -369,7 +371,7 @@ class _Taking:
             self.outcome.adjustments += 1
         self.progress(size)
 
-    def _order_answered(self, item: FileOrder, taken: TakenOrder) -> None:
+    def _order_answered(self, item: FileOrder, taken: ImportedOrder) -> None:
         outcome, command = self.outcome, item.command
         if taken.brought == "added":
             outcome.added += 1
@@ -412,7 +414,7 @@ class _Taking:
         self.outcome.refuse(item.line, f"{item.name} is not taken: {words}")
 
 
-def _contradictions(command: TakeOrder, taken: TakenOrder) -> Iterator[str]:
+def _contradictions(command: ImportOrder, taken: ImportedOrder) -> Iterator[str]:
     """What the file says of an order and the shop says otherwise, in words: said each time, until one of them gives."""
     if taken.stays_sold:
         yield STAYS_SOLD

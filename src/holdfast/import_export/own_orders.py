@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from holdfast.core.sales.order_entry import FeeAsked
-from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.order_entry import FeeRequest
+from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.import_export.cells import order_number_cell, text_cell
 from holdfast.import_export.order_file import (
     Context,
@@ -91,14 +91,14 @@ def _order(group: list[Line], context: Context) -> FileOrder:
             lines.append(_line(line, status, context.minor_digits))
         except BadLine as bad:
             raise _Bad(line.number, f"order {order_number[:40]}: {bad}") from bad
-    command = TakeOrder(
+    command = ImportOrder(
         order_number,
         text_cell("source", group[0].cells.get("source") or SOURCE),
         tuple(lines),
         first_said(group, "store") or context.store,
         text_cell("customer", customer) if customer else None,
         amount_cell("order_discount", discount, context.minor_digits) if discount else None,
-        (FeeAsked(SHIPPING, amount_cell("shipping", shipping, context.minor_digits)),) if shipping else (),
+        (FeeRequest(SHIPPING, amount_cell("shipping", shipping, context.minor_digits)),) if shipping else (),
         cancelled=status == "cancelled",
         payment=one_of("payment_method", method, METHODS) if method else None,
     )

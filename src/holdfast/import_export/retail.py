@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.import_export.cells import code_cell, order_number_cell, quantity_cell, text_cell
 from holdfast.import_export.order_file import BackRow, Context, FactRow, FileFacts, FileOrder, FileReturn, Item, Unread
 from holdfast.import_export.table import BadLine, Line, Table
@@ -91,7 +91,7 @@ def _items(invoice: str, lines: list[Line], context: Context) -> Iterator[Item]:
             moved = tuple(FactRow(row.line, row.sku, row.quantity) for row in facts)
             yield FileFacts(facts[0].line, invoice, f"{reason}, {invoice}", moved)
     if sold:
-        command = TakeOrder(
+        command = ImportOrder(
             invoice,
             RETAIL,
             tuple(OrderedLine(row.sku, row.quantity, row.price, fulfilled=row.quantity) for row in sold),

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from holdfast.core.records.number import from_minor
-from holdfast.core.sales.order_entry import FeeAsked
-from holdfast.core.sales.order_import import OrderedLine, TakeOrder
+from holdfast.core.sales.order_entry import FeeRequest
+from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.import_export.cells import id_cell, order_number_cell, text_cell
 from holdfast.import_export.order_file import (
     Context,
@@ -83,14 +83,14 @@ def _order(group: list[Line], context: Context) -> FileOrder:
     if back and any(line.returned for line in lines):
         notes.append(f"refunded: its goods come back as {context.condition!r}; --restock tells otherwise.")
     shipping = _amount(head, "shipping", context)
-    command = TakeOrder(
+    command = ImportOrder(
         order_number,
         SHOPIFY,
         tuple(lines),
         context.store,
         _customer(head),
         _order_discount(head, lines, context, notes),
-        (FeeAsked(SHIPPING, shipping),) if shipping is not None and minor_of(shipping, context.minor_digits) else (),
+        (FeeRequest(SHIPPING, shipping),) if shipping is not None and minor_of(shipping, context.minor_digits) else (),
         cancelled=cancelled,
         payment=_method(head) if financial in _PAID else None,
         external_id=_numeric_id(head, order_number),

@@ -38,7 +38,7 @@ from holdfast.import_export.stock_line import (
     STOCK_COLUMNS,
     StockLine,
     is_export,
-    meaning_of,
+    priced_request,
     receipt,
     stock_line,
     understood,
@@ -139,7 +139,7 @@ class _Taking:
             rows: list[tuple[int, bytes, Meaning | None]] = []
             for number, said in read:
                 said = understood(said, products, self._locations)
-                meaning = meaning_of(said, products, self.minor_digits)
+                meaning = priced_request(said, products, self.minor_digits)
                 rows.append((number, msgspec.msgpack.encode(said), meaning))
             kept.add(rows)
 

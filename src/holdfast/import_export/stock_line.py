@@ -115,7 +115,7 @@ def understood(line: StockLine, products: Mapping[str, Product], locations: Mapp
     return msgspec.structs.replace(line, product_id=product.id, location_id=place.id, units=product.units(line.number))
 
 
-def meaning_of(line: StockLine, products: Mapping[str, Product], minor_digits: int) -> Meaning | None:
+def priced_request(line: StockLine, products: Mapping[str, Product], minor_digits: int) -> Meaning | None:
     """What the line means as opening stock; None where it means nothing that could be received."""
     place = line.place
     if place is None or line.units is None or line.units < 0:

@@ -23,7 +23,7 @@ class Command(msgspec.Struct, frozen=True, gc=False):
     """Something that an actor asks for."""
 
 
-class Together(Command, frozen=True, gc=False):
+class CommandGroup(Command, frozen=True, gc=False):
     """Several commands in one: all or nothing when `atomic`, else each on its own. Answers a list."""
 
     commands: tuple[Any, ...]

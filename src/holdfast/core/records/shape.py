@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 import msgspec
 from msgspec import UNSET, Meta
 
-from holdfast.core.records.command import Command, Together
+from holdfast.core.records.command import Command, CommandGroup
 from holdfast.core.records.field import CHECK, Malformed
 from holdfast.core.records.number import Quantity
 from holdfast.core.records.rejection import Rejected, malformed
@@ -39,7 +39,7 @@ _REFERENCE = ("_id", "_hash")
 
 def shaped(command: Any, depth: int = 0) -> Command | Rejected:
     """The command with every value as it is kept, or why it cannot be."""
-    if isinstance(command, Together):
+    if isinstance(command, CommandGroup):
         return _shaped_group(command, depth)
     kind: Any = type(command)
     if not isinstance(command, Command):
@@ -70,7 +70,7 @@ def fault_of(body: Any) -> Rejected | None:
     return None
 
 
-def _shaped_group(group: Together, depth: int) -> Together | Rejected:
+def _shaped_group(group: CommandGroup, depth: int) -> CommandGroup | Rejected:
     given: Any = group  # a dataclass holds whatever it was given
     if not isinstance(given.commands, tuple | list) or type(given.atomic) is not bool:
         return malformed("commands", "a group is a tuple of commands, and atomic is true or false.")
@@ -83,7 +83,7 @@ def _shaped_group(group: Together, depth: int) -> Together | Rejected:
             field = f"commands.{index}.{found.numbers.get('field', '')}".rstrip(".")
             return Rejected(found.code, f"commands.{index}.{found.detail}", {"field": field})
         members.append(found)
-    return Together(tuple(members), group.atomic)
+    return CommandGroup(tuple(members), group.atomic)
 
 
 _SIMPLE = frozenset({str, int, bool, NoneType, Decimal})

@@ -41,16 +41,16 @@ from holdfast.core.sales.documents import SaleDocument, describe_sale
 from holdfast.core.sales.lines import priced, put_receipt, receipt_of
 from holdfast.core.sales.order_entry import (
     FEES_ALONE,
-    DiscountAsked,
-    FeeAsked,
-    LineAsked,
+    DiscountRequest,
+    FeeRequest,
+    LineRequest,
     OpenSale,
     discount_of,
     fees_of,
     line_of,
-    meaning_of,
     new_sale,
     price_of,
+    priced_request,
 )
 from holdfast.core.sales.shipment import priced_anew
 from holdfast.core.sales.supplier_orders import change_supplier_order, order_from_supplier, withdraw_supplier_orders
@@ -66,7 +66,7 @@ class AddLine(Command, frozen=True, gc=False):
     """Put a line into a cart."""
 
     sale_id: str
-    line: LineAsked
+    line: LineRequest
 
 
 class EditLine(Command, frozen=True, gc=False):
@@ -79,7 +79,7 @@ class EditLine(Command, frozen=True, gc=False):
     line_id: str
     quantity: Number | UnsetType = UNSET
     unit_price: str | UnsetType | None = UNSET
-    discount: DiscountAsked | UnsetType | None = UNSET
+    discount: DiscountRequest | UnsetType | None = UNSET
     location: str | UnsetType = UNSET
 
 
@@ -95,8 +95,8 @@ class ChangeSale(Command, frozen=True, gc=False):
 
     sale_id: str
     customer: str | UnsetType | None = UNSET
-    discount: DiscountAsked | UnsetType | None = UNSET
-    fees: tuple[FeeAsked, ...] | UnsetType = UNSET
+    discount: DiscountRequest | UnsetType | None = UNSET
+    fees: tuple[FeeRequest, ...] | UnsetType = UNSET
 
 
 class SuspendSale(Command, frozen=True, gc=False):
@@ -175,7 +175,7 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale
-    meant = meaning_of(stock, command.line)
+    meant = priced_request(stock, command.line)
     if isinstance(meant, Rejected):
         return meant
     fixed = _fixed(stock, sale)

@@ -22,10 +22,10 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.totals import Payment, Receipt, cash_rounded, due_by_line
 from holdfast.core.reservations.sourcing import pin_refusal, places_of, spread
-from holdfast.core.sales.completion import PaymentAsked, hand_over, payments_of, settle_money
+from holdfast.core.sales.completion import PaymentRequest, hand_over, payments_of, settle_money
 from holdfast.core.sales.documents import SaleDocument, describe_sale, sale_document
 from holdfast.core.sales.lines import lines_with, priced, receipt_of, rules_of, sale_with
-from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale, new_sale
+from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale, new_sale
 from holdfast.core.sales.register import open_session_of
 from holdfast.core.stock.holds import sell_free_units
 from holdfast.core.stock.posting import Cause, Stock
@@ -38,10 +38,10 @@ class Checkout(Command, frozen=True, gc=False):
     """Sell at once: open, pay, hand over. `quote` only computes it and changes nothing."""
 
     store_id: str
-    lines: tuple[LineAsked, ...]
-    discount: DiscountAsked | None = None
-    fees: tuple[FeeAsked, ...] = ()
-    payments: tuple[PaymentAsked, ...] | None = None
+    lines: tuple[LineRequest, ...]
+    discount: DiscountRequest | None = None
+    fees: tuple[FeeRequest, ...] = ()
+    payments: tuple[PaymentRequest, ...] | None = None
     customer: str | None = None
     quote: bool = False
 
@@ -117,10 +117,10 @@ def sell_outright(stock: Stock, opened: OpenSale, method: str | None) -> Sale | 
     return receipt if isinstance(receipt, Rejected) else _sold(stock, sale, lines, receipt, payments or ())
 
 
-def paid_in_full(stock: Stock, total: int, method: str) -> tuple[PaymentAsked, ...]:
+def paid_in_full(stock: Stock, total: int, method: str) -> tuple[PaymentRequest, ...]:
     """The payment by one method that is exactly due for a total."""
     due = cash_rounded(total, rules_of(stock).cash_rounding) if method == "cash" else total
-    return (PaymentAsked(method, from_minor(due, stock.settings.minor_digits)),)  # type: ignore[arg-type] # a method
+    return (PaymentRequest(method, from_minor(due, stock.settings.minor_digits)),)  # type: ignore[arg-type] # a method
 
 
 def _sell_line(stock: Stock, sale: Sale, line: SaleLine) -> Rejected | None:

@@ -48,7 +48,7 @@ from holdfast.core.stock.sale_lines import find_sale, holds_of, lines_of, produc
 replace = msgspec.structs.replace
 
 
-class PaymentAsked(msgspec.Struct, frozen=True, gc=False):
+class PaymentRequest(msgspec.Struct, frozen=True, gc=False):
     """What the customer hands over; `amount` a decimal string."""
 
     method: Method
@@ -59,7 +59,7 @@ class CompleteSale(Command, frozen=True, gc=False):
     """Sell a sale that is open or in the queue; without `payments` it stays to be paid (receivable)."""
 
     sale_id: str
-    payments: tuple[PaymentAsked, ...] | None = None
+    payments: tuple[PaymentRequest, ...] | None = None
 
 
 class ShipLine(msgspec.Struct, frozen=True, gc=False):
@@ -126,7 +126,7 @@ def _consume_others(stock: Stock, sale: Sale) -> None:
     release_rest(stock, sale, "cancelled")
 
 
-def payments_of(stock: Stock, asked: tuple[PaymentAsked, ...] | None) -> tuple[Payment, ...] | Rejected | None:
+def payments_of(stock: Stock, asked: tuple[PaymentRequest, ...] | None) -> tuple[Payment, ...] | Rejected | None:
     """The payments in minor units."""
     if asked is None:
         return None

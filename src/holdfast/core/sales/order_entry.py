@@ -60,14 +60,14 @@ FEES_ALONE = Rejected(
 )
 
 
-class DiscountAsked(msgspec.Struct, frozen=True, gc=False):
+class DiscountRequest(msgspec.Struct, frozen=True, gc=False):
     """A discount as it was asked for: percent 0 to 100 with up to 4 places, or an amount as a decimal string."""
 
     percent: Number | None = None
     amount: str | None = None
 
 
-class FeeAsked(msgspec.Struct, frozen=True, gc=False):
+class FeeRequest(msgspec.Struct, frozen=True, gc=False):
     """A fee as it was asked for; `amount` a decimal string."""
 
     name: str
@@ -75,13 +75,13 @@ class FeeAsked(msgspec.Struct, frozen=True, gc=False):
     tax_class: str | None = None
 
 
-class LineAsked(msgspec.Struct, frozen=True, gc=False):
+class LineRequest(msgspec.Struct, frozen=True, gc=False):
     """What shall be on a line; `unit_price` a decimal string, the catalogue's when it is None."""
 
     product: str
     quantity: Number
     unit_price: str | None = None
-    discount: DiscountAsked | None = None
+    discount: DiscountRequest | None = None
     lot_id: str | None = None
     location: str | None = None
 
@@ -97,9 +97,9 @@ class OpenSale(Command, frozen=True, gc=False):
     customer: str | None = None
     source: str = "manual"
     order_number: str | None = None
-    lines: tuple[LineAsked, ...] = ()
-    discount: DiscountAsked | None = None
-    fees: tuple[FeeAsked, ...] = ()
+    lines: tuple[LineRequest, ...] = ()
+    discount: DiscountRequest | None = None
+    fees: tuple[FeeRequest, ...] = ()
     fact: bool = False
     external_id: str | None = None
 
@@ -126,7 +126,7 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
         return fees
     if fees and not command.lines and not command.fact:
         return FEES_ALONE
-    meant = _none_refused([_meaning(stock, asked, fact=command.fact) for asked in command.lines])
+    meant = _none_refused([_priced(stock, asked, fact=command.fact) for asked in command.lines])
     if isinstance(meant, Rejected):
         return meant
     active = _none_refused([None if command.fact else _inactive_refusal(one.product) for one in meant])
@@ -214,7 +214,7 @@ def store_of_sale(stock: Stock, store_id: str | None) -> str | Rejected | None:
     return next(iter(stores))
 
 
-def discount_of(stock: Stock, asked: DiscountAsked | None) -> Discount | Rejected | None:
+def discount_of(stock: Stock, asked: DiscountRequest | None) -> Discount | Rejected | None:
     """The discount in inner units; refused without the permission, or when it makes no sense."""
     if asked is None:
         return None
@@ -235,7 +235,7 @@ def discount_of(stock: Stock, asked: DiscountAsked | None) -> Discount | Rejecte
     return found
 
 
-def fees_of(stock: Stock, asked: tuple[FeeAsked, ...]) -> tuple[SaleFee, ...] | Rejected:
+def fees_of(stock: Stock, asked: tuple[FeeRequest, ...]) -> tuple[SaleFee, ...] | Rejected:
     """The fees in inner units; refused without the permission, and when no rate is kept for its class anywhere."""
     fees = []
     for index, fee in enumerate(asked):
@@ -285,7 +285,7 @@ def _none_refused(tested: list[T | Rejected]) -> list[T] | Rejected:
     return group_rejected(failed) if failed else tested  # type: ignore[return-value] # none of them is refused
 
 
-def _unknown_refusal(stock: Stock, asked: LineAsked) -> Rejected | None:
+def _unknown_refusal(stock: Stock, asked: LineRequest) -> Rejected | None:
     """Refuse a product, location or lot that does not exist."""
     product = stock.catalog.product(asked.product)
     if product is None:
@@ -304,7 +304,7 @@ def _inactive_refusal(product: Product) -> Rejected | None:
     return None if product.active else invalid_state(f"{product.sku} is not sold any more.", product_id=product.id)
 
 
-class Meant(NamedTuple):
+class PricedRequest(NamedTuple):
     """What an asked line means: units in the product's smallest unit, the price of one whole unit in minor units."""
 
     product: Product
@@ -313,7 +313,7 @@ class Meant(NamedTuple):
     discount: Discount | None
 
 
-def _meaning(stock: Stock, asked: LineAsked, *, fact: bool) -> Meant | Rejected:
+def _priced(stock: Stock, asked: LineRequest, *, fact: bool) -> PricedRequest | Rejected:
     """What the line, whose product exists, means; refused when a quantity, price or discount cannot be."""
     product = stock.catalog.product(asked.product)
     assert product is not None, asked
@@ -324,19 +324,19 @@ def _meaning(stock: Stock, asked: LineAsked, *, fact: bool) -> Meant | Rejected:
     if isinstance(price, Rejected):
         return price
     discount = discount_of(stock, asked.discount)
-    return discount if isinstance(discount, Rejected) else Meant(product, units, price, discount)
+    return discount if isinstance(discount, Rejected) else PricedRequest(product, units, price, discount)
 
 
-def meaning_of(stock: Stock, asked: LineAsked) -> Meant | Rejected:
+def priced_request(stock: Stock, asked: LineRequest) -> PricedRequest | Rejected:
     """What a line that is asked for means, or why it cannot be."""
     unknown = _unknown_refusal(stock, asked)
     if unknown is not None:
         return unknown
-    meant = _meaning(stock, asked, fact=False)
+    meant = _priced(stock, asked, fact=False)
     return meant if isinstance(meant, Rejected) else _inactive_refusal(meant.product) or meant
 
 
-def line_of(stock: Stock, sale: Sale, asked: LineAsked, meant: Meant, position: int) -> SaleLine:
+def line_of(stock: Stock, sale: Sale, asked: LineRequest, meant: PricedRequest, position: int) -> SaleLine:
     """The line of the sale, in inner units, before any stock is held for it."""
     product = meant.product
     place = None if asked.location is None else stock.catalog.location(asked.location)

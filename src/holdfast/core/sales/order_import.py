@@ -1,7 +1,7 @@
 """Orders that were taken elsewhere: facts, brought to the state that a file or a channel describes.
 
-    TakeOrder(#1001, 2 mugs, both fulfilled)    -> a completed sale; again: unchanged
-    TakeOrder(#1002, 3 mugs, none fulfilled)    -> suspended, 3 mugs held; what stock lacks waits
+    ImportOrder(#1001, 2 mugs, both fulfilled)    -> a completed sale; again: unchanged
+    ImportOrder(#1002, 3 mugs, none fulfilled)    -> suspended, 3 mugs held; what stock lacks waits
     ... later: one fulfilled, then all, returned -> one is shipped, then the rest, then it comes back
     cancelled here, but it has gone out          -> taken up again, and sold
 
@@ -32,14 +32,14 @@ from holdfast.core.sales.checkout import paid_in_full, sell_outright
 from holdfast.core.sales.completion import (
     CompleteSale,
     Fulfill,
-    PaymentAsked,
+    PaymentRequest,
     ShipLine,
     cancel_sale,
     complete_sale,
     fulfill,
 )
 from holdfast.core.sales.lines import priced, receipt_of
-from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked, OpenSale
+from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.backorders import seek
@@ -64,7 +64,7 @@ class OrderedLine(msgspec.Struct, frozen=True, gc=False):
     condition: Condition = "good"
 
 
-class TakeOrder(Command, frozen=True, gc=False):
+class ImportOrder(Command, frozen=True, gc=False):
     """An order as it stands where it was taken. `payment` is the method by which it was paid, None when it was not.
 
     `external_id` is another number that the order has there, by which holds may have been made for it.
@@ -76,7 +76,7 @@ class TakeOrder(Command, frozen=True, gc=False):
     store_id: str | None = None
     customer: str | None = None
     discount: str | None = None
-    fees: tuple[FeeAsked, ...] = ()
+    fees: tuple[FeeRequest, ...] = ()
     cancelled: bool = False
     payment: TenderMethod | None = None
     external_id: str | None = None
@@ -90,7 +90,7 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     quantity: int | float
 
 
-class TakenOrder(msgspec.Struct, frozen=True, gc=False):
+class ImportedOrder(msgspec.Struct, frozen=True, gc=False):
     """What became of an order; `line_ids` in its order (None: only cancelled units), `pending` lines wait to come back
     until the sale is finished. `stays_sold`: it is said to be cancelled, but more of it was sold here than it says went
     out, and a cancellation brings nothing back. `taken_up`: it was cancelled here, but has gone out, so it is not any
@@ -110,8 +110,8 @@ class TakenOrder(msgspec.Struct, frozen=True, gc=False):
     owing: bool = False
 
 
-def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
-    """Decide a TakeOrder."""
+def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder | Rejected:
+    """Decide an ImportOrder."""
     if not command.lines:
         return malformed("lines", "an order has a line at least.")
     sale = _known(stock, command)
@@ -141,7 +141,7 @@ def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
     _supplied(stock, command, lines)
     sale = _current(stock, sale)
     changed = (len(stock.entries), sale.status, sale.fulfillments) != before or refunded is not None
-    return TakenOrder(
+    return ImportedOrder(
         sale.id,
         sale.number,
         "added" if not known else "changed" if changed else "unchanged",
@@ -157,7 +157,7 @@ def take_order(stock: Stock, command: TakeOrder) -> TakenOrder | Rejected:
     )
 
 
-def _owing(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> bool:
+def _owing(stock: Stock, command: ImportOrder, lines: list[SaleLine | None]) -> bool:
     """Has more gone out than is sold here? Until stock covers it the sale waits with it, cancelled or not."""
     for asked, matched in zip(command.lines, lines, strict=True):
         line = None if matched is None else stock.row(SaleLine, matched.id)
@@ -168,18 +168,18 @@ def _owing(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> bo
     return False
 
 
-def _known(stock: Stock, command: TakeOrder) -> Sale | Rejected | None:
+def _known(stock: Stock, command: ImportOrder) -> Sale | Rejected | None:
     """The sale that the order is already, if it was taken before."""
     name = sale_of_order(stock, command.source, *_numbers(command))
     return None if name is None else find_sale(stock, name)
 
 
-def _numbers(command: TakeOrder) -> tuple[str, ...]:
+def _numbers(command: ImportOrder) -> tuple[str, ...]:
     """The numbers by which the order is known at its source."""
     return (command.order_number,) if command.external_id is None else (command.order_number, command.external_id)
 
 
-def _rejoined(stock: Stock, sale: Sale, command: TakeOrder) -> Sale | Rejected:
+def _rejoined(stock: Stock, sale: Sale, command: ImportOrder) -> Sale | Rejected:
     """The sale that is there already, with what was held for the order beside it, and with the order's other number.
 
     One that was cancelled and has gone out after all is in the queue again, its lines held or waiting: it goes on from
@@ -205,14 +205,14 @@ def _rejoined(stock: Stock, sale: Sale, command: TakeOrder) -> Sale | Rejected:
     return refused or sale
 
 
-def _opened(stock: Stock, command: TakeOrder) -> Sale | Rejected:
+def _opened(stock: Stock, command: ImportOrder) -> Sale | Rejected:
     """The order as a new sale: sold from the shelf when all of it has gone out and is there, else held or waiting."""
     lines = tuple(
-        LineAsked(
+        LineRequest(
             line.product,
             line.quantity,
             line.unit_price,
-            None if line.discount is None else DiscountAsked(amount=line.discount),
+            None if line.discount is None else DiscountRequest(amount=line.discount),
             location=line.location,
         )
         for line in command.lines
@@ -223,7 +223,7 @@ def _opened(stock: Stock, command: TakeOrder) -> Sale | Rejected:
         command.source,
         command.order_number,
         lines,
-        None if command.discount is None else DiscountAsked(amount=command.discount),
+        None if command.discount is None else DiscountRequest(amount=command.discount),
         command.fees,
         fact=True,
         external_id=command.external_id,
@@ -250,7 +250,7 @@ def _current(stock: Stock, sale: Sale) -> Sale:
     return now
 
 
-def _matched(stock: Stock, sale: Sale, command: TakeOrder) -> list[SaleLine | None] | Rejected:
+def _matched(stock: Stock, sale: Sale, command: ImportOrder) -> list[SaleLine | None] | Rejected:
     """The sale's line of each line of the order; refused when the sale has other lines.
 
     After a cancellation only what was shipped is left of it: lines are gone, or cut.
@@ -284,12 +284,12 @@ def _kept_id(stock: Stock, line: SaleLine | None) -> str | None:
     return None if now is None or now.removed else now.id
 
 
-def _other_lines(command: TakeOrder) -> Rejected:
+def _other_lines(command: ImportOrder) -> Rejected:
     words = f"Order {command.order_number} of {command.source} is there already, with other lines."
     return Rejected(Code.ALREADY_EXISTS, words)
 
 
-def _sent_out(stock: Stock, sale: Sale, command: TakeOrder, lines: list[SaleLine | None]) -> Rejected | None:
+def _sent_out(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> Rejected | None:
     """Ship what has gone out and is here; complete the sale when that is all of it."""
     if not sale.unfinished:
         return None
@@ -317,7 +317,7 @@ def _sent_out(stock: Stock, sale: Sale, command: TakeOrder, lines: list[SaleLine
     return done if isinstance(done, Rejected) else None
 
 
-def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentAsked, ...] | None:
+def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentRequest, ...] | None:
     """All that is due, paid by the method."""
     if method is None:
         return None
@@ -329,7 +329,7 @@ def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentAsked, .
 
 
 def _brought_back(
-    stock: Stock, sale: Sale, command: TakeOrder, lines: list[SaleLine | None]
+    stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]
 ) -> tuple[str | None, int] | Rejected:
     """Take back what came back since: (what was refunded, lines that must wait until the sale is finished)."""
     parts: list[ReturnedLine] = []
@@ -349,7 +349,7 @@ def _brought_back(
     return done if isinstance(done, Rejected) else (done.refund_total, 0)
 
 
-def _out_beyond(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> bool:
+def _out_beyond(stock: Stock, command: ImportOrder, lines: list[SaleLine | None]) -> bool:
     """Is more of some line out (sold, and not come back) than the order says?"""
     for asked, matched in zip(command.lines, lines, strict=True):
         line = None if matched is None else stock.row(SaleLine, matched.id)
@@ -362,7 +362,7 @@ def _out_beyond(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) 
     return False
 
 
-def _supplied(stock: Stock, command: TakeOrder, lines: list[SaleLine | None]) -> None:
+def _supplied(stock: Stock, command: ImportOrder, lines: list[SaleLine | None]) -> None:
     """What the supplier sends and has gone out (all that is left of it, after a cancellation) waits for nobody."""
     gone = {
         line.id: product_of_line(stock, line).units(asked.fulfilled) or 0
@@ -395,4 +395,4 @@ def _waiting(stock: Stock, sale: Sale, lines: list[SaleLine | None]) -> tuple[Wa
     return tuple(found)
 
 
-DECISIONS = (Decision(TakeOrder, take_order, Permission.MANAGE),)
+DECISIONS = (Decision(ImportOrder, import_order, Permission.MANAGE),)

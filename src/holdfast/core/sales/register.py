@@ -25,7 +25,7 @@ from holdfast.core.records.totals import expected_cash
 from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
 from holdfast.core.sales.cart import suspend
 from holdfast.core.stock.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, record_money
-from holdfast.core.stock.posting import Beyond, Stock
+from holdfast.core.stock.posting import LimitExceeded, Stock
 
 replace = msgspec.structs.replace
 
@@ -236,7 +236,7 @@ def add_to_session(stock: Stock, more: SessionTotals) -> None:
     )
     cash = (after.cash_sales, after.cash_refunds, after.paid_in, after.paid_out)
     if max(*cash, *map(abs, methods.values())) > VALUE_MAX:
-        raise Beyond(of_value=True)
+        raise LimitExceeded(of_value=True)
     stock.put_row(after)
 
 

@@ -44,7 +44,7 @@ class TooMuchWork(Exception):
     """The command would write more ledger entries than one transaction may have."""
 
 
-class Beyond(Exception):
+class LimitExceeded(Exception):
     """A balance would leave the bounds (`core.records.number`); `of_value` says that it is money."""
 
     def __init__(self, *, of_value: bool) -> None:
@@ -463,9 +463,9 @@ class Stock(WorkingSet):
 
 def _check_bounds(level: Level, lot: LotStock | None, qty: int, backordered: int, value: int) -> None:
     if level.on_hand + qty > QUANTITY_MAX or level.backordered + backordered > QUANTITY_MAX:
-        raise Beyond(of_value=False)
+        raise LimitExceeded(of_value=False)
     if lot is not None and lot.value + value > VALUE_MAX:
-        raise Beyond(of_value=True)
+        raise LimitExceeded(of_value=True)
 
 
 class Touched:

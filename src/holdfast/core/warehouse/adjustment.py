@@ -66,7 +66,7 @@ class AdjustStock(Command, frozen=True, gc=False):
     unit_cost: str | None = None
 
 
-class ForgetLevel(Command, frozen=True, gc=False):
+class UnlistLevel(Command, frozen=True, gc=False):
     """Take an empty level off the lists."""
 
     product: str
@@ -238,8 +238,8 @@ def _join_surplus(
     stock.post(cause, level, lot, ref_type, qty=units, value=value)
 
 
-def forget_level(stock: Stock, command: ForgetLevel) -> LevelDocument | Rejected:
-    """Decide a ForgetLevel: only an empty level leaves the lists; its ledger stays and goes on."""
+def unlist_level(stock: Stock, command: UnlistLevel) -> LevelDocument | Rejected:
+    """Decide an UnlistLevel: only an empty level leaves the lists; its ledger stays and goes on."""
     subject = product_at(stock, command.product, command.location)
     if isinstance(subject, Rejected):
         return subject
@@ -279,5 +279,5 @@ def _tell_adjusted(stock: Stock, level: Level, product: Product, place: Location
 DECISIONS = (
     Decision(SetStock, set_stock, Permission.STOCK),
     Decision(AdjustStock, adjust_stock, Permission.STOCK),
-    Decision(ForgetLevel, forget_level, Permission.STOCK),
+    Decision(UnlistLevel, unlist_level, Permission.STOCK),
 )

@@ -45,7 +45,7 @@ class Quarantine(Command, frozen=True, gc=False):
     reason: str | None = None
 
 
-class Readmit(Command, frozen=True, gc=False):
+class ReleaseFromQuarantine(Command, frozen=True, gc=False):
     """Bring a lot's units (default: all in quarantine) back to `location`, or to where they came from."""
 
     lot_id: str
@@ -138,8 +138,8 @@ def quarantine(stock: Stock, command: Quarantine) -> LotsDocument | Rejected:
     return _describe(stock, lot, shorted)
 
 
-def readmit(stock: Stock, command: Readmit) -> LotsDocument | Rejected:
-    """Decide a Readmit."""
+def release_from_quarantine(stock: Stock, command: ReleaseFromQuarantine) -> LotsDocument | Rejected:
+    """Decide a ReleaseFromQuarantine."""
     lot = _lot(stock, command.lot_id)
     if isinstance(lot, Rejected):
         return lot
@@ -304,6 +304,6 @@ def _describe(stock: Stock, lot: Lot, shorted: list[str]) -> LotsDocument:
 
 DECISIONS = (
     Decision(Quarantine, quarantine, Permission.MANAGE),
-    Decision(Readmit, readmit, Permission.MANAGE),
+    Decision(ReleaseFromQuarantine, release_from_quarantine, Permission.MANAGE),
     Decision(WriteOff, write_off, Permission.MANAGE),
 )

@@ -1,9 +1,9 @@
 """Transfers: units leave one location for another by way of transit.
 
-    Dispatch 12 from WEST to EAST    -> WEST 12 fewer, TRANSIT 12 more, lots and cost go along
-    Arrive 8                         -> EAST 8 more, backorders there are served; 4 are still on the road
-    Arrive 1, 1 lost                 -> EAST 1 more, 1 written off; 2 are on the road
-    SendBack                         -> WEST 2 more: nothing is on the road, the transfer is `received`
+    Dispatch 12 from WEST to EAST      -> WEST 12 fewer, TRANSIT 12 more, lots and cost go along
+    ReceiveTransfer 8                  -> EAST 8 more, backorders there are served; 4 are still on the road
+    ReceiveTransfer 1, 1 lost          -> EAST 1 more, 1 written off; 2 are on the road
+    SendBack                           -> WEST 2 more: nothing is on the road, the transfer is `received`
 
 Only unreserved units may leave. What is on the road stays there until it has arrived, is written off (`lost`, or
 `short` for all that is left) or is sent back. More than is on the road is refused, and so is whatever would bring units
@@ -63,7 +63,7 @@ class Dispatch(Command, frozen=True, gc=False):
     reference: str | None = None
 
 
-class Arrive(Command, frozen=True, gc=False):
+class ReceiveTransfer(Command, frozen=True, gc=False):
     """Receive a transfer: all that is on the road, or the `lines` that came; `short` writes off the rest."""
 
     transfer_id: str
@@ -235,8 +235,8 @@ def _ship_line(
     return shipped
 
 
-def arrive(stock: Stock, command: Arrive) -> TransferDocument | Rejected:
-    """Decide an Arrive: every line, or none."""
+def receive_transfer(stock: Stock, command: ReceiveTransfer) -> TransferDocument | Rejected:
+    """Decide a ReceiveTransfer: every line, or none."""
     transfer: Transfer | None = stock.record("transfer", command.transfer_id)
     if transfer is None:
         return not_found(Code.NOT_FOUND, "Transfer", command.transfer_id)
@@ -482,6 +482,6 @@ def _tell_transferred(
 
 DECISIONS = (
     Decision(Dispatch, dispatch, Permission.STOCK),
-    Decision(Arrive, arrive, Permission.STOCK),
+    Decision(ReceiveTransfer, receive_transfer, Permission.STOCK),
     Decision(SendBack, send_back, Permission.STOCK),
 )

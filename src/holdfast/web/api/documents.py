@@ -18,7 +18,7 @@ from holdfast.core.records.command import Command, given
 from holdfast.core.records.rejection import Code
 from holdfast.core.reservations.appointments import AppointmentDocument, Book, ChangeAppointment
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountDocument, CountLine, FillSheet, RemoveSheetLine
-from holdfast.core.warehouse.transfer import Arrive, Dispatch, SendBack, TransferDocument, TransferLine
+from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, SendBack, TransferDocument, TransferLine
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import lot_id_of
 from holdfast.web.http.problems import invalid
@@ -193,7 +193,7 @@ def plan_arrive(call: Call) -> Command:
     """Receive a transfer."""
     body: ReceiveBody = call.body
     lines = None if body.lines is None else _arrived_lines(body.lines)
-    return Arrive(call.id(Code.NOT_FOUND, "Transfer"), lines, body.short)
+    return ReceiveTransfer(call.id(Code.NOT_FOUND, "Transfer"), lines, body.short)
 
 
 def _arrived_lines(lines: list[ArrivedLineBody]) -> tuple[TransferLine, ...]:

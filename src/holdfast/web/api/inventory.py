@@ -18,7 +18,7 @@ from holdfast.core.records.documents import LevelDocument, LevelHoldDocument, Un
 from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
 from holdfast.core.reservations.by_order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
-from holdfast.core.warehouse.adjustment import AdjustStock, ForgetLevel, SetStock
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.web.api.shapes import (
     InventoryStats,
     LocationOverview,
@@ -170,7 +170,7 @@ def plan_put(call: Call) -> Command:
 
 def plan_forget(call: Call) -> Command:
     """Take an empty entry off the lists."""
-    return ForgetLevel(*_level_key(call))
+    return UnlistLevel(*_level_key(call))
 
 
 # Reads ---------------------------------------------------------------------------------------------------------------

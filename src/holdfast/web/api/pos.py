@@ -26,11 +26,11 @@ from holdfast.web.api.sale_bodies import (
     Fees,
     Payments,
     SoldLine,
-    discount_asked,
-    fees_asked,
-    lines_asked,
+    discount_request,
+    fee_requests,
+    line_requests,
     own_id,
-    payments_asked,
+    payment_requests,
 )
 from holdfast.web.http.route import Call, Route
 from holdfast.web.http.strict_json import Text
@@ -62,13 +62,13 @@ class CheckoutBody(msgspec.Struct, forbid_unknown_fields=True):
 
 def _checkout(call: Call, *, quote: bool) -> Checkout:
     body: QuoteBody | CheckoutBody = call.body
-    discount = discount_asked("discount", body.discount)
+    discount = discount_request("discount", body.discount)
     return Checkout(
         own_id(body.store_id),
-        lines_asked(body.lines),
+        line_requests(body.lines),
         discount,
-        fees_asked(body.fees),
-        payments_asked(body.payments),
+        fee_requests(body.fees),
+        payment_requests(body.payments),
         body.customer,
         quote,
     )

@@ -16,7 +16,7 @@ from holdfast.access import Permission
 from holdfast.core.records.command import Command
 from holdfast.core.records.field import Gtin
 from holdfast.core.records.rejection import Code
-from holdfast.core.warehouse.quarantine import LotsDocument, Quarantine, Readmit, WriteOff
+from holdfast.core.warehouse.quarantine import LotsDocument, Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptDocument, ReceiptLine, Receive
 from holdfast.web.api.reservations import require_location, require_product
 from holdfast.web.api.shapes import LotRow, OrderLot, Trace, without_costs
@@ -108,7 +108,7 @@ def plan_quarantine(call: Call) -> Command:
 def plan_readmit(call: Call) -> Command:
     """Bring a lot back from quarantine."""
     body: LotPartBody = call.body
-    return Readmit(_lot_id(call), body.location, body.quantity, body.reason)  # type: ignore[arg-type] # the decoder has tested it
+    return ReleaseFromQuarantine(_lot_id(call), body.location, body.quantity, body.reason)  # type: ignore[arg-type] # the decoder has tested it
 
 
 def plan_write_off(call: Call) -> Command:

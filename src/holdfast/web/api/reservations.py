@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
 from holdfast.core.decide import OPERATIONS_MAX, Refusal
-from holdfast.core.records.command import Command, Together
+from holdfast.core.records.command import Command, CommandGroup
 from holdfast.core.records.documents import ReservationDocument
 from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
@@ -280,7 +280,7 @@ def plan_batch(call: Call) -> Planned:
                 results.append(Result(status, answer))
         return encode(Results(results))
 
-    return Planned(Together(tuple(commands), body.atomic), render)
+    return Planned(CommandGroup(tuple(commands), body.atomic), render)
 
 
 def _refused(problem: Problem, request_id: str) -> Result:

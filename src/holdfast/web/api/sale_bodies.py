@@ -1,6 +1,6 @@
 """What is asked of a sale, in carts and at the till: lines, discounts, fees and payments, as JSON and in the core.
 
-    {"product_id": "MUG-1", "quantity": 2, "discount": {"percent": 10}}  -> LineAsked("MUG-1", 2, ...)
+    {"product_id": "MUG-1", "quantity": 2, "discount": {"percent": 10}}  -> LineRequest("MUG-1", 2, ...)
 
 Whether it makes sense the core finds out; what has the wrong shape is refused here.
 """
@@ -13,8 +13,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.core.records.rejection import Code
-from holdfast.core.sales.completion import PaymentAsked
-from holdfast.core.sales.order_entry import DiscountAsked, FeeAsked, LineAsked
+from holdfast.core.sales.completion import PaymentRequest
+from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest
 from holdfast.web.http.problems import invalid
 from holdfast.web.http.route import reference, uuid_text
 from holdfast.web.http.strict_json import Quantity, Text
@@ -90,34 +90,34 @@ Payments = Annotated[list[PaymentBody], Meta(max_length=PAYMENTS_MAX)]
 # What was asked, as the core takes it --------------------------------------------------------------------------------
 
 
-def discount_asked(field: str, body: DiscountBody | None) -> DiscountAsked | None:
+def discount_request(field: str, body: DiscountBody | None) -> DiscountRequest | None:
     """A discount; exactly one of percent and amount."""
     if body is None:
         return None
     if (body.percent is None) == (body.amount is None):
         raise invalid(field, 'is either {"percent": 10} or {"amount": "1.00"}.')
-    return DiscountAsked(body.percent, body.amount)  # type: ignore[arg-type] # the decoder has tested it
+    return DiscountRequest(body.percent, body.amount)  # type: ignore[arg-type] # the decoder has tested it
 
 
-def fees_asked(fees: list[FeeBody]) -> tuple[FeeAsked, ...]:
+def fee_requests(fees: list[FeeBody]) -> tuple[FeeRequest, ...]:
     """Fees."""
-    return tuple(FeeAsked(fee.name, fee.amount, fee.tax_class) for fee in fees)
+    return tuple(FeeRequest(fee.name, fee.amount, fee.tax_class) for fee in fees)
 
 
-def payments_asked(payments: list[PaymentBody] | None) -> tuple[PaymentAsked, ...] | None:
+def payment_requests(payments: list[PaymentBody] | None) -> tuple[PaymentRequest, ...] | None:
     """Payments."""
-    return None if payments is None else tuple(PaymentAsked(one.method, one.amount) for one in payments)
+    return None if payments is None else tuple(PaymentRequest(one.method, one.amount) for one in payments)
 
 
-def lines_asked(lines: list[Any]) -> tuple[LineAsked, ...]:
+def line_requests(lines: list[Any]) -> tuple[LineRequest, ...]:
     """The lines of a cart or of a checkout."""
-    discounts = [discount_asked(f"lines.{index}.discount", line.discount) for index, line in enumerate(lines)]
-    return tuple(line_asked(line, discount) for line, discount in zip(lines, discounts, strict=True))
+    discounts = [discount_request(f"lines.{index}.discount", line.discount) for index, line in enumerate(lines)]
+    return tuple(line_request(line, discount) for line, discount in zip(lines, discounts, strict=True))
 
 
-def line_asked(line: SoldLine, discount: DiscountAsked | None) -> LineAsked:
+def line_request(line: SoldLine, discount: DiscountRequest | None) -> LineRequest:
     """A line."""
-    return LineAsked(
+    return LineRequest(
         reference(line.product_id),
         line.quantity,  # type: ignore[arg-type] # the decoder has tested it
         line.unit_price,

@@ -32,12 +32,12 @@ from holdfast.web.api.sale_bodies import (
     Fees,
     LineChange,
     Payments,
-    discount_asked,
-    fees_asked,
-    line_asked,
-    lines_asked,
+    discount_request,
+    fee_requests,
+    line_request,
+    line_requests,
     own_id,
-    payments_asked,
+    payment_requests,
 )
 from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found
 from holdfast.web.http.strict_json import Nothing, Quantity, Text
@@ -107,15 +107,15 @@ def _sale_id(call: Call) -> str:
 def plan_open(call: Call) -> Command:
     """Begin a sale."""
     body: SaleBody = call.body
-    discount = discount_asked("discount", body.discount)
+    discount = discount_request("discount", body.discount)
     return OpenSale(
         None if body.store_id is None else own_id(body.store_id),
         body.customer,
         body.source or ("manual" if call.actor.session_id is None else "pos"),
         body.order_number,
-        lines_asked(body.lines),
+        line_requests(body.lines),
         discount,
-        fees_asked(body.fees),
+        fee_requests(body.fees),
     )
 
 
@@ -123,24 +123,24 @@ def plan_change(call: Call) -> Command:
     """Change a sale's customer, discount, fees."""
     changes = given(call.body)
     if "discount" in changes:
-        changes["discount"] = discount_asked("discount", changes["discount"])
+        changes["discount"] = discount_request("discount", changes["discount"])
     if "fees" in changes:
-        changes["fees"] = fees_asked(changes["fees"])
+        changes["fees"] = fee_requests(changes["fees"])
     return ChangeSale(_sale_id(call), **changes)
 
 
 def plan_add_line(call: Call) -> Command:
     """Put a line into a cart."""
     body: CartLine = call.body
-    discount = discount_asked("discount", body.discount)
-    return AddLine(_sale_id(call), line_asked(body, discount))
+    discount = discount_request("discount", body.discount)
+    return AddLine(_sale_id(call), line_request(body, discount))
 
 
 def plan_edit_line(call: Call) -> Command:
     """Change a line of a cart."""
     changes = given(call.body)
     if "discount" in changes:
-        changes["discount"] = discount_asked("discount", changes["discount"])
+        changes["discount"] = discount_request("discount", changes["discount"])
     return EditLine(_sale_id(call), own_id(call.args["line_id"]), **changes)
 
 
@@ -166,7 +166,7 @@ def plan_cancel(call: Call) -> Command:
 
 def plan_complete(call: Call) -> Command:
     """Sell a sale."""
-    return CompleteSale(_sale_id(call), payments_asked(call.body.payments))
+    return CompleteSale(_sale_id(call), payment_requests(call.body.payments))
 
 
 def plan_fulfill(call: Call) -> Command:
