@@ -62,7 +62,7 @@ class Shelf:
         return f"00000000-0000-7000-8000-{next(self._numbers):012}"
 
     def do(self, step: Any) -> Any:
-        """Decide a command (or a function of this shelf that makes one); what the database is asked for is not there."""
+        """Decide a command, or a function of this shelf that makes one. The database has nothing of what is asked."""
         command = step(self) if callable(step) else step
         act = command if callable(command) else lambda: decide(self.stock, self.clerk, command)
         for _ in range(ROUNDS_MAX):

@@ -136,6 +136,18 @@ def test_a_direct_hold_waits_where_stock_backs_most_of_it_so_nobody_overtakes(sc
     assert where(scene, "LATE") == [("LAST", 1, 2)]
 
 
+def test_a_preorder_is_where_most_of_it_is_backed_though_the_limit_closed_that_place(scene: Scene) -> None:
+    """EAST has one unit and nobody waits there; MAIN has three that those who wait there for another lot cannot have."""
+    scene.product("MUG-1", oversell="preorder", preorder_limit=4)
+    scene.given("""
+        MUG-1 MAIN  A 1, B 3
+        MUG-1 EAST  C 1
+    """)
+    scene.do(Reserve("MUG-1", 5, "MAIN", Target("1"), lot_id=scene.lot("A")))
+    hold = scene.do(Reserve("MUG-1", 5, None, Target("2")))
+    assert where(scene, "2") == [("MAIN", 3, 2)] and hold.location == "MAIN"
+
+
 def test_a_pinned_hold_waits_where_most_of_its_lot_lies(scene: Scene) -> None:
     backorders(scene)
     scene.shop.location("BACK", priority=200)

@@ -639,7 +639,7 @@ class Naive:
         hold = Hold(len(self.holds), sku, chosen, units, self.now, target, pinned, priority, expires)
         hold.alloc = dict(backing)
         hold.waits = short
-        hold.reach = None if place is not None else tuple(self.selling_order(caller))
+        hold.reach = None if place is not None else tuple(self.sellable_places(caller))
         self.holds.append(hold)
         self.touch(sku, chosen)
         return hold
@@ -654,7 +654,7 @@ class Naive:
         may_override: bool | str,
     ) -> str:
         """Where the hold will be."""
-        places = self.selling_order(caller) if place is None else [place]
+        places = self.sellable_places(caller) if place is None else [place]
         if pinned is not None:
             there = [code for code in places if self.places[code].sellable and self.pile(pinned, code).units]
             if self.lots[pinned].status == "quarantined" or not there:
@@ -671,7 +671,7 @@ class Naive:
                 return code
         raise No("INSUFFICIENT_STOCK", available=max(free.values(), default=0))
 
-    def selling_order(self, caller: Caller) -> list[str]:
+    def sellable_places(self, caller: Caller) -> list[str]:
         selling = [p for p in self.places.values() if p.sellable]
         mine = [p for p in selling if (p.store in caller.stores if caller.stores else p.online)]
         return [p.code for p in sorted(mine, key=lambda p: (p.priority, p.code))]
@@ -936,7 +936,7 @@ class Naive:
         return n
 
     def adopt(self, caller: Caller, n: int) -> None:
-        sale, reach = self.sales[n], tuple(self.selling_order(caller))
+        sale, reach = self.sales[n], tuple(self.sellable_places(caller))
         loose = [h for h in self.of_order(sale.order, sale.source) if h.target[0] == "order" and (h.open or h.consumed)]
         for index, line in enumerate(sale.lines):
             need = line.quantity
@@ -973,7 +973,7 @@ class Naive:
 
     def hold_units(self, caller: Caller, sku: str, units: int, target: tuple[Any, ...], fact: bool) -> None:
         """At the first place that has all; else at the fewest that together have most, and the rest waits."""
-        places = self.selling_order(caller)
+        places = self.sellable_places(caller)
         free = {code: self.available(sku, code) for code in places}
         parts: dict[str, int] = {}
         whole = [code for code in places if free[code] >= units]

@@ -170,7 +170,7 @@ class NaiveSales(Naive):
         super().set_stock(caller, sku, place, units, expected)
         self.missed += before - self.value_of_all()
 
-    def hand_over(self, n: int, index: int, units: int) -> list[tuple[int, Taken]]:
+    def fulfil_line(self, n: int, index: int, units: int) -> list[tuple[int, Taken]]:
         """Units of a line go out, from its oldest hold first; what left which lots."""
         sale, line = self.sales[n], self.deals[n].lines[index]
         moved, left = [], units
@@ -366,7 +366,7 @@ class NaiveSales(Naive):
                 raise No("INSUFFICIENT_RESERVED")
         part = Shipment(units, [])
         for index, much in units.items():
-            part.moved += self.hand_over(n, index, much)
+            part.moved += self.fulfil_line(n, index, much)
         self.deals[n].parts.append(part)
         self.finish_if_all_went(n)
 
@@ -378,7 +378,7 @@ class NaiveSales(Naive):
             raise No("INSUFFICIENT_RESERVED")
         for index in self.here(n):
             if sale.lines[index].open:
-                self.hand_over(n, index, sale.lines[index].open)
+                self.fulfil_line(n, index, sale.lines[index].open)
         self.finish(n, "payment")
 
     def give_up(self, n: int) -> None:

@@ -12,11 +12,9 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.organisation import keys, places, settings, sign_in, users
-from holdfast.core.organisation import periods as period
-from holdfast.core.organisation import products as catalog
+from holdfast.core.organisation import keys, periods, places, products, settings, sign_in, users
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.command import SHARED, Command, CommandGroup, Decision
+from holdfast.core.records.command import ALL_STORES, Command, CommandGroup, Decision
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Rejected, group_rejected, malformed
@@ -33,19 +31,24 @@ from holdfast.core.records.wants import (
     SessionById,
     Want,
 )
-from holdfast.core.reservations import amend, appointments
-from holdfast.core.reservations import by_order as order
-from holdfast.core.reservations import reserve as reservation
-from holdfast.core.sales import cart, checkout, completion, correction, order_entry, register, returns, whole_order
-from holdfast.core.sales import order_import as imported
+from holdfast.core.reservations import amend, appointments, by_order, reserve
+from holdfast.core.sales import (
+    cart,
+    checkout,
+    completion,
+    correction,
+    order_entry,
+    order_import,
+    register,
+    returns,
+    whole_order,
+)
 from holdfast.core.stock.backorders import offer, seek
-from holdfast.core.stock.gate import WORDS, Foreign
+from holdfast.core.stock.gate import OTHER_STORE, ForeignStore
 from holdfast.core.stock.holds import describe
 from holdfast.core.stock.journal import book
 from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Caller, LimitExceeded, Stock, TooMuchWork
-from holdfast.core.warehouse import adjustment as counting
-from holdfast.core.warehouse import count_sheet, receiving, transfer
-from holdfast.core.warehouse import quarantine as recall
+from holdfast.core.warehouse import adjustment, count_sheet, quarantine, receiving, transfer
 
 OPERATIONS_MAX = 1000
 """Most operations of one batch (docs/reference/api.md#reservations)."""
@@ -83,7 +86,7 @@ def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected
     if decision is None:
         return malformed("", f"{type(command).__name__} is not a command.")
     if caller.stores is not None and type(command) in _OF_ALL_STORES:
-        return Rejected(Code.FORBIDDEN, SHARED)
+        return Rejected(Code.FORBIDDEN, ALL_STORES)
     try:
         answer = decision(stock, command)
         if type(answer) is not Rejected and type(command) is not CommandGroup:  # its members have booked their own
@@ -93,9 +96,9 @@ def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected
     except LimitExceeded as beyond:
         _undo(stock, mark)
         return _limit_exceeded(beyond)
-    except Foreign:
+    except ForeignStore:
         _undo(stock, mark)
-        return Rejected(Code.FORBIDDEN, WORDS)
+        return Rejected(Code.FORBIDDEN, OTHER_STORE)
     except TooMuchWork:
         _undo(stock, mark)
         return Rejected(Code.INVALID_STATE, _TOO_MUCH)
@@ -160,17 +163,17 @@ def _sweep(stock: Stock, command: Sweep) -> int:
 DECISIONS: dict[type[Command], Decision] = {
     decision.command: decision
     for decision in (
-        *reservation.DECISIONS,
+        *reserve.DECISIONS,
         *amend.DECISIONS,
-        *order.DECISIONS,
+        *by_order.DECISIONS,
         *appointments.DECISIONS,
         *whole_order.DECISIONS,
         *receiving.DECISIONS,
-        *counting.DECISIONS,
+        *adjustment.DECISIONS,
         *count_sheet.DECISIONS,
         *transfer.DECISIONS,
-        *recall.DECISIONS,
-        *catalog.DECISIONS,
+        *quarantine.DECISIONS,
+        *products.DECISIONS,
         *places.DECISIONS,
         *settings.DECISIONS,
         *users.DECISIONS,
@@ -180,10 +183,10 @@ DECISIONS: dict[type[Command], Decision] = {
         *completion.DECISIONS,
         *correction.DECISIONS,
         *checkout.DECISIONS,
-        *imported.DECISIONS,
+        *order_import.DECISIONS,
         *returns.DECISIONS,
         *register.DECISIONS,
-        *period.DECISIONS,
+        *periods.DECISIONS,
         Decision(Sweep, _sweep, Permission.STOCK),
         Decision(CommandGroup, _decide_group, Permission.READ),
     )
@@ -240,7 +243,7 @@ def _need_pairs(_known: Catalog, _caller: Caller, command: Any, wants: set[Want]
 def _need_held_order(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:
     """The levels, and the sale that the order is which the hold is for."""
     _need_levels(known, caller, command, wants)
-    target = command.target if type(command) is reservation.Reserve else command
+    target = command.target if type(command) is reserve.Reserve else command
     if target.order_number is not None and (target is command or target.kind == "order"):
         wants.add(SaleOfOrder(target.source, target.order_number))
 
@@ -328,20 +331,22 @@ def _places(known: Catalog, caller: Caller, command: Any, location: str | None) 
         return [] if place is None else [place]
     store = known.store(command.store_id) if getattr(command, "store_id", None) else None
     if store is None:
-        return known.selling_order(caller.stores, online=caller.online)
-    return known.selling_order(frozenset((store.id,)), online=False)
+        return known.sellable_places(caller.stores, online=caller.online)
+    return known.sellable_places(frozenset((store.id,)), online=False)
 
 
 _OF_CATALOG = {command for command, decision in DECISIONS.items() if decision.changes_catalog}
 """Commands that write records which other decisions look up."""
 
 _GUESSES: dict[type, Callable[[Catalog, Caller, Any, set[Want]], None]] = {
-    **dict.fromkeys((reservation.Release, reservation.Consume, amend.Amend), _need_hold),
+    **dict.fromkeys((reserve.Release, reserve.Consume, amend.Amend), _need_hold),
     **dict.fromkeys(_OF_SALE, _need_sale),
     **dict.fromkeys(_OF_CATALOG, _need_nothing),
     **dict.fromkeys(_OF_DOCUMENT, _need_document),
-    **dict.fromkeys((reservation.Reserve, order.ReserveAtLevel), _need_held_order),
-    **dict.fromkeys((order_entry.OpenSale, imported.ImportOrder, order.OrderReserve, order.OrderClose), _need_order),
+    **dict.fromkeys((reserve.Reserve, by_order.ReserveAtLevel), _need_held_order),
+    **dict.fromkeys(
+        (order_entry.OpenSale, order_import.ImportOrder, by_order.OrderReserve, by_order.OrderClose), _need_order
+    ),
     checkout.Checkout: _need_counter,
     Sweep: _need_pairs,
 }

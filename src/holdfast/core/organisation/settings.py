@@ -18,7 +18,7 @@ from msgspec import UNSET, Meta, UnsetType
 from holdfast.core.organisation.changes import existing, lock_organisation, name_refusal, put, written
 from holdfast.core.organisation.places import store_id_of, till_refusal
 from holdfast.core.organisation.products import amount_of
-from holdfast.core.records.command import SHARED, Command, Decision, given
+from holdfast.core.records.command import ALL_STORES, Command, Decision, given
 from holdfast.core.records.currency import minor_digits_of
 from holdfast.core.records.field import Currency, Rate, StoreCode, Text, Timezone
 from holdfast.core.records.number import from_minor, to_unit_cost
@@ -205,7 +205,7 @@ def _rate(stock: Stock, rate_id: str) -> TaxRate | Rejected:
 
 def _shared_refusal(stock: Stock, rate: TaxRate) -> Rejected | None:
     """Refuse a rate that all stores share to a caller of some; one of another store does not pass the gate."""
-    return Rejected(Code.FORBIDDEN, SHARED) if rate.store_id is None and stock.caller.stores is not None else None
+    return Rejected(Code.FORBIDDEN, ALL_STORES) if rate.store_id is None and stock.caller.stores is not None else None
 
 
 def _millionths(rate: str) -> int:

@@ -34,8 +34,8 @@ class Catalog:
         self.products: dict[str, Product] = {}
         self.unknown: set[str] = set()
         self.tax_rates: dict[str, TaxRate] = {}
-        self.selling_orders: dict[tuple[frozenset[str] | None, bool], list[Location]] = {}
-        """What `selling_order` answered, while the locations stand as they are."""
+        self.known_sellable_places: dict[tuple[frozenset[str] | None, bool], list[Location]] = {}
+        """What `sellable_places` answered, while the locations stand as they are."""
 
     def copy(self) -> Catalog:
         """A catalog that can be changed without this one."""
@@ -58,7 +58,7 @@ class Catalog:
 
     def put_location(self, location: Location) -> None:
         """Know a location by its id and, while it is active, by its code."""
-        self.selling_orders = {}
+        self.known_sellable_places = {}
         self.locations[location.id] = location
         if location.active:
             self.location_of_code[location.code] = location
@@ -123,8 +123,8 @@ class Catalog:
     def serving_places(self, served_from: str) -> list[Location]:
         """Where a hold may be served, in selling order; what `serving` has written down of it."""
         if served_from in (ONLINE, EVERYWHERE):
-            return self.selling_order(None, online=served_from == ONLINE)
-        return self.selling_order(frozenset(served_from.split()), online=False)
+            return self.sellable_places(None, online=served_from == ONLINE)
+        return self.sellable_places(frozenset(served_from.split()), online=False)
 
     def quarantines(self) -> dict[str, Location]:
         """The quarantine location of each store, by its id (a store is made with one; it goes when the store does)."""
@@ -140,9 +140,9 @@ class Catalog:
         """The IANA time zone in which a lot's day ends at the location."""
         return self.stores[location.store_id].timezone
 
-    def selling_order(self, store_ids: frozenset[str] | None, *, online: bool) -> list[Location]:
+    def sellable_places(self, store_ids: frozenset[str] | None, *, online: bool) -> list[Location]:
         """Sellable locations by priority, then code: of those stores, or, `online`, those that ship online."""
-        order = self.selling_orders.get((store_ids, online))
+        order = self.known_sellable_places.get((store_ids, online))
         if order is None:
             order = sorted(
                 (
@@ -155,5 +155,5 @@ class Catalog:
                 ),
                 key=lambda place: (place.priority, place.code),
             )
-            self.selling_orders[store_ids, online] = order
+            self.known_sellable_places[store_ids, online] = order
         return order

@@ -46,7 +46,7 @@ class Decision(NamedTuple):
     of_all_stores: bool = False
 
 
-SHARED = "This is about all stores; you are assigned to some."
+ALL_STORES = "This is about all stores; you are assigned to some."
 """What is said to who is limited to stores and would change what all share."""
 
 

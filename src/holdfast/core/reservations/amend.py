@@ -110,7 +110,7 @@ def move(stock: Stock, hold: Reservation, place: Location) -> Reservation | Reje
     backing = [] if level is None else back(stock, level, product, hold.open, hold.lot_id)
     short = hold.open - sum(taken for _, taken in backing)
     if short:
-        stock.settle_first((level,))
+        stock.require_expired_holds((level,))
         waiting = 0 if level is None else level.backordered
         allowed = shortfall_allowed(stock, product, short, waiting, Reserve(product.sku, 1))
         if not place.sellable or not (allowed or short <= hold.backordered):
@@ -140,7 +140,7 @@ def extend(
     short = units - sum(taken for _, taken in backing)
     asked = Reserve(product.sku, 1, fact=fact)
     if short:
-        stock.settle_first((level,))
+        stock.require_expired_holds((level,))
         if not shortfall_allowed(stock, product, short, level.backordered, asked):
             return insufficient_stock(product, units, units - short)  # a hold is not extended by override
     cause = cause_of_hold(hold, stock.caller.actor, "edited")

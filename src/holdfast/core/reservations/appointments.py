@@ -24,7 +24,7 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.time import instant_text
 from holdfast.core.reservations.by_order import sell_or_release, too_many
-from holdfast.core.stock.gate import WORDS, is_of
+from holdfast.core.stock.gate import OTHER_STORE, is_of
 from holdfast.core.stock.posting import Stock
 
 AppointmentStatus = Literal["booked", "completed", "cancelled"]
@@ -94,7 +94,7 @@ def _store_of_appointment(stock: Stock, named: str | None) -> str | Rejected | N
         store = stock.catalog.store(named)
         if store is None:
             return not_found(Code.STORE_NOT_FOUND, "Store", named)
-        return store.id if stores is None or store.id in stores else Rejected(Code.FORBIDDEN, WORDS)
+        return store.id if stores is None or store.id in stores else Rejected(Code.FORBIDDEN, OTHER_STORE)
     meant = stores or {store.id for store in stock.catalog.stores.values() if store.active}
     if len(meant) == 1:
         return next(iter(meant))
@@ -107,7 +107,7 @@ def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentD
     if appointment is None:
         return not_found(Code.NOT_FOUND, "Appointment", command.appointment_id)
     if not is_of(stock, stock.caller.stores, appointment):
-        return Rejected(Code.FORBIDDEN, WORDS)
+        return Rejected(Code.FORBIDDEN, OTHER_STORE)
     status = appointment.status if isinstance(command.status, UnsetType) else command.status
     if appointment.status != "booked" and status != appointment.status:
         return invalid_state(f"The appointment is {appointment.status}.")

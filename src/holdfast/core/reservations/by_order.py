@@ -137,7 +137,7 @@ def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer | Rej
     held = sum(hold.allocated for hold in holds)
     direct = units - held if stock.settings.mode == "simple" and command.order_number is None else 0
     if direct > level.available:
-        stock.settle_first((level,))
+        stock.require_expired_holds((level,))
     if direct > level.available or (direct <= 0 and units > held):
         return too_many(product, units, holds)
     for name in [hold.id for hold in holds]:

@@ -140,7 +140,10 @@ def reserve(stock: Stock, command: Reserve) -> Reservation | Rejected:
     if isinstance(chosen, Rejected):
         return chosen
     served_from = None if command.location is not None else anywhere(stock)
-    return promise(stock, product, chosen, units, command, served_from)
+    hold = promise(stock, product, chosen, units, command, served_from)
+    if isinstance(hold, Reservation) and hold.roams and product.oversell == "preorder":
+        stock.seeking[hold.id] = None  # the limit may have kept it from the place that backs more of it
+    return hold
 
 
 def anywhere(stock: Stock) -> str:
@@ -161,7 +164,7 @@ def candidates(stock: Stock, location: str | None) -> list[Location] | Rejected:
         if place is None:
             return not_found(Code.LOCATION_NOT_FOUND, "Location", location)
         return foreign_store_refusal(stock, place) or [place]
-    return stock.catalog.selling_order(caller.stores, online=caller.online)
+    return stock.catalog.sellable_places(caller.stores, online=caller.online)
 
 
 def target_refusal(stock: Stock, target: Target) -> Rejected | None:
@@ -232,13 +235,13 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
         if free >= units:
             return place
         available[place.code] = free
-    stock.settle_first(stock.level(product.id, place.id) for place in places)
+    stock.require_expired_holds(stock.level(product.id, place.id) for place in places)
     in_order = most_backed_first(stock, product, places, units, command.lot_id)
     waiting_place = next((place for place in in_order if _may_wait(stock, product, place, units, command)), None)
     if waiting_place is not None:
         return waiting_place
     numbers = {code: product.number(free) for code, free in available.items()}
-    return _short(stock, product, units, max(available.values(), default=0), available_by_location=numbers)
+    return _shortage_refusal(stock, product, units, max(available.values(), default=0), available_by_location=numbers)
 
 
 def ask_for_pinned(stock: Stock, product: Product, places: Iterable[Location], lot_id: str) -> None:
@@ -268,7 +271,7 @@ def shortfall_allowed(stock: Stock, product: Product, short: int, waiting: int, 
     return command.override and stock.caller.may_override and stock.settings.allow_override
 
 
-def _short(stock: Stock, product: Product, units: int, available: int, **numbers: Any) -> Rejected:
+def _shortage_refusal(stock: Stock, product: Product, units: int, available: int, **numbers: Any) -> Rejected:
     """Not enough to begin a hold at a sellable place; whether a manager's override could."""
     if product.oversell == "deny" and stock.settings.allow_override:
         numbers["override_required"] = "manager"
@@ -290,10 +293,10 @@ def promise(
     backing = [] if level is None else back(stock, level, product, units, command.lot_id)
     short = units - sum(taken for _, taken in backing)
     if short:
-        stock.settle_first((level,))
+        stock.require_expired_holds((level,))
         waiting = 0 if level is None else level.backordered
         if not place.sellable or not shortfall_allowed(stock, product, short, waiting, command):
-            return _short(stock, product, units, units - short)
+            return _shortage_refusal(stock, product, units, units - short)
         level = stock.open_level(product.id, place.id)
     assert level is not None
     target = completed_target(stock, command.target)

@@ -63,8 +63,8 @@ def places_of(stock: Stock, sale: Sale, line: SaleLine) -> list[Location]:
         place = stock.catalog.locations[line.location_id]
         return [place] if place.active else []
     if sale.store_id is not None:
-        return stock.catalog.selling_order(frozenset((sale.store_id,)), online=False)
-    return stock.catalog.selling_order(stock.caller.stores, online=stock.caller.online)
+        return stock.catalog.sellable_places(frozenset((sale.store_id,)), online=False)
+    return stock.catalog.sellable_places(stock.caller.stores, online=stock.caller.online)
 
 
 def served_from(stock: Stock, sale: Sale, line: SaleLine) -> str | None:
@@ -103,7 +103,7 @@ def spread(
             return [(place, units)], 0
         free.append((place, max(there, 0)))
     if sum(there for _, there in free) < units:
-        stock.settle_first(stock.level(product.id, place.id) for place in places)
+        stock.require_expired_holds(stock.level(product.id, place.id) for place in places)
     left = units
     parts: dict[str, int] = {}
     for place, there in sorted(free, key=lambda item: -item[1]):  # stable: equals stay in selling order

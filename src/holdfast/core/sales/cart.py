@@ -193,7 +193,7 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
     return _changed(stock, priced_anew(sale))
 
 
-def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
+def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     """Decide an EditLine: the hold follows the quantity; the line's own units never stand in its way.
 
     Only a quantity, be it the same again, makes units that lapsed compete again: another price or discount needs no

@@ -22,7 +22,7 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.totals import Payment, Receipt, cash_rounded, due_by_line
 from holdfast.core.reservations.sourcing import pin_refusal, places_of, spread
-from holdfast.core.sales.completion import PaymentRequest, hand_over, payments_of, settle_money
+from holdfast.core.sales.completion import PaymentRequest, fulfil_line, payments_of, take_payment
 from holdfast.core.sales.documents import SaleDocument, describe_sale, sale_document
 from holdfast.core.sales.lines import lines_with, priced, receipt_of, rules_of, sale_with
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale, new_sale
@@ -56,11 +56,11 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument | Rejected:
     session = open_session_of(stock)
     if isinstance(session, Rejected):
         return session
-    opened = OpenSale(command.store_id, command.customer, "pos", None, command.lines, command.discount, command.fees)
-    begun = _begun(stock, opened, numbered=not command.quote)
-    if isinstance(begun, Rejected):
-        return begun
-    sale, lines = begun
+    request = OpenSale(command.store_id, command.customer, "pos", None, command.lines, command.discount, command.fees)
+    draft = _draft(stock, request, numbered=not command.quote)
+    if isinstance(draft, Rejected):
+        return draft
+    sale, lines = draft
     payments = payments_of(stock, command.payments if command.quote else command.payments or ())
     if isinstance(payments, Rejected):
         return payments
@@ -77,44 +77,46 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument | Rejected:
             stock.settings.currency,
             quoted=True,
         )
-    sold = _sold(stock, sale, lines, receipt, payments or ())
+    sold = _complete_from_shelf(stock, sale, lines, receipt, payments or ())
     return sold if isinstance(sold, Rejected) else describe_sale(stock, sold)
 
 
-def _begun(stock: Stock, opened: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]] | Rejected:
+def _draft(stock: Stock, request: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]] | Rejected:
     """A sale and its lines with their taxes, before any of it is kept; every line that cannot be is named."""
-    made = new_sale(stock, opened, numbered=numbered)
+    made = new_sale(stock, request, numbered=numbered)
     return made if isinstance(made, Rejected) else priced(stock, *made)
 
 
-def _sold(
+def _complete_from_shelf(
     stock: Stock, sale: Sale, lines: list[SaleLine], receipt: Receipt, payments: tuple[Payment, ...]
 ) -> Sale | Rejected:
-    """The begun sale, kept and completed with goods from the shelf; every short line is named."""
+    """The draft sale, kept and completed with goods from the shelf; every short line is named."""
     dues = due_by_line(receipt)
     computed = [replace(line, due=due) for line, due in zip(lines_with(stock, lines, receipt), dues, strict=True)]
-    sold = stock.each(computed, lambda _, line: _sell_line(stock, sale, line))
-    failed = [(index, refused) for index, refused in enumerate(sold) if refused is not None]
+    refusals = stock.each(computed, lambda _, line: _sell_line(stock, sale, line))
+    failed = [(index, refused) for index, refused in enumerate(refusals) if refused is not None]
     if failed:
         return group_rejected(failed)
-    return settle_money(stock, sale_with(stock, sale, receipt), receipt, payments)
+    return take_payment(stock, sale_with(stock, sale, receipt), receipt, payments)
 
 
-def sell_outright(stock: Stock, opened: OpenSale, method: str | None) -> Sale | Rejected:
+def sell_outright(stock: Stock, request: OpenSale, method: str | None) -> Sale | Rejected:
     """Sell what has left already somewhere else, paid in full by `method` or (None) not at all: a fact, from the shelf.
 
     INSUFFICIENT_STOCK when the shelf has not all of it.
     """
-    begun = _begun(stock, opened)
-    if isinstance(begun, Rejected):
-        return begun
-    sale, lines = begun
+    draft = _draft(stock, request)
+    if isinstance(draft, Rejected):
+        return draft
+    sale, lines = draft
     payments: tuple[Payment, ...] | None = None
     receipt = receipt_of(stock, sale, lines, None, new_discount=True)
     if not isinstance(receipt, Rejected) and method is not None:
         payments = payments_of(stock, paid_in_full(stock, receipt.total, method))  # type: ignore[assignment] # in bounds
         receipt = receipt_of(stock, sale, lines, payments, new_discount=True)
-    return receipt if isinstance(receipt, Rejected) else _sold(stock, sale, lines, receipt, payments or ())
+    return (
+        receipt if isinstance(receipt, Rejected) else _complete_from_shelf(stock, sale, lines, receipt, payments or ())
+    )
 
 
 def paid_in_full(stock: Stock, total: int, method: str) -> tuple[PaymentRequest, ...]:
@@ -127,7 +129,7 @@ def _sell_line(stock: Stock, sale: Sale, line: SaleLine) -> Rejected | None:
     """Keep the line as sold: its units leave the shelf, or just go where no stock is counted."""
     if line.kind != "stock":
         stock.put_row(line)
-        hand_over(stock, sale, line, line.quantity)
+        fulfil_line(stock, sale, line, line.quantity)
         return None
     product = product_of_line(stock, line)
     places = places_of(stock, sale, line)

@@ -41,7 +41,7 @@ from holdfast.core.sales.supplier_orders import (
     withdraw_supplier_orders,
 )
 from holdfast.core.stock.holds import consume_units
-from holdfast.core.stock.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, record_money
+from holdfast.core.stock.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, stage_money
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import find_sale, holds_of, lines_of, product_of_line, taken_since
 
@@ -110,7 +110,7 @@ def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument | Rejecte
         return refused
     sale = put_receipt(stock, sale, lines_with_stock(stock, lines), receipt)
     for line in lines_of(stock, sale):
-        hand_over(stock, sale, line, line.open)
+        fulfil_line(stock, sale, line, line.open)
     _consume_others(stock, sale)
     sale = finish(stock, sale, receipt, payments or ())
     return describe_sale(stock, sale)
@@ -174,7 +174,7 @@ def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> Rejected | None:
     return group_rejected(failed) if failed else None
 
 
-def hand_over(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
+def fulfil_line(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
     """Units of a line leave: from what its holds have, oldest hold first; unlimited and supplied ones just go."""
     taken = line.taken
     if line.kind == "stock":
@@ -198,12 +198,12 @@ def finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, 
     """The sale is done: each line knows what was due for it, and the money is settled."""
     for line, due in zip(lines_of(stock, sale), due_by_line(receipt), strict=True):
         stock.put_row(replace(line, due=due, updated_at=stock.now))
-    return settle_money(stock, sale, receipt, payments)
+    return take_payment(stock, sale, receipt, payments)
 
 
-def settle_money(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
+def take_payment(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
     """The sale, all lines of which went out, is paid and completed: the money is booked, the drawer knows."""
-    _book_rest(stock, sale, receipt, payments)
+    _stage_sale_money(stock, sale, receipt, payments)
     sale = replace(
         sale,
         status="completed",
@@ -233,7 +233,7 @@ def kept_by_method(payments: tuple[Payment, ...], change: int) -> dict[str, int]
     return kept
 
 
-def _book_rest(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> None:
+def _stage_sale_money(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> None:
     """Book what fulfilments have not: revenue and tax against payments; what is unpaid stays receivable."""
     kept = kept_by_method(payments, receipt.change)
     money = [(account_of_money(method), amount) for method, amount in kept.items()]
@@ -242,7 +242,7 @@ def _book_rest(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payme
     money.append((TAX_PAYABLE, -tax))
     money.append((REVENUE, -(receipt.total - sale.posted - tax)))
     money.append((ROUNDING, -receipt.rounding))
-    record_money(stock, "SALE", sale.id, f"Sale {sale.number}", money, sale.store_id)
+    stage_money(stock, "SALE", sale.id, f"Sale {sale.number}", money, sale.store_id)
 
 
 def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
@@ -281,7 +281,7 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     moved: list[Shipped] = []
     for line_id, units in asked.items():
         first = len(stock.entries)
-        hand_over(stock, sale, lines[line_id], units)
+        fulfil_line(stock, sale, lines[line_id], units)
         moved += _moved_since(stock, first, line_id)
     part = Fulfillment(
         stock.new_id(),
@@ -304,7 +304,7 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     stock.tell("SaleFulfilled", None, {**sale_facts(stock, sale), "fulfillment_id": part.id, "tracking": part.tracking})
     if any(line.open for line in lines_of(stock, sale) if line.kind != "unlimited"):
         money = [(RECEIVABLE, total), (TAX_PAYABLE, -tax), (REVENUE, -(total - tax))]
-        record_money(stock, "SALE", sale.id, f"Sale {sale.number}, shipped in part", money, sale.store_id)
+        stage_money(stock, "SALE", sale.id, f"Sale {sale.number}, shipped in part", money, sale.store_id)
         return sale
     sale = replace(sale, posted=sale.posted - total, posted_tax=sale.posted_tax - tax)
     return finish_shipped(stock, sale)
@@ -387,7 +387,7 @@ def finish_shipped(stock: Stock, sale: Sale) -> Sale:
         sale = replace(sale, fulfillments=(*sale.fulfillments[:-1], last))
     for line in lines_of(stock, sale):
         if line.open:
-            hand_over(stock, sale, line, line.open)
+            fulfil_line(stock, sale, line, line.open)
     _consume_others(stock, sale)
     return finish(stock, sale, kept_receipt(stock, sale), ())
 

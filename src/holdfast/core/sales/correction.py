@@ -32,7 +32,7 @@ from holdfast.core.sales.register import RegisterSession
 from holdfast.core.sales.shipment import Booked, booked_by_line, cut_lines, terms_of, without
 from holdfast.core.sales.supplier_orders import change_supplier_order
 from holdfast.core.stock.holds import closed
-from holdfast.core.stock.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, record_money
+from holdfast.core.stock.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, stage_money
 from holdfast.core.stock.lots import lot_at
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
@@ -60,7 +60,7 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     sale = find_sale(stock, command.sale_id)
     only_units = given(command, "sale_id", "line_id").keys() == {"quantity"}
     if isinstance(sale, Rejected) or not (only_units and sale.unfinished and shipped(stock, sale)):
-        return cart.edit_line(stock, command)
+        return cart.edit_cart_line(stock, command)
     assert not isinstance(command.quantity, UnsetType)
     line = line_of_sale(stock, sale, command.line_id)
     if isinstance(line, Rejected):
@@ -292,7 +292,7 @@ def _unbooked(stock: Stock, sale: Sale, part: Fulfillment, lines: list[SaleLine]
     renew(stock, rest)
     words = f"Sale {sale.number}, shipment taken back: {reason}"[:200]
     money = [(RECEIVABLE, -total), (TAX_PAYABLE, tax), (REVENUE, total - tax)]
-    record_money(stock, "SALE", sale.id, words, money, sale.store_id)
+    stage_money(stock, "SALE", sale.id, words, money, sale.store_id)
     return rest
 
 

@@ -24,7 +24,7 @@ from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import expected_cash
 from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
 from holdfast.core.sales.cart import suspend
-from holdfast.core.stock.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, record_money
+from holdfast.core.stock.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, stage_money
 from holdfast.core.stock.posting import LimitExceeded, Stock
 
 replace = msgspec.structs.replace
@@ -270,7 +270,7 @@ def move_cash(stock: Stock, command: MoveCash) -> CashDocument | Rejected:
     add_to_session(stock, SessionTotals(paid_in=amount) if coming else SessionTotals(paid_out=amount))
     if command.account is not None:
         signed = amount if coming else -amount
-        record_money(stock, "CASH", moved.id, f"Cash {command.direction}: {command.reason}"[:200], [
+        stage_money(stock, "CASH", moved.id, f"Cash {command.direction}: {command.reason}"[:200], [
             (CASH, signed),
             (command.account, -signed),
         ], session.store_id)  # fmt: skip
@@ -322,7 +322,7 @@ def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Reje
     stock.put_row(closed)
     if over:
         money = [(CASH, over), (CASH_OVER_SHORT, -over)]
-        record_money(stock, "REGISTER", closed.id, f"Register session {closed.number}", money, closed.store_id)
+        stage_money(stock, "REGISTER", closed.id, f"Register session {closed.number}", money, closed.store_id)
     facts = {"register_id": closed.register_id, "session_id": closed.id, "store_id": closed.store_id}
     stock.tell("RegisterClosed", None, facts)
     return session_document(closed, stock.settings.minor_digits, may_see_cash=True)

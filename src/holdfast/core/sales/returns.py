@@ -45,7 +45,7 @@ from holdfast.core.stock.journal import (
     TAX_PAYABLE,
     Line,
     account_of_money,
-    record_money,
+    stage_money,
 )
 from holdfast.core.stock.lots import put_in
 from holdfast.core.stock.posting import Cause, Stock
@@ -265,7 +265,7 @@ def _home_of(stock: Stock, source: Location) -> Location:
     store_id = source.store_id if session is None else session.store_id
     if source.active and source.sellable and source.store_id == store_id:
         return source
-    order = stock.catalog.selling_order
+    order = stock.catalog.sellable_places
     corners = [place for place in stock.catalog.locations.values() if place.active and place.kind == "quarantine"]
     corners.sort(key=lambda place: (place.store_id != store_id, place.priority, place.code))
     places = order(frozenset((store_id,)), online=False)
@@ -325,7 +325,7 @@ def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument | Rejecte
     session = open_session_of(stock)
     if isinstance(session, Rejected):
         return session
-    places = stock.catalog.selling_order(frozenset((store.id,)), online=False)
+    places = stock.catalog.sellable_places(frozenset((store.id,)), online=False)
     if not places:
         return invalid_state("The store has no selling location to take goods back to.")
     return_id = stock.new_id()
@@ -411,7 +411,7 @@ def _finish(
         (SHRINKAGE, loss),
         (COST_OF_GOODS, -loss),
     ]
-    record_money(stock, "RETURN", cause.ref_id, f"Return {name}", money, store_id)
+    stage_money(stock, "RETURN", cause.ref_id, f"Return {name}", money, store_id)
     made = Return(
         cause.ref_id,
         None if sale is None else sale.id,

@@ -10,7 +10,7 @@ from holdfast.core.records.rejection import (
     Code,
     Rejected,
 )
-from holdfast.core.stock.gate import WORDS
+from holdfast.core.stock.gate import OTHER_STORE
 from holdfast.core.stock.posting import Stock
 
 
@@ -18,5 +18,5 @@ def foreign_store_refusal(stock: Stock, place: Location) -> Rejected | None:
     """Refuse a location of a store that the caller is not assigned to."""
     stores = stock.caller.stores
     if stores is not None and place.store_id not in stores:
-        return Rejected(Code.FORBIDDEN, WORDS)
+        return Rejected(Code.FORBIDDEN, OTHER_STORE)
     return None

@@ -101,7 +101,7 @@ def account_of_money(method: str) -> str:
     return CASH if method == "cash" else RECEIVABLE
 
 
-def record_money(
+def stage_money(
     stock: Stock, ref_type: str, ref_id: str, description: str, lines: Iterable[Line], store_id: str | None
 ) -> None:
     """Money that the command under way moves, in a store or (None) in none; it is booked with the goods of the same

@@ -339,7 +339,7 @@ class Stock(WorkingSet):
                 if key is not None:
                     self._log.append((known, key, known.get(key)))
         self._log.append((catalog.__dict__, "settings", catalog.settings))
-        self._log.append((catalog.__dict__, "selling_orders", catalog.selling_orders))
+        self._log.append((catalog.__dict__, "known_sellable_places", catalog.known_sellable_places))
         if isinstance(record, Product):
             catalog.put_product(record)
         elif isinstance(record, Location):

@@ -163,7 +163,7 @@ def vacate(stock: Stock, level: Level, lot: LotStock | None, units: int, cause: 
     shorted: dict[str, None] = {}
     lack = units - level.available
     if lack > 0:
-        stock.settle_first((level,))
+        stock.require_expired_holds((level,))
         _free_units(stock, level, lack, cause, shorted)
     return list(shorted)
 
@@ -175,7 +175,7 @@ def vacate_lots(stock: Stock, level: Level, leaving: list[tuple[LotStock, int]],
     """
     shorted: dict[str, None] = {}
     if any(units > lot.free for lot, units in leaving):
-        stock.settle_first((level,))
+        stock.require_expired_holds((level,))
     for lot, units in leaving:
         if units > lot.free:
             lost = _pinned_units(stock, level, lot) - (lot.on_hand - units)

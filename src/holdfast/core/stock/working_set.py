@@ -350,7 +350,7 @@ class WorkingSet:
         """Is there an expired hold, loaded with its level, that is not released yet?"""
         return any(level_id in self.level_of_id for level_id in self.dead)
 
-    def settle_first(self, levels: Iterable[Level | None]) -> None:
+    def require_expired_holds(self, levels: Iterable[Level | None]) -> None:
         """Before a lack of units is told: ask for expired holds of these levels that are not released yet."""
         more = {DeadAt(level.id) for level in levels if level is not None and level.id in self.more_dead}
         if more:

@@ -209,7 +209,7 @@ def _home(stock: Stock, place: Location) -> Location:
     """The place itself, or the first sellable location of its store when it is not sellable (any more)."""
     if place.sellable and place.active:
         return place
-    return next(iter(stock.catalog.selling_order(frozenset({place.store_id}), online=False)), place)
+    return next(iter(stock.catalog.sellable_places(frozenset({place.store_id}), online=False)), place)
 
 
 def _bring_back(

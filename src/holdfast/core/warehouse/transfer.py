@@ -218,7 +218,7 @@ def _ship_line(
     backing = [] if level is None else back(stock, level, product, units, line.lot_id)
     found = sum(part for _, part in backing)
     if found < units:
-        stock.settle_first((level,))
+        stock.require_expired_holds((level,))
     if level is None or found < units:
         return insufficient_stock(product, units, found)
     before = level.on_hand
