@@ -1,7 +1,7 @@
 """Who may do what: roles, permissions, actors (docs/reference/api.md#permissions).
 
-`may(actor, command)` is the one test of a command; reads ask `actor.has(permission)`. A key may be narrowed to some of
-its role's permissions: it has those and no others, whoever asks. Every actor belongs to exactly one organisation, so
+`missing(actor, command)` is the one test of a command; reads ask `actor.has(permission)`. A key may be narrowed to some
+of its role's permissions: it has those and no others. Every actor belongs to exactly one organisation, so
 nothing can cross organisations.
 """
 

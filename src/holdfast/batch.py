@@ -50,7 +50,7 @@ CATALOG_CHANGES_MAX = 12
 """How often one transaction may begin again because another process changed the catalog meanwhile."""
 
 QUESTIONS_MAX = 60
-"""How often one decision may ask for more: it asks for everything of a kind at once, so this is a defect."""
+"""How often one decision may ask for more. It asks for all of a kind at once: more questions than this are a defect."""
 
 ENTRIES_MAX = 5_000
 """Ledger entries after which a transaction takes no further command: what is left of the batch goes into the next."""
@@ -65,13 +65,13 @@ TRIES_MAX = 6
 """How often a batch is tried again when another transaction came first or the database was away."""
 
 RETRY_SECONDS = 0.02
-"""First pause before such a try; doubles each time."""
+"""First pause before a batch is tried again; doubles each time."""
 
 AWAY_SECONDS = 0.4
 """First pause before a try when the database is away; doubles each time."""
 
 UNSETTLED_TRIES_MAX = 200
-"""How often such a batch is tried at most."""
+"""How often a batch whose commit lost its connection is tried at most."""
 
 PAUSE_SECONDS_MAX = 5.0
 """Longest pause between two tries."""
@@ -203,7 +203,7 @@ class Batch:
             self._part(part)
 
     def _levels_needed(self, submission: Submission) -> set[LevelKey]:
-        """The levels that a command will certainly lock, as far as they are known beforehand."""
+        """The levels that a command will probably lock, as `needs` guesses them."""
         catalog = self.catalogs.of(self.session, self.org_id)
         wants = needs(catalog, submission.caller, submission.command)
         return {(want.product_id, want.location_id) for want in wants if type(want) is LevelAt}
@@ -268,7 +268,7 @@ class Batch:
     # Load
 
     def _first_wants(self, catalog: Catalog) -> set[Want]:
-        """What is certainly needed; products that nobody looked up yet are looked up on the way."""
+        """What the commands probably need; products that nobody looked up yet are looked up on the way."""
         while True:
             wants: set[Want] = set()
             for submission in self.submissions:

@@ -3,12 +3,12 @@
 Nothing here reads a clock, a database, a file or a random source; ids and time come in from outside. Each room may use
 the rooms below it:
 
-    decide          which decision belongs to a command, and what it is certain to look at
+    decide          which decision belongs to a command, and a guess of what it looks at
     organisation    who and what a shop consists of: users, keys, places, products, accounts
     sales           carts, orders, shipments, returns, tills
     reservations    promises that are asked for: reserve, amend, by order, appointments
     warehouse       goods that come in, are counted, moved, recalled
-    stock           how units move: the working set, lots, holds, who waits, who gives way
+    stock           how units move: the working set, lots, holds, which hold waits, which gives way
     records         what exists, as it is kept: products, levels, lots, sales, numbers, refusals
 
 A newcomer reads `records.stock` (a level, a lot, a hold), `records.command` (a command and its decision),

@@ -1,4 +1,4 @@
-"""An answer as it is kept for its key, and back again: whoever asks twice hears the same document, not just its text.
+"""An answer as it is kept for its key, and back again: a caller who asks twice hears the same document.
 
     kept = encode_answer(document)       -> b'{"holdfast.answer":["ReservationDocument",{...}]}'
     decode_answer(kept)                  -> the document again

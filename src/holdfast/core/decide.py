@@ -1,7 +1,7 @@
-"""decide: stock as it stands + a command + who asks -> an answer, or a refusal that leaves the stock as it was.
+"""decide: stock as it stands + a command + its caller -> an answer, or a refusal that leaves the stock as it was.
 
-The one door to the business. `DECISIONS` is the closed list of everything that can change stock; `needs` says what a
-command will certainly look at, so that it can be loaded and locked at once; what else it needs it asks for (`Missing`).
+The one door to the business. `DECISIONS` is the closed list of everything that can change stock. `needs` guesses what a
+command will look at, so that it can be loaded and locked at once. A decision asks for what the guess lacks (`Missing`).
 Decisions run one after another on the same Stock, each seeing what the ones before it did.
 """
 
@@ -153,7 +153,7 @@ def _decide_group(stock: Stock, command: CommandGroup) -> list[Answer] | Rejecte
 
 
 def _sweep(stock: Stock, command: Sweep) -> int:
-    """Loading the levels has settled them already, as far as one transaction goes; the rest is for who waits."""
+    """Offer free units to the holds that wait. Loading the levels settled them, as far as one transaction may."""
     stock.lock_levels(command.levels)
     levels = [stock.levels[pair] for pair in command.levels if pair in stock.levels]
     offer(stock, levels)
@@ -198,9 +198,9 @@ _OF_ALL_STORES = frozenset(command for command, decision in DECISIONS.items() if
 
 
 def needs(known: Catalog, caller: Caller, command: Any) -> set[Want]:
-    """What the command will certainly look at, `ProductNamed` for those that nobody looked up yet among it.
+    """Guess what the command will look at. `ProductNamed` stands for a product that nobody looked up yet.
 
-    It is only a good first guess: whatever it forgets, the decision asks for.
+    The decision asks for what the guess lacks. A wrong guess costs another round and nothing else.
     """
     kind = type(command)
     if kind is CommandGroup:
@@ -241,7 +241,7 @@ def _need_pairs(_known: Catalog, _caller: Caller, command: Any, wants: set[Want]
 
 
 def _need_held_order(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:
-    """The levels, and the sale that the order is which the hold is for."""
+    """The levels. If the order of the hold is already a sale: that sale."""
     _need_levels(known, caller, command, wants)
     target = command.target if type(command) is reserve.Reserve else command
     if target.order_number is not None and (target is command or target.kind == "order"):

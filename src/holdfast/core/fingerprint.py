@@ -44,7 +44,7 @@ def is_key(key: Any, *, own: bool = False) -> bool:
 def fingerprint(command: Command, caller: Caller) -> str:
     """What makes this command of this caller another than any other; 64 characters.
 
-    Who is limited to stores does not hear what others were answered.
+    A caller who is limited to stores does not hear what others were answered.
     """
     whose = sorted(caller.stores or ())
     session = caller.session_id if _means_session(command) else None

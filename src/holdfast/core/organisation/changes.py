@@ -4,7 +4,7 @@
     put(stock, "store", store)            -> kept, seen by the rest of the batch, and written into the audit log
 
 Nothing is deleted: a removed record is no longer active, and its name is free again. What may change when is decided in
-`catalog` (products, stores, locations) and `organisation` (settings, users, keys, tax rates, registers).
+`products`, `places` (stores, locations), `users`, `settings` (tax rates and registers too), `keys` and `sign_in`.
 """
 
 from __future__ import annotations

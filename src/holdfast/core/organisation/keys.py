@@ -5,7 +5,7 @@
     RollKey(key_id, key_hash=..., hint="b41Q", overlap_hours=24)        -> a new secret; the old one works for a day
 
 In a change `UNSET` leaves a field as it is, None takes it away. Refused is to make, change, roll or remove a key that
-may do more than who asks (role, stores, permissions), to name a permission that the role has not, an expiry that is
+may do more than the caller (role, stores, permissions), to name a permission that the role has not, an expiry that is
 past, and what would leave the organisation without an owner.
 """
 
@@ -169,7 +169,7 @@ def rights_of(key: ApiKey) -> Rights:
 
 
 def _own(stock: Stock, key_id: str) -> ApiKey | Rejected:
-    """The key, locked; refused when there is none, or when it may do more than who asks."""
+    """The key, locked; refused when there is none, or when it may do more than the caller."""
     key: ApiKey | Rejected = existing(stock, "api_key", key_id)
     return key if isinstance(key, Rejected) else grant_refusal(stock, rights_of(key)) or key
 

@@ -1,6 +1,6 @@
 """A user's PIN as commands carry it, and that it names one user of the organisation (decision 0025).
 
-    pin_refusal(stock, NewPin(...), "<id of whose it is>")     -> None, or that another user has it
+    pin_refusal(stock, NewPin(...), "<id of its user>")     -> None, or that another user has it
 
 Nothing is hashed here: the door has compared the PIN with the hashes at its index, and says with which. It refuses what
 was not compared.

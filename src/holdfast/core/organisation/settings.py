@@ -216,7 +216,7 @@ def _millionths(rate: str) -> int:
 
 
 def _rate_refusal(stock: Stock, rate: TaxRate) -> Rejected | None:
-    """A class has one rate in a store, and one in the organisation; that one is for who acts in all stores."""
+    """A class has one rate in a store, and one in the organisation; that one is for callers who act in all stores."""
     refused = _shared_refusal(stock, rate)
     if refused is not None:
         return refused

@@ -5,7 +5,7 @@
     RefreshPin(user_id, "<old hash>", NewPin(...))       -> the same PIN, kept in the present way
     NoteSecurity("sign_in_failed", "app_user", "<id>")   -> a line of the audit log, and the event of a lock
 
-Everybody may change what is their own and nothing else: the name of who asks must be that of the user. What the audit
+Everybody may change what is their own and nothing else: the caller's name must be that of the user. What the audit
 log keeps never holds a secret. Whether a password or code was right is decided where it was entered.
 """
 

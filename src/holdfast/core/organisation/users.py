@@ -142,7 +142,7 @@ def remove_user(stock: Stock, command: RemoveUser) -> User | Rejected:
 
 
 def _user(stock: Stock, user_id: str) -> User | Rejected:
-    """The user, locked; refused when there is none, or when they may do more than who asks."""
+    """The user, locked; refused when there is none, or when they may do more than the caller."""
     user: User | Rejected = existing(stock, "app_user", user_id)
     return user if isinstance(user, Rejected) else _grant_refusal(stock, user) or user
 

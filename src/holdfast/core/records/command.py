@@ -1,8 +1,8 @@
 """A command is declared once: what it is, who decides it, and who may give it.
 
     class Reserve(Command, frozen=True, gc=False): ...
-    def reserve(stock, command) -> ReservationDocument | Rejected: ...
-    DECISIONS = (Decision(Reserve, reserve, Permission.RESERVE), ...)
+    def reserve_for(stock, command) -> Reservation | Rejected: ...
+    DECISIONS = (Decision(Reserve, reserve_for, Permission.RESERVE), ...)
 
 Each module of the core ends with its DECISIONS; `decide` and `holdfast.access` are made of them. A command carries
 outer values (a price is "19.99", a quantity a plain number, an instant microseconds since 1970): they are converted in
@@ -33,9 +33,9 @@ class CommandGroup(Command, frozen=True, gc=False):
 class Decision(NamedTuple):
     """A command, the function that decides it, and the permission that it needs.
 
-    `changes_catalog` says that it writes a record that other decisions look up; `of_session` that it means the register
-    session of whoever gives it, so that the same command from another session is another command; `of_all_stores` that
-    it changes what all stores share, which nobody may who is limited to some.
+    `changes_catalog` says that it writes a record that other decisions look up. `of_session` says that it means the
+    caller's register session: the same command from another session is another command. `of_all_stores` says that it
+    changes what all stores share: a caller who is limited to some stores may not.
     """
 
     command: type[Command]
@@ -47,7 +47,7 @@ class Decision(NamedTuple):
 
 
 ALL_STORES = "This is about all stores; you are assigned to some."
-"""What is said to who is limited to stores and would change what all share."""
+"""The refusal for a caller who is limited to stores and would change what all stores share."""
 
 
 def given(command: Any, *besides: str) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def lot_fields(lot: Lot, at: LotStock, product: Product, location: Location, set
 
 
 def product_fields(product: Product, settings: Settings) -> dict[str, Any]:
-    """A product's own fields; totals are added by whoever knows its levels."""
+    """A product's own fields; a function that knows its levels adds the totals."""
     number = product.number
     return {
         "id": product.id,

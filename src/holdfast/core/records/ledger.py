@@ -4,9 +4,9 @@
     RESERVE  lot A         reserved +2    -> on hand 10, reserved 2
     SALE     lot A  qty -2 reserved -2    -> on hand  8, reserved 0
 
-Every line belongs to one level (a product at a location) and is numbered 1, 2, 3 ... within it. `follow` is the one
-fold over it: what `holdfast check` replays and what the working set posts is the same arithmetic. Nothing here is
-ever changed or deleted; a correction is a new line.
+Every line belongs to one level (a product at a location) and is numbered 1, 2, 3 ... within it. `follow`
+computes the balance after an entry. `holdfast check` compares it with the balance that `post` wrote into the entry.
+Nothing here is ever changed or deleted; a correction is a new line.
 """
 
 from __future__ import annotations

@@ -75,9 +75,9 @@ class Rights(msgspec.Struct, frozen=True, gc=False):
         return RANK[self.role] >= RANK[FROM[permission]]
 
     def covers(self, other: Rights) -> bool:
-        """Do these rights hold all of the other ones? Only then may who has them give the others to somebody.
+        """Do these rights hold all of the other ones? Only then may an actor with these rights give the others.
 
-        What has bounds covers nothing: whoever got something of it would have it without them.
+        Rights of a `bounded` key cover nothing: another user or key would have them without the bounds.
         """
         if self.bounded:
             return False
@@ -92,7 +92,7 @@ GRANT_WORDS = (
     "You may not give more than you have: not a higher role, not other stores, not other permissions; and a key "
     "with an expiry or addresses gives nothing."
 )
-"""What is said to who would make, change or remove somebody with more rights than their own."""
+"""The refusal for a caller who would make, change or remove somebody with more rights than their own."""
 
 EVERYTHING = Rights(Role.OWNER)
 """What an owner may do."""

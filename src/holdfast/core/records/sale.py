@@ -3,7 +3,7 @@
     Sale(source="shopify", order_number="1001", status="open", ...)      a customer's order in any channel
     SaleLine(quantity=2, unit_price=500, ...)                              two units at 5.00
 
-Quantities are smallest units, amounts minor units, rates hundredths of a percent, times microseconds since 1970.
+Quantities are smallest units, amounts minor units, rates 10**-6, times microseconds since 1970.
 What can be done with a sale is in the room `core.sales`.
 """
 
@@ -83,10 +83,10 @@ class Shipped(msgspec.Struct, frozen=True, gc=False):
 class Fulfillment(msgspec.Struct, frozen=True, gc=False):
     """Units of a sale that were shipped together: (line id, units) each.
 
-    `amounts` are the (total, tax) in minor units that it booked for each of `lines`, `moved` is what left which lot.
-    The first shipment of a sale has the `terms` of all its lines. The shipment after which the sale was completed has
-    the status of the sale `before`. What an older version wrote has none of the four. One without `lines` was taken
-    back: it is kept for its terms alone, of which what is left of the sale is a share.
+    `amounts` are the (total, tax) in minor units that it booked for each of `lines`. `moved` says what left which lot.
+    The first shipment of a sale has the `terms` of all its lines. The shipment that completed the sale keeps in
+    `before` the status that the sale had. A shipment that an older version wrote has none of the four. A shipment
+    without `lines` was taken back. It is kept for its terms alone: what is left of the sale is a share of them.
     """
 
     id: str

@@ -32,7 +32,7 @@ class Level(msgspec.Struct, gc=False, omit_defaults=True):
 
     @property
     def available(self) -> int:
-        """What can still be promised: never stored, always computed."""
+        """On hand without reserved: always computed, never stored. It does not ask whether the location is sellable."""
         return self.on_hand - self.reserved
 
 

@@ -281,7 +281,7 @@ class TransfersFrom(Want, frozen=True, gc=False):
 
 
 class PlaceKept(Want, frozen=True, gc=False):
-    """The location's id while it is active, locked against its removal together with all others who ask for it."""
+    """The location's id while it is active, locked against its removal; others who ask for it share the lock."""
 
     location_id: str
 

@@ -6,8 +6,8 @@
 
 A hold that names no sale is adopted by a line of the same product, oldest hold first, up to the line's quantity; it
 keeps its id, its lots and its place in the queue. What a listed product's holds have beyond the order goes back at
-once; holds of products that it does not list stay until it ends, and end with it. Who is limited to stores touches
-nothing in others: those holds stay as they are.
+once; holds of products that it does not list stay until it ends, and end with it. A caller who is limited to stores
+touches nothing in others: those holds stay as they are.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def release_rest(stock: Stock, sale: Sale, reason: str) -> None:
 
 
 def _adopt_for(stock: Stock, sale: Sale, line: SaleLine, names: list[str]) -> SaleLine:
-    """The line with as many of the holds as it has use for; a hold that is split adds its rest to the names."""
+    """The line with the holds that it needs. A hold with too many units is split; the rest is added to `names`."""
     if line.kind != "stock":
         return line
     need = line.open - sum(hold.open for hold in stock.holds_of_line(line.id))

@@ -1,7 +1,7 @@
 """Amending a hold: its total, its priority, its expiry, its location; its own units never stand in its way.
 
 total 2 -> 5 of a hold with 1 consumed    -> 3 more compete like a new hold
-total 5 -> 3                              -> 2 go back, and whoever waits is served
+total 5 -> 3                              -> 2 go back, and serve the holds that wait
 location MAIN -> EAST                     -> all that is open is held at EAST, as old as it was, or it is refused
 """
 

@@ -88,7 +88,7 @@ def book(stock: Stock, command: Book) -> AppointmentDocument | Rejected:
 
 
 def _store_of_appointment(stock: Stock, named: str | None) -> str | Rejected | None:
-    """The store that is named, or the only one that can be meant; who has several stores must name one."""
+    """The store that is named, or the only one that can be meant; a caller with several stores must name one."""
     stores = stock.caller.stores
     if named is not None:
         store = stock.catalog.store(named)

@@ -1,8 +1,7 @@
-"""Holds found by what they are for: at a level, by order number, by appointment (whole orders: `whole_order`).
+"""Holds found by what they are for: at a level, or by order number (whole orders: `sales.whole_order`).
 
 reserve 5 at MAIN, release 2 at MAIN         -> the level's ad-hoc holds, oldest first
 reserve 2 for order 102, which is a sale     -> the hold that the sale's line has
-appointment completed                        -> every hold that names it is consumed
 """
 
 from __future__ import annotations
@@ -271,9 +270,6 @@ def _hold_for_lines(stock: Stock, sale: Sale, lines: list[SaleLine], command: Re
     if not known:
         return invalid_state(f"All of order {sale.order_number} has gone out.", sale_status=sale.status)
     return max(known, key=lambda hold: (place is not None and hold.location_id == place.id, hold.open))
-
-
-# Appointments ------------------------------------------------------------------------------------------------------
 
 
 DECISIONS = (

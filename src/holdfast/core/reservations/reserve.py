@@ -1,12 +1,12 @@
-"""Reservations: promise, change, consume, give back, expire (docs/reference/api.md#reservations).
+"""Reservations: make one, consume it, release it (docs/reference/api.md#reservations).
 
     Reserve 2 of MUG-1 for order 102   -> active, 2 open, backed by the oldest lot
     Consume 1                          -> SALE of 1, 1 open
-    Release the rest                   -> consumed; 1 unit back in its lot, offered to whoever waits
+    Release the rest                   -> consumed; 1 unit back in its lot, offered to the holds that wait
 
 A hold is `active` while something is open. What stock cannot back is refused, unless the product or an override lets
-it wait as backordered. Nothing here chooses a lot that the hold was not given: released units go back where they came
-from.
+it wait as backordered. `promise` takes the lots that `allocation.back` chooses. Released units go back to the lots that
+they came from. A hold is changed in `amend`; it expires in `stock.settling`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ PRIORITY_DEFAULT = 100
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
-    """For whom a hold is: a sale line, an appointment or transaction, an order of a source, or nobody (ad hoc)."""
+    """For whom a hold is: a sale line, a sale (`transaction`), an appointment, an order, or nobody (ad hoc)."""
 
     order_number: str | None = None
     source: str = "manual"
@@ -147,7 +147,7 @@ def reserve(stock: Stock, command: Reserve) -> Reservation | Rejected:
 
 
 def anywhere(stock: Stock) -> str:
-    """From where a hold of the caller's may be served that was given no location."""
+    """The places that may serve a hold of the caller without a location, as a text."""
     return serving(stock.caller.stores, online=stock.caller.online)
 
 
@@ -195,7 +195,7 @@ def _sale_refusal(stock: Stock, target: Target) -> Rejected | None:
 
 
 def _other_product_refusal(stock: Stock, target: Target, product: Product) -> Rejected | None:
-    """Refuse a line of a sale, which is there, that sells something else: its units would leave as the line's."""
+    """Refuse a sale line of another product. The units of the hold would be counted on the wrong line."""
     line = None if target.sale_line_id is None else stock.row(SaleLine, target.sale_line_id)
     if line is None or line.product_id == product.id:
         return None
@@ -377,3 +377,4 @@ DECISIONS = (
     Decision(Release, release, Permission.RESERVE),
     Decision(Consume, consume, Permission.RESERVE),
 )
+"""`Reserve` stands in the DECISIONS of `by_order`: the order of the hold may be a sale already."""

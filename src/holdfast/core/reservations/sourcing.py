@@ -1,7 +1,7 @@
 """Sourcing: where the stock of a sale's lines is held, and how its holds follow the line (docs/how-to/sell.md).
 
-    5 of MUG-1, A has 3 and B has 4      -> 4 held at B, 1 at A: the fewest places that together can
-    7 of TEE-1 with oversell, 4 there    -> those 4, and 3 wait at the first selling location
+    5 of MUG-1, A has 3 and B has 4                  -> 4 held at B, 1 at A: the fewest places that together can
+    7 of TEE-1, 4 there, `oversell` is `backorder`   -> those 4; 3 wait at the first place in waiting order
 
 A line that one location can fill alone is never split. Editing competes for the difference only.
 """

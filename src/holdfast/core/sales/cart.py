@@ -6,7 +6,8 @@
     Cancel                  -> cancelled; the holds go back. What was shipped already stays sold: completed
 
 A line that no location can fill alone is split over the fewest that together can, one hold each. What stock does not
-cover waits where the product allows it, at the first location; else the line is refused and nothing is changed.
+cover waits where the product allows it, at the first place in waiting order (`in_waiting_order`). Else the line is
+refused and nothing is changed.
 """
 
 from __future__ import annotations
@@ -375,7 +376,7 @@ def suspend(stock: Stock, sale: Sale) -> Sale:
 
 
 def resume_sale(stock: Stock, command: ResumeSale) -> SaleDocument | Rejected:
-    """Decide a ResumeSale: whoever comes second finds it open already. No hold changes."""
+    """Decide a ResumeSale: the second cashier finds it open already. No hold changes."""
     sale = find_sale(stock, command.sale_id)
     if isinstance(sale, Rejected):
         return sale

@@ -1,11 +1,9 @@
-"""Sales: a customer's order in any channel, carts of the till included (docs/how-to/sell.md).
+"""The money of a sale and its lines: tax rates, the receipt, and what of the receipt is kept (docs/how-to/sell.md).
 
-    open (cart) -> suspended (in the shared queue) -> completed | cancelled
+    receipt_of(stock, sale, lines, payments)     -> the receipt, or why there is none
+    put_receipt(stock, sale, lines, receipt)     -> kept on the sale and its lines
 
-What a sale is made of, how it is shown, and its money; what can be done with it is in `cart` (open, edit, suspend,
-resume, cancel), `checkout` (complete, ship, sell at once) and `returns`. A line holds stock through reservations that
-name it; digital lines and lines that a supplier ships need none. Amounts are minor units, quantities smallest units,
-and what is persisted is what `compute_receipt` returned.
+Amounts are minor units, quantities smallest units. What is kept is what `compute_receipt` returned.
 """
 
 from __future__ import annotations
@@ -20,12 +18,6 @@ from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import lines_of, product_of_line
 
 replace = msgspec.structs.replace
-
-
-# Finding -------------------------------------------------------------------------------------------------------------
-
-
-# Money ---------------------------------------------------------------------------------------------------------------
 
 
 def tax_rate_of(stock: Stock, tax_class: str | None, store_id: str | None) -> int:

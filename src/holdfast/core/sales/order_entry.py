@@ -1,13 +1,14 @@
 """Order entry: what is asked for becomes a sale and its lines, in inner units, before any stock follows.
 
-    2 mugs, 10% off      -> a line of 2 at the catalogue's price, if whoever asks may give discounts
+    2 mugs, 10% off      -> a line of 2 at the catalogue's price, if the caller may give discounts
     2 mugs at 5.00       -> PRICE_MISMATCH, unless they may set prices
     2 of no price        -> PRICE_MISMATCH, unless they may set prices: at theirs, or at 0
     2 of an inactive one -> INVALID_STATE; what is in a cart already can still be sold
     fees without a line  -> INVALID_REQUEST
 
-What does not exist is refused before what makes no sense, that before what is not sold any more, and every such line is
-named. An order that was taken elsewhere is a fact: it may be of an inactive product, and without any price it is 0.
+Lines are tested in this order: unknown names, senseless values, inactive products. A refusal names every line that the
+same test refuses. An order that was taken elsewhere is a fact: it may be of an inactive product, and without any price
+it is 0.
 
 See docs/how-to/sell.md.
 """
@@ -254,7 +255,7 @@ def fees_of(stock: Stock, asked: tuple[FeeRequest, ...]) -> tuple[SaleFee, ...] 
 def price_of(stock: Stock, product: Product, asked: str | None, *, fact: bool = False) -> int | Rejected:
     """The unit price in minor units: the catalogue's, or another with the permission.
 
-    What has no price in the catalogue is 0 in a fact and for whoever may set prices; nobody else can sell it.
+    What has no price in the catalogue is 0 in a fact and for a caller who may set prices; no other caller can sell it.
     """
     if asked is None:
         if product.price is None and not fact and not stock.caller.may_price:

@@ -2,10 +2,10 @@
 
     open with 100.00, sell for 19.80 in cash, pay out 5.00, count 114.80   -> expected 114.80, over/short 0.00
 
-A session is one drawer from its opening count to its closing one. Closing is blind: who counts is not told what should
-be there. Carts that are open then go into the store's queue. The report is numbered per register (Z report) and never
-changes. What a session took is kept as running totals that move with every sale under the session's lock, so that no
-sale slips past a closing.
+A session is one drawer from its opening count to its closing one. Closing is blind: the cashier counts and is not told
+what should be there. Carts that are open then go into the store's queue. The report is numbered per register (Z report)
+and never changes. What a session took is kept as running totals that move with every sale under the session's lock, so
+that no sale slips past a closing.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def open_session(stock: Stock, command: OpenSession) -> SessionDocument | Reject
 
 
 def sessions_of(stock: Stock, register_id: str) -> list[RegisterSession]:
-    """The register's last session, with whichever of its others are loaded; whoever asks has locked the register."""
+    """The register's last session, with whichever of its others are loaded; the caller has locked the register."""
     stock.require(LastSession(register_id))
     return [session for session in stock.rows_of(RegisterSession) if session.register_id == register_id]
 
@@ -291,7 +291,7 @@ _FOLLOWS = {CASH: "drawer", INVENTORY: "lots"}
 
 
 def _at_no_till() -> Rejected:
-    """Refuse what only a till can mean: whoever asks has no register session."""
+    """Refuse what only a till can mean: the caller has no register session."""
     return malformed("session_id", "is required: who asks is at no till.")
 
 

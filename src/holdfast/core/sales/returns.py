@@ -5,9 +5,9 @@
     2.5 kg for 60.00; 1 kg comes back               -> 24.00: a part refunds its proportion
 
 Never more comes back than went out. `good` units go back to the lot that they came from, at the cost that they took
-along, and serve whoever waits; `damaged` ones go to quarantine worth nothing, their cost to shrinkage; `none` nowhere.
-A refund is taken from what was kept of the sale, never computed from prices. Without a sale (no receipt) the goods
-become a lot at the product's last cost, and the tax in the refund is that of today's rates in the store.
+along, and serve the holds that wait; `damaged` ones go to quarantine worth nothing, their cost to shrinkage; `none` go
+nowhere. A refund is taken from what was kept of the sale, never computed from prices. Without a sale (no receipt) the
+goods become a lot at the product's last cost, and the tax in the refund is that of today's rates in the store.
 """
 
 from __future__ import annotations
@@ -311,7 +311,7 @@ def _put_back(
 
 
 def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument | Rejected:
-    """Decide a ReturnBlind: who may is decided by the caller's role."""
+    """Decide a ReturnBlind: the caller's role says whether they may."""
     if not stock.caller.may_return_blind:
         return Rejected(Code.FORBIDDEN, "A return without its sale needs a role that may take one.")
     if not command.lines:

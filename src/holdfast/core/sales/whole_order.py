@@ -5,7 +5,7 @@
     820982 is cancelled                       -> every hold goes back to its lots; its sale, if it is one, is cancelled
     820982 is converted to a sale             -> its units leave; its sale, if it is one, has shipped them
 
-Who is limited to stores hears nothing of an order that has holds elsewhere, and does nothing to it.
+A caller who is limited to stores hears nothing of an order that has holds elsewhere, and does nothing to it.
 """
 
 from __future__ import annotations

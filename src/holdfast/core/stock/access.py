@@ -1,6 +1,6 @@
-"""Who may act where, said before anything is changed; whoever forgets to ask is stopped by the gate.
+"""Who may act where, said before anything is changed; the gate stops a command that forgets to ask.
 
-foreign_store_refusal(stock, place)      -> FORBIDDEN for who is assigned to other stores, or None
+foreign_store_refusal(stock, place)      -> FORBIDDEN for a caller of other stores, or None
 """
 
 from __future__ import annotations

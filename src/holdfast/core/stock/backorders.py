@@ -1,4 +1,4 @@
-"""Who waits where, and who is served by units that come: over all locations that may serve a hold, nobody overtakes.
+"""Holds that wait: where each waits, and which of them gets the units that come. No hold overtakes another one.
 
     3 of MUG-1 at MAIN, an order of 5      -> 3 held at MAIN, 2 wait at MAIN, where the product lies
     10 come to EAST, which may serve it    -> 2 of them are held at EAST for the order; the next order gets 8
@@ -10,8 +10,8 @@ direct hold has one place, so it is made where stock backs most of it, moves who
 of it: so it gains with every move, and comes to rest. A hold that has just begun to wait looks for free units
 elsewhere, once, when its command is decided (`seek`).
 
-What costs is asked for at once: `Stock.sought` tells (with the load of the levels) of which products anybody waits that
-may be served elsewhere. For all others nothing more is asked, and their commands pay nothing.
+`Stock.sought` names the products of holds that wait and may be served elsewhere. It is filled when levels are loaded.
+For these products a command asks for the holds that wait elsewhere. For other products it asks for nothing more.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def most_backed_first(
     stock: Stock, product: Product, places: list[Location], units: int, lot_id: str | None
 ) -> list[Location]:
     """The places where a direct hold of `units` may wait, as it prefers them: where stock backs most of it, and among
-    equals in waiting order. A place that backs less would leave free units beside it to whoever asks later."""
+    equals in waiting order. A place that backs less would leave free units beside it for a later hold."""
     in_order = in_waiting_order(stock, product, places)
     return sorted(in_order, key=lambda place: -min(units, max(0, free_units_at(stock, product, place, lot_id))))
 
@@ -84,7 +84,7 @@ def most_backed_first(
 
 
 def serve_waiting(stock: Stock, level: Level, actor: str) -> list[str]:
-    """Give the level's free units to whoever waits for them, here or elsewhere; the ids of those holds, in order."""
+    """Give the level's free units to the holds that wait for them, here or elsewhere; the ids of these, in order."""
     served: dict[str, None] = {}
     freed = [level]
     with stock.consequences():
@@ -119,7 +119,7 @@ def _serve_from(stock: Stock, level: Level, actor: str, served: dict[str, None],
 
 
 def _queue(stock: Stock, level: Level, place: Location, *, sought: bool) -> list[Reservation]:
-    """Everybody whom the level's units may serve, in turn."""
+    """All holds that the level's units may serve, in turn."""
     holds = stock.waiting_at(level)
     if sought:
         holds += [hold for hold in stock.roaming(level.product_id) if hold.level_id != level.id]
@@ -290,7 +290,7 @@ def relocate(stock: Stock, hold: Reservation, level: Level, backing: Backing, ac
 
 
 def offer(stock: Stock, levels: list[Level]) -> None:
-    """Units lie free at these levels, and nothing has just freed them: whom they may serve looks there."""
+    """Let the holds that these levels may serve look there. Their units lie free, and nothing has just freed them."""
     for level in levels:
         place = stock.catalog.locations[level.location_id]
         if level.on_hand == level.reserved or level.product_id not in stock.sought:

@@ -1,11 +1,11 @@
-"""Ids of rows that settling makes: who foresees such a row and who makes it give it the same id.
+"""Ids of rows that settling makes: a read that foresees such a row and the command that makes it compute the same id.
 
     split_id(hold.id, level.id, level.seq)     -> the id of a hold that is split off another one, next to its id
     corner_id(product.id, location.id)         -> the id of a product's level in a quarantine, next to the product's
     ids_around(made)                           -> (lowest, highest) id next to which `made` may have been put
 
-It begins with the time of the id that it lies next to, so a list by id has both where the list by age has them. A
-level's `seq` is used once, and a product has one level at a location, so no two rows have one id.
+Such an id begins with the time of the id that it lies next to. So a list by id and a list by age have both rows at the
+same place. A level's `seq` is used once, and a product has one level at a location, so no two rows have one id.
 """
 
 from __future__ import annotations

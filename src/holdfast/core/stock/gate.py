@@ -1,8 +1,8 @@
-"""The gate: who is assigned to some stores changes nothing that belongs to another one.
+"""The gate: a caller who is assigned to some stores changes nothing that belongs to another one.
 
     Stock.post, put_row and put_record pass here, so no command can go around it
-    a cashier of WEST, a level at EAST                     -> ForeignStore, which the caller hears as FORBIDDEN
-    units that come to WEST serve who waits at EAST        -> a consequence (`Stock.consequences`): nobody asked for it
+    a cashier of WEST, a level at EAST                     -> ForeignStore, heard by the caller as FORBIDDEN
+    units that come to WEST serve a hold at EAST           -> a consequence (`Stock.consequences`): nobody asked for it
 
 Most commands have looked at the store before, to say more exactly what is wrong. What is changed is looked at as it was
 and as it becomes: nobody takes a record of another store over into their own. A record belongs to the store that

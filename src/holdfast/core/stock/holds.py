@@ -1,6 +1,6 @@
 """Holds: units that are promised go back to their lots, or leave with them.
 
-    release_units(stock, hold, 2, "customer")      -> 2 units of it are free again, and serve who waits
+    release_units(stock, hold, 2, "cancelled")     -> 2 units of it are free again, and serve the holds that wait
     consume_units(stock, hold, 2)                  -> 2 units of it have left the shop
 
 What waits is given up before what is held. Units are smallest units.
@@ -86,7 +86,7 @@ def closed(hold: Reservation, reason: str) -> Reservation:
 def release_units(
     stock: Stock, hold: Reservation, units: int, reason: str, *, note: str | None = None, lot_id: str | None = None
 ) -> Reservation:
-    """Give back `units` of an active hold: first what waits, then the newest lots; then serve whoever waits."""
+    """Give back `units` of an active hold: first what waits, then the newest lots; then serve the holds that wait."""
     hold = stock.reservations[hold.id]
     level = stock.level_of_id[hold.level_id]
     cause = replace(cause_of_hold(hold, stock.caller.actor, reason), note=note)

@@ -5,8 +5,8 @@ look first and then `post` ledger entries; `post` moves level and lot together a
 (docs/reference/invariants.md). What a decision did can be undone as a whole, so a refusal leaves no trace.
 
 What a decision needs and the Stock does not have, it asks for by raising `Missing` with everything of that kind at
-once; whoever loaded the Stock loads that too and the command is decided again from the start. So the core never reads,
-and loading never guesses. What a decision reads with stands in `working_set`.
+once. The loader of the Stock loads that too, and the command is decided again from the start. So the core never reads.
+What a decision reads with stands in `working_set`.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
 
 
 class Caller(msgspec.Struct, frozen=True, gc=False):
-    """Who asks: the name that the ledger keeps, the stores they may act in (None: all), what they may overrule.
+    """The actor of a command: the name for the ledger, the stores they may act in (None: all), what they may overrule.
 
     `online` callers sell by post: without a location they get those that ship online; others get their own store's.
-    `session_id` is the register session that a till acts in, `rights` are all that may be given to somebody else. The
-    audit log tells `address` and `request_id`. `id` is the user or key that asks; empty for the command line.
+    `session_id` is the register session that a till acts in. `rights` say what the caller may grant. `address` and
+    `request_id` go into the audit log. `id` is the user or key of the actor; it is empty for the command line.
     """
 
     actor: str
@@ -143,9 +143,9 @@ class Stock(WorkingSet):
     # Writing -------------------------------------------------------------------------------------------------------
 
     def open_level(self, product_id: str, location_id: str) -> Level:
-        """The level, begun empty when the product was never there.
+        """The level; an empty one is begun when the product was never there.
 
-        One in quarantine begins by itself when a lot expires: reads know its id before.
+        The id of a quarantine level is computed. So a read can show it before it is written.
         """
         level = self.level(product_id, location_id)
         if level is None:
@@ -251,8 +251,11 @@ class Stock(WorkingSet):
         self._index.add(reservation)
 
     def _begins_to_wait(self, hold: Reservation, before: Reservation | None) -> None:
-        """A hold that may be served elsewhere waits; it looks there when that is new, more of it waits, or less would
-        do for it."""
+        """Remember a hold that waits and may be served elsewhere.
+
+        It looks elsewhere in these cases: it is new; more of it waits; its places or its sale line are others; or it is
+        a direct hold, and fewer units are open.
+        """
         self.remember_roaming(hold)
         if (
             before is None

@@ -4,8 +4,8 @@
     in_use(stock, place)    -> Rejected: "MAIN has stock of MUG-1." or None when nothing keeps it
 
 An open count sheet or a transfer on the road names a location without touching a level there, so the lock of a level
-does not protect it: `keep` locks the location's row for those who rely on it (they share the lock), and whoever
-removes the location locks it alone.
+does not protect it: `keep` locks the location's row for the documents that rely on it (they share the lock). A
+command that removes the location locks it alone.
 """
 
 from __future__ import annotations

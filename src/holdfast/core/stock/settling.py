@@ -1,6 +1,6 @@
 """Settling: what time has ended is carried out before a command is decided.
 
-    a hold has expired at 12:00             -> its units go back to their lots, and serve who waits
+    a hold has expired at 12:00             -> its units go back to their lots, and serve the holds that wait
     a lot has expired where it lies         -> its units go to the quarantine of their store
 
 Every command finds the levels that it locks as they are now; a sweep does the same for those that nobody asks about.

@@ -1,4 +1,4 @@
-"""Truth beats promises: who gives way when units are missing (new ones serve who waits: `backorders`).
+"""Truth beats promises: which holds give way when units are missing (new units serve the waiting: `backorders`).
 
 Units that are not there are taken from the holds, worst priority first, then newest, and exactly the missing units.
 

@@ -5,7 +5,7 @@
     stock.lock_levels(pairs)         -> one question for all levels that are not locked yet
 
 A finder owns its question, its index, and the merge with what the batch has written. Nothing here changes stock
-(`stock.Stock` does), and nothing here reads: `holdfast.db.batch.loaders` answers.
+(`posting.Stock` does), and nothing here reads: `holdfast.db.batch.loaders` answers.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class WorkingSet:
         self.dead: dict[str, list[str]] = {}
         self.dead_read: dict[str, int] = {}
         self.more_dead: set[str] = set()
-        # Products for which somebody waits who may be served at several locations, and those holds as far as known.
+        # Products of holds that wait and may be served at several locations, and those holds as far as known.
         self.sought: set[str] = set()
         self._roaming: dict[str, dict[str, None]] = {}
         self.records: dict[tuple[str, str], Any] = {}
@@ -93,7 +93,7 @@ class WorkingSet:
     # Reading -------------------------------------------------------------------------------------------------------
 
     def require(self, *wants: Want) -> list[str]:
-        """What the loader found for the first want (ids, in its documented order); asks for all that are not loaded."""
+        """The loader's answer to the first want: ids, or texts as the Want says; asks for all that are not loaded."""
         unknown = [want for want in wants if want not in self.loaded]
         if unknown:
             raise Missing(unknown)
@@ -163,7 +163,7 @@ class WorkingSet:
         return [hold for hold in found if hold is not None and hold.active and hold.roams]
 
     def remember_roaming(self, hold: Reservation) -> None:
-        """Somebody waits who may be served at several locations."""
+        """Keep a hold that waits and may be served at several locations."""
         self.sought.add(hold.product_id)
         self._roaming.setdefault(hold.product_id, {})[hold.id] = None
 
@@ -244,7 +244,7 @@ class WorkingSet:
 
     def free_lots(self, level: Level, *, expiring_first: bool) -> Iterable[LotStock]:
         """The level's lots with free units in the order in which units are taken: as they were received, or those that
-        expire first before the others. Whoever goes beyond those that are loaded asks for more (`LotsAt`)."""
+        expire first before the others. Beyond those that are loaded it asks for more (`LotsAt`)."""
         here = [at for at in self.lots_at[level.id].values() if at.on_hand > at.reserved]
         if len(here) > 1:
             here.sort(key=by_expiry(self.lots) if expiring_first else by_receipt(self.lots))

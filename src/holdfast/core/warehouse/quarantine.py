@@ -1,7 +1,7 @@
 """Recall and expiry: lots that may not be sold (docs/why/lots.md).
 
     Quarantine lot A7   -> its units everywhere move to each store's quarantine location; its holds give way
-    Release lot A7      -> the units go back where they came from and serve whoever waits
+    Release lot A7      -> the units go back where they came from and serve the holds that wait
     Write off lot A7    -> the units are gone, their value is lost (ADJUSTMENT)
 
 An expired lot does by itself what a recall does by order (EXPIRY). `settle` is what every command does first: it
@@ -102,7 +102,7 @@ def _lies_at(stock: Stock, lot: Lot) -> list[tuple[Level, LotStock]]:
 
 
 def _foreign_refusal(stock: Stock, lot: Lot, places: list[Location]) -> Rejected | None:
-    """Refuse who may not act at one of the places or, when there are none, anywhere that the lot lies."""
+    """Refuse a caller who may not act at one of the places or, when there are none, anywhere that the lot lies."""
     if not places:
         known = stock.catalog.locations
         here = [known[level.location_id] for level, _ in _lies_at(stock, lot)]

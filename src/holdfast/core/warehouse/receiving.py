@@ -1,4 +1,4 @@
-"""Receiving: goods come in as lots, and whoever waits for them is served first (docs/why/lots.md).
+"""Receiving: goods come in as lots, and the holds that wait for them are served first (docs/why/lots.md).
 
     Receive 10 of MUG-1 at 3.50, lot "A7"   -> a lot of 10 worth 35.00; backorders are served in the same breath
 

@@ -317,7 +317,7 @@ def _nothing_refusal(parts: list[_Part]) -> Rejected | None:
 
 
 def _lost_refusal(lines: tuple[TransferLine, ...]) -> Rejected | None:
-    """Only who receives knows what was lost."""
+    """Only the receiver of a transfer knows what was lost."""
     if not any(line.lost for line in lines):
         return None
     return Rejected(Code.INVALID_REQUEST, "What was lost is told when the transfer is received.", {"field": "lines"})

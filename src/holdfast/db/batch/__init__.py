@@ -1,6 +1,7 @@
 """One transaction of the executor: lock and load what a batch needs, answer its questions, save what it decided.
 
-session.begin(...)         lock levels in one global order, and read
-load_more(session, stock, wants)
-save(session, stock)       a statement for each table, and the commit
+begin(session, ...)                lock levels in one global order, and read
+load_more(session, stock, wants)   read what a decision asks for
+writes_of(stock, ...)              the statements, one for each table
+session.finish(writes)             write and commit
 """

@@ -2,7 +2,7 @@
 
     session.begin(org, pairs, holds, keys)  -> what the batch needs, with its levels locked in one global order
     session.fetch("SELECT ... :org", ...)   -> more of it, in the same transaction
-    session.write(statements); session.commit()
+    session.finish(writes)                  -> written and committed
 
 On PostgreSQL `begin` is one round trip (a pipeline: the lock first, then, each with a fresh snapshot, what it
 protects), and `finish` is the other (every write and the commit). SQLite has no round trips and locks as a whole.

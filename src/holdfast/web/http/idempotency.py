@@ -1,5 +1,5 @@
-"""A request that is sent again: its Idempotency-Key, what makes two requests the same, and the one answer that is given
-again to somebody who is nobody any more.
+"""A request that is sent again: its Idempotency-Key, what makes two requests the same, and the one answer that a till
+gets again after its session has ended.
 
 Closing a drawer ends the token that closes it. When the answer is lost, the till asks again with a dead token: it gets
 the report that was kept for its key, byte for byte the same request of that very session, and nothing else ever.
