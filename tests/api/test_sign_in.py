@@ -471,6 +471,25 @@ def test_a_new_password_ends_all_sessions(any_shop: Shop) -> None:
     assert with_cookie(shop, entered.token).get("/api/v1/products").status == 401
 
 
+def test_a_password_that_is_changed_while_it_is_compared_opens_nothing(
+    any_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comparing takes half a second: whoever knows the old password always had one attempt under way."""
+    shop = any_shop
+    demands = browser_sessions.demands
+
+    def changed_meanwhile(*arguments: Any) -> Any:
+        shop.owner.patch(f"/api/v1/users/{shop.made.user_id}", {"password": "battery staple"})
+        return demands(*arguments)
+
+    monkeypatch.setattr(browser_sessions, "demands", changed_meanwhile)
+    entered = enter(shop, PASSWORD)
+
+    assert entered is None
+    with shop.holdfast.database.reading() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(schema.browser_session)).scalar() == 0
+
+
 def test_people_change_their_own_password(any_shop: Shop) -> None:
     shop = any_shop
     here, there = signed_in(shop), signed_in(shop)

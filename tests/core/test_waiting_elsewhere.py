@@ -137,7 +137,7 @@ def test_a_direct_hold_waits_where_stock_backs_most_of_it_so_nobody_overtakes(sc
 
 
 def test_a_preorder_is_where_most_of_it_is_backed_though_the_limit_closed_that_place(scene: Scene) -> None:
-    """EAST has one unit and nobody waits there; MAIN has three that those who wait there for another lot cannot have."""
+    """EAST has one unit and nobody waits there. MAIN has three, and a hold waits there for another lot."""
     scene.product("MUG-1", oversell="preorder", preorder_limit=4)
     scene.given("""
         MUG-1 MAIN  A 1, B 3

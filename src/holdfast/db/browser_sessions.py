@@ -75,11 +75,21 @@ class Demands(NamedTuple):
     needs_factor: bool
 
 
-def begin(database: Database, token_hash: str, user: UserRow, begun: Begun) -> None:
-    """Keep a new session, and drop those of the user that have ended or are too many."""
+def begin(database: Database, token_hash: str, user: UserRow, begun: Begun) -> bool:
+    """Keep a new session, and drop those of the user that have ended or are too many.
+
+    False, and nothing is kept, when the password that was compared is not the user's any more: comparing takes half a
+    second, in which it may be changed.
+    """
     own = sa.and_(_session.org_id == user.org_id, _session.user_id == user.id)
     with database.writing() as connection:
-        connection.execute(browser_session.delete().where(own, _session.expires_at <= begun.now))
+        connection.execute(
+            browser_session.delete().where(own, _session.expires_at <= begun.now)
+        )  # a write first: it locks
+        ended = sa.select(app_user.c.sessions_from, app_user.c.password_hash)
+        row = connection.execute(ended.where(app_user.c.org_id == user.org_id, app_user.c.id == user.id)).first()
+        if row is None or row.password_hash != user.password_hash:
+            return False
         extra = sa.select(_session.token_hash).where(own).order_by(_session.used_at.desc()).offset(SESSIONS_MAX - 1)
         old = list(connection.execute(extra.limit(SESSIONS_MAX)).scalars())
         if old:
@@ -89,7 +99,7 @@ def begin(database: Database, token_hash: str, user: UserRow, begun: Begun) -> N
                 token_hash=token_hash,
                 org_id=user.org_id,
                 user_id=user.id,
-                created_at=_from(connection, user.org_id, user.id, begun.now),
+                created_at=max(begun.now, row.sessions_from),  # it is younger than those that were ended
                 expires_at=begun.expires_at,
                 id=str(uuid_utils.uuid7()),
                 stage=begun.stage,
@@ -99,12 +109,7 @@ def begin(database: Database, token_hash: str, user: UserRow, begun: Begun) -> N
                 device=begun.device[:DEVICE_CHARACTERS_MAX] or None,
             )
         )
-
-
-def _from(connection: sa.Connection, org_id: str, user_id: str, now: int) -> int:
-    """When a session counts as begun: not before those that have been ended, whatever this process's clock says."""
-    ended = sa.select(app_user.c.sessions_from).where(app_user.c.org_id == org_id, app_user.c.id == user_id)
-    return max(now, int(connection.execute(ended).scalar() or 0))
+    return True
 
 
 def keep(database: Database, token_hash: str, org_id: str, user_id: str, now: int) -> None:

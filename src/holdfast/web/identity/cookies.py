@@ -2,6 +2,7 @@
 
     session_cookie(token, secure=True, seconds=43_200)   -> "__Host-holdfast_session=hf...; Path=/; ...; Secure"
     session_token(headers, secure=True)                  -> the token, out of the cookie of that name alone
+    cookies_of(header)                                   -> {"holdfast_session": "hs_..."}
     same_origin(headers, secure=True)                    -> False for what a page of another site sent along
 
 `secure` says that the browser came by HTTPS. Then the cookies have the prefix `__Host-`: a browser takes them from this
@@ -41,14 +42,23 @@ def session_cookie(token: str | None, *, secure: bool, seconds: int = SESSION_SE
     return cookie(SESSION_COOKIE, token or "", secure=secure, seconds=0 if token is None else seconds)
 
 
+def cookies_of(header: bytes) -> dict[str, str]:
+    """The cookies of a cookie header, by name: the first of each, none that is longer than one of ours.
+
+    Values come as they were sent. Nothing is taken out of quotes: the standard library's parser of quoted values needs
+    time with the square of their length, and no cookie of ours has quotes.
+    """
+    found: dict[str, str] = {}
+    for part in header.split(b";"):
+        name, _, value = part.strip().partition(b"=")
+        if 0 < len(value) <= VALUE_MAX:
+            found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return found
+
+
 def session_token(headers: Mapping[bytes, bytes], *, secure: bool) -> str | None:
     """The session token of the cookie header."""
-    wanted = cookie_name(SESSION_COOKIE, secure=secure).encode()
-    for part in headers.get(b"cookie", b"").split(b";"):
-        name, _, value = part.strip().partition(b"=")
-        if name == wanted and 0 < len(value) <= VALUE_MAX:
-            return value.decode("latin-1")
-    return None
+    return cookies_of(headers.get(b"cookie", b"")).get(cookie_name(SESSION_COOKIE, secure=secure))
 
 
 def same_origin(headers: Mapping[bytes, bytes], *, secure: bool) -> bool:

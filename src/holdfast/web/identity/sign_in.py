@@ -118,7 +118,9 @@ class SignIn:
         marks = ((user, known_device(user, cookies, origin)) for user in users)
         return [(user, target_of(f"user:{user.id}", "", device)) for user, device in marks if device is not None]
 
-    def _enter(self, tried: Tried, user: UserRow, users: list[UserRow], origin: Origin, *, known: bool) -> Entered:
+    def _enter(
+        self, tried: Tried, user: UserRow, users: list[UserRow], origin: Origin, *, known: bool
+    ) -> Entered | None:
         untold = self.throttle.succeeded(tried)
         self._tell_failed(untold, [user] if known else users, origin)
         demands = rows.demands(self._database, user.org_id, user.id)
@@ -187,12 +189,14 @@ class SignIn:
         device = secrets.token_urlsafe(12)
         return _device_name(user), f"{device}.{_signed(user, device)}"
 
-    def _begin(self, user: UserRow, stage: str, origin: Origin, *, known: bool) -> Entered:
+    def _begin(self, user: UserRow, stage: str, origin: Origin, *, known: bool) -> Entered | None:
+        """A new session; None when the password was changed meanwhile."""
         token = new_token(SESSION, user.org_id)
         now = time.time_ns() // 1000
         seconds = self._session_seconds if stage == OPEN else PENDING_SECONDS
         begun = Begun(now, now + seconds * _MICROSECONDS, stage, origin.address, origin.device)
-        rows.begin(self._database, token.digest, user, begun)
+        if not rows.begin(self._database, token.digest, user, begun):
+            return None
         if stage != OPEN:
             return Entered(token.text, stage, None)
         self._note(user, origin, NoteSecurity("sign_in", "app_user", user.id, new_device=not known))

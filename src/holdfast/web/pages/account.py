@@ -33,7 +33,7 @@ from holdfast.web.identity.hashing import Place
 from holdfast.web.identity.sign_in import Entered, SignIn
 from holdfast.web.pages.access import open_page, page
 from holdfast.web.pages.form import own_path, posted
-from holdfast.web.pages.layout import HEADERS, Visitor, origin_of, render, visitor_of
+from holdfast.web.pages.layout import HEADERS, Visitor, origin_of, render, sent_cookies, visitor_of
 from holdfast.web.pages.sign_in import enter_stage, later, set_cookie
 
 _WRONG = "That is not your present password."
@@ -110,7 +110,7 @@ async def _confirm(request: Request, person: Person, password: str) -> None:
     """The present password, or Refused; hashed when its turn comes."""
     application = request.app.state.application
     given = password if len(password) <= PASSWORD_CHARACTERS_MAX else ""
-    sign_in, whose = _sign_in(request), (person.user, origin_of(request), request.cookies)
+    sign_in, whose = _sign_in(request), (person.user, origin_of(request), sent_cookies(request))
     place = await run_in_threadpool(sign_in.look_own, *whose)
     user, origin, cookies = whose
     if not await application.auth.hashing.run(sign_in.confirm, user, given, origin, cookies, place=place):
@@ -124,7 +124,7 @@ async def _confirm_code(request: Request, person: Person, code: str) -> Factor |
     if known is None:
         return None
     sign_in = _sign_in(request)
-    if not await run_in_threadpool(sign_in.confirm_code, user, code[:100], origin_of(request), request.cookies):
+    if not await run_in_threadpool(sign_in.confirm_code, user, code[:100], origin_of(request), sent_cookies(request)):
         raise Refused(_WRONG_CODE)
     return known
 
@@ -285,7 +285,7 @@ def _now() -> int:
 async def _opened(request: Request, person: Person, done: str, going: str) -> Response:
     """Go on with a session whose stage is done."""
     entered = await run_in_threadpool(
-        _sign_in(request).advance, person.token, done, origin_of(request), request.cookies
+        _sign_in(request).advance, person.token, done, origin_of(request), sent_cookies(request)
     )
     return _to_sign_in() if entered is None else enter_stage(request, entered, going)
 
@@ -394,7 +394,7 @@ async def set_factor(request: Request) -> Response:
     if person.stage == browser_sessions.OPEN:
         return _codes(request, person.visitor, codes, "/account")
     entered = await run_in_threadpool(
-        _sign_in(request).advance, person.token, "factor", origin_of(request), request.cookies
+        _sign_in(request).advance, person.token, "factor", origin_of(request), sent_cookies(request)
     )
     if entered is None:
         return _to_sign_in()

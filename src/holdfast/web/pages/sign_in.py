@@ -15,7 +15,7 @@ from holdfast.web.identity.cookies import cookie, session_cookie, session_token
 from holdfast.web.identity.sign_in import DEVICE_SECONDS, PENDING_SECONDS, Entered
 from holdfast.web.pages.access import open_page
 from holdfast.web.pages.form import own_path, posted
-from holdfast.web.pages.layout import HEADERS, origin_of, render, visitor_of
+from holdfast.web.pages.layout import HEADERS, origin_of, render, sent_cookies, visitor_of
 
 _WRONG = "That email address and password do not belong together. Check both and try again."
 _WRONG_CODE = "That code is wrong, or was used before. Type the one that the app shows now."
@@ -48,7 +48,7 @@ async def enter(request: Request) -> Response:
     given = fields.get("password", "")[:1000]
     before = session_token(dict(request.scope["headers"]), secure=request.url.is_secure)
     try:
-        origin, cookies = origin_of(request), request.cookies
+        origin, cookies = origin_of(request), sent_cookies(request)
         place = await run_in_threadpool(auth.sign_in.look, email, origin, cookies)
         entered = await auth.hashing.run(auth.sign_in.enter, email, given, origin, cookies, place=place)
     except Problem as problem:
@@ -82,7 +82,7 @@ async def give_code(request: Request) -> Response:
         return RedirectResponse(f"/sign-in?next={quote(going, safe='')}", 303, HEADERS)
     code = fields.get("code", "")[:100]
     try:
-        entered = await run_in_threadpool(sign_in.give_code, token, code, origin_of(request), request.cookies)
+        entered = await run_in_threadpool(sign_in.give_code, token, code, origin_of(request), sent_cookies(request))
     except Problem as problem:
         if problem.code != RATE_LIMITED:
             raise
