@@ -153,7 +153,7 @@ def _road_is_theirs(stock: Stock, lot: Lot, units: int) -> bool:
     stock.require(*transfers)
     names = {name for want in transfers for name in stock.require(want)}
     stock.require(*(RecordById("transfer", name) for name in names if ("transfer", name) not in stock.records))
-    carried = sum(
+    carried: int = sum(
         shipped.on_the_road
         for transfer in stock.records_of("transfer")
         if transfer.status == "shipped" and is_of(stock, stores, transfer)
