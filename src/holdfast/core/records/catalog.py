@@ -7,7 +7,7 @@ What a decision needs and was not loaded, it asks for by raising `Missing`; noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from holdfast.core.records.organisation import Location, Settings, Store, TaxRate
 from holdfast.core.records.product import Product, folded
@@ -135,6 +135,18 @@ class Catalog:
     def quarantine_of(self, location: Location) -> Location:
         """The quarantine location of a location's store."""
         return self.quarantines()[location.store_id]
+
+    def shows(self, location_id: str, stores: Collection[str] | None) -> bool:
+        """May somebody of these stores (None: all) see what lies at the location?
+
+        Goods on the road between two stores are no single store's: who acts in all stores sees them.
+        """
+        if stores is None:
+            return True
+        place = self.locations[location_id]
+        if place.kind == "transit":
+            return all(store.id in stores for store in self.stores.values() if store.active)
+        return place.store_id in stores
 
     def timezone_of(self, location: Location) -> str:
         """The IANA time zone in which a lot's day ends at the location."""

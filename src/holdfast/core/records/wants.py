@@ -78,6 +78,12 @@ class PlacesOfLot(Want, frozen=True, gc=False):
     lot_id: str
 
 
+class PlacesEverOfLot(Want, frozen=True, gc=False):
+    """The ids of the locations where the lot has or had units."""
+
+    lot_id: str
+
+
 class LastCost(Want, frozen=True, gc=False):
     """What the product cost at its last receipt."""
 

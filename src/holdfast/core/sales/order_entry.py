@@ -44,7 +44,7 @@ from holdfast.core.records.sale import (
 from holdfast.core.records.totals import PERCENT_WHOLE, Discount
 from holdfast.core.records.wants import HoldsOfTarget, LooseHoldsOf, SaleById, SaleOfOrder
 from holdfast.core.reservations.reserve import candidates
-from holdfast.core.stock.allocation import lot_exists
+from holdfast.core.stock.allocation import ask_for_named_lots, lot_exists
 from holdfast.core.stock.posting import Stock
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
     if stock.caller.session_id is not None and command.source != "pos":
         return Rejected(Code.INVALID_REQUEST, "A till sells for itself: its source is pos.", {"field": "source"})
     stock.catalog.know_products(asked.product for asked in command.lines)
-    stock.lots_by_id(asked.lot_id for asked in command.lines if asked.lot_id is not None)
+    ask_for_named_lots(stock, (asked.lot_id for asked in command.lines if asked.lot_id is not None))
     known = _none_refused([_unknown_refusal(stock, asked) for asked in command.lines])
     if isinstance(known, Rejected):
         return known

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Rejected, not_found
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
-from holdfast.core.records.wants import LotById
+from holdfast.core.records.wants import LotById, PlacesEverOfLot, Want
+from holdfast.core.stock.access import was_theirs
 from holdfast.core.stock.lot_order import by_expiry, by_receipt
 from holdfast.core.stock.posting import Stock
 
@@ -72,10 +73,25 @@ def lot_of_id(stock: Stock, lot_id: str) -> Lot | None:
     return stock.lots.get(lot_id)
 
 
+def ask_for_named_lots(stock: Stock, lot_ids: Iterable[str]) -> None:
+    """Ask at once for all that `lot_exists` needs of these lots."""
+    wants: list[Want] = []
+    for lot_id in lot_ids:
+        if lot_id not in stock.lots:
+            wants.append(LotById(lot_id))
+        if stock.caller.stores is not None:
+            wants.append(PlacesEverOfLot(lot_id))
+    stock.require(*wants)
+
+
 def lot_exists(stock: Stock, lot_id: str, product: Product) -> bool:
-    """Is there such a lot of the product?"""
-    lot = lot_of_id(stock, lot_id)
-    return lot is not None and lot.product_id == product.id
+    """Is there such a lot of the product, for this caller? Each command asks it of a lot that its caller names.
+
+    For a caller of some stores there are the lots alone that lie in one of them or did.
+    """
+    ask_for_named_lots(stock, (lot_id,))
+    lot = stock.lots.get(lot_id)
+    return lot is not None and lot.product_id == product.id and was_theirs(stock, lot_id)
 
 
 def pinned_lot_refusal(stock: Stock, level: Level | None, lot_id: str, product: Product) -> Rejected | None:

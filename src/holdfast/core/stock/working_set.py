@@ -30,6 +30,7 @@ from holdfast.core.records.wants import (
     LotsAt,
     LotsOfCode,
     Missing,
+    PlacesEverOfLot,
     PlacesOfLot,
     RecordById,
     RoamingFor,
@@ -222,6 +223,14 @@ class WorkingSet:
             if name in self.level_of_id:
                 found[name] = self.level_of_id[name]
         return list(found.values())
+
+    def places_ever_of_lot(self, lot_id: str) -> set[str]:
+        """The ids of the locations where the lot has or had units, those of this batch too."""
+        places = set(self.require(PlacesEverOfLot(lot_id)))
+        for name in self._levels_of_lot.get(lot_id, ()):
+            if lot_id in self.lots_at.get(name, ()):
+                places.add(self.level_of_id[name].location_id)
+        return places
 
     def lot_stock(self, level: Level, lot_id: str) -> LotStock | None:
         """A lot at a locked level; None when it has no units there (an empty one may be answered as well)."""

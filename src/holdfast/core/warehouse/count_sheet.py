@@ -34,7 +34,7 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.stock import Level, LotStock
 from holdfast.core.records.time import instant_text
 from holdfast.core.stock.access import foreign_store_refusal
-from holdfast.core.stock.allocation import lot_exists, lot_of_id
+from holdfast.core.stock.allocation import ask_for_named_lots, lot_exists, lot_of_id
 from holdfast.core.stock.lots import lot_at
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.reliance import gone_refusal, keep
@@ -286,7 +286,7 @@ def _ask_for_lines(stock: Stock, place: Location, lines: tuple[CountLine, ...]) 
     catalog.know_products(line.product for line in lines)
     products = [catalog.product(line.product) for line in lines]
     stock.lock_levels((product.id, place.id) for product in products if product is not None)
-    stock.lots_by_id(line.lot_id for line in lines if line.lot_id is not None)
+    ask_for_named_lots(stock, (line.lot_id for line in lines if line.lot_id is not None))
     levels = [None if product is None else stock.levels.get((product.id, place.id)) for product in products]
     of_lots = zip(levels, (line.lot_id for line in lines), strict=True)
     stock.lot_stocks((level, lot_id) for level, lot_id in of_lots if level is not None and lot_id is not None)

@@ -10,7 +10,7 @@ releases expired holds and sets expired lots aside, so that no decision sees wha
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,9 +27,10 @@ from holdfast.core.records.rejection import (
     not_found,
 )
 from holdfast.core.records.stock import Level, Lot, LotStock
-from holdfast.core.records.wants import LotById, PlacesOfLot
-from holdfast.core.stock.access import foreign_store_refusal
+from holdfast.core.records.wants import LotById, PlacesOfLot, RecordById, TransfersFrom, TransfersTo, Want
+from holdfast.core.stock.access import foreign_store_refusal, was_theirs
 from holdfast.core.stock.backorders import serve_waiting
+from holdfast.core.stock.gate import OTHER_STORE, is_of
 from holdfast.core.stock.lots import lot_at
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.settling import set_aside, without_origin
@@ -102,24 +103,78 @@ def _lies_at(stock: Stock, lot: Lot) -> list[tuple[Level, LotStock]]:
 
 
 def _foreign_refusal(stock: Stock, lot: Lot, places: list[Location]) -> Rejected | None:
-    """Refuse a caller who may not act at one of the places or, when there are none, anywhere that the lot lies."""
-    if not places:
-        known = stock.catalog.locations
-        here = [known[level.location_id] for level, _ in _lies_at(stock, lot)]
-        refusals = [foreign_store_refusal(stock, place) for place in here if place.kind != "transit"]
-        return refusals[0] if all(refusals) and refusals else None
-    return next(filter(None, (foreign_store_refusal(stock, place) for place in places)), None)
+    """Refuse a caller who may not act at one of the places; when there are none, one who has no unit of the lot."""
+    if places:
+        return next(filter(None, (foreign_store_refusal(stock, place) for place in places)), None)
+    return None if _units_of(stock, lot).own else _shared_refusal(stock, lot)
+
+
+class _Units(NamedTuple):
+    """A lot's units: in the caller's stores, in other stores, on the road."""
+
+    own: int
+    foreign: int
+    road: int
+
+
+def _units_of(stock: Stock, lot: Lot) -> _Units:
+    own = foreign = road = 0
+    for level, at in _lies_at(stock, lot):
+        place = stock.catalog.locations[level.location_id]
+        if place.kind == "transit":
+            road += at.on_hand
+        elif foreign_store_refusal(stock, place) is None:
+            own += at.on_hand
+        else:
+            foreign += at.on_hand
+    return _Units(own, foreign, road)
+
+
+def _shared_refusal(stock: Stock, lot: Lot) -> Rejected | None:
+    """Refuse a caller of some stores who does not have the lot alone.
+
+    They have it alone when other stores have no unit of it and what is on the road goes from or to their stores; an
+    empty lot must have been at one of them.
+    """
+    if stock.caller.stores is None:
+        return None
+    units = _units_of(stock, lot)
+    alone = not units.foreign and (not units.road or _road_is_theirs(stock, lot, units.road))
+    if alone and (units.own or units.road or was_theirs(stock, lot.id)):
+        return None
+    return Rejected(Code.FORBIDDEN, OTHER_STORE)
+
+
+def _road_is_theirs(stock: Stock, lot: Lot, units: int) -> bool:
+    """Do transfers from or to the caller's stores carry all the units of the lot that are on the road?"""
+    stores = stock.caller.stores or frozenset()
+    places = [place.id for place in stock.catalog.locations.values() if place.store_id in stores]
+    transfers: list[Want] = [kind(place) for place in places for kind in (TransfersFrom, TransfersTo)]
+    stock.require(*transfers)
+    names = {name for want in transfers for name in stock.require(want)}
+    stock.require(*(RecordById("transfer", name) for name in names if ("transfer", name) not in stock.records))
+    carried: int = sum(
+        shipped.on_the_road
+        for transfer in stock.records_of("transfer")
+        if transfer.status == "shipped" and is_of(stock, stores, transfer)
+        for shipped in transfer.lots
+        if shipped.lot_id == lot.id
+    )
+    return carried >= units
 
 
 def quarantine(stock: Stock, command: Quarantine) -> LotsDocument | Rejected:
-    """Decide a Quarantine. Units on the road stay there and are diverted when they arrive."""
+    """Decide a Quarantine. Units on the road stay there and are diverted when they arrive.
+
+    It takes the whole lot off sale, so a caller of some stores has to have it alone.
+    """
     lot = _lot(stock, command.lot_id)
     if isinstance(lot, Rejected):
         return lot
     sellable = [
         (level, at) for level, at in _lies_at(stock, lot) if stock.catalog.locations[level.location_id].sellable
     ]
-    refused = _foreign_refusal(stock, lot, [stock.catalog.locations[level.location_id] for level, _ in sellable])
+    refused = _shared_refusal(stock, lot)
     if refused is not None:
         return refused
     if lot.status == "quarantined":
@@ -161,9 +216,9 @@ def release_from_quarantine(stock: Stock, command: ReleaseFromQuarantine) -> Lot
     if isinstance(units, Rejected):
         return units
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
-    all_of_it = command.quantity is None or not _others_recalled(stock, lot, units)
     if lot.status != "active":
-        lot = replace(lot, status="active" if all_of_it else PARTLY_RELEASED)
+        lifted = _lifts_the_recall(stock, lot, units, whole=command.quantity is None)
+        lot = replace(lot, status="active" if lifted else PARTLY_RELEASED)
         stock.put_lot(lot)
     parts: list[tuple[Level, LotStock, str, int]] = []
     for level, at in aside:
@@ -185,6 +240,18 @@ def release_from_quarantine(stock: Stock, command: ReleaseFromQuarantine) -> Lot
 
     refused = next(filter(None, stock.each(parts, bring)), None)
     return refused or _describe(stock, lot, [])
+
+
+def _lifts_the_recall(stock: Stock, lot: Lot, released: int, *, whole: bool) -> bool:
+    """Is the recall over when `released` units are back? A `whole` release ends it, also for units on the road.
+
+    A caller of some stores does not end it while any unit is on the road or in another store.
+    """
+    if stock.caller.stores is not None:
+        units = _units_of(stock, lot)
+        if units.foreign or units.road:
+            return False
+    return whole or not _others_recalled(stock, lot, released)
 
 
 def _others_recalled(stock: Stock, lot: Lot, released: int) -> bool:
@@ -293,11 +360,13 @@ def write_off(stock: Stock, command: WriteOff) -> LotsDocument | Rejected:
 
 
 def _describe(stock: Stock, lot: Lot, shorted: list[str]) -> LotsDocument:
+    """The lot, and the places of it that the caller may read."""
     product = stock.catalog.product(lot.product_id)
     assert product is not None
     rows = [
         lot_fields(lot, at, product, stock.catalog.locations[level.location_id], stock.settings)
         for level, at in _lies_at(stock, lot)
+        if stock.catalog.shows(level.location_id, stock.caller.stores)
     ]
     return LotsDocument(lot.id, lot.code, product.id, lot.status, rows, shorted)
 

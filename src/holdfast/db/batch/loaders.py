@@ -401,6 +401,7 @@ LOADERS: dict[type[Want], Loader] = {
     ),
     wants.LotAt: Loader(lots.named_queries, lots.take_named),
     wants.PlacesOfLot: _ids("lot_stock", (("lot_id", _UUID),), "t.is_open", column="location_id"),
+    wants.PlacesEverOfLot: _ids("lot_stock", (("lot_id", _UUID),), column="location_id"),
     wants.LastCost: _by_probe(Probe("product_cost", (("product_id", _UUID),), "t.unit_cost"), _know_cost),
     wants.HoldById: _holds("id", _UUID),
     wants.ActiveAt: _holds("level_id", _UUID, "t.status = 'active'"),

@@ -129,16 +129,8 @@ def places_of(
 
 
 def is_shown(catalog: Catalog, location_id: str, stores: Collection[str] | None) -> bool:
-    """May somebody of these stores (None: all) see what lies there?
-
-    Goods on the road between two stores are no single store's: who acts in all stores sees them.
-    """
-    if stores is None:
-        return True
-    place = catalog.locations[location_id]
-    if place.kind == "transit":
-        return all(store.id in stores for store in catalog.stores.values() if store.active)
-    return place.store_id in stores
+    """May somebody of these stores (None: all) see what lies there?"""
+    return catalog.shows(location_id, stores)
 
 
 def unsellable(catalog: Catalog) -> list[str]:
