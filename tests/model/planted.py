@@ -157,11 +157,11 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "amending down counts as released": Edit("shrink", "released=shrunk.released - units", "released=shrunk.released"),
     "a recalled lot stays recalled when it comes back": Edit(
         "release_from_quarantine",
-        'lot = replace(lot, status="active" if all_of_it else PARTLY_RELEASED)',
+        'lot = replace(lot, status="active" if lifted else PARTLY_RELEASED)',
         "lot = replace(lot, status=lot.status)",
     ),
     "a part that is released lifts the whole recall": Edit(
-        "release_from_quarantine", "all_of_it = command.quantity is None or", "all_of_it = True or"
+        "_lifts_the_recall", "return whole or not", "return True or not"
     ),
     "a correction meanwhile counts twice": Edit("correct_open_sheets", "if not corrections:", "if True:"),
     "a recalled lot is not diverted on arrival": Edit("_bring_in", 'if lot.status != "active":', "if False:"),
