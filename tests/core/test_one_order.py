@@ -106,6 +106,55 @@ def test_nobody_of_one_store_takes_a_channels_number(scene: Scene) -> None:
     assert reserve(scene)[0].quantity == 2
 
 
+@pytest.mark.parametrize("source", ["shopify", "woocommerce", "amazon", "etsy", "website", "phone"])
+def test_nobody_of_one_store_holds_for_a_channels_number(scene: Scene, source: str) -> None:
+    scene.given("TEE-1 EAST  B 5")
+    east = scene.shop.east_staff
+    for command in (
+        Reserve("TEE-1", 1, "EAST", Target("#1001", source)),
+        Reserve("TEE-1", 1, None, Target("#1001", source)),
+        ReserveAtLevel("TEE-1", "EAST", 1, "#1001", source),
+        OrderReserve("#1001", source, (Line("TEE-1", 1),), "EAST"),
+        OpenSale(source=source, order_number="#1001", lines=(LineRequest("TEE-1", 1),)),
+    ):
+        scene.refuses(command, "FORBIDDEN", actor=east)
+    assert scene.do(Reserve("TEE-1", 1, "EAST", Target("#1001")), actor=east).source == "manual"
+
+
+def test_a_source_has_one_spelling(scene: Scene) -> None:
+    scene.given("TEE-1 EAST  B 5")
+    for source in ("Shopify", "ETSY", "Manual", "POS"):
+        for command in (
+            Reserve("TEE-1", 1, "EAST", Target("#1001", source)),
+            ReserveAtLevel("TEE-1", "EAST", 1, "#1001", source),
+            OpenSale(source=source, order_number="#1001"),
+        ):
+            for actor in (scene.shop.owner, scene.shop.east_staff):
+                scene.refuses(command, "INVALID_REQUEST", actor=actor)
+
+
+def test_nothing_is_held_for_a_number_that_our_next_sale_will_have(scene: Scene) -> None:
+    """The sale would adopt the hold, wherever it is, and its cashier could neither complete nor cancel it."""
+    scene.given("MUG-1 MAIN  A 5")
+    scene.given("MUG-1 EAST  B 5")
+    east = scene.shop.east_staff
+    for source in ("manual", "pos"):
+        for command in (
+            Reserve("MUG-1", 3, "EAST", Target("S-000001", source)),
+            ReserveAtLevel("MUG-1", "EAST", 3, "S-000001", source),
+        ):
+            scene.refuses(command, "TARGET_NOT_FOUND", actor=east)
+    sale = scene.do(OpenSale(scene.shop.stores["MAIN"]))
+    assert scene.do(AddLine(sale.id, LineRequest("MUG-1", 3))).number == "S-000001"
+    scene.stands("""
+        MUG-1 EAST  B 5/0
+        MUG-1 MAIN  A 5/3
+        S-000001    A 3
+    """)
+    beside = scene.do(Reserve("TEE-1", 1, "MAIN", Target("S-000001"), override=True))
+    assert (beside.order_number, scene.do(CancelSale(sale.id)).status) == ("S-000001", "cancelled")
+
+
 def test_an_order_is_held_though_a_sale_of_its_number_has_none_of_its_goods(scene: Scene) -> None:
     scene.shop.ok(OpenSale(source="shopify", order_number="#1001"))
 
@@ -348,10 +397,8 @@ def test_units_of_another_store_serve_the_order_that_they_were_held_for(scene: S
 def test_who_acts_in_one_store_does_not_touch_the_orders_units_of_another(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     scene.given("MUG-1 EAST  B 5")
-    scene.do(Reserve("MUG-1", 2, "MAIN", Target("55", "phone")))
-    opened = scene.do(
-        OpenSale(source="phone", order_number="55", lines=(LineRequest("MUG-1", 2),)), actor=scene.shop.east_staff
-    )
+    scene.do(Reserve("MUG-1", 2, "MAIN", Target("55")))
+    opened = scene.do(OpenSale(order_number="55", lines=(LineRequest("MUG-1", 2),)), actor=scene.shop.east_staff)
     scene.do(CancelSale(opened.id), actor=scene.shop.east_staff)
     scene.stands("""
         MUG-1 EAST  B 5/0

@@ -33,6 +33,16 @@ OWN_NUMBER = "S-"
 """What our own numbers begin with; no order of an own source may bring such a number along."""
 
 
+NUMBER_DIGITS = 6
+"""Fewest digits of a number that we give."""
+
+
+def is_own_number(text: str) -> bool:
+    """Does the text have the form of the numbers that we give our sales?"""
+    serial = text.removeprefix(OWN_NUMBER)
+    return serial != text and serial.isdigit() and len(serial) >= NUMBER_DIGITS
+
+
 LINES_MAX = 1_000
 """Most lines of one sale."""
 

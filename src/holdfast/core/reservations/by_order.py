@@ -23,6 +23,7 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.reservations.adoption import sale_of_order
+from holdfast.core.reservations.order_names import held_order_refusal
 from holdfast.core.reservations.reserve import Reserve, Target, candidates, reserve
 from holdfast.core.reservations.sourcing import hold_units
 from holdfast.core.stock.holds import release_together, release_units, sell_free_units, sell_units
@@ -224,6 +225,11 @@ def reserve_for(stock: Stock, command: Reserve) -> Reservation | Rejected:
     """Decide a Reserve. One for an order that is a sale already holds what the sale's lines lack, and nothing twice:
     where they lack nothing it answers the hold that is there."""
     target = command.target
+    refused = None
+    if target.order_number is not None:
+        refused = held_order_refusal(stock, target.source, target.order_number)
+    if refused is not None:
+        return refused
     if target.kind != "order" or target.order_number is None:
         return reserve(stock, command)
     sale_id = sale_of_order(stock, target.source, target.order_number)

@@ -31,8 +31,8 @@ from holdfast.core.records.rejection import (
     not_found,
 )
 from holdfast.core.records.sale import (
-    CHANNELS,
     LINES_MAX,
+    NUMBER_DIGITS,
     OWN_NUMBER,
     OWN_SOURCES,
     Counter,
@@ -40,18 +40,16 @@ from holdfast.core.records.sale import (
     Sale,
     SaleFee,
     SaleLine,
+    is_own_number,
 )
 from holdfast.core.records.totals import PERCENT_WHOLE, Discount
 from holdfast.core.records.wants import HoldsOfTarget, LooseHoldsOf, SaleById, SaleOfOrder
+from holdfast.core.reservations.order_names import source_refusal
 from holdfast.core.reservations.reserve import candidates
 from holdfast.core.stock.allocation import ask_for_named_lots, lot_exists
 from holdfast.core.stock.posting import Stock
 
 T = TypeVar("T")
-
-
-NUMBER_DIGITS = 6
-"""Fewest digits of a number that we give."""
 
 
 FEES_ALONE = Rejected(
@@ -174,15 +172,11 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
 
 
 def _order_refusal(stock: Stock, command: OpenSale, order_number: str) -> Rejected | None:
-    """Refuse an order number that looks like one of ours, or that its source has used already."""
-    if command.source in CHANNELS and stock.caller.stores is not None:
-        # Its number would be taken for the whole organisation, and the channel's own order would find it gone.
-        return Rejected(
-            Code.FORBIDDEN, f"An order of {command.source} belongs to all stores; you are assigned to some."
-        )
-    serial = order_number.removeprefix(OWN_NUMBER)
-    ours = serial != order_number and serial.isdigit() and len(serial) >= NUMBER_DIGITS
-    if command.source in OWN_SOURCES and ours:
+    """Refuse an order that the caller may not name, a number that looks like ours, and one that is used already."""
+    refused = source_refusal(stock, command.source)
+    if refused is not None:
+        return refused
+    if command.source in OWN_SOURCES and is_own_number(order_number):
         return Rejected(Code.INVALID_REQUEST, f"Numbers like {order_number} are given here.", {"field": "order_number"})
     known = stock.require(SaleOfOrder(command.source, order_number))
     if known or stock.sales_of_order(command.source, order_number):

@@ -20,6 +20,7 @@ from holdfast.core.records.sale import Sale
 from holdfast.core.records.stock import Reservation
 from holdfast.core.reservations.adoption import sale_of_order
 from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve, sell_or_release, too_many
+from holdfast.core.reservations.order_names import held_order_refusal
 from holdfast.core.reservations.reserve import Reserve, Target, reserve
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.completion import cancel_sale
@@ -32,6 +33,9 @@ from holdfast.core.stock.working_set import oldest_first
 
 def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocument | UnlimitedDocument] | Rejected:
     """Decide an OrderReserve: a fact, so what stock does not cover waits."""
+    refused = held_order_refusal(stock, command.source, command.order_number)
+    if refused is not None:
+        return refused
     known = _known(stock, command.order_number, command.source)
     if isinstance(known, Rejected):
         return known
