@@ -155,6 +155,41 @@ def test_nothing_is_held_for_a_number_that_our_next_sale_will_have(scene: Scene)
     assert (beside.order_number, scene.do(CancelSale(sale.id)).status) == ("S-000001", "cancelled")
 
 
+def test_an_order_is_held_beside_what_somebody_else_held_for_its_number(scene: Scene) -> None:
+    """A hold of another product, or of fewer units, is not the order."""
+    scene.given("MUG-1 MAIN  A 3")
+    scene.given("TEE-1 MAIN  T 5")
+    scene.do(Reserve("TEE-1", 1, "MAIN", Target("#1001", "shopify")))
+    scene.do(Reserve("MUG-1", 2, "MAIN", Target("#1001", "shopify")))
+    for _ in range(2):
+        held = reserve(scene, 5)
+        assert [(hold.sku, hold.quantity, hold.backordered_quantity) for hold in held] == [
+            ("TEE-1", 1, 0),
+            ("MUG-1", 2, 0),
+            ("MUG-1", 3, 2),
+        ]
+    assert sums(scene) == (3, 3, 2)
+
+
+def test_an_order_that_was_given_back_is_not_held_again(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 9")
+    [first] = reserve(scene)
+    scene.do(OrderClose("#1001", "shopify", consume=False))
+    assert [(hold.id, hold.status) for hold in reserve(scene)] == [(first.id, "released")]
+    assert sums(scene) == (9, 0, 0)
+    assert [hold.quantity for hold in reserve(scene, 3)] == [2, 1]
+    assert sums(scene) == (9, 1, 0)
+
+
+def test_an_order_is_held_after_a_hold_of_its_number_has_lapsed(scene: Scene) -> None:
+    scene.given("MUG-1 MAIN  A 5")
+    scene.do(Reserve("MUG-1", 2, "MAIN", Target("#1001", "shopify"), expires_at=scene.now + 60 * SECOND))
+    scene.pass_(61)
+    for _ in range(2):
+        assert [hold.status for hold in reserve(scene)] == ["released", "active"]
+    assert sums(scene) == (5, 2, 0)
+
+
 def test_an_order_is_held_though_a_sale_of_its_number_has_none_of_its_goods(scene: Scene) -> None:
     scene.shop.ok(OpenSale(source="shopify", order_number="#1001"))
 

@@ -2,6 +2,7 @@
 
     Shopify reserves order 820982: 2 mugs     -> held, and what is not there waits: the channel has taken the order
     the same again                            -> the holds that it has, and no more
+    3 mugs, and a tee                         -> the holds that it has, and what it lacks: 1 mug, 1 tee
     820982 is cancelled                       -> every hold goes back to its lots; its sale, if it is one, is cancelled
     820982 is converted to a sale             -> its units leave; its sale, if it is one, has shipped them
 
@@ -14,7 +15,9 @@ import msgspec
 
 from holdfast.core.records.command import Decision
 from holdfast.core.records.documents import ReservationDocument, UnlimitedDocument, unlimited_document
+from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
+from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found
 from holdfast.core.records.sale import Sale
 from holdfast.core.records.stock import Reservation
@@ -40,22 +43,26 @@ def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocume
     if isinstance(known, Rejected):
         return known
     sale_id, holds = known
-    if holds:
-        return [_told(stock, hold) for hold in holds]
+    answers: list[ReservationDocument | UnlimitedDocument] = [_told(stock, hold) for hold in holds]
     stock.catalog.know_products(line.product for line in command.lines)
-    if sale_id is not None and _has_any(stock, sale_id, command.lines):
-        return []
+    if sale_id is not None and (_of_sale(holds) or _has_any(stock, sale_id, command.lines)):
+        return answers
     target = Target(command.order_number, command.source)
+    covered = _covered(holds)
 
-    def hold_line(_: int, line: OrderLine) -> Reservation | UnlimitedDocument | Rejected:
+    def hold_line(_: int, line: OrderLine) -> Reservation | UnlimitedDocument | Rejected | None:
         product = stock.catalog.product(line.product)
         if product is not None and product.unlimited:
             return unlimited_document(product)
-        return reserve(stock, Reserve(line.product, line.quantity, command.location, target, fact=True))
+        quantity = line.quantity if product is None else _lack(covered, product, line)
+        if quantity is None:
+            return None
+        return reserve(stock, Reserve(line.product, quantity, command.location, target, fact=True))
 
-    answers: list[ReservationDocument | UnlimitedDocument] = []
     failed: list[tuple[int, Rejected]] = []
     for index, hold in enumerate(stock.each(command.lines, hold_line)):
+        if hold is None:
+            continue
         if isinstance(hold, UnlimitedDocument):
             answers.append(hold)
         elif isinstance(hold, Rejected):
@@ -63,6 +70,36 @@ def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocume
         else:
             answers.append(_told(stock, hold))
     return group_rejected(failed) if failed else answers
+
+
+def _of_sale(holds: list[Reservation]) -> bool:
+    """Has the order's sale taken over any of the holds? Then the sale says what the order is."""
+    return any(hold.held_for == "sale" for hold in holds)
+
+
+def _covered(holds: list[Reservation]) -> dict[str, int]:
+    """The units of each product that the order has had already, by product id.
+
+    What was given back counts as well: an order that is told of again after it was cancelled is held no second time.
+    What lapsed does not count. The holds of a whole order have no end, so somebody else made that one.
+    """
+    covered: dict[str, int] = {}
+    for hold in holds:
+        units = hold.quantity if hold.release_reason != "expired" else hold.consumed
+        covered[hold.product_id] = covered.get(hold.product_id, 0) + units
+    return covered
+
+
+def _lack(covered: dict[str, int], product: Product, line: OrderLine) -> Number | None:
+    """What of the line is still to be held, after as much of `covered` was counted for it as it needs; None: nothing."""
+    units = product.units(line.quantity)
+    if units is None or units <= 0:
+        return line.quantity  # it is refused for it
+    part = min(units, covered.get(product.id, 0))
+    if not part:
+        return line.quantity
+    covered[product.id] -= part
+    return product.number(units - part) if units > part else None
 
 
 def _has_any(stock: Stock, sale_id: str, lines: tuple[OrderLine, ...]) -> bool:
