@@ -731,6 +731,28 @@ def test_prices_discounts_and_fees_need_their_permissions(scene: Scene) -> None:
         scene.refuses(command, "INVALID_AMOUNT")
 
 
+def test_more_units_at_a_given_price_need_the_permission_to_give_it(scene: Scene) -> None:
+    """A manager gives one mug away for a cent, and that is no price for twenty."""
+    shop = scene.shop
+    scene.given("MUG-1 MAIN  A 30")
+    sale = scene.do(OpenSale(shop.stores["MAIN"], lines=(LineRequest("MUG-1", 2),)), actor=shop.cashier)
+    line = sale.lines[0].id
+    scene.do(EditLine(sale.id, line, unit_price="0.01"), actor=shop.manager)
+    for actor in (shop.cashier, shop.staff):
+        refused = scene.refuses(EditLine(sale.id, line, quantity=20), "PRICE_MISMATCH", actor=actor)
+        assert refused.numbers["unit_price"] == "9.90"
+    scene.do(EditLine(sale.id, line, quantity=2), actor=shop.cashier)
+    assert scene.do(EditLine(sale.id, line, quantity=1), actor=shop.cashier).total == "0.01"
+    assert scene.do(EditLine(sale.id, line, quantity=3), actor=shop.manager).total == "0.03"
+    assert scene.do(EditLine(sale.id, line, quantity=20, unit_price=None), actor=shop.cashier).total == "198.00"
+
+    scene.do(EditLine(sale.id, line, discount=DiscountRequest(percent=50)), actor=shop.staff)
+    scene.refuses(EditLine(sale.id, line, quantity=21), "PRICE_MISMATCH", actor=shop.cashier)
+    assert scene.do(EditLine(sale.id, line, quantity=10), actor=shop.cashier).total == "49.50"
+    assert scene.do(EditLine(sale.id, line, quantity=12), actor=shop.staff).total == "59.40"
+    assert scene.do(EditLine(sale.id, line, quantity=13, discount=None), actor=shop.cashier).total == "128.70"
+
+
 def test_a_product_that_is_not_sold_any_more_is_put_on_no_sale(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     sale = cart(scene, ("MUG-1", 1))

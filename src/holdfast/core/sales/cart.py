@@ -47,6 +47,7 @@ from holdfast.core.sales.order_entry import (
     LineRequest,
     OpenSale,
     discount_of,
+    discount_refusal,
     fees_of,
     line_of,
     new_sale,
@@ -73,6 +74,7 @@ class AddLine(Command, frozen=True, gc=False):
 class EditLine(Command, frozen=True, gc=False):
     """Change a line of a cart; None takes the discount away, or goes back to the catalogue's price.
 
+    More units of a line that has another price, or a discount, need the permission to give it.
     The location (code or id) alone also after a part went out.
     """
 
@@ -244,6 +246,9 @@ def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine | Rejec
         units = product.units(command.quantity)
         if units is None or units <= 0:
             return invalid_quantity(product, command.quantity)
+        refused = _given_terms_refusal(stock, line, command) if units > line.quantity else None
+        if refused is not None:
+            return refused
         line = replace(line, quantity=units)
     if not isinstance(command.unit_price, UnsetType):
         price = price_of(stock, product, command.unit_price)
@@ -261,6 +266,18 @@ def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine | Rejec
             return places
         line = replace(line, location_id=places[0].id)
     return replace(line, updated_at=stock.now)
+
+
+def _given_terms_refusal(stock: Stock, line: SaleLine, command: EditLine) -> Rejected | None:
+    """Refuse more units at a price or discount that the line keeps and that the caller could not give it."""
+    if command.unit_price is UNSET:
+        kept = from_minor(line.unit_price, stock.settings.minor_digits)
+        price = price_of(stock, product_of_line(stock, line), kept)
+        if isinstance(price, Rejected):
+            return price
+    if command.discount is UNSET and line.asked is not None:
+        return discount_refusal(stock)
+    return None
 
 
 def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:

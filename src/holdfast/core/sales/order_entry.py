@@ -225,9 +225,14 @@ def discount_of(stock: Stock, asked: DiscountRequest | None) -> Discount | Rejec
         if amount is None or amount < 0:
             return Rejected(Code.INVALID_AMOUNT, "The discount is not an amount of money.")
         found = Discount(amount=amount)
-    if not stock.caller.may_discount:
-        return Rejected(Code.PRICE_MISMATCH, "A discount needs the permission prices:discount.")
-    return found
+    return discount_refusal(stock) or found
+
+
+def discount_refusal(stock: Stock) -> Rejected | None:
+    """Refuse a discount to a caller who may give none."""
+    if stock.caller.may_discount:
+        return None
+    return Rejected(Code.PRICE_MISMATCH, "A discount needs the permission prices:discount.")
 
 
 def fees_of(stock: Stock, asked: tuple[FeeRequest, ...]) -> tuple[SaleFee, ...] | Rejected:
