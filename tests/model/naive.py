@@ -571,6 +571,10 @@ class Naive:
         if place in self.places and caller.stores and self.places[place].store not in caller.stores:
             raise No("FORBIDDEN")
 
+    def may_name(self, caller: Caller, source: str) -> None:
+        if caller.stores and source != "manual":
+            raise No("FORBIDDEN")
+
     def find_hold(self, caller: Caller, n: int) -> Hold:
         if not 0 <= n < len(self.holds):
             raise No("RESERVATION_NOT_FOUND")
@@ -610,6 +614,8 @@ class Naive:
         override: bool = False,
         fact: bool = False,
     ) -> Hold:
+        if target[:1] == ("order",):
+            self.may_name(caller, target[2])
         if place is not None:
             self.may_act(caller, place)
         product = self.find_product(sku)
@@ -784,6 +790,9 @@ class Naive:
     def reserve_at_level(
         self, caller: Caller, sku: str, place: str, units: int | None, order: str | None, source: str
     ) -> Hold | None:
+        unlimited = sku in self.products and self.products[sku].unlimited
+        if order and not unlimited:
+            self.may_name(caller, source)
         self.may_act(caller, place)
         product = self.find_product(sku)
         self.find_place(caller, place)
@@ -856,17 +865,32 @@ class Naive:
     def order_reserve(
         self, caller: Caller, order: str, source: str, lines: list[OrderLine], place: str | None
     ) -> list[Hold]:
+        self.may_name(caller, source)
         known = self.of_order(order, source)
         for hold in known:
             self.may_act(caller, hold.place)
-        if known or self.sale_of(order, source) is not None:
+        sale = self.sale_of(order, source)
+        asked = {sku for sku, _ in lines}
+        if sale is not None and (
+            any(hold.target[0] == "line" for hold in known) or any(line.sku in asked for line in sale.lines)
+        ):
             return known
-        made = []
+        had: dict[str, int] = {}
+        for hold in known:
+            units_had = hold.consumed if hold.reason == "expired" else hold.quantity
+            had[hold.sku] = had.get(hold.sku, 0) + units_had
+        made = list(known)
         refused: list[No] = []
         for sku, units in lines:
             product = self.products.get(sku)
             if product is not None and product.unlimited:
                 continue
+            part = min(units or 0, had.get(sku, 0))
+            if part > 0:
+                had[sku] -= part
+                units = (units or 0) - part
+                if not units:
+                    continue
             try:
                 made.append(self.reserve(caller, sku, units, place, ("order", order, source), fact=True))
             except No as no:
