@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,13 @@ def test_an_order_is_held_beside_what_somebody_else_held_for_its_number(scene: S
             ("MUG-1", 3, 2),
         ]
     assert sums(scene) == (3, 3, 2)
+
+
+def test_what_an_order_lacks_of_a_weighed_product_is_held_to_the_gram(scene: Scene) -> None:
+    scene.product("TEA-1", price=1000, precision=3)
+    scene.do(OrderReserve("#1001", "shopify", (Line("TEA-1", Decimal("0.107")),)))
+    held = scene.do(OrderReserve("#1001", "shopify", (Line("TEA-1", Decimal("0.1")), Line("TEA-1", Decimal("1.2")))))
+    assert [hold.quantity for hold in held] == [0.107, 1.193]
 
 
 def test_an_order_that_was_given_back_is_not_held_again(scene: Scene) -> None:

@@ -73,8 +73,10 @@ class OrderLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class OrderReserve(Command, frozen=True, gc=False):
-    """Hold an order's lines, a fact: what is not there waits. An order that has holds already answers those, and holds what
-    they lack."""
+    """Hold an order's lines, a fact: what is not there waits.
+
+    An order that has holds already answers those, and holds what they lack.
+    """
 
     order_number: str
     source: str

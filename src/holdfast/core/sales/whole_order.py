@@ -11,6 +11,8 @@ A caller who is limited to stores hears nothing of an order that has holds elsew
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 from holdfast.core.records.command import Decision
@@ -91,7 +93,7 @@ def _covered(holds: list[Reservation]) -> dict[str, int]:
 
 
 def _lack(covered: dict[str, int], product: Product, line: OrderLine) -> Number | None:
-    """What of the line is still to be held, after as much of `covered` was counted for it as it needs; None: nothing."""
+    """What of the line is still to be held; what of `covered` is counted for it is taken off. None: nothing."""
     units = product.units(line.quantity)
     if units is None or units <= 0:
         return line.quantity  # it is refused for it
@@ -99,7 +101,7 @@ def _lack(covered: dict[str, int], product: Product, line: OrderLine) -> Number 
     if not part:
         return line.quantity
     covered[product.id] -= part
-    return product.number(units - part) if units > part else None
+    return Decimal(units - part).scaleb(-product.precision) if units > part else None
 
 
 def _has_any(stock: Stock, sale_id: str, lines: tuple[OrderLine, ...]) -> bool:
