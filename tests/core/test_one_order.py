@@ -107,7 +107,7 @@ def test_nobody_of_one_store_takes_a_channels_number(scene: Scene) -> None:
     assert reserve(scene)[0].quantity == 2
 
 
-@pytest.mark.parametrize("source", ["shopify", "woocommerce", "amazon", "etsy", "website", "phone"])
+@pytest.mark.parametrize("source", ["shopify", "woocommerce", "amazon", "etsy"])
 def test_nobody_of_one_store_holds_for_a_channels_number(scene: Scene, source: str) -> None:
     scene.given("TEE-1 EAST  B 5")
     east = scene.shop.east_staff
@@ -120,6 +120,7 @@ def test_nobody_of_one_store_holds_for_a_channels_number(scene: Scene, source: s
     ):
         scene.refuses(command, "FORBIDDEN", actor=east)
     assert scene.do(Reserve("TEE-1", 1, "EAST", Target("#1001")), actor=east).source == "manual"
+    assert scene.do(Reserve("TEE-1", 1, "EAST", Target("#1001", "website")), actor=east).source == "website"
 
 
 def test_a_source_has_one_spelling(scene: Scene) -> None:

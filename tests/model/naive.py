@@ -572,7 +572,7 @@ class Naive:
             raise No("FORBIDDEN")
 
     def may_name(self, caller: Caller, source: str) -> None:
-        if caller.stores and source != "manual":
+        if caller.stores and source in ("shopify", "woocommerce", "amazon", "etsy"):
             raise No("FORBIDDEN")
 
     def find_hold(self, caller: Caller, n: int) -> Hold:

@@ -5,8 +5,8 @@
     the owner holds for 5002 of Shopify       -> INVALID_REQUEST: one source has one spelling
     anybody holds for S-000006, not yet a sale -> TARGET_NOT_FOUND: the sale that gets the number would take the hold
 
-Every source but our own (`pos`, `manual`) is outside of all stores, whatever its name: whoever takes a number of it
-takes it from all of them. Source names are compared without regard to case.
+An order of a channel is outside of all stores: whoever takes a number of it takes it from all of them. Sources of a
+shop's own (`website`, `phone`) may be a store's. Source names that we know have one spelling, in lower case.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from holdfast.core.stock.posting import Stock
 
 
 def source_refusal(stock: Stock, source: str) -> Rejected | None:
-    """Refuse a second spelling of a source that we know, and an order of other sources to callers of some stores."""
+    """Refuse a second spelling of a source that we know, and an order of a channel to callers of some stores."""
     known = source.casefold()
     if known != source and known in (*OWN_SOURCES, *CHANNELS):
         return malformed("source", f"is written {known}.")
-    if known not in OWN_SOURCES and stock.caller.stores is not None:
+    if known in CHANNELS and stock.caller.stores is not None:
         # Its number would be taken for the whole organisation, and the source's own order would find it gone.
         return Rejected(Code.FORBIDDEN, f"An order of {source} belongs to all stores; you are assigned to some.")
     return None
