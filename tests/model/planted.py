@@ -176,7 +176,7 @@ BUGS: dict[str, Edit | list[Edit]] = {
         "(0, lot.expires_at, lot.expires_on) == (0, ",
     ),
     "compare-and-set only compares with zero": Edit("set_stock", "expected != present", "expected == 0 != present"),
-    "an order is reserved twice": Edit("order_reserve", "    if holds:\n", "    if False:\n"),
+    "an order is reserved twice": Edit("order_reserve", "covered = _covered(holds)", "covered = _covered([])"),
     "a cancelled order works on old copies": Edit("release_units", "    hold = stock.reservations[hold.id]\n", ""),
     "an appointment forgets holds of its own batch": Edit(
         "change_appointment",
