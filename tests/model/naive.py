@@ -175,6 +175,7 @@ class Naive:
         self.transit = next(place.code for place in self.places.values() if place.kind == "transit")
         self.lots: list[Lot] = []
         self.piles: dict[tuple[int, str], Pile] = {}
+        self.been: set[tuple[int, str]] = set()
         self.holds: list[Hold] = []
         self.sheets: list[Sheet] = []
         self.corrects: tuple[str, str, Sheet | None] | None = None
@@ -274,6 +275,7 @@ class Naive:
 
     def come(self, lot: int, place: str, units: int, value: int) -> None:
         pile = self.pile(lot, place)
+        self.been.add((lot, place))
         pile.units += units
         pile.value += value
         self.touch(self.lots[lot].sku, place)
@@ -562,9 +564,14 @@ class Naive:
         self.may_act(caller, code)
         return self.places[code]
 
-    def find_lot(self, n: int, sku: str | None = None) -> Lot:
+    def find_lot(self, n: int, sku: str | None = None, caller: Caller | None = None) -> Lot:
+        """The lot; for a caller of some stores it has to lie, or to have lain, in one of them."""
         if not 0 <= n < len(self.lots) or (sku is not None and self.lots[n].sku != sku):
             raise No("LOT_NOT_FOUND")
+        if caller is not None and caller.stores:
+            been = [self.places[place] for lot, place in self.been if lot == n and place != self.transit]
+            if not any(place.store in caller.stores for place in been):
+                raise No("LOT_NOT_FOUND")
         return self.lots[n]
 
     def may_act(self, caller: Caller, place: str) -> None:
@@ -627,7 +634,7 @@ class Naive:
                 raise No("TARGET_NOT_FOUND")  # it is of no store: who acts in some does not see it
             booked = self.appointments[target[1]] == "booked"
         if pinned is not None:
-            self.find_lot(pinned, sku)
+            self.find_lot(pinned, sku, caller)
         units = self.positive(units)
         if expires is not None and expires <= self.now:
             raise No("INVALID_EXPIRY")
@@ -1185,7 +1192,7 @@ class Naive:
                 raise No("INVALID_REQUEST")
             written.add((sku, lot))
             if lot is not None:
-                self.find_lot(lot, sku)
+                self.find_lot(lot, sku, caller)
             if (counted is None and not draft) or (counted is not None and counted < 0):
                 raise No("INVALID_QUANTITY")
             before = self.on_hand(sku, place) if lot is None else self.pile(lot, place).units
@@ -1273,7 +1280,7 @@ class Naive:
             try:
                 product = self.find_product(sku)
                 if lot is not None:
-                    self.find_lot(lot, sku)
+                    self.find_lot(lot, sku, caller)
                 units = self.positive(units)
                 self.tracked(product)
                 if lot is not None and (self.lots[lot].status == "quarantined" or not self.pile(lot, origin).units):
