@@ -122,8 +122,19 @@ def test_ends_when_whoever_started_it_is_killed() -> None:
         starter.kill()
         starter.communicate()
         assert closes_within(seconds=10, port=int(port))
+        assert forgotten_within(seconds=10, directory=Path(directory))
     finally:
         shutil.rmtree(directory)
+
+
+def forgotten_within(seconds: float, directory: Path) -> bool:
+    """Has the server removed its process file? It does so after its port is closed."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not any(directory.rglob("postmaster.pid")):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_each_test_has_an_empty_database_of_either_kind(database_url: str) -> None:
