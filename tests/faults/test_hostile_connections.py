@@ -112,6 +112,28 @@ def test_a_head_beyond_the_bounds_is_refused(served: Served, head: bytes) -> Non
     assert (status, problem["code"]) == (431, "HEADERS_TOO_LARGE")
 
 
+LARGE = b"GET /healthz HTTP/1.1\r\nHost: shop\r\nX: " + b"a" * 70_000 + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", [0, 60_000], ids=["all at once", "begun with the request before"])
+def test_a_head_beyond_the_bounds_is_refused_behind_another_request(served: Served, cut: int) -> None:
+    """Its first bytes come with the end of the request before, whose answer is none of it."""
+    first = b"POST /healthz HTTP/1.1\r\nHost: shop\r\nContent-Length: 100000\r\n\r\n" + b"x" * 50_000
+    with served.connect() as connection:
+        connection.sendall(first)
+        time.sleep(0.2)
+        connection.sendall(b"x" * 50_000 + LARGE[: cut or None])
+        time.sleep(0.3)
+        with contextlib.suppress(ConnectionError):
+            if cut:
+                connection.sendall(LARGE[cut:])
+        said = b""
+        with contextlib.suppress(ConnectionError):
+            while part := connection.recv(65536):
+                said += part
+    assert b"HTTP/1.1 200" not in said
+
+
 def _chunked(*headers: bytes) -> bytes:
     """The head of a request whose body comes in chunks."""
     own = (b"Host: shop", b"Content-Type: application/json", b"Transfer-Encoding: chunked", *headers)

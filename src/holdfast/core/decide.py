@@ -93,9 +93,9 @@ def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected
             if stock.seeking:
                 seek(stock)
             _book(stock, mark[1])
-    except LimitExceeded as beyond:
+    except LimitExceeded as exceeded:
         _undo(stock, mark)
-        return _limit_exceeded(beyond)
+        return _limit_exceeded(exceeded)
     except ForeignStore:
         _undo(stock, mark)
         return Rejected(Code.FORBIDDEN, OTHER_STORE)
@@ -126,8 +126,8 @@ def _undo(stock: Stock, mark: tuple[int, int, int]) -> None:
     stock.seeking.clear()
 
 
-def _limit_exceeded(beyond: LimitExceeded) -> Rejected:
-    if beyond.of_value:
+def _limit_exceeded(exceeded: LimitExceeded) -> Rejected:
+    if exceeded.of_value:
         return Rejected(Code.INVALID_AMOUNT, "The value is larger than can be kept.")
     return Rejected(Code.INVALID_QUANTITY, "The balance would be larger than 10^12 of the smallest unit.")
 

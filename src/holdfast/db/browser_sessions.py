@@ -83,9 +83,8 @@ def begin(database: Database, token_hash: str, user: UserRow, begun: Begun) -> b
     """
     own = sa.and_(_session.org_id == user.org_id, _session.user_id == user.id)
     with database.writing() as connection:
-        connection.execute(
-            browser_session.delete().where(own, _session.expires_at <= begun.now)
-        )  # a write first: it locks
+        # The write comes first: on SQLite a transaction that has read before may find that it may not write any more.
+        connection.execute(browser_session.delete().where(own, _session.expires_at <= begun.now))
         ended = sa.select(app_user.c.sessions_from, app_user.c.password_hash)
         row = connection.execute(ended.where(app_user.c.org_id == user.org_id, app_user.c.id == user.id)).first()
         if row is None or row.password_hash != user.password_hash:

@@ -234,7 +234,7 @@ def _take_named(stock: Stock, asked: Sequence[wants.RecordsNamed], rows: list[li
 def _order_queries(dialect: str, org_id: str, asked: Sequence[wants.SaleOfOrder]) -> list[Query]:
     """By number, and by the other number that the order may have at a source that is none of ours.
 
-    A source of which there is no sale is asked for once, not once an order: whoever only holds by API has none.
+    A source without any sale costs one look, however many of its orders are asked for.
     """
     numbers: dict[str, list[str]] = {}
     for want in asked:

@@ -125,12 +125,7 @@ def places_of(
     if store is not None:
         wanted = store_of(catalog, store)
         places = [] if wanted is None else [place for place in places if place.store_id == wanted.id]
-    return [place.id for place in places if is_shown(catalog, place.id, stores)]
-
-
-def is_shown(catalog: Catalog, location_id: str, stores: Collection[str] | None) -> bool:
-    """May somebody of these stores (None: all) see what lies there?"""
-    return catalog.shows(location_id, stores)
+    return [place.id for place in places if catalog.shows(place.id, stores)]
 
 
 def unsellable(catalog: Catalog) -> list[str]:

@@ -24,7 +24,7 @@ from holdfast.core.records.stock import Level
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.begun import begins, by_id, coming, merged
-from holdfast.db.queries.catalog import columns_of, is_shown, places_of, product_of, products_of
+from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
     EMPTY,
     Found,
@@ -253,7 +253,7 @@ def one(connection: sa.Connection, catalog: Catalog, level_id: str, stores: Coll
     if row is None:
         return None
     level: Level = row_type(Level).read(row)
-    return level if is_shown(catalog, level.location_id, stores) else None
+    return level if catalog.shows(level.location_id, stores) else None
 
 
 def entry(
@@ -264,7 +264,7 @@ def entry(
     found = one(connection, catalog, level_id, stores)
     if found is None and name is not None:
         found = by_id(connection, catalog, now, name)
-        if found is not None and not is_shown(catalog, found.location_id, stores):
+        if found is not None and not catalog.shows(found.location_id, stores):
             return None
     return None if found is None else describe(connection, catalog, [found], now)[0]
 

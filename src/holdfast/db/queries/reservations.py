@@ -20,7 +20,7 @@ from holdfast.core.stock.foreseen_id import ids_around
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.as_of import given_rows, stretches_of_lot
-from holdfast.db.queries.catalog import columns_of, is_shown, places_of, product_of, products_of
+from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
 from holdfast.db.queries.paging import (
     EMPTY,
     Found,
@@ -257,7 +257,7 @@ def one(
     holds = read(connection.execute(query).all())
     seen = foresee_holds(connection, catalog, now, holds or _around(connection, catalog, name))
     found = seen.hold(holds[0]) if holds else seen.changed.get(name)
-    if found is None or not is_shown(catalog, found.location_id, stores):
+    if found is None or not catalog.shows(found.location_id, stores):
         return None
     return describe(connection, catalog, [found], now, seen)[0]
 
