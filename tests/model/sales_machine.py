@@ -362,11 +362,14 @@ class SalesAndNaive(SideBySide):
         self.changed(n, CompleteSale(self.sale_name(n), named), lambda naive: naive.pay(Caller(), n, payments))
 
     def give_up(self, data: st.DataObject) -> None:
-        """One of which a part went out, where there is one."""
-        begun = [
-            n for n, sale in enumerate(self.naive.sales) if sale.status == "suspended" and self.naive.deals[n].parts
-        ]
-        n = data.draw(st.sampled_from(begun[-3:])) if begun else self.some_sale(data, "suspended")
+        """One of which a part went out, where there is one; now and then one that is over, which is refused."""
+        sales = list(enumerate(self.naive.sales))
+        begun = [n for n, sale in sales if sale.status == "suspended" and self.naive.deals[n].parts]
+        over = [n for n, sale in sales if sale.status in ("completed", "cancelled")]
+        if over and not data.draw(st.integers(0, 5)):
+            n = over[-1]
+        else:
+            n = data.draw(st.sampled_from(begun[-3:])) if begun else self.some_sale(data, "suspended")
         self.changed(n, CancelSale(self.sale_name(n)), lambda naive: naive.give_up(n))
 
     def make_smaller(self, data: st.DataObject) -> None:
