@@ -24,7 +24,8 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
 
     `id` is the user or key behind the name (empty for the command line). `session_id` is the register session in which
     somebody acts at a till. `permissions` are those of the role that the actor has (None: all of them). `address` and
-    `request_id` of what came over HTTP are for the audit log. `bounded` is a key that ends, or has addresses.
+    `request_id` of what came over HTTP are for the audit log. `bounded` is a key that ends, or has addresses. `key_id`
+    is the key that asks, or that opened the register session in which somebody acts.
     """
 
     org_id: str
@@ -37,6 +38,7 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     address: str | None = None
     request_id: str | None = None
     bounded: bool = False
+    key_id: str | None = None
 
     def has(self, permission: Permission) -> bool:
         """Does the actor have the permission? Nobody configures the organisation at a till: a PIN is too weak."""
@@ -82,6 +84,7 @@ def _caller_of(actor: Actor) -> Caller:
         may_price=actor.has(Permission.PRICE_OVERRIDE),
         may_discount=actor.has(Permission.DISCOUNT),
         may_return_blind=actor.has(Permission.DISCOUNT),
+        may_refund_otherwise=actor.has(Permission.REFUND_OVERRIDE),
         may_see_cash=actor.has(Permission.MANAGE),
         session_id=actor.session_id,
         rights=actor.rights,

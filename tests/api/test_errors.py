@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
+from holdfast.core.records.permission import FROM, RANK
 from holdfast.executor import Overloaded, Unavailable
 from holdfast.web.api import ROUTES
+from holdfast.web.http import request_body
 from holdfast.web.http.problems import EXPLAINED, STATUS
 from tests.api.client import Response
 from tests.api.conftest import Shop
@@ -125,6 +128,31 @@ def test_errors_come_in_order(shop: Shop) -> None:
         shop.owner.post(RESERVE, {"product_id": "MUG-1", "quantity": 2, "order_number": "1"}).code
         == "INSUFFICIENT_STOCK"
     )
+
+
+def test_no_body_is_read_of_who_may_not_send_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key without the right holds no megabytes of memory; too much is still told first."""
+    read = []
+
+    async def seen(*arguments: Any) -> bytes:
+        read.append(arguments)
+        return await request_body.read_body(*arguments)
+
+    monkeypatch.setattr("holdfast.web.http.application.read_body", seen)
+    cashier = shop.caller("cashier")
+    kept_out = [route for route in ROUTES if route.writes and route.permission and RANK[FROM[route.permission]] > 0]
+    assert len(kept_out) > 40
+    for route in kept_out:
+        path = re.sub(r"{\w+}", "x", route.path)
+        for how in ({"content": b"[]"}, {"chunks": [b"[", b"]"]}):
+            answer = cashier.request(route.method, path, **how)
+            assert (answer.status, answer.code) == (403, "FORBIDDEN"), route.path
+        if route.body_max < 2_000_000:
+            answer = cashier.request(route.method, path, chunks=[b" " * 1_000_000] * 3)
+            assert answer.status == 413, route.path
+    assert read == []
+    shop.owner.post(RESERVE, {})
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize(

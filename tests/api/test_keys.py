@@ -458,6 +458,35 @@ def test_a_till_stays_where_the_key_was_that_opened_it(any_shop: Shop, monkeypat
             assert shop.anonymous.get("/api/v1/pos/session", headers=headers).status == status
 
 
+@pytest.mark.parametrize("end", ["expired", "revoked"])
+def test_a_pin_does_not_make_a_till_outlive_its_key(any_shop: Shop, end: str) -> None:
+    """Nor a second till that was opened at the first one: when the key has ended, each act needs a PIN."""
+    shop = any_shop
+    made = _made(shop, "manager")
+    user = {"email": "bo@arco.example", "password": "correct horse", "role": "manager", "pin": "471147"}
+    assert shop.owner.post("/api/v1/users", user).status == 201
+    for code in ("T1", "T2"):
+        assert shop.owner.post("/api/v1/registers", {"store_id": "MAIN", "code": code}).status == 201
+    opening = {"opening_float": "1.00", "pin": "471147"}
+    opened = shop.owner.using(made["api_key"]).post("/api/v1/registers/T1/sessions", opening)
+    first = {"Authorization": f"Register {opened.json()['token']}"}
+    opened = shop.anonymous.post("/api/v1/registers/T2/sessions", {"opening_float": "1.00"}, headers=first)
+    assert (opened.status, opened.json()["opened_by"]) == (201, "user:bo@arco.example")
+    tills = [first, {"Authorization": f"Register {opened.json()['token']}"}]
+    assert [shop.anonymous.get("/api/v1/pos/session", headers=till).status for till in tills] == [200, 200]
+
+    if end == "expired":
+        _set(shop, made["id"], expires_at=time.time_ns() // 1000 - 1)
+    else:
+        assert shop.owner.delete(f"{KEYS}/{made['id']}").status == 204
+    shop.application.auth.forget_tills()
+
+    for till in tills:
+        assert shop.anonymous.get("/api/v1/pos/session", headers=till).status == 401
+        known = {**till, "X-Cashier-Pin": "471147"}
+        assert shop.anonymous.get("/api/v1/pos/session", headers=known).status == 200
+
+
 def test_a_refused_address_is_in_the_audit_log_once_a_minute(any_shop: Shop) -> None:
     shop = any_shop
     made = _made(shop, "staff", addresses=["203.0.113.0/24"])

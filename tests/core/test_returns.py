@@ -223,6 +223,42 @@ def test_refunds_by_several_means(scene: Scene) -> None:
     assert scene.do(by_card).refund_total == "15.72"
 
 
+def test_a_method_gives_back_at_most_what_it_took(scene: Scene) -> None:
+    """55 by card and 80 in cash: never 135 to the card, nor the card's money from the drawer, unless a manager does."""
+    scene.product("COAT-1", price=1350)
+    scene.given("COAT-1 MAIN  P 9 @1.00")
+    store = scene.shop.stores["MAIN"]
+    payments = (PaymentRequest("card", "55.00"), PaymentRequest("cash", "100.00"))
+    sale = scene.do(Checkout(store, (LineRequest("COAT-1", 10),), payments=payments))
+    assert (sale.total, sale.change) == ("135.00", "20.00")
+    cashier, staff = scene.shop.cashier, scene.shop.staff
+
+    for actor in (cashier, staff):
+        refused = scene.refuses(bring(sale, (0, 10, "none"), method="card"), "PAYMENT_MISMATCH", actor=actor)
+        assert (refused.numbers["requested"], refused.numbers["available"]) == ("135.00", "55.00")
+        assert refused.numbers["override_required"] == "manager"
+    scene.do(bring(sale, (0, 4, "none"), method="card"), actor=cashier)
+    scene.refuses(bring(sale, (0, 1, "none"), method="card"), "PAYMENT_MISMATCH", actor=cashier)
+    scene.refuses(bring(sale, (0, 1, "none"), method="other"), "PAYMENT_MISMATCH", actor=cashier)
+    scene.do(bring(sale, (0, 5, "none")), actor=cashier)
+    refused = scene.refuses(bring(sale, (0, 1, "none")), "PAYMENT_MISMATCH", actor=cashier)
+    assert refused.numbers["available"] == "12.50"
+    assert scene.do(bring(sale, (0, 1, "none"))).refund_total == "13.50"
+
+
+def test_cash_comes_back_whatever_the_smallest_coin_was(scene: Scene) -> None:
+    """9.98 was paid in 10.00, and 10.00 goes back; 9.98 was paid exactly, and the coin of 0.05 is there now."""
+    scene.product("PEN-1", price=998)
+    scene.given("PEN-1 MAIN  P 9 @1.00")
+    scene.shop.settings(cash_rounding="0.05")
+    rounded = sell(scene, LineRequest("PEN-1", 1))
+    scene.shop.settings(cash_rounding="0.00")
+    exact = sell(scene, LineRequest("PEN-1", 1))
+    scene.shop.settings(cash_rounding="0.05")
+    for sale in (rounded, exact):
+        assert scene.do(bring(sale, (0, 1, "none")), actor=scene.shop.cashier).refund_total == "10.00"
+
+
 def test_another_smallest_coin_between_two_parts(scene: Scene) -> None:
     scene.product("PEN-1", price=334)
     scene.given("PEN-1 MAIN  P 9 @1.00")

@@ -84,7 +84,8 @@ class Opener(msgspec.Struct, frozen=True, gc=False):
 class TillRow(msgspec.Struct, frozen=True, gc=False):
     """A register session. `opener` is None when they are gone, `locked_until` 0 when the till is not locked.
 
-    Where a key has opened it, `addresses` are those of the key, also when the key is gone.
+    Where a key has opened it, `key_id` is the key and `addresses` are the key's, also when the key is gone; the
+    `opener` acts without a PIN as long as the key lives, whoever they are.
     """
 
     org_id: str
@@ -94,6 +95,7 @@ class TillRow(msgspec.Struct, frozen=True, gc=False):
     locked_until: int
     opener: Opener | None
     addresses: tuple[str, ...] | None = None
+    key_id: str | None = None
 
 
 PINS_WRONG_MAX = 5
@@ -200,7 +202,7 @@ _TILL = _of(
         api_key,
         sa.and_(
             api_key.c.org_id == register_session.c.org_id,
-            api_key.c.id == register_session.c.opener_id,
+            api_key.c.id == sa.func.coalesce(register_session.c.key_id, register_session.c.opener_id),
         ),
     )
     .where(
@@ -249,12 +251,14 @@ def till_of(database: Database, token_hash: str, org_id: str | None = None, *, s
     if row is None:
         return None
     opener = None
-    if row[5] is not None:
-        opener = Opener(row[5], f"user:{row[6]}"[:200], row[7], tuple(row[8]))
-    elif row[9] is not None and row[16]:
+    if row[9] is not None and not row[16]:
+        pass  # the key is gone, and with it whoever was let in by it
+    elif row[5] is not None:
+        opener = Opener(row[5], f"user:{row[6]}"[:200], row[7], tuple(row[8]), expires_at=row[15])
+    elif row[9] is not None:
         narrowed = (_narrowed(row[13]), _narrowed(row[14]), row[15])
         opener = Opener(row[9], f"key:{row[10]}"[:200], row[11], tuple(row[12]), *narrowed)
-    return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener, _narrowed(row[14]))
+    return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener, _narrowed(row[14]), row[9])
 
 
 def end_session(database: Database, token_hash: str, org_id: str | None = None) -> None:

@@ -180,6 +180,7 @@ def _engine(sa_url: str, dialect: str) -> sa.Engine:
             sa_url,
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False, "isolation_level": None},
             pool_size=READERS_MAX,
+            hide_parameters=True,  # an error of the driver goes into the log; values of rows do not
         )
 
         @sa.event.listens_for(engine, "do_connect")
@@ -195,7 +196,9 @@ def _engine(sa_url: str, dialect: str) -> sa.Engine:
             connection.exec_driver_sql("BEGIN")
 
         return engine
-    return sa.create_engine(sa_url, pool_size=READERS_MAX, pool_pre_ping=True, connect_args=_patience())
+    return sa.create_engine(
+        sa_url, pool_size=READERS_MAX, pool_pre_ping=True, connect_args=_patience(), hide_parameters=True
+    )
 
 
 def _begin_private(path: str) -> None:

@@ -35,6 +35,7 @@ class Permission(StrEnum):
     RESERVE = "inventory-reservations:create"
     OVERRIDE = "inventory-reservations:override"
     PRICE_OVERRIDE = "prices:override"
+    REFUND_OVERRIDE = "returns:override"
     DISCOUNT = "prices:discount"
     STOCK = "inventory:adjust"
     EVENTS = "events:read"
@@ -51,6 +52,7 @@ FROM: dict[Permission, Role] = {
     Permission.EVENTS: Role.STAFF,
     Permission.OVERRIDE: Role.MANAGER,
     Permission.PRICE_OVERRIDE: Role.MANAGER,
+    Permission.REFUND_OVERRIDE: Role.MANAGER,
     Permission.MANAGE: Role.MANAGER,
     Permission.CONFIGURE: Role.ADMIN,
 }

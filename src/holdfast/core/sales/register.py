@@ -30,11 +30,12 @@ from holdfast.core.stock.posting import LimitExceeded, Stock
 replace = msgspec.structs.replace
 
 
-class RegisterSession(msgspec.Struct, frozen=True, gc=False):
+class RegisterSession(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One drawer from opening to closing; amounts in minor units. `by_method` are (method, net amount) pairs.
 
     `opener_id` is the user or key that opened it, in whose name the till acts, unless it was opened from inside;
-    `opened_by` is what they were called then.
+    `opened_by` is what they were called then. `key_id` is the key whose request opened it, also where a PIN says who
+    acts: the session has no more rights than the key (rows of before keep their checksum: a default is left out of it).
     """
 
     id: str
@@ -58,6 +59,7 @@ class RegisterSession(msgspec.Struct, frozen=True, gc=False):
     opened_at: int
     closed_at: int | None
     updated_at: int
+    key_id: str | None = None
 
     @property
     def expected(self) -> int:
@@ -98,6 +100,7 @@ class OpenSession(Command, frozen=True, gc=False):
     token_hash: str
     opened_by: str
     opener_id: str | None = None
+    key_id: str | None = None
 
 
 class MoveCash(Command, frozen=True, gc=False):
@@ -190,6 +193,7 @@ def open_session(stock: Stock, command: OpenSession) -> SessionDocument | Reject
         stock.now,
         None,
         stock.now,
+        command.key_id or None,
     )
     stock.loaded.add(SessionById(session.id))
     stock.put_row(session)

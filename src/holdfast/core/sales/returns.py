@@ -6,11 +6,14 @@
 
 Never more comes back than went out. `good` units go back to the lot that they came from, at the cost that they took
 along, and serve the holds that wait; `damaged` ones go to quarantine worth nothing, their cost to shrinkage; `none` go
-nowhere. A refund is taken from what was kept of the sale, never computed from prices. Without a sale (no receipt) the
+nowhere. A refund is taken from what was kept of the sale, never computed from prices. A method gives back at most what
+it took: what was paid by card is paid out in cash only by who has `returns:override`. Without a sale (no receipt) the
 goods become a lot at the product's last cost, and the tax in the refund is that of today's rates in the store.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -32,6 +35,7 @@ from holdfast.core.records.stock import Lot
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import allocate, cash_rounded, half_up, included_tax, share_still_due
 from holdfast.core.records.wants import ReturnsOfSale, SaleById
+from holdfast.core.sales.completion import kept_by_method
 from holdfast.core.sales.lines import rules_of, tax_rate_of
 from holdfast.core.sales.register import RegisterSession, SessionTotals, add_to_session, open_session_of
 from holdfast.core.sales.return_record import KeptLine, Return, ReturnDocument, return_document
@@ -116,7 +120,7 @@ def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument | Rejected:
     kept = stock.each(asked, lambda _, part: _take_back(stock, cause, part, refunds))
     store_id = sale.store_id if session is None else session.store_id
     carried = -sum(made.rounding for made in before if made.method == "cash")
-    return _finish(stock, cause, command.method, sale, store_id, kept, carried)
+    return _finish(stock, cause, command.method, sale, store_id, kept, carried, before)
 
 
 def _returns_before(stock: Stock, sale: Sale) -> list[Return]:
@@ -382,6 +386,32 @@ def _cash_refusal(stock: Stock, refund: int) -> Rejected | None:
     return None
 
 
+def _method_refusal(stock: Stock, sale: Sale, method: str, exact: int, before: Sequence[Return]) -> Rejected | None:
+    """Refuse a refund by a method that took less than it would give back: card money does not leave as cash.
+
+    Who has `returns:override` may hand it out otherwise. Of a sale that was not paid nothing leaves (see `_finish`).
+    Amounts are compared before cash is rounded to coins, so that another smallest coin since then changes nothing.
+    """
+    if stock.caller.may_refund_otherwise or not sale.paid:
+        return None
+    took = kept_by_method(sale.payments, sale.change).get(method, 0)
+    took -= sale.rounding if method == "cash" else 0
+    left = max(0, took - sum(made.refund_total - made.rounding for made in before if made.method == method))
+    if exact <= left:
+        return None
+    digits = stock.settings.minor_digits
+    return Rejected(
+        Code.PAYMENT_MISMATCH,
+        f"{method} can give back {from_minor(left, digits)} of this sale: more than it took needs returns:override.",
+        {
+            "field": "refund",
+            "requested": from_minor(exact, digits),
+            "available": from_minor(left, digits),
+            "override_required": "manager",
+        },
+    )
+
+
 def _finish(
     stock: Stock,
     cause: Cause,
@@ -390,12 +420,16 @@ def _finish(
     store_id: str | None,
     kept: list[KeptLine],
     carried: int = 0,
+    before: Sequence[Return] = (),
 ) -> ReturnDocument | Rejected:
     """Book the refund, cash with what was `carried` from refunds before, tell the drawer, keep the return."""
     if sale is not None and not sale.paid and method == "cash":
         method = "other"  # nothing was paid: the refund is set against what is owed, and no cash goes out
     exact = sum(line.refund for line in kept)
     refund = _handed_out(stock, method, exact, carried)
+    refused = None if sale is None else _method_refusal(stock, sale, method, exact, before)
+    if refused is not None:
+        return refused
     refused = _cash_refusal(stock, refund) if method == "cash" else None
     if refused is not None:
         return refused

@@ -78,6 +78,7 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     may_price: bool = False
     may_discount: bool = False
     may_return_blind: bool = False
+    may_refund_otherwise: bool = False
     may_see_cash: bool = False
     session_id: str | None = None
     rights: Rights = EVERYTHING

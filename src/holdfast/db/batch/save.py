@@ -51,7 +51,17 @@ _FIXED: dict[Any, set[str]] = {
     LotStock: {"location_id"},
     Reservation: {"level_id", "product_id", "location_id", "actor", "held_for", "created_at"},
     RegisterSession: {
-        *("number", "register_id", "store_id", "token_hash", "opened_by", "opener_id", "opening_float", "opened_at")
+        *(
+            "number",
+            "register_id",
+            "store_id",
+            "token_hash",
+            "opened_by",
+            "opener_id",
+            "key_id",
+            "opening_float",
+            "opened_at",
+        )
     },
     Sale: {"number", "order_number", "source", "store_id", "created_at"},
     SaleLine: {"sale_id", "position", "product_id", "kind", "created_at"},

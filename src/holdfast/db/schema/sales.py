@@ -229,6 +229,7 @@ register_session = Table(
     big("opened_at"),
     big("closed_at", nullable=True),
     big("updated_at"),
+    id_of("key_id", nullable=True),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     UniqueConstraint("org_id", "register_id", "number"),

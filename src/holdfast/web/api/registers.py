@@ -163,7 +163,7 @@ def plan_open(call: Call) -> Planned:
     def finish(kept: bytes) -> bytes:
         return encode({**msgspec.json.decode(kept), "token": token.text})
 
-    command = OpenSession(register["id"], body.opening_float, token.digest, opened_by, opener_id)
+    command = OpenSession(register["id"], body.opening_float, token.digest, opened_by, opener_id, actor.key_id)
     return Planned(command, render, finish, means)
 
 

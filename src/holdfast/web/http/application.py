@@ -279,6 +279,12 @@ class Application:
             raise
         answer.actor = identity.actor
         with self.callers.one_more(identity.actor):
+            try:
+                _test_rights(route, identity.actor)
+            except Problem:
+                if in_parts:
+                    await count_body(receive, route.body_max)
+                raise
             raw = await read_body(receive, route.body_max) if length or in_parts else b""
             await self._serve_caller(endpoint, args, headers, scope, receive, raw, identity, answer)
 
@@ -293,18 +299,8 @@ class Application:
         identity: Identity,
         answer: Answer,
     ) -> None:
-        """Serve a request of somebody known, whose body is read."""
+        """Serve a request of somebody who may make it, whose body is read."""
         route, actor = endpoint.route, identity.actor
-        if route.till and actor.session_id is None:
-            raise Problem(
-                problems.UNAUTHORIZED,
-                "This needs an open register session: Authorization: Register <token>.",
-                headers={"WWW-Authenticate": 'Register realm="Holdfast"'},
-            )
-        if route.permission is not None and not actor.has(route.permission):
-            raise Problem("FORBIDDEN", actor.lacks(route.permission))
-        if route.of_all_stores and actor.stores:
-            raise Problem("FORBIDDEN", "This is about all stores; you are assigned to some.")
         key = idempotency_key(headers) if route.writes else None
         if route.writes and (route.audited or route.permission in AUDITED):
             actor = msgspec.structs.replace(actor, address=answer.origin.address, request_id=answer.request_id)
@@ -445,6 +441,20 @@ class Application:
 def nothing_here() -> Problem:
     """The address is unknown."""
     return Problem("NOT_FOUND", "There is nothing at this address.")
+
+
+def _test_rights(route: Route, actor: Actor) -> None:
+    """Refuse a caller who may not use the route at all: before the body is read, so that none is held in memory."""
+    if route.till and actor.session_id is None:
+        raise Problem(
+            problems.UNAUTHORIZED,
+            "This needs an open register session: Authorization: Register <token>.",
+            headers={"WWW-Authenticate": 'Register realm="Holdfast"'},
+        )
+    if route.permission is not None and not actor.has(route.permission):
+        raise Problem("FORBIDDEN", actor.lacks(route.permission))
+    if route.of_all_stores and actor.stores:
+        raise Problem("FORBIDDEN", "This is about all stores; you are assigned to some.")
 
 
 def _test_type(headers: dict[bytes, bytes], raw: bytes, endpoint: Endpoint) -> None:

@@ -260,7 +260,9 @@ class Auth:
         if who.stores and till.store_id not in who.stores:
             raise Problem("FORBIDDEN", "You may not act in the store of this register.")
         known = _known(who.permissions)
-        actor = Actor(till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id, known)
+        actor = Actor(
+            till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id, known, key_id=till.key_id
+        )
         self._test_till(till, actor, origin)
         return actor
 
@@ -312,7 +314,8 @@ class Auth:
         name, known = f"key:{row.name}"[:200], _known(row.permissions)
         limits = limits_of(row.addresses, row.expires_at)
         bounded = row.ends or row.addresses is not None  # an old secret ends too, and both secrets are one caller
-        actor = Actor(row.org_id, name, Role(row.role), row.stores, id=row.id, permissions=known, bounded=bounded)
+        role, key_id = Role(row.role), row.id
+        actor = Actor(row.org_id, name, role, row.stores, id=key_id, permissions=known, bounded=bounded, key_id=key_id)
         return Identity(actor, row.rate_limit, limits)
 
     def _identity_of_session(self, one: Sought) -> Identity | None:
