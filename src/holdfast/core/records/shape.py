@@ -18,7 +18,7 @@ from decimal import Decimal
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Meta
@@ -26,6 +26,7 @@ from msgspec import UNSET, Meta
 from holdfast.core.records.command import Command, CommandGroup
 from holdfast.core.records.field import CHECK, Malformed
 from holdfast.core.records.number import Quantity
+from holdfast.core.records.plain import plain_test
 from holdfast.core.records.rejection import Rejected, malformed
 from holdfast.core.records.text import TEXT_MAX, UNPRINTABLE, composed, text_fault
 
@@ -44,7 +45,7 @@ def shaped(command: Any, depth: int = 0) -> Command | Rejected:
     kind: Any = type(command)
     if not isinstance(command, Command):
         return malformed("", f"{kind.__name__} is not a command.")
-    if _is_plain(command):
+    if plain_test(kind)(command):
         return command
     try:
         given: Command = msgspec.convert(_tree(command), kind)
@@ -115,100 +116,6 @@ def _tree(value: Any) -> Any:
 
 
 _EXACT: tuple[tuple[type, Any], ...] = ((str, str.__str__), (int, int.__int__), (Decimal, Decimal))
-
-
-def _is_plain(struct: Any) -> bool:
-    """Has every field its default, or an ordinary value of a type without conditions? Then it is right as it is.
-
-    Most commands are plain, and this costs a tenth of the full test, which would answer the same.
-    """
-    struct_type: Any = type(struct)
-    defaults, conditions = _plain_fields(struct_type)
-    for value, default, condition in zip(msgspec.structs.astuple(struct), defaults, conditions, strict=True):
-        if value is default:
-            continue
-        kind = type(value)
-        if kind not in condition.types:
-            return False
-        if kind is str:
-            if condition.values is not None:
-                if value not in condition.values:
-                    return False
-            elif not (0 < len(value) <= TEXT_MAX and value.isascii() and value.isprintable()):
-                return False
-        elif kind is int:
-            if not condition.least <= value <= condition.most:
-                return False
-        elif kind is tuple:
-            if not all(type(part) in condition.items and _is_plain(part) for part in value):
-                return False
-        elif kind not in _SIMPLE and not _is_plain(value):
-            return False
-    return True
-
-
-class _Conditions(NamedTuple):
-    """What makes a field's value plain: one of these types; items of a tuple of those; a text of these values; an
-    integer in these bounds."""
-
-    types: frozenset[Any]
-    items: frozenset[Any]
-    values: frozenset[str] | None
-    least: int
-    most: int
-
-
-@cache
-def _plain_fields(kind: type[msgspec.Struct]) -> tuple[tuple[Any, ...], tuple[_Conditions, ...]]:
-    """The defaults of a Struct's fields, and their conditions."""
-    hints = get_type_hints(kind, include_extras=True)
-    fields = msgspec.structs.fields(kind)
-    return tuple(field.default for field in fields), tuple(_conditions(hints[field.name]) for field in fields)
-
-
-def _conditions(hint: Any) -> _Conditions:
-    """What makes a value of this type plain; a type with conditions of another kind has only its default."""
-    choices = list(_choices(hint))
-    metas = [choice for choice in choices if isinstance(choice, Meta)]
-    bounds = [meta for meta in metas if meta.ge is not None and meta.le is not None]
-    if len(bounds) != len(metas) or len(metas) > 1:
-        return _Conditions(frozenset(), frozenset(), None, 0, 0)
-    literals = [choice for choice in choices if get_origin(choice) is Literal]
-    values = frozenset(get_args(literals[0])) if len(literals) == 1 and str not in choices else None
-    types: set[Any] = set()
-    items: set[Any] = set()
-    for choice in choices:
-        if choice is Quantity:
-            types |= {int, Decimal}
-        elif choice is str or choice in literals:
-            types |= {str} if not metas and (values is not None or not literals) else set()
-        elif get_origin(choice) is tuple:
-            part, *more = get_args(choice)
-            if more == [...] and _is_struct(part):
-                types.add(tuple)
-                items.add(part)
-        elif choice in (bool, NoneType, int) or _is_struct(choice):
-            types.add(choice)
-    least, most = (int(bounds[0].ge or 0), int(bounds[0].le or 0)) if bounds else (-_INT_MAX, _INT_MAX)
-    return _Conditions(frozenset(types), frozenset(items), values, least, most)
-
-
-def _choices(hint: Any) -> Iterator[Any]:
-    """The types of a union, and the constraints of those that have some."""
-    origin = get_origin(hint)
-    if origin is Annotated:
-        inner, *metas = get_args(hint)
-        yield from metas
-        yield from _choices(inner)
-    elif origin in (Union, UnionType):
-        for part in get_args(hint):
-            yield from _choices(part)
-    else:
-        yield hint
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 # What a field may be -------------------------------------------------------------------------------------------------
