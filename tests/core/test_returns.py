@@ -226,7 +226,7 @@ def test_refunds_by_several_means(scene: Scene) -> None:
 def test_a_method_gives_back_at_most_what_it_took(scene: Scene) -> None:
     """55 by card and 80 in cash: never 135 to the card, nor the card's money from the drawer, unless a manager does."""
     scene.product("COAT-1", price=1350)
-    scene.given("COAT-1 MAIN  P 9 @1.00")
+    scene.given("COAT-1 MAIN  P 10 @1.00")
     store = scene.shop.stores["MAIN"]
     payments = (PaymentRequest("card", "55.00"), PaymentRequest("cash", "100.00"))
     sale = scene.do(Checkout(store, (LineRequest("COAT-1", 10),), payments=payments))

@@ -22,6 +22,8 @@ _OUTWARDS = {"ftplib", "http.client", "httpx", "imaplib", "requests", "smtplib",
 _DANGEROUS = {"code", "ctypes", "marshal", "pickle", "pty", "runpy", "shelve", "subprocess", "xml", "yaml"}
 _SOCKETS = {"cli/serving.py"}
 """Who may use sockets: the one that listens."""
+MADE_OF_DECLARATIONS = {("core/records/plain.py", "exec")}
+"""Code that is made while Holdfast runs: of what the types of commands declare, never of a value."""
 
 
 def _modules() -> Iterator[tuple[str, ast.Module]]:
@@ -61,6 +63,7 @@ def test_nothing_runs_what_came_from_outside() -> None:
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id in ("compile", "eval", "exec", "__import__")
+        and (path, node.func.id) not in MADE_OF_DECLARATIONS
     ]
 
     assert (found, calls) == ([], [])

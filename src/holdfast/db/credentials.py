@@ -182,6 +182,7 @@ _TILL = _of(
         api_key.c.addresses,
         api_key.c.expires_at,
         api_key.c.active,
+        register_session.c.opener_id,
     )
     .select_from(register_session)
     .outerjoin(
@@ -255,7 +256,7 @@ def till_of(database: Database, token_hash: str, org_id: str | None = None, *, s
         pass  # the key is gone, and with it whoever was let in by it
     elif row[5] is not None:
         opener = Opener(row[5], f"user:{row[6]}"[:200], row[7], tuple(row[8]), expires_at=row[15])
-    elif row[9] is not None:
+    elif row[9] is not None and row[9] == row[17]:
         narrowed = (_narrowed(row[13]), _narrowed(row[14]), row[15])
         opener = Opener(row[9], f"key:{row[10]}"[:200], row[11], tuple(row[12]), *narrowed)
     return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener, _narrowed(row[14]), row[9])

@@ -329,6 +329,16 @@ def tendered(total: int, payments: Sequence[Payment] | None, cash_step: int) -> 
     return Tender(rounding, paid, paid - due)
 
 
+def kept_by_method(payments: tuple[Payment, ...], change: int) -> dict[str, int]:
+    """What stays of the payments by method, in minor units: cash less the change that was given out of it."""
+    kept: dict[str, int] = {}
+    for payment in payments:
+        kept[payment.method] = kept.get(payment.method, 0) + payment.amount
+    if change:
+        kept["cash"] -= change
+    return kept
+
+
 def _invalid(detail: str, **numbers: Any) -> Rejected:
     return Rejected(Code.INVALID_AMOUNT, detail, numbers)
 

@@ -24,7 +24,7 @@ from holdfast.core.records.rejection import (
     not_found,
 )
 from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped
-from holdfast.core.records.totals import Method, Payment, Receipt, due_by_line
+from holdfast.core.records.totals import Method, Payment, Receipt, due_by_line, kept_by_method
 from holdfast.core.records.wants import SupplierOrderById
 from holdfast.core.reservations.adoption import release_rest
 from holdfast.core.reservations.sourcing import adjust_hold, release_all
@@ -221,16 +221,6 @@ def take_payment(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Pay
         add_to_session(stock, SessionTotals(cash_sales=kept.get("cash", 0), by_method=kept, sales=1))
     stock.tell("SaleCompleted", None, sale_facts(stock, sale))
     return sale
-
-
-def kept_by_method(payments: tuple[Payment, ...], change: int) -> dict[str, int]:
-    """What stays of the payments by method, in minor units: cash less the change that was given out of it."""
-    kept: dict[str, int] = {}
-    for payment in payments:
-        kept[payment.method] = kept.get(payment.method, 0) + payment.amount
-    if change:
-        kept["cash"] -= change
-    return kept
 
 
 def _stage_sale_money(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> None:

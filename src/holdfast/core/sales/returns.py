@@ -33,9 +33,8 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine, Taken
 from holdfast.core.records.stock import Lot
 from holdfast.core.records.time import instant_text
-from holdfast.core.records.totals import allocate, cash_rounded, half_up, included_tax, share_still_due
+from holdfast.core.records.totals import allocate, cash_rounded, half_up, included_tax, kept_by_method, share_still_due
 from holdfast.core.records.wants import ReturnsOfSale, SaleById
-from holdfast.core.sales.completion import kept_by_method
 from holdfast.core.sales.lines import rules_of, tax_rate_of
 from holdfast.core.sales.register import RegisterSession, SessionTotals, add_to_session, open_session_of
 from holdfast.core.sales.return_record import KeptLine, Return, ReturnDocument, return_document
@@ -395,7 +394,6 @@ def _method_refusal(stock: Stock, sale: Sale, method: str, exact: int, before: S
     if stock.caller.may_refund_otherwise or not sale.paid:
         return None
     took = kept_by_method(sale.payments, sale.change).get(method, 0)
-    took -= sale.rounding if method == "cash" else 0
     left = max(0, took - sum(made.refund_total - made.rounding for made in before if made.method == method))
     if exact <= left:
         return None
