@@ -148,7 +148,7 @@ BUGS: dict[str, Edit | list[Edit]] = {
         "known[line.id] = line",
         "known[line.id] = replace(known.get(line.id, line), counted=line.counted, counted_at=line.counted_at)",
     ),
-    "a second open sheet is allowed": Edit("_open_elsewhere", "if shared:", "if False:"),
+    "a second open sheet is allowed": Edit("_refuse_second_sheet", "if shared:", "if False:"),
     "amending up counts the hold's own units twice": Edit(
         "extend",
         "back(stock, level, product, units, hold.lot_id)",

@@ -17,7 +17,7 @@ from holdfast.core.records.field import Instant
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
+    Refused,
     invalid_state,
     malformed,
     not_found,
@@ -75,11 +75,9 @@ class AppointmentDocument(msgspec.Struct, frozen=True, gc=False):
     updated_at: str
 
 
-def book(stock: Stock, command: Book) -> AppointmentDocument | Rejected:
+def book(stock: Stock, command: Book) -> AppointmentDocument:
     """Decide a Book."""
     store_id = _store_of_appointment(stock, command.store_id)
-    if isinstance(store_id, Rejected):
-        return store_id
     appointment = Appointment(
         stock.new_id(), command.starts_at, command.customer, command.status, stock.now, stock.now, store_id
     )
@@ -87,35 +85,39 @@ def book(stock: Stock, command: Book) -> AppointmentDocument | Rejected:
     return appointment_document(appointment)
 
 
-def _store_of_appointment(stock: Stock, named: str | None) -> str | Rejected | None:
+def _store_of_appointment(stock: Stock, named: str | None) -> str | None:
     """The store that is named, or the only one that can be meant; a caller with several stores must name one."""
     stores = stock.caller.stores
     if named is not None:
         store = stock.catalog.store(named)
         if store is None:
-            return not_found(Code.STORE_NOT_FOUND, "Store", named)
-        return store.id if stores is None or store.id in stores else Rejected(Code.FORBIDDEN, OTHER_STORE)
+            raise not_found(Code.STORE_NOT_FOUND, "Store", named)
+        if stores is not None and store.id not in stores:
+            raise Refused(Code.FORBIDDEN, OTHER_STORE)
+        return store.id
     meant = stores or {store.id for store in stock.catalog.stores.values() if store.active}
     if len(meant) == 1:
         return next(iter(meant))
-    return None if stores is None else malformed("store_id", "is required: you act in several stores.")
+    if stores is not None:
+        raise malformed("store_id", "is required: you act in several stores.")
+    return None
 
 
-def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentDocument | Rejected:
+def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentDocument:
     """Decide a ChangeAppointment."""
     appointment: Appointment | None = stock.record("appointment", command.appointment_id)
     if appointment is None:
-        return not_found(Code.NOT_FOUND, "Appointment", command.appointment_id)
+        raise not_found(Code.NOT_FOUND, "Appointment", command.appointment_id)
     if not is_of(stock, stock.caller.stores, appointment):
-        return Rejected(Code.FORBIDDEN, OTHER_STORE)
+        raise Refused(Code.FORBIDDEN, OTHER_STORE)
     status = appointment.status if isinstance(command.status, UnsetType) else command.status
     if appointment.status != "booked" and status != appointment.status:
-        return invalid_state(f"The appointment is {appointment.status}.")
+        raise invalid_state(f"The appointment is {appointment.status}.")
     if appointment.status == "booked" and status != "booked":
         holds = stock.holds_of_target(appointment.id)
         waiting = next((hold for hold in holds if hold.backordered), None)
         if status == "completed" and waiting is not None:
-            return too_many(stock.product_of(stock.level_of_id[waiting.level_id]), waiting.open, [waiting])
+            raise too_many(stock.product_of(stock.level_of_id[waiting.level_id]), waiting.open, [waiting])
         sell_or_release(stock, [(hold, hold.open) for hold in holds], consume=status == "completed")
     changes = given(command, "appointment_id")
     appointment = msgspec.structs.replace(appointment, **changes, updated_at=stock.now)

@@ -24,7 +24,7 @@ from holdfast.core.records.field import Condition, TenderMethod
 from holdfast.core.records.number import Number, from_minor
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
-from holdfast.core.records.rejection import Code, Rejected, invalid_quantity, malformed, not_found
+from holdfast.core.records.rejection import Code, Refused, invalid_quantity, malformed, not_found
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.reservations.adoption import adopt, loose_holds, numbers_of, release_loose, sale_of_order
 from holdfast.core.sales.cart import CancelSale, add_lines, open_sale, suspend
@@ -38,7 +38,7 @@ from holdfast.core.sales.completion import (
     complete_sale,
     fulfill,
 )
-from holdfast.core.sales.lines import priced, receipt_of
+from holdfast.core.sales.lines import priced, receipt_if_any
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sales.supplier_orders import SupplierOrder
@@ -110,34 +110,21 @@ class ImportedOrder(msgspec.Struct, frozen=True, gc=False):
     owing: bool = False
 
 
-def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder | Rejected:
+def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
     """Decide an ImportOrder."""
     if not command.lines:
-        return malformed("lines", "an order has a line at least.")
+        raise malformed("lines", "an order has a line at least.")
     sale = _known(stock, command)
-    if isinstance(sale, Rejected):
-        return sale
     known, was = sale is not None, None if sale is None else sale.status
     first_entry = len(stock.entries)
     sale = _opened(stock, command) if sale is None else _rejoined(stock, sale, command)
-    if isinstance(sale, Rejected):
-        return sale
     lines = _matched(stock, sale, command)
-    if isinstance(lines, Rejected):
-        return lines
     before = first_entry, sale.status, sale.fulfillments
-    refused = _sent_out(stock, sale, command, lines)
-    if refused is not None:
-        return refused
+    _send_out(stock, sale, command, lines)
     sale = _current(stock, sale)
     if command.cancelled and sale.unfinished and not _owing(stock, command, lines):
-        cancelled = cancel_sale(stock, CancelSale(sale.id))
-        if isinstance(cancelled, Rejected):
-            return cancelled
-    back = _brought_back(stock, _current(stock, sale), command, lines)
-    if isinstance(back, Rejected):
-        return back
-    refunded, pending = back
+        cancel_sale(stock, CancelSale(sale.id))
+    refunded, pending = _bring_back(stock, _current(stock, sale), command, lines)
     _supplied(stock, command, lines)
     sale = _current(stock, sale)
     changed = (len(stock.entries), sale.status, sale.fulfillments) != before or refunded is not None
@@ -168,7 +155,7 @@ def _owing(stock: Stock, command: ImportOrder, lines: list[SaleLine | None]) -> 
     return False
 
 
-def _known(stock: Stock, command: ImportOrder) -> Sale | Rejected | None:
+def _known(stock: Stock, command: ImportOrder) -> Sale | None:
     """The sale that the order is already, if it was taken before."""
     name = sale_of_order(stock, command.source, *_numbers(command))
     return None if name is None else find_sale(stock, name)
@@ -179,7 +166,7 @@ def _numbers(command: ImportOrder) -> tuple[str, ...]:
     return (command.order_number,) if command.external_id is None else (command.order_number, command.external_id)
 
 
-def _rejoined(stock: Stock, sale: Sale, command: ImportOrder) -> Sale | Rejected:
+def _rejoined(stock: Stock, sale: Sale, command: ImportOrder) -> Sale:
     """The sale that is there already, with what was held for the order beside it, and with the order's other number.
 
     One that was cancelled and has gone out after all is in the queue again, its lines held or waiting: it goes on from
@@ -200,12 +187,13 @@ def _rejoined(stock: Stock, sale: Sale, command: ImportOrder) -> Sale | Rejected
     for line, adopted in zip(lines, adopt(stock, sale, lines, numbers), strict=True):
         if adopted is not line:
             stock.put_row(adopted)
-    refused = add_lines(stock, sale, lines_of(stock, sale), fact=True) if taken_up else None
+    if taken_up:
+        add_lines(stock, sale, lines_of(stock, sale), fact=True)
     seek(stock)
-    return refused or sale
+    return sale
 
 
-def _opened(stock: Stock, command: ImportOrder) -> Sale | Rejected:
+def _opened(stock: Stock, command: ImportOrder) -> Sale:
     """The order as a new sale: sold from the shelf when all of it has gone out and is there, else held or waiting."""
     lines = tuple(
         LineRequest(
@@ -231,13 +219,13 @@ def _opened(stock: Stock, command: ImportOrder) -> Sale | Rejected:
     all_gone = not command.cancelled and all(line.fulfilled == line.quantity for line in command.lines)
     if all_gone and not loose_holds(stock, command.source, _numbers(command)):
         mark = stock.mark()
-        sold = sell_outright(stock, asked, command.payment)
-        if not (isinstance(sold, Rejected) and sold.code is Code.INSUFFICIENT_STOCK):
-            return sold
+        try:
+            return sell_outright(stock, asked, command.payment)
+        except Refused as no:
+            if no.code is not Code.INSUFFICIENT_STOCK:
+                raise
         stock.undo(mark)
     opened = open_sale(stock, asked)
-    if isinstance(opened, Rejected):
-        return opened
     assert opened.id is not None
     sale = stock.row(Sale, opened.id)
     assert sale is not None
@@ -250,7 +238,7 @@ def _current(stock: Stock, sale: Sale) -> Sale:
     return now
 
 
-def _matched(stock: Stock, sale: Sale, command: ImportOrder) -> list[SaleLine | None] | Rejected:
+def _matched(stock: Stock, sale: Sale, command: ImportOrder) -> list[SaleLine | None]:
     """The sale's line of each line of the order; refused when the sale has other lines.
 
     After a cancellation only what was shipped is left of it: lines are gone, or cut.
@@ -263,19 +251,21 @@ def _matched(stock: Stock, sale: Sale, command: ImportOrder) -> list[SaleLine | 
         line = at.pop(index, None)
         product = stock.catalog.product(asked.product)
         if product is None:
-            return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
+            raise not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
         for number in (asked.fulfilled, asked.returned):
             units = product.units(number)
             if units is None or units < 0:
-                return invalid_quantity(product, number, "0 or more")
+                raise invalid_quantity(product, number, "0 or more")
         same = line is not None and line.product_id == product.id
         if line is not None and same and (line.quantity == product.units(asked.quantity) or cut):
             matched.append(line)
         elif line is None and cut and not asked.fulfilled:
             matched.append(None)
         else:
-            return _other_lines(command)
-    return _other_lines(command) if at else matched
+            raise _other_lines(command)
+    if at:
+        raise _other_lines(command)
+    return matched
 
 
 def _kept_id(stock: Stock, line: SaleLine | None) -> str | None:
@@ -284,15 +274,16 @@ def _kept_id(stock: Stock, line: SaleLine | None) -> str | None:
     return None if now is None or now.removed else now.id
 
 
-def _other_lines(command: ImportOrder) -> Rejected:
+def _other_lines(command: ImportOrder) -> Refused:
+    """The sale that the order is has other lines than it."""
     words = f"Order {command.order_number} of {command.source} is there already, with other lines."
-    return Rejected(Code.ALREADY_EXISTS, words)
+    return Refused(Code.ALREADY_EXISTS, words)
 
 
-def _sent_out(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> Rejected | None:
+def _send_out(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> None:
     """Ship what has gone out and is here; complete the sale when that is all of it."""
     if not sale.unfinished:
-        return None
+        return
     backed: dict[str | None, int] = {}
     for hold in holds_of(stock, sale):
         backed[hold.sale_line_id] = backed.get(hold.sale_line_id, 0) + hold.allocated
@@ -309,12 +300,10 @@ def _sent_out(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLi
             everything = False
         if units > 0:
             parts.append(ShipLine(line.id, _exact(product, units)))
-    done = None
     if everything:
-        done = complete_sale(stock, CompleteSale(sale.id, _paid(stock, sale, command.payment)))
+        complete_sale(stock, CompleteSale(sale.id, _paid(stock, sale, command.payment)))
     elif parts:
-        done = fulfill(stock, Fulfill(sale.id, tuple(parts)))
-    return done if isinstance(done, Rejected) else None
+        fulfill(stock, Fulfill(sale.id, tuple(parts)))
 
 
 def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentRequest, ...] | None:
@@ -324,13 +313,11 @@ def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentRequest,
     lines = lines_of(stock, sale)
     if not sale.fulfillments:
         sale, lines = priced(stock, sale, lines)
-    receipt = receipt_of(stock, sale, lines, None)
-    return paid_in_full(stock, sale.total if isinstance(receipt, Rejected) else receipt.total, method)
+    receipt = receipt_if_any(stock, sale, lines)
+    return paid_in_full(stock, sale.total if receipt is None else receipt.total, method)
 
 
-def _brought_back(
-    stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]
-) -> tuple[str | None, int] | Rejected:
+def _bring_back(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> tuple[str | None, int]:
     """Take back what came back since: (what was refunded, lines that must wait until the sale is finished)."""
     parts: list[ReturnedLine] = []
     for asked, matched in zip(command.lines, lines, strict=True):
@@ -346,7 +333,7 @@ def _brought_back(
     if sale.status != "completed":
         return None, len(parts)
     done = return_sale(stock, ReturnSale(sale.id, tuple(parts), command.payment or "other"))
-    return done if isinstance(done, Rejected) else (done.refund_total, 0)
+    return done.refund_total, 0
 
 
 def _out_beyond(stock: Stock, command: ImportOrder, lines: list[SaleLine | None]) -> bool:

@@ -18,14 +18,14 @@ from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.number import VALUE_MAX, from_minor, to_minor
 from holdfast.core.records.organisation import Register
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
 from holdfast.core.records.sale import Sale
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import expected_cash
 from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
 from holdfast.core.sales.cart import suspend
 from holdfast.core.stock.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, stage_money
-from holdfast.core.stock.posting import LimitExceeded, Stock
+from holdfast.core.stock.posting import Stock, value_exceeded
 
 replace = msgspec.structs.replace
 
@@ -157,20 +157,20 @@ class CashDocument(msgspec.Struct, frozen=True, gc=False):
     created_at: str
 
 
-def open_session(stock: Stock, command: OpenSession) -> SessionDocument | Rejected:
+def open_session(stock: Stock, command: OpenSession) -> SessionDocument:
     """Decide an OpenSession: one open session a register."""
     register: Register | None = stock.record("register", command.register_id)
     if register is None or not register.active:
-        return not_found(Code.NOT_FOUND, "Register", command.register_id)
+        raise not_found(Code.NOT_FOUND, "Register", command.register_id)
     stores = stock.caller.stores
     if stores is not None and register.store_id not in stores:
-        return Rejected(Code.FORBIDDEN, "The register belongs to another store.")
+        raise Refused(Code.FORBIDDEN, "The register belongs to another store.")
     amount = to_minor(command.opening_float, stock.settings.minor_digits)
     if amount is None or amount < 0:
-        return Rejected(Code.INVALID_AMOUNT, "opening_float is not an amount of money.")
+        raise Refused(Code.INVALID_AMOUNT, "opening_float is not an amount of money.")
     known = sessions_of(stock, register.id)
     if any(session.status == "open" for session in known):
-        return invalid_state("The register has an open session.")
+        raise invalid_state("The register has an open session.")
     session = RegisterSession(
         stock.new_id(),
         max((one.number for one in known), default=0) + 1,
@@ -208,15 +208,15 @@ def sessions_of(stock: Stock, register_id: str) -> list[RegisterSession]:
     return [session for session in stock.rows_of(RegisterSession) if session.register_id == register_id]
 
 
-def open_session_of(stock: Stock) -> RegisterSession | Rejected | None:
-    """The caller's session, locked, still open; None for callers without a till."""
+def open_session_of(stock: Stock) -> RegisterSession | None:
+    """The caller's session, locked; refused when it is closed. None for callers without a till."""
     session_id = stock.caller.session_id
     if session_id is None:
         return None
     stock.require(SessionById(session_id))
     session = stock.row(RegisterSession, session_id)
     if session is None or session.status != "open":
-        return invalid_state("The register session is closed.")
+        raise invalid_state("The register session is closed.")
     return session
 
 
@@ -240,25 +240,22 @@ def add_to_session(stock: Stock, more: SessionTotals) -> None:
     )
     cash = (after.cash_sales, after.cash_refunds, after.paid_in, after.paid_out)
     if max(*cash, *map(abs, methods.values())) > VALUE_MAX:
-        raise LimitExceeded(of_value=True)
+        raise value_exceeded()
     stock.put_row(after)
 
 
-def move_cash(stock: Stock, command: MoveCash) -> CashDocument | Rejected:
+def move_cash(stock: Stock, command: MoveCash) -> CashDocument:
     """Decide a MoveCash: more than should be in the drawer cannot be taken out."""
     amount = to_minor(command.amount, stock.settings.minor_digits)
     if amount is None or amount <= 0:
-        return Rejected(Code.INVALID_AMOUNT, "amount is not an amount of money above zero.")
-    refused = None if command.account is None else _account_refusal(stock, command.account)
-    if refused is not None:
-        return refused
+        raise Refused(Code.INVALID_AMOUNT, "amount is not an amount of money above zero.")
+    if command.account is not None:
+        _refuse_account(stock, command.account)
     session = open_session_of(stock)
-    if isinstance(session, Rejected):
-        return session
     if session is None:
-        return _at_no_till()
+        raise _at_no_till()
     if command.direction == "out" and amount > session.expected:
-        return invalid_state("There is not that much cash in the drawer.")
+        raise invalid_state("There is not that much cash in the drawer.")
     coming = command.direction == "in"
     moved = CashMovement(
         stock.new_id(),
@@ -281,36 +278,33 @@ def move_cash(stock: Stock, command: MoveCash) -> CashDocument | Rejected:
     return cash_document(moved, stock.settings.minor_digits)
 
 
-def _account_refusal(stock: Stock, account: str) -> Rejected | None:
+def _refuse_account(stock: Stock, account: str) -> None:
     """Refuse an account that is not there, and those that only goods and the drawer itself move."""
     if account in (CASH, INVENTORY):
         detail = f"Account {account} cannot be the other side of cash: it follows the {_FOLLOWS[account]}."
-        return Rejected(Code.INVALID_REQUEST, detail, {"field": "account"})
+        raise Refused(Code.INVALID_REQUEST, detail, {"field": "account"})
     if account not in ACCOUNTS and stock.record("account", account) is None:
-        return Rejected(Code.INVALID_REQUEST, f"There is no account {account!r}.", {"field": "account"})
-    return None
+        raise Refused(Code.INVALID_REQUEST, f"There is no account {account!r}.", {"field": "account"})
 
 
 _FOLLOWS = {CASH: "drawer", INVENTORY: "lots"}
 
 
-def _at_no_till() -> Rejected:
+def _at_no_till() -> Refused:
     """Refuse what only a till can mean: the caller has no register session."""
     return malformed("session_id", "is required: who asks is at no till.")
 
 
-def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Rejected:
+def close_session(stock: Stock, command: CloseSession) -> SessionDocument:
     """Decide a CloseSession: over or short is booked, the report stands for ever."""
     counted = to_minor(command.counted_cash, stock.settings.minor_digits)
     if counted is None or counted < 0:
-        return Rejected(Code.INVALID_AMOUNT, "counted_cash is not an amount of money.")
+        raise Refused(Code.INVALID_AMOUNT, "counted_cash is not an amount of money.")
     session_id = command.session_id or stock.caller.session_id
     if session_id is None:
-        return _at_no_till()
+        raise _at_no_till()
     carts = _open_carts(stock, session_id)
     session = open_session_of(stock) if command.session_id is None else _named_session(stock, command.session_id)
-    if isinstance(session, Rejected):
-        return session
     assert session is not None
     with stock.consequences():  # units of a cart that lie in another store stay held, whoever closes the till
         stock.each(carts, lambda _, cart: suspend(stock, cart))
@@ -341,16 +335,18 @@ def _open_carts(stock: Stock, session_id: str) -> list[Sale]:
     return [sale for sale in found if sale.status == "open" and sale.session_id == session_id]
 
 
-def _named_session(stock: Stock, session_id: str) -> RegisterSession | Rejected:
+def _named_session(stock: Stock, session_id: str) -> RegisterSession:
     """An open session by its id, locked."""
     stock.require(SessionById(session_id))
     session = stock.row(RegisterSession, session_id)
     if session is None:
-        return not_found(Code.NOT_FOUND, "Register session", session_id)
+        raise not_found(Code.NOT_FOUND, "Register session", session_id)
     stores = stock.caller.stores
     if stores is not None and session.store_id not in stores:
-        return Rejected(Code.FORBIDDEN, "The register belongs to another store.")
-    return session if session.status == "open" else invalid_state("The register session is closed.")
+        raise Refused(Code.FORBIDDEN, "The register belongs to another store.")
+    if session.status != "open":
+        raise invalid_state("The register session is closed.")
+    return session
 
 
 def session_document(session: RegisterSession, digits: int, *, may_see_cash: bool) -> SessionDocument:

@@ -23,10 +23,12 @@ from holdfast.core.records.number import QUANTITY_MAX, VALUE_MAX
 from holdfast.core.records.organisation import Location, Settings, Store, TaxRate
 from holdfast.core.records.permission import EVERYTHING, Rights
 from holdfast.core.records.product import Product
+from holdfast.core.records.rejection import Code, Refused, RefusedOutright, Rejected, group_refused
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.wants import ActiveAt, AdhocAt, Missing, WaitingAt, Want
 from holdfast.core.stock.foreseen_id import corner_id
 from holdfast.core.stock.gate import pass_place, pass_record
+from holdfast.core.stock.touched import Touched
 from holdfast.core.stock.working_set import WorkingSet
 
 T = TypeVar("T")
@@ -40,16 +42,7 @@ COMING = ("RECEIPT", "TRANSFER")
 """What brings goods to a location that they were not at."""
 
 
-class TooMuchWork(Exception):
-    """The command would write more ledger entries than one transaction may have."""
-
-
-class LimitExceeded(Exception):
-    """A balance would leave the bounds (`core.records.number`); `of_value` says that it is money."""
-
-    def __init__(self, *, of_value: bool) -> None:
-        super().__init__(of_value)
-        self.of_value = of_value
+TOO_MUCH = f"This would write more than {COMMAND_ENTRIES_MAX:,} ledger entries at once: do it in parts."
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False):
@@ -183,7 +176,7 @@ class Stock(WorkingSet):
             (level, level.on_hand, level.reserved, level.backordered, level.seq, level.listed, level.updated_at)
         )
         if len(self.entries) >= self.entries_max:
-            raise TooMuchWork
+            raise RefusedOutright(Code.INVALID_STATE, TOO_MUCH)
         if qty > 0 or backordered > 0:
             _check_bounds(level, lot, qty, backordered, value)
             if qty > 0 and ref_type in COMING:
@@ -370,10 +363,29 @@ class Stock(WorkingSet):
     def each(self, items: Iterable[T], step: Callable[[int, T], R]) -> list[R]:
         """`step(index, item)` for every item; when some ask for more, all that they ask for is asked at once.
 
-        Without it, a group of n would be decided n times over, each time one want further.
+        Without it, a group of n would be decided n times over, each time one want further. Of several refusals the
+        first is told.
+        """
+        results, refused = self._tried(items, step)
+        if refused:
+            raise Refused.of(refused[0][1])
+        return results
+
+    def each_line(self, lines: Iterable[T], step: Callable[[int, T], R]) -> list[R]:
+        """`step(index, line)` as `each` does it; a refusal names every line that was refused."""
+        results, refused = self._tried(lines, step)
+        if refused:
+            raise group_refused(refused)
+        return results
+
+    def _tried(self, items: Iterable[T], step: Callable[[int, T], R]) -> tuple[list[R], list[tuple[int, Rejected]]]:
+        """What the steps return, and (index, refusal) of those that refuse: what they posted stays until all is undone.
+
+        They are looked at until the last: what one of them asks for comes before what another refuses.
         """
         wants: set[Want] = set()
         results: list[R] = []
+        refused: list[tuple[int, Rejected]] = []
         for index, item in enumerate(items):
             mark = self.mark()
             try:
@@ -381,9 +393,13 @@ class Stock(WorkingSet):
             except Missing as missing:
                 self.undo(mark)
                 wants |= missing.wants
+            except RefusedOutright:
+                raise
+            except Refused as no:
+                refused.append((index, no.rejected))
         if wants:
             raise Missing(wants)
-        return results
+        return results, refused
 
     def mark(self) -> tuple[int, int, int]:
         """A point to which `undo` can return."""
@@ -467,25 +483,11 @@ class Stock(WorkingSet):
 
 def _check_bounds(level: Level, lot: LotStock | None, qty: int, backordered: int, value: int) -> None:
     if level.on_hand + qty > QUANTITY_MAX or level.backordered + backordered > QUANTITY_MAX:
-        raise LimitExceeded(of_value=False)
+        raise RefusedOutright(Code.INVALID_QUANTITY, "The balance would be larger than 10^12 of the smallest unit.")
     if lot is not None and lot.value + value > VALUE_MAX:
-        raise LimitExceeded(of_value=True)
+        raise value_exceeded()
 
 
-class Touched:
-    """What a batch changed and has to be saved, by id."""
-
-    def __init__(self) -> None:
-        self.levels: dict[str, Level] = {}
-        self.lot_stocks: dict[str, LotStock] = {}
-        self.reservations: dict[str, Reservation] = {}
-        self.lots: dict[str, Lot] = {}
-        self.records: dict[tuple[str, str], Any] = {}
-        self.rows: dict[type[Any], dict[str, Any]] = {}
-        self.costs: dict[str, int] = {}
-
-    @property
-    def anything(self) -> bool:
-        """Is there something to save?"""
-        parts = (self.levels, self.lot_stocks, self.reservations, self.lots, self.records, self.costs, self.rows)
-        return any(parts)
+def value_exceeded() -> RefusedOutright:
+    """An amount of money would leave the bounds (`core.records.number`)."""
+    return RefusedOutright(Code.INVALID_AMOUNT, "The value is larger than can be kept.")
