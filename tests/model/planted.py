@@ -157,14 +157,14 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "amending down counts as released": Edit("shrink", "released=shrunk.released - units", "released=shrunk.released"),
     "a recalled lot stays recalled when it comes back": Edit(
         "release_from_quarantine",
-        'lot = replace(lot, status="active" if lifted else PARTLY_RELEASED)',
+        "lot = replace(lot, status=ACTIVE if lifted else PARTLY_RELEASED)",
         "lot = replace(lot, status=lot.status)",
     ),
     "a part that is released lifts the whole recall": Edit(
         "_lifts_the_recall", "return whole or not", "return True or not"
     ),
     "a correction meanwhile counts twice": Edit("correct_open_sheets", "if not corrections:", "if True:"),
-    "a recalled lot is not diverted on arrival": Edit("_bring_in", 'if lot.status != "active":', "if False:"),
+    "a recalled lot is not diverted on arrival": Edit("_bring_in", "if lot.status != ACTIVE:", "if False:"),
     "a recall with nothing on the shelf is not saved": Edit(
         "Stock.touched",
         "result.lots[item[1]] = first[item[1]]",

@@ -23,6 +23,7 @@ from holdfast.core.records.number import Number
 from holdfast.core.records.organisation import Location, LocationKind, Register, Store
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
+from holdfast.core.records.status import OPEN
 from holdfast.core.records.wants import LastSession, PlacesOfKind, RecordById, RegistersOf
 from holdfast.core.sales.register import sessions_of
 from holdfast.core.stock.expiry import follow_clock
@@ -192,7 +193,7 @@ def _close_tills(stock: Stock, store: Store) -> None:
 
 def refuse_open_till(stock: Stock, till: Register) -> None:
     """Refuse to take away a register (locked) whose drawer is open."""
-    if any(session.status == "open" for session in sessions_of(stock, till.id)):
+    if any(session.status == OPEN for session in sessions_of(stock, till.id)):
         raise invalid_state(f"Register {till.code} has an open session: close it first.", register_id=till.id)
 
 

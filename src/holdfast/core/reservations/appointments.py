@@ -7,7 +7,7 @@ ChangeAppointment(id, status="cancelled")              -> its holds are released
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -22,12 +22,11 @@ from holdfast.core.records.rejection import (
     malformed,
     not_found,
 )
+from holdfast.core.records.status import APPOINTMENT, BOOKED, COMPLETED, AppointmentStatus, Transitions
 from holdfast.core.records.time import instant_text
 from holdfast.core.reservations.by_order import sell_or_release, too_many
 from holdfast.core.stock.gate import OTHER_STORE, is_of
 from holdfast.core.stock.posting import Stock
-
-AppointmentStatus = Literal["booked", "completed", "cancelled"]
 
 
 class Appointment(msgspec.Struct, frozen=True, gc=False):
@@ -35,6 +34,8 @@ class Appointment(msgspec.Struct, frozen=True, gc=False):
 
     `store_id` is where it takes place; None: it is the organisation's, and nobody of single stores sees it.
     """
+
+    transitions: ClassVar[Transitions] = APPOINTMENT
 
     id: str
     starts_at: int
@@ -50,7 +51,7 @@ class Book(Command, frozen=True, gc=False):
 
     starts_at: Instant
     customer: str | None = None
-    status: AppointmentStatus = "booked"
+    status: AppointmentStatus = BOOKED
     store_id: str | None = None
 
 
@@ -111,14 +112,14 @@ def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentD
     if not is_of(stock, stock.caller.stores, appointment):
         raise Refused(Code.FORBIDDEN, OTHER_STORE)
     status = appointment.status if isinstance(command.status, UnsetType) else command.status
-    if appointment.status != "booked" and status != appointment.status:
+    if appointment.status != BOOKED and status != appointment.status:
         raise invalid_state(f"The appointment is {appointment.status}.")
-    if appointment.status == "booked" and status != "booked":
+    if appointment.status == BOOKED and status != BOOKED:
         holds = stock.holds_of_target(appointment.id)
         waiting = next((hold for hold in holds if hold.backordered), None)
-        if status == "completed" and waiting is not None:
+        if status == COMPLETED and waiting is not None:
             raise too_many(stock.product_of(stock.level_of_id[waiting.level_id]), waiting.open, [waiting])
-        sell_or_release(stock, [(hold, hold.open) for hold in holds], consume=status == "completed")
+        sell_or_release(stock, [(hold, hold.open) for hold in holds], consume=status == COMPLETED)
     changes = given(command, "appointment_id")
     appointment = msgspec.structs.replace(appointment, **changes, updated_at=stock.now)
     stock.put_record("appointment", appointment.id, appointment)

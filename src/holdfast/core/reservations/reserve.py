@@ -33,6 +33,7 @@ from holdfast.core.records.rejection import (
     not_stock_tracked,
 )
 from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.status import ACTIVE, BOOKED
 from holdfast.core.records.stock import Reservation
 from holdfast.core.stock.access import refuse_foreign_location, refuse_foreign_store
 from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal, refuse_pinned_lot
@@ -194,7 +195,7 @@ def _refuse_finished_target(stock: Stock, target: Any) -> None:
     if isinstance(target, Sale):
         refuse_foreign_sale(stock, target)
         refuse_finished_sale(target)
-    elif target is not None and target.status != "booked":
+    elif target is not None and target.status != BOOKED:
         raise invalid_state(f"The appointment is {target.status}.")
 
 
@@ -311,7 +312,7 @@ def promise(
         0,
         short,
         tuple((at.lot_id, taken) for at, taken in backing),
-        "active",
+        ACTIVE,
         None,
         command.lot_id,
         target.kind,

@@ -15,6 +15,7 @@ from holdfast.core.records.organisation import Location
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Refused, insufficient_stock
 from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.status import OPEN
 from holdfast.core.records.stock import Reservation
 from holdfast.core.reservations.amend import extend, move, shrink
 from holdfast.core.reservations.reserve import (
@@ -40,7 +41,7 @@ MINUTE = 60_000_000
 
 def cart_expiry(stock: Stock, sale: Sale) -> int | None:
     """Until when a cart holds its stock from now on; a suspended sale holds it without an end."""
-    if sale.status != "open" or not stock.settings.cart_hold_minutes:
+    if sale.status != OPEN or not stock.settings.cart_hold_minutes:
         return None
     return stock.now + stock.settings.cart_hold_minutes * MINUTE
 

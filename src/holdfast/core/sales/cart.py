@@ -27,6 +27,7 @@ from holdfast.core.records.rejection import (
     not_found,
 )
 from holdfast.core.records.sale import LINES_MAX, Sale, SaleLine
+from holdfast.core.records.status import OPEN, SUSPENDED
 from holdfast.core.records.time import instant_text
 from holdfast.core.reservations.adoption import adopt, numbers_of
 from holdfast.core.reservations.reserve import candidates
@@ -314,14 +315,14 @@ def reprice_if_it_can_be(stock: Stock, sale: Sale) -> Sale:
 def suspend_sale(stock: Stock, command: SuspendSale) -> SaleDocument:
     """Decide a SuspendSale: the holds stay, and end no more by themselves."""
     sale = find_sale(stock, command.sale_id)
-    if sale.status != "open":
+    if sale.status != OPEN:
         raise wrong_status(sale)
     return describe_sale(stock, suspend(stock, sale))
 
 
 def suspend(stock: Stock, sale: Sale) -> Sale:
     """Put an open sale into the queue."""
-    sale = replace(sale, status="suspended", updated_at=max(stock.now, sale.updated_at))
+    sale = replace(sale, status=SUSPENDED, updated_at=max(stock.now, sale.updated_at))
     stock.put_row(sale)
     renew(stock, sale)
     stock.tell("SaleSuspended", None, sale_facts(stock, sale))
@@ -331,11 +332,11 @@ def suspend(stock: Stock, sale: Sale) -> Sale:
 def resume_sale(stock: Stock, command: ResumeSale) -> SaleDocument:
     """Decide a ResumeSale: the second cashier finds it open already. No hold changes."""
     sale = find_sale(stock, command.sale_id)
-    if sale.status != "suspended":
+    if sale.status != SUSPENDED:
         raise wrong_status(sale)
     sale = replace(
         sale,
-        status="open",
+        status=OPEN,
         actor=stock.caller.actor,
         session_id=stock.caller.session_id or sale.session_id,
         updated_at=max(stock.now, sale.updated_at),

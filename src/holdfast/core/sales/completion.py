@@ -24,6 +24,7 @@ from holdfast.core.records.rejection import (
     not_found,
 )
 from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped
+from holdfast.core.records.status import CANCELLED, COMPLETED, OPEN, SHIPPED
 from holdfast.core.records.totals import Method, Payment, Receipt, due_by_line
 from holdfast.core.records.wants import SupplierOrderById
 from holdfast.core.reservations.adoption import release_rest
@@ -187,7 +188,7 @@ def take_payment(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Pay
     _stage_sale_money(stock, sale, receipt, payments)
     sale = replace(
         sale,
-        status="completed",
+        status=COMPLETED,
         payments=payments,
         posted=receipt.total,
         posted_tax=receipt.tax_total,
@@ -359,7 +360,7 @@ def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument:
     withdraw_supplier_orders(stock, sale)
     if any(line.fulfilled for line in lines_of(stock, sale)):
         return describe_sale(stock, finish_shipped(stock, _cut_to_shipped(stock, sale)))
-    sale = replace(sale, status="cancelled", updated_at=max(stock.now, sale.updated_at))
+    sale = replace(sale, status=CANCELLED, updated_at=max(stock.now, sale.updated_at))
     stock.put_row(sale)
     stock.tell("SaleCancelled", None, sale_facts(stock, sale))
     return describe_sale(stock, sale)
@@ -404,9 +405,9 @@ def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrd
     if order is None:
         raise not_found(Code.NOT_FOUND, "Supplier order", command.supplier_order_id)
     sale = find_sale(stock, order.sale_id)
-    if order.status != "open":
+    if order.status != OPEN:
         raise invalid_state(f"The supplier order is {order.status}.")
-    order = replace(order, status="shipped", tracking=command.tracking, updated_at=stock.now)
+    order = replace(order, status=SHIPPED, tracking=command.tracking, updated_at=stock.now)
     stock.put_row(order)
     line = stock.row(SaleLine, order.line_id)
     if sale.unfinished and line is not None and line.open:

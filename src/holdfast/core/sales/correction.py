@@ -21,6 +21,7 @@ from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, invalid_quantity, invalid_state, not_found
 from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped, Taken
+from holdfast.core.records.status import ACTIVE, OPEN
 from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.records.wants import SessionById
 from holdfast.core.reservations.sourcing import adjust_hold, renew
@@ -148,7 +149,7 @@ def _take_from_session(stock: Stock, sale: Sale) -> None:
         return
     stock.require(SessionById(sale.session_id))
     session = stock.row(RegisterSession, sale.session_id)
-    if session is None or session.status != "open":
+    if session is None or session.status != OPEN:
         raise invalid_state("The register session that completed the sale is closed: bring the goods back as a return.")
     stock.put_row(replace(session, sales=session.sales - 1, updated_at=max(stock.now, session.updated_at)))
 
@@ -163,7 +164,7 @@ def _hold_again(stock: Stock, sale: Sale, moved: Shipped, reason: str) -> Reserv
     level = stock.open_level(hold.product_id, place.id)
     at = lot_at(stock, level, lot)
     over = at.sellable_until is not None and at.sellable_until <= stock.now
-    if lot.status != "active" or over:
+    if lot.status != ACTIVE or over:
         name = lot.code or lot.id
         raise invalid_state(f"Lot {name} is not for sale any more: bring the goods back as a return.", lot_id=lot.id)
     own = hold.level_id == level.id
@@ -182,7 +183,7 @@ def _with_units_back(hold: Reservation, moved: Shipped, level: Level) -> Reserva
     units = held.pop(moved.lot_id, 0) + moved.units
     return replace(
         hold,
-        status="active",
+        status=ACTIVE,
         release_reason=None,
         consumed=hold.consumed - moved.units,
         allocations=((moved.lot_id, units), *held.items()),
@@ -205,7 +206,7 @@ def _held_elsewhere(stock: Stock, hold: Reservation, moved: Shipped, level: Leve
         released=0,
         backordered=0,
         allocations=((lot.id, moved.units),),
-        status="active",
+        status=ACTIVE,
         release_reason=None,
         created_at=began,
         updated_at=began,

@@ -13,6 +13,7 @@ import msgspec
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
 from holdfast.core.records.sale import Fulfillment, Sale, SaleLine
+from holdfast.core.records.status import COMPLETED
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.time import instant_text
 from holdfast.core.sales.lines import priced_today
@@ -110,7 +111,7 @@ def sale_document(
     ]
     product_of = {line.id: products[line.product_id] for line in lines}
     payments = [{"method": payment.method, "amount": money(payment.amount)} for payment in sale.payments]
-    finished = sale.status == "completed" or quoted
+    finished = sale.status == COMPLETED or quoted
     return SaleDocument(
         None if quoted else sale.id,
         None if quoted else sale.number,

@@ -41,6 +41,7 @@ from holdfast.core.records.sale import (
     SaleLine,
     is_own_number,
 )
+from holdfast.core.records.status import OPEN, SUSPENDED
 from holdfast.core.records.totals import PERCENT_WHOLE, Discount
 from holdfast.core.records.wants import HoldsOfTarget, LooseHoldsOf, SaleById, SaleOfOrder
 from holdfast.core.reservations.order_names import refuse_source
@@ -122,7 +123,7 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
         command.source,
         store_id,
         command.customer,
-        "suspended" if command.fact else "open",
+        SUSPENDED if command.fact else OPEN,
         discount,
         fees,
         0,

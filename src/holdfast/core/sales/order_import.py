@@ -26,6 +26,7 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Refused, invalid_quantity, malformed, not_found
 from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.status import CANCELLED, COMPLETED, OPEN, SHIPPED
 from holdfast.core.reservations.adoption import adopt, loose_holds, numbers_of, release_loose, sale_of_order
 from holdfast.core.sales.cart import CancelSale, add_lines, open_sale, suspend
 from holdfast.core.sales.checkout import paid_in_full, sell_outright
@@ -139,7 +140,7 @@ def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
         _waiting(stock, sale, lines),
         pending,
         command.cancelled and _out_beyond(stock, command, lines),
-        was == "cancelled" and sale.status != "cancelled",
+        was == CANCELLED and sale.status != CANCELLED,
         _owing(stock, command, lines),
     )
 
@@ -177,7 +178,7 @@ def _rejoined(stock: Stock, sale: Sale, command: ImportOrder) -> Sale:
         stock.put_row(sale)
         stock.know_row(sale)
     numbers = tuple(dict.fromkeys((*numbers_of(sale), *_numbers(command))))
-    taken_up = sale.status == "cancelled" and any(line.fulfilled for line in command.lines)
+    taken_up = sale.status == CANCELLED and any(line.fulfilled for line in command.lines)
     if taken_up:
         sale = suspend(stock, sale)
     if not sale.unfinished:
@@ -330,7 +331,7 @@ def _bring_back(stock: Stock, sale: Sale, command: ImportOrder, lines: list[Sale
             parts.append(ReturnedLine(line.id, _exact(product, units), asked.condition))
     if not parts:
         return None, 0
-    if sale.status != "completed":
+    if sale.status != COMPLETED:
         return None, len(parts)
     done = return_sale(stock, ReturnSale(sale.id, tuple(parts), command.payment or "other"))
     return done.refund_total, 0
@@ -359,8 +360,8 @@ def _supplied(stock: Stock, command: ImportOrder, lines: list[SaleLine | None]) 
     sale_ids = {line.sale_id for line in lines if line is not None}
     orders = [order for sale_id in sale_ids for order in stock.rows_of_sale(SupplierOrder, sale_id)] if gone else []
     for order in orders:
-        if order.status == "open" and order.quantity <= gone.get(order.line_id, 0):
-            stock.put_row(replace(order, status="shipped", updated_at=stock.now))
+        if order.status == OPEN and order.quantity <= gone.get(order.line_id, 0):
+            stock.put_row(replace(order, status=SHIPPED, updated_at=stock.now))
 
 
 def _exact(product: Product, units: int) -> Number:

@@ -10,7 +10,7 @@ that no sale slips past a closing.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ from holdfast.core.records.organisation import Register
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
 from holdfast.core.records.sale import Sale
+from holdfast.core.records.status import CLOSED, OPEN, REGISTER_SESSION, Transitions
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import expected_cash
 from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
@@ -37,6 +38,8 @@ class RegisterSession(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     `opened_by` is what they were called then. `key_id` is the key whose request opened it, also where a PIN says who
     acts: the session has no more rights than the key (rows of before keep their checksum: a default is left out of it).
     """
+
+    transitions: ClassVar[Transitions] = REGISTER_SESSION
 
     id: str
     number: int
@@ -169,14 +172,14 @@ def open_session(stock: Stock, command: OpenSession) -> SessionDocument:
     if amount is None or amount < 0:
         raise Refused(Code.INVALID_AMOUNT, "opening_float is not an amount of money.")
     known = sessions_of(stock, register.id)
-    if any(session.status == "open" for session in known):
+    if any(session.status == OPEN for session in known):
         raise invalid_state("The register has an open session.")
     session = RegisterSession(
         stock.new_id(),
         max((one.number for one in known), default=0) + 1,
         register.id,
         register.store_id,
-        "open",
+        OPEN,
         command.token_hash,
         command.opened_by,
         command.opener_id or None,
@@ -215,7 +218,7 @@ def open_session_of(stock: Stock) -> RegisterSession | None:
         return None
     stock.require(SessionById(session_id))
     session = stock.row(RegisterSession, session_id)
-    if session is None or session.status != "open":
+    if session is None or session.status != OPEN:
         raise invalid_state("The register session is closed.")
     return session
 
@@ -311,7 +314,7 @@ def close_session(stock: Stock, command: CloseSession) -> SessionDocument:
     over = counted - session.expected
     closed = replace(
         session,
-        status="closed",
+        status=CLOSED,
         closed_by=stock.caller.actor,
         counted_cash=counted,
         closed_at=max(stock.now, session.updated_at),
@@ -332,7 +335,7 @@ def _open_carts(stock: Stock, session_id: str) -> list[Sale]:
     names = sorted({*stock.require(CartsOfSession(session_id)), *written})
     stock.require(*(SaleById(name) for name in names))
     found = [sale for name in names if (sale := stock.row(Sale, name)) is not None]
-    return [sale for sale in found if sale.status == "open" and sale.session_id == session_id]
+    return [sale for sale in found if sale.status == OPEN and sale.session_id == session_id]
 
 
 def _named_session(stock: Stock, session_id: str) -> RegisterSession:
@@ -344,7 +347,7 @@ def _named_session(stock: Stock, session_id: str) -> RegisterSession:
     stores = stock.caller.stores
     if stores is not None and session.store_id not in stores:
         raise Refused(Code.FORBIDDEN, "The register belongs to another store.")
-    if session.status != "open":
+    if session.status != OPEN:
         raise invalid_state("The register session is closed.")
     return session
 
@@ -355,7 +358,7 @@ def session_document(session: RegisterSession, digits: int, *, may_see_cash: boo
     def money(amount: int) -> str:
         return from_minor(amount, digits)
 
-    seen = may_see_cash or session.status == "closed"
+    seen = may_see_cash or session.status == CLOSED
     counted = session.counted_cash
     return SessionDocument(
         session.id,

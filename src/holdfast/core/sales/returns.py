@@ -30,6 +30,7 @@ from holdfast.core.records.rejection import (
     not_found,
 )
 from holdfast.core.records.sale import Sale, SaleLine, Taken
+from holdfast.core.records.status import ACTIVE, COMPLETED
 from holdfast.core.records.stock import Lot
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import allocate, cash_rounded, half_up, included_tax, share_still_due
@@ -98,7 +99,7 @@ def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument:
     """Decide a ReturnSale."""
     sale = _returnable(stock, command.sale_id)
     asked = _asked(stock, sale, command)
-    if sale.status != "completed":
+    if sale.status != COMPLETED:
         raise wrong_status(sale)
     _refuse_excess(stock, sale, asked)
     session = open_session_of(stock)
@@ -272,7 +273,7 @@ def _put_back(
     if condition == "none":
         return
     until = sellable_until(stock, lot, place)
-    if condition == "damaged" or lot.status != "active" or (until is not None and until <= stock.now):
+    if condition == "damaged" or lot.status != ACTIVE or (until is not None and until <= stock.now):
         place = stock.catalog.quarantine_of(place)
     level = stock.open_level(product_id, place.id)
     product = stock.product_of(level)

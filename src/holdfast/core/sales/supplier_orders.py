@@ -5,10 +5,13 @@ a drop-shipped line of a completed or imported sale   -> open, until the supplie
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from holdfast.core.records.product import Product
 from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.status import CANCELLED, OPEN, SUPPLIER_ORDER, Transitions
 from holdfast.core.records.time import instant_text
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import product_of_line
@@ -18,6 +21,8 @@ replace = msgspec.structs.replace
 
 class SupplierOrder(msgspec.Struct, frozen=True, gc=False):
     """A line that a supplier ships: open, shipped or cancelled."""
+
+    transitions: ClassVar[Transitions] = SUPPLIER_ORDER
 
     id: str
     sale_id: str
@@ -50,7 +55,7 @@ class SupplierOrderDocument(msgspec.Struct, frozen=True, gc=False):
 def order_from_supplier(stock: Stock, sale: Sale, line: SaleLine) -> None:
     """A line that needs no stock of ours becomes an order to its supplier, once; a withdrawn one stands again."""
     known = supplier_order_of(stock, line)
-    if known is not None and known.status != "cancelled":
+    if known is not None and known.status != CANCELLED:
         return
     product = product_of_line(stock, line)
     order = SupplierOrder(
@@ -60,7 +65,7 @@ def order_from_supplier(stock: Stock, sale: Sale, line: SaleLine) -> None:
         product.id,
         product.supplier,
         line.quantity,
-        "open",
+        OPEN,
         None,
         stock.now if known is None else known.created_at,
         stock.now,
@@ -92,19 +97,19 @@ def withdraw_supplier_orders(stock: Stock, sale: Sale, line: SaleLine | None = N
     """
     for order in stock.rows_of_sale(SupplierOrder, sale.id):
         known = stock.row(SaleLine, order.line_id)
-        if order.status != "open" or line not in (None, known):
+        if order.status != OPEN or line not in (None, known):
             continue
         gone = 0 if known is None else known.fulfilled
         if gone:
             stock.put_row(replace(order, quantity=gone, updated_at=stock.now))
         else:
-            stock.put_row(replace(order, status="cancelled", updated_at=stock.now))
+            stock.put_row(replace(order, status=CANCELLED, updated_at=stock.now))
 
 
 def change_supplier_order(stock: Stock, line: SaleLine) -> None:
     """The line of an imported order has another quantity: its supplier hears of it."""
     order = supplier_order_of(stock, line)
-    if order is not None and order.status == "open" and order.quantity != line.quantity:
+    if order is not None and order.status == OPEN and order.quantity != line.quantity:
         stock.put_row(replace(order, quantity=line.quantity, updated_at=stock.now))
 
 

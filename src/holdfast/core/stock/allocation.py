@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Refused, Rejected, not_found
+from holdfast.core.records.status import QUARANTINED
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.wants import LotById, PlacesEverOfLot, Want
 from holdfast.core.stock.access import was_theirs
@@ -61,7 +62,7 @@ def back(stock: Stock, level: Level, product: Product, units: int, lot_id: str |
 
 def may_be_promised(stock: Stock, at: LotStock) -> bool:
     """Is the lot neither recalled nor expired there?"""
-    if stock.lots[at.lot_id].status == "quarantined":
+    if stock.lots[at.lot_id].status == QUARANTINED:
         return False
     return at.sellable_until is None or at.sellable_until > stock.now
 
@@ -112,7 +113,7 @@ def pinned_lot_refusal(stock: Stock, level: Level | None, lot_id: str, product: 
     at = None if level is None else stock.lot_stock(level, lot_id)
     name = lot.code or lot.id
     numbers = {"product_id": product.id, "lot_id": lot_id}
-    if lot.status == "quarantined":
+    if lot.status == QUARANTINED:
         return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {name} is {lot.status}.", numbers)
     if at is None or at.on_hand == 0:
         return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {name} has no units at this location.", numbers)

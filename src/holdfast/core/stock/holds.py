@@ -20,6 +20,7 @@ from holdfast.core.records.rejection import (
     invalid_quantity,
     not_found,
 )
+from holdfast.core.records.status import CONSUMED, RELEASED
 from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.allocation import back, held_in_order, lot_exists
@@ -78,8 +79,8 @@ def closed(hold: Reservation, reason: str) -> Reservation:
     if hold.open > 0:
         return hold
     if hold.consumed:
-        return replace(hold, status="consumed")
-    return replace(hold, status="released", release_reason=reason)
+        return replace(hold, status=CONSUMED)
+    return replace(hold, status=RELEASED, release_reason=reason)
 
 
 def release_units(

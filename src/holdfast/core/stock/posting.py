@@ -24,6 +24,7 @@ from holdfast.core.records.organisation import Location, Settings, Store, TaxRat
 from holdfast.core.records.permission import EVERYTHING, Rights
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Refused, RefusedOutright, Rejected, group_refused
+from holdfast.core.records.status import assert_follows
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.wants import ActiveAt, AdhocAt, Missing, WaitingAt, Want
 from holdfast.core.stock.foreseen_id import corner_id
@@ -238,6 +239,7 @@ class Stock(WorkingSet):
         if reservation.id not in self.reservations:
             self.new_ids.add(reservation.id)
         before = self.reservations.get(reservation.id)
+        assert_follows(reservation, before)
         if reservation.roams:
             self._begins_to_wait(reservation, before)
         self._log.append((self.reservations, reservation.id, before))
@@ -265,7 +267,9 @@ class Stock(WorkingSet):
             self.new_ids.add(lot.id)
             if lot.code is not None:
                 self._new_lots_of_code.setdefault((lot.product_id, lot.code), {})[lot.id] = None
-        self._log.append((self.lots, lot.id, self.lots.get(lot.id)))
+        before = self.lots.get(lot.id)
+        assert_follows(lot, before)
+        self._log.append((self.lots, lot.id, before))
         self.lots[lot.id] = lot
 
     def put_lot_stock(self, at: LotStock) -> None:
@@ -290,6 +294,7 @@ class Stock(WorkingSet):
     def put_record(self, kind: str, key: str, record: Any) -> None:
         """Set a document as it now stands; `key` is its id."""
         before = self.records.get((kind, key))
+        assert_follows(record, before)
         self._pass(record, before)
         self._log.append((self.records, (kind, key), before))
         self.records[kind, key] = record
@@ -300,6 +305,7 @@ class Stock(WorkingSet):
         rows = self.rows.setdefault(type(row), {})
         key = row.id
         before = rows.get(key)
+        assert_follows(row, before)
         self._pass(row, before)
         if before is None:
             self.new_ids.add(key)

@@ -15,6 +15,7 @@ from typing import Any
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.product import folded
 from holdfast.core.records.rejection import Code, invalid_state, not_found
+from holdfast.core.records.status import DRAFT, SHIPPED
 from holdfast.core.records.wants import (
     LevelsWithStock,
     OpenSheets,
@@ -65,11 +66,11 @@ def refuse_in_use(stock: Stock, place: Location, **numbers: Any) -> None:
         assert product is not None
         raise invalid_state(f"{place.code} has stock or promises of {product.sku}.", product_id=product.id, **numbers)
     for sheet in stock.records_of("count_sheet"):
-        if sheet.status == "draft" and sheet.location_id == place.id:
+        if sheet.status == DRAFT and sheet.location_id == place.id:
             detail = f"{place.code} has the open count {sheet.id}: post or cancel it."
             raise invalid_state(detail, count_id=sheet.id, **numbers)
     for transfer in stock.records_of("transfer"):
-        if transfer.status == "shipped" and place.id in (transfer.from_location_id, transfer.to_location_id):
+        if transfer.status == SHIPPED and place.id in (transfer.from_location_id, transfer.to_location_id):
             detail = f"{place.code} has a transfer on the road: {transfer.id}."
             raise invalid_state(detail, transfer_id=transfer.id, **numbers)
 

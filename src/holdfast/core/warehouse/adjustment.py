@@ -31,6 +31,7 @@ from holdfast.core.records.rejection import (
     not_found,
     not_stock_tracked,
 )
+from holdfast.core.records.status import DRAFT
 from holdfast.core.records.stock import Level, LotStock
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import OpenSheets
@@ -184,7 +185,7 @@ def open_sheets(stock: Stock, location_id: str, own_id: str | None = None) -> li
     """The open count sheets at the location but `own_id`, locked, by their ids; those of this batch among them."""
     if location_id not in stock.born:
         stock.require(OpenSheets(location_id))
-    found = [one for one in stock.records_of("count_sheet") if one.location_id == location_id and one.status == "draft"]
+    found = [one for one in stock.records_of("count_sheet") if one.location_id == location_id and one.status == DRAFT]
     return sorted((one for one in found if one.id != own_id), key=lambda one: str(one.id))
 
 

@@ -13,7 +13,7 @@ are skipped), and everything but cancelling at a location that was removed.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -30,6 +30,7 @@ from holdfast.core.records.rejection import (
     not_found,
     not_stock_tracked,
 )
+from holdfast.core.records.status import CANCELLED, COUNT_SHEET, DRAFT, POSTED, QUARANTINED, Transitions
 from holdfast.core.records.stock import Level, LotStock
 from holdfast.core.records.time import instant_text
 from holdfast.core.stock.access import refuse_foreign_store
@@ -107,6 +108,8 @@ class SheetLine(msgspec.Struct, frozen=True, gc=False):
 class CountSheet(msgspec.Struct, frozen=True, gc=False):
     """The record of a count; `status` is draft, posted or cancelled."""
 
+    transitions: ClassVar[Transitions] = COUNT_SHEET
+
     id: str
     location_id: str
     status: str
@@ -149,7 +152,7 @@ def count(stock: Stock, command: Count) -> CountDocument:
         raise not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
     refuse_foreign_store(stock, place)
     lines = _sheet_lines(stock, place, (), command.lines, draft=command.draft)
-    sheet = CountSheet(stock.new_id(), place.id, "draft", lines, stock.caller.actor, stock.now, stock.now)
+    sheet = CountSheet(stock.new_id(), place.id, DRAFT, lines, stock.caller.actor, stock.now, stock.now)
     if command.draft:
         keep(stock, place)
         _refuse_second_sheet(stock, sheet)
@@ -190,7 +193,7 @@ def close_sheet(stock: Stock, command: CloseSheet) -> CountDocument:
     if command.post:
         refuse_gone(stock.catalog.locations[sheet.location_id])
         return _post(stock, sheet, skip=command.uncounted == "skip")
-    sheet = replace(sheet, status="cancelled", updated_at=stock.now)
+    sheet = replace(sheet, status=CANCELLED, updated_at=stock.now)
     stock.put_record("count_sheet", sheet.id, sheet)
     return describe_sheet(stock, sheet)
 
@@ -208,7 +211,7 @@ def describe_sheet(stock: Stock, sheet: CountSheet) -> CountDocument:
 
 def count_document(sheet: CountSheet, products: dict[str, Product], place: Location) -> CountDocument:
     """The public shape of a count from its parts; `products` by id."""
-    skipped = [line.id for line in sheet.lines if line.counted is None and sheet.status == "posted"]
+    skipped = [line.id for line in sheet.lines if line.counted is None and sheet.status == POSTED]
     return CountDocument(
         sheet.id,
         sheet.status,
@@ -240,7 +243,7 @@ def _draft(stock: Stock, sheet_id: str) -> CountSheet:
     if sheet is None:
         raise not_found(Code.NOT_FOUND, "Count", sheet_id)
     refuse_foreign_store(stock, stock.catalog.locations[sheet.location_id])
-    if sheet.status != "draft":
+    if sheet.status != DRAFT:
         raise invalid_state(f"The count is {sheet.status}.")
     return sheet
 
@@ -320,7 +323,7 @@ def _post(stock: Stock, sheet: CountSheet, *, skip: bool = False) -> CountDocume
         lambda _, line: line if skip and line.counted is None else _post_line(stock, sheet, place, line, cause),
     )
     correct_open_sheets(stock, place, first_entry, sheet.id)
-    sheet = replace(sheet, status="posted", lines=tuple(posted), updated_at=stock.now)
+    sheet = replace(sheet, status=POSTED, lines=tuple(posted), updated_at=stock.now)
     stock.put_record("count_sheet", sheet.id, sheet)
     return describe_sheet(stock, sheet)
 
@@ -354,7 +357,7 @@ def _post_line(stock: Stock, sheet: CountSheet, place: Location, line: SheetLine
             available=product.number(present),
         )
     shorted = make_equal(stock, level, lot, result, cause, "COUNT", None)
-    if lot is not None and identity is not None and identity.status == "quarantined" and place.sellable and lot.on_hand:
+    if lot is not None and identity is not None and identity.status == QUARANTINED and place.sellable and lot.on_hand:
         shorted += set_aside(stock, level, lot, lot.on_hand, cause, "TRANSFER")
     _tell_counted(stock, product, place, level, lot, result - present, sheet.id)
     return replace(line, difference=result - present, shorted=tuple(shorted))

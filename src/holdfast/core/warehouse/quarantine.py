@@ -26,6 +26,7 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
+from holdfast.core.records.status import ACTIVE, PARTLY_RELEASED, QUARANTINED, SHIPPED
 from holdfast.core.records.stock import Level, Lot, LotStock
 from holdfast.core.records.wants import LotById, PlacesOfLot, RecordById, TransfersFrom, TransfersTo, Want
 from holdfast.core.stock.access import may_act_at, refuse_foreign_store, was_theirs
@@ -73,10 +74,6 @@ class LotsDocument(msgspec.Struct, frozen=True, gc=False):
     status: str
     locations: list[dict[str, Any]]
     shorted: list[str]
-
-
-PARTLY_RELEASED = "partial"
-"""The status of a recalled lot of which some units were released: those are sold, what else turns up is set aside."""
 
 
 def _lot(stock: Stock, lot_id: str) -> Lot:
@@ -157,7 +154,7 @@ def _road_is_theirs(stock: Stock, lot: Lot, units: int) -> bool:
     carried: int = sum(
         shipped.on_the_road
         for transfer in stock.records_of("transfer")
-        if transfer.status == "shipped" and is_of(stock, stores, transfer)
+        if transfer.status == SHIPPED and is_of(stock, stores, transfer)
         for shipped in transfer.lots
         if shipped.lot_id == lot.id
     )
@@ -174,9 +171,9 @@ def quarantine(stock: Stock, command: Quarantine) -> LotsDocument:
         (level, at) for level, at in _lies_at(stock, lot) if stock.catalog.locations[level.location_id].sellable
     ]
     _refuse_shared(stock, lot)
-    if lot.status == "quarantined":
+    if lot.status == QUARANTINED:
         raise invalid_state(f"Lot {lot.code or lot.id} is {lot.status}.")
-    lot = replace(lot, status="quarantined")
+    lot = replace(lot, status=QUARANTINED)
     stock.put_lot(lot)
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
 
@@ -208,9 +205,9 @@ def release_from_quarantine(stock: Stock, command: ReleaseFromQuarantine) -> Lot
         raise Refused(Code.INVALID_REQUEST, f"{target.code} is not sellable.", {"field": "location"})
     units = _asked(stock, lot, command.quantity, aside, "in quarantine")
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
-    if lot.status != "active":
+    if lot.status != ACTIVE:
         lifted = _lifts_the_recall(stock, lot, units, whole=command.quantity is None)
-        lot = replace(lot, status="active" if lifted else PARTLY_RELEASED)
+        lot = replace(lot, status=ACTIVE if lifted else PARTLY_RELEASED)
         stock.put_lot(lot)
     parts: list[tuple[Level, LotStock, str, int]] = []
     for level, at in aside:

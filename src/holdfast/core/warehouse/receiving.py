@@ -31,6 +31,7 @@ from holdfast.core.records.rejection import (
     not_found,
     not_stock_tracked,
 )
+from holdfast.core.records.status import ACTIVE
 from holdfast.core.records.stock import Lot
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import LastCost
@@ -198,7 +199,7 @@ def joined_or_new_lot(stock: Stock, product: Product, line: ReceiptLine, command
     if line.lot_code is not None:
         for lot in stock.lots_of_code(product.id, line.lot_code):
             same = (lot.unit_cost, lot.expires_at, lot.expires_on) == (cost.unit_cost, line.expires_at, line.expires_on)
-            if same and lot.status != "active":
+            if same and lot.status != ACTIVE:
                 raise Refused(Code.LOT_NOT_AVAILABLE, f"Lot {lot.code} is {lot.status}.", {"lot_id": lot.id})
             if same:
                 return lot
@@ -213,7 +214,7 @@ def joined_or_new_lot(stock: Stock, product: Product, line: ReceiptLine, command
         command.supplier,
         line.gtin,
         command.kind,
-        "active",
+        ACTIVE,
     )
     stock.put_lot(lot)
     return lot
@@ -235,7 +236,7 @@ def surplus_lot(stock: Stock, product: Product, units: int, kind: str, unit_cost
             product.id,
             {"product_id": product.id, "sku": product.sku, "quantity": product.number(units)},
         )
-    lot = Lot(stock.new_id(), product.id, None, cost, None, None, stock.now, None, None, kind, "active")
+    lot = Lot(stock.new_id(), product.id, None, cost, None, None, stock.now, None, None, kind, ACTIVE)
     stock.put_lot(lot)
     return lot, value_of(units, product.precision, cost, stock.settings.minor_digits)
 

@@ -12,7 +12,7 @@ to a location that was removed. Stock of a removed location can leave it by a tr
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,7 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
+from holdfast.core.records.status import ACTIVE, RECEIVED, RETURNED, SHIPPED, TRANSFER, Transitions
 from holdfast.core.records.stock import Level
 from holdfast.core.records.time import instant_text
 from holdfast.core.stock.access import refuse_foreign_store
@@ -104,6 +105,8 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
     else `received`.
     """
 
+    transitions: ClassVar[Transitions] = TRANSFER
+
     id: str
     from_location_id: str
     to_location_id: str
@@ -175,7 +178,7 @@ def dispatch(stock: Stock, command: Dispatch) -> TransferDocument:
         transfer_id,
         origin.id,
         destination.id,
-        "shipped",
+        SHIPPED,
         command.reference,
         tuple(lot for lots in shipped for lot in lots),
         stock.caller.actor,
@@ -269,7 +272,7 @@ class _Part(NamedTuple):
 def _parts(stock: Stock, transfer: Transfer, lines: tuple[TransferLine, ...] | None) -> list[_Part]:
     """What the lines mean of each shipped lot (no lines: all that is left); they fill the lots in the order shipped."""
     meant = _units_of_lines(stock, lines or ())
-    if transfer.status != "shipped":
+    if transfer.status != SHIPPED:
         raise invalid_state(f"The transfer is {transfer.status}.", transfer_status=transfer.status)
     if lines is None:
         return [_Part(lot, lot.on_the_road, 0) for lot in transfer.lots]
@@ -351,11 +354,9 @@ def _leave_the_road(stock: Stock, parts: list[_Part], place: Location, cause: Ca
 
 def _moved_on(stock: Stock, transfer: Transfer, lots: list[ShippedLot]) -> TransferDocument:
     """Set the transfer as it stands after some of it left the road."""
-    status = "shipped"
+    status = SHIPPED
     if not any(lot.on_the_road for lot in lots):
-        status = (
-            "returned" if any(lot.sent_back for lot in lots) and not any(lot.received for lot in lots) else "received"
-        )
+        status = RETURNED if any(lot.sent_back for lot in lots) and not any(lot.received for lot in lots) else RECEIVED
         lots = [replace(lot, received=lot.received or 0) for lot in lots]
     transfer = replace(transfer, status=status, lots=tuple(lots), updated_at=stock.now)
     stock.put_record("transfer", transfer.id, transfer)
@@ -374,7 +375,7 @@ def _bring_in(stock: Stock, cause: Cause, part: _Part, transit: Location, place:
         value = share_of_value(at.value, at.on_hand, units)
         stock.post(cause, road, at, "TRANSFER", qty=-units, value=-value)
         put_in(stock, cause, level, lot, units, value, "TRANSFER")
-        if lot.status != "active":
+        if lot.status != ACTIVE:
             _divert(stock, cause, level, lot.id, units)
         serve_waiting(stock, level, stock.caller.actor)
         _tell_transferred(stock, product, transit, place, units, cause)
@@ -419,7 +420,7 @@ def transfer_document(
 
 def _line_document(transfer: Transfer, lot: ShippedLot, product: Product) -> TransferLineDocument:
     """A line of a transfer; an older version did not write down what was lost, but it is what an ended one lacks."""
-    on_the_road = lot.on_the_road if transfer.status == "shipped" else 0
+    on_the_road = lot.on_the_road if transfer.status == SHIPPED else 0
     lost = lot.units - (lot.received or 0) - lot.sent_back - on_the_road
     return TransferLineDocument(
         product.id,
