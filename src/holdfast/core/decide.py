@@ -44,9 +44,10 @@ from holdfast.core.sales import (
     whole_order,
 )
 from holdfast.core.stock.backorders import offer, seek
+from holdfast.core.stock.caller import Caller
 from holdfast.core.stock.holds import describe
 from holdfast.core.stock.journal import book
-from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Caller, Stock
+from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Stock
 from holdfast.core.warehouse import adjustment, count_sheet, quarantine, receiving, transfer
 
 OPERATIONS_MAX = 1000

@@ -80,7 +80,13 @@ def book(stock: Stock, command: Book) -> AppointmentDocument:
     """Decide a Book."""
     store_id = _store_of_appointment(stock, command.store_id)
     appointment = Appointment(
-        stock.new_id(), command.starts_at, command.customer, command.status, stock.now, stock.now, store_id
+        id=stock.new_id(),
+        starts_at=command.starts_at,
+        customer=command.customer,
+        status=command.status,
+        created_at=stock.now,
+        updated_at=stock.now,
+        store_id=store_id,
     )
     stock.put_record("appointment", appointment.id, appointment)
     return appointment_document(appointment)
@@ -129,13 +135,13 @@ def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentD
 def appointment_document(appointment: Appointment) -> AppointmentDocument:
     """The public shape of an appointment."""
     return AppointmentDocument(
-        appointment.id,
-        instant_text(appointment.starts_at),
-        appointment.customer,
-        appointment.status,
-        appointment.store_id,
-        instant_text(appointment.created_at),
-        instant_text(appointment.updated_at),
+        id=appointment.id,
+        starts_at=instant_text(appointment.starts_at),
+        customer=appointment.customer,
+        status=appointment.status,
+        store_id=appointment.store_id,
+        created_at=instant_text(appointment.created_at),
+        updated_at=instant_text(appointment.updated_at),
     )
 
 

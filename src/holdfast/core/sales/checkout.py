@@ -53,7 +53,14 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument:
     if not command.quote and not command.lines:
         raise Refused(Code.INVALID_REQUEST, "There is nothing to sell.", {"field": "lines"})
     open_session_of(stock)
-    request = OpenSale(command.store_id, command.customer, "pos", None, command.lines, command.discount, command.fees)
+    request = OpenSale(
+        store_id=command.store_id,
+        customer=command.customer,
+        source="pos",
+        lines=command.lines,
+        discount=command.discount,
+        fees=command.fees,
+    )
     sale, lines = priced(stock, *new_sale(stock, request, numbered=not command.quote))
     payments = payments_of(stock, command.payments if command.quote else command.payments or ())
     receipt = receipt_of(stock, sale, lines, payments, new_discount=True)

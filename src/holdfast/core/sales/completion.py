@@ -258,14 +258,14 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
         fulfil_line(stock, sale, lines[line_id], units)
         moved += _moved_since(stock, first, line_id)
     part = Fulfillment(
-        stock.new_id(),
-        stock.now,
-        tracking,
-        tuple(asked.items()),
-        stock.caller.actor,
-        amounts,
-        tuple(moved),
-        UNSET if sale.fulfillments else terms_now(list(lines.values())),
+        id=stock.new_id(),
+        at=stock.now,
+        tracking=tracking,
+        lines=tuple(asked.items()),
+        actor=stock.caller.actor,
+        amounts=amounts,
+        moved=tuple(moved),
+        terms=UNSET if sale.fulfillments else terms_now(list(lines.values())),
     )
     sale = replace(
         sale,

@@ -44,17 +44,17 @@ def priced(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[
 def kept_receipt(stock: Stock, sale: Sale) -> Receipt:
     """The receipt that the sale's persisted amounts are."""
     return Receipt(
-        tuple(lines_of(stock, sale)),  # type: ignore[arg-type] # a line has its totals under the same names
-        (),
-        sale.subtotal,
-        sale.discount_total,
-        sale.tax_total,
-        sale.fee_total,
-        sale.total,
-        sale.rounding,
-        sale.total + sale.rounding,
-        sale.paid,
-        sale.change,
+        lines=tuple(lines_of(stock, sale)),  # type: ignore[arg-type] # a line has its totals under the same names
+        fees=(),
+        subtotal=sale.subtotal,
+        discount_total=sale.discount_total,
+        tax_total=sale.tax_total,
+        fee_total=sale.fee_total,
+        total=sale.total,
+        rounding=sale.rounding,
+        due=sale.total + sale.rounding,
+        paid=sale.paid,
+        change=sale.change,
     )
 
 

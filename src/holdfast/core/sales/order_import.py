@@ -130,18 +130,18 @@ def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
     sale = _current(stock, sale)
     changed = (len(stock.entries), sale.status, sale.fulfillments) != before or refunded is not None
     return ImportedOrder(
-        sale.id,
-        sale.number,
-        "added" if not known else "changed" if changed else "unchanged",
-        sale.status,
-        from_minor(sale.total, stock.settings.minor_digits),
-        refunded or from_minor(0, stock.settings.minor_digits),
-        tuple(_kept_id(stock, line) for line in lines),
-        _waiting(stock, sale, lines),
-        pending,
-        command.cancelled and _out_beyond(stock, command, lines),
-        was == CANCELLED and sale.status != CANCELLED,
-        _owing(stock, command, lines),
+        sale_id=sale.id,
+        number=sale.number,
+        brought="added" if not known else "changed" if changed else "unchanged",
+        status=sale.status,
+        total=from_minor(sale.total, stock.settings.minor_digits),
+        refunded=refunded or from_minor(0, stock.settings.minor_digits),
+        line_ids=tuple(_kept_id(stock, line) for line in lines),
+        waiting=_waiting(stock, sale, lines),
+        pending=pending,
+        stays_sold=command.cancelled and _out_beyond(stock, command, lines),
+        taken_up=was == CANCELLED and sale.status != CANCELLED,
+        owing=_owing(stock, command, lines),
     )
 
 
@@ -207,13 +207,13 @@ def _opened(stock: Stock, command: ImportOrder) -> Sale:
         for line in command.lines
     )
     asked = OpenSale(
-        command.store_id,
-        command.customer,
-        command.source,
-        command.order_number,
-        lines,
-        None if command.discount is None else DiscountRequest(amount=command.discount),
-        command.fees,
+        store_id=command.store_id,
+        customer=command.customer,
+        source=command.source,
+        order_number=command.order_number,
+        lines=lines,
+        discount=None if command.discount is None else DiscountRequest(amount=command.discount),
+        fees=command.fees,
         fact=True,
         external_id=command.external_id,
     )

@@ -150,7 +150,16 @@ class _Refunds:
         refund = share_still_due(line.due, line.quantity, reached, refunded)
         tax = share_still_due(self._tax[line.id], line.quantity, reached, taxed)
         self._count(line.id, refund, tax)
-        return KeptLine(line.id, line.product_id, units, condition, refund, tax, loss, self._coin)
+        return KeptLine(
+            line_id=line.id,
+            product_id=line.product_id,
+            units=units,
+            condition=condition,
+            refund=refund,
+            tax=tax,
+            loss=loss,
+            coin=self._coin,
+        )
 
 
 class _Part(msgspec.Struct, frozen=True, gc=False):
@@ -344,7 +353,16 @@ def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, as
         _put_back(stock, cause, product.id, lot, place, units, value, condition=asked.condition)
         loss = value if asked.condition == "damaged" else 0
     tax = included_tax(refund, tax_rate_of(stock, product.tax_class, store_id))
-    return KeptLine(None, product.id, units, asked.condition, refund, tax, loss, rules_of(stock).cash_rounding)
+    return KeptLine(
+        line_id=None,
+        product_id=product.id,
+        units=units,
+        condition=asked.condition,
+        refund=refund,
+        tax=tax,
+        loss=loss,
+        coin=rules_of(stock).cash_rounding,
+    )
 
 
 # Both ----------------------------------------------------------------------------------------------------------------
@@ -427,15 +445,15 @@ def _finish(
     ]
     stage_money(stock, "RETURN", cause.ref_id, f"Return {name}", money, store_id)
     made = Return(
-        cause.ref_id,
-        None if sale is None else sale.id,
-        store_id,
-        stock.caller.session_id,
-        method,
-        refund,
-        tuple(kept),
-        stock.caller.actor,
-        stock.now,
+        id=cause.ref_id,
+        sale_id=None if sale is None else sale.id,
+        store_id=store_id,
+        session_id=stock.caller.session_id,
+        method=method,
+        refund_total=refund,
+        lines=tuple(kept),
+        actor=stock.caller.actor,
+        created_at=stock.now,
     )
     stock.put_row(made)
     if stock.caller.session_id is not None:

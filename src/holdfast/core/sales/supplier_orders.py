@@ -59,16 +59,16 @@ def order_from_supplier(stock: Stock, sale: Sale, line: SaleLine) -> None:
         return
     product = product_of_line(stock, line)
     order = SupplierOrder(
-        stock.new_id() if known is None else known.id,
-        sale.id,
-        line.id,
-        product.id,
-        product.supplier,
-        line.quantity,
-        OPEN,
-        None,
-        stock.now if known is None else known.created_at,
-        stock.now,
+        id=stock.new_id() if known is None else known.id,
+        sale_id=sale.id,
+        line_id=line.id,
+        product_id=product.id,
+        supplier=product.supplier,
+        quantity=line.quantity,
+        status=OPEN,
+        tracking=None,
+        created_at=stock.now if known is None else known.created_at,
+        updated_at=stock.now,
     )
     stock.put_row(order)
     stock.tell(
@@ -116,15 +116,15 @@ def change_supplier_order(stock: Stock, line: SaleLine) -> None:
 def supplier_order_document(order: SupplierOrder, product: Product) -> SupplierOrderDocument:
     """The public shape of a supplier order."""
     return SupplierOrderDocument(
-        order.id,
-        order.sale_id,
-        order.line_id,
-        product.id,
-        product.sku,
-        order.supplier,
-        product.number(order.quantity),
-        order.status,
-        order.tracking,
-        instant_text(order.created_at),
-        instant_text(order.updated_at),
+        id=order.id,
+        sale_id=order.sale_id,
+        line_id=order.line_id,
+        product_id=product.id,
+        sku=product.sku,
+        supplier=order.supplier,
+        quantity=product.number(order.quantity),
+        status=order.status,
+        tracking=order.tracking,
+        created_at=instant_text(order.created_at),
+        updated_at=instant_text(order.updated_at),
     )

@@ -21,12 +21,12 @@ from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.ledger import Entry, RefType
 from holdfast.core.records.number import QUANTITY_MAX, VALUE_MAX
 from holdfast.core.records.organisation import Location, Settings, Store, TaxRate
-from holdfast.core.records.permission import EVERYTHING, Rights
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Refused, RefusedOutright, Rejected, group_refused
 from holdfast.core.records.status import assert_follows
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.wants import ActiveAt, AdhocAt, Missing, WaitingAt, Want
+from holdfast.core.stock.caller import SYSTEM
 from holdfast.core.stock.foreseen_id import corner_id
 from holdfast.core.stock.gate import pass_place, pass_record
 from holdfast.core.stock.touched import Touched
@@ -55,34 +55,6 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
     source: str | None = None
     reason: str | None = None
     note: str | None = None
-
-
-class Caller(msgspec.Struct, frozen=True, gc=False):
-    """The actor of a command: the name for the ledger, the stores they may act in (None: all), what they may overrule.
-
-    `online` callers sell by post: without a location they get those that ship online; others get their own store's.
-    `session_id` is the register session that a till acts in. `rights` say what the caller may grant. `address` and
-    `request_id` go into the audit log. `id` is the user or key of the actor; it is empty for the command line.
-    """
-
-    actor: str
-    stores: frozenset[str] | None = None
-    may_override: bool = False
-    online: bool = True
-    may_price: bool = False
-    may_discount: bool = False
-    may_return_blind: bool = False
-    may_refund_otherwise: bool = False
-    may_see_cash: bool = False
-    session_id: str | None = None
-    rights: Rights = EVERYTHING
-    id: str = ""
-    address: str | None = None
-    request_id: str | None = None
-
-
-SYSTEM = Caller("system")
-"""Holdfast itself: what time makes due."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -146,7 +118,18 @@ class Stock(WorkingSet):
         if level is None:
             aside = self.catalog.locations[location_id].kind == "quarantine"
             level_id = corner_id(product_id, location_id) if aside else self.new_id()
-            level = Level(level_id, product_id, location_id, 0, 0, 0, 0, True, self.now, self.now)
+            level = Level(
+                id=level_id,
+                product_id=product_id,
+                location_id=location_id,
+                on_hand=0,
+                reserved=0,
+                backordered=0,
+                seq=0,
+                listed=True,
+                created_at=self.now,
+                updated_at=self.now,
+            )
             self._log.append((self.levels, (product_id, location_id), None))
             self._log.append((self.level_of_id, level.id, None))
             self.levels[product_id, location_id] = level
@@ -201,29 +184,29 @@ class Stock(WorkingSet):
             assert not qty and not reserved and not value, (ref_type, qty, reserved)
         assert 0 <= level.reserved <= level.on_hand and level.backordered >= 0, (level, ref_type, qty, reserved)
         self.entries.append(
-            Entry(
-                self.new_id(),
-                level.id,
-                level.seq,
-                level.product_id,
-                level.location_id,
-                None if lot is None else lot.lot_id,
+            Entry(  # in order, for keywords would take four times as long
+                self.new_id(),  # id
+                level.id,  # level_id
+                level.seq,  # seq
+                level.product_id,  # product_id
+                level.location_id,  # location_id
+                None if lot is None else lot.lot_id,  # lot_id
                 ref_type,
-                cause.ref_id,
-                qty,
-                level.on_hand,
-                reserved,
-                level.reserved,
-                backordered,
-                level.backordered,
-                value,
-                cause.order_number,
-                cause.source,
-                hold,
-                cause.actor,
-                reason or cause.reason,
-                cause.note,
-                at,
+                cause.ref_id,  # ref_id
+                qty,  # qty_delta
+                level.on_hand,  # balance_after
+                reserved,  # reserved_delta
+                level.reserved,  # reserved_after
+                backordered,  # backordered_delta
+                level.backordered,  # backordered_after
+                value,  # value_delta
+                cause.order_number,  # order_number
+                cause.source,  # source
+                hold,  # reservation_id
+                cause.actor,  # actor
+                reason or cause.reason,  # reason
+                cause.note,  # note
+                at,  # created_at
             )
         )
 

@@ -152,7 +152,15 @@ def count(stock: Stock, command: Count) -> CountDocument:
         raise not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
     refuse_foreign_store(stock, place)
     lines = _sheet_lines(stock, place, (), command.lines, draft=command.draft)
-    sheet = CountSheet(stock.new_id(), place.id, DRAFT, lines, stock.caller.actor, stock.now, stock.now)
+    sheet = CountSheet(
+        id=stock.new_id(),
+        location_id=place.id,
+        status=DRAFT,
+        lines=lines,
+        actor=stock.caller.actor,
+        created_at=stock.now,
+        updated_at=stock.now,
+    )
     if command.draft:
         keep(stock, place)
         _refuse_second_sheet(stock, sheet)
@@ -213,28 +221,28 @@ def count_document(sheet: CountSheet, products: dict[str, Product], place: Locat
     """The public shape of a count from its parts; `products` by id."""
     skipped = [line.id for line in sheet.lines if line.counted is None and sheet.status == POSTED]
     return CountDocument(
-        sheet.id,
-        sheet.status,
-        place.code,
-        [_line_document(line, products[line.product_id]) for line in sheet.lines],
-        skipped,
-        instant_text(sheet.created_at),
-        instant_text(sheet.updated_at),
+        id=sheet.id,
+        status=sheet.status,
+        location=place.code,
+        lines=[_line_document(line, products[line.product_id]) for line in sheet.lines],
+        skipped=skipped,
+        created_at=instant_text(sheet.created_at),
+        updated_at=instant_text(sheet.updated_at),
     )
 
 
 def _line_document(line: SheetLine, product: Product) -> CountLineDocument:
     product = product if line.precision is None else replace(product, precision=line.precision)
     return CountLineDocument(
-        line.id,
-        product.id,
-        product.sku,
-        line.lot_id,
-        product.number(line.before),
-        None if line.counted is None else product.number(line.counted),
-        None if line.counted_at is None else instant_text(line.counted_at),
-        None if line.difference is None else product.number(line.difference),
-        list(line.shorted),
+        id=line.id,
+        product_id=product.id,
+        sku=product.sku,
+        lot_id=line.lot_id,
+        before=product.number(line.before),
+        counted=None if line.counted is None else product.number(line.counted),
+        counted_at=None if line.counted_at is None else instant_text(line.counted_at),
+        difference=None if line.difference is None else product.number(line.difference),
+        shorted=list(line.shorted),
     )
 
 

@@ -124,14 +124,14 @@ def receive(stock: Stock, command: Receive) -> ReceiptDocument:
         "receipt",
         receipt_id,
         Receipt(
-            receipt_id,
-            place.id,
-            command.kind,
-            command.reference,
-            command.supplier,
-            stock.caller.actor,
-            lines,
-            stock.now,
+            id=receipt_id,
+            location_id=place.id,
+            kind=command.kind,
+            reference=command.reference,
+            supplier=command.supplier,
+            actor=stock.caller.actor,
+            lines=lines,
+            created_at=stock.now,
         ),
     )
     return ReceiptDocument(receipt_id, lines, served)
@@ -204,17 +204,17 @@ def joined_or_new_lot(stock: Stock, product: Product, line: ReceiptLine, command
             if same:
                 return lot
     lot = Lot(
-        stock.new_id(),
-        product.id,
-        line.lot_code,
-        cost.unit_cost,
-        line.expires_at,
-        line.expires_on,
-        stock.now,
-        command.supplier,
-        line.gtin,
-        command.kind,
-        ACTIVE,
+        id=stock.new_id(),
+        product_id=product.id,
+        code=line.lot_code,
+        unit_cost=cost.unit_cost,
+        expires_at=line.expires_at,
+        expires_on=line.expires_on,
+        received_at=stock.now,
+        supplier=command.supplier,
+        gtin=line.gtin,
+        kind=command.kind,
+        status=ACTIVE,
     )
     stock.put_lot(lot)
     return lot
@@ -236,7 +236,19 @@ def surplus_lot(stock: Stock, product: Product, units: int, kind: str, unit_cost
             product.id,
             {"product_id": product.id, "sku": product.sku, "quantity": product.number(units)},
         )
-    lot = Lot(stock.new_id(), product.id, None, cost, None, None, stock.now, None, None, kind, ACTIVE)
+    lot = Lot(
+        id=stock.new_id(),
+        product_id=product.id,
+        code=None,
+        unit_cost=cost,
+        expires_at=None,
+        expires_on=None,
+        received_at=stock.now,
+        supplier=None,
+        gtin=None,
+        kind=kind,
+        status=ACTIVE,
+    )
     stock.put_lot(lot)
     return lot, value_of(units, product.precision, cost, stock.settings.minor_digits)
 

@@ -175,15 +175,15 @@ def dispatch(stock: Stock, command: Dispatch) -> TransferDocument:
     cause = Cause(stock.caller.actor, ref_id=transfer_id, note=command.reference)
     shipped = stock.each_line(command.lines, lambda _, line: _ship_line(stock, cause, origin, transit, line))
     transfer = Transfer(
-        transfer_id,
-        origin.id,
-        destination.id,
-        SHIPPED,
-        command.reference,
-        tuple(lot for lots in shipped for lot in lots),
-        stock.caller.actor,
-        stock.now,
-        stock.now,
+        id=transfer_id,
+        from_location_id=origin.id,
+        to_location_id=destination.id,
+        status=SHIPPED,
+        reference=command.reference,
+        lots=tuple(lot for lots in shipped for lot in lots),
+        actor=stock.caller.actor,
+        created_at=stock.now,
+        updated_at=stock.now,
     )
     stock.put_record("transfer", transfer_id, transfer)
     return describe_transfer(stock, transfer)
@@ -407,14 +407,14 @@ def transfer_document(
     """The public shape of a transfer from its parts; `products` and `locations` by id."""
     lines = [_line_document(transfer, lot, products[lot.product_id]) for lot in transfer.lots]
     return TransferDocument(
-        transfer.id,
-        transfer.status,
-        locations[transfer.from_location_id].code,
-        locations[transfer.to_location_id].code,
-        transfer.reference,
-        lines,
-        instant_text(transfer.created_at),
-        instant_text(transfer.updated_at),
+        id=transfer.id,
+        status=transfer.status,
+        from_location=locations[transfer.from_location_id].code,
+        to_location=locations[transfer.to_location_id].code,
+        reference=transfer.reference,
+        lines=lines,
+        created_at=instant_text(transfer.created_at),
+        updated_at=instant_text(transfer.updated_at),
     )
 
 
@@ -423,14 +423,14 @@ def _line_document(transfer: Transfer, lot: ShippedLot, product: Product) -> Tra
     on_the_road = lot.on_the_road if transfer.status == SHIPPED else 0
     lost = lot.units - (lot.received or 0) - lot.sent_back - on_the_road
     return TransferLineDocument(
-        product.id,
-        product.sku,
-        lot.lot_id,
-        product.number(lot.units),
-        None if lot.received is None else product.number(lot.received),
-        product.number(lost),
-        product.number(lot.sent_back),
-        product.number(on_the_road),
+        product_id=product.id,
+        sku=product.sku,
+        lot_id=lot.lot_id,
+        quantity=product.number(lot.units),
+        received=None if lot.received is None else product.number(lot.received),
+        written_off=product.number(lost),
+        returned=product.number(lot.sent_back),
+        in_transit=product.number(on_the_road),
     )
 
 
