@@ -16,7 +16,7 @@ from holdfast.core.decide import DECISIONS
 from holdfast.core.records.command import Command, CommandGroup
 from holdfast.core.records.permission import FROM, RANK, Permission, Rights, Role
 from holdfast.core.records.shape import DEPTH_MAX
-from holdfast.core.stock.posting import Caller
+from holdfast.core.stock.caller import Caller
 
 
 class Actor(msgspec.Struct, frozen=True, gc=False):

@@ -156,7 +156,7 @@ class Holdfast:
         loop: asyncio.AbstractEventLoop | None,
         future: Any,
     ) -> None:
-        given = shaped(command) if key is None or is_key(key, own=True) else malformed("key", KEY_WORDS)
+        given = shaped(command) if key is None or is_key(key, own=True) else malformed("key", KEY_WORDS).rejected
         permission = missing(actor, command if isinstance(given, Rejected) else given)
         if permission is not None:
             raise Forbidden(actor.lacks(permission))

@@ -21,7 +21,7 @@ import structlog
 from holdfast import metrics
 from holdfast.core.records.command import Command, CommandGroup
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.stock.posting import Caller
+from holdfast.core.stock.caller import Caller
 
 log = structlog.get_logger("holdfast.executor")
 

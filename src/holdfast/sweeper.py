@@ -19,7 +19,7 @@ import structlog
 
 from holdfast import metrics
 from holdfast.core.decide import Sweep
-from holdfast.core.stock.posting import SYSTEM
+from holdfast.core.stock.caller import SYSTEM
 from holdfast.db.attempts import forget_attempts
 from holdfast.db.engine import Database
 from holdfast.db.upkeep.day_ends import keep_day_ends

@@ -25,7 +25,8 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.wants import LevelAt, LotAt, Missing, PlaceKept, ProductNamed
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
-from holdfast.core.stock.posting import Caller, Stock
+from holdfast.core.stock.caller import Caller
+from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.settling import settle
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff

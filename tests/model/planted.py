@@ -148,7 +148,7 @@ BUGS: dict[str, Edit | list[Edit]] = {
         "known[line.id] = line",
         "known[line.id] = replace(known.get(line.id, line), counted=line.counted, counted_at=line.counted_at)",
     ),
-    "a second open sheet is allowed": Edit("_open_elsewhere", "if shared:", "if False:"),
+    "a second open sheet is allowed": Edit("_refuse_second_sheet", "if shared:", "if False:"),
     "amending up counts the hold's own units twice": Edit(
         "extend",
         "back(stock, level, product, units, hold.lot_id)",
@@ -157,14 +157,14 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "amending down counts as released": Edit("shrink", "released=shrunk.released - units", "released=shrunk.released"),
     "a recalled lot stays recalled when it comes back": Edit(
         "release_from_quarantine",
-        'lot = replace(lot, status="active" if lifted else PARTLY_RELEASED)',
+        "lot = replace(lot, status=ACTIVE if lifted else PARTLY_RELEASED)",
         "lot = replace(lot, status=lot.status)",
     ),
     "a part that is released lifts the whole recall": Edit(
         "_lifts_the_recall", "return whole or not", "return True or not"
     ),
     "a correction meanwhile counts twice": Edit("correct_open_sheets", "if not corrections:", "if True:"),
-    "a recalled lot is not diverted on arrival": Edit("_bring_in", 'if lot.status != "active":', "if False:"),
+    "a recalled lot is not diverted on arrival": Edit("_bring_in", "if lot.status != ACTIVE:", "if False:"),
     "a recall with nothing on the shelf is not saved": Edit(
         "Stock.touched",
         "result.lots[item[1]] = first[item[1]]",

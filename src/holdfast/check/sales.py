@@ -13,6 +13,7 @@ from msgspec import UNSET
 from holdfast.check.run import Key, Merged, Run, Tally
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.status import CLOSED, COMPLETED
 from holdfast.core.records.totals import Fee, PricedLine, Rules, allocate, compute_receipt, share_of_older_versions
 from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import KeptLine, Return
@@ -164,7 +165,7 @@ class SalesCheck(Run):
             self._tell("sale.total is its lines and fees", name, sale.fee_total, fees, org_id=org_id)
         paid = sum(payment.amount for payment in sale.payments)
         self._same("sale.paid", name, paid, sale.paid, org_id=org_id)
-        if sale.status == "completed":
+        if sale.status == COMPLETED:
             self._same("sale_line.due", name, sale.due, sum(line.due for line in own), org_id=org_id)
             self._same("sale.posted", name, (sale.total, sale.tax_total), (sale.posted, sale.posted_tax), org_id=org_id)
             self._same("sale.fulfilled", name, True, all(not line.open for line in own), org_id=org_id)
@@ -172,7 +173,7 @@ class SalesCheck(Run):
             self._same("sale.change", name, sale.due, sale.paid - sale.change, org_id=org_id)
         else:
             self._same("sale.rounding", name, (0, 0), (sale.rounding, sale.change), org_id=org_id)
-        if sale.status == "completed" and not sale.fulfillments:
+        if sale.status == COMPLETED and not sale.fulfillments:
             self._recomputed(org_id, sale, lines)
 
     def _recomputed(self, org_id: str, sale: Sale, lines: list[tuple[SaleLine, int]]) -> None:
@@ -319,7 +320,7 @@ class SalesCheck(Run):
     def _earned(self, org_id: str, sale: Sale) -> None:
         """What the books must have for the sale."""
         money = self.money
-        if sale.status == "completed":
+        if sale.status == COMPLETED:
             cash, other = _tendered(sale)
             money.put(org_id, CASH, cash)
             money.put(org_id, RECEIVABLE, sale.due - cash)
@@ -402,7 +403,7 @@ class SalesCheck(Run):
         again = {method: amount for method, amount in drawer.by_method.items() if amount}
         self._same("register_session.by_method", name, again, kept, org_id=org_id)
         self._same("register_session.number", name, row.beside[0], session.number, org_id=org_id)
-        closed = session.status == "closed"
+        closed = session.status == CLOSED
         told = (session.counted_cash is not None, session.closed_at is not None, session.closed_by is not None)
         self._same("register_session.status", name, (closed,) * 3, told, org_id=org_id)
         if session.counted_cash is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from holdfast.check.chain import ChainCheck
 from holdfast.check.run import Key, Merged, Run, Tally
 from holdfast.core.records.ledger import Balance, Entry, follow, stated
+from holdfast.core.records.status import ACTIVE, CONSUMED, RELEASED
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.reservations.reserve import Target
 from holdfast.db.audit_rows import Snapshot
@@ -284,9 +285,9 @@ def _of_itself(hold: Reservation) -> Iterator[tuple[str, object, object]]:
     yield "reservation.open is its allocations and backorder", hold.allocated, sum(u for _, u in hold.allocations)
     fit = all(units > 0 for _, units in hold.allocations) and len(dict(hold.allocations)) == len(hold.allocations)
     yield "reservation.allocations", True, fit
-    status = "active" if hold.open else "consumed" if hold.consumed else "released"
+    status = ACTIVE if hold.open else CONSUMED if hold.consumed else RELEASED
     yield "reservation.status", status, hold.status
-    yield "reservation.release_reason", hold.status == "released", hold.release_reason is not None
+    yield "reservation.release_reason", hold.status == RELEASED, hold.release_reason is not None
     target = Target(hold.order_number, hold.source, hold.reserved_for_type, hold.reserved_for_id, hold.sale_line_id)
     yield "reservation.held_for", target.kind, hold.held_for
 

@@ -17,7 +17,6 @@ import msgspec
 
 from holdfast.core.decide import DECISIONS, Refusal
 from holdfast.core.records.documents import ReservationDocument
-from holdfast.core.records.rejection import Rejected
 
 _MARK = b'{"holdfast.answer":'
 _LIST = "[]"
@@ -57,7 +56,7 @@ def answer_types() -> dict[str, type[msgspec.Struct]]:
     found: set[Any] = {ReservationDocument, Refusal}
     for decision in DECISIONS.values():
         found.update(_structs(get_type_hints(decision.decide)["return"]))
-    return {kind.__name__: kind for kind in found - {Rejected}}
+    return {kind.__name__: kind for kind in found}
 
 
 def _structs(hint: Any) -> set[Any]:

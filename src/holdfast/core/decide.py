@@ -17,7 +17,7 @@ from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.command import ALL_STORES, Command, CommandGroup, Decision
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.rejection import Code, Rejected, group_rejected, malformed
+from holdfast.core.records.rejection import Code, Refused, Rejected, group_refused, malformed
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.wants import (
     HoldById,
@@ -44,10 +44,10 @@ from holdfast.core.sales import (
     whole_order,
 )
 from holdfast.core.stock.backorders import offer, seek
-from holdfast.core.stock.gate import OTHER_STORE, ForeignStore
+from holdfast.core.stock.caller import Caller
 from holdfast.core.stock.holds import describe
 from holdfast.core.stock.journal import book
-from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Caller, LimitExceeded, Stock, TooMuchWork
+from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Stock
 from holdfast.core.warehouse import adjustment, count_sheet, quarantine, receiving, transfer
 
 OPERATIONS_MAX = 1000
@@ -82,33 +82,30 @@ def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
 def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
     stock.caller = caller
     mark = stock.mark()
-    decision = _DECISIONS.get(type(command))
-    if decision is None:
-        return malformed("", f"{type(command).__name__} is not a command.")
-    if caller.stores is not None and type(command) in _OF_ALL_STORES:
-        return Rejected(Code.FORBIDDEN, ALL_STORES)
     try:
-        answer = decision(stock, command)
-        if type(answer) is not Rejected and type(command) is not CommandGroup:  # its members have booked their own
-            if stock.seeking:
-                seek(stock)
-            _book(stock, mark[1])
-    except LimitExceeded as exceeded:
+        answer = _decided(stock, command, mark[1])
+    except Refused as no:
         _undo(stock, mark)
-        return _limit_exceeded(exceeded)
-    except ForeignStore:
-        _undo(stock, mark)
-        return Rejected(Code.FORBIDDEN, OTHER_STORE)
-    except TooMuchWork:
-        _undo(stock, mark)
-        return Rejected(Code.INVALID_STATE, _TOO_MUCH)
+        return no.rejected
     except BaseException:
         _undo(stock, mark)
         raise
-    if type(answer) is Rejected:
-        _undo(stock, mark)
-    elif type(answer) is Reservation:
-        answer = describe(stock, stock.reservations[answer.id])
+    return describe(stock, stock.reservations[answer.id]) if type(answer) is Reservation else answer
+
+
+def _decided(stock: Stock, command: Command, first_entry: int) -> Answer:
+    """What the command's decision answers; what it did is in the books."""
+    decision = _DECISIONS.get(type(command))
+    if decision is None:
+        raise malformed("", f"{type(command).__name__} is not a command.")
+    if stock.caller.stores is not None and type(command) in _OF_ALL_STORES:
+        raise Refused(Code.FORBIDDEN, ALL_STORES)
+    answer = decision(stock, command)
+    assert not isinstance(answer, Rejected), (command, "a decision raises its refusal")
+    if type(command) is not CommandGroup:  # its members have booked their own
+        if stock.seeking:
+            seek(stock)
+        _book(stock, first_entry)
     return answer
 
 
@@ -126,16 +123,7 @@ def _undo(stock: Stock, mark: tuple[int, int, int]) -> None:
     stock.seeking.clear()
 
 
-def _limit_exceeded(exceeded: LimitExceeded) -> Rejected:
-    if exceeded.of_value:
-        return Rejected(Code.INVALID_AMOUNT, "The value is larger than can be kept.")
-    return Rejected(Code.INVALID_QUANTITY, "The balance would be larger than 10^12 of the smallest unit.")
-
-
-_TOO_MUCH = f"This would write more than {COMMAND_ENTRIES_MAX:,} ledger entries at once: do it in parts."
-
-
-def _decide_group(stock: Stock, command: CommandGroup) -> list[Answer] | Rejected:
+def _decide_group(stock: Stock, command: CommandGroup) -> list[Answer]:
     """Decide a group; members after a refused one are decided too, so that every short line can be named."""
     caller = stock.caller
     answers: list[Answer] = []
@@ -148,7 +136,7 @@ def _decide_group(stock: Stock, command: CommandGroup) -> list[Answer] | Rejecte
         else:
             answers.append(answer)
     if refused and command.atomic:
-        return group_rejected(refused)
+        raise group_refused(refused)
     return answers
 
 

@@ -17,7 +17,7 @@ from msgspec import UNSET
 from holdfast.core.decide import DECISIONS
 from holdfast.core.records.command import Command, CommandGroup
 from holdfast.core.records.text import composed
-from holdfast.core.stock.posting import Caller
+from holdfast.core.stock.caller import Caller
 
 KEY_MAX = 255
 """Longest idempotency key."""

@@ -15,7 +15,7 @@ import msgspec
 
 from holdfast.core.records.organisation import Location, Register, Settings, Store, TaxRate
 from holdfast.core.records.product import Product
-from holdfast.core.records.rejection import Code, Rejected, not_found
+from holdfast.core.records.rejection import Code, Refused, not_found
 from holdfast.core.records.wants import RecordsNamed
 from holdfast.core.stock.posting import Stock
 
@@ -157,7 +157,7 @@ def existing(stock: Stock, table: str, record_id: str) -> Any:
     kind = KINDS[table]
     record = stock.record(table, record_id)
     if record is None or not (kind.kept or record.active):
-        return not_found(kind.missing, kind.noun, record_id)
+        raise not_found(kind.missing, kind.noun, record_id)
     return record
 
 
@@ -171,7 +171,7 @@ def lock_organisation(stock: Stock) -> None:
     stock.record("organisation", stock.org_id)
 
 
-def name_refusal(stock: Stock, table: str, value: str, own_id: str | None) -> Rejected | None:
+def refuse_taken_name(stock: Stock, table: str, value: str, own_id: str | None) -> None:
     """Refuse a SKU, code or email that another active record has."""
     kind = KINDS[table]
     assert kind.name is not None, table
@@ -180,5 +180,4 @@ def name_refusal(stock: Stock, table: str, value: str, own_id: str | None) -> Re
         record.id for record in written(stock, table) if getattr(record, kind.name) == value and record.active
     )
     if others - {own_id}:
-        return Rejected(Code.ALREADY_EXISTS, f"{kind.noun} {value!r} exists already.", {"field": kind.name})
-    return None
+        raise Refused(Code.ALREADY_EXISTS, f"{kind.noun} {value!r} exists already.", {"field": kind.name})

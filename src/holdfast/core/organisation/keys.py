@@ -19,11 +19,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.core.organisation.changes import ApiKey, existing, put
 from holdfast.core.organisation.pin import Digest
-from holdfast.core.organisation.users import Stores, grant_refusal, owner_refusal, stores_of, with_stores
+from holdfast.core.organisation.users import Stores, refuse_grant, refuse_last_owner, stores_of, with_stores
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.field import Instant, Network, Text
 from holdfast.core.records.permission import Permission, Rights, Role, RoleName
-from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed
+from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
@@ -91,51 +91,40 @@ class RemoveKey(Command, frozen=True, gc=False):
     key_id: str
 
 
-def add_key(stock: Stock, command: AddKey) -> ApiKey | Rejected:
+def add_key(stock: Stock, command: AddKey) -> ApiKey:
     """Decide an AddKey."""
     stores = stores_of(stock, command.stores)
-    if isinstance(stores, Rejected):
-        return stores
     fields = {**msgspec.structs.asdict(command), "stores": stores, "permissions": _sorted(command.permissions)}
     key = ApiKey(id=stock.new_id(), **fields, created_at=stock.now, updated_at=stock.now)
-    refused = _refusal(stock, key, key.expires_at)
-    if refused is not None:
-        return refused
+    _refuse_key(stock, key, key.expires_at)
     put(stock, "api_key", key)
     return key
 
 
-def change_key(stock: Stock, command: ChangeKey) -> ApiKey | Rejected:
+def change_key(stock: Stock, command: ChangeKey) -> ApiKey:
     """Decide a ChangeKey."""
     key = _own(stock, command.key_id)
-    if isinstance(key, Rejected):
-        return key
     fields = with_stores(stock, given(command, "key_id"))
-    if isinstance(fields, Rejected):
-        return fields
     if "permissions" in fields:
         fields["permissions"] = _sorted(fields["permissions"])
     changed = replace(key, **fields, updated_at=stock.now)
-    refused = _refusal(stock, changed, fields.get("expires_at")) or owner_refusal(stock, key, changed)
-    if refused is not None:
-        return refused
+    _refuse_key(stock, changed, fields.get("expires_at"))
+    refuse_last_owner(stock, key, changed)
     put(stock, "api_key", changed)
     if changed.role != key.role:
         stock.tell("KeyRoleChanged", None, {"key_id": key.id, "role": changed.role, "before": key.role})
     return changed
 
 
-def roll_key(stock: Stock, command: RollKey) -> ApiKey | Rejected:
+def roll_key(stock: Stock, command: RollKey) -> ApiKey:
     """Decide a RollKey: whatever secret the key had before the present one is dead at once.
 
     A key may roll itself: the new secret may do what the old one may, within the same bounds.
     """
     itself = stock.caller.id == command.key_id
     key = existing(stock, "api_key", command.key_id) if itself else _own(stock, command.key_id)
-    if isinstance(key, Rejected):
-        return key
     if key.expires_at is not None and key.expires_at <= stock.now:
-        return invalid_state("The key has expired: a new secret would not work either. Change its expires_at first.")
+        raise invalid_state("The key has expired: a new secret would not work either. Change its expires_at first.")
     rolled = replace(
         key,
         key_hash=command.key_hash,
@@ -149,15 +138,11 @@ def roll_key(stock: Stock, command: RollKey) -> ApiKey | Rejected:
     return rolled
 
 
-def remove_key(stock: Stock, command: RemoveKey) -> ApiKey | Rejected:
+def remove_key(stock: Stock, command: RemoveKey) -> ApiKey:
     """Decide a RemoveKey."""
     key = _own(stock, command.key_id)
-    if isinstance(key, Rejected):
-        return key
     removed = replace(key, active=False, updated_at=stock.now)
-    refused = owner_refusal(stock, key, removed)
-    if refused is not None:
-        return refused
+    refuse_last_owner(stock, key, removed)
     put(stock, "api_key", removed)
     return removed
 
@@ -168,24 +153,22 @@ def rights_of(key: ApiKey) -> Rights:
     return Rights(Role(key.role), frozenset(key.stores), known)
 
 
-def _own(stock: Stock, key_id: str) -> ApiKey | Rejected:
+def _own(stock: Stock, key_id: str) -> ApiKey:
     """The key, locked; refused when there is none, or when it may do more than the caller."""
-    key: ApiKey | Rejected = existing(stock, "api_key", key_id)
-    return key if isinstance(key, Rejected) else grant_refusal(stock, rights_of(key)) or key
+    key: ApiKey = existing(stock, "api_key", key_id)
+    refuse_grant(stock, rights_of(key))
+    return key
 
 
-def _refusal(stock: Stock, key: ApiKey, expires_at: Any) -> Rejected | None:
-    """Why the key cannot be as it would become: `expires_at` is what was asked for."""
-    refused = grant_refusal(stock, rights_of(key))
-    if refused is not None:
-        return refused
+def _refuse_key(stock: Stock, key: ApiKey, expires_at: Any) -> None:
+    """Refuse a key that cannot be as it would become: `expires_at` is what was asked for."""
+    refuse_grant(stock, rights_of(key))
     role = Rights(Role(key.role))
     for name in key.permissions or ():
         if not role.has(Permission(name)):
-            return malformed("permissions", f"the role {key.role} does not have {name}.")
+            raise malformed("permissions", f"the role {key.role} does not have {name}.")
     if expires_at is not None and expires_at <= stock.now:
-        return Rejected(Code.INVALID_EXPIRY, "expires_at must be in the future.", {"field": "expires_at"})
-    return None
+        raise Refused(Code.INVALID_EXPIRY, "expires_at must be in the future.", {"field": "expires_at"})
 
 
 def _sorted(permissions: Iterable[Permission] | None) -> tuple[str, ...] | None:

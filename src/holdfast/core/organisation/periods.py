@@ -20,7 +20,7 @@ from holdfast.core.organisation.changes import put
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Day
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.rejection import Code, Rejected, invalid_state, not_found
+from holdfast.core.records.rejection import Code, Refused, invalid_state, not_found
 from holdfast.core.records.time import day_at, instant_text
 from holdfast.core.records.wants import BalancesThrough
 from holdfast.core.stock.journal import ACCOUNTS, Account, Posting
@@ -77,14 +77,14 @@ class AccountDocument(msgspec.Struct, frozen=True, gc=False):
     kind: str
 
 
-def close_period(stock: Stock, command: ClosePeriod) -> PeriodDocument | Rejected:
+def close_period(stock: Stock, command: ClosePeriod) -> PeriodDocument:
     """Decide a ClosePeriod: days that are over, or today; each time further than before."""
     settings = stock.record("organisation", stock.org_id)
     through, closed = command.through, settings.books_closed_through
     if through > day_at(stock.now, settings.timezone):
-        return invalid_state(f"{through} has not begun: the books are closed through today at the latest.")
+        raise invalid_state(f"{through} has not begun: the books are closed through today at the latest.")
     if closed is not None and through <= closed:
-        return invalid_state(f"The books are closed through {closed} already.", books_closed_through=closed)
+        raise invalid_state(f"The books are closed through {closed} already.", books_closed_through=closed)
     balances = _balances(stock, through)
     changed = msgspec.structs.replace(settings, books_closed_through=through, updated_at=stock.now)
     put(stock, "organisation", changed)
@@ -107,26 +107,26 @@ def _balances(stock: Stock, through: str) -> tuple[tuple[str, int, int], ...]:
     return tuple((account, debit, credit) for account, (debit, credit) in sorted(sums.items()))
 
 
-def add_account(stock: Stock, command: AddAccount) -> AccountDocument | Rejected:
+def add_account(stock: Stock, command: AddAccount) -> AccountDocument:
     """Decide an AddAccount."""
     if not re.fullmatch(ACCOUNT_CODE, command.code):
-        return Rejected(Code.INVALID_REQUEST, "code must be 4 to 10 digits, not beginning with 0.", {"field": "code"})
+        raise Refused(Code.INVALID_REQUEST, "code must be 4 to 10 digits, not beginning with 0.", {"field": "code"})
     stock.record("organisation", stock.org_id)  # no other batch adds the same one meanwhile
     if command.code in ACCOUNTS or stock.record("account", command.code) is not None:
-        return Rejected(Code.ALREADY_EXISTS, f"Account {command.code} exists already.", {"field": "code"})
+        raise Refused(Code.ALREADY_EXISTS, f"Account {command.code} exists already.", {"field": "code"})
     account = Account(command.code, command.name, stock.now, stock.now)
     put(stock, "account", account)
     return account_document(account.id, account.name)
 
 
-def rename_account(stock: Stock, command: RenameAccount) -> AccountDocument | Rejected:
+def rename_account(stock: Stock, command: RenameAccount) -> AccountDocument:
     """Decide a RenameAccount."""
     if not re.fullmatch(ACCOUNT_CODE, command.code):
-        return not_found(Code.NOT_FOUND, "Account", command.code)
+        raise not_found(Code.NOT_FOUND, "Account", command.code)
     known: Account | None = stock.record("account", command.code)
     if known is None:
         if command.code not in ACCOUNTS:
-            return not_found(Code.NOT_FOUND, "Account", command.code)
+            raise not_found(Code.NOT_FOUND, "Account", command.code)
         stock.record("organisation", stock.org_id)  # no other batch writes its first name meanwhile
         known = Account(command.code, ACCOUNTS[command.code], stock.now, stock.now)
     account = msgspec.structs.replace(known, name=command.name, updated_at=stock.now)

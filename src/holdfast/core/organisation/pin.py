@@ -1,6 +1,6 @@
 """A user's PIN as commands carry it, and that it names one user of the organisation (decision 0025).
 
-    pin_refusal(stock, NewPin(...), "<id of its user>")     -> None, or that another user has it
+    refuse_taken_pin(stock, NewPin(...), "<id of its user>")     -> ALREADY_EXISTS where another user has it
 
 Nothing is hashed here: the door has compared the PIN with the hashes at its index, and says with which. It refuses what
 was not compared.
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.core.organisation.changes import User, lock_organisation, written
-from holdfast.core.records.rejection import Code, Rejected
+from holdfast.core.records.rejection import Code, Refused
 from holdfast.core.records.wants import UsersNearPin, UsersOfPin
 from holdfast.core.stock.posting import Stock
 
@@ -37,8 +37,9 @@ class NewPin(msgspec.Struct, frozen=True, gc=False):
     others: Annotated[tuple[PinHash, ...], Meta(max_length=100_000)] = ()
 
 
-def pin_refusal(stock: Stock, pin: NewPin, own_id: str) -> Rejected | None:
-    """A PIN names one user: at a till nothing else does. A hash at its index that was not compared may be of it."""
+def refuse_taken_pin(stock: Stock, pin: NewPin, own_id: str) -> None:
+    """Refuse a second user of a PIN: at a till nothing else names them. A hash at its index that was not compared may
+    be of it."""
     lock_organisation(stock)
     near = {
         *stock.require(UsersNearPin(str(pin.index)), UsersOfPin(pin.old_hash)),
@@ -47,9 +48,8 @@ def pin_refusal(stock: Stock, pin: NewPin, own_id: str) -> Rejected | None:
     near.update(user.id for user in written(stock, "app_user"))
     users = stock.each(sorted(near - {own_id}), lambda _, name: stock.record("app_user", name))
     hashes = {user.pin_hash for user in users if user is not None and user.active and _near(user, pin)}
-    if hashes <= set(pin.others):
-        return None
-    return Rejected(Code.ALREADY_EXISTS, "Another user has that PIN.", {"field": "pin"})
+    if not hashes <= set(pin.others):
+        raise Refused(Code.ALREADY_EXISTS, "Another user has that PIN.", {"field": "pin"})
 
 
 def _near(user: User, pin: NewPin) -> bool:

@@ -16,18 +16,19 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.organisation.changes import existing, lock_organisation, name_refusal, put, written
+from holdfast.core.organisation.changes import existing, lock_organisation, put, refuse_taken_name, written
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.field import Priority, StoreCode, Text, Timezone
 from holdfast.core.records.number import Number
 from holdfast.core.records.organisation import Location, LocationKind, Register, Store
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
+from holdfast.core.records.status import OPEN
 from holdfast.core.records.wants import LastSession, PlacesOfKind, RecordById, RegistersOf
 from holdfast.core.sales.register import sessions_of
 from holdfast.core.stock.expiry import follow_clock
 from holdfast.core.stock.posting import Stock
-from holdfast.core.stock.reliance import in_use
+from holdfast.core.stock.reliance import refuse_in_use
 
 replace = msgspec.structs.replace
 
@@ -106,11 +107,9 @@ class RemoveLocation(Command, frozen=True, gc=False):
 # Stores --------------------------------------------------------------------------------------------------------------
 
 
-def add_store(stock: Stock, command: AddStore) -> Store | Rejected:
+def add_store(stock: Stock, command: AddStore) -> Store:
     """Decide an AddStore."""
-    refused = name_refusal(stock, "store", command.code, None)
-    if refused is not None:
-        return refused
+    refuse_taken_name(stock, "store", command.code, None)
     store = Store(
         id=stock.new_id(),
         code=command.code,
@@ -130,22 +129,17 @@ def add_store(stock: Stock, command: AddStore) -> Store | Rejected:
         created_at=stock.now,
         updated_at=stock.now,
     )
-    clash = name_refusal(stock, "location", corner.code, None)
-    if clash is not None:
-        return clash
+    refuse_taken_name(stock, "location", corner.code, None)
     put(stock, "location", corner)
     return store
 
 
-def change_store(stock: Stock, command: ChangeStore) -> Store | Rejected:
+def change_store(stock: Stock, command: ChangeStore) -> Store:
     """Decide a ChangeStore: days of lots end by another clock when the time zone changes."""
     store = _store(stock, command.store_id)
-    if isinstance(store, Rejected):
-        return store
     fields = given(command, "store_id")
-    refused = None if "code" not in fields else name_refusal(stock, "store", fields["code"], store.id)
-    if refused is not None:
-        return refused
+    if "code" in fields:
+        refuse_taken_name(stock, "store", fields["code"], store.id)
     changed = replace(store, **fields, updated_at=stock.now)
     put(stock, "store", changed)
     if changed.timezone != store.timezone:
@@ -153,41 +147,37 @@ def change_store(stock: Stock, command: ChangeStore) -> Store | Rejected:
     return changed
 
 
-def remove_store(stock: Stock, command: RemoveStore) -> Store | Rejected:
+def remove_store(stock: Stock, command: RemoveStore) -> Store:
     """Decide a RemoveStore: a store with stock, or with an open till, stays."""
     store = _store(stock, command.store_id)
-    if isinstance(store, Rejected):
-        return store
     here = [place for place in stock.catalog.locations.values() if place.store_id == store.id and place.active]
     here.sort(key=lambda place: place.code)
-    used = stock.each(here, lambda _, place: _needed_refusal(place) or in_use(stock, place))
-    for place, in_the_way in zip(here, used, strict=True):
-        if in_the_way is not None:
-            return in_the_way
+    stock.each(here, lambda _, place: _refuse_needed(stock, place))
+    for place in here:
         put(stock, "location", replace(stock.record("location", place.id), active=False, updated_at=stock.now))
-    refused = _close_tills(stock, store)
-    if refused is not None:
-        return refused
+    _close_tills(stock, store)
     removed = replace(store, active=False, updated_at=stock.now)
     put(stock, "store", removed)
     return removed
 
 
-def _store(stock: Stock, reference: str) -> Store | Rejected:
+def _store(stock: Stock, reference: str) -> Store:
     """The active store with that id or code, locked."""
     found = stock.catalog.store(reference)
     if found is None:
-        return not_found(Code.STORE_NOT_FOUND, "Store", reference)
-    return existing(stock, "store", found.id)  # type: ignore[no-any-return] # a Store or a Rejected
+        raise not_found(Code.STORE_NOT_FOUND, "Store", reference)
+    return existing(stock, "store", found.id)  # type: ignore[no-any-return] # a Store
 
 
-def store_id_of(stock: Stock, reference: str) -> str | Rejected:
+def store_id_of(stock: Stock, reference: str) -> str:
     """The id of the active store with that id or code."""
     found = stock.catalog.store(reference)
-    return not_found(Code.STORE_NOT_FOUND, "Store", reference) if found is None else found.id
+    if found is None:
+        raise not_found(Code.STORE_NOT_FOUND, "Store", reference)
+    return found.id
 
 
-def _close_tills(stock: Stock, store: Store) -> Rejected | None:
+def _close_tills(stock: Stock, store: Store) -> None:
     """The registers of a removed store go with it, unless one has an open session."""
     known = [till.id for till in written(stock, "register") if till.store_id == store.id]
     keys = sorted({*stock.require(RegistersOf(store.id)), *known})
@@ -197,36 +187,26 @@ def _close_tills(stock: Stock, store: Store) -> Rejected | None:
         till = stock.record("register", key)
         assert till is not None, key
         if till.active:
-            refused = till_refusal(stock, till)
-            if refused is not None:
-                return refused
+            refuse_open_till(stock, till)
             put(stock, "register", replace(till, active=False, updated_at=stock.now))
-    return None
 
 
-def till_refusal(stock: Stock, till: Register) -> Rejected | None:
+def refuse_open_till(stock: Stock, till: Register) -> None:
     """Refuse to take away a register (locked) whose drawer is open."""
-    if any(session.status == "open" for session in sessions_of(stock, till.id)):
-        return invalid_state(f"Register {till.code} has an open session: close it first.", register_id=till.id)
-    return None
+    if any(session.status == OPEN for session in sessions_of(stock, till.id)):
+        raise invalid_state(f"Register {till.code} has an open session: close it first.", register_id=till.id)
 
 
 # Locations -----------------------------------------------------------------------------------------------------------
 
 
-def add_location(stock: Stock, command: AddLocation) -> Location | Rejected:
+def add_location(stock: Stock, command: AddLocation) -> Location:
     """Decide an AddLocation."""
     store_id = _store_of(stock, command.store_id)
-    if isinstance(store_id, Rejected):
-        return store_id
-    refused = name_refusal(stock, "location", command.code, None)
-    if refused is None and command.kind == "transit":
-        refused = _transit_refusal(stock)
-    if refused is not None:
-        return refused
+    refuse_taken_name(stock, "location", command.code, None)
+    if command.kind == "transit":
+        _refuse_second_transit(stock)
     points = _points(stock, command.reorder_points, {})
-    if isinstance(points, Rejected):
-        return points
     online = command.kind in ("warehouse", "store") if command.ships_online is None else command.ships_online
     place = Location(
         id=stock.new_id(),
@@ -244,88 +224,74 @@ def add_location(stock: Stock, command: AddLocation) -> Location | Rejected:
     return place
 
 
-def change_location(stock: Stock, command: ChangeLocation) -> Location | Rejected:
+def change_location(stock: Stock, command: ChangeLocation) -> Location:
     """Decide a ChangeLocation."""
     place = _place(stock, command.location_id)
-    if isinstance(place, Rejected):
-        return place
     fields = given(command, "location_id")
     if "store_id" in fields:
-        store_id = store_id_of(stock, fields["store_id"])
-        if isinstance(store_id, Rejected):
-            return store_id
-        fields["store_id"] = store_id
-    refused = None if "code" not in fields else name_refusal(stock, "location", fields["code"], place.id)
-    if refused is None and fields.get("kind") == "transit" and place.kind != "transit":
-        refused = _transit_refusal(stock)
-    refused = refused or _location_refusal(stock, place, fields)
-    if refused is not None:
-        return refused
+        fields["store_id"] = store_id_of(stock, fields["store_id"])
+    if "code" in fields:
+        refuse_taken_name(stock, "location", fields["code"], place.id)
+    if fields.get("kind") == "transit" and place.kind != "transit":
+        _refuse_second_transit(stock)
+    _refuse_location(stock, place, fields)
     if "reorder_points" in fields:
-        points = _points(stock, fields["reorder_points"], place.reorder_points)
-        if isinstance(points, Rejected):
-            return points
-        fields["reorder_points"] = points
+        fields["reorder_points"] = _points(stock, fields["reorder_points"], place.reorder_points)
     changed = replace(place, **fields, updated_at=stock.now)
     put(stock, "location", changed)
     return changed
 
 
-def remove_location(stock: Stock, command: RemoveLocation) -> Location | Rejected:
+def remove_location(stock: Stock, command: RemoveLocation) -> Location:
     """Decide a RemoveLocation: one that holds stock or promises, or that is needed, stays."""
     place = _place(stock, command.location_id)
-    if isinstance(place, Rejected):
-        return place
-    refused = _location_refusal(stock, place, {"active": False})
-    if refused is not None:
-        return refused
+    _refuse_location(stock, place, {"active": False})
     removed = replace(place, active=False, updated_at=stock.now)
     put(stock, "location", removed)
     return removed
 
 
-def _place(stock: Stock, reference: str) -> Location | Rejected:
+def _place(stock: Stock, reference: str) -> Location:
     """The active location with that code or id, locked."""
     found = stock.catalog.location(reference)
     if found is None:
-        return not_found(Code.LOCATION_NOT_FOUND, "Location", reference)
-    return existing(stock, "location", found.id)  # type: ignore[no-any-return] # a Location or a Rejected
+        raise not_found(Code.LOCATION_NOT_FOUND, "Location", reference)
+    return existing(stock, "location", found.id)  # type: ignore[no-any-return] # a Location
 
 
-def _store_of(stock: Stock, reference: str | None) -> str | Rejected:
+def _store_of(stock: Stock, reference: str | None) -> str:
     """The id of the named store, or of the only one that there is."""
     if reference is not None:
         return store_id_of(stock, reference)
     active = [store.id for store in stock.catalog.stores.values() if store.active]
     if len(active) != 1:
-        return malformed("store_id", "is required: there is more than one store.")
+        raise malformed("store_id", "is required: there is more than one store.")
     return active[0]
 
 
-def _transit_refusal(stock: Stock) -> Rejected | None:
+def _refuse_second_transit(stock: Stock) -> None:
     lock_organisation(stock)
     there = stock.unread(stock.require(PlacesOfKind("transit")), "location")
     there.update(place.id for place in written(stock, "location") if place.kind == "transit" and place.active)
-    if not there:
-        return None
-    return Rejected(Code.ALREADY_EXISTS, "The organisation has its transit location already.", {"field": "kind"})
+    if there:
+        raise Refused(Code.ALREADY_EXISTS, "The organisation has its transit location already.", {"field": "kind"})
 
 
-def _needed_refusal(place: Location) -> Rejected | None:
-    """Refuse to remove the store of the transit location: the organisation needs it."""
-    return invalid_state(f"{place.code} of the store is needed.") if place.kind == "transit" else None
+def _refuse_needed(stock: Stock, place: Location) -> None:
+    """Refuse to remove the store of the transit location, which the organisation needs, or of one that is in use."""
+    if place.kind == "transit":
+        raise invalid_state(f"{place.code} of the store is needed.")
+    refuse_in_use(stock, place)
 
 
-def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> Rejected | None:
+def _refuse_location(stock: Stock, place: Location, fields: dict[str, Any]) -> None:
     """Refuse to move, turn or remove a location that holds stock, or the only transit or quarantine location."""
     turned = [
         name for name in ("kind", "store_id", "active") if name in fields and fields[name] != getattr(place, name)
     ]
     if not turned:
-        return None
-    used = in_use(stock, place)
-    if used is not None:
-        return replace(used, numbers={**used.numbers, "field": turned[0]})
+        return
+    refuse_in_use(stock, place, field=turned[0])
     if not place.sellable:
         alike = [
             other
@@ -335,11 +301,10 @@ def _location_refusal(stock: Stock, place: Location, fields: dict[str, Any]) -> 
             and (place.kind == "transit" or other.store_id == place.store_id)
         ]
         if len(alike) <= 1:
-            return invalid_state(f"{place.code} is the only {place.kind} location: it is needed.")
-    return None
+            raise invalid_state(f"{place.code} is the only {place.kind} location: it is needed.")
 
 
-def _points(stock: Stock, named: dict[str, Number | None], old: dict[str, int]) -> dict[str, int] | Rejected:
+def _points(stock: Stock, named: dict[str, Number | None], old: dict[str, int]) -> dict[str, int]:
     """Reorder points by product id in smallest units, merged with the old ones.
 
     The organisation is locked, so that no product changes its precision meanwhile.
@@ -351,13 +316,13 @@ def _points(stock: Stock, named: dict[str, Number | None], old: dict[str, int]) 
     for reference, quantity in named.items():
         product = stock.catalog.product(reference)
         if product is None:
-            return not_found(Code.PRODUCT_NOT_FOUND, "Product", reference)
+            raise not_found(Code.PRODUCT_NOT_FOUND, "Product", reference)
         if quantity is None:
             merged.pop(product.id, None)
             continue
         units = product.units(quantity)
         if units is None or units < 0:
-            return Rejected(
+            raise Refused(
                 Code.INVALID_QUANTITY,
                 f"The reorder point of {product.sku} is not a quantity of it.",
                 {"product_id": product.id, "field": f"reorder_points.{reference}"},

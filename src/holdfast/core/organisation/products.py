@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from holdfast.core.organisation.changes import existing, lock_organisation, name_refusal, put, written
+from holdfast.core.organisation.changes import existing, lock_organisation, put, refuse_taken_name, written
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.field import Gtin, Instant, Places, Sku, Text
 from holdfast.core.records.gtin import same_number, spellings
@@ -25,7 +25,7 @@ from holdfast.core.records.number import Number, from_minor, to_minor, to_units
 from holdfast.core.records.organisation import Settings
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Oversell, Product, ProductKind
-from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
 from holdfast.core.records.sale import SaleLine
 from holdfast.core.records.wants import ProductInLedger, ProductsOfGtin, ProductSoldUncounted
 from holdfast.core.stock.posting import Stock
@@ -82,17 +82,13 @@ class ChangeProduct(ProductChanges, frozen=True, gc=False):
     product_id: str
 
 
-def add_product(stock: Stock, command: AddProduct) -> Product | Rejected:
+def add_product(stock: Stock, command: AddProduct) -> Product:
     """Decide an AddProduct."""
     fields = msgspec.structs.asdict(command)
     inner = _inner(stock, fields, command.precision)
-    if isinstance(inner, Rejected):
-        return inner
-    refused = name_refusal(stock, "product", command.sku, None)
-    if refused is None and command.gtin is not None and command.active:
-        refused = _gtin_refusal(stock, command.gtin, "")
-    if refused is not None:
-        return refused
+    refuse_taken_name(stock, "product", command.sku, None)
+    if command.gtin is not None and command.active:
+        _refuse_taken_gtin(stock, command.gtin, "")
     product_id = stock.new_id()
     stock.born.add(product_id)
     inner["title"] = command.title or command.sku
@@ -101,73 +97,59 @@ def add_product(stock: Stock, command: AddProduct) -> Product | Rejected:
     return product
 
 
-def change_product(stock: Stock, command: ChangeProduct) -> Product | Rejected:
+def change_product(stock: Stock, command: ChangeProduct) -> Product:
     """Decide a ChangeProduct: what is kept in smallest units follows another precision."""
     found = stock.catalog.product(command.product_id)
     if found is None:
-        return not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product_id)
-    product: Product | Rejected = existing(stock, "product", found.id)
-    if isinstance(product, Rejected):
-        return product
+        raise not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product_id)
+    product: Product = existing(stock, "product", found.id)
     fields = given(command, "product_id")
     precision = fields.get("precision", product.precision)
     inner = _inner(stock, fields, precision)
-    if isinstance(inner, Rejected):
-        return inner
-    refused = None if "sku" not in inner else name_refusal(stock, "product", inner["sku"], product.id)
+    if "sku" in inner:
+        refuse_taken_name(stock, "product", inner["sku"], product.id)
     gtin, active = inner.get("gtin", product.gtin), inner.get("active", product.active)
-    if refused is None and gtin is not None and active and (gtin, active) != (product.gtin, product.active):
-        refused = _gtin_refusal(stock, gtin, product.id)
-    refused = refused or _fixed_refusal(stock, product, inner)
-    if refused is not None:
-        return refused
+    if gtin is not None and active and (gtin, active) != (product.gtin, product.active):
+        _refuse_taken_gtin(stock, gtin, product.id)
+    _refuse_fixed(stock, product, inner)
     if precision != product.precision:
-        rescaled = _rescaled(stock, product, precision, inner)
-        if isinstance(rescaled, Rejected):
-            return rescaled
-        inner = rescaled
+        inner = _rescaled(stock, product, precision, inner)
     changed = replace(product, **inner, updated_at=stock.now)
     put(stock, "product", changed)
     return changed
 
 
-def _inner(stock: Stock, fields: dict[str, Any], precision: int) -> dict[str, Any] | Rejected:
+def _inner(stock: Stock, fields: dict[str, Any], precision: int) -> dict[str, Any]:
     """A product's fields in inner units: minor units, and smallest units of the precision."""
     inner = dict(fields)
     if inner.get("price") is not None:
-        price = amount_of(stock.settings, "price", inner["price"])
-        if isinstance(price, Rejected):
-            return price
-        inner["price"] = price
+        inner["price"] = amount_of(stock.settings, "price", inner["price"])
     for name in ("reorder_point", "preorder_limit"):
         if inner.get(name) is not None:
-            units = _units_of(name, inner[name], precision)
-            if isinstance(units, Rejected):
-                return units
-            inner[name] = units
+            inner[name] = _units_of(name, inner[name], precision)
     return inner
 
 
-def amount_of(settings: Settings, field: str, text: str) -> int | Rejected:
+def amount_of(settings: Settings, field: str, text: str) -> int:
     """An amount of money of 0 or more, in minor units."""
     minor = to_minor(text, settings.minor_digits)
     if minor is None or minor < 0:
         example = from_minor(_EXAMPLE_MINOR, settings.minor_digits)
         words = f"must be an amount of {settings.currency} of 0 or more, written like {example!r}."
-        return malformed(field, words, Code.INVALID_AMOUNT)
+        raise malformed(field, words, Code.INVALID_AMOUNT)
     return minor
 
 
-def _units_of(field: str, quantity: Number, precision: int) -> int | Rejected:
+def _units_of(field: str, quantity: Number, precision: int) -> int:
     """A quantity of 0 or more, in smallest units."""
     units = to_units(quantity, precision)
     if units is None or units < 0:
         places = "a whole number" if precision == 0 else f"a number of at most {precision} places"
-        return malformed(field, f"must be {places}, 0 or more.", Code.INVALID_QUANTITY)
+        raise malformed(field, f"must be {places}, 0 or more.", Code.INVALID_QUANTITY)
     return units
 
 
-def _rescaled(stock: Stock, product: Product, precision: int, inner: dict[str, Any]) -> dict[str, Any] | Rejected:
+def _rescaled(stock: Stock, product: Product, precision: int, inner: dict[str, Any]) -> dict[str, Any]:
     """The changes with what is kept in smallest units in those of the new precision; at the locations as well."""
     lock_organisation(stock)
     changes = dict(inner)
@@ -176,7 +158,7 @@ def _rescaled(stock: Stock, product: Product, precision: int, inner: dict[str, A
         if old is not None and name not in changes:
             units = _moved(old, product.precision, precision)
             if units is None:
-                return _does_not_fit(f"the {name} {product.number(old)}", name, precision)
+                raise _does_not_fit(f"the {name} {product.number(old)}", name, precision)
             changes[name] = units
     places = [place.id for place in stock.catalog.locations.values() if product.id in place.reorder_points]
     for place in stock.each(sorted(places), lambda _, name: stock.record("location", name)):
@@ -185,7 +167,7 @@ def _rescaled(stock: Stock, product: Product, precision: int, inner: dict[str, A
             continue
         units = _moved(old, product.precision, precision)
         if units is None:
-            return _does_not_fit(f"the reorder point {product.number(old)} at {place.code}", "precision", precision)
+            raise _does_not_fit(f"the reorder point {product.number(old)} at {place.code}", "precision", precision)
         points = {**place.reorder_points, product.id: units}
         put(stock, "location", replace(place, reorder_points=points, updated_at=stock.now))
     return changes
@@ -199,12 +181,12 @@ def _moved(units: int, before: int, after: int) -> int | None:
     return None if rest else whole
 
 
-def _does_not_fit(what: str, field: str, precision: int) -> Rejected:
+def _does_not_fit(what: str, field: str, precision: int) -> Refused:
     places = "whole numbers" if precision == 0 else f"{precision} decimal places"
     return malformed(field, f"{what} does not fit into {places}: change it first.", Code.INVALID_QUANTITY)
 
 
-def _gtin_refusal(stock: Stock, gtin: str, own_id: str) -> Rejected | None:
+def _refuse_taken_gtin(stock: Stock, gtin: str, own_id: str) -> None:
     lock_organisation(stock)
     others = stock.unread(stock.require(ProductsOfGtin(tuple(sorted(spellings(gtin))))), "product")
     others.update(
@@ -214,21 +196,20 @@ def _gtin_refusal(stock: Stock, gtin: str, own_id: str) -> Rejected | None:
     )
     others.discard(own_id)
     if not others:
-        return None
+        return
     other = stock.catalog.product(min(others))
     assert other is not None
-    return Rejected(Code.ALREADY_EXISTS, f"Product {other.sku!r} has the GTIN {gtin} already.", {"field": "gtin"})
+    raise Refused(Code.ALREADY_EXISTS, f"Product {other.sku!r} has the GTIN {gtin} already.", {"field": "gtin"})
 
 
-def _fixed_refusal(stock: Stock, product: Product, fields: dict[str, Any]) -> Rejected | None:
+def _refuse_fixed(stock: Stock, product: Product, fields: dict[str, Any]) -> None:
     """Refuse another precision or kind once the product has a ledger entry, or is in a sale without one."""
     for name in ("precision", "kind"):
         if name in fields and fields[name] != getattr(product, name):
             if _has_entries(stock, product):
-                return invalid_state(f"The {name} of {product.sku} is fixed: it has ledger entries.", field=name)
+                raise invalid_state(f"The {name} of {product.sku} is fixed: it has ledger entries.", field=name)
             if _is_sold(stock, product):
-                return invalid_state(f"The {name} of {product.sku} is fixed: it is in a sale.", field=name)
-    return None
+                raise invalid_state(f"The {name} of {product.sku} is fixed: it is in a sale.", field=name)
 
 
 def _is_sold(stock: Stock, product: Product) -> bool:

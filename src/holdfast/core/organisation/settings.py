@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.core.organisation.changes import existing, lock_organisation, name_refusal, put, written
-from holdfast.core.organisation.places import store_id_of, till_refusal
+from holdfast.core.organisation.changes import existing, lock_organisation, put, refuse_taken_name, written
+from holdfast.core.organisation.places import refuse_open_till, store_id_of
 from holdfast.core.organisation.products import amount_of
 from holdfast.core.records.command import ALL_STORES, Command, Decision, given
 from holdfast.core.records.currency import minor_digits_of
@@ -24,7 +24,7 @@ from holdfast.core.records.field import Currency, Rate, StoreCode, Text, Timezon
 from holdfast.core.records.number import from_minor, to_unit_cost
 from holdfast.core.records.organisation import Register, Settings, TaxRate
 from holdfast.core.records.permission import RANK, Permission, Role, RoleName
-from holdfast.core.records.rejection import Code, Rejected, invalid_state
+from holdfast.core.records.rejection import Code, Refused, invalid_state
 from holdfast.core.records.wants import AnyJournalEntry, AnyProduct
 from holdfast.core.stock.journal import Posting
 from holdfast.core.stock.posting import Stock
@@ -108,7 +108,7 @@ class RemoveRegister(Command, frozen=True, gc=False):
     register_id: str
 
 
-def change_settings(stock: Stock, command: ChangeSettings) -> Settings | Rejected:
+def change_settings(stock: Stock, command: ChangeSettings) -> Settings:
     """Decide a ChangeSettings."""
     settings: Settings = existing(stock, "organisation", stock.org_id)
     fields = given(command)
@@ -117,39 +117,32 @@ def change_settings(stock: Stock, command: ChangeSettings) -> Settings | Rejecte
     if "totp_roles" in fields:
         freed = set((settings.totp_roles or "").split()) - set(fields["totp_roles"])
         if any(RANK[Role(role)] > RANK[stock.caller.rights.role] for role in freed):
-            return Rejected(Code.FORBIDDEN, "You may not free a higher role than your own of its second factor.")
+            raise Refused(Code.FORBIDDEN, "You may not free a higher role than your own of its second factor.")
         fields["totp_roles"] = " ".join(dict.fromkeys(fields["totp_roles"])) or None
     changed = replace(settings, **fields, updated_at=stock.now)
     if "cash_rounding" in fields:
         step = amount_of(changed, "cash_rounding", fields["cash_rounding"])
-        if isinstance(step, Rejected):
-            return step
         changed = replace(changed, cash_rounding=from_minor(step, changed.minor_digits))
-    kept = _currency_refusal(stock, settings, changed)
-    if kept is not None:
-        return kept
+    _refuse_currency(stock, settings, changed)
     put(stock, "organisation", changed)
     return changed
 
 
-def _currency_refusal(stock: Stock, settings: Settings, changed: Settings) -> Rejected | None:
+def _refuse_currency(stock: Stock, settings: Settings, changed: Settings) -> None:
     """Refuse another currency once books are kept in this one, and other places of money once there are products."""
     if changed.currency == settings.currency:
-        return None
+        return
     booked = bool(stock.rows_of(Posting)) or bool(stock.require(AnyJournalEntry()))
     if booked:
-        return invalid_state(f"The books are kept in {settings.currency} already.", field="currency")
+        raise invalid_state(f"The books are kept in {settings.currency} already.", field="currency")
     if changed.minor_digits != settings.minor_digits and (stock.require(AnyProduct()) or written(stock, "product")):
         places = f"prices and costs are kept with the places of {settings.currency}."
-        return invalid_state(f"There are products already: {places}", field="currency")
-    return None
+        raise invalid_state(f"There are products already: {places}", field="currency")
 
 
-def add_tax_rate(stock: Stock, command: AddTaxRate) -> TaxRate | Rejected:
+def add_tax_rate(stock: Stock, command: AddTaxRate) -> TaxRate:
     """Decide an AddTaxRate."""
     store_id = None if command.store_id is None else store_id_of(stock, command.store_id)
-    if isinstance(store_id, Rejected):
-        return store_id
     rate = TaxRate(
         id=stock.new_id(),
         tax_class=command.tax_class,
@@ -159,53 +152,44 @@ def add_tax_rate(stock: Stock, command: AddTaxRate) -> TaxRate | Rejected:
         created_at=stock.now,
         updated_at=stock.now,
     )
-    refused = _rate_refusal(stock, rate)
-    if refused is not None:
-        return refused
+    _refuse_rate(stock, rate)
     put(stock, "tax_rate", rate)
     return rate
 
 
-def change_tax_rate(stock: Stock, command: ChangeTaxRate) -> TaxRate | Rejected:
+def change_tax_rate(stock: Stock, command: ChangeTaxRate) -> TaxRate:
     """Decide a ChangeTaxRate."""
     rate = _rate(stock, command.rate_id)
-    if isinstance(rate, Rejected):
-        return rate
     fields = given(command, "rate_id")
     if "rate" in fields:
         fields["rate"] = _millionths(fields["rate"])
     if fields.get("store_id") is not None:
-        store_id = store_id_of(stock, fields["store_id"])
-        if isinstance(store_id, Rejected):
-            return store_id
-        fields["store_id"] = store_id
+        fields["store_id"] = store_id_of(stock, fields["store_id"])
     changed = replace(rate, **fields, updated_at=stock.now)
-    refused = _rate_refusal(stock, changed)
-    if refused is not None:
-        return refused
+    _refuse_rate(stock, changed)
     put(stock, "tax_rate", changed)
     return changed
 
 
-def remove_tax_rate(stock: Stock, command: RemoveTaxRate) -> TaxRate | Rejected:
+def remove_tax_rate(stock: Stock, command: RemoveTaxRate) -> TaxRate:
     """Decide a RemoveTaxRate."""
     rate = _rate(stock, command.rate_id)
-    if isinstance(rate, Rejected):
-        return rate
     removed = replace(rate, active=False, updated_at=stock.now)
     put(stock, "tax_rate", removed)
     return removed
 
 
-def _rate(stock: Stock, rate_id: str) -> TaxRate | Rejected:
+def _rate(stock: Stock, rate_id: str) -> TaxRate:
     """The tax rate, locked; refused when there is none, or when it is one of all stores and the caller is of some."""
-    rate: TaxRate | Rejected = existing(stock, "tax_rate", rate_id)
-    return rate if isinstance(rate, Rejected) else _shared_refusal(stock, rate) or rate
+    rate: TaxRate = existing(stock, "tax_rate", rate_id)
+    _refuse_shared(stock, rate)
+    return rate
 
 
-def _shared_refusal(stock: Stock, rate: TaxRate) -> Rejected | None:
+def _refuse_shared(stock: Stock, rate: TaxRate) -> None:
     """Refuse a rate that all stores share to a caller of some; one of another store does not pass the gate."""
-    return Rejected(Code.FORBIDDEN, ALL_STORES) if rate.store_id is None and stock.caller.stores is not None else None
+    if rate.store_id is None and stock.caller.stores is not None:
+        raise Refused(Code.FORBIDDEN, ALL_STORES)
 
 
 def _millionths(rate: str) -> int:
@@ -215,28 +199,21 @@ def _millionths(rate: str) -> int:
     return millionths
 
 
-def _rate_refusal(stock: Stock, rate: TaxRate) -> Rejected | None:
-    """A class has one rate in a store, and one in the organisation; that one is for callers who act in all stores."""
-    refused = _shared_refusal(stock, rate)
-    if refused is not None:
-        return refused
+def _refuse_rate(stock: Stock, rate: TaxRate) -> None:
+    """Refuse a second rate of a class in a store, or in the organisation; that one is for callers of all stores."""
+    _refuse_shared(stock, rate)
     lock_organisation(stock)
     for other in stock.catalog.tax_rates.values():
         same = (other.tax_class, other.store_id) == (rate.tax_class, rate.store_id)
         if same and other.active and other.id != rate.id:
             words = f"There is a rate of the class {rate.tax_class!r} already."
-            return Rejected(Code.ALREADY_EXISTS, words, {"field": "tax_class"})
-    return None
+            raise Refused(Code.ALREADY_EXISTS, words, {"field": "tax_class"})
 
 
-def add_register(stock: Stock, command: AddRegister) -> Register | Rejected:
+def add_register(stock: Stock, command: AddRegister) -> Register:
     """Decide an AddRegister."""
     store_id = store_id_of(stock, command.store_id)
-    if isinstance(store_id, Rejected):
-        return store_id
-    refused = name_refusal(stock, "register", command.code, None)
-    if refused is not None:
-        return refused
+    refuse_taken_name(stock, "register", command.code, None)
     register = Register(
         id=stock.new_id(),
         store_id=store_id,
@@ -249,28 +226,21 @@ def add_register(stock: Stock, command: AddRegister) -> Register | Rejected:
     return register
 
 
-def change_register(stock: Stock, command: ChangeRegister) -> Register | Rejected:
+def change_register(stock: Stock, command: ChangeRegister) -> Register:
     """Decide a ChangeRegister."""
-    register: Register | Rejected = existing(stock, "register", command.register_id)
-    if isinstance(register, Rejected):
-        return register
+    register: Register = existing(stock, "register", command.register_id)
     fields = given(command, "register_id")
-    refused = None if "code" not in fields else name_refusal(stock, "register", fields["code"], register.id)
-    if refused is not None:
-        return refused
+    if "code" in fields:
+        refuse_taken_name(stock, "register", fields["code"], register.id)
     changed = replace(register, **fields, updated_at=stock.now)
     put(stock, "register", changed)
     return changed
 
 
-def remove_register(stock: Stock, command: RemoveRegister) -> Register | Rejected:
+def remove_register(stock: Stock, command: RemoveRegister) -> Register:
     """Decide a RemoveRegister: one with an open session stays."""
-    register: Register | Rejected = existing(stock, "register", command.register_id)
-    if isinstance(register, Rejected):
-        return register
-    refused = till_refusal(stock, register)
-    if refused is not None:
-        return refused
+    register: Register = existing(stock, "register", command.register_id)
+    refuse_open_till(stock, register)
     removed = replace(register, active=False, updated_at=stock.now)
     put(stock, "register", removed)
     return removed

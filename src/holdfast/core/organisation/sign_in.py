@@ -17,11 +17,11 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.core.organisation.changes import Audit, User, existing, put
-from holdfast.core.organisation.pin import NewPin, PinHash, pin_refusal
+from holdfast.core.organisation.pin import NewPin, PinHash, refuse_taken_pin
 from holdfast.core.organisation.users import PasswordHash
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.rejection import Code, Rejected
+from holdfast.core.records.rejection import Code, Refused
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
@@ -77,11 +77,9 @@ class NoteSecurity(Command, frozen=True, gc=False):
     new_device: bool = False
 
 
-def change_own_password(stock: Stock, command: ChangeOwnPassword) -> User | Rejected:
+def change_own_password(stock: Stock, command: ChangeOwnPassword) -> User:
     """Decide a ChangeOwnPassword."""
     user = _own(stock, command.user_id)
-    if isinstance(user, Rejected):
-        return user
     changed = replace(
         user,
         password_hash=command.password_hash,
@@ -93,15 +91,12 @@ def change_own_password(stock: Stock, command: ChangeOwnPassword) -> User | Reje
     return changed
 
 
-def change_own_pin(stock: Stock, command: ChangeOwnPin) -> User | Rejected:
+def change_own_pin(stock: Stock, command: ChangeOwnPin) -> User:
     """Decide a ChangeOwnPin."""
     user = _own(stock, command.user_id)
-    if isinstance(user, Rejected):
-        return user
     pin = command.pin
-    refused = None if pin is None else pin_refusal(stock, pin, user.id)
-    if refused is not None:
-        return refused
+    if pin is not None:
+        refuse_taken_pin(stock, pin, user.id)
     changed = replace(
         user,
         pin_hash=None if pin is None else pin.hash,
@@ -112,11 +107,9 @@ def change_own_pin(stock: Stock, command: ChangeOwnPin) -> User | Rejected:
     return changed
 
 
-def refresh_pin(stock: Stock, command: RefreshPin) -> bool | Rejected:
+def refresh_pin(stock: Stock, command: RefreshPin) -> bool:
     """Decide a RefreshPin: it says nothing new, so the audit log says nothing of it."""
-    user: User | Rejected = existing(stock, "app_user", command.user_id)
-    if isinstance(user, Rejected):
-        return user
+    user: User = existing(stock, "app_user", command.user_id)
     if user.pin_hash != command.before:
         return False
     stock.put_record("app_user", user.id, replace(user, pin_hash=command.pin.hash, pin_index=command.pin.index))
@@ -154,11 +147,11 @@ def note_security(stock: Stock, command: NoteSecurity) -> bool:
     return True
 
 
-def _own(stock: Stock, user_id: str) -> User | Rejected:
-    user: User | Rejected = existing(stock, "app_user", user_id)
-    if isinstance(user, Rejected) or stock.caller.actor == f"user:{user.email}"[:200]:
-        return user
-    return Rejected(Code.FORBIDDEN, "This changes what is your own, and you are somebody else.")
+def _own(stock: Stock, user_id: str) -> User:
+    user: User = existing(stock, "app_user", user_id)
+    if stock.caller.actor != f"user:{user.email}"[:200]:
+        raise Refused(Code.FORBIDDEN, "This changes what is your own, and you are somebody else.")
+    return user
 
 
 DECISIONS = (

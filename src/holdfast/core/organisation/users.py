@@ -15,13 +15,21 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from holdfast.core.organisation.changes import ApiKey, User, existing, lock_organisation, name_refusal, put, written
-from holdfast.core.organisation.pin import NewPin, pin_refusal
+from holdfast.core.organisation.changes import (
+    ApiKey,
+    User,
+    existing,
+    lock_organisation,
+    put,
+    refuse_taken_name,
+    written,
+)
+from holdfast.core.organisation.pin import NewPin, refuse_taken_pin
 from holdfast.core.organisation.places import store_id_of
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.field import Email, Text
 from holdfast.core.records.permission import GRANT_WORDS, Permission, Rights, Role, RoleName
-from holdfast.core.records.rejection import Code, Rejected, invalid_state
+from holdfast.core.records.rejection import Code, Refused, invalid_state
 from holdfast.core.records.wants import Owners
 from holdfast.core.stock.posting import Stock
 
@@ -65,22 +73,12 @@ class RemoveUser(Command, frozen=True, gc=False):
     user_id: str
 
 
-# Settings ------------------------------------------------------------------------------------------------------------
-
-
-# Users ---------------------------------------------------------------------------------------------------------------
-
-
-def add_user(stock: Stock, command: AddUser) -> User | Rejected:
+def add_user(stock: Stock, command: AddUser) -> User:
     """Decide an AddUser."""
     stores = stores_of(stock, command.stores)
-    if isinstance(stores, Rejected):
-        return stores
-    refused = name_refusal(stock, "app_user", command.email, None)
-    if refused is None and command.pin is not None:
-        refused = pin_refusal(stock, command.pin, "")
-    if refused is not None:
-        return refused
+    refuse_taken_name(stock, "app_user", command.email, None)
+    if command.pin is not None:
+        refuse_taken_pin(stock, command.pin, "")
     user = User(
         id=stock.new_id(),
         email=command.email,
@@ -93,98 +91,82 @@ def add_user(stock: Stock, command: AddUser) -> User | Rejected:
         created_at=stock.now,
         updated_at=stock.now,
     )
-    refused = _grant_refusal(stock, user)
-    if refused is not None:
-        return refused
+    _refuse_grant(stock, user)
     put(stock, "app_user", user)
     return user
 
 
-def change_user(stock: Stock, command: ChangeUser) -> User | Rejected:
+def change_user(stock: Stock, command: ChangeUser) -> User:
     """Decide a ChangeUser."""
     user = _user(stock, command.user_id)
-    if isinstance(user, Rejected):
-        return user
     fields = with_stores(stock, given(command, "user_id"))
-    if isinstance(fields, Rejected):
-        return fields
-    refused = None if "email" not in fields else name_refusal(stock, "app_user", fields["email"], user.id)
-    if "pin" in fields:
-        pin = fields.pop("pin")
-        fields |= (
-            {"pin_hash": None, "pin_index": None} if pin is None else {"pin_hash": pin.hash, "pin_index": pin.index}
-        )
-        if refused is None and pin is not None:
-            refused = pin_refusal(stock, pin, user.id)
+    pin = command.pin
+    if not isinstance(pin, UnsetType):
+        del fields["pin"]
+        fields |= {"pin_hash": None if pin is None else pin.hash, "pin_index": None if pin is None else pin.index}
     if "password_hash" in fields:
         fields["sessions_from"] = stock.now
     changed = replace(user, **fields, updated_at=stock.now)
-    refused = _grant_refusal(stock, changed) or refused or owner_refusal(stock, user, changed)
-    if refused is not None:
-        return refused
+    _refuse_grant(stock, changed)
+    if "email" in fields:
+        refuse_taken_name(stock, "app_user", fields["email"], user.id)
+    if isinstance(pin, NewPin):
+        refuse_taken_pin(stock, pin, user.id)
+    refuse_last_owner(stock, user, changed)
     put(stock, "app_user", changed)
     if changed.role != user.role:
         stock.tell("UserRoleChanged", None, {"user_id": user.id, "role": changed.role, "before": user.role})
     return changed
 
 
-def remove_user(stock: Stock, command: RemoveUser) -> User | Rejected:
+def remove_user(stock: Stock, command: RemoveUser) -> User:
     """Decide a RemoveUser: the last owner stays."""
     user = _user(stock, command.user_id)
-    if isinstance(user, Rejected):
-        return user
     removed = replace(user, active=False, updated_at=stock.now)
-    refused = owner_refusal(stock, user, removed)
-    if refused is not None:
-        return refused
+    refuse_last_owner(stock, user, removed)
     put(stock, "app_user", removed)
     return removed
 
 
-def _user(stock: Stock, user_id: str) -> User | Rejected:
+def _user(stock: Stock, user_id: str) -> User:
     """The user, locked; refused when there is none, or when they may do more than the caller."""
-    user: User | Rejected = existing(stock, "app_user", user_id)
-    return user if isinstance(user, Rejected) else _grant_refusal(stock, user) or user
+    user: User = existing(stock, "app_user", user_id)
+    _refuse_grant(stock, user)
+    return user
 
 
-def grant_refusal(stock: Stock, rights: Rights) -> Rejected | None:
+def refuse_grant(stock: Stock, rights: Rights) -> None:
     """Refuse to touch somebody whose rights the caller's do not cover: their secret would be a way to those rights."""
-    return None if stock.caller.rights.covers(rights) else Rejected(Code.FORBIDDEN, GRANT_WORDS)
+    if not stock.caller.rights.covers(rights):
+        raise Refused(Code.FORBIDDEN, GRANT_WORDS)
 
 
-def _grant_refusal(stock: Stock, user: User) -> Rejected | None:
-    return grant_refusal(stock, Rights(Role(user.role), frozenset(user.stores)))
+def _refuse_grant(stock: Stock, user: User) -> None:
+    refuse_grant(stock, Rights(Role(user.role), frozenset(user.stores)))
 
 
-def stores_of(stock: Stock, references: tuple[str, ...]) -> tuple[str, ...] | Rejected:
+def stores_of(stock: Stock, references: tuple[str, ...]) -> tuple[str, ...]:
     """The ids of stores given by id or code, each once."""
-    ids: dict[str, None] = {}
-    for reference in references:
-        store_id = store_id_of(stock, reference)
-        if isinstance(store_id, Rejected):
-            return store_id
-        ids[store_id] = None
-    return tuple(ids)
+    return tuple(dict.fromkeys(store_id_of(stock, reference) for reference in references))
 
 
-def with_stores(stock: Stock, fields: dict[str, Any]) -> dict[str, Any] | Rejected:
+def with_stores(stock: Stock, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields with the ids of the stores."""
     if "stores" not in fields:
         return fields
-    stores = stores_of(stock, fields["stores"])
-    return stores if isinstance(stores, Rejected) else {**fields, "stores": stores}
+    return {**fields, "stores": stores_of(stock, fields["stores"])}
 
 
-def owner_refusal(stock: Stock, user: User | ApiKey, changed: User | ApiKey) -> Rejected | None:
+def refuse_last_owner(stock: Stock, user: User | ApiKey, changed: User | ApiKey) -> None:
     """Refuse to take away the last owner of the whole organisation: nobody could give the role again."""
     if not _owns_all(user) or _owns_all(changed):
-        return None
+        return
     lock_organisation(stock)
     others = stock.unread(stock.require(Owners()), "app_user", "api_key")
     others.update(one.id for table in ("app_user", "api_key") for one in written(stock, table) if _owns_all(one))
-    if others - {user.id}:
-        return None
-    return invalid_state("The organisation would be left without an owner: make another user or key an owner first.")
+    if not others - {user.id}:
+        words = "The organisation would be left without an owner: make another user or key an owner first."
+        raise invalid_state(words)
 
 
 def _owns_all(one: User | ApiKey) -> bool:
@@ -192,12 +174,6 @@ def _owns_all(one: User | ApiKey) -> bool:
     if isinstance(one, ApiKey) and any(bound is not None for bound in (one.permissions, one.addresses, one.expires_at)):
         return False
     return one.active and one.role == "owner" and not one.stores
-
-
-# Tax rates -----------------------------------------------------------------------------------------------------------
-
-
-# Registers -----------------------------------------------------------------------------------------------------------
 
 
 DECISIONS = (

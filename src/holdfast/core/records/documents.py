@@ -14,6 +14,7 @@ import msgspec
 from holdfast.core.records.number import from_minor, from_unit_cost
 from holdfast.core.records.organisation import Location, Settings, Store
 from holdfast.core.records.product import UNLIMITED, Product, reorder_threshold
+from holdfast.core.records.status import ACTIVE, QUARANTINED
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.time import instant_text
 
@@ -168,8 +169,8 @@ def unlimited_document(product: Product) -> UnlimitedDocument:
 
 def status_at(lot: Lot, location: Location) -> str:
     """`quarantined` where units may not be sold: in quarantine, and of a recalled lot anywhere where unreleased."""
-    recalled = lot.status == "quarantined" or (lot.status != "active" and not location.sellable)
-    return "quarantined" if recalled or location.kind == "quarantine" else "active"
+    recalled = lot.status == QUARANTINED or (lot.status != ACTIVE and not location.sellable)
+    return QUARANTINED if recalled or location.kind == "quarantine" else ACTIVE
 
 
 def lot_fields(lot: Lot, at: LotStock, product: Product, location: Location, settings: Settings) -> dict[str, Any]:

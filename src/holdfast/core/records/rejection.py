@@ -1,4 +1,11 @@
-"""Every way the answer is no. A refusal is a value, never an exception: it costs its neighbours in a batch nothing.
+"""Every way the answer is no, and the one way to say it inside the core: whatever decides raises `Refused`.
+
+    raise not_found(Code.SALE_NOT_FOUND, "Sale", sale_id)      -> nothing after it is done
+    decide(stock, caller, command)                             -> the Rejected that it carries, and nothing has changed
+
+`decide` undoes the command and returns the `Rejected`: outside the core a refusal is a value, and its neighbours in a
+batch hear nothing of it. The functions below that make a `Refused` do not raise it; `raise` stands where it is said.
+What only computes or tests a shape (`totals`, `shape`) returns a Rejected, because no command is under way there.
 
 `Code` is closed and is the public contract (docs/reference/errors.md). Precedence when several apply: the shape of the
 request, then what does not exist, then what has no meaning, then what the state of the stock forbids; decisions test in
@@ -55,37 +62,59 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
     numbers: dict[str, Any] = {}
 
 
-def malformed(field: str, detail: str, code: Code = Code.INVALID_REQUEST) -> Rejected:
+class Refused(Exception):
+    """The answer is no. `Stock.each` hears it for a line, `decide` for the command."""
+
+    def __init__(self, code: Code, detail: str, numbers: dict[str, Any] | None = None) -> None:
+        super().__init__(detail)
+        self.rejected = Rejected(code, detail, numbers or {})
+
+    @property
+    def code(self) -> Code:
+        """Why not."""
+        return self.rejected.code
+
+    @classmethod
+    def of(cls, rejected: Rejected) -> Refused:
+        """The refusal that carries this value."""
+        return cls(rejected.code, rejected.detail, rejected.numbers)
+
+
+class RefusedOutright(Refused):
+    """A bound or the gate was met: the command ends there, whichever line it was at, and no line is named for it."""
+
+
+def malformed(field: str, detail: str, code: Code = Code.INVALID_REQUEST) -> Refused:
     """A value of the wrong shape: `field` is the dotted path of what is wrong, empty for the whole."""
-    return Rejected(code, f"{field}: {detail}" if field else detail, {"field": field} if field else {})
+    return Refused(code, f"{field}: {detail}" if field else detail, {"field": field} if field else {})
 
 
-def not_found(code: Code, what: str, reference: str) -> Rejected:
+def not_found(code: Code, what: str, reference: str) -> Refused:
     """`what` named by `reference` does not exist in this organisation."""
-    return Rejected(code, f"{what} {reference!r} does not exist.")
+    return Refused(code, f"{what} {reference!r} does not exist.")
 
 
-def invalid_quantity(product: Product, quantity: Any, must_be: str = "greater than 0") -> Rejected:
+def invalid_quantity(product: Product, quantity: Any, must_be: str = "greater than 0") -> Refused:
     """The quantity is zero, has the wrong sign, too many places, or is out of bounds."""
     places = "a whole number" if product.precision == 0 else f"at most {product.precision} decimal places"
     shown = str(quantity)
-    return Rejected(
+    return Refused(
         Code.INVALID_QUANTITY,
         f"Quantity {shown[:40]} of {product.sku} must be {must_be}, with {places}, within bounds.",
         {"product_id": product.id},
     )
 
 
-def not_stock_tracked(product: Product) -> Rejected:
+def not_stock_tracked(product: Product) -> Refused:
     """The product is digital, a service or a subscription: it has no stock to hold or count."""
-    return Rejected(
+    return Refused(
         Code.PRODUCT_NOT_STOCK_TRACKED, f"{product.sku} is {product.kind}: it has no stock.", {"product_id": product.id}
     )
 
 
-def insufficient_stock(product: Product, requested: int, available: int, **numbers: Any) -> Rejected:
+def insufficient_stock(product: Product, requested: int, available: int, **numbers: Any) -> Refused:
     """Not enough to promise. `requested` and `available` in smallest units."""
-    return Rejected(
+    return Refused(
         Code.INSUFFICIENT_STOCK,
         f"Not enough stock of {product.sku}: {product.number(requested)} requested, "
         f"{product.number(available)} available.",
@@ -98,12 +127,24 @@ def insufficient_stock(product: Product, requested: int, available: int, **numbe
     )
 
 
-def invalid_state(detail: str, **numbers: Any) -> Rejected:
+def insufficient_reserved(product: Product, words: str, requested: int, allocated: int, waiting: int) -> Refused:
+    """More is to leave or to be given back than stock backs of what is held: `allocated`, beside what is `waiting`."""
+    numbers = {
+        "product_id": product.id,
+        "requested": product.number(requested),
+        "allocated": product.number(allocated),
+        "backordered": product.number(waiting),
+        "available": product.number(allocated),
+    }
+    return Refused(Code.INSUFFICIENT_RESERVED, words, numbers)
+
+
+def invalid_state(detail: str, **numbers: Any) -> Refused:
     """The thing exists, but not in a state that allows this."""
-    return Rejected(Code.INVALID_STATE, detail, numbers)
+    return Refused(Code.INVALID_STATE, detail, numbers)
 
 
-def group_rejected(refused: Iterable[tuple[int, Rejected]]) -> Rejected:
+def group_refused(refused: Iterable[tuple[int, Rejected]]) -> Refused:
     """A group that fell together: the first refusal's code, and a line for every member that was refused."""
     members = list(refused)
     first = members[0][1]
@@ -118,4 +159,4 @@ def group_rejected(refused: Iterable[tuple[int, Rejected]]) -> Rejected:
         }
         for index, no in members
     ]
-    return Rejected(first.code, first.detail, {**first.numbers, "lines": lines})
+    return Refused(first.code, first.detail, {**first.numbers, "lines": lines})

@@ -9,15 +9,13 @@ What can be done with a sale is in the room `core.sales`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from holdfast.core.records.status import OPEN, SALE, SUSPENDED, SaleStatus, Transitions
 from holdfast.core.records.totals import Discount, Payment
-
-SaleStatus = Literal["open", "suspended", "completed", "cancelled"]
-
 
 LineKind = Literal["stock", "unlimited", "dropship"]
 
@@ -117,6 +115,8 @@ class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     before it was there keep their checksum: a default is left out of it.
     """
 
+    transitions: ClassVar[Transitions] = SALE
+
     id: str
     number: str
     order_number: str
@@ -153,7 +153,7 @@ class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def unfinished(self) -> bool:
         """True while it may still change: a cart, or in the queue."""
-        return self.status in ("open", "suspended")
+        return self.status in (OPEN, SUSPENDED)
 
 
 class SaleLine(msgspec.Struct, frozen=True, gc=False):

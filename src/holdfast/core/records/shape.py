@@ -44,7 +44,7 @@ def shaped(command: Any, depth: int = 0) -> Command | Rejected:
         return _shaped_group(command, depth)
     kind: Any = type(command)
     if not isinstance(command, Command):
-        return malformed("", f"{kind.__name__} is not a command.")
+        return malformed("", f"{kind.__name__} is not a command.").rejected
     if plain_test(kind)(command):
         return command
     try:
@@ -52,11 +52,11 @@ def shaped(command: Any, depth: int = 0) -> Command | Rejected:
     except msgspec.ValidationError as error:
         return _complaint(str(error))
     except (TypeError, ValueError, OverflowError, RecursionError):  # a lone surrogate, a list that holds itself
-        return malformed("", "a value cannot be read.")
+        return malformed("", "a value cannot be read.").rejected
     try:
         return _kept(given)  # type: ignore[no-any-return] # of the same type
     except _Fault as fault:
-        return malformed(fault.path(), fault.words)
+        return malformed(fault.path(), fault.words).rejected
 
 
 def fault_of(body: Any) -> Rejected | None:
@@ -67,16 +67,16 @@ def fault_of(body: Any) -> Rejected | None:
     try:
         _kept(body)
     except _Fault as fault:
-        return malformed(fault.path(), fault.words)
+        return malformed(fault.path(), fault.words).rejected
     return None
 
 
 def _shaped_group(group: CommandGroup, depth: int) -> CommandGroup | Rejected:
     given: Any = group  # a dataclass holds whatever it was given
     if not isinstance(given.commands, tuple | list) or type(given.atomic) is not bool:
-        return malformed("commands", "a group is a tuple of commands, and atomic is true or false.")
+        return malformed("commands", "a group is a tuple of commands, and atomic is true or false.").rejected
     if depth >= DEPTH_MAX:
-        return malformed("commands", "groups lie too deep in each other.")
+        return malformed("commands", "groups lie too deep in each other.").rejected
     members = []
     for index, member in enumerate(group.commands):
         found = shaped(member, depth + 1)
@@ -288,7 +288,7 @@ def complaint_parts(message: str) -> tuple[str, str]:
 
 def _complaint(message: str) -> Rejected:
     field, words = complaint_parts(message)
-    return malformed(field, words)
+    return malformed(field, words).rejected
 
 
 def _word(name: str) -> str:

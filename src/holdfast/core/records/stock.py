@@ -5,7 +5,11 @@ Plain records in smallest units, minor units and microseconds; `stock` is where 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
+
+from holdfast.core.records.status import ACTIVE, LOT, RESERVATION, Transitions
 
 LevelKey = tuple[str, str]
 """(product id, location id)."""
@@ -41,6 +45,8 @@ class Lot(msgspec.Struct, frozen=True, gc=False):
 
     `expires_on` is set when only a day was given, `expires_at` when an instant was.
     """
+
+    transitions: ClassVar[Transitions] = LOT
 
     id: str
     product_id: str
@@ -85,6 +91,8 @@ class Reservation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     it stays. (Rows of before this field was there keep their checksum: a default is left out of it.)
     """
 
+    transitions: ClassVar[Transitions] = RESERVATION
+
     id: str
     level_id: str
     product_id: str
@@ -123,7 +131,7 @@ class Reservation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def active(self) -> bool:
         """True while something is open."""
-        return self.status == "active"
+        return self.status == ACTIVE
 
     @property
     def roams(self) -> bool:

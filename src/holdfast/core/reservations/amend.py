@@ -17,18 +17,14 @@ from holdfast.core.records.number import Number
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
-from holdfast.core.records.rejection import (
-    Rejected,
-    insufficient_stock,
-    invalid_state,
-)
+from holdfast.core.records.rejection import insufficient_stock, invalid_state
 from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.reservations.reserve import Reserve, candidates, not_sold_any_more, shortfall_allowed
-from holdfast.core.stock.allocation import back, pinned_lot_refusal
+from holdfast.core.stock.allocation import back, refuse_pinned_lot
 from holdfast.core.stock.backorders import relocate, serve_waiting
 from holdfast.core.stock.holds import active_hold, release_units
 from holdfast.core.stock.posting import Stock
-from holdfast.core.stock.reliance import gone_refusal
+from holdfast.core.stock.reliance import refuse_gone
 from holdfast.core.stock.shortages import allocations_left, cause_of_hold, tell_hold
 
 replace = msgspec.structs.replace
@@ -46,17 +42,12 @@ class Amend(Command, frozen=True, gc=False):
     location: str | None = None
 
 
-def amend(stock: Stock, command: Amend) -> Reservation | Rejected:
-    """Decide an Amend; the hold as it stands after it, or why not. Its own units never stand in its way."""
+def amend(stock: Stock, command: Amend) -> Reservation:
+    """Decide an Amend; the hold as it stands after it. Its own units never stand in its way."""
     hold = active_hold(
         stock, command.reservation_id, command.quantity, command.expires_at if command.set_expiry else None
     )
-    if isinstance(hold, Rejected):
-        return hold
-    places = [None] if command.location is None else candidates(stock, command.location)
-    if isinstance(places, Rejected):
-        return places
-    [place] = places
+    [place] = [None] if command.location is None else candidates(stock, command.location)
     product = stock.product_of(stock.level_of_id[hold.level_id])
     total = hold.quantity
     if command.quantity is not None:
@@ -65,7 +56,7 @@ def amend(stock: Stock, command: Amend) -> Reservation | Rejected:
         total = units
     settled = hold.consumed + hold.released
     if total < settled:
-        return invalid_state(
+        raise invalid_state(
             f"{product.number(settled)} of the reservation are consumed or released already.",
             product_id=product.id,
             consumed=product.number(hold.consumed),
@@ -80,20 +71,17 @@ def amend(stock: Stock, command: Amend) -> Reservation | Rejected:
         hold = replace(hold, **changes, updated_at=max(stock.now, hold.updated_at))
         stock.put_hold(hold)
     if total > hold.quantity and not product.active:
-        return not_sold_any_more(product)
+        raise not_sold_any_more(product)
     if total < hold.quantity:
         hold = shrink(stock, hold, hold.quantity - total)
     if place is not None and hold.active:
-        moved = move(stock, hold, place)
-        if isinstance(moved, Rejected):
-            return moved
-        hold = moved
+        hold = move(stock, hold, place)
     if total > hold.quantity:
         return extend(stock, stock.level_of_id[hold.level_id], product, hold, total - hold.quantity)
     return hold
 
 
-def move(stock: Stock, hold: Reservation, place: Location) -> Reservation | Rejected:
+def move(stock: Stock, hold: Reservation, place: Location) -> Reservation:
     """The hold at a location that was given for it, under the checks of a new hold there; it keeps its place in the
     queue. What waits already may wait there as well; no more, unless the product allows it."""
     hold = replace(hold, served_from=None, updated_at=max(stock.now, hold.updated_at))
@@ -104,9 +92,7 @@ def move(stock: Stock, hold: Reservation, place: Location) -> Reservation | Reje
     product = stock.product_of(old)
     level = stock.level(product.id, place.id) if place.sellable else None
     if hold.lot_id is not None:
-        refused = pinned_lot_refusal(stock, level, hold.lot_id, product)
-        if refused is not None:
-            return refused
+        refuse_pinned_lot(stock, level, hold.lot_id, product)
     backing = [] if level is None else back(stock, level, product, hold.open, hold.lot_id)
     short = hold.open - sum(taken for _, taken in backing)
     if short:
@@ -114,7 +100,7 @@ def move(stock: Stock, hold: Reservation, place: Location) -> Reservation | Reje
         waiting = 0 if level is None else level.backordered
         allowed = shortfall_allowed(stock, product, short, waiting, Reserve(product.sku, 1))
         if not place.sellable or not (allowed or short <= hold.backordered):
-            return insufficient_stock(product, hold.open, hold.open - short)
+            raise insufficient_stock(product, hold.open, hold.open - short)
     moved = relocate(stock, hold, stock.open_level(product.id, place.id), backing, stock.caller.actor)
     serve_waiting(stock, old, stock.caller.actor)
     return moved
@@ -131,18 +117,16 @@ def shrink(stock: Stock, hold: Reservation, units: int) -> Reservation:
 
 def extend(
     stock: Stock, level: Level, product: Product, hold: Reservation, units: int, *, fact: bool = False
-) -> Reservation | Rejected:
+) -> Reservation:
     """More are promised: the addition competes like a new hold of the same target."""
-    gone = gone_refusal(stock.catalog.locations[hold.location_id])
-    if gone is not None:
-        return gone
+    refuse_gone(stock.catalog.locations[hold.location_id])
     backing = back(stock, level, product, units, hold.lot_id)
     short = units - sum(taken for _, taken in backing)
     asked = Reserve(product.sku, 1, fact=fact)
     if short:
         stock.require_expired_holds((level,))
         if not shortfall_allowed(stock, product, short, level.backordered, asked):
-            return insufficient_stock(product, units, units - short)  # a hold is not extended by override
+            raise insufficient_stock(product, units, units - short)  # a hold is not extended by override
     cause = cause_of_hold(hold, stock.caller.actor, "edited")
     allocations = dict(hold.allocations)
     for at, taken in backing:

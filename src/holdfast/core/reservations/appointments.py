@@ -7,7 +7,7 @@ ChangeAppointment(id, status="cancelled")              -> its holds are released
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,17 +17,16 @@ from holdfast.core.records.field import Instant
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
+    Refused,
     invalid_state,
     malformed,
     not_found,
 )
+from holdfast.core.records.status import APPOINTMENT, BOOKED, COMPLETED, AppointmentStatus, Transitions
 from holdfast.core.records.time import instant_text
 from holdfast.core.reservations.by_order import sell_or_release, too_many
 from holdfast.core.stock.gate import OTHER_STORE, is_of
 from holdfast.core.stock.posting import Stock
-
-AppointmentStatus = Literal["booked", "completed", "cancelled"]
 
 
 class Appointment(msgspec.Struct, frozen=True, gc=False):
@@ -35,6 +34,8 @@ class Appointment(msgspec.Struct, frozen=True, gc=False):
 
     `store_id` is where it takes place; None: it is the organisation's, and nobody of single stores sees it.
     """
+
+    transitions: ClassVar[Transitions] = APPOINTMENT
 
     id: str
     starts_at: int
@@ -50,7 +51,7 @@ class Book(Command, frozen=True, gc=False):
 
     starts_at: Instant
     customer: str | None = None
-    status: AppointmentStatus = "booked"
+    status: AppointmentStatus = BOOKED
     store_id: str | None = None
 
 
@@ -75,48 +76,56 @@ class AppointmentDocument(msgspec.Struct, frozen=True, gc=False):
     updated_at: str
 
 
-def book(stock: Stock, command: Book) -> AppointmentDocument | Rejected:
+def book(stock: Stock, command: Book) -> AppointmentDocument:
     """Decide a Book."""
     store_id = _store_of_appointment(stock, command.store_id)
-    if isinstance(store_id, Rejected):
-        return store_id
     appointment = Appointment(
-        stock.new_id(), command.starts_at, command.customer, command.status, stock.now, stock.now, store_id
+        id=stock.new_id(),
+        starts_at=command.starts_at,
+        customer=command.customer,
+        status=command.status,
+        created_at=stock.now,
+        updated_at=stock.now,
+        store_id=store_id,
     )
     stock.put_record("appointment", appointment.id, appointment)
     return appointment_document(appointment)
 
 
-def _store_of_appointment(stock: Stock, named: str | None) -> str | Rejected | None:
+def _store_of_appointment(stock: Stock, named: str | None) -> str | None:
     """The store that is named, or the only one that can be meant; a caller with several stores must name one."""
     stores = stock.caller.stores
     if named is not None:
         store = stock.catalog.store(named)
         if store is None:
-            return not_found(Code.STORE_NOT_FOUND, "Store", named)
-        return store.id if stores is None or store.id in stores else Rejected(Code.FORBIDDEN, OTHER_STORE)
+            raise not_found(Code.STORE_NOT_FOUND, "Store", named)
+        if stores is not None and store.id not in stores:
+            raise Refused(Code.FORBIDDEN, OTHER_STORE)
+        return store.id
     meant = stores or {store.id for store in stock.catalog.stores.values() if store.active}
     if len(meant) == 1:
         return next(iter(meant))
-    return None if stores is None else malformed("store_id", "is required: you act in several stores.")
+    if stores is not None:
+        raise malformed("store_id", "is required: you act in several stores.")
+    return None
 
 
-def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentDocument | Rejected:
+def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentDocument:
     """Decide a ChangeAppointment."""
     appointment: Appointment | None = stock.record("appointment", command.appointment_id)
     if appointment is None:
-        return not_found(Code.NOT_FOUND, "Appointment", command.appointment_id)
+        raise not_found(Code.NOT_FOUND, "Appointment", command.appointment_id)
     if not is_of(stock, stock.caller.stores, appointment):
-        return Rejected(Code.FORBIDDEN, OTHER_STORE)
+        raise Refused(Code.FORBIDDEN, OTHER_STORE)
     status = appointment.status if isinstance(command.status, UnsetType) else command.status
-    if appointment.status != "booked" and status != appointment.status:
-        return invalid_state(f"The appointment is {appointment.status}.")
-    if appointment.status == "booked" and status != "booked":
+    if appointment.status != BOOKED and status != appointment.status:
+        raise invalid_state(f"The appointment is {appointment.status}.")
+    if appointment.status == BOOKED and status != BOOKED:
         holds = stock.holds_of_target(appointment.id)
         waiting = next((hold for hold in holds if hold.backordered), None)
-        if status == "completed" and waiting is not None:
-            return too_many(stock.product_of(stock.level_of_id[waiting.level_id]), waiting.open, [waiting])
-        sell_or_release(stock, [(hold, hold.open) for hold in holds], consume=status == "completed")
+        if status == COMPLETED and waiting is not None:
+            raise too_many(stock.product_of(stock.level_of_id[waiting.level_id]), waiting.open, [waiting])
+        sell_or_release(stock, [(hold, hold.open) for hold in holds], consume=status == COMPLETED)
     changes = given(command, "appointment_id")
     appointment = msgspec.structs.replace(appointment, **changes, updated_at=stock.now)
     stock.put_record("appointment", appointment.id, appointment)
@@ -126,13 +135,13 @@ def change_appointment(stock: Stock, command: ChangeAppointment) -> AppointmentD
 def appointment_document(appointment: Appointment) -> AppointmentDocument:
     """The public shape of an appointment."""
     return AppointmentDocument(
-        appointment.id,
-        instant_text(appointment.starts_at),
-        appointment.customer,
-        appointment.status,
-        appointment.store_id,
-        instant_text(appointment.created_at),
-        instant_text(appointment.updated_at),
+        id=appointment.id,
+        starts_at=instant_text(appointment.starts_at),
+        customer=appointment.customer,
+        status=appointment.status,
+        store_id=appointment.store_id,
+        created_at=instant_text(appointment.created_at),
+        updated_at=instant_text(appointment.updated_at),
     )
 
 

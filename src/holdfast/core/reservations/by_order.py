@@ -15,7 +15,9 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
+    Refused,
     Rejected,
+    insufficient_reserved,
     invalid_quantity,
     invalid_state,
     not_found,
@@ -23,9 +25,10 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.reservations.adoption import sale_of_order
-from holdfast.core.reservations.order_names import held_order_refusal
+from holdfast.core.reservations.order_names import refuse_held_order
 from holdfast.core.reservations.reserve import Reserve, Target, candidates, reserve
 from holdfast.core.reservations.sourcing import hold_units
+from holdfast.core.stock.access import refuse_foreign_location
 from holdfast.core.stock.holds import release_together, release_units, sell_free_units, sell_units
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
@@ -96,32 +99,30 @@ class OrderClose(Command, frozen=True, gc=False):
 LevelAnswer = LevelHoldDocument | UnlimitedDocument
 
 
-def reserve_at_level(stock: Stock, command: ReserveAtLevel) -> LevelAnswer | Rejected:
+def reserve_at_level(stock: Stock, command: ReserveAtLevel) -> LevelAnswer:
     """Decide a ReserveAtLevel."""
     product = stock.catalog.product(command.product)
     if product is not None and product.unlimited:
-        places = candidates(stock, command.location)
-        if isinstance(places, Rejected):
-            return places
+        candidates(stock, command.location)
         units = product.units(command.quantity)
-        return invalid_quantity(product, command.quantity) if not units or units < 0 else unlimited_document(product)
+        if not units or units < 0:
+            raise invalid_quantity(product, command.quantity)
+        return unlimited_document(product)
     hold = reserve_for(
         stock,
         Reserve(command.product, command.quantity, command.location, Target(command.order_number, command.source)),
     )
-    if isinstance(hold, Rejected):
-        return hold
     return _level_answer(stock, stock.level_of_id[hold.level_id], hold.id)
 
 
-def release_at_level(stock: Stock, command: ReleaseAtLevel) -> LevelAnswer | Rejected:
+def release_at_level(stock: Stock, command: ReleaseAtLevel) -> LevelAnswer:
     """Decide a ReleaseAtLevel."""
     found = _holds_at_level(stock, command)
-    if isinstance(found, Rejected | UnlimitedDocument):
+    if isinstance(found, UnlimitedDocument):
         return found
     level, product, units, holds = found
     if units > sum(hold.open for hold in holds):
-        return too_many(product, units, holds)
+        raise too_many(product, units, holds)
     for hold in holds:
         hold = stock.reservations[hold.id]
         part = min(units, hold.open)
@@ -131,10 +132,10 @@ def release_at_level(stock: Stock, command: ReleaseAtLevel) -> LevelAnswer | Rej
     return _level_answer(stock, level, holds[0].id)
 
 
-def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer | Rejected:
+def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer:
     """Decide a ConsumeAtLevel."""
     found = _holds_at_level(stock, command)
-    if isinstance(found, Rejected | UnlimitedDocument):
+    if isinstance(found, UnlimitedDocument):
         return found
     level, product, units, holds = found
     held = sum(hold.allocated for hold in holds)
@@ -142,7 +143,7 @@ def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer | Rej
     if direct > level.available:
         stock.require_expired_holds((level,))
     if direct > level.available or (direct <= 0 and units > held):
-        return too_many(product, units, holds)
+        raise too_many(product, units, holds)
     for name in [hold.id for hold in holds]:
         hold = stock.reservations[name]
         part = min(units, hold.allocated)
@@ -158,44 +159,35 @@ def _level_answer(stock: Stock, level: Level, reservation_id: str | None) -> Lev
     return LevelHoldDocument(**describe_level_fields(stock, level), reservation_id=reservation_id)
 
 
-def too_many(product: Product, units: int, holds: list[Reservation]) -> Rejected:
-    allocated = product.number(sum(hold.allocated for hold in holds))
-    backordered = product.number(sum(hold.backordered for hold in holds))
-    return Rejected(
-        Code.INSUFFICIENT_RESERVED,
-        f"{product.number(units)} of {product.sku} requested, {allocated} allocated, {backordered} backordered.",
-        {
-            "product_id": product.id,
-            "requested": product.number(units),
-            "allocated": allocated,
-            "backordered": backordered,
-            "available": allocated,
-        },
+def too_many(product: Product, units: int, holds: list[Reservation]) -> Refused:
+    """More was asked of the holds than they have, or than stock backs."""
+    allocated, waiting = sum(hold.allocated for hold in holds), sum(hold.backordered for hold in holds)
+    words = (
+        f"{product.number(units)} of {product.sku} requested, {product.number(allocated)} allocated, "
+        f"{product.number(waiting)} backordered."
     )
+    return insufficient_reserved(product, words, units, allocated, waiting)
 
 
 def _holds_at_level(
     stock: Stock, command: ReleaseAtLevel | ConsumeAtLevel
-) -> tuple[Level, Product, int, list[Reservation]] | Rejected | UnlimitedDocument:
+) -> tuple[Level, Product, int, list[Reservation]] | UnlimitedDocument:
     """The level, the units and the active holds that a command at a level means, oldest first."""
-    places = candidates(stock, command.location)
-    if isinstance(places, Rejected) and places.code is Code.FORBIDDEN:
-        return places
+    refuse_foreign_location(stock, command.location)
     product = stock.catalog.product(command.product)
     if product is None:
-        return not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product)
-    if isinstance(places, Rejected):
-        return places
+        raise not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product)
+    [place] = candidates(stock, command.location)
     units = product.units(command.quantity)
     if units is None or units <= 0:
-        return invalid_quantity(product, command.quantity)
+        raise invalid_quantity(product, command.quantity)
     if product.unlimited:
         return unlimited_document(product)
-    level = stock.level(product.id, places[0].id)
+    level = stock.level(product.id, place.id)
     if level is None:
         if command.order_number is not None:
-            return not_found(Code.RESERVATION_NOT_FOUND, "Active reservation of order", command.order_number)
-        return too_many(product, units, [])
+            raise not_found(Code.RESERVATION_NOT_FOUND, "Active reservation of order", command.order_number)
+        raise too_many(product, units, [])
     if command.order_number is None:
         holds = stock.adhoc_at(level)
     else:
@@ -204,9 +196,9 @@ def _holds_at_level(
     holds = [hold for hold in holds if command.source in (None, hold.source)]
     if command.order_number is not None:
         if not holds:
-            return not_found(Code.RESERVATION_NOT_FOUND, "Active reservation of order", command.order_number)
+            raise not_found(Code.RESERVATION_NOT_FOUND, "Active reservation of order", command.order_number)
         if len({hold.source for hold in holds}) > 1:
-            return invalid_state(
+            raise invalid_state(
                 f"Order {command.order_number} has holds of several sources: name the source.",
                 candidates=[{"reservation_id": hold.id, "source": hold.source} for hold in holds],
             )
@@ -224,39 +216,40 @@ def sell_or_release(stock: Stock, parts: list[tuple[Reservation, int]], *, consu
 # An order that is a sale already ------------------------------------------------------------------------------------
 
 
-def reserve_for(stock: Stock, command: Reserve) -> Reservation | Rejected:
+def reserve_for(stock: Stock, command: Reserve) -> Reservation:
     """Decide a Reserve. One for an order that is a sale already holds what the sale's lines lack, and nothing twice:
     where they lack nothing it answers the hold that is there."""
     target = command.target
-    refused = None
     if target.order_number is not None:
-        refused = held_order_refusal(stock, target.source, target.order_number)
-    if refused is not None:
-        return refused
+        refuse_held_order(stock, target.source, target.order_number)
     if target.kind != "order" or target.order_number is None:
         return reserve(stock, command)
     sale_id = sale_of_order(stock, target.source, target.order_number)
     if sale_id is None:
         return reserve(stock, command)
     mark = stock.mark()
-    made = reserve(stock, command)  # whatever else is wrong with it is told first
-    if isinstance(made, Rejected) and made.code is not Code.INSUFFICIENT_STOCK:
-        return made
+    made: Reservation | Rejected
+    try:
+        made = reserve(stock, command)  # whatever else is wrong with it is told first
+    except Refused as no:
+        if no.code is not Code.INSUFFICIENT_STOCK:
+            raise
+        made = no.rejected
     sale = find_sale(stock, sale_id)
-    if isinstance(sale, Rejected):
-        return sale
     if not sale.unfinished:
-        return invalid_state(f"Order {sale.order_number} is {sale.status}.", sale_status=sale.status)
+        raise invalid_state(f"Order {sale.order_number} is {sale.status}.", sale_status=sale.status)
     product = stock.catalog.product(command.product)
     assert product is not None, command
     lines = [line for line in lines_of(stock, sale) if line.product_id == product.id and line.kind == "stock"]
     if not lines:
+        if isinstance(made, Rejected):
+            raise Refused.of(made)
         return made
     stock.undo(mark)
     return _hold_for_lines(stock, sale, lines, command)
 
 
-def _hold_for_lines(stock: Stock, sale: Sale, lines: list[SaleLine], command: Reserve) -> Reservation | Rejected:
+def _hold_for_lines(stock: Stock, sale: Sale, lines: list[SaleLine], command: Reserve) -> Reservation:
     """Hold up to the command's units for what the lines lack; the newest hold, or the one that is there."""
     product = product_of_line(stock, lines[0])
     left = product.units(command.quantity) or 0
@@ -269,15 +262,13 @@ def _hold_for_lines(stock: Stock, sale: Sale, lines: list[SaleLine], command: Re
             continue
         there = line if place is None else msgspec.structs.replace(line, location_id=place.id)
         held = hold_units(stock, sale, there, part, fact=command.fact)
-        if isinstance(held, Rejected):
-            return held
         stock.put_row(msgspec.structs.replace(held, location_id=line.location_id))
         made, left = held.reservations[-1], left - part
     if made is not None:
         return stock.reservations[made]
     known = [hold for line in lines for hold in stock.holds_of_line(line.id)]
     if not known:
-        return invalid_state(f"All of order {sale.order_number} has gone out.", sale_status=sale.status)
+        raise invalid_state(f"All of order {sale.order_number} has gone out.", sale_status=sale.status)
     return max(known, key=lambda hold: (place is not None and hold.location_id == place.id, hold.open))
 
 

@@ -11,29 +11,25 @@ shop's own (`website`, `phone`) may be a store's. Source names that we know have
 
 from __future__ import annotations
 
-from holdfast.core.records.rejection import Code, Rejected, malformed, not_found
+from holdfast.core.records.rejection import Code, Refused, malformed, not_found
 from holdfast.core.records.sale import CHANNELS, OWN_SOURCES, is_own_number
 from holdfast.core.reservations.adoption import sale_of_order
 from holdfast.core.stock.posting import Stock
 
 
-def source_refusal(stock: Stock, source: str) -> Rejected | None:
+def refuse_source(stock: Stock, source: str) -> None:
     """Refuse a second spelling of a source that we know, and an order of a channel to callers of some stores."""
     known = source.casefold()
     if known != source and known in (*OWN_SOURCES, *CHANNELS):
-        return malformed("source", f"is written {known}.")
+        raise malformed("source", f"is written {known}.")
     if known in CHANNELS and stock.caller.stores is not None:
         # Its number would be taken for the whole organisation, and the source's own order would find it gone.
-        return Rejected(Code.FORBIDDEN, f"An order of {source} belongs to all stores; you are assigned to some.")
-    return None
+        raise Refused(Code.FORBIDDEN, f"An order of {source} belongs to all stores; you are assigned to some.")
 
 
-def held_order_refusal(stock: Stock, source: str, order_number: str) -> Rejected | None:
+def refuse_held_order(stock: Stock, source: str, order_number: str) -> None:
     """Refuse to hold for an order that the caller may not name, or for a number of ours that no sale has."""
-    refused = source_refusal(stock, source)
-    if refused is not None:
-        return refused
+    refuse_source(stock, source)
     ours = source in OWN_SOURCES and is_own_number(order_number)
     if ours and sale_of_order(stock, source, order_number) is None:
-        return not_found(Code.TARGET_NOT_FOUND, "Sale", order_number)
-    return None
+        raise not_found(Code.TARGET_NOT_FOUND, "Sale", order_number)

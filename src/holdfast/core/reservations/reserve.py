@@ -25,22 +25,23 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
+    Refused,
     insufficient_stock,
     invalid_quantity,
     invalid_state,
     not_found,
     not_stock_tracked,
 )
-from holdfast.core.records.sale import SaleLine
+from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.status import ACTIVE, BOOKED
 from holdfast.core.records.stock import Reservation
-from holdfast.core.stock.access import foreign_store_refusal
-from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal
+from holdfast.core.stock.access import refuse_foreign_location, refuse_foreign_store
+from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal, refuse_pinned_lot
 from holdfast.core.stock.backorders import free_units_at, most_backed_first
 from holdfast.core.stock.gate import is_of
-from holdfast.core.stock.holds import active_hold, insufficient_reserved, part_of, release_units, sell_units
+from holdfast.core.stock.holds import active_hold, hold_has_less, part_of, release_units, sell_units
 from holdfast.core.stock.posting import Cause, Stock
-from holdfast.core.stock.sale_lines import look_at_sale, sale_of_line
+from holdfast.core.stock.sale_lines import known_sale, refuse_finished_sale, refuse_foreign_sale, sale_of_line
 from holdfast.core.stock.shortages import tell_hold
 
 replace = msgspec.structs.replace
@@ -74,7 +75,7 @@ class Reserve(Command, frozen=True, gc=False):
     """Promise `quantity` of a product (id or SKU), at a location (code or id) or wherever it can be had.
 
     `expires_at` in microseconds since 1970. A `fact` has happened already (an order that a channel took): what stock
-    does not cover waits, whatever the product's policy. Answers the reservation, or a Rejected.
+    does not cover waits, whatever the product's policy. Answers the reservation.
     """
 
     product: str
@@ -109,39 +110,31 @@ class Consume(Command, frozen=True, gc=False):
 # Reserve -----------------------------------------------------------------------------------------------------------
 
 
-def reserve(stock: Stock, command: Reserve) -> Reservation | Rejected:
-    """Decide a Reserve; the new hold, or why not."""
-    places = candidates(stock, command.location)
-    if isinstance(places, Rejected) and places.code is Code.FORBIDDEN:
-        return places
+def reserve(stock: Stock, command: Reserve) -> Reservation:
+    """Decide a Reserve; the new hold."""
+    refuse_foreign_location(stock, command.location)
     product = stock.catalog.product(command.product)
     if product is None:
-        return not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product)
-    if isinstance(places, Rejected):
-        return places
+        raise not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product)
+    places = candidates(stock, command.location)
     if command.lot_id is not None and not lot_exists(stock, command.lot_id, product):
-        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", command.lot_id)
-    refused = target_refusal(stock, command.target)
-    if refused is not None and refused.code is Code.TARGET_NOT_FOUND:
-        return refused
+        raise not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", command.lot_id)
+    target = _found_target(stock, command.target)
     units = product.units(command.quantity)
     if units is None or units <= 0:
-        return invalid_quantity(product, command.quantity)
+        raise invalid_quantity(product, command.quantity)
     if command.expires_at is not None and command.expires_at <= stock.now:
-        return Rejected(Code.INVALID_EXPIRY, "The expiry must be in the future.")
+        raise Refused(Code.INVALID_EXPIRY, "The expiry must be in the future.")
     if product.unlimited:
-        return not_stock_tracked(product)
+        raise not_stock_tracked(product)
     if not product.active and not command.fact:
-        return not_sold_any_more(product)
-    refused = _other_product_refusal(stock, command.target, product) or refused
-    if refused is not None:
-        return refused
+        raise not_sold_any_more(product)
+    _refuse_other_product(stock, command.target, product)
+    _refuse_finished_target(stock, target)
     chosen = choose(stock, product, places, units, command)
-    if isinstance(chosen, Rejected):
-        return chosen
     served_from = None if command.location is not None else anywhere(stock)
     hold = promise(stock, product, chosen, units, command, served_from)
-    if isinstance(hold, Reservation) and hold.roams and product.oversell == "preorder":
+    if hold.roams and product.oversell == "preorder":
         stock.seeking[hold.id] = None  # the limit may have kept it from the place that backs more of it
     return hold
 
@@ -151,57 +144,69 @@ def anywhere(stock: Stock) -> str:
     return serving(stock.caller.stores, online=stock.caller.online)
 
 
-def not_sold_any_more(product: Product) -> Rejected:
+def not_sold_any_more(product: Product) -> Refused:
     """Nothing is promised of a product that is inactive, but to facts."""
     return invalid_state(f"{product.sku} is not sold any more.", product_id=product.id)
 
 
-def candidates(stock: Stock, location: str | None) -> list[Location] | Rejected:
+def candidates(stock: Stock, location: str | None) -> list[Location]:
     """Where the hold may be: the named location, or every sellable one in selling order."""
     caller = stock.caller
     if location is not None:
         place = stock.catalog.location(location)
         if place is None:
-            return not_found(Code.LOCATION_NOT_FOUND, "Location", location)
-        return foreign_store_refusal(stock, place) or [place]
+            raise not_found(Code.LOCATION_NOT_FOUND, "Location", location)
+        refuse_foreign_store(stock, place)
+        return [place]
     return stock.catalog.sellable_places(caller.stores, online=caller.online)
 
 
-def target_refusal(stock: Stock, target: Target) -> Rejected | None:
-    """Refuse a target that does not exist or is finished."""
+def _found_target(stock: Stock, target: Target) -> Any:
+    """The sale or the appointment that the hold would be for, None where it is for neither; refused if there is none.
+
+    Whether it is finished is tested later (`_refuse_finished_target`).
+    """
     if target.sale_line_id is not None or target.reserved_for_type == "transaction":
-        return _sale_refusal(stock, target)
-    if target.reserved_for_type == "appointment":
-        assert target.reserved_for_id is not None
-        appointment = stock.record("appointment", target.reserved_for_id)
-        if appointment is None or not is_of(stock, stock.caller.stores, appointment):
-            return not_found(Code.TARGET_NOT_FOUND, "Appointment", target.reserved_for_id)
-        if appointment.status != "booked":
-            return invalid_state(f"The appointment is {appointment.status}.")
-    return None
+        return _sale_of_target(stock, target)
+    if target.reserved_for_type != "appointment":
+        return None
+    assert target.reserved_for_id is not None
+    appointment = stock.record("appointment", target.reserved_for_id)
+    if appointment is None or not is_of(stock, stock.caller.stores, appointment):
+        raise not_found(Code.TARGET_NOT_FOUND, "Appointment", target.reserved_for_id)
+    return appointment
 
 
-def _sale_refusal(stock: Stock, target: Target) -> Rejected | None:
-    """Refuse a sale or line that does not exist or is finished."""
+def _sale_of_target(stock: Stock, target: Target) -> Sale:
+    """The sale that the hold would be for, of whichever store; refused if there is none."""
     sale_id = target.reserved_for_id
     if target.sale_line_id is not None:
         sale_id = sale_of_line(stock, target.sale_line_id)
     if sale_id is None:
-        return not_found(Code.TARGET_NOT_FOUND, "Sale line", target.sale_line_id or "")
-    sale = look_at_sale(stock, sale_id)
-    if isinstance(sale, Rejected):
-        return replace(sale, code=Code.TARGET_NOT_FOUND) if sale.code is Code.SALE_NOT_FOUND else sale
-    return None if sale.unfinished else invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+        raise not_found(Code.TARGET_NOT_FOUND, "Sale line", target.sale_line_id or "")
+    sale = known_sale(stock, sale_id)
+    if sale is None:
+        raise not_found(Code.TARGET_NOT_FOUND, "Sale", sale_id)
+    return sale
 
 
-def _other_product_refusal(stock: Stock, target: Target, product: Product) -> Rejected | None:
+def _refuse_finished_target(stock: Stock, target: Any) -> None:
+    """Refuse a sale of another store, and a sale or an appointment that is over."""
+    if isinstance(target, Sale):
+        refuse_foreign_sale(stock, target)
+        refuse_finished_sale(target)
+    elif target is not None and target.status != BOOKED:
+        raise invalid_state(f"The appointment is {target.status}.")
+
+
+def _refuse_other_product(stock: Stock, target: Target, product: Product) -> None:
     """Refuse a sale line of another product. The units of the hold would be counted on the wrong line."""
     line = None if target.sale_line_id is None else stock.row(SaleLine, target.sale_line_id)
     if line is None or line.product_id == product.id:
-        return None
+        return
     sold = stock.catalog.product(line.product_id)
     words = f"The line sells {line.product_id if sold is None else sold.sku}, not {product.sku}."
-    return Rejected(Code.INVALID_REQUEST, words, {"field": "sale_line_id", "product_id": line.product_id})
+    raise Refused(Code.INVALID_REQUEST, words, {"field": "sale_line_id", "product_id": line.product_id})
 
 
 def completed_target(stock: Stock, target: Target) -> Target:
@@ -212,23 +217,21 @@ def completed_target(stock: Stock, target: Target) -> Target:
     return replace(target, reserved_for_type="transaction", reserved_for_id=sale_id)
 
 
-def choose(stock: Stock, product: Product, places: list[Location], units: int, command: Reserve) -> Location | Rejected:
+def choose(stock: Stock, product: Product, places: list[Location], units: int, command: Reserve) -> Location:
     """The first place that can fill the hold alone; else where stock backs most of it and the rest may wait; else a
     refusal."""
     if len(places) == 1 and command.location is not None:
         if not places[0].sellable and command.lot_id is None:
-            return insufficient_stock(product, units, 0)
+            raise insufficient_stock(product, units, 0)
         return places[0]
     stock.lock_levels((product.id, place.id) for place in places)
     if command.lot_id is not None:
         ask_for_pinned(stock, product, places, command.lot_id)
         places = [place for place in places if lot_lies_at(stock, product, place, command.lot_id)]
         if not places:
-            refused = pinned_lot_refusal(stock, None, command.lot_id, product)
-            assert refused is not None
-            return refused
+            refuse_pinned_lot(stock, None, command.lot_id, product)
     if not places:
-        return insufficient_stock(product, units, 0, available_by_location={})
+        raise insufficient_stock(product, units, 0, available_by_location={})
     available = {}
     for place in places:
         free = free_units_at(stock, product, place, command.lot_id)
@@ -241,7 +244,7 @@ def choose(stock: Stock, product: Product, places: list[Location], units: int, c
     if waiting_place is not None:
         return waiting_place
     numbers = {code: product.number(free) for code, free in available.items()}
-    return _shortage_refusal(stock, product, units, max(available.values(), default=0), available_by_location=numbers)
+    raise _shortage(stock, product, units, max(available.values(), default=0), available_by_location=numbers)
 
 
 def ask_for_pinned(stock: Stock, product: Product, places: Iterable[Location], lot_id: str) -> None:
@@ -271,7 +274,7 @@ def shortfall_allowed(stock: Stock, product: Product, short: int, waiting: int, 
     return command.override and stock.caller.may_override and stock.settings.allow_override
 
 
-def _shortage_refusal(stock: Stock, product: Product, units: int, available: int, **numbers: Any) -> Rejected:
+def _shortage(stock: Stock, product: Product, units: int, available: int, **numbers: Any) -> Refused:
     """Not enough to begin a hold at a sellable place; whether a manager's override could."""
     if product.oversell == "deny" and stock.settings.allow_override:
         numbers["override_required"] = "manager"
@@ -280,51 +283,49 @@ def _shortage_refusal(stock: Stock, product: Product, units: int, available: int
 
 def promise(
     stock: Stock, product: Product, place: Location, units: int, command: Reserve, served_from: str | None
-) -> Reservation | Rejected:
+) -> Reservation:
     """Hold `units` at the place: what is there is allocated, the rest is backordered where that is allowed.
 
     `served_from` is where else the hold may be served later; None: its location was given.
     """
     level = stock.level(product.id, place.id) if place.sellable else None
     if command.lot_id is not None:
-        refused = pinned_lot_refusal(stock, level, command.lot_id, product)
-        if refused is not None:
-            return refused
+        refuse_pinned_lot(stock, level, command.lot_id, product)
     backing = [] if level is None else back(stock, level, product, units, command.lot_id)
     short = units - sum(taken for _, taken in backing)
     if short:
         stock.require_expired_holds((level,))
         waiting = 0 if level is None else level.backordered
         if not place.sellable or not shortfall_allowed(stock, product, short, waiting, command):
-            return _shortage_refusal(stock, product, units, units - short)
+            raise _shortage(stock, product, units, units - short)
         level = stock.open_level(product.id, place.id)
     assert level is not None
     target = completed_target(stock, command.target)
     began = max(stock.now, level.updated_at)  # never before its elders, even when the clock steps back
-    hold = Reservation(
-        stock.new_id(),
-        level.id,
-        product.id,
-        place.id,
-        units,
-        0,
-        0,
-        short,
-        tuple((at.lot_id, taken) for at, taken in backing),
-        "active",
-        None,
-        command.lot_id,
-        target.kind,
-        target.sale_line_id,
-        target.reserved_for_type,
-        target.reserved_for_id,
-        target.order_number,
-        target.source,
-        command.priority,
-        command.expires_at,
-        stock.caller.actor,
-        began,
-        began,
+    hold = Reservation(  # in order, for keywords would take four times as long
+        stock.new_id(),  # id
+        level.id,  # level_id
+        product.id,  # product_id
+        place.id,  # location_id
+        units,  # quantity
+        0,  # consumed
+        0,  # released
+        short,  # backordered
+        tuple((at.lot_id, taken) for at, taken in backing),  # allocations
+        ACTIVE,  # status
+        None,  # release_reason
+        command.lot_id,  # lot_id
+        target.kind,  # held_for
+        target.sale_line_id,  # sale_line_id
+        target.reserved_for_type,  # reserved_for_type
+        target.reserved_for_id,  # reserved_for_id
+        target.order_number,  # order_number
+        target.source,  # source
+        command.priority,  # priority
+        command.expires_at,  # expires_at
+        stock.caller.actor,  # actor
+        began,  # created_at
+        began,  # updated_at
         served_from,
     )
     cause = Cause(
@@ -349,27 +350,19 @@ def promise(
 # Finding and closing -----------------------------------------------------------------------------------------------
 
 
-def release(stock: Stock, command: Release) -> Reservation | Rejected:
-    """Decide a Release; the hold as it stands after it, or why not."""
+def release(stock: Stock, command: Release) -> Reservation:
+    """Decide a Release; the hold as it stands after it."""
     hold = active_hold(stock, command.reservation_id, command.quantity, lot_id=command.lot_id)
-    if isinstance(hold, Rejected):
-        return hold
     units = part_of(stock, hold, command.quantity, command.lot_id)
-    if isinstance(units, Rejected):
-        return units
     return release_units(stock, hold, units, command.release_reason, note=command.reason, lot_id=command.lot_id)
 
 
-def consume(stock: Stock, command: Consume) -> Reservation | Rejected:
-    """Decide a Consume; the hold as it stands after it, or why not. A part that no stock backs cannot be sold."""
+def consume(stock: Stock, command: Consume) -> Reservation:
+    """Decide a Consume; the hold as it stands after it. A part that no stock backs cannot be sold."""
     hold = active_hold(stock, command.reservation_id, command.quantity, lot_id=command.lot_id)
-    if isinstance(hold, Rejected):
-        return hold
     units = part_of(stock, hold, command.quantity, command.lot_id)
-    if isinstance(units, Rejected):
-        return units
     if units > hold.allocated:
-        return insufficient_reserved(stock.product_of(stock.level_of_id[hold.level_id]), hold, units)
+        raise hold_has_less(stock.product_of(stock.level_of_id[hold.level_id]), hold, units)
     return sell_units(stock, hold, units, lot_id=command.lot_id)
 
 

@@ -13,12 +13,9 @@ import msgspec
 from holdfast.core.records.catalog import serving
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.product import Product
-from holdfast.core.records.rejection import (
-    Code,
-    Rejected,
-    insufficient_stock,
-)
+from holdfast.core.records.rejection import Code, Refused, insufficient_stock
 from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.status import OPEN
 from holdfast.core.records.stock import Reservation
 from holdfast.core.reservations.amend import extend, move, shrink
 from holdfast.core.reservations.reserve import (
@@ -44,7 +41,7 @@ MINUTE = 60_000_000
 
 def cart_expiry(stock: Stock, sale: Sale) -> int | None:
     """Until when a cart holds its stock from now on; a suspended sale holds it without an end."""
-    if sale.status != "open" or not stock.settings.cart_hold_minutes:
+    if sale.status != OPEN or not stock.settings.cart_hold_minutes:
         return None
     return stock.now + stock.settings.cart_hold_minutes * MINUTE
 
@@ -76,16 +73,18 @@ def served_from(stock: Stock, sale: Sale, line: SaleLine) -> str | None:
     return anywhere(stock)
 
 
-def pin_refusal(stock: Stock, product: Product, places: list[Location], lot_id: str | None) -> Rejected | None:
-    """Why the lot that a line names can be had at none of the places."""
+def refuse_pinned_nowhere(stock: Stock, product: Product, places: list[Location], lot_id: str | None) -> None:
+    """Refuse a lot that a line names and that can be had at none of the places."""
     if lot_id is None:
-        return None
+        return
     stock.lock_levels((product.id, place.id) for place in places)
     ask_for_pinned(stock, product, places, lot_id)
-    refused = [pinned_lot_refusal(stock, stock.level(product.id, place.id), lot_id, product) for place in places]
-    if not refused:
-        return Rejected(Code.LOT_NOT_AVAILABLE, "There is no selling location for the lot.", {"lot_id": lot_id})
-    return None if None in refused else refused[0]
+    refusals = [pinned_lot_refusal(stock, stock.level(product.id, place.id), lot_id, product) for place in places]
+    if not refusals:
+        raise Refused(Code.LOT_NOT_AVAILABLE, "There is no selling location for the lot.", {"lot_id": lot_id})
+    told = [refusal for refusal in refusals if refusal is not None]
+    if len(told) == len(refusals):
+        raise Refused.of(told[0])
 
 
 def spread(
@@ -114,23 +113,21 @@ def spread(
     return [(place, parts[place.id]) for place in places if place.id in parts], left
 
 
-def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bool = False) -> SaleLine | Rejected:
-    """Hold `units` more for a line, split where one place is not enough; the line with the holds, or why not."""
+def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bool = False) -> SaleLine:
+    """Hold `units` more for a line, split where one place is not enough; the line with the holds."""
     product = product_of_line(stock, line)
     places = places_of(stock, sale, line)
-    unpinned = pin_refusal(stock, product, places, line.lot_id)
-    if unpinned is not None:
-        return unpinned
+    refuse_pinned_nowhere(stock, product, places, line.lot_id)
     parts, short = spread(stock, product, places, units, line.lot_id)
     if short:
         waiting_place = _waiting_place(stock, product, places, short, line.lot_id, fact=fact)
         if waiting_place is None:
-            return insufficient_stock(product, units, units - short)
+            raise insufficient_stock(product, units, units - short)
         at_first = [(place, part + short if place is waiting_place else part) for place, part in parts]
         parts = at_first if any(place is waiting_place for place, _ in parts) else [*parts, (waiting_place, short)]
     known = stock.holds_of_line(line.id)
 
-    def hold_part(_: int, at: tuple[Location, int]) -> Reservation | Rejected:
+    def hold_part(_: int, at: tuple[Location, int]) -> Reservation:
         place, part = at
         own = next((hold for hold in known if hold.location_id == place.id and hold.active), None)
         if own is None:
@@ -142,8 +139,6 @@ def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bo
 
     made: list[str] = []
     for held in stock.each(parts, hold_part):
-        if isinstance(held, Rejected):
-            return held
         if held.id not in line.reservations:
             made.append(held.id)
     return replace(line, reservations=(*line.reservations, *made))
@@ -186,7 +181,7 @@ def _reserve_of(stock: Stock, sale: Sale, line: SaleLine, product: Product, plac
     )
 
 
-def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine | Rejected:
+def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine:
     """Make the line's holds promise exactly what is open of it; fewer: what waits goes first, then the newest."""
     holds = stock.holds_of_line(line.id)
     lack = line.open - sum(hold.open for hold in holds)
@@ -204,13 +199,10 @@ def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine | Rejected
     return line
 
 
-def move_line(stock: Stock, line: SaleLine, place: Location) -> Rejected | None:
-    """Hold at the place all that the line holds; each hold keeps its place in the queue. Or why not."""
+def move_line(stock: Stock, line: SaleLine, place: Location) -> None:
+    """Hold at the place all that the line holds; each hold keeps its place in the queue."""
     for name in [hold.id for hold in stock.holds_of_line(line.id)]:
-        moved = move(stock, stock.reservations[name], place)
-        if isinstance(moved, Rejected):
-            return moved
-    return None
+        move(stock, stock.reservations[name], place)
 
 
 def _give_back(stock: Stock, name: str, units: int) -> None:

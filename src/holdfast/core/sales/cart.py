@@ -22,13 +22,12 @@ from holdfast.core.records.number import Number, from_minor
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
-    group_rejected,
     invalid_quantity,
     invalid_state,
     not_found,
 )
 from holdfast.core.records.sale import LINES_MAX, Sale, SaleLine
+from holdfast.core.records.status import OPEN, SUSPENDED
 from holdfast.core.records.time import instant_text
 from holdfast.core.reservations.adoption import adopt, numbers_of
 from holdfast.core.reservations.reserve import candidates
@@ -39,27 +38,27 @@ from holdfast.core.reservations.sourcing import (
     renew,
 )
 from holdfast.core.sales.documents import SaleDocument, describe_sale
-from holdfast.core.sales.lines import priced, put_receipt, receipt_of
+from holdfast.core.sales.lines import priced, put_receipt, receipt_if_any, receipt_of
 from holdfast.core.sales.order_entry import (
-    FEES_ALONE,
     DiscountRequest,
     FeeRequest,
     LineRequest,
     OpenSale,
     discount_of,
-    discount_refusal,
+    fees_alone,
     fees_of,
     line_of,
     new_sale,
     price_of,
     priced_request,
+    refuse_discount,
 )
 from holdfast.core.sales.shipment import priced_anew
 from holdfast.core.sales.supplier_orders import change_supplier_order, order_from_supplier, withdraw_supplier_orders
 from holdfast.core.stock.backorders import seek
 from holdfast.core.stock.holds import release_together
 from holdfast.core.stock.posting import Stock
-from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
+from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line, refuse_finished_sale, wrong_status
 
 replace = msgspec.structs.replace
 
@@ -123,203 +122,143 @@ class CancelSale(Command, frozen=True, gc=False):
 # Opening -------------------------------------------------------------------------------------------------------------
 
 
-def open_sale(stock: Stock, command: OpenSale) -> SaleDocument | Rejected:
+def open_sale(stock: Stock, command: OpenSale) -> SaleDocument:
     """Decide an OpenSale."""
-    made = new_sale(stock, command)
-    if isinstance(made, Rejected):
-        return made
-    sale, lines = made
+    sale, lines = new_sale(stock, command)
     stock.put_row(sale)
     if command.order_number is not None:
         lines = adopt(stock, sale, lines, numbers_of(sale))
-    refused = add_lines(stock, sale, lines, fact=command.fact)
-    if refused is not None:
-        return refused
+    add_lines(stock, sale, lines, fact=command.fact)
     seek(stock)
-    priced_sale = reprice(stock, sale, new_discount=True)
-    if isinstance(priced_sale, Rejected):
-        return priced_sale
-    stock.tell("SaleOpened", None, sale_facts(stock, priced_sale))
-    return describe_sale(stock, priced_sale)
+    sale = reprice(stock, sale, new_discount=True)
+    stock.tell("SaleOpened", None, sale_facts(stock, sale))
+    return describe_sale(stock, sale)
 
 
 # Lines ---------------------------------------------------------------------------------------------------------------
 
 
-def add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -> Rejected | None:
-    """Lines of the sale, with their stock held and what others supply ordered if they are a `fact`; or why not."""
-    failed: list[tuple[int, Rejected]] = []
-    added = stock.each(lines, lambda _, line: _put_line(stock, sale, line, fact=fact))
-    for index, line in enumerate(added):
-        if isinstance(line, Rejected):
-            failed.append((index, line))
-    if failed:
-        return group_rejected(failed)
+def add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -> None:
+    """Lines of the sale, with their stock held and what others supply ordered if they are a `fact`."""
+    stock.each_line(lines, lambda _, line: _put_line(stock, sale, line, fact=fact))
     for line in lines_of(stock, sale) if fact else ():
         if line.kind == "dropship":
             order_from_supplier(stock, sale, line)
-    return None
 
 
-def _put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> SaleLine | Rejected:
+def _put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> None:
     """A new line of the sale, with its stock held; what it has adopted it has."""
     lack = line.open - sum(hold.open for hold in stock.holds_of_line(line.id))
     if line.kind == "stock" and lack:
-        held = hold_units(stock, sale, line, lack, fact=fact)
-        if isinstance(held, Rejected):
-            return held
-        line = held
+        line = hold_units(stock, sale, line, lack, fact=fact)
     stock.put_row(line)
-    return line
 
 
-def add_line(stock: Stock, command: AddLine) -> SaleDocument | Rejected:
+def add_line(stock: Stock, command: AddLine) -> SaleDocument:
     """Decide an AddLine."""
     sale = find_sale(stock, command.sale_id)
-    if isinstance(sale, Rejected):
-        return sale
     meant = priced_request(stock, command.line)
-    if isinstance(meant, Rejected):
-        return meant
-    fixed = _fixed(stock, sale)
-    if fixed is not None:
-        return fixed
+    _refuse_fixed(stock, sale)
     known = stock.rows_of_sale(SaleLine, sale.id)
     if len(known) >= LINES_MAX:
-        return invalid_state(f"A sale has at most {LINES_MAX} lines.")
+        raise invalid_state(f"A sale has at most {LINES_MAX} lines.")
     position = max((line.position for line in known), default=-1) + 1
     [asked] = adopt(stock, sale, [line_of(stock, sale, command.line, meant, position)], numbers_of(sale))
-    line = _put_line(stock, sale, asked)
-    if isinstance(line, Rejected):
-        return line
+    _put_line(stock, sale, asked)
     seek(stock)
     return _changed(stock, priced_anew(sale))
 
 
-def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
+def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument:
     """Decide an EditLine: the hold follows the quantity; the line's own units never stand in its way.
 
     Only a quantity, be it the same again, makes units that lapsed compete again: another price or discount needs no
     stock, renews the holds that there are, and leaves the rest to the completion, which competes for it.
     """
     sale = find_sale(stock, command.sale_id)
-    if isinstance(sale, Rejected):
-        return sale
-    known = line_of_sale(stock, sale, command.line_id)
-    if isinstance(known, Rejected):
-        return known
-    line = _edited(stock, known, command)
-    if isinstance(line, Rejected):
-        return line
+    line = _edited(stock, line_of_sale(stock, sale, command.line_id), command)
     only_moved = given(command, "sale_id", "line_id").keys() == {"location"}
-    fixed = _finished(sale) if only_moved else _fixed(stock, sale)
-    if fixed is not None:
-        return fixed
-    held = _line_held(stock, sale, line, command)
-    if isinstance(held, Rejected):
-        return held
-    line = held
+    if only_moved:
+        refuse_finished_sale(sale)
+    else:
+        _refuse_fixed(stock, sale)
+    line = _line_held(stock, sale, line, command)
     change_supplier_order(stock, line)
     stock.put_row(line)
     return _changed(stock, sale if only_moved else priced_anew(sale))
 
 
-def _line_held(stock: Stock, sale: Sale, line: SaleLine, command: EditLine) -> SaleLine | Rejected:
+def _line_held(stock: Stock, sale: Sale, line: SaleLine, command: EditLine) -> SaleLine:
     """The changed line with what it holds: fewer units go back before it moves, more are held where it is then."""
     if line.kind != "stock":
         return line
     fewer = line.open < sum(hold.open for hold in stock.holds_of_line(line.id))
-    held: SaleLine | Rejected = line
     if command.quantity is not UNSET and fewer:
-        held = adjust_hold(stock, sale, line)
-    if not isinstance(held, Rejected) and command.location is not UNSET:
-        held = move_line(stock, held, stock.catalog.locations[str(held.location_id)]) or held
-    if not isinstance(held, Rejected) and command.quantity is not UNSET and not fewer:
-        held = adjust_hold(stock, sale, held)
-    return held
+        line = adjust_hold(stock, sale, line)
+    if command.location is not UNSET:
+        move_line(stock, line, stock.catalog.locations[str(line.location_id)])
+    if command.quantity is not UNSET and not fewer:
+        line = adjust_hold(stock, sale, line)
+    return line
 
 
-def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine | Rejected:
+def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine:
     """The line with the changes, before any stock follows."""
     product = product_of_line(stock, line)
     if not isinstance(command.quantity, UnsetType):
         units = product.units(command.quantity)
         if units is None or units <= 0:
-            return invalid_quantity(product, command.quantity)
-        refused = _given_terms_refusal(stock, line, command) if units > line.quantity else None
-        if refused is not None:
-            return refused
+            raise invalid_quantity(product, command.quantity)
+        if units > line.quantity:
+            _refuse_given_terms(stock, line, command)
         line = replace(line, quantity=units)
     if not isinstance(command.unit_price, UnsetType):
-        price = price_of(stock, product, command.unit_price)
-        if isinstance(price, Rejected):
-            return price
-        line = replace(line, unit_price=price)
+        line = replace(line, unit_price=price_of(stock, product, command.unit_price))
     if not isinstance(command.discount, UnsetType):
-        discount = discount_of(stock, command.discount)
-        if isinstance(discount, Rejected):
-            return discount
-        line = replace(line, asked=discount)
+        line = replace(line, asked=discount_of(stock, command.discount))
     if not isinstance(command.location, UnsetType):
-        places = candidates(stock, command.location)
-        if isinstance(places, Rejected):
-            return places
-        line = replace(line, location_id=places[0].id)
+        [place] = candidates(stock, command.location)
+        line = replace(line, location_id=place.id)
     return replace(line, updated_at=stock.now)
 
 
-def _given_terms_refusal(stock: Stock, line: SaleLine, command: EditLine) -> Rejected | None:
+def _refuse_given_terms(stock: Stock, line: SaleLine, command: EditLine) -> None:
     """Refuse more units at a price or discount that the line keeps and that the caller could not give it."""
     if command.unit_price is UNSET:
         kept = from_minor(line.unit_price, stock.settings.minor_digits)
-        price = price_of(stock, product_of_line(stock, line), kept)
-        if isinstance(price, Rejected):
-            return price
+        price_of(stock, product_of_line(stock, line), kept)
     if command.discount is UNSET and line.asked is not None:
-        return discount_refusal(stock)
-    return None
+        refuse_discount(stock)
 
 
-def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument | Rejected:
+def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument:
     """Decide a RemoveLine."""
     sale = find_sale(stock, command.sale_id)
-    if isinstance(sale, Rejected):
-        return sale
     line = line_of_sale(stock, sale, command.line_id)
-    if isinstance(line, Rejected):
-        return line
-    fixed = _fixed(stock, sale)
-    if fixed is not None:
-        return fixed
+    _refuse_fixed(stock, sale)
     release_together(stock, [(hold, hold.open) for hold in stock.holds_of_line(line.id)], "edited")
     withdraw_supplier_orders(stock, sale, line)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
     return _changed(stock, priced_anew(sale))
 
 
-def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
+def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument:
     """Decide a ChangeSale: what has gone out fixes the money, not whom it is for."""
     sale = find_sale(stock, command.sale_id)
-    if isinstance(sale, Rejected):
-        return sale
     if not isinstance(command.customer, UnsetType):
         sale = replace(sale, customer=command.customer)
     if not isinstance(command.discount, UnsetType):
-        discount = discount_of(stock, command.discount)
-        if isinstance(discount, Rejected):
-            return discount
-        sale = replace(sale, discount=discount)
+        sale = replace(sale, discount=discount_of(stock, command.discount))
     if not isinstance(command.fees, UnsetType):
         fees = fees_of(stock, command.fees)
-        if isinstance(fees, Rejected):
-            return fees
         if fees and sale.unfinished and not lines_of(stock, sale):
-            return FEES_ALONE
+            raise fees_alone()
         sale = replace(sale, fees=fees)
     only_customer = command.discount is UNSET and command.fees is UNSET
-    fixed = _finished(sale) if only_customer else _fixed(stock, sale)
-    if fixed is not None:
-        return fixed
+    if only_customer:
+        refuse_finished_sale(sale)
+    else:
+        _refuse_fixed(stock, sale)
     if shipped(stock, sale):
         sale = replace(sale, updated_at=max(stock.now, sale.updated_at))
         stock.put_row(sale)
@@ -329,79 +268,75 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument | Rejected:
     return _changed(stock, sale if only_customer else priced_anew(sale), new_discount=command.discount is not UNSET)
 
 
-def _finished(sale: Sale) -> Rejected | None:
-    """Refuse to change what is no cart any more, nor in the queue."""
-    return None if sale.unfinished else invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
-
-
 def shipped(stock: Stock, sale: Sale) -> bool:
     """Has a part of it gone out?"""
     return any(part.lines for part in sale.fulfillments) or any(line.fulfilled for line in lines_of(stock, sale))
 
 
-def _fixed(stock: Stock, sale: Sale) -> Rejected | None:
+def _refuse_fixed(stock: Stock, sale: Sale) -> None:
     """Refuse to edit what is finished, or of which a part has gone out."""
     if sale.unfinished and shipped(stock, sale):
-        return invalid_state("A part of the sale went out already: its lines and prices stand.")
-    return _finished(sale)
+        raise invalid_state("A part of the sale went out already: its lines and prices stand.")
+    refuse_finished_sale(sale)
 
 
-def line_of_sale(stock: Stock, sale: Sale, line_id: str) -> SaleLine | Rejected:
+def line_of_sale(stock: Stock, sale: Sale, line_id: str) -> SaleLine:
     """A line of the sale by its id."""
     line: SaleLine | None = stock.row(SaleLine, line_id)
     if line is None or line.sale_id != sale.id or line.removed:
-        return not_found(Code.NOT_FOUND, "Line", line_id)
+        raise not_found(Code.NOT_FOUND, "Line", line_id)
     return line
 
 
-def _changed(stock: Stock, sale: Sale, *, new_discount: bool = False) -> SaleDocument | Rejected:
+def _changed(stock: Stock, sale: Sale, *, new_discount: bool = False) -> SaleDocument:
     """Compute the money anew, renew the holds, show the sale."""
-    sale_now = reprice(stock, sale, new_discount=new_discount)
-    if isinstance(sale_now, Rejected):
-        return sale_now
-    renew(stock, sale_now)
-    return describe_sale(stock, sale_now)
+    sale = reprice(stock, sale, new_discount=new_discount)
+    renew(stock, sale)
+    return describe_sale(stock, sale)
 
 
-def reprice(stock: Stock, sale: Sale, *, new_discount: bool = False) -> Sale | Rejected:
+def reprice(stock: Stock, sale: Sale, *, new_discount: bool = False) -> Sale:
     """Compute the open sale's money anew and keep it."""
     sale, lines = priced(stock, sale, lines_of(stock, sale))
     receipt = receipt_of(stock, sale, lines, None, new_discount=new_discount)
-    return receipt if isinstance(receipt, Rejected) else put_receipt(stock, sale, lines, receipt)
+    return put_receipt(stock, sale, lines, receipt)
+
+
+def reprice_if_it_can_be(stock: Stock, sale: Sale) -> Sale:
+    """`reprice`, or the sale as it stands where today's rates would take its amounts out of bounds."""
+    priced_sale, lines = priced(stock, sale, lines_of(stock, sale))
+    receipt = receipt_if_any(stock, priced_sale, lines)
+    return sale if receipt is None else put_receipt(stock, priced_sale, lines, receipt)
 
 
 # The queue -----------------------------------------------------------------------------------------------------------
 
 
-def suspend_sale(stock: Stock, command: SuspendSale) -> SaleDocument | Rejected:
+def suspend_sale(stock: Stock, command: SuspendSale) -> SaleDocument:
     """Decide a SuspendSale: the holds stay, and end no more by themselves."""
     sale = find_sale(stock, command.sale_id)
-    if isinstance(sale, Rejected):
-        return sale
-    if sale.status != "open":
-        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    if sale.status != OPEN:
+        raise wrong_status(sale)
     return describe_sale(stock, suspend(stock, sale))
 
 
 def suspend(stock: Stock, sale: Sale) -> Sale:
     """Put an open sale into the queue."""
-    sale = replace(sale, status="suspended", updated_at=max(stock.now, sale.updated_at))
+    sale = replace(sale, status=SUSPENDED, updated_at=max(stock.now, sale.updated_at))
     stock.put_row(sale)
     renew(stock, sale)
     stock.tell("SaleSuspended", None, sale_facts(stock, sale))
     return sale
 
 
-def resume_sale(stock: Stock, command: ResumeSale) -> SaleDocument | Rejected:
+def resume_sale(stock: Stock, command: ResumeSale) -> SaleDocument:
     """Decide a ResumeSale: the second cashier finds it open already. No hold changes."""
     sale = find_sale(stock, command.sale_id)
-    if isinstance(sale, Rejected):
-        return sale
-    if sale.status != "suspended":
-        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    if sale.status != SUSPENDED:
+        raise wrong_status(sale)
     sale = replace(
         sale,
-        status="open",
+        status=OPEN,
         actor=stock.caller.actor,
         session_id=stock.caller.session_id or sale.session_id,
         updated_at=max(stock.now, sale.updated_at),

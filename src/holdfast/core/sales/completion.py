@@ -17,18 +17,19 @@ from holdfast.core.records.number import Number, to_minor
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
-    group_rejected,
+    Refused,
+    insufficient_reserved,
     invalid_quantity,
     invalid_state,
     not_found,
 )
 from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped
+from holdfast.core.records.status import CANCELLED, COMPLETED, OPEN, SHIPPED
 from holdfast.core.records.totals import Method, Payment, Receipt, due_by_line, kept_by_method
 from holdfast.core.records.wants import SupplierOrderById
 from holdfast.core.reservations.adoption import release_rest
 from holdfast.core.reservations.sourcing import adjust_hold, release_all
-from holdfast.core.sales.cart import CancelSale, reprice, sale_facts
+from holdfast.core.sales.cart import CancelSale, reprice_if_it_can_be, sale_facts
 from holdfast.core.sales.documents import SaleDocument, describe_sale
 from holdfast.core.sales.lines import kept_receipt, priced, put_receipt, receipt_of
 from holdfast.core.sales.register import SessionTotals, add_to_session, open_session_of
@@ -43,7 +44,14 @@ from holdfast.core.sales.supplier_orders import (
 from holdfast.core.stock.holds import consume_units
 from holdfast.core.stock.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, stage_money
 from holdfast.core.stock.posting import Stock
-from holdfast.core.stock.sale_lines import find_sale, holds_of, lines_of, product_of_line, taken_since
+from holdfast.core.stock.sale_lines import (
+    find_sale,
+    holds_of,
+    lines_of,
+    product_of_line,
+    refuse_finished_sale,
+    taken_since,
+)
 
 replace = msgspec.structs.replace
 
@@ -84,30 +92,19 @@ class ShipSupplierOrder(Command, frozen=True, gc=False):
     tracking: str | None = None
 
 
-def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument | Rejected:
+def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument:
     """Decide a CompleteSale."""
     sale = find_sale(stock, command.sale_id)
-    if isinstance(sale, Rejected):
-        return sale
     payments = payments_of(stock, command.payments)
-    if isinstance(payments, Rejected):
-        return payments
-    if not sale.unfinished:
-        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    refuse_finished_sale(sale)
     lines = lines_of(stock, sale)
     if not lines:
-        return invalid_state("The sale has no lines.")
+        raise invalid_state("The sale has no lines.")
     if not sale.fulfillments:
         sale, lines = priced(stock, sale, lines)
     receipt = receipt_of(stock, sale, lines, payments)
-    if isinstance(receipt, Rejected):
-        return receipt
-    session = open_session_of(stock)
-    if isinstance(session, Rejected):
-        return session
-    refused = _cover(stock, sale, lines)
-    if refused is not None:
-        return refused
+    open_session_of(stock)
+    _cover(stock, sale, lines)
     sale = put_receipt(stock, sale, lines_with_stock(stock, lines), receipt)
     for line in lines_of(stock, sale):
         fulfil_line(stock, sale, line, line.open)
@@ -126,7 +123,7 @@ def _consume_others(stock: Stock, sale: Sale) -> None:
     release_rest(stock, sale, "cancelled")
 
 
-def payments_of(stock: Stock, asked: tuple[PaymentRequest, ...] | None) -> tuple[Payment, ...] | Rejected | None:
+def payments_of(stock: Stock, asked: tuple[PaymentRequest, ...] | None) -> tuple[Payment, ...] | None:
     """The payments in minor units."""
     if asked is None:
         return None
@@ -134,44 +131,29 @@ def payments_of(stock: Stock, asked: tuple[PaymentRequest, ...] | None) -> tuple
     for payment in asked:
         amount = to_minor(payment.amount, stock.settings.minor_digits)
         if amount is None or amount < 0:
-            return Rejected(Code.INVALID_AMOUNT, f"The payment {payment.amount[:40]!r} is not an amount of money.")
+            raise Refused(Code.INVALID_AMOUNT, f"The payment {payment.amount[:40]!r} is not an amount of money.")
         payments.append(Payment(payment.method, amount))
     return tuple(payments)
 
 
-def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> Rejected | None:
+def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> None:
     """Let lapsed holds compete again; every line that is short or waits is named."""
 
-    def cover(_: int, line: SaleLine) -> Rejected | None:
+    def cover(_: int, line: SaleLine) -> None:
         if line.kind != "stock":
-            return None
+            return
         current = stock.row(SaleLine, line.id)
         assert current is not None
         held = adjust_hold(stock, sale, current)
-        if isinstance(held, Rejected):
-            return held
         if held != current:
             stock.put_row(held)
         waiting = sum(hold.backordered for hold in stock.holds_of_line(line.id))
-        if not waiting:
-            return None
-        product = product_of_line(stock, line)
-        backed = line.open - waiting
-        return Rejected(
-            Code.INSUFFICIENT_RESERVED,
-            f"{product.number(waiting)} of {product.sku} wait for stock: ship what is there.",
-            {
-                "product_id": product.id,
-                "requested": product.number(line.open),
-                "allocated": product.number(backed),
-                "backordered": product.number(waiting),
-                "available": product.number(backed),
-            },
-        )
+        if waiting:
+            product = product_of_line(stock, line)
+            words = f"{product.number(waiting)} of {product.sku} wait for stock: ship what is there."
+            raise insufficient_reserved(product, words, line.open, line.open - waiting, waiting)
 
-    found = stock.each(lines, cover)
-    failed = [(index, refused) for index, refused in enumerate(found) if refused is not None]
-    return group_rejected(failed) if failed else None
+    stock.each_line(lines, cover)
 
 
 def fulfil_line(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
@@ -206,7 +188,7 @@ def take_payment(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Pay
     _stage_sale_money(stock, sale, receipt, payments)
     sale = replace(
         sale,
-        status="completed",
+        status=COMPLETED,
         payments=payments,
         posted=receipt.total,
         posted_tax=receipt.tax_total,
@@ -235,24 +217,17 @@ def _stage_sale_money(stock: Stock, sale: Sale, receipt: Receipt, payments: tupl
     stage_money(stock, "SALE", sale.id, f"Sale {sale.number}", money, sale.store_id)
 
 
-def fulfill(stock: Stock, command: Fulfill) -> SaleDocument | Rejected:
+def fulfill(stock: Stock, command: Fulfill) -> SaleDocument:
     """Decide a Fulfill: what goes out is consumed and booked as its share of the line.
 
     Where all went out by the holds themselves nothing is left to ship: such a sale is completed, with its payments.
     """
     sale = find_sale(stock, command.sale_id)
-    if isinstance(sale, Rejected):
-        return sale
     asked = _asked_units(stock, sale, command)
-    if isinstance(asked, Rejected):
-        return asked
-    if not sale.unfinished:
-        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    refuse_finished_sale(sale)
     if not any(line.open for line in lines_of(stock, sale)):
-        return invalid_state("All of the sale has gone out: complete it.", sale_status=sale.status)
-    refused = _shippable(stock, sale, asked)
-    if refused is not None:
-        return refused
+        raise invalid_state("All of the sale has gone out: complete it.", sale_status=sale.status)
+    _refuse_unbacked(stock, sale, asked)
     return describe_sale(stock, _ship(stock, sale, asked, command.tracking))
 
 
@@ -262,8 +237,7 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     What the first of them takes is computed by today's rates, as a completion is; from then on the amounts stand.
     """
     if not sale.fulfillments:
-        repriced = reprice(stock, sale)
-        sale = sale if isinstance(repriced, Rejected) else repriced
+        sale = reprice_if_it_can_be(stock, sale)
     lines = {line.id: line for line in lines_of(stock, sale)}
     sale = with_terms(sale, list(lines.values()))
     amounts = amounts_of(sale, list(lines.values()), asked)
@@ -274,14 +248,14 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
         fulfil_line(stock, sale, lines[line_id], units)
         moved += _moved_since(stock, first, line_id)
     part = Fulfillment(
-        stock.new_id(),
-        stock.now,
-        tracking,
-        tuple(asked.items()),
-        stock.caller.actor,
-        amounts,
-        tuple(moved),
-        UNSET if sale.fulfillments else terms_now(list(lines.values())),
+        id=stock.new_id(),
+        at=stock.now,
+        tracking=tracking,
+        lines=tuple(asked.items()),
+        actor=stock.caller.actor,
+        amounts=amounts,
+        moved=tuple(moved),
+        terms=UNSET if sale.fulfillments else terms_now(list(lines.values())),
     )
     sale = replace(
         sale,
@@ -316,53 +290,38 @@ def _moved_since(stock: Stock, first_entry: int, line_id: str) -> list[Shipped]:
     ]
 
 
-def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int] | Rejected:
+def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int]:
     """Units to ship by line; a line named twice counts once, with the sum."""
     if not command.lines:
-        return Rejected(Code.INVALID_REQUEST, "There is nothing to ship.", {"field": "lines"})
+        raise Refused(Code.INVALID_REQUEST, "There is nothing to ship.", {"field": "lines"})
     lines = {line.id: line for line in lines_of(stock, sale)}
     asked: dict[str, int] = {}
     for part in command.lines:
         line = lines.get(part.line_id)
         if line is None:
-            return not_found(Code.NOT_FOUND, "Line", part.line_id)
+            raise not_found(Code.NOT_FOUND, "Line", part.line_id)
         product = product_of_line(stock, line)
         units = product.units(part.quantity)
         if units is None or units <= 0:
-            return invalid_quantity(product, part.quantity)
+            raise invalid_quantity(product, part.quantity)
         asked[line.id] = asked.get(line.id, 0) + units
     return asked
 
 
-def _shippable(stock: Stock, sale: Sale, asked: dict[str, int]) -> Rejected | None:
-    """Every asked line that is not backed by stock, or not open any more, is named."""
-    failed: list[tuple[int, Rejected]] = []
-    for index, line in enumerate(lines_of(stock, sale)):
+def _refuse_unbacked(stock: Stock, sale: Sale, asked: dict[str, int]) -> None:
+    """Refuse to ship what is not backed by stock, or not open any more; every such line is named."""
+
+    def test(_: int, line: SaleLine) -> None:
         units = asked.get(line.id, 0)
-        if not units:
-            continue
-        product = product_of_line(stock, line)
-        holds = stock.holds_of_line(line.id)
+        holds = stock.holds_of_line(line.id) if units else []
         backed = sum(hold.allocated for hold in holds) if line.kind == "stock" else line.open
         if units > min(backed, line.open):
+            product = product_of_line(stock, line)
+            words = f"{product.number(units)} of {product.sku} asked for, {product.number(backed)} can go out."
             waiting = sum(hold.backordered for hold in holds)
-            failed.append(
-                (
-                    index,
-                    Rejected(
-                        Code.INSUFFICIENT_RESERVED,
-                        f"{product.number(units)} of {product.sku} asked for, {product.number(backed)} can go out.",
-                        {
-                            "product_id": product.id,
-                            "requested": product.number(units),
-                            "allocated": product.number(backed),
-                            "backordered": product.number(waiting),
-                            "available": product.number(backed),
-                        },
-                    ),
-                )
-            )
-    return group_rejected(failed) if failed else None
+            raise insufficient_reserved(product, words, units, backed, waiting)
+
+    stock.each_line(lines_of(stock, sale), test)
 
 
 def finish_shipped(stock: Stock, sale: Sale) -> Sale:
@@ -382,19 +341,16 @@ def finish_shipped(stock: Stock, sale: Sale) -> Sale:
     return finish(stock, sale, kept_receipt(stock, sale), ())
 
 
-def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument | Rejected:
+def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument:
     """Decide a CancelSale: the holds go back; what was shipped stays sold, and the sale is completed with it."""
     sale = find_sale(stock, command.sale_id)
-    if isinstance(sale, Rejected):
-        return sale
-    if not sale.unfinished:
-        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
+    refuse_finished_sale(sale)
     release_all(stock, sale, "voided")
     release_rest(stock, sale, "voided")
     withdraw_supplier_orders(stock, sale)
     if any(line.fulfilled for line in lines_of(stock, sale)):
         return describe_sale(stock, finish_shipped(stock, _cut_to_shipped(stock, sale)))
-    sale = replace(sale, status="cancelled", updated_at=max(stock.now, sale.updated_at))
+    sale = replace(sale, status=CANCELLED, updated_at=max(stock.now, sale.updated_at))
     stock.put_row(sale)
     stock.tell("SaleCancelled", None, sale_facts(stock, sale))
     return describe_sale(stock, sale)
@@ -432,18 +388,16 @@ def lines_with_stock(stock: Stock, lines: list[SaleLine]) -> list[SaleLine]:
     return current
 
 
-def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrderDocument | Rejected:
+def ship_supplier_order(stock: Stock, command: ShipSupplierOrder) -> SupplierOrderDocument:
     """Decide a ShipSupplierOrder."""
     stock.require(SupplierOrderById(command.supplier_order_id))
     order = stock.row(SupplierOrder, command.supplier_order_id)
     if order is None:
-        return not_found(Code.NOT_FOUND, "Supplier order", command.supplier_order_id)
+        raise not_found(Code.NOT_FOUND, "Supplier order", command.supplier_order_id)
     sale = find_sale(stock, order.sale_id)
-    if isinstance(sale, Rejected):
-        return sale
-    if order.status != "open":
-        return invalid_state(f"The supplier order is {order.status}.")
-    order = replace(order, status="shipped", tracking=command.tracking, updated_at=stock.now)
+    if order.status != OPEN:
+        raise invalid_state(f"The supplier order is {order.status}.")
+    order = replace(order, status=SHIPPED, tracking=command.tracking, updated_at=stock.now)
     stock.put_row(order)
     line = stock.row(SaleLine, order.line_id)
     if sale.unfinished and line is not None and line.open:

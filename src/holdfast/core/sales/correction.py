@@ -19,13 +19,14 @@ from msgspec import UNSET, UnsetType
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.rejection import Code, Rejected, invalid_quantity, invalid_state, not_found
+from holdfast.core.records.rejection import Code, invalid_quantity, invalid_state, not_found
 from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped, Taken
+from holdfast.core.records.status import ACTIVE, OPEN
 from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.records.wants import SessionById
 from holdfast.core.reservations.sourcing import adjust_hold, renew
 from holdfast.core.sales import cart
-from holdfast.core.sales.cart import EditLine, line_of_sale, reprice, sale_facts, shipped
+from holdfast.core.sales.cart import EditLine, line_of_sale, reprice, reprice_if_it_can_be, sale_facts, shipped
 from holdfast.core.sales.completion import finish_shipped
 from holdfast.core.sales.documents import SaleDocument, describe_sale
 from holdfast.core.sales.register import RegisterSession
@@ -55,19 +56,15 @@ class RevertShipment(Command, frozen=True, gc=False):
 # The open part of a line ---------------------------------------------------------------------------------------------
 
 
-def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
+def edit_line(stock: Stock, command: EditLine) -> SaleDocument:
     """Decide an EditLine: of a sale of which a part has gone out only the open part of a line can be made smaller."""
     sale = find_sale(stock, command.sale_id)
     only_units = given(command, "sale_id", "line_id").keys() == {"quantity"}
-    if isinstance(sale, Rejected) or not (only_units and sale.unfinished and shipped(stock, sale)):
+    if not (only_units and sale.unfinished and shipped(stock, sale)):
         return cart.edit_cart_line(stock, command)
     assert not isinstance(command.quantity, UnsetType)
     line = line_of_sale(stock, sale, command.line_id)
-    if isinstance(line, Rejected):
-        return line
     units = _units_left(stock, line, command.quantity)
-    if isinstance(units, Rejected):
-        return units
     if units < line.quantity:
         sale = _reduced(stock, sale, line, units)
     if any(one.open for one in lines_of(stock, sale) if one.kind != "unlimited"):
@@ -77,17 +74,17 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument | Rejected:
     return describe_sale(stock, sale)
 
 
-def _units_left(stock: Stock, line: SaleLine, quantity: Number) -> int | Rejected:
-    """The smallest units that the line shall have, or why it cannot."""
+def _units_left(stock: Stock, line: SaleLine, quantity: Number) -> int:
+    """The smallest units that the line shall have; never more than it has, nor fewer than went out of it."""
     product = product_of_line(stock, line)
     units = product.units(quantity)
     if units is None or units <= 0:
-        return invalid_quantity(product, quantity)
+        raise invalid_quantity(product, quantity)
     if units > line.quantity:
-        return invalid_state("A part of the sale went out already: its lines can only be made smaller.")
+        raise invalid_state("A part of the sale went out already: its lines can only be made smaller.")
     if units < line.fulfilled:
         gone = product.number(line.fulfilled)
-        return invalid_state(
+        raise invalid_state(
             f"{gone} of {product.sku} went out already: the line cannot be less.", product_id=product.id, fulfilled=gone
         )
     return units
@@ -100,90 +97,76 @@ def _reduced(stock: Stock, sale: Sale, line: SaleLine, units: int) -> Sale:
     """
     fewer = replace(line, quantity=units, updated_at=stock.now)
     if line.kind == "stock" and sum(hold.open for hold in stock.holds_of_line(line.id)) > fewer.open:
-        adjusted = adjust_hold(stock, sale, fewer)
-        assert not isinstance(adjusted, Rejected), adjusted
+        adjust_hold(stock, sale, fewer)
     change_supplier_order(stock, fewer)
     if sale.fulfillments:
         return cut_lines(stock, sale, {line.id: units})
     stock.put_row(fewer)
-    repriced = reprice(stock, sale)
-    assert not isinstance(repriced, Rejected), repriced
-    return repriced
+    return reprice(stock, sale)
 
 
 # A shipment is taken back --------------------------------------------------------------------------------------------
 
 
-def revert_shipment(stock: Stock, command: RevertShipment) -> SaleDocument | Rejected:
+def revert_shipment(stock: Stock, command: RevertShipment) -> SaleDocument:
     """Decide a RevertShipment: its units are in their lots and held again, the sale is what it was before."""
-    known = find_sale(stock, command.sale_id)
-    if isinstance(known, Rejected):
-        return known
-    sale: Sale = known
+    sale = find_sale(stock, command.sale_id)
     part = next((one for one in sale.fulfillments if one.lines and one.id == command.fulfillment_id), None)
     if part is None:
-        return not_found(Code.NOT_FOUND, "Fulfillment", command.fulfillment_id)
+        raise not_found(Code.NOT_FOUND, "Fulfillment", command.fulfillment_id)
     lines = lines_of(stock, sale)
-    refused = _stays(stock, sale, part, lines)
-    if refused is not None:
-        return refused
+    _refuse_to_revert(sale, part, lines)
+    if not sale.unfinished:
+        _take_from_session(stock, sale)
     moved = () if part.moved is UNSET else part.moved
     stock.holds(one.hold_id for one in moved)
     stock.lots_by_id(one.lot_id for one in moved)
-    brought = stock.each(moved[::-1], lambda _, units: _hold_again(stock, sale, units, command.reason))
-    for hold in brought:
-        if isinstance(hold, Rejected):
-            return hold
-    holds = [hold for hold in brought if not isinstance(hold, Rejected)]
+    holds = stock.each(moved[::-1], lambda _, units: _hold_again(stock, sale, units, command.reason))
     _open_lines(stock, sale, part, lines, holds)
     sale = _unbooked(stock, sale, part, lines, command.reason)
     stock.tell("SaleFulfillmentReverted", None, {**sale_facts(stock, sale), "fulfillment_id": part.id})
     return describe_sale(stock, sale)
 
 
-def _stays(stock: Stock, sale: Sale, part: Fulfillment, lines: list[SaleLine]) -> Rejected | None:
-    """Why the shipment cannot be taken back."""
+def _refuse_to_revert(sale: Sale, part: Fulfillment, lines: list[SaleLine]) -> None:
+    """Refuse to take back a shipment that is a supplier's, or cannot be told from what else was done with the sale."""
     kinds = {line.id: line.kind for line in lines}
     if any(kinds.get(line_id) == "dropship" for line_id, _ in part.lines):
-        return invalid_state("A supplier ships a part of it: what comes back from there is a return.")
+        raise invalid_state("A supplier ships a part of it: what comes back from there is a return.")
     if part.moved is UNSET and any(kinds.get(line_id) == "stock" for line_id, _ in part.lines):
-        return invalid_state("From which lots it went out is not known any more: bring the goods back as a return.")
+        raise invalid_state("From which lots it went out is not known any more: bring the goods back as a return.")
     if sale.unfinished:
-        return None
+        return
     if any(line.returned for line in lines):
-        return invalid_state("Something of the sale came back already: bring the rest back as a return.")
+        raise invalid_state("Something of the sale came back already: bring the rest back as a return.")
     if sale.fulfillments[-1].before is UNSET or sale.payments:
-        return invalid_state("The sale was completed with more than this shipment: bring goods back as a return.")
-    return _session_refusal(stock, sale)
+        raise invalid_state("The sale was completed with more than this shipment: bring goods back as a return.")
 
 
-def _session_refusal(stock: Stock, sale: Sale) -> Rejected | None:
-    """A till that has been closed with the sale in its report keeps it; one that is open counts a sale less."""
+def _take_from_session(stock: Stock, sale: Sale) -> None:
+    """A till that is open counts a sale less; refused where it was closed with the sale in its report."""
     if sale.session_id is None:
-        return None
+        return
     stock.require(SessionById(sale.session_id))
     session = stock.row(RegisterSession, sale.session_id)
-    if session is None or session.status != "open":
-        return invalid_state(
-            "The register session that completed the sale is closed: bring the goods back as a return."
-        )
+    if session is None or session.status != OPEN:
+        raise invalid_state("The register session that completed the sale is closed: bring the goods back as a return.")
     stock.put_row(replace(session, sales=session.sales - 1, updated_at=max(stock.now, session.updated_at)))
-    return None
 
 
-def _hold_again(stock: Stock, sale: Sale, moved: Shipped, reason: str) -> Reservation | Rejected:
+def _hold_again(stock: Stock, sale: Sale, moved: Shipped, reason: str) -> Reservation:
     """Units that were shipped lie in their lot again, with the value that they took along, and are held."""
     hold = stock.hold(moved.hold_id)
     assert hold is not None, moved
     lot, place = stock.lots[moved.lot_id], stock.catalog.locations[moved.location_id]
     if not place.active:
-        return invalid_state(f"Location {place.code} is no more: bring the goods back as a return.")
+        raise invalid_state(f"Location {place.code} is no more: bring the goods back as a return.")
     level = stock.open_level(hold.product_id, place.id)
     at = lot_at(stock, level, lot)
     over = at.sellable_until is not None and at.sellable_until <= stock.now
-    if lot.status != "active" or over:
+    if lot.status != ACTIVE or over:
         name = lot.code or lot.id
-        return invalid_state(f"Lot {name} is not for sale any more: bring the goods back as a return.", lot_id=lot.id)
+        raise invalid_state(f"Lot {name} is not for sale any more: bring the goods back as a return.", lot_id=lot.id)
     own = hold.level_id == level.id
     cause = replace(cause_of_hold(hold, stock.caller.actor, REVERTED, ref_id=sale.id), note=reason)
     reserved = moved.units if own else 0
@@ -200,7 +183,7 @@ def _with_units_back(hold: Reservation, moved: Shipped, level: Level) -> Reserva
     units = held.pop(moved.lot_id, 0) + moved.units
     return replace(
         hold,
-        status="active",
+        status=ACTIVE,
         release_reason=None,
         consumed=hold.consumed - moved.units,
         allocations=((moved.lot_id, units), *held.items()),
@@ -223,7 +206,7 @@ def _held_elsewhere(stock: Stock, hold: Reservation, moved: Shipped, level: Leve
         released=0,
         backordered=0,
         allocations=((lot.id, moved.units),),
-        status="active",
+        status=ACTIVE,
         release_reason=None,
         created_at=began,
         updated_at=began,
@@ -287,8 +270,7 @@ def _unbooked(stock: Stock, sale: Sale, part: Fulfillment, lines: list[SaleLine]
     )
     stock.put_row(rest)
     if not rest.fulfillments:
-        repriced = reprice(stock, rest)
-        rest = rest if isinstance(repriced, Rejected) else repriced
+        rest = reprice_if_it_can_be(stock, rest)
     renew(stock, rest)
     words = f"Sale {sale.number}, shipment taken back: {reason}"[:200]
     money = [(RECEIVABLE, -total), (TAX_PAYABLE, tax), (REVENUE, total - tax)]

@@ -13,6 +13,7 @@ import msgspec
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
 from holdfast.core.records.sale import Fulfillment, Sale, SaleLine
+from holdfast.core.records.status import COMPLETED
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.time import instant_text
 from holdfast.core.sales.lines import priced_today
@@ -110,32 +111,32 @@ def sale_document(
     ]
     product_of = {line.id: products[line.product_id] for line in lines}
     payments = [{"method": payment.method, "amount": money(payment.amount)} for payment in sale.payments]
-    finished = sale.status == "completed" or quoted
+    finished = sale.status == COMPLETED or quoted
     return SaleDocument(
-        None if quoted else sale.id,
-        None if quoted else sale.number,
-        None if quoted else sale.order_number,
-        sale.source,
-        sale.store_id,
-        sale.customer,
-        sale.status,
-        shown,
-        money(sale.subtotal),
-        money(sale.discount_total),
-        money(sale.tax_total),
-        money(sale.fee_total),
-        money(sale.total),
-        money(sale.rounding),
-        money(sale.paid),
-        money(sale.change),
-        payments,
-        [{"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class} for fee in sale.fees],
-        [_shipment(part, product_of) for part in sale.fulfillments if part.lines],
-        _receipt(sale, shown, payments, money, currency, quoted=quoted) if finished else None,
-        any(line.backordered for line in shown),
-        sale.actor,
-        None if quoted else instant_text(sale.created_at),
-        None if quoted else instant_text(sale.updated_at),
+        id=None if quoted else sale.id,
+        number=None if quoted else sale.number,
+        order_number=None if quoted else sale.order_number,
+        source=sale.source,
+        store_id=sale.store_id,
+        customer=sale.customer,
+        status=sale.status,
+        lines=shown,
+        subtotal=money(sale.subtotal),
+        discount_total=money(sale.discount_total),
+        tax_total=money(sale.tax_total),
+        fee_total=money(sale.fee_total),
+        total=money(sale.total),
+        rounding=money(sale.rounding),
+        paid=money(sale.paid),
+        change=money(sale.change),
+        payments=payments,
+        fees=[{"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class} for fee in sale.fees],
+        fulfillments=[_shipment(part, product_of) for part in sale.fulfillments if part.lines],
+        receipt=_receipt(sale, shown, payments, money, currency, quoted=quoted) if finished else None,
+        conflict=any(line.backordered for line in shown),
+        cashier=sale.actor,
+        created_at=None if quoted else instant_text(sale.created_at),
+        updated_at=None if quoted else instant_text(sale.updated_at),
     )
 
 
@@ -145,21 +146,21 @@ def _line_document(
     held = sum(hold.open for hold in own)
     lapsed = line.open - held if line.kind == "stock" and sale.unfinished and not quoted else 0
     return SaleLineDocument(
-        None if quoted else line.id,
-        product.id,
-        product.sku,
-        product.title,
-        product.number(line.quantity),
-        product.number(line.fulfilled),
-        product.number(line.returned),
-        product.number(sum(hold.backordered for hold in own)),
-        product.number(held),
-        product.number(max(lapsed, 0)),
-        money(line.unit_price),
-        money(line.discount),
-        money(line.tax),
-        money(line.total),
-        list(line.reservations),
+        id=None if quoted else line.id,
+        product_id=product.id,
+        sku=product.sku,
+        title=product.title,
+        quantity=product.number(line.quantity),
+        fulfilled=product.number(line.fulfilled),
+        returned=product.number(line.returned),
+        backordered=product.number(sum(hold.backordered for hold in own)),
+        held=product.number(held),
+        lapsed=product.number(max(lapsed, 0)),
+        unit_price=money(line.unit_price),
+        discount=money(line.discount),
+        tax=money(line.tax),
+        line_total=money(line.total),
+        reservations=list(line.reservations),
     )
 
 

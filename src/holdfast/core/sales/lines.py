@@ -1,6 +1,6 @@
 """The money of a sale and its lines: tax rates, the receipt, and what of the receipt is kept (docs/how-to/sell.md).
 
-    receipt_of(stock, sale, lines, payments)     -> the receipt, or why there is none
+    receipt_of(stock, sale, lines, payments)     -> the receipt; refused when its amounts make no sense
     put_receipt(stock, sale, lines, receipt)     -> kept on the sale and its lines
 
 Amounts are minor units, quantities smallest units. What is kept is what `compute_receipt` returned.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.core.records.number import from_minor, to_minor
-from holdfast.core.records.rejection import Code, Rejected
+from holdfast.core.records.rejection import Code, Refused, Rejected
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.totals import Fee, Payment, PricedLine, Receipt, Rules, compute_receipt, tendered
 from holdfast.core.stock.posting import Stock
@@ -44,17 +44,17 @@ def priced(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[
 def kept_receipt(stock: Stock, sale: Sale) -> Receipt:
     """The receipt that the sale's persisted amounts are."""
     return Receipt(
-        tuple(lines_of(stock, sale)),  # type: ignore[arg-type] # a line has its totals under the same names
-        (),
-        sale.subtotal,
-        sale.discount_total,
-        sale.tax_total,
-        sale.fee_total,
-        sale.total,
-        sale.rounding,
-        sale.total + sale.rounding,
-        sale.paid,
-        sale.change,
+        lines=tuple(lines_of(stock, sale)),  # type: ignore[arg-type] # a line has its totals under the same names
+        fees=(),
+        subtotal=sale.subtotal,
+        discount_total=sale.discount_total,
+        tax_total=sale.tax_total,
+        fee_total=sale.fee_total,
+        total=sale.total,
+        rounding=sale.rounding,
+        due=sale.total + sale.rounding,
+        paid=sale.paid,
+        change=sale.change,
     )
 
 
@@ -65,46 +65,56 @@ def receipt_of(
     payments: tuple[Payment, ...] | None,
     *,
     new_discount: bool = False,
-) -> Receipt | Rejected:
-    """The receipt of a sale with these lines, its amounts formatted in a refusal.
+) -> Receipt:
+    """The receipt of a sale with these lines; a refusal of `compute_receipt` is told, its amounts in the currency.
 
     A `new_discount` above the price of the lines is refused; one given before takes off what there is, when lines have
     gone since. Once a part was shipped its amounts stand as they were booked; only the tender is new.
     """
     rules = rules_of(stock)
-    computed: Receipt | Rejected
     if sale.fulfillments:
         tender = tendered(sale.total, payments, rules.cash_rounding)
-        computed = (
-            tender
-            if isinstance(tender, Rejected)
-            else replace(
-                kept_receipt(stock, sale),
-                rounding=tender.rounding,
-                due=sale.total + tender.rounding,
-                paid=tender.paid,
-                change=tender.change,
+        if isinstance(tender, Rejected):
+            raise _told_in_currency(stock, tender)
+        return replace(
+            kept_receipt(stock, sale),
+            rounding=tender.rounding,
+            due=sale.total + tender.rounding,
+            paid=tender.paid,
+            change=tender.change,
+        )
+    computed = compute_receipt(
+        [
+            PricedLine(
+                line.unit_price, line.quantity, product_of_line(stock, line).precision, line.asked, line.tax_rate
             )
-        )
-    else:
-        computed = compute_receipt(
-            [
-                PricedLine(
-                    line.unit_price, line.quantity, product_of_line(stock, line).precision, line.asked, line.tax_rate
-                )
-                for line in lines
-            ],
-            sale_discount=sale.discount,
-            fees=[Fee(fee.name, fee.amount, fee.tax_rate) for fee in sale.fees],
-            rules=rules,
-            payments=payments,
-            cap_discount=not new_discount,
-        )
-    if isinstance(computed, Rejected) and computed.code is Code.PAYMENT_MISMATCH:
-        digits = stock.settings.minor_digits
-        numbers = {name: from_minor(amount, digits) for name, amount in computed.numbers.items()}
-        return replace(computed, numbers=numbers)
+            for line in lines
+        ],
+        sale_discount=sale.discount,
+        fees=[Fee(fee.name, fee.amount, fee.tax_rate) for fee in sale.fees],
+        rules=rules,
+        payments=payments,
+        cap_discount=not new_discount,
+    )
+    if isinstance(computed, Rejected):
+        raise _told_in_currency(stock, computed)
     return computed
+
+
+def _told_in_currency(stock: Stock, rejected: Rejected) -> Refused:
+    """What the computing of a receipt found wrong; the amounts of a payment that does not fit are formatted."""
+    numbers = rejected.numbers
+    if rejected.code is Code.PAYMENT_MISMATCH:
+        numbers = {name: from_minor(amount, stock.settings.minor_digits) for name, amount in numbers.items()}
+    return Refused(rejected.code, rejected.detail, numbers)
+
+
+def receipt_if_any(stock: Stock, sale: Sale, lines: list[SaleLine]) -> Receipt | None:
+    """The receipt of an open sale; None where today's rates would take its amounts out of bounds."""
+    try:
+        return receipt_of(stock, sale, lines, None)
+    except Refused:
+        return None
 
 
 def priced_today(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[SaleLine]]:
@@ -113,8 +123,8 @@ def priced_today(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale,
     if not sale.unfinished or sale.fulfillments:
         return sale, lines
     rated, lines_rated = priced(stock, sale, lines)
-    receipt = receipt_of(stock, rated, lines_rated, None)
-    if isinstance(receipt, Rejected):
+    receipt = receipt_if_any(stock, rated, lines_rated)
+    if receipt is None:
         return sale, lines
     return replace(sale_with(stock, rated, receipt), updated_at=sale.updated_at), lines_with(
         stock, lines_rated, receipt

@@ -15,7 +15,7 @@ See docs/how-to/sell.md.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,10 +24,9 @@ from holdfast.core.records.number import Number, exact_scaled, from_minor, to_mi
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
-    group_rejected,
+    Refused,
     invalid_quantity,
-    invalid_state,
+    malformed,
     not_found,
 )
 from holdfast.core.records.sale import (
@@ -42,21 +41,13 @@ from holdfast.core.records.sale import (
     SaleLine,
     is_own_number,
 )
+from holdfast.core.records.status import OPEN, SUSPENDED
 from holdfast.core.records.totals import PERCENT_WHOLE, Discount
 from holdfast.core.records.wants import HoldsOfTarget, LooseHoldsOf, SaleById, SaleOfOrder
-from holdfast.core.reservations.order_names import source_refusal
-from holdfast.core.reservations.reserve import candidates
+from holdfast.core.reservations.order_names import refuse_source
+from holdfast.core.reservations.reserve import candidates, not_sold_any_more
 from holdfast.core.stock.allocation import ask_for_named_lots, lot_exists
 from holdfast.core.stock.posting import Stock
-
-T = TypeVar("T")
-
-
-FEES_ALONE = Rejected(
-    Code.INVALID_REQUEST,
-    "fees: a sale has fees beside lines: without any line it could never be completed.",
-    {"field": "fees"},
-)
 
 
 class DiscountRequest(msgspec.Struct, frozen=True, gc=False):
@@ -103,85 +94,69 @@ class OpenSale(Command, frozen=True, gc=False):
     external_id: str | None = None
 
 
-def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]] | Rejected:
+def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]]:
     """A sale with its number (a quote needs none, and no place in the queue for it) and its lines; nothing is kept."""
     if len(command.lines) > LINES_MAX and not command.fact:
-        return Rejected(Code.INVALID_REQUEST, f"A sale has at most {LINES_MAX} lines.", {"field": "lines"})
+        raise Refused(Code.INVALID_REQUEST, f"A sale has at most {LINES_MAX} lines.", {"field": "lines"})
     store_id = store_of_sale(stock, command.store_id)
-    if isinstance(store_id, Rejected):
-        return store_id
     if stock.caller.session_id is not None and command.source != "pos":
-        return Rejected(Code.INVALID_REQUEST, "A till sells for itself: its source is pos.", {"field": "source"})
+        raise Refused(Code.INVALID_REQUEST, "A till sells for itself: its source is pos.", {"field": "source"})
     stock.catalog.know_products(asked.product for asked in command.lines)
     ask_for_named_lots(stock, (asked.lot_id for asked in command.lines if asked.lot_id is not None))
-    known = _none_refused([_unknown_refusal(stock, asked) for asked in command.lines])
-    if isinstance(known, Rejected):
-        return known
+    stock.each_line(command.lines, lambda _, asked: _refuse_unknown(stock, asked))
     discount = discount_of(stock, command.discount)
-    if isinstance(discount, Rejected):
-        return discount
     fees = fees_of(stock, command.fees)
-    if isinstance(fees, Rejected):
-        return fees
     if fees and not command.lines and not command.fact:
-        return FEES_ALONE
-    meant = _none_refused([_priced(stock, asked, fact=command.fact) for asked in command.lines])
-    if isinstance(meant, Rejected):
-        return meant
-    active = _none_refused([None if command.fact else _inactive_refusal(one.product) for one in meant])
-    if isinstance(active, Rejected):
-        return active
+        raise fees_alone()
+    meant = stock.each_line(command.lines, lambda _, asked: _priced(stock, asked, fact=command.fact))
+    if not command.fact:
+        stock.each_line(meant, lambda _, one: _refuse_inactive(one.product))
     if command.order_number is not None:
-        taken = _order_refusal(stock, command, command.order_number)
-        if taken is not None:
-            return taken
+        _refuse_order(stock, command, command.order_number)
     number = next_number(stock, "sale", OWN_NUMBER) if numbered else ""
     sale_id = stock.new_id()
     stock.loaded.update((SaleById(sale_id), HoldsOfTarget(sale_id), LooseHoldsOf(sale_id)))
     sale = Sale(
-        sale_id,
-        number,
-        command.order_number or number,
-        command.source,
-        store_id,
-        command.customer,
-        "suspended" if command.fact else "open",
-        discount,
-        fees,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        (),
-        0,
-        0,
-        (),
-        stock.caller.session_id,
-        stock.caller.actor,
-        stock.now,
-        stock.now,
-        None,
-        command.external_id,
+        id=sale_id,
+        number=number,
+        order_number=command.order_number or number,
+        source=command.source,
+        store_id=store_id,
+        customer=command.customer,
+        status=SUSPENDED if command.fact else OPEN,
+        discount=discount,
+        fees=fees,
+        subtotal=0,
+        discount_total=0,
+        tax_total=0,
+        fee_total=0,
+        total=0,
+        rounding=0,
+        paid=0,
+        change=0,
+        payments=(),
+        posted=0,
+        posted_tax=0,
+        fulfillments=(),
+        session_id=stock.caller.session_id,
+        actor=stock.caller.actor,
+        created_at=stock.now,
+        updated_at=stock.now,
+        completed_at=None,
+        external_id=command.external_id,
     )
     asked_and_meant = enumerate(zip(command.lines, meant, strict=True))
     return sale, [line_of(stock, sale, asked, one, index) for index, (asked, one) in asked_and_meant]
 
 
-def _order_refusal(stock: Stock, command: OpenSale, order_number: str) -> Rejected | None:
+def _refuse_order(stock: Stock, command: OpenSale, order_number: str) -> None:
     """Refuse an order that the caller may not name, a number that looks like ours, and one that is used already."""
-    refused = source_refusal(stock, command.source)
-    if refused is not None:
-        return refused
+    refuse_source(stock, command.source)
     if command.source in OWN_SOURCES and is_own_number(order_number):
-        return Rejected(Code.INVALID_REQUEST, f"Numbers like {order_number} are given here.", {"field": "order_number"})
+        raise Refused(Code.INVALID_REQUEST, f"Numbers like {order_number} are given here.", {"field": "order_number"})
     known = stock.require(SaleOfOrder(command.source, order_number))
     if known or stock.sales_of_order(command.source, order_number):
-        return Rejected(Code.ALREADY_EXISTS, f"Order {order_number} of {command.source} is there already.")
-    return None
+        raise Refused(Code.ALREADY_EXISTS, f"Order {order_number} of {command.source} is there already.")
 
 
 def next_number(stock: Stock, purpose: str, prefix: str) -> str:
@@ -192,81 +167,86 @@ def next_number(stock: Stock, purpose: str, prefix: str) -> str:
     return f"{prefix}{value:0{NUMBER_DIGITS}d}"
 
 
-def store_of_sale(stock: Stock, store_id: str | None) -> str | Rejected | None:
+def store_of_sale(stock: Stock, store_id: str | None) -> str | None:
     """The store that sells: the named one, else the caller's only one, else none (the organisation's online stock)."""
     stores = stock.caller.stores
     if store_id is not None:
         store = stock.catalog.store(store_id)
         if store is None:
-            return not_found(Code.STORE_NOT_FOUND, "Store", store_id)
+            raise not_found(Code.STORE_NOT_FOUND, "Store", store_id)
         if stores is not None and store.id not in stores:
-            return Rejected(Code.FORBIDDEN, "You may not act in that store.")
+            raise Refused(Code.FORBIDDEN, "You may not act in that store.")
         return store.id
     if stores is None:
         return None
     if len(stores) > 1:
-        return Rejected(Code.INVALID_REQUEST, "Name the store: you act in several.", {"field": "store_id"})
+        raise Refused(Code.INVALID_REQUEST, "Name the store: you act in several.", {"field": "store_id"})
     return next(iter(stores))
 
 
-def discount_of(stock: Stock, asked: DiscountRequest | None) -> Discount | Rejected | None:
+def discount_of(stock: Stock, asked: DiscountRequest | None) -> Discount | None:
     """The discount in inner units; refused without the permission, or when it makes no sense."""
     if asked is None:
         return None
     if (asked.percent is None) == (asked.amount is None):
-        return Rejected(Code.INVALID_REQUEST, "A discount is a percent or an amount.", {"field": "discount"})
+        raise Refused(Code.INVALID_REQUEST, "A discount is a percent or an amount.", {"field": "discount"})
     if asked.percent is not None:
         percent = exact_scaled(asked.percent, 4, PERCENT_WHOLE)
         if percent is None or percent < 0:
-            return Rejected(Code.INVALID_AMOUNT, "A percentage is 0 to 100, with at most 4 decimal places.")
+            raise Refused(Code.INVALID_AMOUNT, "A percentage is 0 to 100, with at most 4 decimal places.")
         found = Discount(percent=percent)
     else:
         amount = to_minor(asked.amount or "", stock.settings.minor_digits)
         if amount is None or amount < 0:
-            return Rejected(Code.INVALID_AMOUNT, "The discount is not an amount of money.")
+            raise Refused(Code.INVALID_AMOUNT, "The discount is not an amount of money.")
         found = Discount(amount=amount)
-    return discount_refusal(stock) or found
+    refuse_discount(stock)
+    return found
 
 
-def discount_refusal(stock: Stock) -> Rejected | None:
+def refuse_discount(stock: Stock) -> None:
     """Refuse a discount to a caller who may give none."""
-    if stock.caller.may_discount:
-        return None
-    return Rejected(Code.PRICE_MISMATCH, "A discount needs the permission prices:discount.")
+    if not stock.caller.may_discount:
+        raise Refused(Code.PRICE_MISMATCH, "A discount needs the permission prices:discount.")
 
 
-def fees_of(stock: Stock, asked: tuple[FeeRequest, ...]) -> tuple[SaleFee, ...] | Rejected:
+def fees_of(stock: Stock, asked: tuple[FeeRequest, ...]) -> tuple[SaleFee, ...]:
     """The fees in inner units; refused without the permission, and when no rate is kept for its class anywhere."""
     fees = []
     for index, fee in enumerate(asked):
         if fee.tax_class is not None and not stock.catalog.taxes(fee.tax_class):
             words = f"There is no tax rate of the class {fee.tax_class!r}."
-            return Rejected(Code.INVALID_REQUEST, words, {"field": f"fees.{index}.tax_class"})
+            raise Refused(Code.INVALID_REQUEST, words, {"field": f"fees.{index}.tax_class"})
         amount = to_minor(fee.amount, stock.settings.minor_digits)
         if amount is None or amount < 0:
-            return Rejected(Code.INVALID_AMOUNT, f"The fee {fee.name!r} is not an amount of money.")
+            raise Refused(Code.INVALID_AMOUNT, f"The fee {fee.name!r} is not an amount of money.")
         fees.append(SaleFee(fee.name, amount, fee.tax_class))
     if fees and not stock.caller.may_price:
-        return Rejected(Code.PRICE_MISMATCH, "A fee needs the permission prices:override.")
+        raise Refused(Code.PRICE_MISMATCH, "A fee needs the permission prices:override.")
     return tuple(fees)
 
 
-def price_of(stock: Stock, product: Product, asked: str | None, *, fact: bool = False) -> int | Rejected:
+def fees_alone() -> Refused:
+    """A sale has fees and no lines."""
+    return malformed("fees", "a sale has fees beside lines: without any line it could never be completed.")
+
+
+def price_of(stock: Stock, product: Product, asked: str | None, *, fact: bool = False) -> int:
     """The unit price in minor units: the catalogue's, or another with the permission.
 
     What has no price in the catalogue is 0 in a fact and for a caller who may set prices; no other caller can sell it.
     """
     if asked is None:
         if product.price is None and not fact and not stock.caller.may_price:
-            return _no_price(product)
+            raise _no_price(product)
         return product.price or 0
     price = to_minor(asked, stock.settings.minor_digits)
     if price is None or price < 0:
-        return Rejected(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
+        raise Refused(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
     if price != product.price and not stock.caller.may_price:
         if product.price is None:
-            return _no_price(product)
-        return Rejected(
+            raise _no_price(product)
+        raise Refused(
             Code.PRICE_MISMATCH,
             f"The price of {product.sku} is another.",
             {"product_id": product.id, "unit_price": from_minor(product.price, stock.settings.minor_digits)},
@@ -274,34 +254,26 @@ def price_of(stock: Stock, product: Product, asked: str | None, *, fact: bool = 
     return price
 
 
-def _no_price(product: Product) -> Rejected:
+def _no_price(product: Product) -> Refused:
     words = f"{product.sku} has no price: somebody with the permission prices:override has to give one."
-    return Rejected(Code.PRICE_MISMATCH, words, {"product_id": product.id, "unit_price": None})
+    return Refused(Code.PRICE_MISMATCH, words, {"product_id": product.id, "unit_price": None})
 
 
-def _none_refused(tested: list[T | Rejected]) -> list[T] | Rejected:
-    """What was found of each line; or the lines that were refused, as one refusal."""
-    failed = [(index, found) for index, found in enumerate(tested) if isinstance(found, Rejected)]
-    return group_rejected(failed) if failed else tested  # type: ignore[return-value] # none of them is refused
-
-
-def _unknown_refusal(stock: Stock, asked: LineRequest) -> Rejected | None:
+def _refuse_unknown(stock: Stock, asked: LineRequest) -> None:
     """Refuse a product, location or lot that does not exist."""
     product = stock.catalog.product(asked.product)
     if product is None:
-        return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
+        raise not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
     if asked.location is not None:
-        places = candidates(stock, asked.location)
-        if isinstance(places, Rejected):
-            return places
+        candidates(stock, asked.location)
     if asked.lot_id is not None and not lot_exists(stock, asked.lot_id, product):
-        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", asked.lot_id)
-    return None
+        raise not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", asked.lot_id)
 
 
-def _inactive_refusal(product: Product) -> Rejected | None:
+def _refuse_inactive(product: Product) -> None:
     """Refuse a product that is not sold any more."""
-    return None if product.active else invalid_state(f"{product.sku} is not sold any more.", product_id=product.id)
+    if not product.active:
+        raise not_sold_any_more(product)
 
 
 class PricedRequest(NamedTuple):
@@ -313,27 +285,23 @@ class PricedRequest(NamedTuple):
     discount: Discount | None
 
 
-def _priced(stock: Stock, asked: LineRequest, *, fact: bool) -> PricedRequest | Rejected:
+def _priced(stock: Stock, asked: LineRequest, *, fact: bool) -> PricedRequest:
     """What the line, whose product exists, means; refused when a quantity, price or discount cannot be."""
     product = stock.catalog.product(asked.product)
     assert product is not None, asked
     units = product.units(asked.quantity)
     if units is None or units <= 0:
-        return invalid_quantity(product, asked.quantity)
+        raise invalid_quantity(product, asked.quantity)
     price = price_of(stock, product, asked.unit_price, fact=fact)
-    if isinstance(price, Rejected):
-        return price
-    discount = discount_of(stock, asked.discount)
-    return discount if isinstance(discount, Rejected) else PricedRequest(product, units, price, discount)
+    return PricedRequest(product, units, price, discount_of(stock, asked.discount))
 
 
-def priced_request(stock: Stock, asked: LineRequest) -> PricedRequest | Rejected:
-    """What a line that is asked for means, or why it cannot be."""
-    unknown = _unknown_refusal(stock, asked)
-    if unknown is not None:
-        return unknown
+def priced_request(stock: Stock, asked: LineRequest) -> PricedRequest:
+    """What a line that is asked for means."""
+    _refuse_unknown(stock, asked)
     meant = _priced(stock, asked, fact=False)
-    return meant if isinstance(meant, Rejected) else _inactive_refusal(meant.product) or meant
+    _refuse_inactive(meant.product)
+    return meant
 
 
 def line_of(stock: Stock, sale: Sale, asked: LineRequest, meant: PricedRequest, position: int) -> SaleLine:
@@ -342,28 +310,28 @@ def line_of(stock: Stock, sale: Sale, asked: LineRequest, meant: PricedRequest, 
     place = None if asked.location is None else stock.catalog.location(asked.location)
     kind: LineKind = "unlimited" if product.unlimited else "dropship" if product.dropship else "stock"
     return SaleLine(
-        stock.new_id(),
-        sale.id,
-        position,
-        product.id,
-        kind,
-        None if place is None else place.id,
-        asked.lot_id,
-        meant.units,
-        0,
-        0,
-        meant.price,
-        meant.discount,
-        product.tax_class,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        (),
-        (),
-        False,
-        stock.now,
-        stock.now,
+        id=stock.new_id(),
+        sale_id=sale.id,
+        position=position,
+        product_id=product.id,
+        kind=kind,
+        location_id=None if place is None else place.id,
+        lot_id=asked.lot_id,
+        quantity=meant.units,
+        fulfilled=0,
+        returned=0,
+        unit_price=meant.price,
+        asked=meant.discount,
+        tax_class=product.tax_class,
+        tax_rate=0,
+        gross=0,
+        discount=0,
+        tax=0,
+        total=0,
+        due=0,
+        taken=(),
+        reservations=(),
+        removed=False,
+        created_at=stock.now,
+        updated_at=stock.now,
     )

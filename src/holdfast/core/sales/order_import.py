@@ -24,8 +24,9 @@ from holdfast.core.records.field import Condition, TenderMethod
 from holdfast.core.records.number import Number, from_minor
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
-from holdfast.core.records.rejection import Code, Rejected, invalid_quantity, malformed, not_found
+from holdfast.core.records.rejection import Code, Refused, invalid_quantity, malformed, not_found
 from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.status import CANCELLED, COMPLETED, OPEN, SHIPPED
 from holdfast.core.reservations.adoption import adopt, loose_holds, numbers_of, release_loose, sale_of_order
 from holdfast.core.sales.cart import CancelSale, add_lines, open_sale, suspend
 from holdfast.core.sales.checkout import paid_in_full, sell_outright
@@ -38,7 +39,7 @@ from holdfast.core.sales.completion import (
     complete_sale,
     fulfill,
 )
-from holdfast.core.sales.lines import priced, receipt_of
+from holdfast.core.sales.lines import priced, receipt_if_any
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sales.supplier_orders import SupplierOrder
@@ -110,50 +111,37 @@ class ImportedOrder(msgspec.Struct, frozen=True, gc=False):
     owing: bool = False
 
 
-def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder | Rejected:
+def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
     """Decide an ImportOrder."""
     if not command.lines:
-        return malformed("lines", "an order has a line at least.")
+        raise malformed("lines", "an order has a line at least.")
     sale = _known(stock, command)
-    if isinstance(sale, Rejected):
-        return sale
     known, was = sale is not None, None if sale is None else sale.status
     first_entry = len(stock.entries)
     sale = _opened(stock, command) if sale is None else _rejoined(stock, sale, command)
-    if isinstance(sale, Rejected):
-        return sale
     lines = _matched(stock, sale, command)
-    if isinstance(lines, Rejected):
-        return lines
     before = first_entry, sale.status, sale.fulfillments
-    refused = _sent_out(stock, sale, command, lines)
-    if refused is not None:
-        return refused
+    _send_out(stock, sale, command, lines)
     sale = _current(stock, sale)
     if command.cancelled and sale.unfinished and not _owing(stock, command, lines):
-        cancelled = cancel_sale(stock, CancelSale(sale.id))
-        if isinstance(cancelled, Rejected):
-            return cancelled
-    back = _brought_back(stock, _current(stock, sale), command, lines)
-    if isinstance(back, Rejected):
-        return back
-    refunded, pending = back
+        cancel_sale(stock, CancelSale(sale.id))
+    refunded, pending = _bring_back(stock, _current(stock, sale), command, lines)
     _supplied(stock, command, lines)
     sale = _current(stock, sale)
     changed = (len(stock.entries), sale.status, sale.fulfillments) != before or refunded is not None
     return ImportedOrder(
-        sale.id,
-        sale.number,
-        "added" if not known else "changed" if changed else "unchanged",
-        sale.status,
-        from_minor(sale.total, stock.settings.minor_digits),
-        refunded or from_minor(0, stock.settings.minor_digits),
-        tuple(_kept_id(stock, line) for line in lines),
-        _waiting(stock, sale, lines),
-        pending,
-        command.cancelled and _out_beyond(stock, command, lines),
-        was == "cancelled" and sale.status != "cancelled",
-        _owing(stock, command, lines),
+        sale_id=sale.id,
+        number=sale.number,
+        brought="added" if not known else "changed" if changed else "unchanged",
+        status=sale.status,
+        total=from_minor(sale.total, stock.settings.minor_digits),
+        refunded=refunded or from_minor(0, stock.settings.minor_digits),
+        line_ids=tuple(_kept_id(stock, line) for line in lines),
+        waiting=_waiting(stock, sale, lines),
+        pending=pending,
+        stays_sold=command.cancelled and _out_beyond(stock, command, lines),
+        taken_up=was == CANCELLED and sale.status != CANCELLED,
+        owing=_owing(stock, command, lines),
     )
 
 
@@ -168,7 +156,7 @@ def _owing(stock: Stock, command: ImportOrder, lines: list[SaleLine | None]) -> 
     return False
 
 
-def _known(stock: Stock, command: ImportOrder) -> Sale | Rejected | None:
+def _known(stock: Stock, command: ImportOrder) -> Sale | None:
     """The sale that the order is already, if it was taken before."""
     name = sale_of_order(stock, command.source, *_numbers(command))
     return None if name is None else find_sale(stock, name)
@@ -179,7 +167,7 @@ def _numbers(command: ImportOrder) -> tuple[str, ...]:
     return (command.order_number,) if command.external_id is None else (command.order_number, command.external_id)
 
 
-def _rejoined(stock: Stock, sale: Sale, command: ImportOrder) -> Sale | Rejected:
+def _rejoined(stock: Stock, sale: Sale, command: ImportOrder) -> Sale:
     """The sale that is there already, with what was held for the order beside it, and with the order's other number.
 
     One that was cancelled and has gone out after all is in the queue again, its lines held or waiting: it goes on from
@@ -190,7 +178,7 @@ def _rejoined(stock: Stock, sale: Sale, command: ImportOrder) -> Sale | Rejected
         stock.put_row(sale)
         stock.know_row(sale)
     numbers = tuple(dict.fromkeys((*numbers_of(sale), *_numbers(command))))
-    taken_up = sale.status == "cancelled" and any(line.fulfilled for line in command.lines)
+    taken_up = sale.status == CANCELLED and any(line.fulfilled for line in command.lines)
     if taken_up:
         sale = suspend(stock, sale)
     if not sale.unfinished:
@@ -200,12 +188,13 @@ def _rejoined(stock: Stock, sale: Sale, command: ImportOrder) -> Sale | Rejected
     for line, adopted in zip(lines, adopt(stock, sale, lines, numbers), strict=True):
         if adopted is not line:
             stock.put_row(adopted)
-    refused = add_lines(stock, sale, lines_of(stock, sale), fact=True) if taken_up else None
+    if taken_up:
+        add_lines(stock, sale, lines_of(stock, sale), fact=True)
     seek(stock)
-    return refused or sale
+    return sale
 
 
-def _opened(stock: Stock, command: ImportOrder) -> Sale | Rejected:
+def _opened(stock: Stock, command: ImportOrder) -> Sale:
     """The order as a new sale: sold from the shelf when all of it has gone out and is there, else held or waiting."""
     lines = tuple(
         LineRequest(
@@ -218,26 +207,26 @@ def _opened(stock: Stock, command: ImportOrder) -> Sale | Rejected:
         for line in command.lines
     )
     asked = OpenSale(
-        command.store_id,
-        command.customer,
-        command.source,
-        command.order_number,
-        lines,
-        None if command.discount is None else DiscountRequest(amount=command.discount),
-        command.fees,
+        store_id=command.store_id,
+        customer=command.customer,
+        source=command.source,
+        order_number=command.order_number,
+        lines=lines,
+        discount=None if command.discount is None else DiscountRequest(amount=command.discount),
+        fees=command.fees,
         fact=True,
         external_id=command.external_id,
     )
     all_gone = not command.cancelled and all(line.fulfilled == line.quantity for line in command.lines)
     if all_gone and not loose_holds(stock, command.source, _numbers(command)):
         mark = stock.mark()
-        sold = sell_outright(stock, asked, command.payment)
-        if not (isinstance(sold, Rejected) and sold.code is Code.INSUFFICIENT_STOCK):
-            return sold
+        try:
+            return sell_outright(stock, asked, command.payment)
+        except Refused as no:
+            if no.code is not Code.INSUFFICIENT_STOCK:
+                raise
         stock.undo(mark)
     opened = open_sale(stock, asked)
-    if isinstance(opened, Rejected):
-        return opened
     assert opened.id is not None
     sale = stock.row(Sale, opened.id)
     assert sale is not None
@@ -250,7 +239,7 @@ def _current(stock: Stock, sale: Sale) -> Sale:
     return now
 
 
-def _matched(stock: Stock, sale: Sale, command: ImportOrder) -> list[SaleLine | None] | Rejected:
+def _matched(stock: Stock, sale: Sale, command: ImportOrder) -> list[SaleLine | None]:
     """The sale's line of each line of the order; refused when the sale has other lines.
 
     After a cancellation only what was shipped is left of it: lines are gone, or cut.
@@ -263,19 +252,21 @@ def _matched(stock: Stock, sale: Sale, command: ImportOrder) -> list[SaleLine | 
         line = at.pop(index, None)
         product = stock.catalog.product(asked.product)
         if product is None:
-            return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
+            raise not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
         for number in (asked.fulfilled, asked.returned):
             units = product.units(number)
             if units is None or units < 0:
-                return invalid_quantity(product, number, "0 or more")
+                raise invalid_quantity(product, number, "0 or more")
         same = line is not None and line.product_id == product.id
         if line is not None and same and (line.quantity == product.units(asked.quantity) or cut):
             matched.append(line)
         elif line is None and cut and not asked.fulfilled:
             matched.append(None)
         else:
-            return _other_lines(command)
-    return _other_lines(command) if at else matched
+            raise _other_lines(command)
+    if at:
+        raise _other_lines(command)
+    return matched
 
 
 def _kept_id(stock: Stock, line: SaleLine | None) -> str | None:
@@ -284,15 +275,16 @@ def _kept_id(stock: Stock, line: SaleLine | None) -> str | None:
     return None if now is None or now.removed else now.id
 
 
-def _other_lines(command: ImportOrder) -> Rejected:
+def _other_lines(command: ImportOrder) -> Refused:
+    """The sale that the order is has other lines than it."""
     words = f"Order {command.order_number} of {command.source} is there already, with other lines."
-    return Rejected(Code.ALREADY_EXISTS, words)
+    return Refused(Code.ALREADY_EXISTS, words)
 
 
-def _sent_out(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> Rejected | None:
+def _send_out(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> None:
     """Ship what has gone out and is here; complete the sale when that is all of it."""
     if not sale.unfinished:
-        return None
+        return
     backed: dict[str | None, int] = {}
     for hold in holds_of(stock, sale):
         backed[hold.sale_line_id] = backed.get(hold.sale_line_id, 0) + hold.allocated
@@ -309,12 +301,10 @@ def _sent_out(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLi
             everything = False
         if units > 0:
             parts.append(ShipLine(line.id, _exact(product, units)))
-    done = None
     if everything:
-        done = complete_sale(stock, CompleteSale(sale.id, _paid(stock, sale, command.payment)))
+        complete_sale(stock, CompleteSale(sale.id, _paid(stock, sale, command.payment)))
     elif parts:
-        done = fulfill(stock, Fulfill(sale.id, tuple(parts)))
-    return done if isinstance(done, Rejected) else None
+        fulfill(stock, Fulfill(sale.id, tuple(parts)))
 
 
 def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentRequest, ...] | None:
@@ -324,13 +314,11 @@ def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentRequest,
     lines = lines_of(stock, sale)
     if not sale.fulfillments:
         sale, lines = priced(stock, sale, lines)
-    receipt = receipt_of(stock, sale, lines, None)
-    return paid_in_full(stock, sale.total if isinstance(receipt, Rejected) else receipt.total, method)
+    receipt = receipt_if_any(stock, sale, lines)
+    return paid_in_full(stock, sale.total if receipt is None else receipt.total, method)
 
 
-def _brought_back(
-    stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]
-) -> tuple[str | None, int] | Rejected:
+def _bring_back(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> tuple[str | None, int]:
     """Take back what came back since: (what was refunded, lines that must wait until the sale is finished)."""
     parts: list[ReturnedLine] = []
     for asked, matched in zip(command.lines, lines, strict=True):
@@ -343,10 +331,10 @@ def _brought_back(
             parts.append(ReturnedLine(line.id, _exact(product, units), asked.condition))
     if not parts:
         return None, 0
-    if sale.status != "completed":
+    if sale.status != COMPLETED:
         return None, len(parts)
     done = return_sale(stock, ReturnSale(sale.id, tuple(parts), command.payment or "other"))
-    return done if isinstance(done, Rejected) else (done.refund_total, 0)
+    return done.refund_total, 0
 
 
 def _out_beyond(stock: Stock, command: ImportOrder, lines: list[SaleLine | None]) -> bool:
@@ -372,8 +360,8 @@ def _supplied(stock: Stock, command: ImportOrder, lines: list[SaleLine | None]) 
     sale_ids = {line.sale_id for line in lines if line is not None}
     orders = [order for sale_id in sale_ids for order in stock.rows_of_sale(SupplierOrder, sale_id)] if gone else []
     for order in orders:
-        if order.status == "open" and order.quantity <= gone.get(order.line_id, 0):
-            stock.put_row(replace(order, status="shipped", updated_at=stock.now))
+        if order.status == OPEN and order.quantity <= gone.get(order.line_id, 0):
+            stock.put_row(replace(order, status=SHIPPED, updated_at=stock.now))
 
 
 def _exact(product: Product, units: int) -> Number:

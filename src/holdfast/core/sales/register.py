@@ -10,7 +10,7 @@ that no sale slips past a closing.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -18,14 +18,15 @@ from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.number import VALUE_MAX, from_minor, to_minor
 from holdfast.core.records.organisation import Register
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.rejection import Code, Rejected, invalid_state, malformed, not_found
+from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
 from holdfast.core.records.sale import Sale
+from holdfast.core.records.status import CLOSED, OPEN, REGISTER_SESSION, Transitions
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import expected_cash
 from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
 from holdfast.core.sales.cart import suspend
 from holdfast.core.stock.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, stage_money
-from holdfast.core.stock.posting import LimitExceeded, Stock
+from holdfast.core.stock.posting import Stock, value_exceeded
 
 replace = msgspec.structs.replace
 
@@ -37,6 +38,8 @@ class RegisterSession(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     `opened_by` is what they were called then. `key_id` is the key whose request opened it, also where a PIN says who
     acts: the session has no more rights than the key (rows of before keep their checksum: a default is left out of it).
     """
+
+    transitions: ClassVar[Transitions] = REGISTER_SESSION
 
     id: str
     number: int
@@ -157,43 +160,43 @@ class CashDocument(msgspec.Struct, frozen=True, gc=False):
     created_at: str
 
 
-def open_session(stock: Stock, command: OpenSession) -> SessionDocument | Rejected:
+def open_session(stock: Stock, command: OpenSession) -> SessionDocument:
     """Decide an OpenSession: one open session a register."""
     register: Register | None = stock.record("register", command.register_id)
     if register is None or not register.active:
-        return not_found(Code.NOT_FOUND, "Register", command.register_id)
+        raise not_found(Code.NOT_FOUND, "Register", command.register_id)
     stores = stock.caller.stores
     if stores is not None and register.store_id not in stores:
-        return Rejected(Code.FORBIDDEN, "The register belongs to another store.")
+        raise Refused(Code.FORBIDDEN, "The register belongs to another store.")
     amount = to_minor(command.opening_float, stock.settings.minor_digits)
     if amount is None or amount < 0:
-        return Rejected(Code.INVALID_AMOUNT, "opening_float is not an amount of money.")
+        raise Refused(Code.INVALID_AMOUNT, "opening_float is not an amount of money.")
     known = sessions_of(stock, register.id)
-    if any(session.status == "open" for session in known):
-        return invalid_state("The register has an open session.")
+    if any(session.status == OPEN for session in known):
+        raise invalid_state("The register has an open session.")
     session = RegisterSession(
-        stock.new_id(),
-        max((one.number for one in known), default=0) + 1,
-        register.id,
-        register.store_id,
-        "open",
-        command.token_hash,
-        command.opened_by,
-        command.opener_id or None,
-        None,
-        amount,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        (),
-        None,
-        stock.now,
-        None,
-        stock.now,
-        command.key_id or None,
+        id=stock.new_id(),
+        number=max((one.number for one in known), default=0) + 1,
+        register_id=register.id,
+        store_id=register.store_id,
+        status=OPEN,
+        token_hash=command.token_hash,
+        opened_by=command.opened_by,
+        opener_id=command.opener_id or None,
+        closed_by=None,
+        opening_float=amount,
+        cash_sales=0,
+        cash_refunds=0,
+        paid_in=0,
+        paid_out=0,
+        sales=0,
+        returns=0,
+        by_method=(),
+        counted_cash=None,
+        opened_at=stock.now,
+        closed_at=None,
+        updated_at=stock.now,
+        key_id=command.key_id or None,
     )
     stock.loaded.add(SessionById(session.id))
     stock.put_row(session)
@@ -208,15 +211,15 @@ def sessions_of(stock: Stock, register_id: str) -> list[RegisterSession]:
     return [session for session in stock.rows_of(RegisterSession) if session.register_id == register_id]
 
 
-def open_session_of(stock: Stock) -> RegisterSession | Rejected | None:
-    """The caller's session, locked, still open; None for callers without a till."""
+def open_session_of(stock: Stock) -> RegisterSession | None:
+    """The caller's session, locked; refused when it is closed. None for callers without a till."""
     session_id = stock.caller.session_id
     if session_id is None:
         return None
     stock.require(SessionById(session_id))
     session = stock.row(RegisterSession, session_id)
-    if session is None or session.status != "open":
-        return invalid_state("The register session is closed.")
+    if session is None or session.status != OPEN:
+        raise invalid_state("The register session is closed.")
     return session
 
 
@@ -240,35 +243,32 @@ def add_to_session(stock: Stock, more: SessionTotals) -> None:
     )
     cash = (after.cash_sales, after.cash_refunds, after.paid_in, after.paid_out)
     if max(*cash, *map(abs, methods.values())) > VALUE_MAX:
-        raise LimitExceeded(of_value=True)
+        raise value_exceeded()
     stock.put_row(after)
 
 
-def move_cash(stock: Stock, command: MoveCash) -> CashDocument | Rejected:
+def move_cash(stock: Stock, command: MoveCash) -> CashDocument:
     """Decide a MoveCash: more than should be in the drawer cannot be taken out."""
     amount = to_minor(command.amount, stock.settings.minor_digits)
     if amount is None or amount <= 0:
-        return Rejected(Code.INVALID_AMOUNT, "amount is not an amount of money above zero.")
-    refused = None if command.account is None else _account_refusal(stock, command.account)
-    if refused is not None:
-        return refused
+        raise Refused(Code.INVALID_AMOUNT, "amount is not an amount of money above zero.")
+    if command.account is not None:
+        _refuse_account(stock, command.account)
     session = open_session_of(stock)
-    if isinstance(session, Rejected):
-        return session
     if session is None:
-        return _at_no_till()
+        raise _at_no_till()
     if command.direction == "out" and amount > session.expected:
-        return invalid_state("There is not that much cash in the drawer.")
+        raise invalid_state("There is not that much cash in the drawer.")
     coming = command.direction == "in"
     moved = CashMovement(
-        stock.new_id(),
-        session.id,
-        command.direction,
-        amount,
-        command.reason,
-        command.account,
-        stock.caller.actor,
-        stock.now,
+        id=stock.new_id(),
+        session_id=session.id,
+        direction=command.direction,
+        amount=amount,
+        reason=command.reason,
+        account=command.account,
+        actor=stock.caller.actor,
+        created_at=stock.now,
     )
     stock.put_row(moved)
     add_to_session(stock, SessionTotals(paid_in=amount) if coming else SessionTotals(paid_out=amount))
@@ -281,43 +281,40 @@ def move_cash(stock: Stock, command: MoveCash) -> CashDocument | Rejected:
     return cash_document(moved, stock.settings.minor_digits)
 
 
-def _account_refusal(stock: Stock, account: str) -> Rejected | None:
+def _refuse_account(stock: Stock, account: str) -> None:
     """Refuse an account that is not there, and those that only goods and the drawer itself move."""
     if account in (CASH, INVENTORY):
         detail = f"Account {account} cannot be the other side of cash: it follows the {_FOLLOWS[account]}."
-        return Rejected(Code.INVALID_REQUEST, detail, {"field": "account"})
+        raise Refused(Code.INVALID_REQUEST, detail, {"field": "account"})
     if account not in ACCOUNTS and stock.record("account", account) is None:
-        return Rejected(Code.INVALID_REQUEST, f"There is no account {account!r}.", {"field": "account"})
-    return None
+        raise Refused(Code.INVALID_REQUEST, f"There is no account {account!r}.", {"field": "account"})
 
 
 _FOLLOWS = {CASH: "drawer", INVENTORY: "lots"}
 
 
-def _at_no_till() -> Rejected:
+def _at_no_till() -> Refused:
     """Refuse what only a till can mean: the caller has no register session."""
     return malformed("session_id", "is required: who asks is at no till.")
 
 
-def close_session(stock: Stock, command: CloseSession) -> SessionDocument | Rejected:
+def close_session(stock: Stock, command: CloseSession) -> SessionDocument:
     """Decide a CloseSession: over or short is booked, the report stands for ever."""
     counted = to_minor(command.counted_cash, stock.settings.minor_digits)
     if counted is None or counted < 0:
-        return Rejected(Code.INVALID_AMOUNT, "counted_cash is not an amount of money.")
+        raise Refused(Code.INVALID_AMOUNT, "counted_cash is not an amount of money.")
     session_id = command.session_id or stock.caller.session_id
     if session_id is None:
-        return _at_no_till()
+        raise _at_no_till()
     carts = _open_carts(stock, session_id)
     session = open_session_of(stock) if command.session_id is None else _named_session(stock, command.session_id)
-    if isinstance(session, Rejected):
-        return session
     assert session is not None
     with stock.consequences():  # units of a cart that lie in another store stay held, whoever closes the till
         stock.each(carts, lambda _, cart: suspend(stock, cart))
     over = counted - session.expected
     closed = replace(
         session,
-        status="closed",
+        status=CLOSED,
         closed_by=stock.caller.actor,
         counted_cash=counted,
         closed_at=max(stock.now, session.updated_at),
@@ -338,19 +335,21 @@ def _open_carts(stock: Stock, session_id: str) -> list[Sale]:
     names = sorted({*stock.require(CartsOfSession(session_id)), *written})
     stock.require(*(SaleById(name) for name in names))
     found = [sale for name in names if (sale := stock.row(Sale, name)) is not None]
-    return [sale for sale in found if sale.status == "open" and sale.session_id == session_id]
+    return [sale for sale in found if sale.status == OPEN and sale.session_id == session_id]
 
 
-def _named_session(stock: Stock, session_id: str) -> RegisterSession | Rejected:
+def _named_session(stock: Stock, session_id: str) -> RegisterSession:
     """An open session by its id, locked."""
     stock.require(SessionById(session_id))
     session = stock.row(RegisterSession, session_id)
     if session is None:
-        return not_found(Code.NOT_FOUND, "Register session", session_id)
+        raise not_found(Code.NOT_FOUND, "Register session", session_id)
     stores = stock.caller.stores
     if stores is not None and session.store_id not in stores:
-        return Rejected(Code.FORBIDDEN, "The register belongs to another store.")
-    return session if session.status == "open" else invalid_state("The register session is closed.")
+        raise Refused(Code.FORBIDDEN, "The register belongs to another store.")
+    if session.status != OPEN:
+        raise invalid_state("The register session is closed.")
+    return session
 
 
 def session_document(session: RegisterSession, digits: int, *, may_see_cash: bool) -> SessionDocument:
@@ -359,43 +358,43 @@ def session_document(session: RegisterSession, digits: int, *, may_see_cash: boo
     def money(amount: int) -> str:
         return from_minor(amount, digits)
 
-    seen = may_see_cash or session.status == "closed"
+    seen = may_see_cash or session.status == CLOSED
     counted = session.counted_cash
     return SessionDocument(
-        session.id,
-        session.number,
-        session.register_id,
-        session.store_id,
-        session.status,
-        session.opened_by,
-        session.closed_by,
-        instant_text(session.opened_at),
-        None if session.closed_at is None else instant_text(session.closed_at),
-        money(session.opening_float),
-        money(session.cash_sales),
-        money(session.cash_refunds),
-        money(session.paid_in),
-        money(session.paid_out),
-        session.sales,
-        session.returns,
-        money(session.expected) if seen else None,
-        None if counted is None else money(counted),
-        None if counted is None else money(counted - session.expected),
-        {method: money(amount) for method, amount in session.by_method},
+        id=session.id,
+        number=session.number,
+        register_id=session.register_id,
+        store_id=session.store_id,
+        status=session.status,
+        opened_by=session.opened_by,
+        closed_by=session.closed_by,
+        opened_at=instant_text(session.opened_at),
+        closed_at=None if session.closed_at is None else instant_text(session.closed_at),
+        opening_float=money(session.opening_float),
+        cash_sales=money(session.cash_sales),
+        cash_refunds=money(session.cash_refunds),
+        paid_in=money(session.paid_in),
+        paid_out=money(session.paid_out),
+        sales=session.sales,
+        returns=session.returns,
+        expected_cash=money(session.expected) if seen else None,
+        counted_cash=None if counted is None else money(counted),
+        over_short=None if counted is None else money(counted - session.expected),
+        totals_by_method={method: money(amount) for method, amount in session.by_method},
     )
 
 
 def cash_document(moved: CashMovement, digits: int) -> CashDocument:
     """The public shape of a cash movement."""
     return CashDocument(
-        moved.id,
-        moved.session_id,
-        moved.direction,
-        from_minor(moved.amount, digits),
-        moved.reason,
-        moved.account,
-        moved.actor,
-        instant_text(moved.created_at),
+        id=moved.id,
+        session_id=moved.session_id,
+        direction=moved.direction,
+        amount=from_minor(moved.amount, digits),
+        reason=moved.reason,
+        account=moved.account,
+        actor=moved.actor,
+        created_at=instant_text(moved.created_at),
     )
 
 

@@ -94,13 +94,13 @@ def return_document(made: Return, products: dict[str, Product], digits: int) -> 
         )
     total = from_minor(made.refund_total, digits)
     return ReturnDocument(
-        made.id,
-        made.sale_id,
-        made.store_id,
-        {"method": made.method, "amount": total},
-        total,
-        from_minor(made.rounding, digits),
-        lines,
-        made.actor,
-        instant_text(made.created_at),
+        id=made.id,
+        sale_id=made.sale_id,
+        store_id=made.store_id,
+        refund={"method": made.method, "amount": total},
+        refund_total=total,
+        rounding=from_minor(made.rounding, digits),
+        lines=lines,
+        cashier=made.actor,
+        created_at=instant_text(made.created_at),
     )

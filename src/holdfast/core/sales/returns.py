@@ -24,19 +24,19 @@ from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
-    group_rejected,
+    Refused,
     invalid_quantity,
     invalid_state,
     not_found,
 )
 from holdfast.core.records.sale import Sale, SaleLine, Taken
+from holdfast.core.records.status import ACTIVE, COMPLETED
 from holdfast.core.records.stock import Lot
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import allocate, cash_rounded, half_up, included_tax, kept_by_method, share_still_due
 from holdfast.core.records.wants import ReturnsOfSale, SaleById
 from holdfast.core.sales.lines import rules_of, tax_rate_of
-from holdfast.core.sales.register import RegisterSession, SessionTotals, add_to_session, open_session_of
+from holdfast.core.sales.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.sales.return_record import KeptLine, Return, ReturnDocument, return_document
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.expiry import sellable_until
@@ -52,7 +52,7 @@ from holdfast.core.stock.journal import (
 )
 from holdfast.core.stock.lots import put_in
 from holdfast.core.stock.posting import Cause, Stock
-from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
+from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line, wrong_status
 from holdfast.core.warehouse.receiving import surplus_lot
 
 replace = msgspec.structs.replace
@@ -94,22 +94,14 @@ class ReturnBlind(Command, frozen=True, gc=False):
 # With a sale ---------------------------------------------------------------------------------------------------------
 
 
-def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument | Rejected:
+def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument:
     """Decide a ReturnSale."""
     sale = _returnable(stock, command.sale_id)
-    if isinstance(sale, Rejected):
-        return sale
     asked = _asked(stock, sale, command)
-    if isinstance(asked, Rejected):
-        return asked
-    if sale.status != "completed":
-        return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
-    exceeded = _exceeded(stock, sale, asked)
-    if exceeded is not None:
-        return exceeded
+    if sale.status != COMPLETED:
+        raise wrong_status(sale)
+    _refuse_excess(stock, sale, asked)
     session = open_session_of(stock)
-    if isinstance(session, Rejected):
-        return session
     lines = {line.id: line for line in lines_of(stock, sale)}
     stock.lots_by_id(taken.lot_id for part in asked for taken in lines[part.line_id].taken)
     before = _returns_before(stock, sale)
@@ -157,7 +149,16 @@ class _Refunds:
         refund = share_still_due(line.due, line.quantity, reached, refunded)
         tax = share_still_due(self._tax[line.id], line.quantity, reached, taxed)
         self._count(line.id, refund, tax)
-        return KeptLine(line.id, line.product_id, units, condition, refund, tax, loss, self._coin)
+        return KeptLine(
+            line_id=line.id,
+            product_id=line.product_id,
+            units=units,
+            condition=condition,
+            refund=refund,
+            tax=tax,
+            loss=loss,
+            coin=self._coin,
+        )
 
 
 class _Part(msgspec.Struct, frozen=True, gc=False):
@@ -166,57 +167,55 @@ class _Part(msgspec.Struct, frozen=True, gc=False):
     condition: str
 
 
-def _returnable(stock: Stock, sale_id: str) -> Sale | Rejected:
+def _returnable(stock: Stock, sale_id: str) -> Sale:
     """Any sale of the organisation can be brought back to any of its stores' tills; others act in their stores."""
     if stock.caller.session_id is None:
         return find_sale(stock, sale_id)
     stock.require(SaleById(sale_id))
-    return stock.row(Sale, sale_id) or not_found(Code.SALE_NOT_FOUND, "Sale", sale_id)
+    sale = stock.row(Sale, sale_id)
+    if sale is None:
+        raise not_found(Code.SALE_NOT_FOUND, "Sale", sale_id)
+    return sale
 
 
-def _asked(stock: Stock, sale: Sale, command: ReturnSale) -> list[_Part] | Rejected:
+def _asked(stock: Stock, sale: Sale, command: ReturnSale) -> list[_Part]:
     if not command.lines:
-        return Rejected(Code.INVALID_REQUEST, "Nothing comes back.", {"field": "lines"})
+        raise Refused(Code.INVALID_REQUEST, "Nothing comes back.", {"field": "lines"})
     lines = {line.id: line for line in lines_of(stock, sale)}
     parts = []
     for asked in command.lines:
         line = lines.get(asked.line_id)
         if line is None:
-            return not_found(Code.NOT_FOUND, "Line", asked.line_id)
+            raise not_found(Code.NOT_FOUND, "Line", asked.line_id)
         product = product_of_line(stock, line)
         units = product.units(asked.quantity)
         if units is None or units <= 0:
-            return invalid_quantity(product, asked.quantity)
+            raise invalid_quantity(product, asked.quantity)
         parts.append(_Part(line.id, units, asked.condition))
     return parts
 
 
-def _exceeded(stock: Stock, sale: Sale, parts: list[_Part]) -> Rejected | None:
-    """All lines of the request together against what went out and did not come back."""
+def _refuse_excess(stock: Stock, sale: Sale, parts: list[_Part]) -> None:
+    """Refuse more than went out and did not come back, of all lines of the request together; each one is named."""
     wanted: dict[str, int] = {}
     for part in parts:
         wanted[part.line_id] = wanted.get(part.line_id, 0) + part.units
-    failed = []
-    for index, line in enumerate(lines_of(stock, sale)):
-        left = line.fulfilled - line.returned
-        units = wanted.get(line.id, 0)
+
+    def test(_: int, line: SaleLine) -> None:
+        units, left = wanted.get(line.id, 0), line.fulfilled - line.returned
         if units > left:
             product = product_of_line(stock, line)
-            failed.append(
-                (
-                    index,
-                    Rejected(
-                        Code.RETURN_EXCEEDS_SALE,
-                        f"{product.number(units)} of {product.sku} cannot come back: {product.number(left)} can.",
-                        {
-                            "product_id": product.id,
-                            "requested": product.number(units),
-                            "available": product.number(left),
-                        },
-                    ),
-                )
+            raise Refused(
+                Code.RETURN_EXCEEDS_SALE,
+                f"{product.number(units)} of {product.sku} cannot come back: {product.number(left)} can.",
+                {
+                    "product_id": product.id,
+                    "requested": product.number(units),
+                    "available": product.number(left),
+                },
             )
-    return group_rejected(failed) if failed else None
+
+    stock.each_line(lines_of(stock, sale), test)
 
 
 def _take_back(stock: Stock, cause: Cause, part: _Part, refunds: _Refunds) -> KeptLine:
@@ -264,7 +263,6 @@ def _home_of(stock: Stock, source: Location) -> Location:
     first selling location of the store that has them now. A store without one puts them in quarantine; where the store
     is no more, they come to the first selling location of all."""
     session = open_session_of(stock)
-    assert not isinstance(session, Rejected)
     store_id = source.store_id if session is None else session.store_id
     if source.active and source.sellable and source.store_id == store_id:
         return source
@@ -283,7 +281,7 @@ def _put_back(
     if condition == "none":
         return
     until = sellable_until(stock, lot, place)
-    if condition == "damaged" or lot.status != "active" or (until is not None and until <= stock.now):
+    if condition == "damaged" or lot.status != ACTIVE or (until is not None and until <= stock.now):
         place = stock.catalog.quarantine_of(place)
     level = stock.open_level(product_id, place.id)
     product = stock.product_of(level)
@@ -313,54 +311,57 @@ def _put_back(
 # Without a sale ------------------------------------------------------------------------------------------------------
 
 
-def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument | Rejected:
+def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument:
     """Decide a ReturnBlind: the caller's role says whether they may."""
     if not stock.caller.may_return_blind:
-        return Rejected(Code.FORBIDDEN, "A return without its sale needs a role that may take one.")
+        raise Refused(Code.FORBIDDEN, "A return without its sale needs a role that may take one.")
     if not command.lines:
-        return Rejected(Code.INVALID_REQUEST, "Nothing comes back.", {"field": "lines"})
+        raise Refused(Code.INVALID_REQUEST, "Nothing comes back.", {"field": "lines"})
     store = stock.catalog.store(command.store_id)
     if store is None:
-        return not_found(Code.STORE_NOT_FOUND, "Store", command.store_id)
+        raise not_found(Code.STORE_NOT_FOUND, "Store", command.store_id)
     stores = stock.caller.stores
     if stores is not None and store.id not in stores:
-        return Rejected(Code.FORBIDDEN, "You may not act in that store.")
+        raise Refused(Code.FORBIDDEN, "You may not act in that store.")
     session = open_session_of(stock)
-    if isinstance(session, Rejected):
-        return session
     places = stock.catalog.sellable_places(frozenset((store.id,)), online=False)
     if not places:
-        return invalid_state("The store has no selling location to take goods back to.")
+        raise invalid_state("The store has no selling location to take goods back to.")
     return_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=return_id, source="pos" if session else "manual")
-    kept = stock.each(command.lines, lambda _, line: _take_blindly(stock, cause, store.id, places[0], line))
-    failed = [(index, line) for index, line in enumerate(kept) if isinstance(line, Rejected)]
-    if failed:
-        return group_rejected(failed)
-    lines = [line for line in kept if not isinstance(line, Rejected)]
-    return _finish(stock, cause, command.method, None, store.id, lines)
+    kept = stock.each_line(command.lines, lambda _, line: _take_blindly(stock, cause, store.id, places[0], line))
+    return _finish(stock, cause, command.method, None, store.id, kept)
 
 
-def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, asked: BlindLine) -> KeptLine | Rejected:
+def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, asked: BlindLine) -> KeptLine:
     product = stock.catalog.product(asked.product)
     if product is None:
-        return not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
+        raise not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
     units = product.units(asked.quantity)
     if units is None or units <= 0:
-        return invalid_quantity(product, asked.quantity)
+        raise invalid_quantity(product, asked.quantity)
     price = to_minor(asked.unit_price, stock.settings.minor_digits)
     if price is None or price < 0:
-        return Rejected(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
+        raise Refused(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
     refund = half_up(price * units, 10**product.precision)
     if refund > AMOUNT_MAX:
-        return Rejected(Code.INVALID_AMOUNT, "The refund is out of bounds.", {"product_id": product.id})
+        raise Refused(Code.INVALID_AMOUNT, "The refund is out of bounds.", {"product_id": product.id})
     loss = 0
     if not product.unlimited and not product.dropship and asked.condition != "none":
         lot, value = surplus_lot(stock, product, units, "return", None)
         _put_back(stock, cause, product.id, lot, place, units, value, condition=asked.condition)
         loss = value if asked.condition == "damaged" else 0
     tax = included_tax(refund, tax_rate_of(stock, product.tax_class, store_id))
-    return KeptLine(None, product.id, units, asked.condition, refund, tax, loss, rules_of(stock).cash_rounding)
+    return KeptLine(
+        line_id=None,
+        product_id=product.id,
+        units=units,
+        condition=asked.condition,
+        refund=refund,
+        tax=tax,
+        loss=loss,
+        coin=rules_of(stock).cash_rounding,
+    )
 
 
 # Both ----------------------------------------------------------------------------------------------------------------
@@ -377,28 +378,27 @@ def _handed_out(stock: Stock, method: str, exact: int, carried: int) -> int:
     return max(0, cash_rounded(exact + carried, rules_of(stock).cash_rounding))
 
 
-def _cash_refusal(stock: Stock, refund: int) -> Rejected | None:
+def _refuse_cash(stock: Stock, refund: int) -> None:
     """Refuse cash that is not in the drawer."""
     session = open_session_of(stock)
-    if isinstance(session, RegisterSession) and refund > session.expected:
-        return invalid_state("There is not that much cash in the drawer.")
-    return None
+    if session is not None and refund > session.expected:
+        raise invalid_state("There is not that much cash in the drawer.")
 
 
-def _method_refusal(stock: Stock, sale: Sale, method: str, exact: int, before: Sequence[Return]) -> Rejected | None:
+def _refuse_method(stock: Stock, sale: Sale, method: str, exact: int, before: Sequence[Return]) -> None:
     """Refuse a refund by a method that took less than it would give back: card money does not leave as cash.
 
     Who has `returns:override` may hand it out otherwise. Of a sale that was not paid nothing leaves (see `_finish`).
     Amounts are compared before cash is rounded to coins, so that another smallest coin since then changes nothing.
     """
     if stock.caller.may_refund_otherwise or not sale.paid:
-        return None
+        return
     took = kept_by_method(sale.payments, sale.change).get(method, 0)
     left = max(0, took - sum(made.refund_total - made.rounding for made in before if made.method == method))
     if exact <= left:
-        return None
+        return
     digits = stock.settings.minor_digits
-    return Rejected(
+    raise Refused(
         Code.PAYMENT_MISMATCH,
         f"{method} can give back {from_minor(left, digits)} of this sale: more than it took needs returns:override.",
         {
@@ -419,18 +419,16 @@ def _finish(
     kept: list[KeptLine],
     carried: int = 0,
     before: Sequence[Return] = (),
-) -> ReturnDocument | Rejected:
+) -> ReturnDocument:
     """Book the refund, cash with what was `carried` from refunds before, tell the drawer, keep the return."""
     if sale is not None and not sale.paid and method == "cash":
         method = "other"  # nothing was paid: the refund is set against what is owed, and no cash goes out
     exact = sum(line.refund for line in kept)
     refund = _handed_out(stock, method, exact, carried)
-    refused = None if sale is None else _method_refusal(stock, sale, method, exact, before)
-    if refused is not None:
-        return refused
-    refused = _cash_refusal(stock, refund) if method == "cash" else None
-    if refused is not None:
-        return refused
+    if sale is not None:
+        _refuse_method(stock, sale, method, exact, before)
+    if method == "cash":
+        _refuse_cash(stock, refund)
     tax = sum(line.tax for line in kept)
     loss = sum(line.loss for line in kept)
     assert cause.ref_id is not None
@@ -445,15 +443,15 @@ def _finish(
     ]
     stage_money(stock, "RETURN", cause.ref_id, f"Return {name}", money, store_id)
     made = Return(
-        cause.ref_id,
-        None if sale is None else sale.id,
-        store_id,
-        stock.caller.session_id,
-        method,
-        refund,
-        tuple(kept),
-        stock.caller.actor,
-        stock.now,
+        id=cause.ref_id,
+        sale_id=None if sale is None else sale.id,
+        store_id=store_id,
+        session_id=stock.caller.session_id,
+        method=method,
+        refund_total=refund,
+        lines=tuple(kept),
+        actor=stock.caller.actor,
+        created_at=stock.now,
     )
     stock.put_row(made)
     if stock.caller.session_id is not None:

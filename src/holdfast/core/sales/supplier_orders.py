@@ -5,10 +5,13 @@ a drop-shipped line of a completed or imported sale   -> open, until the supplie
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from holdfast.core.records.product import Product
 from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.status import CANCELLED, OPEN, SUPPLIER_ORDER, Transitions
 from holdfast.core.records.time import instant_text
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import product_of_line
@@ -18,6 +21,8 @@ replace = msgspec.structs.replace
 
 class SupplierOrder(msgspec.Struct, frozen=True, gc=False):
     """A line that a supplier ships: open, shipped or cancelled."""
+
+    transitions: ClassVar[Transitions] = SUPPLIER_ORDER
 
     id: str
     sale_id: str
@@ -50,20 +55,20 @@ class SupplierOrderDocument(msgspec.Struct, frozen=True, gc=False):
 def order_from_supplier(stock: Stock, sale: Sale, line: SaleLine) -> None:
     """A line that needs no stock of ours becomes an order to its supplier, once; a withdrawn one stands again."""
     known = supplier_order_of(stock, line)
-    if known is not None and known.status != "cancelled":
+    if known is not None and known.status != CANCELLED:
         return
     product = product_of_line(stock, line)
     order = SupplierOrder(
-        stock.new_id() if known is None else known.id,
-        sale.id,
-        line.id,
-        product.id,
-        product.supplier,
-        line.quantity,
-        "open",
-        None,
-        stock.now if known is None else known.created_at,
-        stock.now,
+        id=stock.new_id() if known is None else known.id,
+        sale_id=sale.id,
+        line_id=line.id,
+        product_id=product.id,
+        supplier=product.supplier,
+        quantity=line.quantity,
+        status=OPEN,
+        tracking=None,
+        created_at=stock.now if known is None else known.created_at,
+        updated_at=stock.now,
     )
     stock.put_row(order)
     stock.tell(
@@ -92,34 +97,34 @@ def withdraw_supplier_orders(stock: Stock, sale: Sale, line: SaleLine | None = N
     """
     for order in stock.rows_of_sale(SupplierOrder, sale.id):
         known = stock.row(SaleLine, order.line_id)
-        if order.status != "open" or line not in (None, known):
+        if order.status != OPEN or line not in (None, known):
             continue
         gone = 0 if known is None else known.fulfilled
         if gone:
             stock.put_row(replace(order, quantity=gone, updated_at=stock.now))
         else:
-            stock.put_row(replace(order, status="cancelled", updated_at=stock.now))
+            stock.put_row(replace(order, status=CANCELLED, updated_at=stock.now))
 
 
 def change_supplier_order(stock: Stock, line: SaleLine) -> None:
     """The line of an imported order has another quantity: its supplier hears of it."""
     order = supplier_order_of(stock, line)
-    if order is not None and order.status == "open" and order.quantity != line.quantity:
+    if order is not None and order.status == OPEN and order.quantity != line.quantity:
         stock.put_row(replace(order, quantity=line.quantity, updated_at=stock.now))
 
 
 def supplier_order_document(order: SupplierOrder, product: Product) -> SupplierOrderDocument:
     """The public shape of a supplier order."""
     return SupplierOrderDocument(
-        order.id,
-        order.sale_id,
-        order.line_id,
-        product.id,
-        product.sku,
-        order.supplier,
-        product.number(order.quantity),
-        order.status,
-        order.tracking,
-        instant_text(order.created_at),
-        instant_text(order.updated_at),
+        id=order.id,
+        sale_id=order.sale_id,
+        line_id=order.line_id,
+        product_id=product.id,
+        sku=product.sku,
+        supplier=order.supplier,
+        quantity=product.number(order.quantity),
+        status=order.status,
+        tracking=order.tracking,
+        created_at=instant_text(order.created_at),
+        updated_at=instant_text(order.updated_at),
     )

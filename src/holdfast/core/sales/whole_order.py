@@ -20,31 +20,25 @@ from holdfast.core.records.documents import ReservationDocument, UnlimitedDocume
 from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
-from holdfast.core.records.rejection import Code, Rejected, group_rejected, invalid_quantity, not_found
-from holdfast.core.records.sale import Sale
+from holdfast.core.records.rejection import Code, invalid_quantity, not_found
 from holdfast.core.records.stock import Reservation
 from holdfast.core.reservations.adoption import sale_of_order
 from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve, sell_or_release, too_many
-from holdfast.core.reservations.order_names import held_order_refusal
+from holdfast.core.reservations.order_names import refuse_held_order
 from holdfast.core.reservations.reserve import Reserve, Target, reserve
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.completion import cancel_sale
-from holdfast.core.stock.access import foreign_store_refusal
+from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.holds import describe
 from holdfast.core.stock.posting import Stock
-from holdfast.core.stock.sale_lines import find_sale, lines_of, look_at_sale
+from holdfast.core.stock.sale_lines import known_sale, lines_of, look_at_sale, may_touch_sale
 from holdfast.core.stock.working_set import oldest_first
 
 
-def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocument | UnlimitedDocument] | Rejected:
+def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocument | UnlimitedDocument]:
     """Decide an OrderReserve: a fact, so what stock does not cover waits."""
-    refused = held_order_refusal(stock, command.source, command.order_number)
-    if refused is not None:
-        return refused
-    known = _known(stock, command.order_number, command.source)
-    if isinstance(known, Rejected):
-        return known
-    sale_id, holds = known
+    refuse_held_order(stock, command.source, command.order_number)
+    sale_id, holds = _known(stock, command.order_number, command.source)
     answers: list[ReservationDocument | UnlimitedDocument] = [_told(stock, hold) for hold in holds]
     stock.catalog.know_products(line.product for line in command.lines)
     if sale_id is not None and (_of_sale(holds) or _has_any(stock, sale_id, command.lines)):
@@ -52,7 +46,7 @@ def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocume
     target = Target(command.order_number, command.source)
     covered = _covered(holds)
 
-    def hold_line(_: int, line: OrderLine) -> Reservation | UnlimitedDocument | Rejected | None:
+    def hold_line(_: int, line: OrderLine) -> Reservation | UnlimitedDocument | None:
         product = stock.catalog.product(line.product)
         if product is not None and product.unlimited:
             return unlimited_document(product)
@@ -61,17 +55,12 @@ def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocume
             return None
         return reserve(stock, Reserve(line.product, quantity, command.location, target, fact=True))
 
-    failed: list[tuple[int, Rejected]] = []
-    for index, hold in enumerate(stock.each(command.lines, hold_line)):
-        if hold is None:
-            continue
+    for hold in stock.each_line(command.lines, hold_line):
         if isinstance(hold, UnlimitedDocument):
             answers.append(hold)
-        elif isinstance(hold, Rejected):
-            failed.append((index, hold))
-        else:
+        elif hold is not None:
             answers.append(_told(stock, hold))
-    return group_rejected(failed) if failed else answers
+    return answers
 
 
 def _of_sale(holds: list[Reservation]) -> bool:
@@ -106,8 +95,8 @@ def _lack(covered: dict[str, int], product: Product, line: OrderLine) -> Number 
 
 def _has_any(stock: Stock, sale_id: str, lines: tuple[OrderLine, ...]) -> bool:
     """Has the order's sale any of these products? One that has none says nothing of them, and a fact is not dropped."""
-    sale = look_at_sale(stock, sale_id)
-    if isinstance(sale, Rejected):
+    sale = known_sale(stock, sale_id)
+    if sale is None or not may_touch_sale(stock, sale):
         return True
     sold = {line.product_id for line in lines_of(stock, sale)}
     products = [stock.catalog.product(line.product) for line in lines]
@@ -120,51 +109,45 @@ def _told(stock: Stock, hold: Reservation) -> ReservationDocument:
     return msgspec.structs.replace(told, conflict=True) if hold.backordered else told
 
 
-def _known(stock: Stock, order_number: str, source: str) -> tuple[str | None, list[Reservation]] | Rejected:
+def _known(stock: Stock, order_number: str, source: str) -> tuple[str | None, list[Reservation]]:
     """The sale that the order is, and every hold of the order or its sale, oldest first, with its level locked."""
     sale_id = sale_of_order(stock, source, order_number)
     numbers = [order_number]
     if sale_id is not None:
-        sale = look_at_sale(stock, sale_id)
-        if isinstance(sale, Rejected) and not stock.holds_of_order(order_number):
-            return sale
-        numbers += [] if isinstance(sale, Rejected) else [sale.order_number]
+        sale = known_sale(stock, sale_id)
+        if sale is not None and may_touch_sale(stock, sale):
+            numbers.append(sale.order_number)
+        elif not stock.holds_of_order(order_number):
+            look_at_sale(stock, sale_id)  # says why not
     found = {hold.id: hold for number in numbers for hold in stock.holds_of_order(number) if hold.source == source}
     for hold in found.values():
-        refused = foreign_store_refusal(stock, stock.catalog.locations[hold.location_id])
-        if refused is not None:
-            return refused
+        refuse_foreign_store(stock, stock.catalog.locations[hold.location_id])
     return sale_id, oldest_first(found.values())
 
 
-def order_close(stock: Stock, command: OrderClose) -> list[ReservationDocument] | Rejected:
+def order_close(stock: Stock, command: OrderClose) -> list[ReservationDocument]:
     """Decide an OrderClose; an order whose holds are closed already answers them as they are."""
-    known = _known(stock, command.order_number, command.source)
-    if isinstance(known, Rejected):
-        return known
-    sale_id, holds = known
+    sale_id, holds = _known(stock, command.order_number, command.source)
     if not holds and sale_id is None:
-        return not_found(Code.RESERVATION_NOT_FOUND, "Reservation of order", command.order_number)
+        raise not_found(Code.RESERVATION_NOT_FOUND, "Reservation of order", command.order_number)
     parts = _parts(stock, command, holds)
-    if isinstance(parts, Rejected):
-        return parts
     sell_or_release(stock, parts, consume=command.consume)
     if sale_id is not None and not command.consume and not command.lines:
         _cancel_sale(stock, sale_id)
     return [describe(stock, stock.reservations[hold.id]) for hold in holds]
 
 
-def _parts(stock: Stock, command: OrderClose, holds: list[Reservation]) -> list[tuple[Reservation, int]] | Rejected:
+def _parts(stock: Stock, command: OrderClose, holds: list[Reservation]) -> list[tuple[Reservation, int]]:
     """(hold, units) of what is to be closed: all that is open, or the products and quantities of the lines."""
     wanted: dict[str, int] = {}
     stock.catalog.know_products(line.product for line in command.lines)
     for line in command.lines:
         product = stock.catalog.product(line.product)
         if product is None:
-            return not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
+            raise not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
         units = product.units(line.quantity)
         if units is None or units <= 0:
-            return invalid_quantity(product, line.quantity)
+            raise invalid_quantity(product, line.quantity)
         wanted[product.id] = wanted.get(product.id, 0) + units
     parts: list[tuple[Reservation, int]] = []
     for hold in holds:
@@ -173,7 +156,7 @@ def _parts(stock: Stock, command: OrderClose, holds: list[Reservation]) -> list[
             continue
         if command.consume and part > hold.allocated:
             product = stock.product_of(stock.level_of_id[hold.level_id])
-            return too_many(product, part, [hold])
+            raise too_many(product, part, [hold])
         if command.lines:
             wanted[hold.product_id] -= part
         parts.append((hold, part))
@@ -182,8 +165,8 @@ def _parts(stock: Stock, command: OrderClose, holds: list[Reservation]) -> list[
 
 def _cancel_sale(stock: Stock, sale_id: str) -> None:
     """The order's sale is given up with its holds, where the caller may touch it."""
-    sale = find_sale(stock, sale_id)
-    if isinstance(sale, Sale) and sale.unfinished:
+    sale = known_sale(stock, sale_id)
+    if sale is not None and may_touch_sale(stock, sale) and sale.unfinished:
         cancel_sale(stock, CancelSale(sale.id))
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from holdfast.core.records.product import Product
-from holdfast.core.records.rejection import Code, Rejected, not_found
+from holdfast.core.records.rejection import Code, Refused, Rejected, not_found
+from holdfast.core.records.status import QUARANTINED
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.wants import LotById, PlacesEverOfLot, Want
 from holdfast.core.stock.access import was_theirs
@@ -61,7 +62,7 @@ def back(stock: Stock, level: Level, product: Product, units: int, lot_id: str |
 
 def may_be_promised(stock: Stock, at: LotStock) -> bool:
     """Is the lot neither recalled nor expired there?"""
-    if stock.lots[at.lot_id].status == "quarantined":
+    if stock.lots[at.lot_id].status == QUARANTINED:
         return False
     return at.sellable_until is None or at.sellable_until > stock.now
 
@@ -94,15 +95,25 @@ def lot_exists(stock: Stock, lot_id: str, product: Product) -> bool:
     return lot is not None and lot.product_id == product.id and was_theirs(stock, lot_id)
 
 
+def refuse_pinned_lot(stock: Stock, level: Level | None, lot_id: str, product: Product) -> None:
+    """Refuse a lot that cannot be pinned at the level."""
+    refusal = pinned_lot_refusal(stock, level, lot_id, product)
+    if refusal is not None:
+        raise Refused.of(refusal)
+
+
 def pinned_lot_refusal(stock: Stock, level: Level | None, lot_id: str, product: Product) -> Rejected | None:
-    """Why the lot cannot be pinned: it does not exist, or is expired, quarantined or not at the level."""
+    """Why the lot cannot be pinned: it does not exist, or is expired, quarantined or not at the level.
+
+    It is told as a value, since another level may have the lot.
+    """
     lot = lot_of_id(stock, lot_id)
     if lot is None or lot.product_id != product.id:
-        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", lot_id)
+        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", lot_id).rejected
     at = None if level is None else stock.lot_stock(level, lot_id)
     name = lot.code or lot.id
     numbers = {"product_id": product.id, "lot_id": lot_id}
-    if lot.status == "quarantined":
+    if lot.status == QUARANTINED:
         return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {name} is {lot.status}.", numbers)
     if at is None or at.on_hand == 0:
         return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {name} has no units at this location.", numbers)

@@ -1,7 +1,7 @@
 """The gate: a caller who is assigned to some stores changes nothing that belongs to another one.
 
     Stock.post, put_row and put_record pass here, so no command can go around it
-    a cashier of WEST, a level at EAST                     -> ForeignStore, heard by the caller as FORBIDDEN
+    a cashier of WEST, a level at EAST                     -> FORBIDDEN, and the command ends there
     units that come to WEST serve a hold at EAST           -> a consequence (`Stock.consequences`): nobody asked for it
 
 Most commands have looked at the store before, to say more exactly what is wrong. What is changed is looked at as it was
@@ -15,27 +15,24 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast.core.records.organisation import Store
+from holdfast.core.records.rejection import Code, RefusedOutright
 from holdfast.core.stock.working_set import WorkingSet
 
 OTHER_STORE = "You may not act there: it belongs to another store."
 
 
-class ForeignStore(Exception):
-    """The command would change what belongs to a store that its caller is not assigned to."""
-
-
 def pass_record(stock: WorkingSet, stores: frozenset[str], record: Any) -> None:
-    """Raise ForeignStore when the record belongs to stores, and to none of the caller's."""
+    """Refuse when the record belongs to stores, and to none of the caller's."""
     owners = owners_of(stock, record)
     if owners and not owners & stores:
-        raise ForeignStore
+        raise RefusedOutright(Code.FORBIDDEN, OTHER_STORE)
 
 
 def pass_place(stock: WorkingSet, stores: frozenset[str], location_id: str) -> None:
-    """Raise ForeignStore when the location is in none of the caller's stores; goods on the road are in nobody's."""
+    """Refuse when the location is in none of the caller's stores; goods on the road are in nobody's."""
     place = stock.catalog.locations[location_id]
     if place.store_id not in stores and place.kind != "transit":
-        raise ForeignStore
+        raise RefusedOutright(Code.FORBIDDEN, OTHER_STORE)
 
 
 def is_of(stock: WorkingSet, stores: frozenset[str] | None, record: Any) -> bool:

@@ -15,12 +15,14 @@ from holdfast.core.records.number import Number, share_of_value
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
+    Refused,
+    insufficient_reserved,
     invalid_quantity,
     not_found,
 )
+from holdfast.core.records.status import CONSUMED, RELEASED
 from holdfast.core.records.stock import Level, Lot, Reservation
-from holdfast.core.stock.access import foreign_store_refusal
+from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.allocation import back, held_in_order, lot_exists
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.low_stock import tell_low_stock
@@ -45,28 +47,26 @@ def active_hold(
     expires_at: int | None = None,
     *,
     lot_id: str | None = None,
-) -> Reservation | Rejected:
+) -> Reservation:
     """The active hold with that id, if the caller may touch it and what is asked for has a meaning.
 
     A quantity or expiry must be one, and a lot must be one of the product's.
     """
     hold = stock.hold(reservation_id)
     if hold is None:
-        return not_found(Code.RESERVATION_NOT_FOUND, "Reservation", reservation_id)
-    refused = foreign_store_refusal(stock, stock.catalog.locations[hold.location_id])
-    if refused is not None:
-        return refused
+        raise not_found(Code.RESERVATION_NOT_FOUND, "Reservation", reservation_id)
+    refuse_foreign_store(stock, stock.catalog.locations[hold.location_id])
     product = stock.product_of(stock.level_of_id[hold.level_id])
     if lot_id is not None and not lot_exists(stock, lot_id, product):
-        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", lot_id)
+        raise not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", lot_id)
     if quantity is not None:
         units = product.units(quantity)
         if units is None or units <= 0:
-            return invalid_quantity(product, quantity)
+            raise invalid_quantity(product, quantity)
     if expires_at is not None and expires_at <= stock.now:
-        return Rejected(Code.INVALID_EXPIRY, "The expiry must be in the future.")
+        raise Refused(Code.INVALID_EXPIRY, "The expiry must be in the future.")
     if not hold.active:
-        return Rejected(
+        raise Refused(
             Code.RESERVATION_NOT_ACTIVE,
             f"The reservation is {hold.status}" + (f" ({hold.release_reason})." if hold.release_reason else "."),
             {"reservation_status": hold.status, "release_reason": hold.release_reason},
@@ -79,8 +79,8 @@ def closed(hold: Reservation, reason: str) -> Reservation:
     if hold.open > 0:
         return hold
     if hold.consumed:
-        return replace(hold, status="consumed")
-    return replace(hold, status="released", release_reason=reason)
+        return replace(hold, status=CONSUMED)
+    return replace(hold, status=RELEASED, release_reason=reason)
 
 
 def release_units(
@@ -185,22 +185,22 @@ def sell_free_units(stock: Stock, level: Level, units: int, cause: Cause, lot_id
     tell_low_stock(stock, level, before)
 
 
-def part_of(stock: Stock, hold: Reservation, quantity: Number | None, lot_id: str | None) -> int | Rejected:
-    """The units that a part of a hold means (default: all that is open, or all that the lot backs), or a refusal."""
+def part_of(stock: Stock, hold: Reservation, quantity: Number | None, lot_id: str | None) -> int:
+    """The units that a part of a hold means (default: all that is open, or all that the lot backs)."""
     product = stock.product_of(stock.level_of_id[hold.level_id])
     offered = hold.open if lot_id is None else dict(hold.allocations).get(lot_id, 0)
     units = (offered or hold.open) if quantity is None else product.units(quantity)
     assert units is not None
     if units > offered:
         if lot_id is not None:
-            return _lot_backs_less(stock.lots[lot_id], product, hold, units, offered)
-        return insufficient_reserved(product, hold, units)
+            raise _lot_backs_less(stock.lots[lot_id], product, hold, units, offered)
+        raise hold_has_less(product, hold, units)
     return units
 
 
-def _lot_backs_less(lot: Lot, product: Product, hold: Reservation, units: int, offered: int) -> Rejected:
+def _lot_backs_less(lot: Lot, product: Product, hold: Reservation, units: int, offered: int) -> Refused:
     """More was asked of one lot than it backs of the hold."""
-    return Rejected(
+    return Refused(
         Code.INSUFFICIENT_RESERVED,
         f"Lot {lot.code or lot.id} backs {product.number(offered)} of {product.sku} of the reservation; "
         f"{product.number(units)} requested.",
@@ -215,17 +215,10 @@ def _lot_backs_less(lot: Lot, product: Product, hold: Reservation, units: int, o
     )
 
 
-def insufficient_reserved(product: Product, hold: Reservation, units: int) -> Rejected:
+def hold_has_less(product: Product, hold: Reservation, units: int) -> Refused:
     """More was asked of a hold than it has, or than stock backs."""
-    return Rejected(
-        Code.INSUFFICIENT_RESERVED,
+    words = (
         f"The reservation has {product.number(hold.allocated)} of {product.sku} allocated and "
-        f"{product.number(hold.backordered)} backordered; {product.number(units)} requested.",
-        {
-            "product_id": product.id,
-            "requested": product.number(units),
-            "allocated": product.number(hold.allocated),
-            "backordered": product.number(hold.backordered),
-            "available": product.number(hold.allocated),
-        },
+        f"{product.number(hold.backordered)} backordered; {product.number(units)} requested."
     )
+    return insufficient_reserved(product, words, units, hold.allocated, hold.backordered)

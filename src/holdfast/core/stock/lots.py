@@ -21,7 +21,16 @@ def lot_at(stock: Stock, level: Level, lot: Lot) -> LotStock:
         stock.require(LotAt(level.id, lot.id))
     place = stock.catalog.locations[level.location_id]
     if at is None:
-        at = LotStock(level.id, lot.id, level.location_id, 0, 0, 0, sellable_until(stock, lot, place), False)
+        at = LotStock(
+            level_id=level.id,
+            lot_id=lot.id,
+            location_id=level.location_id,
+            on_hand=0,
+            reserved=0,
+            value=0,
+            sellable_until=sellable_until(stock, lot, place),
+            is_open=False,
+        )
         stock.put_lot_stock(at)
     elif not at.on_hand:
         renew(stock, at, lot, place)

@@ -21,12 +21,15 @@ from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.ledger import Entry, RefType
 from holdfast.core.records.number import QUANTITY_MAX, VALUE_MAX
 from holdfast.core.records.organisation import Location, Settings, Store, TaxRate
-from holdfast.core.records.permission import EVERYTHING, Rights
 from holdfast.core.records.product import Product
+from holdfast.core.records.rejection import Code, Refused, RefusedOutright, Rejected, group_refused
+from holdfast.core.records.status import assert_follows
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.wants import ActiveAt, AdhocAt, Missing, WaitingAt, Want
+from holdfast.core.stock.caller import SYSTEM
 from holdfast.core.stock.foreseen_id import corner_id
 from holdfast.core.stock.gate import pass_place, pass_record
+from holdfast.core.stock.touched import Touched
 from holdfast.core.stock.working_set import WorkingSet
 
 T = TypeVar("T")
@@ -40,16 +43,7 @@ COMING = ("RECEIPT", "TRANSFER")
 """What brings goods to a location that they were not at."""
 
 
-class TooMuchWork(Exception):
-    """The command would write more ledger entries than one transaction may have."""
-
-
-class LimitExceeded(Exception):
-    """A balance would leave the bounds (`core.records.number`); `of_value` says that it is money."""
-
-    def __init__(self, *, of_value: bool) -> None:
-        super().__init__(of_value)
-        self.of_value = of_value
+TOO_MUCH = f"This would write more than {COMMAND_ENTRIES_MAX:,} ledger entries at once: do it in parts."
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False):
@@ -61,34 +55,6 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
     source: str | None = None
     reason: str | None = None
     note: str | None = None
-
-
-class Caller(msgspec.Struct, frozen=True, gc=False):
-    """The actor of a command: the name for the ledger, the stores they may act in (None: all), what they may overrule.
-
-    `online` callers sell by post: without a location they get those that ship online; others get their own store's.
-    `session_id` is the register session that a till acts in. `rights` say what the caller may grant. `address` and
-    `request_id` go into the audit log. `id` is the user or key of the actor; it is empty for the command line.
-    """
-
-    actor: str
-    stores: frozenset[str] | None = None
-    may_override: bool = False
-    online: bool = True
-    may_price: bool = False
-    may_discount: bool = False
-    may_return_blind: bool = False
-    may_refund_otherwise: bool = False
-    may_see_cash: bool = False
-    session_id: str | None = None
-    rights: Rights = EVERYTHING
-    id: str = ""
-    address: str | None = None
-    request_id: str | None = None
-
-
-SYSTEM = Caller("system")
-"""Holdfast itself: what time makes due."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -152,7 +118,18 @@ class Stock(WorkingSet):
         if level is None:
             aside = self.catalog.locations[location_id].kind == "quarantine"
             level_id = corner_id(product_id, location_id) if aside else self.new_id()
-            level = Level(level_id, product_id, location_id, 0, 0, 0, 0, True, self.now, self.now)
+            level = Level(
+                id=level_id,
+                product_id=product_id,
+                location_id=location_id,
+                on_hand=0,
+                reserved=0,
+                backordered=0,
+                seq=0,
+                listed=True,
+                created_at=self.now,
+                updated_at=self.now,
+            )
             self._log.append((self.levels, (product_id, location_id), None))
             self._log.append((self.level_of_id, level.id, None))
             self.levels[product_id, location_id] = level
@@ -183,7 +160,7 @@ class Stock(WorkingSet):
             (level, level.on_hand, level.reserved, level.backordered, level.seq, level.listed, level.updated_at)
         )
         if len(self.entries) >= self.entries_max:
-            raise TooMuchWork
+            raise RefusedOutright(Code.INVALID_STATE, TOO_MUCH)
         if qty > 0 or backordered > 0:
             _check_bounds(level, lot, qty, backordered, value)
             if qty > 0 and ref_type in COMING:
@@ -207,29 +184,29 @@ class Stock(WorkingSet):
             assert not qty and not reserved and not value, (ref_type, qty, reserved)
         assert 0 <= level.reserved <= level.on_hand and level.backordered >= 0, (level, ref_type, qty, reserved)
         self.entries.append(
-            Entry(
-                self.new_id(),
-                level.id,
-                level.seq,
-                level.product_id,
-                level.location_id,
-                None if lot is None else lot.lot_id,
+            Entry(  # in order, for keywords would take four times as long
+                self.new_id(),  # id
+                level.id,  # level_id
+                level.seq,  # seq
+                level.product_id,  # product_id
+                level.location_id,  # location_id
+                None if lot is None else lot.lot_id,  # lot_id
                 ref_type,
-                cause.ref_id,
-                qty,
-                level.on_hand,
-                reserved,
-                level.reserved,
-                backordered,
-                level.backordered,
-                value,
-                cause.order_number,
-                cause.source,
-                hold,
-                cause.actor,
-                reason or cause.reason,
-                cause.note,
-                at,
+                cause.ref_id,  # ref_id
+                qty,  # qty_delta
+                level.on_hand,  # balance_after
+                reserved,  # reserved_delta
+                level.reserved,  # reserved_after
+                backordered,  # backordered_delta
+                level.backordered,  # backordered_after
+                value,  # value_delta
+                cause.order_number,  # order_number
+                cause.source,  # source
+                hold,  # reservation_id
+                cause.actor,  # actor
+                reason or cause.reason,  # reason
+                cause.note,  # note
+                at,  # created_at
             )
         )
 
@@ -245,6 +222,7 @@ class Stock(WorkingSet):
         if reservation.id not in self.reservations:
             self.new_ids.add(reservation.id)
         before = self.reservations.get(reservation.id)
+        assert_follows(reservation, before)
         if reservation.roams:
             self._begins_to_wait(reservation, before)
         self._log.append((self.reservations, reservation.id, before))
@@ -272,7 +250,9 @@ class Stock(WorkingSet):
             self.new_ids.add(lot.id)
             if lot.code is not None:
                 self._new_lots_of_code.setdefault((lot.product_id, lot.code), {})[lot.id] = None
-        self._log.append((self.lots, lot.id, self.lots.get(lot.id)))
+        before = self.lots.get(lot.id)
+        assert_follows(lot, before)
+        self._log.append((self.lots, lot.id, before))
         self.lots[lot.id] = lot
 
     def put_lot_stock(self, at: LotStock) -> None:
@@ -297,6 +277,7 @@ class Stock(WorkingSet):
     def put_record(self, kind: str, key: str, record: Any) -> None:
         """Set a document as it now stands; `key` is its id."""
         before = self.records.get((kind, key))
+        assert_follows(record, before)
         self._pass(record, before)
         self._log.append((self.records, (kind, key), before))
         self.records[kind, key] = record
@@ -307,6 +288,7 @@ class Stock(WorkingSet):
         rows = self.rows.setdefault(type(row), {})
         key = row.id
         before = rows.get(key)
+        assert_follows(row, before)
         self._pass(row, before)
         if before is None:
             self.new_ids.add(key)
@@ -370,10 +352,29 @@ class Stock(WorkingSet):
     def each(self, items: Iterable[T], step: Callable[[int, T], R]) -> list[R]:
         """`step(index, item)` for every item; when some ask for more, all that they ask for is asked at once.
 
-        Without it, a group of n would be decided n times over, each time one want further.
+        Without it, a group of n would be decided n times over, each time one want further. Of several refusals the
+        first is told.
+        """
+        results, refused = self._tried(items, step)
+        if refused:
+            raise Refused.of(refused[0][1])
+        return results
+
+    def each_line(self, lines: Iterable[T], step: Callable[[int, T], R]) -> list[R]:
+        """`step(index, line)` as `each` does it; a refusal names every line that was refused."""
+        results, refused = self._tried(lines, step)
+        if refused:
+            raise group_refused(refused)
+        return results
+
+    def _tried(self, items: Iterable[T], step: Callable[[int, T], R]) -> tuple[list[R], list[tuple[int, Rejected]]]:
+        """What the steps return, and (index, refusal) of those that refuse: what they posted stays until all is undone.
+
+        They are looked at until the last: what one of them asks for comes before what another refuses.
         """
         wants: set[Want] = set()
         results: list[R] = []
+        refused: list[tuple[int, Rejected]] = []
         for index, item in enumerate(items):
             mark = self.mark()
             try:
@@ -381,9 +382,13 @@ class Stock(WorkingSet):
             except Missing as missing:
                 self.undo(mark)
                 wants |= missing.wants
+            except RefusedOutright:
+                raise
+            except Refused as no:
+                refused.append((index, no.rejected))
         if wants:
             raise Missing(wants)
-        return results
+        return results, refused
 
     def mark(self) -> tuple[int, int, int]:
         """A point to which `undo` can return."""
@@ -467,25 +472,11 @@ class Stock(WorkingSet):
 
 def _check_bounds(level: Level, lot: LotStock | None, qty: int, backordered: int, value: int) -> None:
     if level.on_hand + qty > QUANTITY_MAX or level.backordered + backordered > QUANTITY_MAX:
-        raise LimitExceeded(of_value=False)
+        raise RefusedOutright(Code.INVALID_QUANTITY, "The balance would be larger than 10^12 of the smallest unit.")
     if lot is not None and lot.value + value > VALUE_MAX:
-        raise LimitExceeded(of_value=True)
+        raise value_exceeded()
 
 
-class Touched:
-    """What a batch changed and has to be saved, by id."""
-
-    def __init__(self) -> None:
-        self.levels: dict[str, Level] = {}
-        self.lot_stocks: dict[str, LotStock] = {}
-        self.reservations: dict[str, Reservation] = {}
-        self.lots: dict[str, Lot] = {}
-        self.records: dict[tuple[str, str], Any] = {}
-        self.rows: dict[type[Any], dict[str, Any]] = {}
-        self.costs: dict[str, int] = {}
-
-    @property
-    def anything(self) -> bool:
-        """Is there something to save?"""
-        parts = (self.levels, self.lot_stocks, self.reservations, self.lots, self.records, self.costs, self.rows)
-        return any(parts)
+def value_exceeded() -> RefusedOutright:
+    """An amount of money would leave the bounds (`core.records.number`)."""
+    return RefusedOutright(Code.INVALID_AMOUNT, "The value is larger than can be kept.")

@@ -12,7 +12,7 @@ import msgspec
 
 from holdfast.core.records.number import share_of_value
 from holdfast.core.records.product import Product
-from holdfast.core.records.rejection import Code, Rejected, not_found
+from holdfast.core.records.rejection import Code, Refused, invalid_state, not_found
 from holdfast.core.records.sale import Sale, SaleLine, Taken
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.wants import SaleById, SaleOfLine
@@ -21,25 +21,49 @@ from holdfast.core.stock.posting import Stock
 replace = msgspec.structs.replace
 
 
-def find_sale(stock: Stock, sale_id: str) -> Sale | Rejected:
+def find_sale(stock: Stock, sale_id: str) -> Sale:
     """The sale, locked, with its lines and the levels of its active holds; refused as `look_at_sale` refuses."""
     sale = look_at_sale(stock, sale_id)
-    if not isinstance(sale, Rejected):
-        stock.holds_of_target(sale.id)
+    stock.holds_of_target(sale.id)
     return sale
 
 
-def look_at_sale(stock: Stock, sale_id: str) -> Sale | Rejected:
+def look_at_sale(stock: Stock, sale_id: str) -> Sale:
     """The sale, locked, with its lines; refused when it is not there or belongs to another store."""
-    stock.require(SaleById(sale_id))
-    sale = stock.row(Sale, sale_id)
-    stock.catalog.know_products(line.product_id for line in stock.rows_of_sale(SaleLine, sale_id))
+    sale = known_sale(stock, sale_id)
     if sale is None:
-        return not_found(Code.SALE_NOT_FOUND, "Sale", sale_id)
-    stores = stock.caller.stores
-    if stores is not None and sale.store_id not in stores:
-        return Rejected(Code.FORBIDDEN, "You may not touch this sale: it belongs to another store.")
+        raise not_found(Code.SALE_NOT_FOUND, "Sale", sale_id)
+    refuse_foreign_sale(stock, sale)
     return sale
+
+
+def known_sale(stock: Stock, sale_id: str) -> Sale | None:
+    """The sale of any store, locked, with its lines; None when there is none."""
+    stock.require(SaleById(sale_id))
+    stock.catalog.know_products(line.product_id for line in stock.rows_of_sale(SaleLine, sale_id))
+    return stock.row(Sale, sale_id)
+
+
+def may_touch_sale(stock: Stock, sale: Sale) -> bool:
+    """Is the sale of a store that the caller is assigned to?"""
+    return stock.caller.stores is None or sale.store_id in stock.caller.stores
+
+
+def refuse_foreign_sale(stock: Stock, sale: Sale) -> None:
+    """Refuse a sale of a store that the caller is not assigned to."""
+    if not may_touch_sale(stock, sale):
+        raise Refused(Code.FORBIDDEN, "You may not touch this sale: it belongs to another store.")
+
+
+def refuse_finished_sale(sale: Sale) -> None:
+    """Refuse to change what is no cart any more, nor in the queue."""
+    if not sale.unfinished:
+        raise wrong_status(sale)
+
+
+def wrong_status(sale: Sale) -> Refused:
+    """The status of the sale does not allow this."""
+    return invalid_state(f"The sale is {sale.status}.", sale_status=sale.status)
 
 
 def sale_of_line(stock: Stock, line_id: str) -> str | None:

@@ -16,10 +16,11 @@ from holdfast.core.records.organisation import Location
 from holdfast.core.records.stock import Level, Lot, LotStock
 from holdfast.core.records.time import instant_text
 from holdfast.core.stock.backorders import seek, serve_waiting
+from holdfast.core.stock.caller import SYSTEM
 from holdfast.core.stock.holds import release_units
 from holdfast.core.stock.lots import ask_for_lots_at, lot_at, put_in
 from holdfast.core.stock.low_stock import tell_low_stock
-from holdfast.core.stock.posting import SYSTEM, Cause, Stock
+from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.shortages import vacate, vacate_lots
 
 

@@ -24,17 +24,18 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
+    Refused,
     insufficient_stock,
     invalid_quantity,
     invalid_state,
     not_found,
     not_stock_tracked,
 )
+from holdfast.core.records.status import DRAFT
 from holdfast.core.records.stock import Level, LotStock
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import OpenSheets
-from holdfast.core.stock.access import foreign_store_refusal
+from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.lots import put_in
 from holdfast.core.stock.low_stock import tell_low_stock
@@ -85,47 +86,44 @@ def describe_level_fields(stock: Stock, level: Level) -> dict[str, Any]:
     return level_fields(level, stock.product_of(level), place, store, stock.settings)
 
 
-def product_at(stock: Stock, product: str, location: str) -> tuple[Product, Location] | Rejected:
-    """The stock-tracked product and the location that a fact is about, or why there is none."""
+def product_at(stock: Stock, product: str, location: str) -> tuple[Product, Location]:
+    """The stock-tracked product and the location that a fact is about."""
     place = stock.catalog.location(location)
-    refused = None if place is None else foreign_store_refusal(stock, place)
-    if refused is not None:
-        return refused
+    if place is not None:
+        refuse_foreign_store(stock, place)
     found = stock.catalog.product(product)
     if found is None:
-        return not_found(Code.PRODUCT_NOT_FOUND, "Product", product)
+        raise not_found(Code.PRODUCT_NOT_FOUND, "Product", product)
     if place is None:
-        return not_found(Code.LOCATION_NOT_FOUND, "Location", location)
+        raise not_found(Code.LOCATION_NOT_FOUND, "Location", location)
     if place.kind == "transit":
-        return Rejected(Code.INVALID_REQUEST, "What is on the road changes by transfers only.", {"field": "location"})
-    tracked = tracked_product(stock, product)
-    return tracked if isinstance(tracked, Rejected) else (tracked, place)
+        raise Refused(Code.INVALID_REQUEST, "What is on the road changes by transfers only.", {"field": "location"})
+    return tracked_product(stock, product), place
 
 
-def tracked_product(stock: Stock, product: str) -> Product | Rejected:
-    """The product (by id or SKU) if it has stock to count and move, or why not."""
+def tracked_product(stock: Stock, product: str) -> Product:
+    """The product (by id or SKU) if it has stock to count and move."""
     found = stock.catalog.product(product)
     if found is None:
-        return not_found(Code.PRODUCT_NOT_FOUND, "Product", product)
-    return not_stock_tracked(found) if found.unlimited else found
+        raise not_found(Code.PRODUCT_NOT_FOUND, "Product", product)
+    if found.unlimited:
+        raise not_stock_tracked(found)
+    return found
 
 
-def set_stock(stock: Stock, command: SetStock) -> LevelDocument | Rejected:
+def set_stock(stock: Stock, command: SetStock) -> LevelDocument:
     """Decide a SetStock."""
-    subject = product_at(stock, command.product, command.location)
-    if isinstance(subject, Rejected):
-        return subject
-    product, place = subject
+    product, place = product_at(stock, command.product, command.location)
     units = product.units(command.quantity)
     if units is None or units < 0:
-        return invalid_quantity(product, command.quantity, "0 or more")
+        raise invalid_quantity(product, command.quantity, "0 or more")
     expected = None if command.expected is None else product.units(command.expected)
     if command.expected is not None and (expected is None or expected < 0):
-        return invalid_quantity(product, command.expected, "0 or more")
+        raise invalid_quantity(product, command.expected, "0 or more")
     level = stock.level(product.id, place.id)
     present = 0 if level is None else level.on_hand
     if expected is not None and expected != present:
-        return Rejected(
+        raise Refused(
             Code.QUANTITY_CHANGED,
             f"{product.sku} at {place.code} has {product.number(present)}, not {product.number(expected)}.",
             {
@@ -143,22 +141,19 @@ def set_stock(stock: Stock, command: SetStock) -> LevelDocument | Rejected:
     return describe_level(stock, level)
 
 
-def adjust_stock(stock: Stock, command: AdjustStock) -> LevelDocument | Rejected:
+def adjust_stock(stock: Stock, command: AdjustStock) -> LevelDocument:
     """Decide an AdjustStock; below zero is refused with what is there."""
-    subject = product_at(stock, command.product, command.location)
-    if isinstance(subject, Rejected):
-        return subject
-    product, place = subject
+    product, place = product_at(stock, command.product, command.location)
     units = product.units(command.quantity)
     if units is None or units == 0:
-        return invalid_quantity(product, command.quantity, "other than 0")
+        raise invalid_quantity(product, command.quantity, "other than 0")
     cost = None if command.unit_cost is None else to_unit_cost(command.unit_cost)
     if command.unit_cost is not None and (cost is None or cost < 0):
-        return Rejected(Code.INVALID_AMOUNT, f"unit_cost {command.unit_cost[:40]!r} is not a cost of up to six places.")
+        raise Refused(Code.INVALID_AMOUNT, f"unit_cost {command.unit_cost[:40]!r} is not a cost of up to six places.")
     level = stock.level(product.id, place.id)
     present = 0 if level is None else level.on_hand
     if present + units < 0:
-        return insufficient_stock(product, -units, present)
+        raise insufficient_stock(product, -units, present)
     level = stock.open_level(product.id, place.id)
     cause = Cause(stock.caller.actor, reason=command.reason)
     make_equal(stock, level, None, present + units, cause, "ADJUSTMENT", cost)
@@ -190,7 +185,7 @@ def open_sheets(stock: Stock, location_id: str, own_id: str | None = None) -> li
     """The open count sheets at the location but `own_id`, locked, by their ids; those of this batch among them."""
     if location_id not in stock.born:
         stock.require(OpenSheets(location_id))
-    found = [one for one in stock.records_of("count_sheet") if one.location_id == location_id and one.status == "draft"]
+    found = [one for one in stock.records_of("count_sheet") if one.location_id == location_id and one.status == DRAFT]
     return sorted((one for one in found if one.id != own_id), key=lambda one: str(one.id))
 
 
@@ -238,17 +233,14 @@ def _join_surplus(
     stock.post(cause, level, lot, ref_type, qty=units, value=value)
 
 
-def unlist_level(stock: Stock, command: UnlistLevel) -> LevelDocument | Rejected:
+def unlist_level(stock: Stock, command: UnlistLevel) -> LevelDocument:
     """Decide an UnlistLevel: only an empty level leaves the lists; its ledger stays and goes on."""
-    subject = product_at(stock, command.product, command.location)
-    if isinstance(subject, Rejected):
-        return subject
-    product, place = subject
+    product, place = product_at(stock, command.product, command.location)
     level = stock.level(product.id, place.id)
     if level is None or not level.listed:
-        return not_found(Code.NOT_FOUND, "Inventory entry", f"{product.sku} at {place.code}")
+        raise not_found(Code.NOT_FOUND, "Inventory entry", f"{product.sku} at {place.code}")
     if level.on_hand or level.reserved or level.backordered:
-        return invalid_state(
+        raise invalid_state(
             f"{product.sku} at {place.code} is not empty.",
             quantity=product.number(level.on_hand),
             reserved_quantity=product.number(level.reserved),

@@ -13,7 +13,7 @@ are skipped), and everything but cancelling at a location that was removed.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -24,20 +24,20 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
-    group_rejected,
+    Refused,
     invalid_quantity,
     invalid_state,
     not_found,
     not_stock_tracked,
 )
+from holdfast.core.records.status import CANCELLED, COUNT_SHEET, DRAFT, POSTED, QUARANTINED, Transitions
 from holdfast.core.records.stock import Level, LotStock
 from holdfast.core.records.time import instant_text
-from holdfast.core.stock.access import foreign_store_refusal
+from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.allocation import ask_for_named_lots, lot_exists, lot_of_id
 from holdfast.core.stock.lots import lot_at
 from holdfast.core.stock.posting import Cause, Stock
-from holdfast.core.stock.reliance import gone_refusal, keep
+from holdfast.core.stock.reliance import keep, refuse_gone
 from holdfast.core.stock.settling import set_aside
 from holdfast.core.warehouse.adjustment import correct_open_sheets, make_equal, open_sheets, product_at
 
@@ -108,6 +108,8 @@ class SheetLine(msgspec.Struct, frozen=True, gc=False):
 class CountSheet(msgspec.Struct, frozen=True, gc=False):
     """The record of a count; `status` is draft, posted or cancelled."""
 
+    transitions: ClassVar[Transitions] = COUNT_SHEET
+
     id: str
     location_id: str
     status: str
@@ -143,69 +145,63 @@ class CountDocument(msgspec.Struct, frozen=True, gc=False):
     updated_at: str
 
 
-def count(stock: Stock, command: Count) -> CountDocument | Rejected:
+def count(stock: Stock, command: Count) -> CountDocument:
     """Decide a Count: all lines, or none."""
     place = stock.catalog.location(command.location)
     if place is None:
-        return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
-    refused = foreign_store_refusal(stock, place)
-    if refused is not None:
-        return refused
+        raise not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
+    refuse_foreign_store(stock, place)
     lines = _sheet_lines(stock, place, (), command.lines, draft=command.draft)
-    if isinstance(lines, Rejected):
-        return lines
-    sheet = CountSheet(stock.new_id(), place.id, "draft", lines, stock.caller.actor, stock.now, stock.now)
+    sheet = CountSheet(
+        id=stock.new_id(),
+        location_id=place.id,
+        status=DRAFT,
+        lines=lines,
+        actor=stock.caller.actor,
+        created_at=stock.now,
+        updated_at=stock.now,
+    )
     if command.draft:
-        refused = keep(stock, place) or _open_elsewhere(stock, sheet)
-        if refused is not None:
-            return refused
+        keep(stock, place)
+        _refuse_second_sheet(stock, sheet)
         stock.put_record("count_sheet", sheet.id, sheet)
         return describe_sheet(stock, sheet)
     return _post(stock, sheet)
 
 
-def fill_sheet(stock: Stock, command: FillSheet) -> CountDocument | Rejected:
+def fill_sheet(stock: Stock, command: FillSheet) -> CountDocument:
     """Decide a FillSheet: all lines, or none."""
     sheet = _draft(stock, command.sheet_id)
-    if isinstance(sheet, Rejected):
-        return sheet
     place = stock.catalog.locations[sheet.location_id]
-    lines = gone_refusal(place) or _sheet_lines(stock, place, sheet.lines, command.lines, draft=True)
-    if isinstance(lines, Rejected):
-        return lines
+    refuse_gone(place)
+    lines = _sheet_lines(stock, place, sheet.lines, command.lines, draft=True)
     return _changed(stock, replace(sheet, lines=lines))
 
 
-def remove_line(stock: Stock, command: RemoveSheetLine) -> CountDocument | Rejected:
+def remove_line(stock: Stock, command: RemoveSheetLine) -> CountDocument:
     """Decide a RemoveSheetLine."""
     sheet = _draft(stock, command.sheet_id)
-    if isinstance(sheet, Rejected):
-        return sheet
     lines = tuple(line for line in sheet.lines if line.id != command.line_id)
     if len(lines) == len(sheet.lines):
-        return not_found(Code.NOT_FOUND, "Line", command.line_id)
+        raise not_found(Code.NOT_FOUND, "Line", command.line_id)
     return _changed(stock, replace(sheet, lines=lines))
 
 
-def _changed(stock: Stock, sheet: CountSheet) -> CountDocument | Rejected:
+def _changed(stock: Stock, sheet: CountSheet) -> CountDocument:
     """Set an open sheet as it now stands, unless another one has a line of it."""
-    clash = _open_elsewhere(stock, sheet)
-    if clash is not None:
-        return clash
+    _refuse_second_sheet(stock, sheet)
     sheet = replace(sheet, updated_at=stock.now)
     stock.put_record("count_sheet", sheet.id, sheet)
     return describe_sheet(stock, sheet)
 
 
-def close_sheet(stock: Stock, command: CloseSheet) -> CountDocument | Rejected:
+def close_sheet(stock: Stock, command: CloseSheet) -> CountDocument:
     """Decide a CloseSheet."""
     sheet = _draft(stock, command.sheet_id)
-    if isinstance(sheet, Rejected):
-        return sheet
     if command.post:
-        refused = gone_refusal(stock.catalog.locations[sheet.location_id])
-        return refused or _post(stock, sheet, skip=command.uncounted == "skip")
-    sheet = replace(sheet, status="cancelled", updated_at=stock.now)
+        refuse_gone(stock.catalog.locations[sheet.location_id])
+        return _post(stock, sheet, skip=command.uncounted == "skip")
+    sheet = replace(sheet, status=CANCELLED, updated_at=stock.now)
     stock.put_record("count_sheet", sheet.id, sheet)
     return describe_sheet(stock, sheet)
 
@@ -223,60 +219,56 @@ def describe_sheet(stock: Stock, sheet: CountSheet) -> CountDocument:
 
 def count_document(sheet: CountSheet, products: dict[str, Product], place: Location) -> CountDocument:
     """The public shape of a count from its parts; `products` by id."""
-    skipped = [line.id for line in sheet.lines if line.counted is None and sheet.status == "posted"]
+    skipped = [line.id for line in sheet.lines if line.counted is None and sheet.status == POSTED]
     return CountDocument(
-        sheet.id,
-        sheet.status,
-        place.code,
-        [_line_document(line, products[line.product_id]) for line in sheet.lines],
-        skipped,
-        instant_text(sheet.created_at),
-        instant_text(sheet.updated_at),
+        id=sheet.id,
+        status=sheet.status,
+        location=place.code,
+        lines=[_line_document(line, products[line.product_id]) for line in sheet.lines],
+        skipped=skipped,
+        created_at=instant_text(sheet.created_at),
+        updated_at=instant_text(sheet.updated_at),
     )
 
 
 def _line_document(line: SheetLine, product: Product) -> CountLineDocument:
     product = product if line.precision is None else replace(product, precision=line.precision)
     return CountLineDocument(
-        line.id,
-        product.id,
-        product.sku,
-        line.lot_id,
-        product.number(line.before),
-        None if line.counted is None else product.number(line.counted),
-        None if line.counted_at is None else instant_text(line.counted_at),
-        None if line.difference is None else product.number(line.difference),
-        list(line.shorted),
+        id=line.id,
+        product_id=product.id,
+        sku=product.sku,
+        lot_id=line.lot_id,
+        before=product.number(line.before),
+        counted=None if line.counted is None else product.number(line.counted),
+        counted_at=None if line.counted_at is None else instant_text(line.counted_at),
+        difference=None if line.difference is None else product.number(line.difference),
+        shorted=list(line.shorted),
     )
 
 
-def _draft(stock: Stock, sheet_id: str) -> CountSheet | Rejected:
+def _draft(stock: Stock, sheet_id: str) -> CountSheet:
     sheet: CountSheet | None = stock.record("count_sheet", sheet_id)
     if sheet is None:
-        return not_found(Code.NOT_FOUND, "Count", sheet_id)
-    refused = foreign_store_refusal(stock, stock.catalog.locations[sheet.location_id])
-    if refused is not None:
-        return refused
-    if sheet.status != "draft":
-        return invalid_state(f"The count is {sheet.status}.")
+        raise not_found(Code.NOT_FOUND, "Count", sheet_id)
+    refuse_foreign_store(stock, stock.catalog.locations[sheet.location_id])
+    if sheet.status != DRAFT:
+        raise invalid_state(f"The count is {sheet.status}.")
     return sheet
 
 
 def _sheet_lines(
     stock: Stock, place: Location, old: tuple[SheetLine, ...], lines: tuple[CountLine, ...], *, draft: bool
-) -> tuple[SheetLine, ...] | Rejected:
+) -> tuple[SheetLine, ...]:
     """The sheet's lines with `lines` written on them; each remembers the balance as it is now."""
     known = {line.id: line for line in old}
     written: set[str] = set()
     _ask_for_lines(stock, place, lines)
     for counted in lines:
         line = _written_line(stock, place, counted, written, draft=draft)
-        if isinstance(line, Rejected):
-            return line
         written.add(line.id)
         known[line.id] = line
     if any(line.lot_id is not None and line.product_id in known for line in known.values()):
-        return Rejected(Code.INVALID_REQUEST, "A product is counted as a whole and by lot.", {"field": "lines"})
+        raise Refused(Code.INVALID_REQUEST, "A product is counted as a whole and by lot.", {"field": "lines"})
     return tuple(known.values())
 
 
@@ -292,21 +284,16 @@ def _ask_for_lines(stock: Stock, place: Location, lines: tuple[CountLine, ...]) 
     stock.lot_stocks((level, lot_id) for level, lot_id in of_lots if level is not None and lot_id is not None)
 
 
-def _written_line(
-    stock: Stock, place: Location, line: CountLine, written: set[str], *, draft: bool
-) -> SheetLine | Rejected:
+def _written_line(stock: Stock, place: Location, line: CountLine, written: set[str], *, draft: bool) -> SheetLine:
     """The line of a sheet with its number (or none yet), and the balance beside it; it is in `written` only once."""
-    subject = product_at(stock, line.product, place.code)
-    if isinstance(subject, Rejected):
-        return subject
-    product = subject[0]
+    product, _ = product_at(stock, line.product, place.code)
     if (line.lot_id or product.id) in written:
-        return Rejected(Code.INVALID_REQUEST, f"{product.sku} is counted twice.", {"field": "lines"})
+        raise Refused(Code.INVALID_REQUEST, f"{product.sku} is counted twice.", {"field": "lines"})
     if line.lot_id is not None and not lot_exists(stock, line.lot_id, product):
-        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", line.lot_id)
+        raise not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", line.lot_id)
     units = None if line.counted is None else product.units(line.counted)
     if (line.counted is None and not draft) or (line.counted is not None and (units is None or units < 0)):
-        return invalid_quantity(product, line.counted, "0 or more")
+        raise invalid_quantity(product, line.counted, "0 or more")
     before = _present(stock, product, place, line.lot_id)
     counted_at = None if units is None else stock.now
     return SheetLine(product.id, line.lot_id, before, units, counted_at=counted_at, precision=product.precision)
@@ -323,7 +310,7 @@ def _present(stock: Stock, product: Product, place: Location, lot_id: str | None
     return 0 if at is None else at.on_hand
 
 
-def _open_elsewhere(stock: Stock, sheet: CountSheet) -> Rejected | None:
+def _refuse_second_sheet(stock: Stock, sheet: CountSheet) -> None:
     """Refuse a second open sheet on one of the sheet's levels."""
     products = {line.product_id for line in sheet.lines}
     for other in open_sheets(stock, sheet.location_id, sheet.id):
@@ -331,48 +318,38 @@ def _open_elsewhere(stock: Stock, sheet: CountSheet) -> Rejected | None:
         if shared:
             product = stock.catalog.product(min(shared))
             assert product is not None
-            return invalid_state(f"{product.sku} is on the open count {other.id}.", count_id=other.id)
-    return None
+            raise invalid_state(f"{product.sku} is on the open count {other.id}.", count_id=other.id)
 
 
-def _post(stock: Stock, sheet: CountSheet, *, skip: bool = False) -> CountDocument | Rejected:
+def _post(stock: Stock, sheet: CountSheet, *, skip: bool = False) -> CountDocument:
     """Make every level what was counted plus what moved since; lines without a number are refused, or left alone."""
     place = stock.catalog.locations[sheet.location_id]
     cause = Cause(stock.caller.actor, ref_id=sheet.id)
-    posted: list[SheetLine] = []
-    failed: list[tuple[int, Rejected]] = []
     first_entry = len(stock.entries)
-    results = stock.each(
+    posted = stock.each_line(
         sheet.lines,
         lambda _, line: line if skip and line.counted is None else _post_line(stock, sheet, place, line, cause),
     )
-    for index, result in enumerate(results):
-        if isinstance(result, Rejected):
-            failed.append((index, result))
-        else:
-            posted.append(result)
-    if failed:
-        return group_rejected(failed)
     correct_open_sheets(stock, place, first_entry, sheet.id)
-    sheet = replace(sheet, status="posted", lines=tuple(posted), updated_at=stock.now)
+    sheet = replace(sheet, status=POSTED, lines=tuple(posted), updated_at=stock.now)
     stock.put_record("count_sheet", sheet.id, sheet)
     return describe_sheet(stock, sheet)
 
 
-def _post_line(stock: Stock, sheet: CountSheet, place: Location, line: SheetLine, cause: Cause) -> SheetLine | Rejected:
+def _post_line(stock: Stock, sheet: CountSheet, place: Location, line: SheetLine, cause: Cause) -> SheetLine:
     """Make the line's level (or lot) what was counted plus what has moved since; the line as posted."""
     product = stock.catalog.product(line.product_id)
     assert product is not None
     if line.counted is None:
-        return invalid_state(f"{product.sku} is not counted yet.", product_id=product.id)
+        raise invalid_state(f"{product.sku} is not counted yet.", product_id=product.id)
     if product.unlimited:
-        return not_stock_tracked(product)
+        raise not_stock_tracked(product)
     if line.precision not in (None, product.precision):
         detail = f"The precision of {product.sku} has changed since it was counted: write its number again."
-        return invalid_state(detail, product_id=product.id)
+        raise invalid_state(detail, product_id=product.id)
     level = stock.open_level(line.product_id, place.id)
     if line.counted_at is None and level.seq and level.updated_at >= sheet.created_at:
-        return invalid_state(
+        raise invalid_state(
             f"{product.sku} was counted with an older version, and has moved since the sheet was opened: "
             "write its number again.",
             product_id=product.id,
@@ -382,13 +359,13 @@ def _post_line(stock: Stock, sheet: CountSheet, place: Location, line: SheetLine
     present = level.on_hand if lot is None else lot.on_hand
     result = line.counted + present - line.before
     if result < 0:
-        return invalid_state(
+        raise invalid_state(
             f"{product.sku}: {product.number(line.counted)} counted, but more than that has left since.",
             product_id=product.id,
             available=product.number(present),
         )
     shorted = make_equal(stock, level, lot, result, cause, "COUNT", None)
-    if lot is not None and identity is not None and identity.status == "quarantined" and place.sellable and lot.on_hand:
+    if lot is not None and identity is not None and identity.status == QUARANTINED and place.sellable and lot.on_hand:
         shorted += set_aside(stock, level, lot, lot.on_hand, cause, "TRANSFER")
     _tell_counted(stock, product, place, level, lot, result - present, sheet.id)
     return replace(line, difference=result - present, shorted=tuple(shorted))

@@ -21,14 +21,15 @@ from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
+    Refused,
     invalid_quantity,
     invalid_state,
     not_found,
 )
+from holdfast.core.records.status import ACTIVE, PARTLY_RELEASED, QUARANTINED, SHIPPED
 from holdfast.core.records.stock import Level, Lot, LotStock
 from holdfast.core.records.wants import LotById, PlacesOfLot, RecordById, TransfersFrom, TransfersTo, Want
-from holdfast.core.stock.access import foreign_store_refusal, was_theirs
+from holdfast.core.stock.access import may_act_at, refuse_foreign_store, was_theirs
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.gate import OTHER_STORE, is_of
 from holdfast.core.stock.lots import lot_at
@@ -75,16 +76,12 @@ class LotsDocument(msgspec.Struct, frozen=True, gc=False):
     shorted: list[str]
 
 
-PARTLY_RELEASED = "partial"
-"""The status of a recalled lot of which some units were released: those are sold, what else turns up is set aside."""
-
-
-def _lot(stock: Stock, lot_id: str) -> Lot | Rejected:
+def _lot(stock: Stock, lot_id: str) -> Lot:
     """The lot with every level where it lies locked."""
     stock.require(LotById(lot_id), PlacesOfLot(lot_id))
     lot = stock.lots.get(lot_id)
     if lot is None:
-        return not_found(Code.LOT_NOT_FOUND, "Lot", lot_id)
+        raise not_found(Code.LOT_NOT_FOUND, "Lot", lot_id)
     stock.levels_of_lot(lot)
     return lot
 
@@ -102,11 +99,13 @@ def _lies_at(stock: Stock, lot: Lot) -> list[tuple[Level, LotStock]]:
     return sorted(found, key=lambda pair: codes[pair[0].location_id].code)
 
 
-def _foreign_refusal(stock: Stock, lot: Lot, places: list[Location]) -> Rejected | None:
+def _refuse_foreign(stock: Stock, lot: Lot, places: list[Location]) -> None:
     """Refuse a caller who may not act at one of the places; when there are none, one who has no unit of the lot."""
     if places:
-        return next(filter(None, (foreign_store_refusal(stock, place) for place in places)), None)
-    return None if _units_of(stock, lot).own else _shared_refusal(stock, lot)
+        for place in places:
+            refuse_foreign_store(stock, place)
+    elif not _units_of(stock, lot).own:
+        _refuse_shared(stock, lot)
 
 
 class _Units(NamedTuple):
@@ -123,26 +122,25 @@ def _units_of(stock: Stock, lot: Lot) -> _Units:
         place = stock.catalog.locations[level.location_id]
         if place.kind == "transit":
             road += at.on_hand
-        elif foreign_store_refusal(stock, place) is None:
+        elif may_act_at(stock, place):
             own += at.on_hand
         else:
             foreign += at.on_hand
     return _Units(own, foreign, road)
 
 
-def _shared_refusal(stock: Stock, lot: Lot) -> Rejected | None:
+def _refuse_shared(stock: Stock, lot: Lot) -> None:
     """Refuse a caller of some stores who does not have the lot alone.
 
     They have it alone when other stores have no unit of it and what is on the road goes from or to their stores; an
     empty lot must have been at one of them.
     """
     if stock.caller.stores is None:
-        return None
+        return
     units = _units_of(stock, lot)
     alone = not units.foreign and (not units.road or _road_is_theirs(stock, lot, units.road))
-    if alone and (units.own or units.road or was_theirs(stock, lot.id)):
-        return None
-    return Rejected(Code.FORBIDDEN, OTHER_STORE)
+    if not alone or not (units.own or units.road or was_theirs(stock, lot.id)):
+        raise Refused(Code.FORBIDDEN, OTHER_STORE)
 
 
 def _road_is_theirs(stock: Stock, lot: Lot, units: int) -> bool:
@@ -156,30 +154,26 @@ def _road_is_theirs(stock: Stock, lot: Lot, units: int) -> bool:
     carried: int = sum(
         shipped.on_the_road
         for transfer in stock.records_of("transfer")
-        if transfer.status == "shipped" and is_of(stock, stores, transfer)
+        if transfer.status == SHIPPED and is_of(stock, stores, transfer)
         for shipped in transfer.lots
         if shipped.lot_id == lot.id
     )
     return carried >= units
 
 
-def quarantine(stock: Stock, command: Quarantine) -> LotsDocument | Rejected:
+def quarantine(stock: Stock, command: Quarantine) -> LotsDocument:
     """Decide a Quarantine. Units on the road stay there and are diverted when they arrive.
 
     It takes the whole lot off sale, so a caller of some stores has to have it alone.
     """
     lot = _lot(stock, command.lot_id)
-    if isinstance(lot, Rejected):
-        return lot
     sellable = [
         (level, at) for level, at in _lies_at(stock, lot) if stock.catalog.locations[level.location_id].sellable
     ]
-    refused = _shared_refusal(stock, lot)
-    if refused is not None:
-        return refused
-    if lot.status == "quarantined":
-        return invalid_state(f"Lot {lot.code or lot.id} is {lot.status}.")
-    lot = replace(lot, status="quarantined")
+    _refuse_shared(stock, lot)
+    if lot.status == QUARANTINED:
+        raise invalid_state(f"Lot {lot.code or lot.id} is {lot.status}.")
+    lot = replace(lot, status=QUARANTINED)
     stock.put_lot(lot)
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
 
@@ -193,32 +187,27 @@ def quarantine(stock: Stock, command: Quarantine) -> LotsDocument | Rejected:
     return _describe(stock, lot, shorted)
 
 
-def release_from_quarantine(stock: Stock, command: ReleaseFromQuarantine) -> LotsDocument | Rejected:
+def release_from_quarantine(stock: Stock, command: ReleaseFromQuarantine) -> LotsDocument:
     """Decide a ReleaseFromQuarantine."""
     lot = _lot(stock, command.lot_id)
-    if isinstance(lot, Rejected):
-        return lot
     target = None if command.location is None else stock.catalog.location(command.location)
     aside = [
         (level, at)
         for level, at in _lies_at(stock, lot)
         if stock.catalog.locations[level.location_id].kind == "quarantine"
     ]
-    refused = None if target is None else foreign_store_refusal(stock, target)
-    refused = refused or _foreign_refusal(stock, lot, _touched_by_readmission(stock, aside, target))
-    if refused is not None:
-        return refused
+    if target is not None:
+        refuse_foreign_store(stock, target)
+    _refuse_foreign(stock, lot, _touched_by_readmission(stock, aside, target))
     if command.location is not None and target is None:
-        return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
+        raise not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
     if target is not None and not target.sellable:
-        return Rejected(Code.INVALID_REQUEST, f"{target.code} is not sellable.", {"field": "location"})
+        raise Refused(Code.INVALID_REQUEST, f"{target.code} is not sellable.", {"field": "location"})
     units = _asked(stock, lot, command.quantity, aside, "in quarantine")
-    if isinstance(units, Rejected):
-        return units
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
-    if lot.status != "active":
+    if lot.status != ACTIVE:
         lifted = _lifts_the_recall(stock, lot, units, whole=command.quantity is None)
-        lot = replace(lot, status="active" if lifted else PARTLY_RELEASED)
+        lot = replace(lot, status=ACTIVE if lifted else PARTLY_RELEASED)
         stock.put_lot(lot)
     parts: list[tuple[Level, LotStock, str, int]] = []
     for level, at in aside:
@@ -229,17 +218,16 @@ def release_from_quarantine(stock: Stock, command: ReleaseFromQuarantine) -> Lot
                 parts.append((level, at, origin, part))
                 units -= part
 
-    def bring(_: int, moved: tuple[Level, LotStock, str, int]) -> Rejected | None:
+    def bring(_: int, moved: tuple[Level, LotStock, str, int]) -> None:
         level, at, origin, part = moved
         place = target or _home(stock, stock.catalog.locations[origin])
         if not (place.active and place.sellable):
-            return invalid_state(f"The store of {place.code} has no selling location: name one.", field="location")
-        gone = _bring_back(stock, lot, level, at, part, place, cause)
+            raise invalid_state(f"The store of {place.code} has no selling location: name one.", field="location")
+        _bring_back(stock, lot, level, at, part, place, cause)
         stock.set_origins(at, without_origin(at.origins, part, origin))
-        return gone
 
-    refused = next(filter(None, stock.each(parts, bring)), None)
-    return refused or _describe(stock, lot, [])
+    stock.each(parts, bring)
+    return _describe(stock, lot, [])
 
 
 def _lifts_the_recall(stock: Stock, lot: Lot, released: int, *, whole: bool) -> bool:
@@ -279,24 +267,19 @@ def _home(stock: Stock, place: Location) -> Location:
     return next(iter(stock.catalog.sellable_places(frozenset({place.store_id}), online=False)), place)
 
 
-def _bring_back(
-    stock: Stock, lot: Lot, level: Level, at: LotStock, units: int, place: Location, cause: Cause
-) -> Rejected | None:
+def _bring_back(stock: Stock, lot: Lot, level: Level, at: LotStock, units: int, place: Location, cause: Cause) -> None:
     back_level = stock.open_level(lot.product_id, place.id)
     value = share_of_value(at.value, at.on_hand, units)
     home = lot_at(stock, back_level, lot)
     if home.sellable_until is not None and home.sellable_until <= stock.now:
-        return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {lot.code or lot.id} has expired.", {"lot_id": lot.id})
+        raise Refused(Code.LOT_NOT_AVAILABLE, f"Lot {lot.code or lot.id} has expired.", {"lot_id": lot.id})
     stock.post(cause, level, at, "TRANSFER", qty=-units, value=-value)
     stock.post(cause, back_level, home, "TRANSFER", qty=units, value=value)
     serve_waiting(stock, back_level, stock.caller.actor)
-    return None
 
 
-def _asked(
-    stock: Stock, lot: Lot, quantity: Number | None, places: list[tuple[Level, LotStock]], where: str
-) -> int | Rejected:
-    """The units meant (default: all at the places), or a refusal that says what there is, and `where`."""
+def _asked(stock: Stock, lot: Lot, quantity: Number | None, places: list[tuple[Level, LotStock]], where: str) -> int:
+    """The units meant (default: all at the places); a refusal says what there is, and `where`."""
     product = stock.catalog.product(lot.product_id)
     assert product is not None
     there = sum(at.on_hand for _, at in places)
@@ -304,22 +287,20 @@ def _asked(
         return there
     units = None if quantity is None else product.units(quantity)
     if quantity is not None and (units is None or units <= 0):
-        return invalid_quantity(product, quantity)
+        raise invalid_quantity(product, quantity)
     if units is not None and units <= there:
         return units
     numbers = {"product_id": product.id, "available": product.number(there), "lot_id": lot.id}
     said = f"Lot {lot.code or lot.id} of {product.sku} has {product.number(there) or 'no units'} {where}"
     if units is None:
-        return Rejected(Code.INSUFFICIENT_STOCK, f"{said}.", numbers)
+        raise Refused(Code.INSUFFICIENT_STOCK, f"{said}.", numbers)
     asked = product.number(units)
-    return Rejected(Code.INSUFFICIENT_STOCK, f"{said}: {asked} requested.", {**numbers, "requested": asked})
+    raise Refused(Code.INSUFFICIENT_STOCK, f"{said}: {asked} requested.", {**numbers, "requested": asked})
 
 
-def write_off(stock: Stock, command: WriteOff) -> LotsDocument | Rejected:
+def write_off(stock: Stock, command: WriteOff) -> LotsDocument:
     """Decide a WriteOff: a fact, so holds give way."""
     lot = _lot(stock, command.lot_id)
-    if isinstance(lot, Rejected):
-        return lot
     places = _lies_at(stock, lot)
     known = stock.catalog.locations
     wanted = None if command.location is None else stock.catalog.location(command.location)
@@ -329,17 +310,14 @@ def write_off(stock: Stock, command: WriteOff) -> LotsDocument | Rejected:
         aside = [pair for pair in places if known[pair[0].location_id].kind == "quarantine"]
         others = [pair for pair in places if known[pair[0].location_id].sellable]
         places = aside if aside and command.quantity is None else aside + others
-    refused = None if wanted is None else foreign_store_refusal(stock, wanted)
-    refused = refused or _foreign_refusal(stock, lot, [known[level.location_id] for level, _ in places])
-    if refused is not None:
-        return refused
+    if wanted is not None:
+        refuse_foreign_store(stock, wanted)
+    _refuse_foreign(stock, lot, [known[level.location_id] for level, _ in places])
     if command.location is not None and wanted is None:
-        return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
+        raise not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
     if wanted is not None and wanted.kind == "transit":
-        return Rejected(Code.INVALID_REQUEST, "What is on the road is written off by a short arrival.")
+        raise Refused(Code.INVALID_REQUEST, "What is on the road is written off by a short arrival.")
     units = _asked(stock, lot, command.quantity, places, "here" if wanted is None else f"at {wanted.code}")
-    if isinstance(units, Rejected):
-        return units
     cause = Cause(stock.caller.actor, ref_id=lot.id, reason=command.reason)
     parts: list[tuple[Level, LotStock, int]] = []
     for level, at in places:

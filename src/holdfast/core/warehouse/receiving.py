@@ -26,16 +26,16 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
-    group_rejected,
+    Refused,
     invalid_quantity,
     not_found,
     not_stock_tracked,
 )
+from holdfast.core.records.status import ACTIVE
 from holdfast.core.records.stock import Lot
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import LastCost
-from holdfast.core.stock.access import foreign_store_refusal
+from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.lots import put_in
 from holdfast.core.stock.posting import Cause, Stock
@@ -102,44 +102,36 @@ class Cost(msgspec.Struct, frozen=True, gc=False):
     value: int
 
 
-def receive(stock: Stock, command: Receive) -> ReceiptDocument | Rejected:
+def receive(stock: Stock, command: Receive) -> ReceiptDocument:
     """Decide a Receive: every line, or none."""
     place = stock.catalog.location(command.location)
     if place is None:
-        return not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
-    refused = foreign_store_refusal(stock, place)
-    if refused is not None:
-        return refused
+        raise not_found(Code.LOCATION_NOT_FOUND, "Location", command.location)
+    refuse_foreign_store(stock, place)
     if place.kind == "transit":
-        return Rejected(
-            Code.INVALID_REQUEST, "Goods reach the transit location by transfer only.", {"field": "location"}
-        )
+        raise Refused(Code.INVALID_REQUEST, "Goods reach the transit location by transfer only.", {"field": "location"})
     receipt_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=receipt_id, source=command.kind, note=command.reference)
     lines: list[ReceiptLineDocument] = []
     served: list[str] = []
-    failed: list[tuple[int, Rejected]] = []
-    received = stock.each(command.lines, lambda _, line: _receive_line(stock, command, place, line, cause))
-    for index, came in enumerate(received):
-        if isinstance(came, Rejected):
-            failed.append((index, came))
-            continue
-        lines.append(came[0])
-        served.extend(name for name in came[1] if name not in served)
-    if failed:
-        return group_rejected(failed) if len(command.lines) > 1 else failed[0][1]
+    each = stock.each_line if len(command.lines) > 1 else stock.each
+    for line_document, served_by_it in each(
+        command.lines, lambda _, line: _receive_line(stock, command, place, line, cause)
+    ):
+        lines.append(line_document)
+        served.extend(name for name in served_by_it if name not in served)
     stock.put_record(
         "receipt",
         receipt_id,
         Receipt(
-            receipt_id,
-            place.id,
-            command.kind,
-            command.reference,
-            command.supplier,
-            stock.caller.actor,
-            lines,
-            stock.now,
+            id=receipt_id,
+            location_id=place.id,
+            kind=command.kind,
+            reference=command.reference,
+            supplier=command.supplier,
+            actor=stock.caller.actor,
+            lines=lines,
+            created_at=stock.now,
         ),
     )
     return ReceiptDocument(receipt_id, lines, served)
@@ -147,22 +139,18 @@ def receive(stock: Stock, command: Receive) -> ReceiptDocument | Rejected:
 
 def _receive_line(
     stock: Stock, command: Receive, place: Location, line: ReceiptLine, cause: Cause
-) -> tuple[ReceiptLineDocument, list[str]] | Rejected:
+) -> tuple[ReceiptLineDocument, list[str]]:
     product = stock.catalog.product(line.product)
     if product is None:
-        return not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
+        raise not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
     units = product.units(line.quantity)
     if units is None or units <= 0:
-        return invalid_quantity(product, line.quantity)
+        raise invalid_quantity(product, line.quantity)
     if product.unlimited:
-        return not_stock_tracked(product)
+        raise not_stock_tracked(product)
     cost = cost_of(stock, product, units, line.unit_cost, line.line_cost)
-    if isinstance(cost, Rejected):
-        return cost
     level = stock.open_level(product.id, place.id)
     lot = joined_or_new_lot(stock, product, line, command, cost)
-    if isinstance(lot, Rejected):
-        return lot
     put_in(stock, cause, level, lot, units, cost.value, "RECEIPT")
     if line.unit_cost is not None or line.line_cost is not None:
         stock.put_cost(product.id, lot.unit_cost)
@@ -186,51 +174,47 @@ def _receive_line(
     return ReceiptLineDocument(lot.id, lot.code, product.id, number, money), served
 
 
-def cost_of(
-    stock: Stock, product: Product, units: int, unit_cost: str | None, line_cost: str | None
-) -> Cost | Rejected:
+def cost_of(stock: Stock, product: Product, units: int, unit_cost: str | None, line_cost: str | None) -> Cost:
     """The cost of a line from its unit cost or its line cost; without either it is 0."""
     digits = stock.settings.minor_digits
     if line_cost is not None:
         value = to_minor(line_cost, digits)
         if value is None or value < 0:
-            return Rejected(Code.INVALID_AMOUNT, f"line_cost {line_cost[:40]!r} is not an amount of money.")
+            raise Refused(Code.INVALID_AMOUNT, f"line_cost {line_cost[:40]!r} is not an amount of money.")
         derived = unit_cost_of(value, units, product.precision, digits)
         if derived > UNIT_COST_MAX:
-            return Rejected(Code.INVALID_AMOUNT, f"line_cost {line_cost[:40]!r} is too much for the quantity.")
+            raise Refused(Code.INVALID_AMOUNT, f"line_cost {line_cost[:40]!r} is too much for the quantity.")
         return Cost(derived, value)
     scaled = to_unit_cost(unit_cost or "0")
     if scaled is None or scaled < 0:
-        return Rejected(Code.INVALID_AMOUNT, f"unit_cost {str(unit_cost)[:40]!r} is not a cost of up to six places.")
+        raise Refused(Code.INVALID_AMOUNT, f"unit_cost {str(unit_cost)[:40]!r} is not a cost of up to six places.")
     value = value_of(units, product.precision, scaled, digits)
     if value > AMOUNT_MAX:
-        return Rejected(Code.INVALID_AMOUNT, "The line is worth more than can be kept.")
+        raise Refused(Code.INVALID_AMOUNT, "The line is worth more than can be kept.")
     return Cost(scaled, value)
 
 
-def joined_or_new_lot(
-    stock: Stock, product: Product, line: ReceiptLine, command: Receive, cost: Cost
-) -> Lot | Rejected:
+def joined_or_new_lot(stock: Stock, product: Product, line: ReceiptLine, command: Receive, cost: Cost) -> Lot:
     """The lot with the line's code, cost and expiry, or a new one; a recalled lot takes no more units."""
     if line.lot_code is not None:
         for lot in stock.lots_of_code(product.id, line.lot_code):
             same = (lot.unit_cost, lot.expires_at, lot.expires_on) == (cost.unit_cost, line.expires_at, line.expires_on)
-            if same and lot.status != "active":
-                return Rejected(Code.LOT_NOT_AVAILABLE, f"Lot {lot.code} is {lot.status}.", {"lot_id": lot.id})
+            if same and lot.status != ACTIVE:
+                raise Refused(Code.LOT_NOT_AVAILABLE, f"Lot {lot.code} is {lot.status}.", {"lot_id": lot.id})
             if same:
                 return lot
     lot = Lot(
-        stock.new_id(),
-        product.id,
-        line.lot_code,
-        cost.unit_cost,
-        line.expires_at,
-        line.expires_on,
-        stock.now,
-        command.supplier,
-        line.gtin,
-        command.kind,
-        "active",
+        id=stock.new_id(),
+        product_id=product.id,
+        code=line.lot_code,
+        unit_cost=cost.unit_cost,
+        expires_at=line.expires_at,
+        expires_on=line.expires_on,
+        received_at=stock.now,
+        supplier=command.supplier,
+        gtin=line.gtin,
+        kind=command.kind,
+        status=ACTIVE,
     )
     stock.put_lot(lot)
     return lot
@@ -252,7 +236,19 @@ def surplus_lot(stock: Stock, product: Product, units: int, kind: str, unit_cost
             product.id,
             {"product_id": product.id, "sku": product.sku, "quantity": product.number(units)},
         )
-    lot = Lot(stock.new_id(), product.id, None, cost, None, None, stock.now, None, None, kind, "active")
+    lot = Lot(
+        id=stock.new_id(),
+        product_id=product.id,
+        code=None,
+        unit_cost=cost,
+        expires_at=None,
+        expires_on=None,
+        received_at=stock.now,
+        supplier=None,
+        gtin=None,
+        kind=kind,
+        status=ACTIVE,
+    )
     stock.put_lot(lot)
     return lot, value_of(units, product.precision, cost, stock.settings.minor_digits)
 

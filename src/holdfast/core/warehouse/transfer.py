@@ -12,7 +12,7 @@ to a location that was removed. Stock of a removed location can leave it by a tr
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import msgspec
 
@@ -23,22 +23,22 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
-    Rejected,
-    group_rejected,
+    Refused,
     insufficient_stock,
     invalid_quantity,
     invalid_state,
     not_found,
 )
+from holdfast.core.records.status import ACTIVE, RECEIVED, RETURNED, SHIPPED, TRANSFER, Transitions
 from holdfast.core.records.stock import Level
 from holdfast.core.records.time import instant_text
-from holdfast.core.stock.access import foreign_store_refusal
-from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal
+from holdfast.core.stock.access import refuse_foreign_store
+from holdfast.core.stock.allocation import back, lot_exists, refuse_pinned_lot
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.lots import ask_for_lots_at, lot_at, put_in
 from holdfast.core.stock.low_stock import tell_low_stock
 from holdfast.core.stock.posting import Cause, Stock
-from holdfast.core.stock.reliance import gone_refusal, keep, removed_location
+from holdfast.core.stock.reliance import keep, refuse_gone, removed_location
 from holdfast.core.stock.settling import set_aside
 from holdfast.core.warehouse.adjustment import tracked_product
 
@@ -105,6 +105,8 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
     else `received`.
     """
 
+    transitions: ClassVar[Transitions] = TRANSFER
+
     id: str
     from_location_id: str
     to_location_id: str
@@ -151,76 +153,58 @@ def transit_of(stock: Stock) -> Location:
     return min(places, key=lambda place: (place.priority, place.code))
 
 
-def dispatch(stock: Stock, command: Dispatch) -> TransferDocument | Rejected:
+def dispatch(stock: Stock, command: Dispatch) -> TransferDocument:
     """Decide a Dispatch: every line, or none."""
     origin = stock.catalog.location(command.from_location) or removed_location(stock, command.from_location)
-    refused = None if origin is None else foreign_store_refusal(stock, origin)
-    if refused is not None:
-        return refused
+    if origin is not None:
+        refuse_foreign_store(stock, origin)
     destination = stock.catalog.location(command.to_location)
     if origin is None or destination is None:
         unknown = command.from_location if origin is None else command.to_location
-        return not_found(Code.LOCATION_NOT_FOUND, "Location", unknown)
+        raise not_found(Code.LOCATION_NOT_FOUND, "Location", unknown)
     if origin.id == destination.id or "transit" in (origin.kind, destination.kind):
-        return Rejected(
+        raise Refused(
             Code.INVALID_REQUEST,
             "A transfer goes from one location to another, neither of them transit.",
             {"field": "to_location"},
         )
-    refused = _lost_refusal(command.lines) or keep(stock, destination)
-    if refused is not None:
-        return refused
+    _refuse_lost(command.lines)
+    keep(stock, destination)
     transit = transit_of(stock)
     transfer_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=transfer_id, note=command.reference)
-    shipped: list[ShippedLot] = []
-    failed: list[tuple[int, Rejected]] = []
-    for index, lots in enumerate(
-        stock.each(command.lines, lambda _, line: _ship_line(stock, cause, origin, transit, line))
-    ):
-        if isinstance(lots, Rejected):
-            failed.append((index, lots))
-        else:
-            shipped.extend(lots)
-    if failed:
-        return group_rejected(failed)
+    shipped = stock.each_line(command.lines, lambda _, line: _ship_line(stock, cause, origin, transit, line))
     transfer = Transfer(
-        transfer_id,
-        origin.id,
-        destination.id,
-        "shipped",
-        command.reference,
-        tuple(shipped),
-        stock.caller.actor,
-        stock.now,
-        stock.now,
+        id=transfer_id,
+        from_location_id=origin.id,
+        to_location_id=destination.id,
+        status=SHIPPED,
+        reference=command.reference,
+        lots=tuple(lot for lots in shipped for lot in lots),
+        actor=stock.caller.actor,
+        created_at=stock.now,
+        updated_at=stock.now,
     )
     stock.put_record("transfer", transfer_id, transfer)
     return describe_transfer(stock, transfer)
 
 
-def _ship_line(
-    stock: Stock, cause: Cause, origin: Location, transit: Location, line: TransferLine
-) -> list[ShippedLot] | Rejected:
+def _ship_line(stock: Stock, cause: Cause, origin: Location, transit: Location, line: TransferLine) -> list[ShippedLot]:
     product = tracked_product(stock, line.product)
-    if isinstance(product, Rejected):
-        return product
     if line.lot_id is not None and not lot_exists(stock, line.lot_id, product):
-        return not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", line.lot_id)
+        raise not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", line.lot_id)
     units = product.units(line.quantity)
     if units is None or units <= 0:
-        return invalid_quantity(product, line.quantity)
+        raise invalid_quantity(product, line.quantity)
     level = stock.level(product.id, origin.id)
     if line.lot_id is not None:
-        refused = pinned_lot_refusal(stock, level, line.lot_id, product)
-        if refused is not None:
-            return refused
+        refuse_pinned_lot(stock, level, line.lot_id, product)
     backing = [] if level is None else back(stock, level, product, units, line.lot_id)
     found = sum(part for _, part in backing)
     if found < units:
         stock.require_expired_holds((level,))
     if level is None or found < units:
-        return insufficient_stock(product, units, found)
+        raise insufficient_stock(product, units, found)
     before = level.on_hand
     road = stock.open_level(product.id, transit.id)
     ask_for_lots_at(stock, road, (at for at, _ in backing))
@@ -235,20 +219,19 @@ def _ship_line(
     return shipped
 
 
-def receive_transfer(stock: Stock, command: ReceiveTransfer) -> TransferDocument | Rejected:
+def receive_transfer(stock: Stock, command: ReceiveTransfer) -> TransferDocument:
     """Decide a ReceiveTransfer: every line, or none."""
     transfer: Transfer | None = stock.record("transfer", command.transfer_id)
     if transfer is None:
-        return not_found(Code.NOT_FOUND, "Transfer", command.transfer_id)
+        raise not_found(Code.NOT_FOUND, "Transfer", command.transfer_id)
     destination = stock.catalog.locations[transfer.to_location_id]
-    parts = foreign_store_refusal(stock, destination) or _parts(stock, transfer, command.lines)
-    if isinstance(parts, Rejected):
-        return parts
+    refuse_foreign_store(stock, destination)
+    parts = _parts(stock, transfer, command.lines)
     if command.short:
         parts = [_Part(part.lot, part.moved, part.lot.on_the_road - part.moved) for part in parts]
-    refused = _nothing_refusal(parts) or (gone_refusal(destination) if any(part.moved for part in parts) else None)
-    if refused is not None:
-        return refused
+    _refuse_nothing(parts)
+    if any(part.moved for part in parts):
+        refuse_gone(destination)
     cause = Cause(stock.caller.actor, ref_id=transfer.id, note=transfer.reference)
     _leave_the_road(stock, parts, destination, cause)
     lots = [
@@ -260,18 +243,17 @@ def receive_transfer(stock: Stock, command: ReceiveTransfer) -> TransferDocument
     return _moved_on(stock, transfer, lots)
 
 
-def send_back(stock: Stock, command: SendBack) -> TransferDocument | Rejected:
+def send_back(stock: Stock, command: SendBack) -> TransferDocument:
     """Decide a SendBack: every line, or none."""
     transfer: Transfer | None = stock.record("transfer", command.transfer_id)
     if transfer is None:
-        return not_found(Code.NOT_FOUND, "Transfer", command.transfer_id)
+        raise not_found(Code.NOT_FOUND, "Transfer", command.transfer_id)
     origin = stock.catalog.locations[transfer.from_location_id]
-    parts = foreign_store_refusal(stock, origin) or _parts(stock, transfer, command.lines)
-    if isinstance(parts, Rejected):
-        return parts
-    refused = _lost_refusal(command.lines or ()) or _nothing_refusal(parts) or gone_refusal(origin)
-    if refused is not None:
-        return refused
+    refuse_foreign_store(stock, origin)
+    parts = _parts(stock, transfer, command.lines)
+    _refuse_lost(command.lines or ())
+    _refuse_nothing(parts)
+    refuse_gone(origin)
     reason = command.reason or "sent back"
     cause = Cause(stock.caller.actor, ref_id=transfer.id, reason=reason, note=transfer.reference)
     _leave_the_road(stock, parts, origin, cause)
@@ -287,13 +269,11 @@ class _Part(NamedTuple):
     lost: int
 
 
-def _parts(stock: Stock, transfer: Transfer, lines: tuple[TransferLine, ...] | None) -> list[_Part] | Rejected:
+def _parts(stock: Stock, transfer: Transfer, lines: tuple[TransferLine, ...] | None) -> list[_Part]:
     """What the lines mean of each shipped lot (no lines: all that is left); they fill the lots in the order shipped."""
     meant = _units_of_lines(stock, lines or ())
-    if isinstance(meant, Rejected):
-        return meant
-    if transfer.status != "shipped":
-        return invalid_state(f"The transfer is {transfer.status}.", transfer_status=transfer.status)
+    if transfer.status != SHIPPED:
+        raise invalid_state(f"The transfer is {transfer.status}.", transfer_status=transfer.status)
     if lines is None:
         return [_Part(lot, lot.on_the_road, 0) for lot in transfer.lots]
     left = [lot.on_the_road for lot in transfer.lots]
@@ -303,41 +283,37 @@ def _parts(stock: Stock, transfer: Transfer, lines: tuple[TransferLine, ...] | N
         found = places.get((product.id, line.lot_id), [])
         over = _fill(found, left, moved, units) + _fill(found, left, lost, gone)
         if over:
-            return invalid_state(
+            raise invalid_state(
                 f"{product.number(over)} of {product.sku} more than is on the road.", product_id=product.id
             )
     return [_Part(lot, moved[index], lost[index]) for index, lot in enumerate(transfer.lots)]
 
 
-def _nothing_refusal(parts: list[_Part]) -> Rejected | None:
+def _refuse_nothing(parts: list[_Part]) -> None:
     """Refuse a request after which everything is on the road as before."""
-    if any(part.moved or part.lost for part in parts):
-        return None
-    return Rejected(Code.INVALID_REQUEST, "Nothing of the transfer is named.", {"field": "lines"})
+    if not any(part.moved or part.lost for part in parts):
+        raise Refused(Code.INVALID_REQUEST, "Nothing of the transfer is named.", {"field": "lines"})
 
 
-def _lost_refusal(lines: tuple[TransferLine, ...]) -> Rejected | None:
-    """Only the receiver of a transfer knows what was lost."""
-    if not any(line.lost for line in lines):
-        return None
-    return Rejected(Code.INVALID_REQUEST, "What was lost is told when the transfer is received.", {"field": "lines"})
+def _refuse_lost(lines: tuple[TransferLine, ...]) -> None:
+    """Refuse to be told by somebody else than the receiver of a transfer what was lost."""
+    if any(line.lost for line in lines):
+        raise Refused(Code.INVALID_REQUEST, "What was lost is told when the transfer is received.", {"field": "lines"})
 
 
-def _units_of_lines(
-    stock: Stock, lines: tuple[TransferLine, ...]
-) -> list[tuple[TransferLine, Product, int, int]] | Rejected:
+def _units_of_lines(stock: Stock, lines: tuple[TransferLine, ...]) -> list[tuple[TransferLine, Product, int, int]]:
     """Each line with its product, its units and how many of it are lost."""
     found = []
     stock.catalog.know_products(line.product for line in lines)
     for line in lines:
         product = stock.catalog.product(line.product)
         if product is None:
-            return not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
+            raise not_found(Code.PRODUCT_NOT_FOUND, "Product", line.product)
         units, lost = product.units(line.quantity), product.units(line.lost)
         if units is None or units < 0:
-            return invalid_quantity(product, line.quantity, "0 or more")
+            raise invalid_quantity(product, line.quantity, "0 or more")
         if lost is None or lost < 0:
-            return invalid_quantity(product, line.lost, "0 or more")
+            raise invalid_quantity(product, line.lost, "0 or more")
         found.append((line, product, units, lost))
     return found
 
@@ -378,11 +354,9 @@ def _leave_the_road(stock: Stock, parts: list[_Part], place: Location, cause: Ca
 
 def _moved_on(stock: Stock, transfer: Transfer, lots: list[ShippedLot]) -> TransferDocument:
     """Set the transfer as it stands after some of it left the road."""
-    status = "shipped"
+    status = SHIPPED
     if not any(lot.on_the_road for lot in lots):
-        status = (
-            "returned" if any(lot.sent_back for lot in lots) and not any(lot.received for lot in lots) else "received"
-        )
+        status = RETURNED if any(lot.sent_back for lot in lots) and not any(lot.received for lot in lots) else RECEIVED
         lots = [replace(lot, received=lot.received or 0) for lot in lots]
     transfer = replace(transfer, status=status, lots=tuple(lots), updated_at=stock.now)
     stock.put_record("transfer", transfer.id, transfer)
@@ -401,7 +375,7 @@ def _bring_in(stock: Stock, cause: Cause, part: _Part, transit: Location, place:
         value = share_of_value(at.value, at.on_hand, units)
         stock.post(cause, road, at, "TRANSFER", qty=-units, value=-value)
         put_in(stock, cause, level, lot, units, value, "TRANSFER")
-        if lot.status != "active":
+        if lot.status != ACTIVE:
             _divert(stock, cause, level, lot.id, units)
         serve_waiting(stock, level, stock.caller.actor)
         _tell_transferred(stock, product, transit, place, units, cause)
@@ -433,30 +407,30 @@ def transfer_document(
     """The public shape of a transfer from its parts; `products` and `locations` by id."""
     lines = [_line_document(transfer, lot, products[lot.product_id]) for lot in transfer.lots]
     return TransferDocument(
-        transfer.id,
-        transfer.status,
-        locations[transfer.from_location_id].code,
-        locations[transfer.to_location_id].code,
-        transfer.reference,
-        lines,
-        instant_text(transfer.created_at),
-        instant_text(transfer.updated_at),
+        id=transfer.id,
+        status=transfer.status,
+        from_location=locations[transfer.from_location_id].code,
+        to_location=locations[transfer.to_location_id].code,
+        reference=transfer.reference,
+        lines=lines,
+        created_at=instant_text(transfer.created_at),
+        updated_at=instant_text(transfer.updated_at),
     )
 
 
 def _line_document(transfer: Transfer, lot: ShippedLot, product: Product) -> TransferLineDocument:
     """A line of a transfer; an older version did not write down what was lost, but it is what an ended one lacks."""
-    on_the_road = lot.on_the_road if transfer.status == "shipped" else 0
+    on_the_road = lot.on_the_road if transfer.status == SHIPPED else 0
     lost = lot.units - (lot.received or 0) - lot.sent_back - on_the_road
     return TransferLineDocument(
-        product.id,
-        product.sku,
-        lot.lot_id,
-        product.number(lot.units),
-        None if lot.received is None else product.number(lot.received),
-        product.number(lost),
-        product.number(lot.sent_back),
-        product.number(on_the_road),
+        product_id=product.id,
+        sku=product.sku,
+        lot_id=lot.lot_id,
+        quantity=product.number(lot.units),
+        received=None if lot.received is None else product.number(lot.received),
+        written_off=product.number(lost),
+        returned=product.number(lot.sent_back),
+        in_transit=product.number(on_the_road),
     )
 
 

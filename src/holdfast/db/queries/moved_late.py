@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.stock import Level
-from holdfast.core.stock.posting import SYSTEM
+from holdfast.core.stock.caller import SYSTEM
 from holdfast.db import schema
 from holdfast.db.queries.as_of import WINDOW, given_rows, seq_at, settled_late
 from holdfast.db.queries.paging import among

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from holdfast.core.organisation.pin import NewPin
 from holdfast.core.organisation.sign_in import NoteSecurity, RefreshPin
-from holdfast.core.stock.posting import SYSTEM
+from holdfast.core.stock.caller import SYSTEM
 from holdfast.db import cashiers as rows
 from holdfast.db.cashiers import Candidate, Entry
 from holdfast.db.credentials import UserRow

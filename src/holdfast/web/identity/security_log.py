@@ -19,7 +19,7 @@ import structlog
 
 from holdfast.access import Actor
 from holdfast.core.organisation.sign_in import NoteSecurity
-from holdfast.core.stock.posting import Caller
+from holdfast.core.stock.caller import Caller
 from holdfast.executor import Executor, Overloaded, Reply, Submission, Unavailable
 from holdfast.web.http.request_body import Scope, client_of
 
