@@ -458,6 +458,30 @@ def test_a_till_stays_where_the_key_was_that_opened_it(any_shop: Shop, monkeypat
             assert shop.anonymous.get("/api/v1/pos/session", headers=headers).status == status
 
 
+def test_a_pin_gives_a_till_no_more_than_its_key(any_shop: Shop) -> None:
+    """A manager's PIN at a till of a key that may only sell: no reading of the catalogue, no price of one's own."""
+    shop = any_shop
+    shop.product("MUG-1", 5, price="9.90")
+    made = _made(shop, "cashier", permissions=["sales:create"])
+    user = {"email": "bo@arco.example", "password": "correct horse", "role": "manager", "pin": "471147"}
+    assert shop.owner.post("/api/v1/users", user).status == 201
+    assert shop.owner.post("/api/v1/registers", {"store_id": "MAIN", "code": "T1"}).status == 201
+    opening = {"opening_float": "1.00", "pin": "471147"}
+    opened = shop.owner.using(made["api_key"]).post("/api/v1/registers/T1/sessions", opening)
+    till = {"Authorization": f"Register {opened.json()['token']}"}
+    line = {"product_id": "MUG-1", "quantity": 1, "unit_price": "1.00"}
+    body = {"store_id": "MAIN", "lines": [line], "payments": [{"method": "card", "amount": "1.00"}]}
+
+    for headers in (till, {**till, "X-Cashier-Pin": "471147"}):
+        assert shop.anonymous.get("/api/v1/pos/session", headers=headers).status == 200
+        assert shop.anonymous.get("/api/v1/products", headers=headers).status == 403
+        assert shop.anonymous.post("/api/v1/pos/checkout", body, headers=headers).code == "PRICE_MISMATCH"
+    east = shop.owner.post("/api/v1/stores", {"code": "EAST", "name": "East"}).json()["id"]
+    assert shop.owner.patch(f"{KEYS}/{made['id']}", {"stores": [east]}).status == 200
+    shop.application.auth.forget_tills()
+    assert shop.anonymous.get("/api/v1/pos/session", headers=till).status == 403
+
+
 @pytest.mark.parametrize("end", ["expired", "revoked"])
 def test_a_pin_does_not_make_a_till_outlive_its_key(any_shop: Shop, end: str) -> None:
     """Nor a second till that was opened at the first one: when the key has ended, each act needs a PIN."""

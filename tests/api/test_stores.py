@@ -171,3 +171,26 @@ def test_reading_what_another_store_has_is_404(shop: Shop, stores: Stores) -> No
         for path in lists:
             shown = stores.manager.get(HERE + path.format(**stores.ids)).json()["items"]
             assert [one for one in shown if one.get("code") != "TILL-E"] == [], name
+
+
+def test_the_road_is_changed_by_callers_of_all_stores(any_shop: Shop) -> None:
+    """Goods of every store are on it, whichever store it stands in."""
+    shop = any_shop
+    road = next(one for one in shop.owner.get("/api/v1/locations").json()["items"] if one["kind"] == "transit")
+    manager = shop.caller("manager", stores=[road["store_id"]])
+    refused = manager.patch(f"/api/v1/locations/{road['id']}", {"code": "ROAD"})
+    assert (refused.status, refused.code) == (403, "FORBIDDEN")
+    assert shop.owner.patch(f"/api/v1/locations/{road['id']}", {"code": "ROAD"}).status == 200
+
+
+@pytest.mark.parametrize("source", [" shopify", "SHOPIFY ", "website ", "\twebsite"])
+def test_a_source_has_no_white_space_around_it(shop: Shop, source: str) -> None:
+    """Nobody could tell it from the other."""
+    shop.product("MUG-1", 5)
+    hold = {"product_id": "MUG-1", "quantity": 1, "order_number": "7", "source": source}
+    sale = {"store_id": "MAIN", "lines": [{"product_id": "MUG-1", "quantity": 1}], "order_number": "7"}
+    for answer in (
+        shop.owner.post("/api/v1/inventory-reservations", hold),
+        shop.owner.post("/api/v1/sales", sale | {"source": source}),
+    ):
+        assert (answer.status, answer.code) == (400, "INVALID_REQUEST")

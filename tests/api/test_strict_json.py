@@ -300,3 +300,28 @@ def test_details_speak_of_json_and_not_of_types_of_python() -> None:
         with pytest.raises(Problem) as refused:
             decode(RESERVE, raw)
         assert refused.value.detail == detail
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [("9" * 400, 400), ("9" * 401, 400), ("0." + "1" * 401, 400), ("1." + "0" * 401, 400), ("1" + "0" * 4_000, 400)],
+)
+def test_a_number_of_too_many_digits_is_not_read(shop: Shop, number: str, status: int) -> None:
+    """What costs the square of its digits is refused before it is read, and says the same as ever."""
+    shop.product("MUG-1", 5)
+    body = f'{{"product_id": "MUG-1", "quantity": {number}, "order_number": "1"}}'.encode()
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        answer = shop.owner.post("/api/v1/inventory-reservations", content=body, headers=headers)
+        assert (answer.status, answer.code) == (status, "INVALID_QUANTITY")
+
+
+def test_a_text_may_have_as_many_digits_as_it_likes(shop: Shop) -> None:
+    """Only texts that are too long are too long; a quote in a text does not end it, and no body is read twice over."""
+    for title in ("8" * 180, '\\"' + "8" * 150, "8" * 500):
+        body = f'{{"sku": "A-{len(title)}", "title": "{title}"}}'.encode()
+        answer = shop.owner.post("/api/v1/products", content=body)
+        assert answer.status == (201 if len(title) <= 200 else 400), answer
+        if answer.status == 400:
+            assert answer.json()["field"] == "title"
+    torn = b'{"title": "' + b'\\"' * 400_000 + b"1" * 500
+    assert shop.owner.post("/api/v1/products", content=torn).code == "INVALID_REQUEST"

@@ -16,8 +16,10 @@ import pytest
 import holdfast.batch
 from holdfast.check import check
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate, ChangeSettings
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.reservations.reserve import Reserve, Target
+from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.checkout import Checkout
 from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
@@ -146,7 +148,7 @@ def test_what_an_older_version_refunded_stays_and_the_rest_follows(scene: Scene,
             "holdfast.core.sales.returns.share_still_due",
             lambda amount, whole, reached, given: share_of_older_versions(amount, whole, reached - 1000, 1000),
         )
-        older.setattr("holdfast.core.sales.returns.KeptLine", lambda *fields: KeptLine(*fields[:7]))
+        older.setattr("holdfast.core.sales.returns.KeptLine", lambda **fields: KeptLine(*list(fields.values())[:7]))
         first = scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "cash"))
     assert first.refund_total == "30.00"
     parts = (Decimal("0.1"), Decimal("0.4"), 1)
@@ -244,6 +246,24 @@ def test_a_method_gives_back_at_most_what_it_took(scene: Scene) -> None:
     refused = scene.refuses(bring(sale, (0, 1, "none")), "PAYMENT_MISMATCH", actor=cashier)
     assert refused.numbers["available"] == "12.50"
     assert scene.do(bring(sale, (0, 1, "none"))).refund_total == "13.50"
+
+
+@pytest.mark.parametrize("method", ["cash", "card", "other"])
+def test_no_money_goes_out_for_what_was_never_paid(scene: Scene, method: str) -> None:
+    """Completed without payments, shipped in full, cancelled after a part: the refund is set against what is owed."""
+    scene.given("MUG-1 MAIN  A 9 @1.00")
+    line = LineRequest("MUG-1", 2)
+    made = [scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(line,))) for _ in range(3)]
+    scene.do(CompleteSale(made[0].id))
+    scene.do(Fulfill(made[1].id, (ShipLine(made[1].lines[0].id, 2),)))
+    scene.do(Fulfill(made[2].id, (ShipLine(made[2].lines[0].id, 1),)))
+    scene.do(CancelSale(made[2].id))
+    for sale in made:
+        for actor in (scene.shop.cashier, None):
+            returned = scene.shop.do(bring(sale, (0, 1, "none"), method=method), actor=actor)
+            if not isinstance(returned, Rejected):
+                assert returned.refund == {"method": "other", "amount": "9.90"}
+    assert not {"1000", "1100"} & set(balances(scene.shop))
 
 
 def test_cash_comes_back_whatever_the_smallest_coin_was(scene: Scene) -> None:

@@ -84,8 +84,9 @@ class Opener(msgspec.Struct, frozen=True, gc=False):
 class TillRow(msgspec.Struct, frozen=True, gc=False):
     """A register session. `opener` is None when they are gone, `locked_until` 0 when the till is not locked.
 
-    Where a key has opened it, `key_id` is the key and `addresses` are the key's, also when the key is gone; the
-    `opener` acts without a PIN as long as the key lives, whoever they are.
+    Where a key has opened it, `key_id` is the key, and `addresses`, `permissions` and `key_stores` are what it is
+    narrowed to, also when the key is gone: whoever acts at the till may do no more. The `opener` acts without a PIN as
+    long as the key lives, whoever they are.
     """
 
     org_id: str
@@ -96,6 +97,8 @@ class TillRow(msgspec.Struct, frozen=True, gc=False):
     opener: Opener | None
     addresses: tuple[str, ...] | None = None
     key_id: str | None = None
+    permissions: tuple[str, ...] | None = None
+    key_stores: tuple[str, ...] = ()
 
 
 PINS_WRONG_MAX = 5
@@ -259,7 +262,8 @@ def till_of(database: Database, token_hash: str, org_id: str | None = None, *, s
     elif row[9] is not None and row[9] == row[17]:
         narrowed = (_narrowed(row[13]), _narrowed(row[14]), row[15])
         opener = Opener(row[9], f"key:{row[10]}"[:200], row[11], tuple(row[12]), *narrowed)
-    return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener, _narrowed(row[14]), row[9])
+    bounds = _narrowed(row[14]), row[9], _narrowed(row[13]), tuple(row[12] or ())
+    return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener, *bounds)
 
 
 def end_session(database: Database, token_hash: str, org_id: str | None = None) -> None:

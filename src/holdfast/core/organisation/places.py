@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from holdfast.core.organisation.changes import existing, lock_organisation, put, refuse_taken_name, written
-from holdfast.core.records.command import Command, Decision, given
+from holdfast.core.records.command import ALL_STORES, Command, Decision, given
 from holdfast.core.records.field import Priority, StoreCode, Text, Timezone
 from holdfast.core.records.number import Number
 from holdfast.core.records.organisation import Location, LocationKind, Register, Store
@@ -228,6 +228,8 @@ def change_location(stock: Stock, command: ChangeLocation) -> Location:
     """Decide a ChangeLocation."""
     place = _place(stock, command.location_id)
     fields = given(command, "location_id")
+    if place.kind == "transit" and stock.caller.stores is not None:
+        raise Refused(Code.FORBIDDEN, ALL_STORES)  # goods of every store are on the road there
     if "store_id" in fields:
         fields["store_id"] = store_id_of(stock, fields["store_id"])
     if "code" in fields:

@@ -41,6 +41,9 @@ def is_own_number(text: str) -> bool:
     return serial != text and serial.isdigit() and len(serial) >= NUMBER_DIGITS
 
 
+SHIPMENTS_MAX = 1_000
+"""Most shipments of one sale, those that were taken back left out: all of them are kept with it."""
+
 LINES_MAX = 1_000
 """Most lines of one sale."""
 

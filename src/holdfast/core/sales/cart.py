@@ -29,6 +29,7 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import LINES_MAX, Sale, SaleLine
 from holdfast.core.records.status import OPEN, SUSPENDED
 from holdfast.core.records.time import instant_text
+from holdfast.core.records.totals import Discount, share_so_far
 from holdfast.core.reservations.adoption import adopt, numbers_of
 from holdfast.core.reservations.reserve import candidates
 from holdfast.core.reservations.sourcing import (
@@ -53,7 +54,7 @@ from holdfast.core.sales.order_entry import (
     priced_request,
     refuse_discount,
 )
-from holdfast.core.sales.shipment import priced_anew
+from holdfast.core.sales.shipment import borne_of_sale, priced_anew
 from holdfast.core.sales.supplier_orders import change_supplier_order, order_from_supplier, withdraw_supplier_orders
 from holdfast.core.stock.backorders import seek
 from holdfast.core.stock.holds import release_together
@@ -159,6 +160,8 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument:
     sale = find_sale(stock, command.sale_id)
     meant = priced_request(stock, command.line)
     _refuse_fixed(stock, sale)
+    if sale.discount is not None:
+        refuse_discount(stock)
     known = stock.rows_of_sale(SaleLine, sale.id)
     if len(known) >= LINES_MAX:
         raise invalid_state(f"A sale has at most {LINES_MAX} lines.")
@@ -176,7 +179,8 @@ def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument:
     stock, renews the holds that there are, and leaves the rest to the completion, which competes for it.
     """
     sale = find_sale(stock, command.sale_id)
-    line = _edited(stock, line_of_sale(stock, sale, command.line_id), command)
+    before = line_of_sale(stock, sale, command.line_id)
+    line = _edited(stock, before, command)
     only_moved = given(command, "sale_id", "line_id").keys() == {"location"}
     if only_moved:
         refuse_finished_sale(sale)
@@ -185,7 +189,7 @@ def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument:
     line = _line_held(stock, sale, line, command)
     change_supplier_order(stock, line)
     stock.put_row(line)
-    return _changed(stock, sale if only_moved else priced_anew(sale))
+    return _changed(stock, sale if only_moved else priced_anew(_with_less(stock, sale, before, line.quantity)))
 
 
 def _line_held(stock: Stock, sale: Sale, line: SaleLine, command: EditLine) -> SaleLine:
@@ -211,7 +215,7 @@ def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine:
             raise invalid_quantity(product, command.quantity)
         if units > line.quantity:
             _refuse_given_terms(stock, line, command)
-        line = replace(line, quantity=units)
+        line = replace(line, quantity=units, asked=_discount_left(stock, line, units))
     if not isinstance(command.unit_price, UnsetType):
         line = replace(line, unit_price=price_of(stock, product, command.unit_price))
     if not isinstance(command.discount, UnsetType):
@@ -222,12 +226,32 @@ def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine:
     return replace(line, updated_at=stock.now)
 
 
+def _discount_left(stock: Stock, line: SaleLine, units: int) -> Discount | None:
+    """The line's own discount when it has so many units: of an amount its proportion, if the caller may give none."""
+    asked = line.asked
+    if asked is None or asked.amount is None or units >= line.quantity or stock.caller.may_discount:
+        return asked
+    return Discount(amount=share_so_far(asked.amount, line.quantity, units))
+
+
+def _with_less(stock: Stock, sale: Sale, line: SaleLine, units: int) -> Sale:
+    """The sale when only so many units of a line are left. Of an amount that was given off the whole sale goes what the
+    others bore, if the caller may give none: else what is left could be had for nothing."""
+    discount = sale.discount
+    if discount is None or discount.amount is None or units >= line.quantity or stock.caller.may_discount:
+        return sale
+    borne = borne_of_sale(line)
+    gone = borne - share_so_far(borne, line.quantity, units)
+    return replace(sale, discount=Discount(amount=max(0, discount.amount - gone)))
+
+
 def _refuse_given_terms(stock: Stock, line: SaleLine, command: EditLine) -> None:
-    """Refuse more units at a price or discount that the line keeps and that the caller could not give it."""
+    """Refuse more units at a price or discount that line or sale keep and that the caller could not give them."""
     if command.unit_price is UNSET:
         kept = from_minor(line.unit_price, stock.settings.minor_digits)
         price_of(stock, product_of_line(stock, line), kept)
-    if command.discount is UNSET and line.asked is not None:
+    sale = find_sale(stock, line.sale_id)
+    if (command.discount is UNSET and line.asked is not None) or sale.discount is not None:
         refuse_discount(stock)
 
 
@@ -239,7 +263,7 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument:
     release_together(stock, [(hold, hold.open) for hold in stock.holds_of_line(line.id)], "edited")
     withdraw_supplier_orders(stock, sale, line)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
-    return _changed(stock, priced_anew(sale))
+    return _changed(stock, priced_anew(_with_less(stock, sale, line, 0)))
 
 
 def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument:

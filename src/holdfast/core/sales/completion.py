@@ -23,7 +23,7 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped
+from holdfast.core.records.sale import SHIPMENTS_MAX, Fulfillment, Sale, SaleLine, Shipped
 from holdfast.core.records.status import CANCELLED, COMPLETED, OPEN, SHIPPED
 from holdfast.core.records.totals import Method, Payment, Receipt, due_by_line, kept_by_method
 from holdfast.core.records.wants import SupplierOrderById
@@ -236,6 +236,8 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
 
     What the first of them takes is computed by today's rates, as a completion is; from then on the amounts stand.
     """
+    if len(sale.fulfillments) >= SHIPMENTS_MAX:
+        raise invalid_state(f"The sale has {SHIPMENTS_MAX:,} shipments: complete it.", sale_status=sale.status)
     if not sale.fulfillments:
         sale = reprice_if_it_can_be(stock, sale)
     lines = {line.id: line for line in lines_of(stock, sale)}

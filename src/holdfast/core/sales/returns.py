@@ -421,8 +421,8 @@ def _finish(
     before: Sequence[Return] = (),
 ) -> ReturnDocument:
     """Book the refund, cash with what was `carried` from refunds before, tell the drawer, keep the return."""
-    if sale is not None and not sale.paid and method == "cash":
-        method = "other"  # nothing was paid: the refund is set against what is owed, and no cash goes out
+    if sale is not None and not sale.paid:
+        method = "other"  # nothing was paid: the refund is set against what is owed, and no money goes out
     exact = sum(line.refund for line in kept)
     refund = _handed_out(stock, method, exact, carried)
     if sale is not None:

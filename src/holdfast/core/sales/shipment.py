@@ -135,7 +135,7 @@ def cut_lines(stock: Stock, sale: Sale, left: dict[str, int]) -> Sale:
             stock.put_row(line)
         kept.append(line)
     if sale.discount is not None and sale.discount.amount is not None:
-        sale = replace(sale, discount=Discount(amount=sum(map(_borne_of_sale, kept))))
+        sale = replace(sale, discount=Discount(amount=sum(map(borne_of_sale, kept))))
     sale = replace(
         sale,
         subtotal=sum(line.gross for line in kept),
@@ -148,7 +148,7 @@ def cut_lines(stock: Stock, sale: Sale, left: dict[str, int]) -> Sale:
     return sale
 
 
-def _borne_of_sale(line: SaleLine) -> int:
+def borne_of_sale(line: SaleLine) -> int:
     """What of a line's discount is its share of the sale's, in minor units."""
     own = taken_off(line.gross, line.asked)
     return 0 if own is None else max(0, line.discount - own)

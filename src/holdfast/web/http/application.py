@@ -278,13 +278,13 @@ class Application:
                 await count_body(receive, route.body_max)
             raise
         answer.actor = identity.actor
-        with self.callers.one_more(identity.actor):
-            try:
-                _test_rights(route, identity.actor)
-            except Problem:
-                if in_parts:
-                    await count_body(receive, route.body_max)
-                raise
+        try:
+            _test_rights(route, identity.actor)
+        except Problem:
+            if in_parts:
+                await count_body(receive, route.body_max)
+            raise
+        with self.callers.one_more(identity.actor, route.body_max if in_parts else length or 0):
             raw = await read_body(receive, route.body_max) if length or in_parts else b""
             await self._serve_caller(endpoint, args, headers, scope, receive, raw, identity, answer)
 
@@ -325,7 +325,8 @@ class Application:
             raise unknown
         said = ""
         if key is not None:
-            said = fingerprint_of(route, _address(scope), call.actor, raw)
+            asked = route, _address(scope), call.actor, raw
+            said = await self.read(fingerprint_of, *asked) if aside else fingerprint_of(*asked)
         reply = await self._ask(call, route, said)
         if type(reply.answer) is Rejected:
             raise problems.problem_of(reply.answer)

@@ -1,6 +1,6 @@
-"""How much one caller may have under way in this process: requests, reads and event streams.
+"""How much one caller may have under way in this process: requests and their bodies, reads and event streams.
 
-    with callers.one_more(actor): ...              the 101st at once is a 429
+    with callers.one_more(actor, size): ...        the 101st at once is a 429, and so are bodies of 32 MiB together
     async with callers.reading(actor): ...         the ninth read waits until one of the eight is done
     with callers.streaming(actor): ...             the 11th stream of a caller, the 101st of an organisation is a 429
 
@@ -20,6 +20,12 @@ from holdfast.web.http.problems import RATE_LIMITED, UNAVAILABLE, Problem
 REQUESTS_MAX = 100
 """Most requests of a caller that are answered at once, where the settings do not say."""
 
+CALLER_BYTES_MAX = 32 * 1024 * 1024
+"""Most bytes of bodies that a caller sends at once: eight of the largest batches."""
+
+BYTES_MAX = 128 * 1024 * 1024
+"""Most bytes of bodies that all callers of a process send at once."""
+
 READS_MAX = 8
 """Most reads of a caller that run at once: half of the threads that there are."""
 
@@ -38,16 +44,25 @@ Caller = tuple[str, str, str | None]
 class _OneMore:
     """A request while it is under way: `contextmanager` would cost every request as much as its look-up."""
 
-    __slots__ = ("_caller", "_callers")
+    __slots__ = ("_caller", "_callers", "_size")
 
-    def __init__(self, callers: Callers, caller: Caller) -> None:
+    def __init__(self, callers: Callers, caller: Caller, size: int) -> None:
         self._callers = callers
         self._caller = caller
+        self._size = size
 
     def __enter__(self) -> None:
         self._callers.begin(self._caller)
+        if self._size:
+            try:
+                self._callers.begin_body(self._caller, self._size)
+            except Problem:
+                self._callers.end(self._caller)
+                raise
 
     def __exit__(self, *_: object) -> None:
+        if self._size:
+            self._callers.end_body(self._caller, self._size)
         self._callers.end(self._caller)
 
 
@@ -57,14 +72,16 @@ class Callers:
     def __init__(self, requests_max: int = REQUESTS_MAX) -> None:
         self._requests_max = requests_max
         self._requests: dict[Caller, int] = {}
+        self._bytes: dict[Caller, int] = {}
+        self._all_bytes = 0
         self._reads: dict[Caller, asyncio.Semaphore] = {}
         self._streams: dict[Caller | str, int] = {}
         self.streams = 0
         """Open event streams of all."""
 
-    def one_more(self, actor: Actor) -> _OneMore:
-        """A request under way; 429 when the caller has too many."""
-        return _OneMore(self, _caller(actor))
+    def one_more(self, actor: Actor, size: int = 0) -> _OneMore:
+        """A request under way, with a body of at most `size` bytes; 429 when the caller has too many, or too much."""
+        return _OneMore(self, _caller(actor), size)
 
     def begin(self, caller: Caller) -> None:
         """Count a request, or refuse it."""
@@ -72,6 +89,26 @@ class Callers:
         if count >= self._requests_max:
             raise _too_many(f"You have {count} requests under way: wait for their answers.")
         self._requests[caller] = count + 1
+
+    def begin_body(self, caller: Caller, size: int) -> None:
+        """Count the bytes of a body that is about to be read, or refuse them: 503 when the process has too many."""
+        sent = self._bytes.get(caller, 0)
+        if sent + size > CALLER_BYTES_MAX:
+            raise _too_many(f"You have {sent} bytes of bodies under way: wait for their answers.")
+        if self._all_bytes + size > BYTES_MAX:
+            words = "Too much is being sent at once."
+            raise Problem(UNAVAILABLE, words, numbers={"retry_after": 1}, headers={"Retry-After": "1"})
+        self._bytes[caller] = sent + size
+        self._all_bytes += size
+
+    def end_body(self, caller: Caller, size: int) -> None:
+        """The request of that body is answered."""
+        self._all_bytes -= size
+        left = self._bytes[caller] - size
+        if left:
+            self._bytes[caller] = left
+        else:
+            del self._bytes[caller]
 
     def end(self, caller: Caller) -> None:
         """A request is answered."""

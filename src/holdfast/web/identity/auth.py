@@ -257,9 +257,9 @@ class Auth:
                 raise Problem(UNAUTHORIZED, detail, headers=TILL_CHALLENGE)
         else:
             who = await self._cashier(till, token, pin, origin)
-        if who.stores and till.store_id not in who.stores:
+        if any(stores and till.store_id not in stores for stores in (who.stores, till.key_stores)):
             raise Problem("FORBIDDEN", "You may not act in the store of this register.")
-        known = _known(who.permissions)
+        known = _known(till.permissions)
         actor = Actor(
             till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id, known, key_id=till.key_id
         )
