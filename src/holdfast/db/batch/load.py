@@ -59,7 +59,7 @@ class NoOrganisation(LookupError):
 class WriterCatalogs:
     """The catalogs of the organisations that one writer works for; only its own thread touches them.
 
-    Reads keep others (`db.queries.catalog.ReadCatalogs`); decision 0035 says why.
+    Reads keep others (`db.queries.catalog.ReadCatalogs`); decision 0036 says why.
     """
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@
 
 The small tables are kept as of the organisation's catalog version, which every change of them raises in the same
 transaction; so a read looks at one row instead of three tables. Products are read by their ids, never kept. The
-writers keep catalogs of their own (`db.batch.load.WriterCatalogs`); decision 0035 says why that is not this one.
+writers keep catalogs of their own (`db.batch.load.WriterCatalogs`); decision 0036 says why that is not this one.
 """
 
 from __future__ import annotations
