@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import structlog
 
-import holdfast.batch
+import holdfast.executor.batch
 from holdfast.app import Forbidden, Holdfast
 from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import ChangeProduct
@@ -168,7 +168,7 @@ def test_a_change_of_nothing_but_a_lot_is_kept(shop: Shop) -> None:
 def test_a_poisoned_command_costs_only_itself(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=1000)
-    original = holdfast.batch.decide
+    original = holdfast.executor.batch.decide
 
     def decide(stock: Any, caller: Any, command: Any) -> Any:
         answer = original(stock, caller, command)
@@ -176,7 +176,7 @@ def test_a_poisoned_command_costs_only_itself(shop: Shop, monkeypatch: pytest.Mo
             raise ZeroDivisionError(command.target.order_number)
         return answer
 
-    monkeypatch.setattr(holdfast.batch, "decide", decide)
+    monkeypatch.setattr(holdfast.executor.batch, "decide", decide)
     with stopped(shop.holdfast) as go:
         futures = {str(n): shop.holdfast.submit(shop.owner, reserve(str(n))) for n in range(300)}
         go.set()
@@ -193,14 +193,14 @@ def test_a_batch_that_fails_as_a_whole_is_split_until_only_the_cause_fails(
     """What cannot be written (here: a name that the database refuses) is found by halves."""
     shop.product("MUG-1")
     shop.receive(quantity=1000)
-    original = sessions.SqliteSession.finish
+    original = sessions.SqliteBatchSession.finish
 
     def finish(self: Any, writes: Any, **options: Any) -> bool:
         if any("poison" in repr(write.parameters) for write in writes):
             raise ValueError("cannot be written")
         return original(self, writes, **options)
 
-    monkeypatch.setattr(sessions.SqliteSession, "finish", finish)
+    monkeypatch.setattr(sessions.SqliteBatchSession, "finish", finish)
     with stopped(shop.holdfast) as go:
         orders = [f"{n}" if n != 41 else "poison" for n in range(100)]
         futures = [shop.holdfast.submit(shop.owner, reserve(order)) for order in orders]
@@ -226,7 +226,7 @@ def stopped(opened: Holdfast) -> Iterator[threading.Event]:
     """The writers wait until the event is set, so that what is submitted meanwhile is one batch."""
     go = threading.Event()
     executor = opened.executor
-    original = executor._serve
+    original = executor._run_batch
     first = threading.Event()
 
     def serve(*arguments: Any) -> None:
@@ -234,13 +234,13 @@ def stopped(opened: Holdfast) -> Iterator[threading.Event]:
         assert go.wait(30)
         original(*arguments)
 
-    executor._serve = serve  # type: ignore[method-assign] # a test seam
+    executor._run_batch = serve  # type: ignore[method-assign] # a test seam
     blocker = opened.executor
     try:
         yield go
     finally:
         go.set()
-        blocker._serve = original  # type: ignore[method-assign] # as it was
+        blocker._run_batch = original  # type: ignore[method-assign] # as it was
 
 
 def full(shop: Shop, count: int) -> list[Any]:
@@ -317,9 +317,9 @@ def test_close_answers_what_was_accepted_and_takes_no_more(tmp_path: Path) -> No
 
 def lose_answers(shop: Shop, monkeypatch: pytest.MonkeyPatch, *, after: bool, times: int = 1) -> list[int]:
     """The next commits lose their answer, after or before they went through; a list that counts them."""
-    monkeypatch.setattr(holdfast.batch, "RETRY_SECONDS", 0.001)
-    monkeypatch.setattr(holdfast.batch, "AWAY_SECONDS", 0.001)
-    kind: Any = sessions.SqliteSession if shop.holdfast.database.is_sqlite else sessions.PostgresSession
+    monkeypatch.setattr(holdfast.executor.batch, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.executor.batch, "AWAY_PAUSE_SECONDS", 0.001)
+    kind: Any = sessions.SqliteBatchSession if shop.holdfast.database.is_sqlite else sessions.PostgresBatchSession
     original = kind.finish
     lost: list[int] = []
 
@@ -383,14 +383,14 @@ def test_the_answer_of_a_lost_commit_is_the_one_that_is_kept(shop: Shop, monkeyp
 def test_a_database_that_is_away_is_told_and_nothing_is_done(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=10)
-    monkeypatch.setattr(holdfast.batch, "RETRY_SECONDS", 0.001)
-    monkeypatch.setattr(holdfast.batch, "AWAY_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.executor.batch, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.executor.batch, "AWAY_PAUSE_SECONDS", 0.001)
 
     def begin(*_: Any, **__: Any) -> Any:
         raise failures.Away("nobody home")
 
     with monkeypatch.context() as away:
-        away.setattr(sessions.SqliteSession, "begin", begin)
+        away.setattr(sessions.SqliteBatchSession, "begin", begin)
         with pytest.raises(Unavailable) as told:
             shop.do(reserve("102"))
         assert told.value.retry_after >= 1
@@ -401,8 +401,8 @@ def test_a_database_that_is_away_is_told_and_nothing_is_done(shop: Shop, monkeyp
 def test_a_conflict_is_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=10)
-    monkeypatch.setattr(holdfast.batch, "RETRY_SECONDS", 0.001)
-    original = sessions.SqliteSession.finish
+    monkeypatch.setattr(holdfast.executor.batch, "FIRST_PAUSE_SECONDS", 0.001)
+    original = sessions.SqliteBatchSession.finish
     tries: list[int] = []
 
     def finish(self: Any, writes: Any, **options: Any) -> bool:
@@ -411,7 +411,7 @@ def test_a_conflict_is_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
             raise failures.Conflict("another came first")
         return original(self, writes, **options)
 
-    monkeypatch.setattr(sessions.SqliteSession, "finish", finish)
+    monkeypatch.setattr(sessions.SqliteBatchSession, "finish", finish)
     shop.ok(reserve("102"))
     assert (len(tries), level(shop)) == (4, (10, 1, 0))
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import holdfast.batch
+import holdfast.executor.batch
 from holdfast.core.decide import Command, CommandGroup, Refusal
 from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
@@ -36,8 +36,8 @@ from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
-from holdfast.db.batch.load import Catalogs
-from holdfast.db.batch.session import open_session
+from holdfast.db.batch.load import WriterCatalogs
+from holdfast.db.batch.session import open_batch_session
 from holdfast.db.engine import Database
 from holdfast.executor import Batch, Submission
 from tests.shop import SECOND, Clock, Shop, open_shop, quick_sqlite
@@ -120,7 +120,7 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> None:
 @contextmanager
 def fixed_ids() -> Iterator[None]:
     """Ids that count up instead of random ones."""
-    original = holdfast.batch._new_id
+    original = holdfast.executor.batch._new_id
     count = 0
 
     def new_id() -> str:
@@ -128,11 +128,11 @@ def fixed_ids() -> Iterator[None]:
         count += 1
         return f"01a00000-0000-7000-8000-{count:012x}"
 
-    holdfast.batch._new_id = new_id
+    holdfast.executor.batch._new_id = new_id
     try:
         yield
     finally:
-        holdfast.batch._new_id = original
+        holdfast.executor.batch._new_id = original
 
 
 class Stand:
@@ -157,8 +157,8 @@ class Stand:
             ).id,
         ]
         clock.pass_(60 * SECOND)
-        self.session = open_session(shop.holdfast.database)
-        self.catalogs = Catalogs()
+        self.session = open_batch_session(shop.holdfast.database)
+        self.catalogs = WriterCatalogs()
 
     def run(self, commands: list[tuple[str | None, Command]], size: int) -> list[Any]:
         """Do the commands in batches of `size`; their replies."""
@@ -263,11 +263,11 @@ def plain(reply: Any) -> Any:
     phases=[Phase.generate],
     print_blob=False,
 )
-@given(data=st.data(), send_entries=st.sampled_from([1, holdfast.batch.SEND_ENTRIES]))
+@given(data=st.data(), send_entries=st.sampled_from([1, holdfast.executor.batch.SEND_ENTRIES]))
 @pytest.mark.slow
 def test_a_batch_of_many_is_many_batches_of_one(data: st.DataObject, send_entries: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(holdfast.batch, "SEND_ENTRIES", send_entries)
+        patch.setattr(holdfast.executor.batch, "SEND_ENTRIES", send_entries)
         _compare(data)
 
 
@@ -315,11 +315,11 @@ def test_the_property_would_notice_a_difference(tmp_path: Path) -> None:
 
 def test_an_organisation_that_is_not_there_is_told_so(tmp_path: Path) -> None:
     with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'shop.db'}") as shop:
-        session = open_session(Database(shop.holdfast.database.url))
+        session = open_batch_session(Database(shop.holdfast.database.url))
         future = Told()
         submission = Submission(
             shop.owner.caller, Book(0), key=None, fingerprint="", render=None, status=200, loop=None, future=future
         )
-        Batch(session, Catalogs(), "01a00000-0000-7000-8000-000000000000", [submission]).run()
+        Batch(session, WriterCatalogs(), "01a00000-0000-7000-8000-000000000000", [submission]).run()
         session.close()
     assert type(future.outcome).__name__ == "NoOrganisation"

@@ -13,10 +13,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from holdfast import batch, executor
+from holdfast import executor
 from holdfast.db import engine, failures
 from holdfast.db.batch import session
 from holdfast.db.engine import Database
+from holdfast.executor import batch
 from tests.faults.clients import Clients
 from tests.postgres import temporary_server
 from tests.races.stand import (
@@ -101,7 +102,7 @@ def test_a_process_that_stops_in_mid_batch_is_not_waited_for_for_ever(postgres_u
         stock_up(shop, actor, "MUG-1", UNITS)
         [level] = assert_books(shop, actor).levels
         stopped = Database(postgres_url)
-        with contextlib.closing(session.open_session(stopped)) as orphan:
+        with contextlib.closing(session.open_batch_session(stopped)) as orphan:
             orphan.begin(actor.org_id, [(level["product_id"], level["location_id"])], [], [])
 
             outcomes = rush(shop, actor, [buy("MUG-1", f"o-{n}") for n in range(50)], threads=4)
@@ -113,7 +114,7 @@ def test_a_process_that_stops_in_mid_batch_is_not_waited_for_for_ever(postgres_u
 @pytest.fixture
 def quick(monkeypatch):
     """Pauses of an absent database, shortened."""
-    monkeypatch.setattr(batch, "AWAY_SECONDS", 0.002)
+    monkeypatch.setattr(batch, "AWAY_PAUSE_SECONDS", 0.002)
     monkeypatch.setattr(batch, "PAUSE_SECONDS_MAX", 0.02)
 
 
@@ -121,8 +122,8 @@ def _lose_the_answer(monkeypatch, away: int) -> None:
     """The next commit goes through, its answer is lost, and for `away` statements the database cannot be reached."""
     left = away
     lost = threading.Event()
-    real_finish, real_begin = session.PostgresSession.finish, session.PostgresSession.begin
-    real_fetch = session.PostgresSession.fetch
+    real_finish, real_begin = session.PostgresBatchSession.finish, session.PostgresBatchSession.begin
+    real_fetch = session.PostgresBatchSession.fetch
 
     def gone() -> bool:
         nonlocal left
@@ -149,9 +150,9 @@ def _lose_the_answer(monkeypatch, away: int) -> None:
             raise failures.Away("no route to the database")
         return real_begin(self, *arguments, **options)
 
-    monkeypatch.setattr(session.PostgresSession, "finish", finish)
-    monkeypatch.setattr(session.PostgresSession, "fetch", fetch)
-    monkeypatch.setattr(session.PostgresSession, "begin", begin)
+    monkeypatch.setattr(session.PostgresBatchSession, "finish", finish)
+    monkeypatch.setattr(session.PostgresBatchSession, "fetch", fetch)
+    monkeypatch.setattr(session.PostgresBatchSession, "begin", begin)
 
 
 @pytest.mark.parametrize("away", [0, 3, 8, 25])

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
 
-from holdfast.batch import Batch
-from holdfast.db.batch.load import Catalogs
-from holdfast.db.batch.session import open_session
-from holdfast.submission import Reply, Submission
+from holdfast.db.batch.load import WriterCatalogs
+from holdfast.db.batch.session import open_batch_session
+from holdfast.executor.batch import Batch
+from holdfast.executor.submission import Reply, Submission
 from tests.executor.test_batches import Told
 from tests.shop import Shop
 
@@ -77,13 +77,13 @@ class Workbench:
 
     def measure(self, command: Any, *, actor: Any = None, counting_lines: bool = False) -> Cost:
         """Give one command as a batch of its own; what it cost."""
-        counted = CountingSession(open_session(self.shop.holdfast.database))
+        counted = CountingSession(open_batch_session(self.shop.holdfast.database))
         told = Told()
         caller = (actor or self.shop.owner).caller
         submission = Submission(
             caller, command, key=None, fingerprint="", render=None, status=201, loop=None, future=told
         )
-        batch = Batch(counted, Catalogs(), self.shop.org_id, [submission])  # type: ignore[arg-type] # it is like one
+        batch = Batch(counted, WriterCatalogs(), self.shop.org_id, [submission])  # type: ignore[arg-type] # it is like one
         if counting_lines:
             with counting() as lines:
                 batch.run()

@@ -66,7 +66,7 @@ class Query(NamedTuple):
     parameters: dict[str, Any]
 
 
-class Unchanged(NamedTuple):
+class SeenRecords(NamedTuple):
     """Records that a commit depends on: `updated_at` by id of products and locations that get their first level."""
 
     org_id: str
@@ -87,7 +87,7 @@ HOLD_WIDTH = len(_HOLD.columns)
 """How many columns a hold has."""
 
 
-class PostgresSession:
+class PostgresBatchSession:
     """Batches on PostgreSQL."""
 
     dialect = "postgresql"
@@ -194,7 +194,7 @@ class PostgresSession:
         if pipeline is not None:
             pipeline.__exit__(None, None, None)
 
-    def finish(self, writes: Sequence[Write], *, unchanged: Unchanged | None = None) -> bool:
+    def finish(self, writes: Sequence[Write], *, unchanged: SeenRecords | None = None) -> bool:
         """Write everything and commit.
 
         With `unchanged` the commit only happens when those records are still as the decisions saw them; else False,
@@ -216,7 +216,7 @@ class PostgresSession:
             self._received()
         return True
 
-    def _still(self, unchanged: Unchanged) -> bool:
+    def _still(self, unchanged: SeenRecords) -> bool:
         """Are the products and locations of the given `updated_at` what they were?"""
         for table, seen in (("product", unchanged.products), ("location", unchanged.locations)):
             rows = self.connection.execute(
@@ -266,7 +266,7 @@ class PostgresSession:
             self._connection.close()
 
 
-class SqliteSession:
+class SqliteBatchSession:
     """Batches on SQLite: BEGIN IMMEDIATE takes the one write lock, so everything after it is exact."""
 
     dialect = "sqlite"
@@ -296,7 +296,7 @@ class SqliteSession:
         *,
         hurried: bool = False,
     ) -> Loaded:
-        """Begin and read what the batch needs (see PostgresSession.begin)."""
+        """Begin and read what the batch needs (see PostgresBatchSession.begin)."""
         with translated():
             execute = self.connection.execute
             if hurried != self._hurried:
@@ -329,7 +329,7 @@ class SqliteSession:
         """The rows of several queries, in the transaction that is open."""
         return [self.fetch(query.sql, **query.parameters) for query in queries]
 
-    def finish(self, writes: Sequence[Write], *, unchanged: Unchanged | None = None) -> bool:
+    def finish(self, writes: Sequence[Write], *, unchanged: SeenRecords | None = None) -> bool:
         """Write everything and commit; nobody else can have changed the catalog meanwhile."""
         self.send(writes)
         try:
@@ -367,12 +367,12 @@ class SqliteSession:
             self._connection = None
 
 
-Session = PostgresSession | SqliteSession
+BatchSession = PostgresBatchSession | SqliteBatchSession
 
 
-def open_session(database: Database) -> Session:
+def open_batch_session(database: Database) -> BatchSession:
     """A session for the database's dialect."""
-    return SqliteSession(database) if database.is_sqlite else PostgresSession(database)
+    return SqliteBatchSession(database) if database.is_sqlite else PostgresBatchSession(database)
 
 
 # The hot statements --------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from holdfast.core.stock.settling import settle
 from holdfast.db import schema
 from holdfast.db.batch.load import load_more
 from holdfast.db.batch.rows import row_type
-from holdfast.db.batch.session import Query, Row, Session, _percent
+from holdfast.db.batch.session import BatchSession, Query, Row, _percent
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among, not_walked
 from holdfast.db.queries.settling import (
@@ -54,7 +54,7 @@ _HOLD_COLUMNS = columns_of(schema.reservation, Reservation)
 _STOCK_COLUMNS = columns_of(schema.lot_stock, LotStock)
 _LOT_COLUMNS = columns_of(schema.lot, Lot)
 
-ROUNDS_MAX = 50
+SETTLING_ROUNDS_MAX = 50
 """How often settling in memory may ask for more; each round answers everything that was asked in it."""
 
 RELEASED_MAX = 2_000
@@ -350,8 +350,8 @@ def _run(connection: sa.Connection, seen: Foreseen, levels: list[Level]) -> None
     )
     stock.sought.update(connection.execute(roaming.distinct()).scalars())
     _put(connection, stock, levels, seen)
-    asking = cast(Session, _Asking(connection))
-    for _ in range(ROUNDS_MAX):
+    asking = cast(BatchSession, _Asking(connection))
+    for _ in range(SETTLING_ROUNDS_MAX):
         mark = stock.mark()
         try:
             settle(stock)

@@ -32,10 +32,11 @@ from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code
 from holdfast.db import credentials as directory
 from holdfast.db.queries.records import location_fields, store_fields
+from holdfast.reports import Reports
 from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import LocationDocument, ProductDocument, StoreDocument
 from holdfast.web.http.problems import invalid
-from holdfast.web.http.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, PlannedCommand, Route, encode, found, reference
 from holdfast.web.http.strict_json import InstantOrDay, instant_or_start
 
 TOTALS = ("total_quantity", "total_reserved", "total_available", "backordered")
@@ -71,14 +72,14 @@ def _render_product(settings: Settings, totals: dict[str, Any]) -> Any:
     return render
 
 
-def plan_add_product(call: Call) -> Planned:
+def plan_add_product(call: Call) -> PlannedCommand:
     """Make a product."""
     body: ProductBody = call.body
     totals: dict[str, Any] = dict.fromkeys(TOTALS, 0)
     if body.kind != "physical":
         totals["total_available"] = 999_999
     settings = settings_of(call)
-    return Planned(AddProduct(**_fields(body, settings)), _render_product(settings, totals))
+    return PlannedCommand(AddProduct(**_fields(body, settings)), _render_product(settings, totals))
 
 
 def _product(call: Call) -> dict[str, Any]:
@@ -89,26 +90,13 @@ def _product(call: Call) -> dict[str, Any]:
     return one
 
 
-def plan_change_product(call: Call) -> Planned:
+def plan_change_product(call: Call) -> PlannedCommand:
     """Change a product."""
     settings = settings_of(call)
     old = _product(call)
     totals = {name: old[name] for name in TOTALS}
     command = ChangeProduct(old["id"], **_fields(call.body, settings))
-    return Planned(command, _render_product(settings, totals))
-
-
-def list_products(call: Call) -> Any:
-    """Products with totals."""
-    query = call.query
-    return call.shop.reports.products(
-        call.actor.org_id,
-        active=query.get("active"),
-        search=query.get("search"),
-        sku=query.get("sku"),
-        stores=call.stores,
-        **call.paging(),
-    )
+    return PlannedCommand(command, _render_product(settings, totals))
 
 
 def read_product(call: Call) -> Any:
@@ -123,9 +111,9 @@ def _render_store(store: Store) -> bytes:
     return encode(store_fields(store))
 
 
-def plan_add_store(call: Call) -> Planned:
+def plan_add_store(call: Call) -> PlannedCommand:
     """Make a store."""
-    return Planned(call.body, _render_store)
+    return PlannedCommand(call.body, _render_store)
 
 
 def _store(call: Call) -> dict[str, Any]:
@@ -136,19 +124,14 @@ def _store(call: Call) -> dict[str, Any]:
     return store
 
 
-def plan_change_store(call: Call) -> Planned:
+def plan_change_store(call: Call) -> PlannedCommand:
     """Change a store."""
-    return Planned(ChangeStore(_store(call)["id"], **given(call.body)), _render_store)
+    return PlannedCommand(ChangeStore(_store(call)["id"], **given(call.body)), _render_store)
 
 
 def plan_remove_store(call: Call) -> Command:
     """Remove a store with its locations; one that holds stock stays."""
     return RemoveStore(_store(call)["id"])
-
-
-def list_stores(call: Call) -> Any:
-    """Active stores."""
-    return call.shop.reports.stores(call.actor.org_id, stores=call.stores, **call.paging())
 
 
 def read_store(call: Call) -> Any:
@@ -182,13 +165,13 @@ def _location_inside(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
     return inside
 
 
-def plan_add_location(call: Call) -> Planned:
+def plan_add_location(call: Call) -> PlannedCommand:
     """Make a location."""
     fields = _location_inside(call, msgspec.structs.asdict(call.body))
     if fields["store_id"] is None:
         fields["store_id"] = _only_store(call)
     render = _render_location(call, None, set(fields["reorder_points"]))
-    return Planned(AddLocation(**fields), render)
+    return PlannedCommand(AddLocation(**fields), render)
 
 
 def _only_store(call: Call) -> str:
@@ -207,13 +190,13 @@ def _location(call: Call) -> dict[str, Any]:
     return place
 
 
-def plan_change_location(call: Call) -> Planned:
+def plan_change_location(call: Call) -> PlannedCommand:
     """Change a location."""
     old = _location(call)
     require_store(call, old["store_id"])
     fields = _location_inside(call, given(call.body))
     render = _render_location(call, old["id"], set(fields.get("reorder_points", ())))
-    return Planned(ChangeLocation(old["id"], **fields), render)
+    return PlannedCommand(ChangeLocation(old["id"], **fields), render)
 
 
 def plan_remove_location(call: Call) -> Command:
@@ -221,11 +204,6 @@ def plan_remove_location(call: Call) -> Command:
     old = _location(call)
     require_store(call, old["store_id"])
     return RemoveLocation(old["id"])
-
-
-def list_locations(call: Call) -> Any:
-    """Active locations."""
-    return call.shop.reports.locations(call.actor.org_id, stores=call.stores, **call.paging())
 
 
 def read_location(call: Call) -> Any:
@@ -302,15 +280,9 @@ ROUTES = (
         summary="List products",
         tag="Products",
         permission=Permission.READ,
-        answer_with=list_products,
+        answer_with=Pages(Reports.products),
         answer=[ProductDocument],
-        query=(
-            Query("search", "Only where this is part of the title, SKU or GTIN."),
-            Query("sku", "Only this SKU."),
-            Query("active", "Only active ones, or only others.", "boolean"),
-            STORE,
-            *PAGED,
-        ),
+        query=(STORE, *PAGED),
     ),
     Route(
         method="GET",
@@ -342,7 +314,7 @@ ROUTES = (
         Code.STORE_NOT_FOUND,
         Permission.CONFIGURE,
         (plan_add_store, plan_change_store, plan_remove_store),
-        (list_stores, read_store),
+        (Pages(Reports.stores), read_store),
         (AddStore, StoreChanges, StoreDocument),
         (Code.ALREADY_EXISTS,),
         {"code": "EAST", "name": "East side", "timezone": "Europe/Lisbon"},
@@ -353,7 +325,7 @@ ROUTES = (
         Code.LOCATION_NOT_FOUND,
         Permission.MANAGE,
         (plan_add_location, plan_change_location, plan_remove_location),
-        (list_locations, read_location),
+        (Pages(Reports.locations), read_location),
         (AddLocation, LocationChanges, LocationDocument),
         (Code.STORE_NOT_FOUND, Code.PRODUCT_NOT_FOUND, Code.INVALID_QUANTITY, Code.ALREADY_EXISTS),
         {"store_id": "MAIN", "code": "BACKROOM", "kind": "warehouse", "priority": 50},

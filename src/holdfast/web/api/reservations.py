@@ -21,10 +21,22 @@ from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.reserve import PRIORITY_DEFAULT, Consume, Release, Reserve, Target
+from holdfast.reports import Reports
 from holdfast.web.http import problems
 from holdfast.web.http.problems import Problem, invalid, not_found, problem_document
-from holdfast.web.http.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference, uuid_text
-from holdfast.web.http.strict_json import BATCH_MAX, Instant, Quantity, Text, instant
+from holdfast.web.http.route import (
+    PAGED,
+    STORE,
+    Call,
+    Pages,
+    PlannedCommand,
+    Route,
+    encode,
+    found,
+    reference,
+    uuid_text,
+)
+from holdfast.web.http.strict_json import BATCH_BODY_MAX, Instant, Quantity, Text, instant
 
 TAG = "Reservations"
 Priority = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -246,7 +258,7 @@ def _command_of(operation: Operation) -> Command:
     return Consume(_reservation_id(operation.reservation_id), operation.quantity, lot_id_of(operation.lot_id))  # type: ignore[arg-type] # the decoder has tested it
 
 
-def plan_batch(call: Call) -> Planned:
+def plan_batch(call: Call) -> PlannedCommand:
     """Do many operations in one transaction."""
     body: BatchBody = call.body
     commands: list[Command] = []
@@ -280,7 +292,7 @@ def plan_batch(call: Call) -> Planned:
                 results.append(Result(status, answer))
         return encode(Results(results))
 
-    return Planned(CommandGroup(tuple(commands), body.atomic), render)
+    return PlannedCommand(CommandGroup(tuple(commands), body.atomic), render)
 
 
 def _refused(problem: Problem, request_id: str) -> Result:
@@ -328,13 +340,6 @@ def require_location(call: Call, name: str) -> None:
 
 
 # Reads ---------------------------------------------------------------------------------------------------------------
-
-
-def list_reservations(call: Call) -> Any:
-    """Reservations, newest first."""
-    names = ("product", "order_number", "status", "source", "lot_id", "location")
-    filters: dict[str, Any] = {name: call.query.get(name) for name in names}
-    return call.shop.reports.reservations(call.actor.org_id, **filters, stores=call.stores, **call.paging())
 
 
 def read_reservation(call: Call) -> Any:
@@ -390,18 +395,9 @@ ROUTES = (
         summary="List reservations",
         tag=TAG,
         permission=Permission.READ,
-        answer_with=list_reservations,
+        answer_with=Pages(Reports.reservations),
         answer=[ReservationDocument],
-        query=(
-            Query("product", "Only of this product (id or SKU)."),
-            Query("order_number", "Only for this order."),
-            Query("status", "Only with this status.", choices=("active", "consumed", "released")),
-            Query("source", "Only of this source."),
-            Query("lot_id", "Only backed by, or pinned to, this lot."),
-            Query("location", "Only at this location (code)."),
-            STORE,
-            *PAGED,
-        ),
+        query=(STORE, *PAGED),
     ),
     Route(
         method="POST",
@@ -421,7 +417,7 @@ ROUTES = (
                 {"op": "reserve", "product_id": "TEE-S", "quantity": 1, "order_number": "10234"},
             ]
         },
-        body_max=BATCH_MAX,
+        body_max=BATCH_BODY_MAX,
     ),
     Route(
         method="GET",

@@ -49,9 +49,9 @@ from holdfast.web.http.request_body import (
 )
 from holdfast.web.http.request_log import LEVEL, REFUSED_PAGE, RequestLog, trace_of
 from holdfast.web.http.response import JSON_TYPE, Answer, Headers
-from holdfast.web.http.route import Call, Endpoint, Planned, Route, Sender, encode
+from holdfast.web.http.route import Call, Endpoint, PlannedCommand, Route, Sender, encode
 from holdfast.web.http.strict_json import ASIDE_BYTES, decode, unprintable
-from holdfast.web.identity.auth import IDLE_SECONDS, Auth, Identity, Remembered
+from holdfast.web.identity.auth import IDLE_SECONDS, Auth, Identity, Lookups
 from holdfast.web.identity.security_log import origin_in
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -106,7 +106,7 @@ class Application:
         self._close_shop = close_shop
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="holdfast-read")
         self._public_threads = ThreadPoolExecutor(PUBLIC_THREADS, thread_name_prefix="holdfast-public")
-        self._stores = Remembered(lambda name: shop.reports.store(name[0], name[1]))
+        self._stores = Lookups(lambda name: shop.reports.store(name[0], name[1]))
         self._exact: dict[str, dict[str, Endpoint]] = {}
         self._templates: list[tuple[re.Pattern[str], dict[str, Endpoint]]] = []
         for route in routes:
@@ -190,7 +190,7 @@ class Application:
             if endpoint is not None:
                 name = endpoint.name
                 if isinstance(endpoint, Endpoint):
-                    await self._serve(endpoint, args, headers, scope, receive, answer)
+                    await self._answer_route(endpoint, args, headers, scope, receive, answer)
                 else:
                     public = await self._answer_anybody(endpoint)
                     if public.status >= 400:
@@ -198,7 +198,7 @@ class Application:
                     await answer.send(public.status, public.body, public.media_type, public.headers)
             elif self.pages is not None:
                 name = "page"
-                await self._serve_page(self.pages, scope, headers, receive, answer)
+                await self._answer_page(self.pages, scope, headers, receive, answer)
             else:
                 raise nothing_here()
         except ClientGone:
@@ -213,7 +213,7 @@ class Application:
             return public.answer(self)
         return await asyncio.get_running_loop().run_in_executor(self._public_threads, public.answer, self)
 
-    async def _serve_page(
+    async def _answer_page(
         self, pages: Any, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: Answer
     ) -> None:
         """Let the pages answer; what they refuse is logged here, for they do not know the request."""
@@ -253,7 +253,7 @@ class Application:
             raise Problem(problems.METHOD_NOT_ALLOWED, f"This address takes {allowed}.", headers={"Allow": allowed})
         return endpoint, args
 
-    async def _serve(
+    async def _answer_route(
         self,
         endpoint: Endpoint,
         args: dict[str, str],
@@ -286,9 +286,9 @@ class Application:
             raise
         with self.callers.one_more(identity.actor, route.body_max if in_parts else length or 0):
             raw = await read_body(receive, route.body_max) if length or in_parts else b""
-            await self._serve_caller(endpoint, args, headers, scope, receive, raw, identity, answer)
+            await self._answer_caller(endpoint, args, headers, scope, receive, raw, identity, answer)
 
-    async def _serve_caller(
+    async def _answer_caller(
         self,
         endpoint: Endpoint,
         args: dict[str, str],
@@ -307,6 +307,7 @@ class Application:
         call = Call(self.shop, actor, args, answer.request_id, key)
         call.auth, call.origin, call.session = self.auth, answer.origin, identity.session
         call.query = endpoint.query(scope["query_string"])
+        call.filter = endpoint.filter(call.query)
         unknown = None
         if b"x-store" in headers or "store_id" in call.query:
             unknown = await self._narrow(call, headers)
@@ -316,7 +317,7 @@ class Application:
             await route.stream(self, call, Sender(headers, answer.origin), receive, answer)
             return
         if not route.writes:
-            await self._serve_read(route, call, scope, answer)
+            await self._answer_read(route, call, scope, answer)
             return
         _test_type(headers, raw, endpoint)
         aside = len(raw) > ASIDE_BYTES
@@ -336,7 +337,7 @@ class Application:
         extra: Headers = [(b"idempotent-replayed", b"true")] if reply.replayed else []
         await answer.send(reply.status, b"" if reply.status == 204 else reply.body, extra=extra)
 
-    async def _serve_read(self, route: Route, call: Call, scope: Scope, answer: Answer) -> None:
+    async def _answer_read(self, route: Route, call: Call, scope: Scope, answer: Answer) -> None:
         """Answer a read, without what is for managers where somebody else asks."""
         assert route.answer_with is not None
         async with self.callers.reading(call.actor):
@@ -366,7 +367,9 @@ class Application:
         assert route.plan is not None
         render = route.render
         try:
-            planned: Command | Planned = route.plan(call) if not route.looks_up else await self.read(route.plan, call)
+            planned: Command | PlannedCommand = (
+                route.plan(call) if not route.looks_up else await self.read(route.plan, call)
+            )
         except Problem as problem:
             if problem.status == 400 and problem.code != "INVALID_REQUEST" and route.missing is not None:
                 await self.read(route.missing, call)
@@ -377,7 +380,7 @@ class Application:
             if not reply.replayed:
                 raise
             return reply
-        if isinstance(planned, Planned):
+        if isinstance(planned, PlannedCommand):
             command, render, finish = planned.command, planned.render, planned.finish
             said = also(said, planned.means)
         else:

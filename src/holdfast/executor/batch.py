@@ -2,8 +2,30 @@
 
     Batch(session, catalogs, org_id, submissions).run()
 
-A batch that fails as a whole (another transaction came first, the database was away) is tried again, then halved. A
-commit whose answer was lost is asked about, under the batch's own id, and never done twice.
+The problem. Many commands wait for one organisation, and a commit costs the same for one command as for a hundred. But
+one transaction has one fate: a command with a defect, a lock that another program holds, or a lost connection would
+then be the fate of all its neighbours. And what a command needs is known only when it is decided.
+
+A worked example. MAIN has 3 of MUG-1, and three commands wait.
+
+    reserve 2 for order 101     -> 2 held
+    reserve 2 for order 102     -> refused: 2 requested, 1 available
+    reserve 1 for order 103     -> 1 held: the refusal of 102 cost its neighbours nothing
+
+All three are one transaction: the level is locked and loaded once, the commands are decided in order in memory, each
+sees what those before it did, one commit follows, and then all callers hear their replies.
+
+The decision. `needs` guesses what the commands will look at, so that most batches are loaded in one step. A decision
+that needs more raises `Missing`. Another level begins the transaction again with that level locked, at most 12 times;
+anything else is loaded where it stands, at most 60 times for one decision. A refusal is undone in memory. A defect in
+one command is undone too and told to its caller alone. A batch that fails as a whole is tried again after a pause of
+20 ms, doubled each time, at most 6 times, then halved: so the command that cannot be done ends up alone, and the others
+are done. Commands behind a lock of somebody else are parked (`patience`). A commit whose answer was lost is asked about
+under the batch's own id, for at most 60 seconds, and is never done twice.
+
+What was left out. Batches of one organisation do not overlap: the next one is loaded after the commit of the one
+before, so it locks nothing that is about to change. No command is put before another to make a batch faster. A batch
+has no partial commit: what it decided is saved together or not at all.
 """
 
 from __future__ import annotations
@@ -25,13 +47,21 @@ from holdfast.core.records.stock import LevelKey
 from holdfast.core.records.wants import DeadAt, LevelAt, Missing, ProductNamed, Want
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.settling import settle
-from holdfast.db.batch.load import Catalogs, NoOrganisation, answers_of, begin, is_written, load_more, load_products
+from holdfast.db.batch.load import (
+    NoOrganisation,
+    WriterCatalogs,
+    answers_of,
+    begin,
+    is_written,
+    load_more,
+    load_products,
+)
 from holdfast.db.batch.loaders import AT_BEGINNING
-from holdfast.db.batch.save import Answered, Sent, early_writes, writes_of
-from holdfast.db.batch.session import Session, Unchanged
+from holdfast.db.batch.save import KeptAnswer, SentAhead, early_writes, writes_of
+from holdfast.db.batch.session import BatchSession, SeenRecords
 from holdfast.db.failures import Away, Blocked, Conflict, Full, Lost
-from holdfast.patience import Patience
-from holdfast.submission import (
+from holdfast.executor.patience import Patience
+from holdfast.executor.submission import (
     Contended,
     Outcome,
     OutcomeUnknown,
@@ -43,7 +73,7 @@ from holdfast.submission import (
     resolve,
 )
 
-ROUNDS_MAX = 12
+BEGINNINGS_MAX = 12
 """How often one transaction may begin again with more levels locked: a decision has fewer kinds of question."""
 
 CATALOG_CHANGES_MAX = 12
@@ -64,10 +94,10 @@ SEND_ENTRIES = 64
 TRIES_MAX = 6
 """How often a batch is tried again when another transaction came first or the database was away."""
 
-RETRY_SECONDS = 0.02
+FIRST_PAUSE_SECONDS = 0.02
 """First pause before a batch is tried again; doubles each time."""
 
-AWAY_SECONDS = 0.4
+AWAY_PAUSE_SECONDS = 0.4
 """First pause before a try when the database is away; doubles each time."""
 
 UNSETTLED_TRIES_MAX = 200
@@ -97,8 +127,8 @@ class Batch:
 
     def __init__(
         self,
-        session: Session,
-        catalogs: Catalogs,
+        session: BatchSession,
+        catalogs: WriterCatalogs,
         org_id: str,
         submissions: list[Submission],
         patience: Patience | None = None,
@@ -112,7 +142,7 @@ class Batch:
         self.later: list[Submission] = []
         """What this transaction had no room for."""
         self.unsettled: list[tuple[Submission, Outcome]] | None = None
-        self._sent = Sent()
+        self._sent = SentAhead()
         self._asked_more = False
         self._lost_at = 0.0
 
@@ -129,11 +159,13 @@ class Batch:
                     self.session.rollback()
                     self._part_blocked()
                     return
-                self._give_up_try(blocked, "blocked", RETRY_SECONDS)
+                self._give_up_try(blocked, "blocked", FIRST_PAUSE_SECONDS)
             except Conflict as conflict:
-                reason = self._give_up_try(conflict, "conflict", RETRY_SECONDS * 2**tries)
+                reason = self._give_up_try(conflict, "conflict", FIRST_PAUSE_SECONDS * 2**tries)
             except Away as away:
-                reason = self._give_up_try(away, "away", AWAY_SECONDS * 2**tries if tries else RETRY_SECONDS)
+                reason = self._give_up_try(
+                    away, "away", AWAY_PAUSE_SECONDS * 2**tries if tries else FIRST_PAUSE_SECONDS
+                )
                 if isinstance(away, Full) and self.unsettled is None:
                     break
                 if self.unsettled is not None and time.monotonic() - self._lost_at > UNSETTLED_SECONDS:
@@ -242,14 +274,14 @@ class Batch:
         """Load, decide, save: one transaction, begun again while it turns out to need more."""
         wants: set[Want] = set()
         rounds = changes = 0
-        while rounds < ROUNDS_MAX:
-            self._sent = Sent()
+        while rounds < BEGINNINGS_MAX:
+            self._sent = SentAhead()
             self._asked_more = False
             catalog = self.catalogs.of(self.session, self.org_id)
             wants |= self._first_wants(catalog)
             try:
                 stock, answered = self._load(catalog, wants)
-                outcomes, answers = self._decide(stock, answered, last=rounds == ROUNDS_MAX - 1)
+                outcomes, answers = self._decide(stock, answered, last=rounds == BEGINNINGS_MAX - 1)
                 if self._save(stock, answers, outcomes):
                     metrics.ROUNDS.observe(rounds + 1)
                     return outcomes
@@ -278,7 +310,7 @@ class Batch:
                 return wants
             load_products(self.session, catalog, self.org_id, unknown)
 
-    def _load(self, catalog: Catalog, wants: set[Want]) -> tuple[Stock, dict[str, Answered]]:
+    def _load(self, catalog: Catalog, wants: set[Want]) -> tuple[Stock, dict[str, KeptAnswer]]:
         keys = [submission.key for submission in self.submissions if submission.key is not None]
         if any(changes_catalog(submission.command) for submission in self.submissions):
             catalog = catalog.copy()
@@ -286,7 +318,7 @@ class Batch:
         if loaded.version != catalog.settings.catalog_version:
             self.catalogs.forget(self.org_id)
             raise _Restart(set())
-        answered = {row[0]: Answered(row[0], row[1], row[2], row[3], 0) for row in loaded.answered}
+        answered = {row[0]: KeptAnswer(row[0], row[1], row[2], row[3], 0) for row in loaded.answered}
         self._asking(stock, lambda: settle(stock))
         return stock, answered
 
@@ -314,14 +346,14 @@ class Batch:
     # Decide
 
     def _decide(
-        self, stock: Stock, answered: dict[str, Answered], *, last: bool
-    ) -> tuple[list[tuple[Submission, Outcome]], list[Answered]]:
+        self, stock: Stock, answered: dict[str, KeptAnswer], *, last: bool
+    ) -> tuple[list[tuple[Submission, Outcome]], list[KeptAnswer]]:
         """The outcome of every command that this transaction has room for, and the answers to keep.
 
         In the `last` round a command that still asks for more hears that it cannot be decided; its neighbours go on.
         """
         outcomes: list[tuple[Submission, Outcome]] = []
-        answers: list[Answered] = []
+        answers: list[KeptAnswer] = []
         wants: set[Want] = set()
         self.later = []
         for index, submission in enumerate(self.submissions):
@@ -338,14 +370,14 @@ class Batch:
                 if not last:
                     wants |= restart.wants
                     continue
-                reply = TooManyRounds(f"{ROUNDS_MAX} rounds of questions")
+                reply = TooManyRounds(f"{BEGINNINGS_MAX} rounds of questions")
                 log_failure(submission, reply)
             outcomes.append((submission, reply))
             if isinstance(reply, BaseException):
                 continue
             if submission.key is not None and not isinstance(reply.answer, Rejected):
                 body = reply.body if reply.body is not None else encode_answer(reply.answer)
-                kept = Answered(submission.key, submission.fingerprint, submission.status, body.decode(), stock.now)
+                kept = KeptAnswer(submission.key, submission.fingerprint, submission.status, body.decode(), stock.now)
                 answered[submission.key] = kept
                 answers.append(kept)
             if len(stock.entries) - self._sent.entries >= SEND_ENTRIES and not wants and not stock.fresh:
@@ -366,7 +398,7 @@ class Batch:
         if not keys:
             return outcomes
         first = {
-            row[0]: Answered(row[0], row[1], row[2], row[3], 0) for row in answers_of(self.session, self.org_id, keys)
+            row[0]: KeptAnswer(row[0], row[1], row[2], row[3], 0) for row in answers_of(self.session, self.org_id, keys)
         }
         return [
             (one, _repeat(one, first[one.key]) if one.key in first and _is_refusal(reply) else reply)
@@ -401,7 +433,7 @@ class Batch:
 
     # Save
 
-    def _save(self, stock: Stock, answers: list[Answered], outcomes: list[tuple[Submission, Outcome]]) -> bool:
+    def _save(self, stock: Stock, answers: list[KeptAnswer], outcomes: list[tuple[Submission, Outcome]]) -> bool:
         """Write and commit what was decided; False when the catalog changed under a product's first entry."""
         writes = writes_of(stock, self.session.dialect, self.batch_id, answers, self._sent)
         if not writes:
@@ -428,7 +460,7 @@ class Batch:
         return saved
 
 
-def _seen_of_new_levels(stock: Stock) -> Unchanged | None:
+def _seen_of_new_levels(stock: Stock) -> SeenRecords | None:
     """What the batch relied on for the levels that it begins, apart from records that it wrote itself."""
     new = [level for level in stock.levels.values() if level.id in stock.fresh]
     if not new:
@@ -436,7 +468,7 @@ def _seen_of_new_levels(stock: Stock) -> Unchanged | None:
     written = {key for _, key in stock.records}
     products = {level.product_id: stock.product_of(level).updated_at for level in new}
     places = {level.location_id: stock.catalog.locations[level.location_id].updated_at for level in new}
-    return Unchanged(
+    return SeenRecords(
         stock.org_id,
         {key: at for key, at in products.items() if key not in written},
         {key: at for key, at in places.items() if key not in written},
@@ -454,7 +486,7 @@ def _is_refusal(outcome: Outcome) -> bool:
     return isinstance(outcome, Reply) and type(outcome.answer) is Rejected
 
 
-def _repeat(submission: Submission, first: Answered) -> Reply:
+def _repeat(submission: Submission, first: KeptAnswer) -> Reply:
     """The answer to a key that was answered before: rendered as it was, else decoded."""
     if first.fingerprint != submission.fingerprint:
         return Reply(
