@@ -4,9 +4,10 @@
     (reserve(9), "INSUFFICIENT_STOCK") refused, and nothing is changed
     (reserve(6), "MAIN 0/0 +6")        nothing on hand, 6 units wait
 
-Everything happens in memory, by the core alone: commands go in, decisions change a `Stock`, and no database is asked.
-A shop has two stores, MAIN and EAST, with a location each of the same name, and a quarantine each (`MAIN!`). Levels at
-which there is nothing are left out. Lots are shown where a rule is about them: `A 3/1` has 3 units, 1 of them promised.
+Everything happens in memory, by the core alone: commands go in, decisions change a `Stock`, and no database is asked. A
+shop has three stores (ROAD is where goods are on the road), MAIN and EAST, with a location each of the same name, and a
+quarantine each (`MAIN!`). Levels at which there is nothing are left out. Lots are shown where a rule is about them: `A
+3/1` has 3 units, 1 of them promised.
 """
 
 from __future__ import annotations

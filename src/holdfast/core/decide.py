@@ -51,7 +51,7 @@ from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Stock
 from holdfast.core.warehouse import adjustment, count_sheet, quarantine, receiving, transfer
 
 OPERATIONS_MAX = 1000
-"""Most operations of one batch (docs/reference/api.md#reservations)."""
+"""Most operations of one call of `/inventory-reservations/batch` (docs/reference/api.md#reservations)."""
 
 
 class Sweep(Command, frozen=True, gc=False):
@@ -103,7 +103,7 @@ def _decided(stock: Stock, command: Command, first_entry: int) -> Answer:
     answer = decision(stock, command)
     assert not isinstance(answer, Rejected), (command, "a decision raises its refusal")
     if type(command) is not CommandGroup:  # its members have booked their own
-        if stock.seeking:
+        if stock.holds_to_place:
             seek(stock)
         _book(stock, first_entry)
     return answer
@@ -120,7 +120,7 @@ def _book(stock: Stock, since: int) -> None:
 
 def _undo(stock: Stock, mark: tuple[int, int, int]) -> None:
     stock.undo(mark)
-    stock.seeking.clear()
+    stock.holds_to_place.clear()
 
 
 def _decide_group(stock: Stock, command: CommandGroup) -> list[Answer]:

@@ -15,13 +15,14 @@ A worked example. MAIN has 3 of MUG-1, and three commands wait.
 All three are one transaction: the level is locked and loaded once, the commands are decided in order in memory, each
 sees what those before it did, one commit follows, and then all callers hear their replies.
 
-The decision. `needs` guesses what the commands will look at, so that most batches are loaded in one step. A decision
-that needs more raises `Missing`. Another level begins the transaction again with that level locked, at most 12 times;
+The design. `needs` guesses what the commands will look at, so that most batches are loaded in one step. A decision that
+needs more raises `Missing`. Another level begins the transaction again with that level locked, at most 12 times;
 anything else is loaded where it stands, at most 60 times for one decision. A refusal is undone in memory. A defect in
-one command is undone too and told to its caller alone. A batch that fails as a whole is tried again after a pause of
-20 ms, doubled each time, at most 6 times, then halved: so the command that cannot be done ends up alone, and the others
-are done. Commands behind a lock of somebody else are parked (`patience`). A commit whose answer was lost is asked about
-under the batch's own id, for at most 60 seconds, and is never done twice.
+one command is undone too and told to its caller alone. A batch in conflict with another program is tried again after a
+pause of 20 ms, doubled each time, at most 6 times, then halved. One that fails by a defect is halved at once: so the
+command that cannot be done ends up alone, and the others are done. When the database is away all hear it. Commands
+behind a lock of somebody else are parked (`patience`). A commit whose answer was lost is asked about under the batch's
+own id, for at most 60 seconds, and is never done twice.
 
 What was left out. Batches of one organisation do not overlap: the next one is loaded after the commit of the one
 before, so it locks nothing that is about to change. No command is put before another to make a batch faster. A batch
@@ -141,7 +142,7 @@ class Batch:
         self.batch_id = _new_id()
         self.later: list[Submission] = []
         """What this transaction had no room for."""
-        self.unsettled: list[tuple[Submission, Outcome]] | None = None
+        self.outcome_unknown: list[tuple[Submission, Outcome]] | None = None
         self._sent = SentAhead()
         self._asked_more = False
         self._lost_at = 0.0
@@ -150,12 +151,12 @@ class Batch:
         """Try, try again, split: until every submission has its outcome, or is parked."""
         reason: Exception | None = None
         tries = 0
-        while tries < (TRIES_MAX if self.unsettled is None else UNSETTLED_TRIES_MAX):
+        while tries < (TRIES_MAX if self.outcome_unknown is None else UNSETTLED_TRIES_MAX):
             try:
                 outcomes = self._settled() or self._attempt()
             except Blocked as blocked:
                 reason = blocked
-                if self.unsettled is None:
+                if self.outcome_unknown is None:
                     self.session.rollback()
                     self._part_blocked()
                     return
@@ -166,9 +167,9 @@ class Batch:
                 reason = self._give_up_try(
                     away, "away", AWAY_PAUSE_SECONDS * 2**tries if tries else FIRST_PAUSE_SECONDS
                 )
-                if isinstance(away, Full) and self.unsettled is None:
+                if isinstance(away, Full) and self.outcome_unknown is None:
                     break
-                if self.unsettled is not None and time.monotonic() - self._lost_at > UNSETTLED_SECONDS:
+                if self.outcome_unknown is not None and time.monotonic() - self._lost_at > UNSETTLED_SECONDS:
                     break
             except NoOrganisation as error:
                 resolve([(submission, error) for submission in self.submissions])
@@ -201,7 +202,7 @@ class Batch:
         self.session.rollback()
         self.catalogs.forget(self.org_id)
         metrics.RETRIES.labels(kind).inc()
-        if self.unsettled is None:
+        if self.outcome_unknown is None:
             late, self.submissions = self.patience.parted(self.submissions)
             resolve([(submission, _unavailable(reason)) for submission in late])
             pause = min(pause, self.patience.left(self.submissions))
@@ -246,9 +247,9 @@ class Batch:
         When it is not there the batch is tried again under the same id: should the lost commit arrive late after all,
         only one of the two can insert that row.
         """
-        if self.unsettled is None:
+        if self.outcome_unknown is None:
             return None
-        return self.unsettled if self._is_written() else None
+        return self.outcome_unknown if self._is_written() else None
 
     def _is_written(self) -> bool:
         """Is the batch's row of events there? (A SQLite file has no late commits: what is not there never comes.)"""
@@ -256,7 +257,7 @@ class Batch:
 
     def _split(self, reason: Exception) -> None:
         """The batch as a whole cannot be done: halve it; a single one is told why."""
-        if self.unsettled is not None:
+        if self.outcome_unknown is not None:
             unknown = OutcomeUnknown("the outcome is unknown: repeat with the same Idempotency-Key")
             resolve([(submission, unknown) for submission in self.submissions])
         elif isinstance(reason, Away):
@@ -448,11 +449,11 @@ class Batch:
                 if not saved:
                     raise Full(str(lost)) from lost
             else:
-                if self.unsettled is None:
+                if self.outcome_unknown is None:
                     self._lost_at = time.monotonic()
-                self.unsettled = outcomes
+                self.outcome_unknown = outcomes
                 raise
-        self.unsettled = None
+        self.outcome_unknown = None
         metrics.COMMIT_SECONDS.observe(time.monotonic() - started)
         metrics.BATCH_SIZE.observe(len(self.submissions))
         if any(kind in KINDS for kind, _ in stock.records) or not saved:

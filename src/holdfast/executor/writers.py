@@ -31,7 +31,7 @@ from holdfast.executor.submission import (
 )
 
 BATCH_COMMANDS_MAX = 512
-"""Most commands (a group counts its members) of one transaction."""
+"""Commands, a group counting as its members, at which a transaction takes no further one."""
 
 QUEUE_MAX = 20_000
 """Most commands that wait in one process before new ones are turned away."""

@@ -1,8 +1,7 @@
-"""What is counted, where it lies, and the organisation's rules: Product, Store, Location, Settings.
+"""What is counted: Product.
 
 A product is physical (counted) or unlimited (digital, service, subscription). When stock does not suffice, its
-`oversell` policy decides: `deny`, `backorder`, or `preorder` up to a limit. A location is sellable unless it is a
-quarantine or transit.
+`oversell` policy decides: `deny`, `backorder`, or `preorder` up to a limit.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Sales as they are kept: the sale, its lines, its fees, and the parts of it that went out.
 
-    Sale(source="shopify", order_number="1001", status="open", ...)      a customer's order in any channel
+    Sale(source="shopify", order_number="1001", status="suspended", ...)      a customer's order in any channel
     SaleLine(quantity=2, unit_price=500, ...)                              two units at 5.00
 
 Quantities are smallest units, amounts minor units, rates 10**-6, times microseconds since 1970.

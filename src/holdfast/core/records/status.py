@@ -3,20 +3,21 @@
     may_become(SALE, "open", "completed")     -> True
     may_become(SALE, "cancelled", "open")     -> False: what was given up is not a cart again
 
-Beside None stands how a thing begins. `Stock` asserts the table of a record wherever it sets one, so a decision that
-takes another way fails in its test, and nothing of it is saved.
+In a table, None stands for what is not there yet: beside it are the statuses in which a thing begins. `Stock` asserts
+the table of a record wherever it sets one, so a decision that takes another way fails in its test, and nothing of it is
+saved.
 
 A sale begins as a cart (open), as an order that a channel has taken (suspended: it waits in the queue), or is sold at
 once (completed). A cart goes into the queue and out of it as often as cashiers like. Both can be completed, and both
-given up (cancelled). Completed is not the end: the shipment that completed a sale may have been entered by mistake,
-and then the sale stands as it stood before that shipment. Nor is cancelled, for a channel may tell later that the goods
-have gone out after all; then the order waits in the queue again. A return changes no status: the sale was completed,
-and what came back is counted on its lines.
+given up (cancelled). Completed is not the end: the shipment that completed a sale may have been entered by mistake, and
+then the sale stands as it stood before that shipment. Cancelled is not the end either: a channel may tell later that
+the goods have gone out after all; then the order waits in the queue again. A return changes no status: the sale was
+completed, and what came back is counted on its lines.
 
 A reservation is active while something of it is open. Its end says what became of it: consumed when anything of it was
-sold, released when nothing was. Both ends can be undone by the same mistake: the units of a shipment that is taken back
-are held again by the hold that they left (active), unless that hold moved elsewhere meanwhile; then another hold has
-them, and one of which nothing was sold any more is released.
+sold, released when nothing was. A consumed hold can be active again: the units of a shipment that is taken back are
+held by the hold that they left, unless that hold moved elsewhere meanwhile; then another hold has them, and one of
+which nothing was sold any more is released. A released hold stays released.
 
 A lot is for sale (active) or recalled (quarantined). When a part of a recalled lot is released that part is sold, while
 whatever else of the lot turns up is set aside: the lot is partial until the recall is lifted or begins again.

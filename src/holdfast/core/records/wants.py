@@ -5,8 +5,8 @@
     Missing({LevelAt(...), LevelAt(...)})   the decision needs both; it is decided again when they are loaded
 
 A decision asks for everything of one kind at once, so it is decided again once for each kind of question, however many
-levels, lots or lines there are. `holdfast.db.batch.loaders` has one loader for each kind here, and answers all wants of
-a kind with one statement. Nothing here reads.
+levels, lots or lines there are. Each kind has its loader, in `LOADERS` of `holdfast.db.batch.loaders` or in `SEPARATE`
+of `holdfast.db.batch.load`; it answers all wants of its kind together. Nothing here reads.
 """
 
 from __future__ import annotations

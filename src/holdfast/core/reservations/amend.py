@@ -108,7 +108,6 @@ def move(stock: Stock, hold: Reservation, place: Location) -> Reservation:
 
 def shrink(stock: Stock, hold: Reservation, units: int) -> Reservation:
     """Fewer are promised: the units go back, and the total shrinks instead of counting them as released."""
-    hold = replace(hold, quantity=hold.quantity, released=hold.released)
     shrunk = release_units(stock, hold, units, "edited")
     shrunk = replace(shrunk, quantity=shrunk.quantity - units, released=shrunk.released - units)
     stock.put_hold(shrunk)

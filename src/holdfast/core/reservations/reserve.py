@@ -60,7 +60,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def kind(self) -> str:
-        """`sale`, `appointment`, `transaction`, `order` or `adhoc`: kept on the hold to find it by."""
+        """`sale` (a line of a sale), `transaction` (a sale), `appointment`, `order` or `adhoc`: kept on the hold, to
+        find it by. The names are those of the API, where a line came first."""
         if self.sale_line_id is not None:
             return "sale"
         if self.reserved_for_type is not None:
@@ -111,7 +112,7 @@ class Consume(Command, frozen=True, gc=False):
 
 
 def reserve(stock: Stock, command: Reserve) -> Reservation:
-    """Decide a Reserve; the new hold."""
+    """The new hold of a Reserve whose order is no sale; `by_order.reserve_for` decides the command."""
     refuse_foreign_location(stock, command.location)
     product = stock.catalog.product(command.product)
     if product is None:
@@ -135,7 +136,7 @@ def reserve(stock: Stock, command: Reserve) -> Reservation:
     served_from = None if command.location is not None else anywhere(stock)
     hold = promise(stock, product, chosen, units, command, served_from)
     if hold.roams and product.oversell == "preorder":
-        stock.seeking[hold.id] = None  # the limit may have kept it from the place that backs more of it
+        stock.holds_to_place[hold.id] = None  # the limit may have kept it from the place that backs more of it
     return hold
 
 
@@ -266,7 +267,8 @@ def _may_wait(stock: Stock, product: Product, place: Location, units: int, comma
 
 
 def shortfall_allowed(stock: Stock, product: Product, short: int, waiting: int, command: Reserve) -> bool:
-    """May `short` units wait without stock, beside the `waiting` ones? By the product's policy, or by override."""
+    """May `short` units wait without stock, beside the `waiting` ones? By the product's policy, by
+    override, or because it is a fact."""
     if product.oversell == "backorder" or command.fact:
         return True
     if product.oversell == "preorder":
@@ -340,14 +342,14 @@ def promise(
     if short:
         stock.post(cause, level, None, "RESERVE", backordered=short, hold=hold.id)
     stock.put_hold(hold)
-    stock.seeking.pop(hold.id, None)  # the places where it may be served were looked at just now
+    stock.holds_to_place.pop(hold.id, None)  # the places where it may be served were looked at just now
     tell_hold(stock, "InventoryReserved", hold, product, units)
     if short:
         tell_hold(stock, "ReservationBackordered", hold, product, short)
     return hold
 
 
-# Finding and closing -----------------------------------------------------------------------------------------------
+# Release and consume -----------------------------------------------------------------------------------------------
 
 
 def release(stock: Stock, command: Release) -> Reservation:

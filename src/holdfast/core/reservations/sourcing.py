@@ -70,7 +70,7 @@ def cart_expiry(stock: Stock, sale: Sale) -> int | None:
 
 
 def renew(stock: Stock, sale: Sale) -> None:
-    """Activity: every hold of the sale lasts as if it had just been made."""
+    """Activity: every hold of the sale's lines lasts as if it had just been made."""
     expires_at = cart_expiry(stock, sale)
     for hold in holds_of(stock, sale):
         if hold.sale_line_id is not None and hold.expires_at != expires_at:

@@ -39,7 +39,7 @@ from holdfast.core.reservations.sourcing import (
     renew,
 )
 from holdfast.core.sales.documents import SaleDocument, describe_sale
-from holdfast.core.sales.lines import priced, put_receipt, receipt_if_any, receipt_of
+from holdfast.core.sales.lines import put_receipt, rated, receipt_if_any, receipt_of
 from holdfast.core.sales.order_entry import (
     DiscountRequest,
     FeeRequest,
@@ -321,14 +321,14 @@ def _changed(stock: Stock, sale: Sale, *, new_discount: bool = False) -> SaleDoc
 
 def reprice(stock: Stock, sale: Sale, *, new_discount: bool = False) -> Sale:
     """Compute the open sale's money anew and keep it."""
-    sale, lines = priced(stock, sale, lines_of(stock, sale))
+    sale, lines = rated(stock, sale, lines_of(stock, sale))
     receipt = receipt_of(stock, sale, lines, None, new_discount=new_discount)
     return put_receipt(stock, sale, lines, receipt)
 
 
 def reprice_if_it_can_be(stock: Stock, sale: Sale) -> Sale:
     """`reprice`, or the sale as it stands where today's rates would take its amounts out of bounds."""
-    priced_sale, lines = priced(stock, sale, lines_of(stock, sale))
+    priced_sale, lines = rated(stock, sale, lines_of(stock, sale))
     receipt = receipt_if_any(stock, priced_sale, lines)
     return sale if receipt is None else put_receipt(stock, priced_sale, lines, receipt)
 

@@ -1,7 +1,7 @@
 """Checkout: sold at once at a till, straight from the shelf, or only quoted (docs/how-to/sell.md).
 
     checkout of 2 mugs, cash 20.00    -> goods, payment, change, books: all of it in one command, or nothing
-    the same as a quote               -> what it would cost; no trace, no stock asked for
+    the same as a quote               -> what it would cost; no trace, and no stock is tested
 
 Insufficient stock names every short line. No hold is made that would live for no time.
 """
@@ -23,7 +23,7 @@ from holdfast.core.records.totals import Payment, Receipt, cash_rounded, due_by_
 from holdfast.core.reservations.sourcing import places_of, refuse_pinned_nowhere, spread
 from holdfast.core.sales.completion import PaymentRequest, fulfil_line, payments_of, take_payment
 from holdfast.core.sales.documents import SaleDocument, describe_sale, sale_document
-from holdfast.core.sales.lines import lines_with, priced, receipt_of, rules_of, sale_with
+from holdfast.core.sales.lines import lines_with, rated, receipt_of, rules_of, sale_with
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale, new_sale
 from holdfast.core.sales.register import open_session_of
 from holdfast.core.stock.holds import sell_free_units
@@ -61,7 +61,7 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument:
         discount=command.discount,
         fees=command.fees,
     )
-    sale, lines = priced(stock, *new_sale(stock, request, numbered=not command.quote))
+    sale, lines = rated(stock, *new_sale(stock, request, numbered=not command.quote))
     payments = payments_of(stock, command.payments if command.quote else command.payments or ())
     receipt = receipt_of(stock, sale, lines, payments, new_discount=True)
     if command.quote:
@@ -92,7 +92,7 @@ def sell_outright(stock: Stock, request: OpenSale, method: str | None) -> Sale:
 
     INSUFFICIENT_STOCK when the shelf has not all of it.
     """
-    sale, lines = priced(stock, *new_sale(stock, request))
+    sale, lines = rated(stock, *new_sale(stock, request))
     payments: tuple[Payment, ...] | None = None
     receipt = receipt_of(stock, sale, lines, None, new_discount=True)
     if method is not None:

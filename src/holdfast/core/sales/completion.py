@@ -11,13 +11,14 @@ Worked examples, of mugs that cost 4.00 each. At once: 2 at 9.90, paid with 20.0
     ship 1      revenue 3.34, the customer owes 3.34
     ship 1      revenue 3.33, the customer owes 6.67
     complete    revenue 3.33: the last part takes the rest; the customer owes 10.00
-    cancel      2 go back to the shelf; the sale is completed with what was shipped: 10.00
+    given up    (the third sale) 2 go back to the shelf; it is completed with what was shipped: 10.00
 
-The decision. Units leave for a sale in one function, `fulfil_line`: from the line's holds, the oldest first. A shipment
-keeps its amounts, lots and holds, so that it can be taken back (`core.sales.correction`). The first part is priced by
-the tax rates of its day; from then on the amounts stand. A part of an amount is its proportion, the last part takes the
-rest. Completing books what shipments have not booked; what is not paid stays receivable. A hold that lapsed competes
-again. What no stock backs cannot be completed; what is there can be shipped.
+The design. Units of a cart or an order leave in one function, `fulfil_line`: from the line's holds, the oldest first.
+(A checkout takes them from the shelf, `core.sales.checkout`.) A shipment keeps its amounts, lots and holds, so that it
+can be taken back (`core.sales.correction`). The first part is priced by the tax rates of its day; from then on the
+amounts stand. A part of an amount is its proportion, the last part takes the rest. Completing books what shipments have
+not booked; what is not paid stays receivable. A hold that lapsed competes again. What no stock backs cannot be
+completed; what is there can be shipped.
 
 What was left out. A shipment takes no payment: a sale whose last part is shipped stays to be paid. Goods of a completed
 sale come back by a return, a mistaken shipment by its correction. Change is given from cash only.
@@ -47,7 +48,7 @@ from holdfast.core.reservations.adoption import release_rest
 from holdfast.core.reservations.sourcing import adjust_hold, release_all
 from holdfast.core.sales.cart import CancelSale, reprice_if_it_can_be, sale_facts
 from holdfast.core.sales.documents import SaleDocument, describe_sale
-from holdfast.core.sales.lines import kept_receipt, priced, put_receipt, receipt_of
+from holdfast.core.sales.lines import kept_receipt, put_receipt, rated, receipt_of
 from holdfast.core.sales.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.sales.shipment import amounts_of, cut_lines, terms_now, with_terms
 from holdfast.core.sales.supplier_orders import (
@@ -117,11 +118,11 @@ def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument:
     if not lines:
         raise invalid_state("The sale has no lines.")
     if not sale.fulfillments:
-        sale, lines = priced(stock, sale, lines)
+        sale, lines = rated(stock, sale, lines)
     receipt = receipt_of(stock, sale, lines, payments)
     open_session_of(stock)
     _cover(stock, sale, lines)
-    sale = put_receipt(stock, sale, lines_with_stock(stock, lines), receipt)
+    sale = put_receipt(stock, sale, lines_as_they_stand(stock, lines), receipt)
     for line in lines_of(stock, sale):
         fulfil_line(stock, sale, line, line.open)
     _consume_others(stock, sale)
@@ -200,7 +201,7 @@ def finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, 
 
 
 def take_payment(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
-    """The sale, all lines of which went out, is paid and completed: the money is booked, the drawer knows."""
+    """The sale, all lines of which went out, is completed: the drawer knows what was paid, the rest is receivable."""
     _stage_sale_money(stock, sale, receipt, payments)
     sale = replace(
         sale,
@@ -236,7 +237,8 @@ def _stage_sale_money(stock: Stock, sale: Sale, receipt: Receipt, payments: tupl
 def fulfill(stock: Stock, command: Fulfill) -> SaleDocument:
     """Decide a Fulfill: what goes out is consumed and booked as its share of the line.
 
-    Where all went out by the holds themselves nothing is left to ship: such a sale is completed, with its payments.
+    Where all went out by the holds themselves nothing is left to ship, which is refused: a CompleteSale ends such a
+    sale.
     """
     sale = find_sale(stock, command.sale_id)
     asked = _asked_units(stock, sale, command)
@@ -396,7 +398,7 @@ def _cut_to_shipped(stock: Stock, sale: Sale) -> Sale:
     return cut_lines(stock, sale, {line.id: line.fulfilled for line in lines})
 
 
-def lines_with_stock(stock: Stock, lines: list[SaleLine]) -> list[SaleLine]:
+def lines_as_they_stand(stock: Stock, lines: list[SaleLine]) -> list[SaleLine]:
     """The same lines as they stand now, with the tax rates that were found for them."""
     current = []
     for line in lines:

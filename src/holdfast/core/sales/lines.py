@@ -34,7 +34,7 @@ def rules_of(stock: Stock) -> Rules:
     return Rules(settings.tax_mode == "inclusive", step or 0)
 
 
-def priced(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[SaleLine]]:
+def rated(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[SaleLine]]:
     """The sale's fees and the lines with the tax rates of today."""
     fees = tuple(replace(fee, tax_rate=tax_rate_of(stock, fee.tax_class, sale.store_id)) for fee in sale.fees)
     rated = [replace(line, tax_rate=tax_rate_of(stock, line.tax_class, sale.store_id)) for line in lines]
@@ -122,11 +122,11 @@ def priced_today(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale,
     change. Of a finished sale, and once a part was shipped, the amounts stand."""
     if not sale.unfinished or sale.fulfillments:
         return sale, lines
-    rated, lines_rated = priced(stock, sale, lines)
-    receipt = receipt_if_any(stock, rated, lines_rated)
+    sale_rated, lines_rated = rated(stock, sale, lines)
+    receipt = receipt_if_any(stock, sale_rated, lines_rated)
     if receipt is None:
         return sale, lines
-    return replace(sale_with(stock, rated, receipt), updated_at=sale.updated_at), lines_with(
+    return replace(sale_with(stock, sale_rated, receipt), updated_at=sale.updated_at), lines_with(
         stock, lines_rated, receipt
     )
 

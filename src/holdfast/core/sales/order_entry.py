@@ -95,7 +95,7 @@ class OpenSale(Command, frozen=True, gc=False):
 
 
 def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]]:
-    """A sale with its number (a quote needs none, and no place in the queue for it) and its lines; nothing is kept."""
+    """A sale with its number (a quote needs none, and does not wait for the counter) and its lines; nothing is kept."""
     if len(command.lines) > LINES_MAX and not command.fact:
         raise Refused(Code.INVALID_REQUEST, f"A sale has at most {LINES_MAX} lines.", {"field": "lines"})
     store_id = store_of_sale(stock, command.store_id)

@@ -56,7 +56,7 @@ from holdfast.core.sales.completion import (
     complete_sale,
     fulfill,
 )
-from holdfast.core.sales.lines import priced, receipt_if_any
+from holdfast.core.sales.lines import rated, receipt_if_any
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sales.supplier_orders import SupplierOrder
@@ -330,7 +330,7 @@ def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentRequest,
         return None
     lines = lines_of(stock, sale)
     if not sale.fulfillments:
-        sale, lines = priced(stock, sale, lines)
+        sale, lines = rated(stock, sale, lines)
     receipt = receipt_if_any(stock, sale, lines)
     return paid_in_full(stock, sale.total if receipt is None else receipt.total, method)
 

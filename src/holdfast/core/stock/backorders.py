@@ -8,12 +8,12 @@ that may have it waits at another.
 A worked example. MUG-1 may be backordered. MAIN has 3 units, EAST has none, and both may serve an order that names no
 location. Order 101 takes 5, then order 102 takes 4. Then 5 units come to EAST.
 
-    lines of sales                              direct holds
-    101: 3 held at MAIN, 2 wait there           101: 3 held at MAIN, 2 wait there
+    lines of sales                              holds of no sale line (direct holds)
+    101: 3 backed at MAIN, 2 wait there           101: 3 backed at MAIN, 2 wait there
     102: 4 wait at MAIN                         102: 4 wait at MAIN
     5 come to EAST                              5 come to EAST
-    101: 3 held at MAIN, 2 held at EAST         101: 5 held at EAST, and leaves 3 units at MAIN
-    102: 3 held at EAST, 1 waits at MAIN        102: 3 held at MAIN, 1 waits there
+    101: 3 backed at MAIN, 2 backed at EAST         101: 5 backed at EAST, and leaves 3 units at MAIN
+    102: 3 backed at EAST, 1 waits at MAIN        102: 3 backed at MAIN, 1 waits there
 
 Both orders of each column have as many units as they would have if all of it had come to one place.
 
@@ -26,8 +26,8 @@ units elsewhere once, when its command is decided (`seek`). Units wait at the pl
 equal priority where the product lies, last received first (`in_waiting_order`). A hold whose location was given waits
 there and nowhere else.
 
-`Stock.sought` names the products for which somebody waits who may be served elsewhere. It is filled when levels are
-loaded, so for all other products a command asks for nothing more.
+`Stock.products_waited_for` names the products for which somebody waits who may be served elsewhere. It is filled when
+levels are loaded, so for all other products a command asks for nothing more.
 
 What was left out. Nobody plans ahead: a hold never gives units back so that the one behind it fits better. A direct
 hold is not split over places: its answer names one location. Goods on the road are promised to nobody.
@@ -113,7 +113,7 @@ def serve_waiting(stock: Stock, level: Level, actor: str) -> list[str]:
 
 
 def _serve_from(stock: Stock, level: Level, actor: str, served: dict[str, None], freed: list[Level]) -> None:
-    sought = level.product_id in stock.sought
+    sought = level.product_id in stock.products_waited_for
     if level.on_hand == level.reserved or not (level.backordered or sought):
         return
     place = stock.catalog.locations[level.location_id]
@@ -312,11 +312,11 @@ def offer(stock: Stock, levels: list[Level]) -> None:
     """Let the holds that these levels may serve look there. Their units lie free, and nothing has just freed them."""
     for level in levels:
         place = stock.catalog.locations[level.location_id]
-        if level.on_hand == level.reserved or level.product_id not in stock.sought:
+        if level.on_hand == level.reserved or level.product_id not in stock.products_waited_for:
             continue
         for hold in stock.roaming(level.product_id):
             if place in stock.catalog.serving_places(str(hold.served_from)):
-                stock.seeking[hold.id] = None
+                stock.holds_to_place[hold.id] = None
 
 
 def seek(stock: Stock) -> None:
@@ -324,7 +324,7 @@ def seek(stock: Stock) -> None:
 
     It is done when a command is decided, and before one that tells what waits of a sale.
     """
-    names, stock.seeking = stock.seeking, {}
+    names, stock.holds_to_place = stock.holds_to_place, {}
     if not names:
         return
     holds = [hold for name in names if (hold := stock.reservations.get(name)) is not None and hold.roams]

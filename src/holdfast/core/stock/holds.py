@@ -86,7 +86,7 @@ def closed(hold: Reservation, reason: str) -> Reservation:
 def release_units(
     stock: Stock, hold: Reservation, units: int, reason: str, *, note: str | None = None, lot_id: str | None = None
 ) -> Reservation:
-    """Give back `units` of an active hold: first what waits, then the newest lots; then serve the holds that wait."""
+    """Give back `units` of an active hold: first what waits, then the lots taken last; then serve who waits."""
     hold = stock.reservations[hold.id]
     level = stock.level_of_id[hold.level_id]
     cause = replace(cause_of_hold(hold, stock.caller.actor, reason), note=note)

@@ -1,6 +1,6 @@
 """Units that come into a lot at a level, and the lots at levels that a decision needs.
 
-put_in(stock, cause, level, lot, 5, 2_500, "receipt")      -> 5 units worth 25.00 lie in the lot there
+put_in(stock, cause, level, lot, 5, 2_500, "RECEIPT")      -> 5 units worth 25.00 lie in the lot there
 """
 
 from __future__ import annotations

@@ -79,9 +79,9 @@ class Stock(WorkingSet):
     def __init__(self, org_id: str, catalog: Catalog, now: int, new_id: Callable[[], str]) -> None:
         super().__init__(org_id, catalog, now, new_id)
         self.caller = SYSTEM
-        # What this batch writes. `seeking` are holds that have begun to wait and look for units elsewhere, `moved`
+        # What this batch writes. `holds_to_place` are holds that have begun to wait and look elsewhere, `moved`
         # those whose location or target changed, `came_in` tells when goods came to a level.
-        self.seeking: dict[str, None] = {}
+        self.holds_to_place: dict[str, None] = {}
         self.moved: set[str] = set()
         self.came_in: dict[str, int] = {}
         self.entries: list[Entry] = []
@@ -242,7 +242,7 @@ class Stock(WorkingSet):
             or (hold.served_from, hold.sale_line_id) != (before.served_from, before.sale_line_id)
             or (hold.sale_line_id is None and hold.open < before.open)
         ):
-            self.seeking[hold.id] = None
+            self.holds_to_place[hold.id] = None
 
     def put_lot(self, lot: Lot) -> None:
         """Set a lot's identity."""

@@ -34,7 +34,7 @@ def settle(stock: Stock) -> None:
     try:
         levels = sorted(stock.levels.values(), key=lambda level: level.id)
         stock.each(levels, lambda _, level: _settle_level(stock, level))
-        if stock.seeking:
+        if stock.holds_to_place:
             seek(stock)
         for level_id in stock.level_of_id.keys() & stock.dead.keys():
             del stock.dead[level_id]

@@ -68,7 +68,7 @@ class WorkingSet:
         self.dead_read: dict[str, int] = {}
         self.more_dead: set[str] = set()
         # Products of holds that wait and may be served at several locations, and those holds as far as known.
-        self.sought: set[str] = set()
+        self.products_waited_for: set[str] = set()
         self._roaming: dict[str, dict[str, None]] = {}
         self.records: dict[tuple[str, str], Any] = {}
         self.rows: dict[type[Any], dict[str, Any]] = {}
@@ -151,7 +151,10 @@ class WorkingSet:
 
         What is missing for one product is asked for all that are sought: the questions do not grow with products.
         """
-        wanted = [RoamingFor(product_id), *(RoamingFor(name) for name in sorted(self.sought - {product_id}))]
+        wanted = [
+            RoamingFor(product_id),
+            *(RoamingFor(name) for name in sorted(self.products_waited_for - {product_id})),
+        ]
         self.require(*wanted)
         found = self._roaming_of(product_id)
         if any((hold.product_id, hold.location_id) not in self.locked for hold in found):
@@ -165,7 +168,7 @@ class WorkingSet:
 
     def remember_roaming(self, hold: Reservation) -> None:
         """Keep a hold that waits and may be served at several locations."""
-        self.sought.add(hold.product_id)
+        self.products_waited_for.add(hold.product_id)
         self._roaming.setdefault(hold.product_id, {})[hold.id] = None
 
     def adhoc_at(self, level: Level) -> list[Reservation]:

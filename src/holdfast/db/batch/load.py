@@ -189,7 +189,7 @@ def begin(
     for row in loaded.holds:
         stock.know_hold(_HOLD.read(row))
     stock.loaded.update(want for want in wants if type(want) is HoldById)
-    stock.sought.update(loaded.sought)
+    stock.products_waited_for.update(loaded.sought)
     _put_dead(stock, loaded.dead)
     if len(loaded.dead) == DEAD_MAX:
         stock.more_dead.update(stock.level_of_id)

@@ -1,12 +1,11 @@
-"""Loaders: how the database answers each kind of want (`holdfast.core.records.wants`), all wants of a kind by one
-statement.
+"""Loaders: how the database answers each kind of want (`holdfast.core.records.wants`), all wants of a kind together.
 
-    queries_of(session, org, [HoldsOfOrder("102"), HoldsOfOrder("103")])   -> one query
-    take(stock, wants, rows)                                              -> the stock knows the holds, and their ids
+    LOADERS[HoldsOfOrder].queries(dialect, org_id, [HoldsOfOrder("102"), HoldsOfOrder("103")])   -> one query
+    LOADERS[HoldsOfOrder].take(stock, wants, rows)             -> the stock knows the holds, and their ids
 
-`LOADERS` has a loader for each kind but those in `AT_BEGINNING`, which only a transaction's first statement can answer,
-because it locks levels in one global order. The queries of wants that are known before a transaction begins travel
-with its locks, in one round trip.
+`LOADERS` has a loader for each kind but those of `load.SEPARATE`, and those in `AT_BEGINNING`, which only a
+transaction's first statement can answer, because it locks levels in one global order. The queries of wants that are
+known before a transaction begins travel with its locks, in one round trip.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     row_type(Level).read(row)   -> Level(...)
     row_type(Level).arrays([...]) -> {"id": "{...}", "on_hand": "{5,7}", ..., "checksum": "{...}"} for PostgreSQL
 
-The five tables that hold stock carry a checksum of the row: CRC-32 of the struct's JSON. It is no signature; it finds
-what was changed by accident or by hand.
+The tables of stock, sales and books carry a checksum of the row: CRC-32 of the struct's JSON. It is no signature; it
+finds what was changed by accident or by hand.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Columns(NamedTuple):
 
 
 class RowType:
-    """How a struct of one of the stock tables is read from a row and written to one."""
+    """How a struct of a table of stock, sales or books is read from a row and written to one."""
 
     def __init__(self, struct: type[Any], table: sa.Table) -> None:
         self.struct = struct

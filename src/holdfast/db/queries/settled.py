@@ -348,7 +348,7 @@ def _run(connection: sa.Connection, seen: Foreseen, levels: list[Level]) -> None
     roaming = sa.select(_hold.product_id).where(
         _hold.org_id == stock.org_id, ROAMING, among(connection, _hold.product_id, _products_of(levels))
     )
-    stock.sought.update(connection.execute(roaming.distinct()).scalars())
+    stock.products_waited_for.update(connection.execute(roaming.distinct()).scalars())
     _put(connection, stock, levels, seen)
     asking = cast(BatchSession, _Asking(connection))
     for _ in range(SETTLING_ROUNDS_MAX):

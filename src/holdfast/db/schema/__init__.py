@@ -2,8 +2,8 @@
 
 Every key begins with `org_id`, so that a distributed PostgreSQL can spread all of it by organisation; that statements
 are for one organisation each is tested on partitions (decision 0014). Citus itself is not supported yet. Times are
-microseconds since 1970 (BIGINT), quantities smallest units, money minor units. The five tables that hold stock carry
-a `checksum` over their other columns: `holdfast check` finds any field that was changed behind Holdfast's back.
+microseconds since 1970 (BIGINT), quantities smallest units, money minor units. The tables of stock, sales and books
+carry a `checksum` over their other columns: `holdfast check` finds any field that was changed behind Holdfast's back.
 
 The tables that every command adds to (reservation, ledger, event_batch, answered) have no foreign keys: measured, they
 cost 2.4 times the whole write, and `holdfast check` proves what they would. Levels and lots keep half of every page

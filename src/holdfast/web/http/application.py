@@ -414,7 +414,7 @@ class Application:
         return None
 
     async def read(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run what asks the database in a thread of its own."""
+        """Run what would keep the loop waiting in a thread: what asks the database, or reads a large body."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     # When the answer is no -----------------------------------------------------------------------------------------
