@@ -79,7 +79,7 @@ def _stock_reads(shop: Shop, scenes: list[Scene], now: int, moments: dict[str, i
     reports, org_id = shop.holdfast.reports, shop.made.org_id
     stores = {item["code"]: item["id"] for item in reports.stores(org_id).items}
     callers = {"all": None, "of MAIN": frozenset({stores["MAIN"]}), "of EAST": frozenset({stores["EAST"]})}
-    filters: list[Json] = [{}, {"search": "SKU-01"}, {"store": "EAST"}, {"low_stock": True, "threshold": 3}]
+    filters: list[Json] = [{}, {"search": "SKU-01"}, {"store": "EAST"}, {"low_stock": 3}]
     filters += [{"location": place} for place in ("MAIN", "EASTW", *QUARANTINES)]
     filters += [{"product": scene.sku} for scene in scenes] + [{"product": "SKU-00", "location": QUARANTINES[0]}]
     of_lots: list[Json] = [{}, {"in_stock": True}, {"status": "quarantined"}, {"status": "active"}, {"lot_code": "L0"}]

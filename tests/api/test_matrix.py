@@ -191,7 +191,7 @@ def requests_of(route: Route, owned: Owned, caller: Owned) -> Iterator[tuple[str
         yield foreign, body, {}
         yield foreign, body, {"X-Store": owned.store}
     if route.method == "GET":
-        for query in route.query:
+        for query in route.parameters:
             value = owned.of_field.get(query.name)
             if value is not None and not isinstance(value, list):
                 yield f"{foreign}?{query.name}={value}", None, {}

@@ -14,13 +14,14 @@ from holdfast import batch
 from holdfast.core.decide import Sweep
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.organisation.products import ChangeProduct
+from holdfast.core.records.number import Number
 from holdfast.core.reservations.appointments import Book, ChangeAppointment
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
-from holdfast.reports import Reports
+from holdfast.reports import LevelFilter, Reports
 from tests.shop import DAY, SECOND, Clock, Shop, open_shop, quick_sqlite
 
 HOUR = 3600 * SECOND
@@ -111,7 +112,7 @@ def test_units_that_have_expired_are_not_available(shop: Shop) -> None:
     places = reports.locations_overview(shop.org_id, now=soon)
     assert [(row["location"], row["total_quantity"]) for row in places] == [("MAIN", 4), ("MAIN-QUARANTINE", 5)]
     assert [row["quantity"] for row in reports.low_stock(shop.org_id, threshold=4, now=soon)] == [4]
-    assert [row["quantity"] for row in reports.levels(shop.org_id, low_stock=True, threshold=4, now=soon).items] == [4]
+    assert [row["quantity"] for row in reports.levels(shop.org_id, low_stock=4, now=soon).items] == [4]
     assert reports.low_stock(shop.org_id, threshold=4, now=soon - 1) == []
 
 
@@ -243,10 +244,11 @@ def test_low_stock_is_at_or_below_the_nearest_line(shop: Shop) -> None:
     shop.receive("SALT", Decimal("1.5"))
     reports = shop.holdfast.reports
 
-    def low(**filters: Any) -> list[tuple[str, str]]:
-        found = reports.levels(shop.org_id, low_stock=True, **filters).items
+    def low(threshold: Number | None = None, store: str | None = None) -> list[tuple[str, str]]:
+        filters = LevelFilter(low_stock=True if threshold is None else threshold, store=store)
+        found = reports.levels(shop.org_id, filters).items
         assert sorted(item["id"] for item in found) == sorted(
-            item["id"] for item in reports.low_stock(shop.org_id, **filters)
+            item["id"] for item in reports.low_stock(shop.org_id, threshold=threshold, store=store)
         )
         return sorted((item["sku"], item["location"]) for item in found)
 
@@ -260,6 +262,7 @@ def test_low_stock_is_at_or_below_the_nearest_line(shop: Shop) -> None:
     assert reports.inventory_stats(shop.org_id)["low_stock_count"] == 2
     assert low(threshold=Decimal("1.5")) == [("SALT", "MAIN")]
     assert low(threshold=1, store="MAIN") == []
+    assert low(threshold=0) == [], "a threshold of 0 is one"
 
 
 def test_the_past_keeps_what_was_deleted_since(shop: Shop) -> None:

@@ -242,7 +242,7 @@ def test_levels(full: Full, bounds: str, limit: int) -> None:
         ({"search": "%"}, lambda _: False),
         ({"search": "ü"}, lambda _: False),
         (
-            {"low_stock": True, "threshold": 15},
+            {"low_stock": 15},
             lambda one: one.on_hand <= (1500 if int(sku[one.product_id][-6:]) == 7 else 15),
         ),
         ({"stores": frozenset({"nowhere"})}, lambda _: False),

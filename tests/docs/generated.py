@@ -125,8 +125,8 @@ def _route(route: Route) -> str:
     least = "" if route.permission is None else f" ({FROM[route.permission]} or above)"
     session = ", and an open register session" if route.till else ""
     facts = [f"- Needs {needs}{least}{session}."]
-    if route.query:
-        facts.append("- Query: " + ", ".join(_query(one) for one in route.query) + ".")
+    if route.parameters:
+        facts.append("- Query: " + ", ".join(_query(one) for one in route.parameters) + ".")
     if route.writes and route.body is not Nothing:
         facts.append(f"- Body: {_fields(route.body)}.")
     if route.example is not None and route.writes:
@@ -139,7 +139,7 @@ def _route(route: Route) -> str:
 
 
 def _query(query: Any) -> str:
-    kind = " or ".join(f"`{choice}`" for choice in query.choices) if query.choices else query.kind
+    kind = " or ".join(f"`{choice}`" for choice in query.choices) if query.choices else query.shown
     return f"`{query.name}` ({kind}{', required' if query.required else ''})"
 
 

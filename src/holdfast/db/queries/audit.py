@@ -5,8 +5,11 @@ See docs/reference/ledger.md.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 
 from holdfast.core.organisation.changes import Audit
 from holdfast.core.records.catalog import Catalog
@@ -15,30 +18,35 @@ from holdfast.core.records.time import instant_text
 from holdfast.db import schema
 from holdfast.db.queries import ledger
 from holdfast.db.queries.catalog import columns_of, read_records
-from holdfast.db.queries.paging import Found, Json, Page, as_id, bounded, encode_cursor, id_of_cursor, newest
+from holdfast.db.queries.filters import BEFORE, NOT_BEFORE, Filter, Instant
+from holdfast.db.queries.paging import Found, Json, Page, Part, as_id, bounded, encode_cursor, id_of_cursor, newest
 
 STOCK = "stock"
 """The kind under which ledger entries appear."""
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which lines; of a ledger entry `action` is its ref_type, `record_id` its level. Times in microseconds."""
+class AuditFilter(Filter, frozen=True, kw_only=True):
+    """Which lines; of a ledger entry `action` is its ref_type, `record_id` its level."""
 
-    actor: str | None = None
-    kind: str | None = None
-    action: str | None = None
-    record_id: str | None = None
-    address: str | None = None
-    from_: int | None = None
-    to: int | None = None
+    actor: Annotated[str | None, Meta(description="Only by this actor.")] = None
+    kind: Annotated[str | None, Meta(description="Only of this kind of record; `stock` is the ledger.")] = None
+    action: Annotated[str | None, Meta(description="Only this action.")] = None
+    record_id: Annotated[str | None, Meta(description="Only of this record.")] = None
+    address: Annotated[str | None, Meta(description="Only from this client address; the ledger knows none.")] = None
+    from_: Annotated[Instant | None, NOT_BEFORE] = msgspec.field(default=None, name="from")
+    to: Annotated[Instant | None, BEFORE] = None
 
 
-def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int) -> Page:
-    """A page of both, merged by id."""
-    limit, before = bounded(limit), id_of_cursor(cursor)
-    stockless = wanted.kind not in (None, STOCK) or wanted.address is not None
-    log = Found([]) if wanted.kind == STOCK else _found(connection, catalog, schema.audit, wanted, before, limit)
-    stock = Found([]) if stockless else _found(connection, catalog, schema.ledger, wanted, before, limit)
+def listed(connection: sa.Connection, catalog: Catalog, filters: AuditFilter, part: Part) -> Page:
+    """A page of the audit log and the stock ledger, merged by id:
+    `{id, actor, action, kind, record_id, changes, created_at, ...}`.
+
+    A line of the ledger has kind `stock`, its `ref_type` as action, the level's id, and the entry as changes.
+    """
+    limit, before = bounded(part.limit), id_of_cursor(part.cursor)
+    stockless = filters.kind not in (None, STOCK) or filters.address is not None
+    log = Found([]) if filters.kind == STOCK else _found(connection, catalog, schema.audit, filters, before, limit)
+    stock = Found([]) if stockless else _found(connection, catalog, schema.ledger, filters, before, limit)
     # Below the higher floor one of the two was not looked at.
     floor = max(
         (found.floor for found in (log, stock) if found.floor is not None and len(found.rows) <= limit), default=""
@@ -61,31 +69,31 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
 
 
 def _found(
-    connection: sa.Connection, catalog: Catalog, table: sa.Table, wanted: Filter, before: str | None, limit: int
+    connection: sa.Connection, catalog: Catalog, table: sa.Table, filters: AuditFilter, before: str | None, limit: int
 ) -> Found:
     names = {"action": "ref_type", "record_id": "level_id"} if table is schema.ledger else {}
     where: list[sa.ColumnElement[bool]] = []
-    for name, value in (("actor", wanted.actor), ("action", wanted.action), ("record_id", wanted.record_id)):
+    for name, value in (("actor", filters.actor), ("action", filters.action), ("record_id", filters.record_id)):
         if value is not None:
             if names.get(name) == "level_id" and as_id(value) is None:
                 return Found([])
             where.append(table.c[names.get(name, name)] == value)
-    if table is schema.audit and wanted.kind is not None:
-        where.append(table.c.kind == wanted.kind)
-    if table is schema.audit and wanted.address is not None:
-        where.append(table.c.address == wanted.address)
-    if wanted.from_ is not None:
-        where += [table.c.created_at >= wanted.from_, table.c.id >= ledger.id_floor(wanted.from_ - ledger.SKEW)]
-    if wanted.to is not None:
-        where.append(table.c.created_at < wanted.to)
-        latest = ledger.id_floor(wanted.to + ledger.SKEW)
+    if table is schema.audit and filters.kind is not None:
+        where.append(table.c.kind == filters.kind)
+    if table is schema.audit and filters.address is not None:
+        where.append(table.c.address == filters.address)
+    if filters.from_ is not None:
+        where += [table.c.created_at >= filters.from_, table.c.id >= ledger.id_floor(filters.from_ - ledger.SKEW)]
+    if filters.to is not None:
+        where.append(table.c.created_at < filters.to)
+        latest = ledger.id_floor(filters.to + ledger.SKEW)
         before = latest if before is None else min(before, latest)
     struct = Entry if table is schema.ledger else Audit
     found = newest(connection, table, columns_of(table, struct), catalog.settings.id, where, before=before, limit=limit)
     if (
-        wanted.from_ is not None
+        filters.from_ is not None
         and found.floor is not None
-        and found.floor < ledger.id_floor(wanted.from_ - ledger.SKEW)
+        and found.floor < ledger.id_floor(filters.from_ - ledger.SKEW)
     ):
         return found._replace(floor=None)
     return found

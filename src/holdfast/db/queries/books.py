@@ -1,7 +1,7 @@
 """The books: the journal and trial balances, now and as of a past day or instant (docs/how-to/books.md).
 
-    journal(connection, catalog, Filter(account="1000"), cursor=None, limit=50)
-    trial_balance(connection, catalog, "2031-01-31")        -> debits and credits of each account through that day
+    journal(connection, catalog, JournalFilter(account="1000"), Part(limit=50, now=now))
+    trial_balance(connection, catalog, AsOfFilter(as_of="2031-01-31"), part)   -> each account through that day
 
 A balance is the last close before it, or the last end of a day that was added up (`db.upkeep.day_ends`), and what was
 posted since, read from one index that has all it needs. A day means what was posted on it or before. What the stock is
@@ -11,25 +11,29 @@ worth is in `valuation`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 
 from holdfast.core.organisation.periods import Period, account_document, period_document
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.number import from_minor
+from holdfast.core.records.text import uuid_text
 from holdfast.core.records.time import day_at, end_of_day, instant_text
 from holdfast.core.stock.journal import ACCOUNTS, Account, JournalEntry
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.catalog import columns_of, records
+from holdfast.db.queries.filters import BEFORE, NOT_BEFORE, DayOrInstant, Everything, Filter, Instant
 from holdfast.db.queries.ledger import SKEW, id_floor
 from holdfast.db.queries.paging import (
     SCAN_MAX,
     Json,
     Page,
+    Part,
     among,
     bounded,
     decode_cursor,
@@ -51,14 +55,29 @@ AsOf = str | int | None
 """A day (YYYY-MM-DD), an instant in microseconds, or now."""
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which journal entries: `from_ <= at < to` in microseconds."""
+JournalRefType = Literal["RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER", "OPENING"]
+"""What a journal entry may be about."""
 
-    account: str | None = None
-    ref_type: str | None = None
-    ref_id: str | None = None
-    from_: int | None = None
-    to: int | None = None
+
+class JournalFilter(Filter, frozen=True, kw_only=True):
+    """Which journal entries: `from_ <= at < to`."""
+
+    account: Annotated[str | None, Meta(description="Only with a line of this account (code).")] = None
+    ref_type: Annotated[JournalRefType | None, Meta(description="Only about this.")] = None
+    ref_id: Annotated[str | None, Meta(description="Only about the sale, receipt, return, count ... with this id.")] = (
+        None
+    )
+    from_: Annotated[Instant | None, NOT_BEFORE] = msgspec.field(default=None, name="from")
+    to: Annotated[Instant | None, BEFORE] = None
+
+
+class AsOfFilter(Filter, frozen=True, kw_only=True):
+    """As of which day (what was posted on it or before) or instant (what was posted until then); None: now."""
+
+    as_of: Annotated[
+        DayOrInstant | None,
+        Meta(description="A day (`2031-01-31`) or an instant (`2031-01-31T12:00:00Z`); now by default."),
+    ] = None
 
 
 class Sums(NamedTuple):
@@ -77,21 +96,21 @@ def account_names(connection: sa.Connection, org_id: str) -> dict[str, str]:
     return dict(sorted({**ACCOUNTS, **{account.id: account.name for account in own}}.items()))
 
 
-def accounts(connection: sa.Connection, catalog: Catalog, cursor: str | None, limit: int) -> Page:
-    """The chart of accounts by code: `{code, name, kind}`."""
-    limit = bounded(limit)
-    after = "" if cursor is None else decode_cursor(cursor, str)[0]
+def accounts(connection: sa.Connection, catalog: Catalog, _: Everything, part: Part) -> Page:
+    """A page of the chart of accounts by code: `{code, name, kind}`."""
+    limit = bounded(part.limit)
+    after = "" if part.cursor is None else decode_cursor(part.cursor, str)[0]
     names = account_names(connection, catalog.settings.id)
     found = [msgspec.to_builtins(account_document(code, name)) for code, name in names.items() if code > after]
     return Page(found[:limit], encode_cursor(found[limit - 1]["code"]) if len(found) > limit else None)
 
 
-def periods(connection: sa.Connection, catalog: Catalog, cursor: str | None, limit: int) -> Page:
-    """Closes, the last one first: `{through, closed_by, closed_at}`."""
-    limit = bounded(limit)
+def periods(connection: sa.Connection, catalog: Catalog, _: Everything, part: Part) -> Page:
+    """A page of closes of the books, the last one first: `{through, closed_by, closed_at}`."""
+    limit = bounded(part.limit)
     where = [_period.org_id == catalog.settings.id]
-    if cursor is not None:
-        where.append(_period.id < decode_cursor(cursor, str)[0])
+    if part.cursor is not None:
+        where.append(_period.id < decode_cursor(part.cursor, str)[0])
     query = sa.select(_period.id, _period.actor, _period.created_at).where(*where).order_by(_period.id.desc())
     found = [
         msgspec.to_builtins(period_document(Period(row.id, (), row.actor, row.created_at)))
@@ -103,28 +122,28 @@ def periods(connection: sa.Connection, catalog: Catalog, cursor: str | None, lim
 # The journal ---------------------------------------------------------------------------------------------------------
 
 
-def journal(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int) -> Page:
-    """A page of journal entries, newest first."""
-    limit = bounded(limit)
-    if wanted.account is not None and wanted.ref_id is None:
-        return _of_account(connection, catalog, wanted, cursor, limit)
+def journal(connection: sa.Connection, catalog: Catalog, filters: JournalFilter, part: Part) -> Page:
+    """A page of journal entries with their lines (docs/how-to/books.md), newest first."""
+    limit = bounded(part.limit)
+    if filters.account is not None and filters.ref_id is None:
+        return _of_account(connection, catalog, filters, part.cursor, limit)
     where: list[sa.ColumnElement[bool]] = []
-    if wanted.ref_id is not None:
-        where += [_entry.ref_id.is_not(None), _entry.ref_id == wanted.ref_id]
-    if wanted.account is not None:
-        own = (_posting.org_id == _entry.org_id, _posting.entry_id == _entry.id, _posting.account == wanted.account)
+    if filters.ref_id is not None:
+        where += [_entry.ref_id.is_not(None), _entry.ref_id == (uuid_text(filters.ref_id) or filters.ref_id)]
+    if filters.account is not None:
+        own = (_posting.org_id == _entry.org_id, _posting.entry_id == _entry.id, _posting.account == filters.account)
         where.append(sa.exists().where(*own))
-    if wanted.ref_type is not None:
-        where.append(_entry.ref_type == wanted.ref_type)
-    before = id_of_cursor(cursor)
+    if filters.ref_type is not None:
+        where.append(_entry.ref_type == filters.ref_type)
+    before = id_of_cursor(part.cursor)
     oldest = ""
-    if wanted.to is not None:
-        where.append(_entry.at < wanted.to)
-        latest = id_floor(wanted.to + SKEW)
+    if filters.to is not None:
+        where.append(_entry.at < filters.to)
+        latest = id_floor(filters.to + SKEW)
         before = latest if before is None else min(before, latest)
-    if wanted.from_ is not None:
-        oldest = id_floor(wanted.from_ - SKEW)
-        where += [_entry.at >= wanted.from_, _entry.id >= oldest]
+    if filters.from_ is not None:
+        oldest = id_floor(filters.from_ - SKEW)
+        where += [_entry.at >= filters.from_, _entry.id >= oldest]
     found = newest(
         connection,
         schema.journal_entry,
@@ -133,20 +152,22 @@ def journal(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curs
         where,
         before=before,
         limit=limit,
-        indexed=wanted.ref_id is not None,
+        indexed=filters.ref_id is not None,
     )
     if found.floor is not None and found.floor < oldest:
         found = found._replace(floor=None)
     return page_of(found, limit, lambda rows: _describe(connection, catalog, rows))
 
 
-def _of_account(connection: sa.Connection, catalog: Catalog, wanted: Filter, cursor: str | None, limit: int) -> Page:
+def _of_account(
+    connection: sa.Connection, catalog: Catalog, filters: JournalFilter, cursor: str | None, limit: int
+) -> Page:
     """A page of one account's entries, by (at, id) along its index; an entry has at most one line of an account."""
-    own = [_posting.org_id == catalog.settings.id, _posting.account == wanted.account]
-    if wanted.from_ is not None:
-        own.append(_posting.at >= wanted.from_)
-    if wanted.to is not None:
-        own.append(_posting.at < wanted.to)
+    own = [_posting.org_id == catalog.settings.id, _posting.account == filters.account]
+    if filters.from_ is not None:
+        own.append(_posting.at >= filters.from_)
+    if filters.to is not None:
+        own.append(_posting.at < filters.to)
     if cursor is not None:
         at, name = decode_cursor(cursor, int, UUID)
         # The first of the two alone bounds the index; the pair is exact.
@@ -154,14 +175,14 @@ def _of_account(connection: sa.Connection, catalog: Catalog, wanted: Filter, cur
     keys = sa.select(_posting.at, _posting.entry_id).where(*own)
     keys = keys.order_by(_posting.at.desc(), _posting.entry_id.desc())
     floor = None
-    if wanted.ref_type is not None:
+    if filters.ref_type is not None:
         end = connection.execute(keys.offset(SCAN_MAX - 1).limit(1)).first()
         if end is not None:
             floor = encode_cursor(end.at, end.entry_id)
             own.append(sa.tuple_(_posting.at, _posting.entry_id) >= sa.tuple_(*_place(end.at, end.entry_id)))
         keys = keys.join(
             schema.journal_entry, (_entry.org_id == _posting.org_id) & (_entry.id == _posting.entry_id)
-        ).where(*own, _entry.ref_type == wanted.ref_type)
+        ).where(*own, _entry.ref_type == filters.ref_type)
     places = connection.execute(keys.limit(limit + 1)).all()
     shown = [str(row.entry_id) for row in places[:limit]]
     query = sa.select(*_ENTRY_COLUMNS).where(_entry.org_id == catalog.settings.id, among(connection, _entry.id, shown))
@@ -213,9 +234,9 @@ def _describe(connection: sa.Connection, catalog: Catalog, rows: Sequence[Any]) 
 # Balances ------------------------------------------------------------------------------------------------------------
 
 
-def trial_balance(connection: sa.Connection, catalog: Catalog, as_of: AsOf) -> Json:
+def trial_balance(connection: sa.Connection, catalog: Catalog, filters: AsOfFilter, _: Part) -> Json:
     """`{as_of, items: [{account, name, debit, credit, balance}], total_debit, total_credit}`, every account."""
-    digits = catalog.settings.minor_digits
+    as_of, digits = filters.as_of, catalog.settings.minor_digits
     names = account_names(connection, catalog.settings.id)
     sums = sums_of(connection, catalog, list(names), as_of)
     items = [

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -13,30 +13,35 @@ from holdfast.core.warehouse.count_sheet import CountSheet, count_document
 from holdfast.core.warehouse.transfer import Transfer, transfer_document
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, products_of, read_records, records
-from holdfast.db.queries.paging import EMPTY, Json, Page, as_id, bounded, id_of_cursor, newest, page_of
+from holdfast.db.queries.filters import LOCATION, STATUS, Filter
+from holdfast.db.queries.paging import EMPTY, Json, Page, Part, Stores, as_id, bounded, id_of_cursor, newest, page_of
 
 _sheet, _transfer = schema.count_sheet.c, schema.transfer.c
 
 
-def counts(
-    connection: sa.Connection,
-    catalog: Catalog,
-    *,
-    status: str | None,
-    location: str | None,
-    stores: Collection[str] | None,
-    cursor: str | None,
-    limit: int,
-) -> Page:
-    """A page of counts."""
-    where = [] if status is None else [_sheet.status == status]
-    places = places_of(catalog, stores=stores, location=location)
+class CountFilter(Filter, frozen=True, kw_only=True):
+    """Which counts."""
+
+    status: Annotated[Literal["draft", "posted", "cancelled"] | None, STATUS] = None
+    location: Annotated[str | None, LOCATION] = None
+
+
+class TransferFilter(Filter, frozen=True, kw_only=True):
+    """Which transfers."""
+
+    status: Annotated[Literal["shipped", "received", "returned"] | None, STATUS] = None
+
+
+def counts(connection: sa.Connection, catalog: Catalog, filters: CountFilter, part: Part) -> Page:
+    """A page of counts, drafts included."""
+    where = [] if filters.status is None else [_sheet.status == filters.status]
+    places = places_of(catalog, stores=part.stores, location=filters.location)
     if places is not None:
         where.append(_sheet.location_id.in_(places))
-    return _listed(connection, catalog, schema.count_sheet, CountSheet, where, cursor, limit)
+    return _listed(connection, catalog, schema.count_sheet, CountSheet, where, part)
 
 
-def count(connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None) -> Json | None:
+def count(connection: sa.Connection, catalog: Catalog, ref: str, *, stores: Stores = None) -> Json | None:
     """A count by id."""
     sheet = _one(connection, catalog, schema.count_sheet, CountSheet, ref)
     if sheet is None or _outside(catalog, stores, sheet.location_id):
@@ -44,26 +49,18 @@ def count(connection: sa.Connection, catalog: Catalog, ref: str, stores: Collect
     return _describe(connection, catalog, [sheet])[0]
 
 
-def transfers(
-    connection: sa.Connection,
-    catalog: Catalog,
-    *,
-    status: str | None,
-    stores: Collection[str] | None,
-    cursor: str | None,
-    limit: int,
-) -> Page:
+def transfers(connection: sa.Connection, catalog: Catalog, filters: TransferFilter, part: Part) -> Page:
     """A page of transfers from or to the stores."""
-    where: list[sa.ColumnElement[bool]] = [] if status is None else [_transfer.status == status]
-    places = places_of(catalog, stores=stores)
+    where: list[sa.ColumnElement[bool]] = [] if filters.status is None else [_transfer.status == filters.status]
+    places = places_of(catalog, stores=part.stores)
     if places is not None:
         if not places:
             return EMPTY
         where.append(sa.or_(_transfer.from_location_id.in_(places), _transfer.to_location_id.in_(places)))
-    return _listed(connection, catalog, schema.transfer, Transfer, where, cursor, limit)
+    return _listed(connection, catalog, schema.transfer, Transfer, where, part)
 
 
-def transfer(connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None) -> Json | None:
+def transfer(connection: sa.Connection, catalog: Catalog, ref: str, *, stores: Stores = None) -> Json | None:
     """A transfer by id."""
     found = _one(connection, catalog, schema.transfer, Transfer, ref)
     if found is None or _outside(catalog, stores, found.from_location_id, found.to_location_id):
@@ -71,7 +68,7 @@ def transfer(connection: sa.Connection, catalog: Catalog, ref: str, stores: Coll
     return _describe(connection, catalog, [found])[0]
 
 
-def _outside(catalog: Catalog, stores: Collection[str] | None, *location_ids: str) -> bool:
+def _outside(catalog: Catalog, stores: Stores, *location_ids: str) -> bool:
     return stores is not None and all(catalog.locations[name].store_id not in stores for name in location_ids)
 
 
@@ -89,17 +86,16 @@ def _listed(
     table: sa.Table,
     struct: type[Any],
     where: Sequence[sa.ColumnElement[bool]],
-    cursor: str | None,
-    limit: int,
+    part: Part,
 ) -> Page:
-    limit = bounded(limit)
+    limit = bounded(part.limit)
     found = newest(
         connection,
         table,
         columns_of(table, struct),
         catalog.settings.id,
         where,
-        before=id_of_cursor(cursor),
+        before=id_of_cursor(part.cursor),
         limit=limit,
     )
     return page_of(

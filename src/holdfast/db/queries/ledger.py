@@ -7,15 +7,16 @@ An order has its own index. Everything else is the whole ledger by id, newest fi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.ledger import Entry
+from holdfast.core.records.ledger import Entry, RefType
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.organisation import Location, Settings
 from holdfast.core.records.product import Product
@@ -24,11 +25,13 @@ from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.as_of import entries_at, given_rows, seq_at, stretches_of_lot
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
+from holdfast.db.queries.filters import BEFORE, LOCATION, NOT_BEFORE, PRODUCT, SOURCE, Filter, Instant
 from holdfast.db.queries.paging import (
     EMPTY,
     SCAN_MAX,
     Json,
     Page,
+    Part,
     as_id,
     bounded,
     decode_cursor,
@@ -52,46 +55,45 @@ Key = tuple[int, str, int]
 """The place of an entry in a list by levels: (created_at, level id, seq)."""
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which entries: product by id or SKU, location by code or id, `from_ <= created_at < to` in microseconds."""
+class LedgerFilter(Filter, frozen=True, kw_only=True):
+    """Which entries: `from_ <= created_at < to`."""
 
-    product: str | None = None
-    location: str | None = None
-    lot_id: str | None = None
-    order_number: str | None = None
-    ref_type: str | None = None
-    source: str | None = None
-    actor: str | None = None
-    from_: int | None = None
-    to: int | None = None
-    stores: Collection[str] | None = None
+    product: Annotated[str | None, PRODUCT] = None
+    location: Annotated[str | None, LOCATION] = None
+    lot_id: Annotated[str | None, Meta(description="Only of this lot.")] = None
+    order_number: Annotated[str | None, Meta(description="Only for this order.")] = None
+    ref_type: Annotated[RefType | None, Meta(description="Only of this kind.")] = None
+    source: Annotated[str | None, SOURCE] = None
+    actor: Annotated[str | None, Meta(description="Only by this actor, as `key:till 3`.")] = None
+    from_: Annotated[Instant | None, NOT_BEFORE] = msgspec.field(default=None, name="from")
+    to: Annotated[Instant | None, BEFORE] = None
 
 
-def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int) -> Page:
-    """A page of entries."""
-    limit, org_id = bounded(limit), catalog.settings.id
-    where = _conditions(wanted)
+def listed(connection: sa.Connection, catalog: Catalog, filters: LedgerFilter, part: Part) -> Page:
+    """A page of entries (docs/reference/ledger.md) with `from_ <= created_at < to`, in microseconds."""
+    limit, cursor, org_id = bounded(part.limit), part.cursor, catalog.settings.id
+    where = _conditions(filters)
     if where is None:
         return EMPTY
-    places = places_of(catalog, stores=wanted.stores, location=wanted.location)
+    places = places_of(catalog, stores=part.stores, location=filters.location)
     begun_by_id = cursor is not None and len(key_of_cursor(cursor)) == 1
-    if wanted.order_number is None and not begun_by_id:
-        levels = _levels(connection, catalog, wanted, places, LEVELS_MAX if cursor is None else None)
+    if filters.order_number is None and not begun_by_id:
+        levels = _levels(connection, catalog, filters, places, LEVELS_MAX if cursor is None else None)
         if levels is not None:
-            return _by_levels(connection, catalog, wanted, where, levels, cursor, limit)
+            return _by_levels(connection, catalog, filters, where, levels, cursor, limit)
     if places is not None:
         where.append(_ledger.location_id.in_(places))
-    if wanted.product is not None:
-        product = product_of(connection, org_id, wanted.product)
+    if filters.product is not None:
+        product = product_of(connection, org_id, filters.product)
         if product is None:
             return EMPTY
         where.append(_ledger.product_id == product.id)
     before = None if cursor is None else decode_cursor(cursor, UUID)[0]
-    if wanted.to is not None:
-        latest = id_floor(wanted.to + SKEW)
+    if filters.to is not None:
+        latest = id_floor(filters.to + SKEW)
         before = latest if before is None else min(before, latest)
-    if wanted.from_ is not None:
-        where.append(_ledger.id >= id_floor(wanted.from_ - SKEW))
+    if filters.from_ is not None:
+        where.append(_ledger.id >= id_floor(filters.from_ - SKEW))
     found = newest(
         connection,
         schema.ledger,
@@ -100,9 +102,9 @@ def listed(connection: sa.Connection, catalog: Catalog, wanted: Filter, *, curso
         where,
         before=before,
         limit=limit,
-        indexed=wanted.order_number is not None,
+        indexed=filters.order_number is not None,
     )
-    if wanted.from_ is not None and found.floor is not None and found.floor < id_floor(wanted.from_ - SKEW):
+    if filters.from_ is not None and found.floor is not None and found.floor < id_floor(filters.from_ - SKEW):
         found = found._replace(floor=None)
     return page_of(found, limit, lambda rows: describe(connection, catalog, read(rows)))
 
@@ -113,46 +115,46 @@ def id_floor(at: int) -> str:
     return f"{text[:8]}-{text[8:12]}-0000-0000-000000000000"
 
 
-def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]] | None:
+def _conditions(filters: LedgerFilter) -> list[sa.ColumnElement[bool]] | None:
     """The conditions on the entry itself; None when nothing can match."""
     where: list[sa.ColumnElement[bool]] = []
-    if wanted.lot_id is not None:
-        name = as_id(wanted.lot_id)
+    if filters.lot_id is not None:
+        name = as_id(filters.lot_id)
         if name is None:
             return None
         where.append(_ledger.lot_id == name)
-    if wanted.order_number is not None:
-        where += [_ledger.order_number.is_not(None), _ledger.order_number == wanted.order_number]
+    if filters.order_number is not None:
+        where += [_ledger.order_number.is_not(None), _ledger.order_number == filters.order_number]
     for column, value in (
-        (_ledger.ref_type, wanted.ref_type),
-        (_ledger.source, wanted.source),
-        (_ledger.actor, wanted.actor),
+        (_ledger.ref_type, filters.ref_type),
+        (_ledger.source, filters.source),
+        (_ledger.actor, filters.actor),
     ):
         if value is not None:
             where.append(column == value)
-    if wanted.from_ is not None:
-        where.append(_ledger.created_at >= wanted.from_)
-    if wanted.to is not None:
-        where.append(_ledger.created_at < wanted.to)
+    if filters.from_ is not None:
+        where.append(_ledger.created_at >= filters.from_)
+    if filters.to is not None:
+        where.append(_ledger.created_at < filters.to)
     return where
 
 
 def _levels(
-    connection: sa.Connection, catalog: Catalog, wanted: Filter, places: list[str] | None, most: int | None
+    connection: sa.Connection, catalog: Catalog, filters: LedgerFilter, places: list[str] | None, most: int | None
 ) -> dict[str, int] | None:
     """The levels to read one by one, each with its last seq; None when they are more than `most`, or all."""
-    if wanted.product is None and wanted.lot_id is None and places is None:
+    if filters.product is None and filters.lot_id is None and places is None:
         return None
     query = sa.select(_level.id, _level.seq)
     where = [_level.org_id == catalog.settings.id]
-    if wanted.product is not None:
-        product = product_of(connection, catalog.settings.id, wanted.product)
+    if filters.product is not None:
+        product = product_of(connection, catalog.settings.id, filters.product)
         if product is None:
             return {}
         where.append(_level.product_id == product.id)
-    if wanted.lot_id is not None:
+    if filters.lot_id is not None:
         query = query.join(schema.lot_stock, (_stock.org_id == _level.org_id) & (_stock.level_id == _level.id))
-        where.append(_stock.lot_id == as_id(wanted.lot_id))
+        where.append(_stock.lot_id == as_id(filters.lot_id))
     if places is not None:
         if not places:
             return {}
@@ -165,7 +167,7 @@ def _levels(
 def _by_levels(
     connection: sa.Connection,
     catalog: Catalog,
-    wanted: Filter,
+    filters: LedgerFilter,
     where: Sequence[sa.ColumnElement[bool]],
     levels: dict[str, int],
     cursor: str | None,
@@ -174,16 +176,16 @@ def _by_levels(
     """A page merged from the levels' own ledgers, by (created_at, level, seq), newest first."""
     org_id = catalog.settings.id
     after: Key | None = None if cursor is None else decode_cursor(cursor, int, UUID, int)
-    lows, highs = _stretches(connection, org_id, wanted, levels, after)
-    if wanted.lot_id is not None:
-        of_lot = stretches_of_lot(connection, org_id, wanted.lot_id)
+    lows, highs = _stretches(connection, org_id, filters, levels, after)
+    if filters.lot_id is not None:
+        of_lot = stretches_of_lot(connection, org_id, filters.lot_id)
         for name in levels:
             low, high = of_lot.get(name, (0, 0))
             lows[name], highs[name] = max(low, lows.get(name, 0)), min(high, highs[name])
     levels = {level_id: high for level_id, high in highs.items() if high > lows.get(level_id, 0)}
     if not levels:
         return EMPTY
-    narrow = len(where) > (wanted.from_ is not None) + (wanted.to is not None)
+    narrow = len(where) > (filters.from_ is not None) + (filters.to is not None)
     each = max(limit + 1, SCAN_MAX // len(levels)) if narrow else limit + 1
     stretches = [(name, max(lows.get(name, 0), high - each), high) for name, high in levels.items()]
     entries = read(_within(connection, org_id, stretches, where, limit + 1))
@@ -195,14 +197,14 @@ def _by_levels(
 
 
 def _stretches(
-    connection: sa.Connection, org_id: str, wanted: Filter, levels: dict[str, int], after: Key | None
+    connection: sa.Connection, org_id: str, filters: LedgerFilter, levels: dict[str, int], after: Key | None
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Each level's part that the times and the cursor leave: entries above the first number, up to the second."""
     lows: dict[str, int] = {}
     highs = dict(levels)
-    if wanted.from_ is not None:
-        lows = seq_at(connection, org_id, {name: (seq, wanted.from_ - 1) for name, seq in levels.items()})
-    until = {} if wanted.to is None else dict.fromkeys(levels, wanted.to - 1)
+    if filters.from_ is not None:
+        lows = seq_at(connection, org_id, {name: (seq, filters.from_ - 1) for name, seq in levels.items()})
+    until = {} if filters.to is None else dict.fromkeys(levels, filters.to - 1)
     if after is not None:
         at, last_level, last_seq = after
         for name in levels:

@@ -1,19 +1,19 @@
 """Inventory entries: lists with filters, single ones, a product's, and those that run low.
 
-    listed(connection, catalog, Filter(product="MUG-1"), cursor=None, limit=50, now=now)   -> Page
+    listed(connection, catalog, LevelFilter(product="MUG-1"), Part(limit=50, now=now))   -> Page
 
 An entry shows its level as settling would leave it (`settled`). How levels stood in the past is in `past_levels`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.documents import level_fields
@@ -25,11 +25,14 @@ from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.begun import begins, by_id, coming, merged
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
+from holdfast.db.queries.filters import LOCATION, PRODUCT, SEARCH, Filter, Instant, LowStock, Threshold
 from holdfast.db.queries.paging import (
     EMPTY,
     Found,
     Json,
     Page,
+    Part,
+    Stores,
     as_id,
     bounded,
     decode_cursor,
@@ -39,7 +42,7 @@ from holdfast.db.queries.paging import (
 )
 from holdfast.db.queries.products import Totals, matching, total_fields
 from holdfast.db.queries.settled import foresee, foresee_levels
-from holdfast.db.queries.settling import gone_units
+from holdfast.db.queries.settling import gone_units, instant
 
 _level, _product, _location = schema.level.c, schema.product.c, schema.location.c
 COLUMNS = columns_of(schema.level, Level)
@@ -48,35 +51,48 @@ LOW_MAX = 10_000
 """Most entries of a page of the low-stock list."""
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which entries: product by id or SKU, location and store by id or code; `threshold` in whole units."""
+class LevelFilter(Filter, frozen=True, kw_only=True):
+    """Which entries; `store` by id or code. With `as_of`, the levels that existed then, as they stood then."""
 
-    product: str | None = None
-    location: str | None = None
+    product: Annotated[str | None, PRODUCT] = None
+    location: Annotated[str | None, LOCATION] = None
+    search: Annotated[str | None, SEARCH] = None
+    as_of: Annotated[Instant | None, Meta(description="The levels as they stood at this instant.")] = None
+    low_stock: Annotated[
+        LowStock,
+        Meta(description="Only at or below the threshold of the entry (`true`), or at or below this number."),
+    ] = False
     store: str | None = None
-    search: str | None = None
-    low_stock: bool = False
-    threshold: Number | None = None
-    stores: Collection[str] | None = None
+
+    @property
+    def only_low(self) -> bool:
+        """Are only entries that run low asked for? A threshold of 0 asks for them too."""
+        return self.low_stock is not False
+
+    @property
+    def threshold(self) -> Number | None:
+        """The threshold for all entries, in whole units; None: each has its own."""
+        return None if isinstance(self.low_stock, bool) else self.low_stock
 
 
-def listed(
-    connection: sa.Connection,
-    catalog: Catalog,
-    wanted: Filter,
-    *,
-    cursor: str | None,
-    limit: int,
-    now: int,
-) -> Page:
-    """A page of entries; those that settling will begin are among them."""
-    where = conditions(connection, catalog, wanted)
+class LowStockFilter(Filter, frozen=True, kw_only=True):
+    """Which of the entries that run low; `store` by id or code."""
+
+    threshold: Annotated[Threshold | None, Meta(description="At or below this number instead of each entry's own.")] = (
+        None
+    )
+    store: str | None = None
+
+
+def listed(connection: sa.Connection, catalog: Catalog, filters: LevelFilter, part: Part) -> Page:
+    """A page of entries as they stand; those that settling will begin are among them."""
+    where = conditions(connection, catalog, filters, part.stores)
     if where is None:
         return EMPTY
-    limit, before = bounded(limit), id_of_cursor(cursor)
-    found = _found(connection, catalog, [*where.all, _level.listed], before, limit, wanted, now)
+    limit, before, now = bounded(part.limit), id_of_cursor(part.cursor), part.now
+    found = _found(connection, catalog, [*where.all, _level.listed], before, limit, filters, now)
     rows = read(found.rows)
-    if not wanted.low_stock:  # what lies in quarantine never runs low
+    if not filters.only_low:  # what lies in quarantine never runs low
         down_to = rows[limit].id if len(rows) > limit else None
         begun = coming(
             connection, catalog, now, where.products, where.places, before=before, down_to=down_to, limit=limit
@@ -84,7 +100,7 @@ def listed(
         rows = merged(rows, begun)
     shown = rows[:limit]
     following = encode_cursor(shown[-1].id) if len(rows) > limit else None
-    return Page(describe(connection, catalog, shown, now), following)
+    return Page(describe(connection, catalog, shown, part.now), following)
 
 
 class Conditions(NamedTuple):
@@ -100,20 +116,20 @@ class Conditions(NamedTuple):
         return [*self.products, *here]
 
 
-def conditions(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> Conditions | None:
-    """The conditions on the level (joined to its product when low ones are wanted); None when nothing can match."""
+def conditions(connection: sa.Connection, catalog: Catalog, filters: LevelFilter, stores: Stores) -> Conditions | None:
+    """The conditions on the level (joined to its product when low ones are filters); None when nothing can match."""
     where: list[sa.ColumnElement[bool]] = []
     org_id = catalog.settings.id
-    if wanted.product is not None:
-        product = product_of(connection, org_id, wanted.product)
+    if filters.product is not None:
+        product = product_of(connection, org_id, filters.product)
         if product is None:
             return None
         where.append(_level.product_id == product.id)
-    places = places_of(catalog, stores=wanted.stores, store=wanted.store, location=wanted.location)
+    places = places_of(catalog, stores=stores, store=filters.store, location=filters.location)
     if places is not None and not places:
         return None
-    if wanted.search:
-        ids = sa.select(_product.id).where(_product.org_id == org_id, matching(wanted.search))
+    if filters.search:
+        ids = sa.select(_product.id).where(_product.org_id == org_id, matching(filters.search))
         where.append(_level.product_id.in_(ids))
     return Conditions(where, places)
 
@@ -124,11 +140,11 @@ def _found(
     where: Sequence[sa.ColumnElement[bool]],
     before: str | None,
     limit: int,
-    wanted: Filter,
+    filters: LevelFilter,
     now: int,
 ) -> Found:
     org_id, limit = catalog.settings.id, bounded(limit)
-    if not wanted.low_stock:
+    if not filters.only_low:
         return newest(
             connection,
             schema.level,
@@ -138,11 +154,11 @@ def _found(
             before=before,
             limit=limit,
             scan=None,
-            indexed=wanted.product is not None,
+            indexed=filters.product is not None,
         )
     if before is not None:
         where = [*where, _level.id < before]
-    query = low_levels(connection, catalog, wanted.threshold, COLUMNS, now)[0].where(*where)
+    query = low_levels(connection, catalog, filters.threshold, COLUMNS, now)[0].where(*where)
     return Found(connection.execute(query.order_by(_level.id.desc()).limit(limit + 1)).all())
 
 
@@ -243,7 +259,7 @@ def entries(connection: sa.Connection, catalog: Catalog, levels: Sequence[Level]
     return rows
 
 
-def one(connection: sa.Connection, catalog: Catalog, level_id: str, stores: Collection[str] | None) -> Level | None:
+def one(connection: sa.Connection, catalog: Catalog, level_id: str, stores: Stores) -> Level | None:
     """A level by id, within the stores."""
     name = as_id(level_id)
     if name is None:
@@ -257,29 +273,26 @@ def one(connection: sa.Connection, catalog: Catalog, level_id: str, stores: Coll
 
 
 def entry(
-    connection: sa.Connection, catalog: Catalog, level_id: str, stores: Collection[str] | None, now: int
+    connection: sa.Connection, catalog: Catalog, level_id: str, *, stores: Stores = None, now: int | None = None
 ) -> Json | None:
-    """An entry by its level's id, within the stores; also one that settling will begin."""
-    name = as_id(level_id)
+    """An entry by its level's id, within the stores; also one that settling will begin, or that is not listed any
+    more (`listed` is not part of it)."""
+    at, name = instant(now), as_id(level_id)
     found = one(connection, catalog, level_id, stores)
     if found is None and name is not None:
-        found = by_id(connection, catalog, now, name)
+        found = by_id(connection, catalog, at, name)
         if found is not None and not catalog.shows(found.location_id, stores):
             return None
-    return None if found is None else describe(connection, catalog, [found], now)[0]
+    return None if found is None else describe(connection, catalog, [found], at)[0]
 
 
-def key(
-    connection: sa.Connection, catalog: Catalog, level_id: str, stores: Collection[str] | None
-) -> tuple[str, str] | None:
+def key(connection: sa.Connection, catalog: Catalog, level_id: str, *, stores: Stores = None) -> tuple[str, str] | None:
     """(product id, location id) of a listed level, within the stores."""
     found = one(connection, catalog, level_id, stores)
     return None if found is None or not found.listed else (found.product_id, found.location_id)
 
 
-def of_product(
-    connection: sa.Connection, catalog: Catalog, product: Product, stores: Collection[str] | None
-) -> list[Level]:
+def of_product(connection: sa.Connection, catalog: Catalog, product: Product, stores: Stores) -> list[Level]:
     """The listed levels of a product, within the stores, by location code."""
     query = sa.select(*COLUMNS).where(
         _level.org_id == catalog.settings.id, _level.product_id == product.id, _level.listed
@@ -290,14 +303,14 @@ def of_product(
 
 
 def summary(
-    connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None, now: int
+    connection: sa.Connection, catalog: Catalog, ref: str, *, stores: Stores = None, now: int | None = None
 ) -> Json | None:
-    """A product's totals and its entries (`GET /store/inventory/product/{id}`)."""
+    """`{product_id, sku, title, unlimited, total_..., backordered, locations: [entry]}` of a product."""
     product = product_of(connection, catalog.settings.id, ref)
     if product is None:
         return None
     levels = of_product(connection, catalog, product, stores)
-    seen = foresee(connection, catalog, now, {product.id})
+    seen = foresee(connection, catalog, instant(now), {product.id})
     settled = [seen.level(level) for level in levels] + begins(catalog, seen, places_of(catalog, stores=stores))
     settled.sort(key=lambda level: catalog.locations[level.location_id].code)
     totals = Totals()
@@ -319,21 +332,19 @@ def summary(
     }
 
 
-def low_stock(
-    connection: sa.Connection, catalog: Catalog, wanted: Filter, now: int, *, cursor: str | None, limit: int
-) -> Page:
+def low_stock(connection: sa.Connection, catalog: Catalog, filters: LowStockFilter, part: Part) -> Page:
     """A page of entries at or below their line, emptiest first, by the smallest units on hand; `limit` 1 to LOW_MAX."""
-    asked = conditions(connection, catalog, wanted)
-    if asked is None:
+    here = conditions(connection, catalog, LevelFilter(store=filters.store), part.stores)
+    if here is None:
         return EMPTY
-    where = asked.all
-    limit = max(1, min(limit, LOW_MAX))
-    query, quantity = low_levels(connection, catalog, wanted.threshold, COLUMNS, now)
-    if cursor is not None:
-        units, last = decode_cursor(cursor, int, UUID)
+    where = here.all
+    limit = max(1, min(part.limit, LOW_MAX))
+    query, quantity = low_levels(connection, catalog, filters.threshold, COLUMNS, part.now)
+    if part.cursor is not None:
+        units, last = decode_cursor(part.cursor, int, UUID)
         where.append(sa.or_(quantity > units, sa.and_(quantity == units, _level.id < last)))
     query = query.add_columns(quantity.label("emptiness")).where(*where, _level.listed)
     rows = connection.execute(query.order_by(quantity, _level.id.desc()).limit(limit + 1)).all()
     shown = [row_type(Level).read(row[:-1]) for row in rows[:limit]]
     following = encode_cursor(rows[limit - 1][-1], rows[limit - 1].id) if len(rows) > limit else None
-    return Page(describe(connection, catalog, shown, now), following)
+    return Page(describe(connection, catalog, shown, part.now), following)

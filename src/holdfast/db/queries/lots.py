@@ -7,11 +7,12 @@ no units at its shelf and has them in quarantine, whether it has a row there or 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.documents import lot_fields
@@ -21,12 +22,15 @@ from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.begun import ids_of_levels
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
+from holdfast.db.queries.filters import LOCATION, PRODUCT, STATUS, Filter
 from holdfast.db.queries.paging import (
     EMPTY,
     NO_ID,
     SCAN_MAX,
     Json,
     Page,
+    Part,
+    Stores,
     among,
     as_id,
     bounded,
@@ -35,7 +39,7 @@ from holdfast.db.queries.paging import (
     not_walked,
 )
 from holdfast.db.queries.settled import astir, corners_of, foresee
-from holdfast.db.queries.settling import OPEN, ended, expired_lots
+from holdfast.db.queries.settling import OPEN, ended, expired_lots, instant
 
 _stock, _lot, _level, _product = schema.lot_stock.c, schema.lot.c, schema.level.c, schema.product.c
 STOCK_COLUMNS = columns_of(schema.lot_stock, LotStock)
@@ -43,27 +47,24 @@ LOT_COLUMNS = columns_of(schema.lot, Lot)
 _JOINED = schema.lot_stock.join(schema.lot, (_lot.org_id == _stock.org_id) & (_lot.id == _stock.lot_id))
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which lots: product by id or SKU, location by code or id; `in_stock`: only where units are."""
+class LotFilter(Filter, frozen=True, kw_only=True):
+    """Which lots at locations."""
 
-    product: str | None = None
-    location: str | None = None
-    lot_code: str | None = None
-    status: str | None = None
-    in_stock: bool = False
-    stores: Collection[str] | None = None
+    product: Annotated[str | None, PRODUCT] = None
+    location: Annotated[str | None, LOCATION] = None
+    lot_code: Annotated[str | None, Meta(description="Only with this code.")] = None
+    status: Annotated[Literal["active", "quarantined"] | None, STATUS] = None
+    in_stock: Annotated[bool, Meta(description="Only with units.")] = False
 
 
-def listed(
-    connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int, now: int
-) -> Page:
-    """A page of lots at locations."""
-    limit, org_id = bounded(limit), catalog.settings.id
-    identity = _identity(connection, catalog, wanted)
-    places = places_of(catalog, stores=wanted.stores, location=wanted.location)
+def listed(connection: sa.Connection, catalog: Catalog, filters: LotFilter, part: Part) -> Page:
+    """A page of lots, a row per lot and location; `in_stock` leaves out those without units."""
+    limit, cursor, now, org_id = bounded(part.limit), part.cursor, part.now, catalog.settings.id
+    identity = _identity(connection, catalog, filters)
+    places = places_of(catalog, stores=part.stores, location=filters.location)
     if identity is None or (places is not None and not places):
         return EMPTY
-    where = [*identity, *_where_it_lies(catalog, wanted, places, now)]
+    where = [*identity, *_where_it_lies(catalog, filters, places, now)]
     own = [_stock.org_id == org_id]
     before: tuple[str, str] | None = None
     if cursor is not None:
@@ -71,7 +72,7 @@ def listed(
         # The first of the two alone bounds the index; the pair is exact.
         own += [_stock.lot_id <= lot_id, sa.tuple_(_stock.lot_id, _stock.level_id) < sa.tuple_(*_ids(lot_id, level_id))]
     floor = None
-    if wanted.product is not None or wanted.lot_code is not None:
+    if filters.product is not None or filters.lot_code is not None:
         own += _keys_of_page(connection, [*own, *where], limit)
     elif where:
         end = sa.select(_stock.lot_id).where(*own).order_by(_stock.lot_id.desc()).offset(SCAN_MAX - 1).limit(1)
@@ -81,9 +82,9 @@ def listed(
     query = sa.select(*STOCK_COLUMNS, *_labelled()).select_from(_JOINED).where(*own, *where)
     rows = connection.execute(query.order_by(_stock.lot_id.desc(), _stock.level_id.desc()).limit(limit + 1)).all()
     found = [_read(row) for row in rows]
-    if wanted.status != "active":
+    if filters.status != "active":
         down_to = found[limit][1].lot_id if len(found) > limit else floor
-        coming = _coming(connection, catalog, wanted, identity, places, now, before, down_to, limit)
+        coming = _coming(connection, catalog, filters, identity, places, now, before, down_to, limit)
         found = sorted(found + coming, key=_place, reverse=True)
     items = describe(connection, catalog, settled(connection, catalog, found[:limit], now))
     if len(found) > limit:
@@ -119,32 +120,32 @@ def _read(row: Sequence[Any]) -> tuple[Lot, LotStock]:
     return row_type(Lot).read(row[width:]), row_type(LotStock).read(row[:width])
 
 
-def _identity(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> list[sa.ColumnElement[bool]] | None:
+def _identity(connection: sa.Connection, catalog: Catalog, filters: LotFilter) -> list[sa.ColumnElement[bool]] | None:
     """The conditions on which lot it is; None when nothing can match."""
     org_id = catalog.settings.id
     where: list[sa.ColumnElement[bool]] = []
-    if wanted.product is not None:
-        product = product_of(connection, org_id, wanted.product)
+    if filters.product is not None:
+        product = product_of(connection, org_id, filters.product)
         if product is None:
             return None
         levels = sa.select(_level.id).where(_level.org_id == org_id, _level.product_id == product.id)
         where.append(_stock.level_id.in_(connection.execute(levels).scalars().all()))
-    if wanted.lot_code is not None:
-        coded = sa.select(_lot.id).where(_lot.org_id == org_id, _lot.code == wanted.lot_code)
+    if filters.lot_code is not None:
+        coded = sa.select(_lot.id).where(_lot.org_id == org_id, _lot.code == filters.lot_code)
         where.append(_stock.lot_id.in_(connection.execute(coded).scalars().all()))
     return where
 
 
 def _where_it_lies(
-    catalog: Catalog, wanted: Filter, places: Collection[str] | None, now: int
+    catalog: Catalog, filters: LotFilter, places: Collection[str] | None, now: int
 ) -> list[sa.ColumnElement[bool]]:
     """The conditions on a stored row: where the lot lies, and as what."""
     where: list[sa.ColumnElement[bool]] = []
     if places is not None:
         where.append(_stock.location_id.in_(places))
-    if wanted.status is not None:
-        where.append(_has_status(catalog, wanted.status))
-    if wanted.in_stock:
+    if filters.status is not None:
+        where.append(_has_status(catalog, filters.status))
+    if filters.in_stock:
         living = sa.or_(_stock.sellable_until.is_(None), _stock.sellable_until > now)
         where += [OPEN, living]
     return where
@@ -153,7 +154,7 @@ def _where_it_lies(
 def _coming(
     connection: sa.Connection,
     catalog: Catalog,
-    wanted: Filter,
+    filters: LotFilter,
     identity: Sequence[sa.ColumnElement[bool]],
     places: Collection[str] | None,
     now: int,
@@ -175,7 +176,7 @@ def _coming(
     query = sa.select(_stock.lot_id).distinct().where(*expired).order_by(_stock.lot_id.desc())
     # The cursor may be at any row of its lot, so one lot more is looked at.
     lots = connection.execute(query.limit(limit + 2)).scalars().all()
-    coming = _aside(connection, catalog, lots, now, closed=wanted.in_stock)
+    coming = _aside(connection, catalog, lots, now, closed=filters.in_stock)
     return [
         pair
         for pair in coming
@@ -243,9 +244,7 @@ def _has_status(catalog: Catalog, status: str) -> sa.ColumnElement[bool]:
     return recalled if status == "quarantined" else sa.not_(recalled)
 
 
-def lies_at(
-    connection: sa.Connection, catalog: Catalog, lot_id: str, stores: Collection[str] | None
-) -> list[tuple[Lot, LotStock]]:
+def lies_at(connection: sa.Connection, catalog: Catalog, lot_id: str, stores: Stores) -> list[tuple[Lot, LotStock]]:
     """A lot wherever it is or was, within the stores, by location code."""
     query = sa.select(*STOCK_COLUMNS, *_labelled()).select_from(_JOINED)
     query = query.where(_stock.org_id == catalog.settings.id, _stock.lot_id == lot_id)
@@ -268,16 +267,18 @@ def describe(connection: sa.Connection, catalog: Catalog, lots: Iterable[tuple[L
     ]
 
 
-def one(connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None, now: int) -> Json | None:
-    """A lot by id: itself, its units over all locations, and a row per location."""
-    name = as_id(ref)
+def one(
+    connection: sa.Connection, catalog: Catalog, ref: str, *, stores: Stores = None, now: int | None = None
+) -> Json | None:
+    """A lot by id: `{id, lot_code, product_id, sku, ..., on_hand, reserved, value, locations: [row per location]}`."""
+    at, name = instant(now), as_id(ref)
     if name is None:
         return None
     places = places_of(catalog, stores=stores)
-    coming = _aside(connection, catalog, [name], now, closed=False)
+    coming = _aside(connection, catalog, [name], at, closed=False)
     here = [pair for pair in coming if places is None or pair[1].location_id in places]
     stored = lies_at(connection, catalog, name, stores)
-    found = settled(connection, catalog, _by_code(catalog, stored + here), now)
+    found = settled(connection, catalog, _by_code(catalog, stored + here), at)
     if not found:
         return None
     rows = describe(connection, catalog, found)
@@ -287,8 +288,8 @@ def one(connection: sa.Connection, catalog: Catalog, ref: str, stores: Collectio
         **{key: value for key, value in rows[0].items() if key != "location"},
         "kind": lot.kind,
         "gtin": lot.gtin,
-        "on_hand": product.number(sum(at.on_hand for _, at in found)),
-        "reserved": product.number(sum(at.reserved for _, at in found)),
-        "value": from_minor(sum(at.value for _, at in found), catalog.settings.minor_digits),
-        "locations": [row for row, (_, at) in zip(rows, found, strict=True) if at.on_hand],
+        "on_hand": product.number(sum(stock.on_hand for _, stock in found)),
+        "reserved": product.number(sum(stock.reserved for _, stock in found)),
+        "value": from_minor(sum(stock.value for _, stock in found), catalog.settings.minor_digits),
+        "locations": [row for row, (_, stock) in zip(rows, found, strict=True) if stock.on_hand],
     }

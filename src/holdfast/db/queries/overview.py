@@ -19,9 +19,9 @@ from holdfast.core.records.stock import Level
 from holdfast.db import schema
 from holdfast.db.queries import levels
 from holdfast.db.queries.catalog import places_of, products_of, store_of
-from holdfast.db.queries.paging import Json, among
+from holdfast.db.queries.paging import LIMIT_DEFAULT, Json, Part, Stores, among
 from holdfast.db.queries.settled import foresee
-from holdfast.db.queries.settling import ended
+from holdfast.db.queries.settling import ended, instant
 
 _level, _product = schema.level.c, schema.product.c
 
@@ -104,11 +104,16 @@ def _running_low(connection: sa.Connection, catalog: Catalog, places: Collection
 
 
 def stats(
-    connection: sa.Connection, catalog: Catalog, store: str | None, stores: Collection[str] | None, now: int
+    connection: sa.Connection,
+    catalog: Catalog,
+    *,
+    store: str | None = None,
+    stores: Stores = None,
+    now: int | None = None,
 ) -> Json:
-    """`{total_entries, total_quantity, total_reserved, total_available, low_stock_count, ...}`."""
-    places = places_of(catalog, stores=stores, store=store)
-    groups = sums(connection, catalog, places, now)
+    """`{total_entries, total_quantity, total_reserved, total_available, low_stock_count, ...}`, of a store or all."""
+    at, places = instant(now), places_of(catalog, stores=stores, store=store)
+    groups = sums(connection, catalog, places, at)
     sellable = set(levels.sellable(catalog))
     reserved = sum((_scaled(group.reserved, group.precision) for group in groups), Decimal(0))
     backordered = sum((_scaled(group.backordered, group.precision) for group in groups), Decimal(0))
@@ -123,7 +128,7 @@ def stats(
         "total_reserved": _number(reserved),
         "total_available": _number(available),
         "total_backordered": _number(backordered),
-        "low_stock_count": _running_low(connection, catalog, places, now),
+        "low_stock_count": _running_low(connection, catalog, places, at),
         "stores_with_inventory": len({catalog.locations[name].store_id for name in here}),
         "unique_locations": len(here),
     }
@@ -149,11 +154,13 @@ def _unsettled(
     return [(level, settled, precision[level.product_id].precision) for level, settled in inside]
 
 
-def by_store(connection: sa.Connection, catalog: Catalog, stores: Collection[str] | None, now: int) -> list[Json]:
+def by_store(
+    connection: sa.Connection, catalog: Catalog, *, stores: Stores = None, now: int | None = None
+) -> list[Json]:
     """`{store_id, store_name, total_entries, total_quantity}` of each store with inventory, by name."""
     places = places_of(catalog, stores=stores)
     groups: dict[str, list[Sum]] = {}
-    for group in sums(connection, catalog, places, now):
+    for group in sums(connection, catalog, places, instant(now)):
         groups.setdefault(catalog.locations[group.location_id].store_id, []).append(group)
     rows = [
         {
@@ -171,18 +178,19 @@ def of_store(
     connection: sa.Connection,
     catalog: Catalog,
     store: str,
-    stores: Collection[str] | None,
-    cursor: str | None,
-    limit: int,
-    now: int,
+    *,
+    stores: Stores = None,
+    cursor: str | None = None,
+    limit: int = LIMIT_DEFAULT,
+    now: int | None = None,
 ) -> Json | None:
     """One store (id or code): `{store_id, store_name, total_entries, total_quantity, items, next_cursor}`."""
     found = store_of(catalog, store)
     if found is None or (stores is not None and found.id not in stores):
         return None
-    groups = sums(connection, catalog, places_of(catalog, store=found.id), now)
-    wanted = levels.Filter(store=found.id)
-    page = levels.listed(connection, catalog, wanted, cursor=cursor, limit=limit, now=now)
+    part = Part(cursor=cursor, limit=limit, now=instant(now))
+    groups = sums(connection, catalog, places_of(catalog, store=found.id), part.now)
+    page = levels.listed(connection, catalog, levels.LevelFilter(store=found.id), part)
     return {
         "store_id": found.id,
         "store_name": found.name,
@@ -194,12 +202,17 @@ def of_store(
 
 
 def by_location(
-    connection: sa.Connection, catalog: Catalog, store: str | None, stores: Collection[str] | None, now: int
+    connection: sa.Connection,
+    catalog: Catalog,
+    *,
+    store: str | None = None,
+    stores: Stores = None,
+    now: int | None = None,
 ) -> list[Json]:
     """`{location, store_id, total_quantity}` of each location with inventory, by code."""
     places = places_of(catalog, stores=stores, store=store)
     groups: dict[str, list[Sum]] = {}
-    for group in sums(connection, catalog, places, now):
+    for group in sums(connection, catalog, places, instant(now)):
         groups.setdefault(group.location_id, []).append(group)
     rows = [
         {

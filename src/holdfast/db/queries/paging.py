@@ -25,6 +25,12 @@ Json = dict[str, Any]
 LIMIT_MAX = 200
 """Most items of a page."""
 
+LIMIT_DEFAULT = 50
+"""Items of a page when nobody says."""
+
+Stores = Collection[str] | None
+"""The stores that an answer is limited to; None: all."""
+
 NO_ID = "00000000-0000-0000-0000-000000000000"
 """Below every id."""
 
@@ -44,6 +50,18 @@ class Page(msgspec.Struct, frozen=True, gc=False):
 
 
 EMPTY = Page([], None)
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of a list somebody is shown: of which stores, from where on, how much of it, and as of which instant.
+
+    `now` decides which holds and lots are dead; lists that show neither do not look at it.
+    """
+
+    now: int
+    stores: Stores = None
+    cursor: str | None = None
+    limit: int = LIMIT_DEFAULT
 
 
 def encode_cursor(*key: str | int) -> str:

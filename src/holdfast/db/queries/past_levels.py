@@ -1,6 +1,6 @@
 """Inventory entries as they stood at a past instant.
 
-    listed(connection, catalog, Filter(product="MUG-1"), as_of=at, cursor=None, limit=50)   -> Page
+    listed_as_of(connection, catalog, LevelFilter(product="MUG-1", as_of=at), Part(limit=50, now=now))   -> Page
 
 A level is what its ledger said at the instant, without what had ended by then, whenever that was settled. Units of a
 lot that had expired lay in quarantine: a level there that was begun later, or is not begun to this day, is listed too.
@@ -23,9 +23,9 @@ from holdfast.db import schema
 from holdfast.db.queries.as_of import past_of
 from holdfast.db.queries.begun import merged, to_begin
 from holdfast.db.queries.catalog import products_of
-from holdfast.db.queries.levels import COLUMNS, Filter, conditions, entries, read, sellable
+from holdfast.db.queries.levels import COLUMNS, LevelFilter, conditions, entries, listed, read, sellable
 from holdfast.db.queries.moved_late import moved_late
-from holdfast.db.queries.paging import EMPTY, Page, among, bounded, encode_cursor, id_of_cursor, newest
+from holdfast.db.queries.paging import EMPTY, Page, Part, among, bounded, encode_cursor, id_of_cursor, newest
 from holdfast.db.queries.settled import corners_of
 from holdfast.db.queries.settling import Ended, as_settled
 
@@ -36,15 +36,19 @@ PAST_SCAN_MAX = 400
 """Most levels that one page works out as of the past to find those that were low."""
 
 
-def listed(
-    connection: sa.Connection, catalog: Catalog, wanted: Filter, *, as_of: int, cursor: str | None, limit: int
-) -> Page:
-    """The levels that existed at the instant, as they stood then; unlisted ones only if they were not empty."""
-    where = conditions(connection, catalog, wanted)
+def listed_as_of(connection: sa.Connection, catalog: Catalog, filters: LevelFilter, part: Part) -> Page:
+    """A page of entries: with `as_of` those that existed then, as they stood then, else the listed ones as they stand.
+
+    Of the past, an entry that is not listed any more is shown if it was not empty.
+    """
+    as_of = filters.as_of
+    if as_of is None:
+        return listed(connection, catalog, filters, part)
+    where = conditions(connection, catalog, filters, part.stores)
     if where is None:
         return EMPTY
-    limit, before = bounded(limit), id_of_cursor(cursor)
-    count = PAST_SCAN_MAX if wanted.low_stock else limit
+    limit, before = bounded(part.limit), id_of_cursor(part.cursor)
+    count = PAST_SCAN_MAX if filters.only_low else limit
     found = newest(
         connection,
         schema.level,
@@ -54,10 +58,10 @@ def listed(
         before=before,
         limit=count,
         scan=None,
-        indexed=wanted.product is not None,
+        indexed=filters.product is not None,
     )
     levels = read(found.rows)
-    if not wanted.low_stock:  # what lies in quarantine never runs low
+    if not filters.only_low:  # what lies in quarantine never runs low
         down_to = levels[limit].id if len(levels) > limit else None
         begun = to_begin(
             connection, catalog, as_of, where.products, where.places, before=before, down_to=down_to, limit=limit
@@ -65,9 +69,9 @@ def listed(
         levels = merged(levels, begun)
     following = levels[count - 1].id if len(levels) > count else None
     shown = _as_they_stood(connection, catalog, levels[:count], as_of)
-    if wanted.low_stock:
+    if filters.only_low:
         products = products_of(connection, catalog.settings.id, {level.product_id for level in shown})
-        shown = [level for level in shown if _low(catalog, products[level.product_id], level, wanted.threshold)]
+        shown = [level for level in shown if _low(catalog, products[level.product_id], level, filters.threshold)]
     if len(shown) > limit:
         shown, following = shown[:limit], shown[limit - 1].id
     return Page(entries(connection, catalog, shown), None if following is None else encode_cursor(following))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.documents import product_fields
@@ -14,13 +15,22 @@ from holdfast.core.records.product import UNLIMITED, Product
 from holdfast.core.records.text import composed
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, read_records, records, unsellable
-from holdfast.db.queries.paging import Json, Page, bounded, id_of_cursor, newest, page_of
+from holdfast.db.queries.filters import SEARCH, Filter
+from holdfast.db.queries.paging import Json, Page, Part, Stores, bounded, id_of_cursor, newest, page_of
 from holdfast.db.queries.settled import Foreseen, astir, foresee
-from holdfast.db.queries.settling import ended
+from holdfast.db.queries.settling import ended, instant
 
 replace = msgspec.structs.replace
 
 _level, _product = schema.level.c, schema.product.c
+
+
+class ProductFilter(Filter, frozen=True, kw_only=True):
+    """Which products."""
+
+    search: Annotated[str | None, SEARCH] = None
+    sku: Annotated[str | None, Meta(description="Only this SKU.")] = None
+    active: Annotated[bool | None, Meta(description="Only active ones, or only others.")] = None
 
 
 class Totals(NamedTuple):
@@ -103,44 +113,33 @@ def describe(
     ]
 
 
-def listed(
-    connection: sa.Connection,
-    catalog: Catalog,
-    *,
-    active: bool | None,
-    search: str | None,
-    sku: str | None,
-    stores: Collection[str] | None,
-    cursor: str | None,
-    limit: int,
-    now: int,
-) -> Page:
-    """A page of products."""
-    places = places_of(catalog, stores=stores)
+def listed(connection: sa.Connection, catalog: Catalog, filters: ProductFilter, part: Part) -> Page:
+    """A page of products with totals; `search` is part of a title, SKU or GTIN, in any case."""
+    places = places_of(catalog, stores=part.stores)
     where: list[sa.ColumnElement[bool]] = []
-    if active is not None:
-        where.append(_product.active.is_(active))
-    if sku is not None:
-        where.append(_product.sku == composed(sku))
-    if search:
-        where.append(matching(search))
+    if filters.active is not None:
+        where.append(_product.active.is_(filters.active))
+    if filters.sku is not None:
+        where.append(_product.sku == composed(filters.sku))
+    if filters.search:
+        where.append(matching(filters.search))
     found = newest(
         connection,
         schema.product,
         columns_of(schema.product, Product),
         catalog.settings.id,
         where,
-        before=id_of_cursor(cursor),
-        limit=bounded(limit),
+        before=id_of_cursor(part.cursor),
+        limit=bounded(part.limit),
         scan=None,
-        indexed=sku is not None,
+        indexed=filters.sku is not None,
     )
 
     def described(rows: Sequence[Any]) -> list[Json]:
         products = read_records(schema.product, Product, rows)
-        return describe(connection, catalog, products, places, now)
+        return describe(connection, catalog, products, places, part.now)
 
-    return page_of(found, bounded(limit), described)
+    return page_of(found, bounded(part.limit), described)
 
 
 def matching(search: str) -> sa.ColumnElement[bool]:
@@ -154,15 +153,19 @@ def matching(search: str) -> sa.ColumnElement[bool]:
     return sa.or_(*(column.icontains(text, autoescape=True) for text in sorted(spellings) for column in columns))
 
 
-def one(connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None, now: int) -> Json | None:
-    """A product by id or SKU with its totals."""
+def one(
+    connection: sa.Connection, catalog: Catalog, ref: str, *, stores: Stores = None, now: int | None = None
+) -> Json | None:
+    """A product by id or SKU with `total_quantity, total_reserved, total_available, backordered`."""
     found = product_of(connection, catalog.settings.id, ref)
     places = places_of(catalog, stores=stores)
-    return None if found is None else describe(connection, catalog, [found], places, now)[0]
+    return None if found is None else describe(connection, catalog, [found], places, instant(now))[0]
 
 
-def coded(connection: sa.Connection, catalog: Catalog, gtin: str | None, sku: str | None) -> Json | None:
-    """The product that a scan means, without totals."""
+def coded(
+    connection: sa.Connection, catalog: Catalog, *, gtin: str | None = None, sku: str | None = None
+) -> Json | None:
+    """The product that a scan means, without totals: by GTIN (8 to 14 digits, zeros in front ignored) or SKU."""
     found = by_code(connection, catalog, gtin, sku)
     return None if found is None else product_fields(found, catalog.settings)
 

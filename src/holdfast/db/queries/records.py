@@ -6,7 +6,7 @@ They are few, or read by id; deactivated stores, locations, users and keys are f
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import sqlalchemy as sa
@@ -14,11 +14,24 @@ import sqlalchemy as sa
 from holdfast.core.organisation.changes import ApiKey, User
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.organisation import Location, Settings, Store
+from holdfast.core.records.status import AppointmentStatus
 from holdfast.core.records.time import instant_text
 from holdfast.core.reservations.appointments import Appointment, appointment_document
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, read_records, records, store_of
-from holdfast.db.queries.paging import Json, Page, as_id, bounded, encode_cursor, id_of_cursor, newest, page_of
+from holdfast.db.queries.filters import STATUS, Everything, Filter
+from holdfast.db.queries.paging import (
+    Json,
+    Page,
+    Part,
+    Stores,
+    as_id,
+    bounded,
+    encode_cursor,
+    id_of_cursor,
+    newest,
+    page_of,
+)
 
 
 def settings(_: sa.Connection, catalog: Catalog) -> Json | None:
@@ -95,38 +108,38 @@ def _with_times(record: Any) -> Json:
 # Stores and locations: they are in the catalog -----------------------------------------------------------------------
 
 
-def stores(_: sa.Connection, catalog: Catalog, only: Collection[str] | None, cursor: str | None, limit: int) -> Page:
-    """Active stores."""
-    chosen = [store for store in catalog.stores.values() if store.active and (only is None or store.id in only)]
-    part, following = _cut(chosen, cursor, limit)
-    return Page([store_fields(store) for store in part], following)
+class LocationFilter(Filter, frozen=True, kw_only=True):
+    """Which locations: those of a store (id or code), or all."""
+
+    store: str | None = None
 
 
-def store(_: sa.Connection, catalog: Catalog, ref: str, only: Collection[str] | None) -> Json | None:
+def stores(_: sa.Connection, catalog: Catalog, __: Everything, part: Part) -> Page:
+    """A page of active stores: `{id, code, name, timezone, active, created_at, updated_at}`."""
+    within = part.stores
+    chosen = [store for store in catalog.stores.values() if store.active and (within is None or store.id in within)]
+    shown, following = _cut(chosen, part)
+    return Page([store_fields(store) for store in shown], following)
+
+
+def store(_: sa.Connection, catalog: Catalog, ref: str, *, stores: Stores = None) -> Json | None:
     """A store by id or code."""
     found = store_of(catalog, ref)
-    return None if found is None or (only is not None and found.id not in only) else store_fields(found)
+    return None if found is None or (stores is not None and found.id not in stores) else store_fields(found)
 
 
-def locations(
-    connection: sa.Connection,
-    catalog: Catalog,
-    store: str | None,
-    stores: Collection[str] | None,
-    cursor: str | None,
-    limit: int,
-) -> Page:
-    """Active locations, of one store (id or code), within the stores."""
-    ids = places_of(catalog, stores=stores, store=store)
+def locations(connection: sa.Connection, catalog: Catalog, filters: LocationFilter, part: Part) -> Page:
+    """A page of active locations, within the stores, with their `reorder_points` by SKU."""
+    ids = places_of(catalog, stores=part.stores, store=filters.store)
     chosen = [place for place in catalog.locations.values() if place.active and (ids is None or place.id in ids)]
-    part, following = _cut(chosen, cursor, limit)
-    return Page(_describe_locations(connection, catalog, part), following)
+    shown, following = _cut(chosen, part)
+    return Page(_describe_locations(connection, catalog, shown), following)
 
 
-def location(connection: sa.Connection, catalog: Catalog, ref: str, only: Collection[str] | None) -> Json | None:
-    """A location by id (also a removed one) or code."""
+def location(connection: sa.Connection, catalog: Catalog, ref: str, *, stores: Stores = None) -> Json | None:
+    """A location by id (also a removed one) or code (any case)."""
     found = catalog.locations.get(as_id(ref) or "") or catalog.location(ref)
-    if found is None or (only is not None and found.store_id not in only):
+    if found is None or (stores is not None and found.store_id not in stores):
         return None
     return _describe_locations(connection, catalog, [found])[0]
 
@@ -150,9 +163,9 @@ def _pieces(ids: Collection[str]) -> list[Sequence[str]]:
     return [ordered[start : start + 5_000] for start in range(0, len(ordered), 5_000)]
 
 
-def _cut(chosen: list[Any], cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
+def _cut(chosen: list[Any], part: Part) -> tuple[list[Any], str | None]:
     """The page of records after the cursor, newest first, and the cursor to go on with."""
-    before, limit = id_of_cursor(cursor), bounded(limit)
+    before, limit = id_of_cursor(part.cursor), bounded(part.limit)
     rest = sorted(
         (record for record in chosen if before is None or record.id < before),
         key=lambda record: record.id,
@@ -176,21 +189,25 @@ class Within(msgspec.Struct, frozen=True):
         return fields["id"] == self.me or (bool(fields["stores"]) and set(fields["stores"]) <= set(self.stores))
 
 
-def users(connection: sa.Connection, catalog: Catalog, within: Within | None, cursor: str | None, limit: int) -> Page:
-    """Active users."""
-    return _active(connection, schema.app_user, User, user_fields, catalog, within, cursor, limit)
+class WithinFilter(Filter, frozen=True, kw_only=True):
+    """Which users or API keys: those that somebody limited to stores may see, or all."""
+
+    within: Within | None = None
+
+
+def users(connection: sa.Connection, catalog: Catalog, filters: WithinFilter, part: Part) -> Page:
+    """A page of active users: `{id, email, role, stores, has_pin, active, created_at, updated_at}`."""
+    return _active(connection, schema.app_user, User, user_fields, catalog, filters, part)
 
 
 def user(connection: sa.Connection, catalog: Catalog, user_id: str) -> Json | None:
-    """A user by id."""
+    """A user by id, active or not."""
     return _one(connection, schema.app_user, User, user_fields, catalog, user_id)
 
 
-def api_keys(
-    connection: sa.Connection, catalog: Catalog, within: Within | None, cursor: str | None, limit: int
-) -> Page:
-    """Active API keys."""
-    return _active(connection, schema.api_key, ApiKey, api_key_fields, catalog, within, cursor, limit)
+def api_keys(connection: sa.Connection, catalog: Catalog, filters: WithinFilter, part: Part) -> Page:
+    """A page of active API keys: `{id, name, role, stores, active, created_at, updated_at}`, never the key."""
+    return _active(connection, schema.api_key, ApiKey, api_key_fields, catalog, filters, part)
 
 
 def _active(
@@ -199,40 +216,39 @@ def _active(
     struct: type[Any],
     fields: Any,
     catalog: Catalog,
-    within: Within | None,
-    cursor: str | None,
-    limit: int,
+    filters: WithinFilter,
+    part: Part,
 ) -> Page:
     """Active users or keys; they are few, so those of some stores are picked from all."""
+    within = filters.within
     if within is None:
-        return _listed(connection, table, struct, fields, catalog, cursor, limit, [table.c.active])
+        return _listed(connection, table, struct, fields, catalog, part, [table.c.active])
     every = records(connection, table, struct, table.c.org_id == catalog.settings.id, table.c.active)
-    part, following = _cut([record for record in every if within.shows(record)], cursor, limit)
-    return Page([fields(record) for record in part], following)
+    shown, following = _cut([record for record in every if within.shows(record)], part)
+    return Page([fields(record) for record in shown], following)
 
 
 def api_key(connection: sa.Connection, catalog: Catalog, key_id: str) -> Json | None:
-    """An API key by id."""
+    """An API key by id, active or not."""
     return _one(connection, schema.api_key, ApiKey, api_key_fields, catalog, key_id)
 
 
-def appointments(
-    connection: sa.Connection,
-    catalog: Catalog,
-    status: str | None,
-    stores: Collection[str] | None,
-    cursor: str | None,
-    limit: int,
-) -> Page:
-    """Appointments, those of the stores."""
-    where = [] if status is None else [schema.appointment.c.status == status]
-    if stores is not None:
-        where.append(schema.appointment.c.store_id.in_(stores))
-    return _listed(connection, schema.appointment, Appointment, _appointment, catalog, cursor, limit, where)
+class AppointmentFilter(Filter, frozen=True, kw_only=True):
+    """Which appointments."""
+
+    status: Annotated[AppointmentStatus | None, STATUS] = None
+
+
+def appointments(connection: sa.Connection, catalog: Catalog, filters: AppointmentFilter, part: Part) -> Page:
+    """A page of appointments, those of the stores."""
+    where = [] if filters.status is None else [schema.appointment.c.status == filters.status]
+    if part.stores is not None:
+        where.append(schema.appointment.c.store_id.in_(part.stores))
+    return _listed(connection, schema.appointment, Appointment, _appointment, catalog, part, where)
 
 
 def appointment(
-    connection: sa.Connection, catalog: Catalog, appointment_id: str, stores: Collection[str] | None
+    connection: sa.Connection, catalog: Catalog, appointment_id: str, *, stores: Stores = None
 ) -> Json | None:
     """An appointment by id, if it is in one of the stores."""
     found = _one(connection, schema.appointment, Appointment, _appointment, catalog, appointment_id)
@@ -250,8 +266,7 @@ def _listed(
     struct: type[Any],
     fields: Any,
     catalog: Catalog,
-    cursor: str | None,
-    limit: int,
+    part: Part,
     where: list[Any],
 ) -> Page:
     found = newest(
@@ -260,12 +275,12 @@ def _listed(
         columns_of(table, struct),
         catalog.settings.id,
         where,
-        before=id_of_cursor(cursor),
-        limit=bounded(limit),
+        before=id_of_cursor(part.cursor),
+        limit=bounded(part.limit),
     )
     return page_of(
         found,
-        bounded(limit),
+        bounded(part.limit),
         lambda rows: [fields(record) for record in read_records(table, struct, rows)],
     )
 

@@ -6,7 +6,7 @@ newest first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,10 +19,13 @@ from holdfast.core.sales.register import RegisterSession, register_fields, sessi
 from holdfast.db import schema
 from holdfast.db.batch.rows import read_row, row_type
 from holdfast.db.queries.catalog import columns_of, read_records, records
+from holdfast.db.queries.filters import Everything
 from holdfast.db.queries.paging import (
+    LIMIT_DEFAULT,
     Found,
     Json,
     Page,
+    Part,
     among,
     as_id,
     bounded,
@@ -37,25 +40,23 @@ _REGISTER, _SESSION = schema.register, schema.register_session
 _COLUMNS = [_SESSION.c[name] for name in row_type(RegisterSession).columns]
 
 
-def listed(
-    connection: sa.Connection, catalog: Catalog, stores: Collection[str] | None, cursor: str | None, limit: int
-) -> Page:
-    """Active registers of the stores."""
+def listed(connection: sa.Connection, catalog: Catalog, _: Everything, part: Part) -> Page:
+    """A page of active registers: `{id, store_id, code, name, active, created_at, updated_at}`."""
     where: list[sa.ColumnElement[bool]] = [_REGISTER.c.active]
-    if stores is not None:
-        where.append(among(connection, _REGISTER.c.store_id, stores))
+    if part.stores is not None:
+        where.append(among(connection, _REGISTER.c.store_id, part.stores))
     found = newest(
         connection,
         _REGISTER,
         columns_of(_REGISTER, Register),
         catalog.settings.id,
         where,
-        before=id_of_cursor(cursor),
-        limit=bounded(limit),
+        before=id_of_cursor(part.cursor),
+        limit=bounded(part.limit),
     )
     return page_of(
         found,
-        bounded(limit),
+        bounded(part.limit),
         lambda rows: [register_fields(record) for record in read_records(_REGISTER, Register, rows)],
     )
 
@@ -69,9 +70,15 @@ def one(connection: sa.Connection, catalog: Catalog, ref: str) -> Json | None:
 
 
 def sessions(
-    connection: sa.Connection, catalog: Catalog, register_id: str, may_see_cash: bool, cursor: str | None, limit: int
+    connection: sa.Connection,
+    catalog: Catalog,
+    register_id: str,
+    *,
+    may_see_cash: bool = True,
+    cursor: str | None = None,
+    limit: int = LIMIT_DEFAULT,
 ) -> Page:
-    """The sessions of a register."""
+    """The sessions of a register; what should be in an open drawer only with `may_see_cash`."""
     query = sa.select(*_COLUMNS).where(_SESSION.c.org_id == catalog.settings.id, _SESSION.c.register_id == register_id)
     if cursor is not None:
         query = query.where(_SESSION.c.number < decode_cursor(cursor, int)[0])
@@ -84,16 +91,16 @@ def sessions(
 
 
 def session_of_number(
-    connection: sa.Connection, catalog: Catalog, register_id: str, number: int, may_see_cash: bool
+    connection: sa.Connection, catalog: Catalog, register_id: str, number: int, *, may_see_cash: bool = True
 ) -> Json | None:
-    """A session of a register by its number."""
+    """A session of a register by its number: the Z report when it is closed."""
     return _session(
         connection, catalog, may_see_cash, _SESSION.c.register_id == register_id, _SESSION.c.number == number
     )
 
 
-def session(connection: sa.Connection, catalog: Catalog, session_id: str, may_see_cash: bool) -> Json | None:
-    """A session by its id."""
+def session(connection: sa.Connection, catalog: Catalog, session_id: str, *, may_see_cash: bool = True) -> Json | None:
+    """A register session by its id."""
     return _session(connection, catalog, may_see_cash, _SESSION.c.id == session_id)
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Meta
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.number import from_unit_cost
 from holdfast.core.records.organisation import TaxRate
 from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.status import SaleStatus
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.time import instant_text
 from holdfast.core.sales.documents import sale_document
@@ -27,12 +29,15 @@ from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.catalog import columns_of, products_of, read_records, records, store_of
+from holdfast.db.queries.filters import OF_SALE, SOURCE, STATUS, Everything, Filter
 from holdfast.db.queries.paging import (
     EMPTY,
     SCAN_MAX,
     Found,
     Json,
     Page,
+    Part,
+    Stores,
     among,
     as_id,
     bounded,
@@ -41,7 +46,7 @@ from holdfast.db.queries.paging import (
     page_of,
 )
 from holdfast.db.queries.settled import foresee_holds
-from holdfast.db.queries.settling import ACTIVE
+from holdfast.db.queries.settling import ACTIVE, instant
 
 _sale, _line, _hold = schema.sale.c, schema.sale_line.c, schema.reservation.c
 _return, _order, _rate = schema.sale_return.c, schema.supplier_order.c, schema.tax_rate.c
@@ -56,25 +61,35 @@ RATE_PLACES_MIN = 2
 """Decimal places that a tax rate is shown with at least."""
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which sales: store by id or code; `order_number` is the channel's, or our own number."""
+class SaleFilter(Filter, frozen=True, kw_only=True):
+    """Which sales."""
 
-    status: str | None = None
-    store: str | None = None
-    source: str | None = None
-    order_number: str | None = None
-    stores: Collection[str] | None = None
+    status: Annotated[SaleStatus | None, STATUS] = None
+    store: Annotated[str | None, Meta(description="Only of this store (id or code).")] = None
+    source: Annotated[str | None, SOURCE] = None
+    order_number: Annotated[str | None, Meta(description="Only with this order number, or this number of ours.")] = None
+
+
+class ReturnFilter(Filter, frozen=True, kw_only=True):
+    """Which returns."""
+
+    sale_id: Annotated[str | None, OF_SALE] = None
+
+
+class SupplierOrderFilter(Filter, frozen=True, kw_only=True):
+    """Which orders to suppliers."""
+
+    status: Annotated[Literal["open", "shipped", "cancelled"] | None, STATUS] = None
+    sale_id: Annotated[str | None, OF_SALE] = None
 
 
 # Sales ---------------------------------------------------------------------------------------------------------------
 
 
-def listed(
-    connection: sa.Connection, catalog: Catalog, wanted: Filter, *, cursor: str | None, limit: int, now: int
-) -> Page:
-    """A page of sales."""
-    limit = bounded(limit)
-    where = _conditions(connection, catalog, wanted)
+def listed(connection: sa.Connection, catalog: Catalog, filters: SaleFilter, part: Part) -> Page:
+    """A page of sales with their lines (docs/how-to/sell.md)."""
+    limit = bounded(part.limit)
+    where = _conditions(connection, catalog, filters, part.stores)
     if where is None:
         return EMPTY
     found = newest(
@@ -83,49 +98,54 @@ def listed(
         _columns(Sale),
         catalog.settings.id,
         where,
-        before=id_of_cursor(cursor),
+        before=id_of_cursor(part.cursor),
         limit=limit,
-        scan=None if wanted.status in UNFINISHED else SCAN_MAX,
-        indexed=wanted.order_number is not None,
+        scan=None if filters.status in UNFINISHED else SCAN_MAX,
+        indexed=filters.order_number is not None,
     )
-    return page_of(found, limit, lambda rows: _describe(connection, catalog, _structs(Sale, rows), now))
+    return page_of(found, limit, lambda rows: _describe(connection, catalog, _structs(Sale, rows), part.now))
 
 
 def one(
     connection: sa.Connection,
     catalog: Catalog,
     sale_id: str,
-    stores: Collection[str] | None,
-    now: int,
     *,
-    completed_anywhere: bool,
+    stores: Stores = None,
+    completed_anywhere: bool = False,
+    now: int | None = None,
 ) -> Json | None:
-    """A sale by id, within the stores; with `completed_anywhere` a completed one of any store."""
+    """A sale by id, within the stores.
+
+    With `completed_anywhere` it may be a completed one of any store: its goods can be brought back to all of them.
+    """
     found = _one(connection, catalog, schema.sale, Sale, sale_id)
     if found is None:
         return None
     sale: Sale = found
     if stores is not None and sale.store_id not in stores and not (completed_anywhere and sale.status == "completed"):
         return None
-    return _describe(connection, catalog, [sale], now)[0]
+    return _describe(connection, catalog, [sale], instant(now))[0]
 
 
-def _conditions(connection: sa.Connection, catalog: Catalog, wanted: Filter) -> list[sa.ColumnElement[bool]] | None:
+def _conditions(
+    connection: sa.Connection, catalog: Catalog, filters: SaleFilter, stores: Stores
+) -> list[sa.ColumnElement[bool]] | None:
     """The conditions on the sale; None when nothing can match."""
     where: list[sa.ColumnElement[bool]] = []
-    if wanted.status is not None:
-        where.append(_with_status(wanted.status))
-    if wanted.source is not None:
-        where.append(_sale.source == wanted.source)
-    if wanted.stores is not None:
-        where.append(_sale.store_id.in_(sorted(wanted.stores)))
-    if wanted.store is not None:
-        store = store_of(catalog, wanted.store)
+    if filters.status is not None:
+        where.append(_with_status(filters.status))
+    if filters.source is not None:
+        where.append(_sale.source == filters.source)
+    if stores is not None:
+        where.append(_sale.store_id.in_(sorted(stores)))
+    if filters.store is not None:
+        store = store_of(catalog, filters.store)
         if store is None:
             return None
         where.append(_sale.store_id == store.id)
-    if wanted.order_number is not None:
-        names = _named(connection, catalog.settings.id, wanted.order_number)
+    if filters.order_number is not None:
+        names = _named(connection, catalog.settings.id, filters.order_number)
         if not names:
             return None
         where.append(_sale.id.in_(names))
@@ -222,32 +242,23 @@ def _with_holds(line: SaleLine, holds: Collection[Reservation]) -> SaleLine:
 # Returns -------------------------------------------------------------------------------------------------------------
 
 
-def returns(
-    connection: sa.Connection,
-    catalog: Catalog,
-    *,
-    sale_id: str | None,
-    stores: Collection[str] | None,
-    cursor: str | None,
-    limit: int,
-) -> Page:
-    """A page of returns."""
-    limit = bounded(limit)
+def returns(connection: sa.Connection, catalog: Catalog, filters: ReturnFilter, part: Part) -> Page:
+    """A page of returns, of a sale or of all."""
+    limit = bounded(part.limit)
     where: list[sa.ColumnElement[bool]] = []
-    if sale_id is not None:
-        name = as_id(sale_id)
+    if filters.sale_id is not None:
+        name = as_id(filters.sale_id)
         if name is None:
             return EMPTY
         where.append(_return.sale_id == name)
-    if stores is not None:
-        where.append(_return.store_id.in_(sorted(stores)))
-    found = _newest(connection, catalog, schema.sale_return, Return, where, cursor, limit, indexed=sale_id is not None)
+    if part.stores is not None:
+        where.append(_return.store_id.in_(sorted(part.stores)))
+    indexed = filters.sale_id is not None
+    found = _newest(connection, catalog, schema.sale_return, Return, where, part.cursor, limit, indexed=indexed)
     return page_of(found, limit, lambda rows: _describe_returns(connection, catalog, _structs(Return, rows)))
 
 
-def one_return(
-    connection: sa.Connection, catalog: Catalog, return_id: str, stores: Collection[str] | None
-) -> Json | None:
+def one_return(connection: sa.Connection, catalog: Catalog, return_id: str, *, stores: Stores = None) -> Json | None:
     """A return by id, within the stores."""
     found = _one(connection, catalog, schema.sale_return, Return, return_id)
     if found is None or (stores is not None and found.store_id not in stores):
@@ -265,31 +276,22 @@ def _describe_returns(connection: sa.Connection, catalog: Catalog, found: Sequen
 # Supplier orders -----------------------------------------------------------------------------------------------------
 
 
-def supplier_orders(
-    connection: sa.Connection,
-    catalog: Catalog,
-    *,
-    status: str | None,
-    sale_id: str | None,
-    stores: Collection[str] | None,
-    cursor: str | None,
-    limit: int,
-) -> Page:
+def supplier_orders(connection: sa.Connection, catalog: Catalog, filters: SupplierOrderFilter, part: Part) -> Page:
     """A page of the orders to suppliers that sales of the stores have become."""
-    limit = bounded(limit)
-    where: list[sa.ColumnElement[bool]] = [] if status is None else [_order.status == status]
-    if sale_id is not None:
-        name = as_id(sale_id)
+    limit = bounded(part.limit)
+    where: list[sa.ColumnElement[bool]] = [] if filters.status is None else [_order.status == filters.status]
+    if filters.sale_id is not None:
+        name = as_id(filters.sale_id)
         if name is None:
             return EMPTY
         where.append(_order.sale_id == name)
-    if stores is not None:
+    if part.stores is not None:
         own = sa.select(_sale.id).where(
-            _sale.org_id == _order.org_id, _sale.id == _order.sale_id, _sale.store_id.in_(sorted(stores))
+            _sale.org_id == _order.org_id, _sale.id == _order.sale_id, _sale.store_id.in_(sorted(part.stores))
         )
         where.append(own.exists())
-    table = schema.supplier_order
-    found = _newest(connection, catalog, table, SupplierOrder, where, cursor, limit, indexed=sale_id is not None)
+    table, indexed = schema.supplier_order, filters.sale_id is not None
+    found = _newest(connection, catalog, table, SupplierOrder, where, part.cursor, limit, indexed=indexed)
     return page_of(found, limit, lambda rows: _describe_orders(connection, catalog, _structs(SupplierOrder, rows)))
 
 
@@ -310,14 +312,12 @@ def tax_rate_fields(rate: TaxRate) -> Json:
     return fields
 
 
-def tax_rates(
-    connection: sa.Connection, catalog: Catalog, stores: Collection[str] | None, cursor: str | None, limit: int
-) -> Page:
-    """Active tax rates: the organisation's, and those of the stores."""
-    limit = bounded(limit)
+def tax_rates(connection: sa.Connection, catalog: Catalog, _: Everything, part: Part) -> Page:
+    """A page of active tax rates: the organisation's, and those of the stores."""
+    limit = bounded(part.limit)
     where: list[sa.ColumnElement[bool]] = [_rate.active]
-    if stores is not None:
-        where.append(sa.or_(_rate.store_id.is_(None), _rate.store_id.in_(sorted(stores))))
+    if part.stores is not None:
+        where.append(sa.or_(_rate.store_id.is_(None), _rate.store_id.in_(sorted(part.stores))))
     table = schema.tax_rate
     found = newest(
         connection,
@@ -325,13 +325,13 @@ def tax_rates(
         columns_of(table, TaxRate),
         catalog.settings.id,
         where,
-        before=id_of_cursor(cursor),
+        before=id_of_cursor(part.cursor),
         limit=limit,
     )
     return page_of(found, limit, lambda rows: [tax_rate_fields(rate) for rate in read_records(table, TaxRate, rows)])
 
 
-def tax_rate(connection: sa.Connection, catalog: Catalog, rate_id: str, stores: Collection[str] | None) -> Json | None:
+def tax_rate(connection: sa.Connection, catalog: Catalog, rate_id: str, *, stores: Stores = None) -> Json | None:
     """An active tax rate by id: the organisation's, or of the stores."""
     name = as_id(rate_id)
     if name is None:

@@ -10,6 +10,7 @@ shows until then is worked out in `settled`. Nothing here writes.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -30,6 +31,11 @@ ACTIVE: sa.ColumnElement[bool] = sa.text("reservation.status = 'active'")  # typ
 ROAMING: sa.ColumnElement[bool] = sa.text("reservation.backordered > 0 AND reservation.served_from IS NOT NULL")  # type: ignore[assignment] # a condition all the same
 OPEN: sa.ColumnElement[bool] = sa.text("lot_stock.is_open")  # type: ignore[assignment] # a condition all the same
 """Said in the very words of the partial indexes: with a parameter no planner would know that they apply."""
+
+
+def instant(now: int | None) -> int:
+    """The instant that decides what is dead: the given one (microseconds since 1970), or the clock's."""
+    return time.time_ns() // 1000 if now is None else now
 
 
 class Ended(NamedTuple):

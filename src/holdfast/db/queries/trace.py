@@ -9,9 +9,10 @@ Moves come from the ledger, what is held from the holds themselves. A lot is tra
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import sqlalchemy as sa
+from msgspec import Meta
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.ledger import Entry
@@ -21,18 +22,25 @@ from holdfast.core.records.time import instant_text
 from holdfast.db import schema
 from holdfast.db.queries import ledger, lots, reservations
 from holdfast.db.queries.catalog import places_of, products_of
-from holdfast.db.queries.paging import Json, as_id, pieces
+from holdfast.db.queries.filters import Filter
+from holdfast.db.queries.paging import Json, Stores, as_id, pieces
 from holdfast.db.queries.settled import foresee, foresee_holds
-from holdfast.db.queries.settling import ACTIVE
+from holdfast.db.queries.settling import ACTIVE, instant
 
 _ledger, _hold = schema.ledger.c, schema.reservation.c
 
 
+class OrderFilter(Filter, frozen=True, kw_only=True):
+    """Which of the orders that have one number."""
+
+    source: Annotated[str | None, Meta(description="Only of the order of this source, as `shopify`.")] = None
+
+
 def of_lot(
-    connection: sa.Connection, catalog: Catalog, ref: str, stores: Collection[str] | None, now: int
+    connection: sa.Connection, catalog: Catalog, ref: str, *, stores: Stores = None, now: int | None = None
 ) -> Json | None:
-    """Where a lot came from, where it lies, for whom it is held, to whom it was sold, what came back."""
-    name = as_id(ref)
+    """`{lot, received, on_hand, held, sold, returned}`: where a lot came from, lies, and went."""
+    at, name = instant(now), as_id(ref)
     found = [] if name is None else lots.lies_at(connection, catalog, name, stores)
     if name is None or not found:
         return None
@@ -46,7 +54,7 @@ def of_lot(
         moved = moved.where(_ledger.location_id.in_(places))
     moves = ledger.read(connection.execute(moved).all())
     moves.sort(key=lambda entry: entry.id)
-    whole = lots.one(connection, catalog, name, stores, now)
+    whole = lots.one(connection, catalog, name, stores=stores, now=at)
     assert whole is not None
     customers = _customers(connection, org_id, {entry.ref_id for entry in moves if entry.ref_id is not None})
     return {
@@ -64,7 +72,7 @@ def of_lot(
             if entry.ref_type == "RECEIPT"
         ],
         "on_hand": whole["locations"],
-        "held": _held(connection, catalog, name, product, [at for _, at in found], now),
+        "held": _held(connection, catalog, name, product, [stock for _, stock in found], at),
         "sold": _by_order(catalog, product, [entry for entry in moves if entry.ref_type == "SALE"], customers),
         "returned": _by_order(catalog, product, [entry for entry in moves if entry.ref_type == "RETURN"], customers),
     }
@@ -100,19 +108,19 @@ def _by_order(
 
 
 def _held(
-    connection: sa.Connection, catalog: Catalog, lot_id: str, product: Product, at: Sequence[LotStock], now: int
+    connection: sa.Connection, catalog: Catalog, lot_id: str, product: Product, lies: Sequence[LotStock], now: int
 ) -> list[Json]:
     """The holds that are alive at `now` and that the lot backs, newest first."""
     org_id = catalog.settings.id
     query = sa.select(*reservations.COLUMNS).where(
         _hold.org_id == org_id,
-        _hold.level_id.in_([here.level_id for here in at]),
+        _hold.level_id.in_([here.level_id for here in lies]),
         ACTIVE,
         sa.cast(_hold.allocations, sa.Text).contains(lot_id),
     )
-    holds: list[Reservation] = reservations.read(connection.execute(query).all()) if at else []
+    holds: list[Reservation] = reservations.read(connection.execute(query).all()) if lies else []
     seen = foresee(connection, catalog, now, {product.id})
-    levels = {here.level_id for here in at}
+    levels = {here.level_id for here in lies}
     known = {hold.id: hold for hold in (*holds, *seen.holds.values()) if hold.level_id in levels}
     settled = [seen.hold(hold) for hold in known.values()]
     living = [hold for hold in settled if hold.active and lot_id in dict(hold.allocations)]
@@ -152,11 +160,15 @@ def of_order(
     connection: sa.Connection,
     catalog: Catalog,
     order_number: str,
-    source: str | None,
-    stores: Collection[str] | None,
-    now: int,
+    *,
+    source: str | None = None,
+    stores: Stores = None,
+    now: int | None = None,
 ) -> list[Json] | None:
-    """The lots that an order (of one source, or of all) holds, got, or gave back; None when nothing is known of it."""
+    """The lots that an order (of one source, or of all) holds, got, or gave back; None when nothing is known of it.
+
+    Each is `{lot_id, lot_code, product_id, sku, location, source, quantity, held, sold, returned}`.
+    """
     org_id = catalog.settings.id
     places = places_of(catalog, stores=stores)
     moved = [_ledger.order_number.is_not(None), _ledger.order_number == order_number]
@@ -181,7 +193,7 @@ def of_order(
                 sums["returned"] += entry.qty_delta
     query = sa.select(*reservations.COLUMNS).where(_hold.org_id == org_id, *promised)
     holds: list[Reservation] = reservations.read(connection.execute(query).all())
-    seen = foresee_holds(connection, catalog, now, holds)
+    seen = foresee_holds(connection, catalog, instant(now), holds)
     made = [
         hold for hold in seen.made if hold.order_number == order_number and (source is None or hold.source == source)
     ]

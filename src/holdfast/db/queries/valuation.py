@@ -1,7 +1,7 @@
 """What the stock is worth, lot by lot, now and as of a past day or instant (docs/how-to/books.md).
 
-    valuation(connection, catalog, None, None, 50, now)            -> {total, items: [{lot_code, on_hand, value}, ...]}
-    valuation(connection, catalog, "2031-01-31", None, 50, now)    -> as it was at the end of that day
+    valuation(connection, catalog, AsOfFilter(), part)                      -> {total, items: [{lot_code, value, ...}]}
+    valuation(connection, catalog, AsOfFilter(as_of="2031-01-31"), part)    -> as it was at the end of that day
 
 Stock as of an instant is what lies there now, less what has moved since, a page of lots at a time: what was sold out
 before that instant costs nothing. A day means what was there when the first movement was posted on a later one: where a
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.records.catalog import Catalog
@@ -25,10 +26,10 @@ from holdfast.db import schema
 from holdfast.db.queries import lots
 from holdfast.db.queries.as_of import given_rows
 from holdfast.db.queries.begun import ids_of_levels
-from holdfast.db.queries.books import AsOf, as_of_text, sums_of
+from holdfast.db.queries.books import AsOf, AsOfFilter, as_of_text, sums_of
 from holdfast.db.queries.catalog import products_of
 from holdfast.db.queries.ledger import SKEW, id_floor
-from holdfast.db.queries.paging import NO_ID, SCAN_MAX, Json, Page, bounded, decode_cursor, encode_cursor
+from holdfast.db.queries.paging import NO_ID, SCAN_MAX, Json, Page, Part, bounded, decode_cursor, encode_cursor
 from holdfast.db.queries.reservations import lots_of
 from holdfast.db.queries.settled import corners_of
 from holdfast.db.upkeep.day_ends import SLACK
@@ -40,22 +41,23 @@ LOTS_CHUNK = 500
 """Lots at locations whose past is looked up at once, and the rest of the last of those lots."""
 
 
-def valuation(
-    connection: sa.Connection, catalog: Catalog, as_of: AsOf, cursor: str | None, limit: int, now: int
-) -> Json:
+def valuation(connection: sa.Connection, catalog: Catalog, filters: AsOfFilter, part: Part) -> Json:
     """`{as_of, total, items, next_cursor}`: what lots at locations are worth, newest lot first.
 
     `total` is of all of them: the inventory account (that the two are the same is what `holdfast check` proves).
     """
+    as_of = filters.as_of
     posted = sums_of(connection, catalog, [INVENTORY], as_of)[INVENTORY]
     total = posted.debit - posted.credit
     if as_of is None:
-        page = lots.listed(connection, catalog, lots.Filter(in_stock=True), cursor=cursor, limit=limit, now=now)
+        page = lots.listed(
+            connection, catalog, lots.LotFilter(in_stock=True), msgspec.structs.replace(part, stores=None)
+        )
         items = [{"lot_id": row["id"], **{name: row[name] for name in _SHOWN}} for row in page.items]
         return _valued(catalog, as_of, total, Page(items, page.next_cursor))
     moments = _last_moments(connection, catalog, as_of) if isinstance(as_of, str) else {}
     moment = _Moment(as_of) if isinstance(as_of, int) else max(moments.values(), default=_Moment(0))
-    page = _lots_at(connection, catalog, moment, moments, cursor, bounded(limit))
+    page = _lots_at(connection, catalog, moment, moments, part.cursor, bounded(part.limit))
     return _valued(catalog, as_of, total, page)
 
 

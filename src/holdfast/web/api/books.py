@@ -27,13 +27,11 @@ from holdfast.core.organisation.periods import (
 from holdfast.core.records.command import Command
 from holdfast.core.records.documents import Num
 from holdfast.core.records.rejection import Code
-from holdfast.core.records.time import day_of, instant_of
-from holdfast.web.http.problems import Problem, invalid
-from holdfast.web.http.route import PAGED, Call, Query, Route, uuid_text
+from holdfast.core.records.time import day_of
+from holdfast.reports import Listing, Reports
+from holdfast.web.http.problems import invalid
+from holdfast.web.http.route import PAGED, Call, Pages, Route
 from holdfast.web.http.strict_json import Text
-
-REF_TYPES = ("RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER", "OPENING")
-"""What a journal entry may be about."""
 
 _Day = Annotated[str, Meta(min_length=10, max_length=10, extra_json_schema={"format": "date"})]
 _Code = Annotated[str, Meta(min_length=1, max_length=20, extra_json_schema={"pattern": f"^{ACCOUNT_CODE}$"})]
@@ -124,54 +122,8 @@ class Valuation(msgspec.Struct):
 # Reads ---------------------------------------------------------------------------------------------------------------
 
 
-def _of_all_stores(call: Call) -> None:
-    if call.actor.stores:
-        raise Problem("FORBIDDEN", "The books are about all stores; you are assigned to some.")
-
-
-def _as_of(call: Call) -> str | int | None:
-    """The day or the instant that is asked for."""
-    text = call.query.get("as_of")
-    if text is None:
-        return None
-    as_of = day_of(text)
-    found = as_of if as_of is not None else instant_of(text.replace(" ", "+"))
-    if found is None:
-        raise invalid("as_of", "must be a day, as 2030-01-31, or an instant, as 2030-01-31T12:00:00Z.")
-    return found
-
-
-def list_journal(call: Call) -> Any:
-    """Journal entries, newest first."""
-    _of_all_stores(call)
-    query = call.query
-    ref_id = query.get("ref_id")
-    filters: dict[str, Any] = {name: query.get(name) for name in ("account", "ref_type", "to")}
-    if ref_id is not None:
-        filters["ref_id"] = uuid_text(ref_id) or ref_id
-    return call.shop.reports.journal(call.actor.org_id, **filters, from_=query.get("from"), **call.paging())
-
-
-def read_trial_balance(call: Call) -> Any:
-    """The trial balance."""
-    _of_all_stores(call)
-    return call.shop.reports.trial_balance(call.actor.org_id, as_of=_as_of(call))
-
-
-def read_valuation(call: Call) -> Any:
-    """What the stock is worth."""
-    _of_all_stores(call)
-    return call.shop.reports.valuation(call.actor.org_id, as_of=_as_of(call), **call.paging())
-
-
-def list_accounts(call: Call) -> Any:
-    """The chart of accounts."""
-    return call.shop.reports.accounts(call.actor.org_id, **call.paging())
-
-
-def list_periods(call: Call) -> Any:
-    """Closes, the last one first."""
-    return call.shop.reports.periods(call.actor.org_id, **call.paging())
+def _pages(listing: Listing[Any, Any]) -> Pages:
+    return Pages(listing, of_all_stores="The books are about all stores; you are assigned to some.")
 
 
 # Writes --------------------------------------------------------------------------------------------------------------
@@ -195,8 +147,6 @@ def plan_close(call: Call) -> Command:
     return ClosePeriod(through)
 
 
-_AS_OF = Query("as_of", "A day (`2031-01-31`) or an instant (`2031-01-31T12:00:00Z`); now by default.")
-
 ROUTES = (
     Route(
         method="GET",
@@ -206,16 +156,9 @@ ROUTES = (
         "some may not see it.",
         tag="Books",
         permission=Permission.MANAGE,
-        answer_with=list_journal,
+        answer_with=_pages(Reports.journal),
         answer=[JournalDocument],
-        query=(
-            Query("account", "Only with a line of this account (code)."),
-            Query("ref_type", "Only about this.", choices=REF_TYPES),
-            Query("ref_id", "Only about the sale, receipt, return, count ... with this id."),
-            Query("from", "Not before this instant.", "instant"),
-            Query("to", "Before this instant.", "instant"),
-            *PAGED,
-        ),
+        query=PAGED,
     ),
     Route(
         method="GET",
@@ -225,9 +168,8 @@ ROUTES = (
         "instant: what was posted until then.",
         tag="Books",
         permission=Permission.MANAGE,
-        answer_with=read_trial_balance,
+        answer_with=_pages(Reports.trial_balance),
         answer=TrialBalance,
-        query=(_AS_OF,),
     ),
     Route(
         method="GET",
@@ -237,9 +179,9 @@ ROUTES = (
         "or before. A page of the past may be short, even empty, and have a `next_cursor`: go on.",
         tag="Books",
         permission=Permission.MANAGE,
-        answer_with=read_valuation,
+        answer_with=_pages(Reports.valuation),
         answer=Valuation,
-        query=(_AS_OF, *PAGED),
+        query=PAGED,
     ),
     Route(
         method="GET",
@@ -247,7 +189,7 @@ ROUTES = (
         summary="List the accounts",
         tag="Books",
         permission=Permission.MANAGE,
-        answer_with=list_accounts,
+        answer_with=Pages(Reports.accounts),
         answer=[AccountDocument],
         query=PAGED,
     ),
@@ -285,7 +227,7 @@ ROUTES = (
         summary="List closes of the books",
         tag="Books",
         permission=Permission.MANAGE,
-        answer_with=list_periods,
+        answer_with=Pages(Reports.periods),
         answer=[PeriodDocument],
         query=PAGED,
     ),

@@ -32,10 +32,11 @@ from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code
 from holdfast.db import credentials as directory
 from holdfast.db.queries.records import location_fields, store_fields
+from holdfast.reports import Reports
 from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import LocationDocument, ProductDocument, StoreDocument
 from holdfast.web.http.problems import invalid
-from holdfast.web.http.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, Planned, Route, encode, found, reference
 from holdfast.web.http.strict_json import InstantOrDay, instant_or_start
 
 TOTALS = ("total_quantity", "total_reserved", "total_available", "backordered")
@@ -98,19 +99,6 @@ def plan_change_product(call: Call) -> Planned:
     return Planned(command, _render_product(settings, totals))
 
 
-def list_products(call: Call) -> Any:
-    """Products with totals."""
-    query = call.query
-    return call.shop.reports.products(
-        call.actor.org_id,
-        active=query.get("active"),
-        search=query.get("search"),
-        sku=query.get("sku"),
-        stores=call.stores,
-        **call.paging(),
-    )
-
-
 def read_product(call: Call) -> Any:
     """A product with totals."""
     return _product(call)
@@ -144,11 +132,6 @@ def plan_change_store(call: Call) -> Planned:
 def plan_remove_store(call: Call) -> Command:
     """Remove a store with its locations; one that holds stock stays."""
     return RemoveStore(_store(call)["id"])
-
-
-def list_stores(call: Call) -> Any:
-    """Active stores."""
-    return call.shop.reports.stores(call.actor.org_id, stores=call.stores, **call.paging())
 
 
 def read_store(call: Call) -> Any:
@@ -221,11 +204,6 @@ def plan_remove_location(call: Call) -> Command:
     old = _location(call)
     require_store(call, old["store_id"])
     return RemoveLocation(old["id"])
-
-
-def list_locations(call: Call) -> Any:
-    """Active locations."""
-    return call.shop.reports.locations(call.actor.org_id, stores=call.stores, **call.paging())
 
 
 def read_location(call: Call) -> Any:
@@ -302,15 +280,9 @@ ROUTES = (
         summary="List products",
         tag="Products",
         permission=Permission.READ,
-        answer_with=list_products,
+        answer_with=Pages(Reports.products),
         answer=[ProductDocument],
-        query=(
-            Query("search", "Only where this is part of the title, SKU or GTIN."),
-            Query("sku", "Only this SKU."),
-            Query("active", "Only active ones, or only others.", "boolean"),
-            STORE,
-            *PAGED,
-        ),
+        query=(STORE, *PAGED),
     ),
     Route(
         method="GET",
@@ -342,7 +314,7 @@ ROUTES = (
         Code.STORE_NOT_FOUND,
         Permission.CONFIGURE,
         (plan_add_store, plan_change_store, plan_remove_store),
-        (list_stores, read_store),
+        (Pages(Reports.stores), read_store),
         (AddStore, StoreChanges, StoreDocument),
         (Code.ALREADY_EXISTS,),
         {"code": "EAST", "name": "East side", "timezone": "Europe/Lisbon"},
@@ -353,7 +325,7 @@ ROUTES = (
         Code.LOCATION_NOT_FOUND,
         Permission.MANAGE,
         (plan_add_location, plan_change_location, plan_remove_location),
-        (list_locations, read_location),
+        (Pages(Reports.locations), read_location),
         (AddLocation, LocationChanges, LocationDocument),
         (Code.STORE_NOT_FOUND, Code.PRODUCT_NOT_FOUND, Code.INVALID_QUANTITY, Code.ALREADY_EXISTS),
         {"store_id": "MAIN", "code": "BACKROOM", "kind": "warehouse", "priority": 50},

@@ -19,10 +19,11 @@ from holdfast.core.records.rejection import Code
 from holdfast.core.reservations.appointments import AppointmentDocument, Book, ChangeAppointment
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountDocument, CountLine, FillSheet, RemoveSheetLine
 from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, SendBack, TransferDocument, TransferLine
+from holdfast.reports import Reports
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import lot_id_of
 from holdfast.web.http.problems import invalid
-from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found, reference
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found, reference
 from holdfast.web.http.strict_json import Instant, Nothing, Quantity, Text, instant
 
 
@@ -155,17 +156,6 @@ def plan_cancel(call: Call) -> Command:
     return CloseSheet(call.id(Code.NOT_FOUND, "Count"), post=False)
 
 
-def list_counts(call: Call) -> Any:
-    """Counts, newest first."""
-    return call.shop.reports.counts(
-        call.actor.org_id,
-        status=call.query.get("status"),
-        location=call.query.get("location"),
-        stores=call.stores,
-        **call.paging(),
-    )
-
-
 def read_count(call: Call) -> Any:
     """A count."""
     count_id = call.id(Code.NOT_FOUND, "Count")
@@ -210,13 +200,6 @@ def plan_send_back(call: Call) -> Command:
     return SendBack(call.id(Code.NOT_FOUND, "Transfer"), lines, body.reason)
 
 
-def list_transfers(call: Call) -> Any:
-    """Transfers, newest first."""
-    return call.shop.reports.transfers(
-        call.actor.org_id, status=call.query.get("status"), stores=call.stores, **call.paging()
-    )
-
-
 def read_transfer(call: Call) -> Any:
     """A transfer."""
     transfer_id = call.id(Code.NOT_FOUND, "Transfer")
@@ -240,13 +223,6 @@ def plan_change(call: Call) -> Command:
     if isinstance(body.starts_at, str):
         changes["starts_at"] = instant("starts_at", body.starts_at)
     return ChangeAppointment(call.id(Code.NOT_FOUND, "Appointment"), **changes)
-
-
-def list_appointments(call: Call) -> Any:
-    """Appointments, newest first."""
-    return call.shop.reports.appointments(
-        call.actor.org_id, status=call.query.get("status"), stores=call.stores, **call.paging()
-    )
 
 
 def read_appointment(call: Call) -> Any:
@@ -290,7 +266,6 @@ def _read(path: str, summary: str, answer_with: Any, answer: Any, permission: Pe
     )
 
 
-_STATUS = "Only with this status."
 _MISSING = (Code.NOT_FOUND,)
 
 ROUTES = (
@@ -309,15 +284,10 @@ ROUTES = (
     _read(
         "/counts",
         "List counts",
-        list_counts,
+        Pages(Reports.counts),
         [CountDocument],
         Permission.READ,
-        query=(
-            Query("status", _STATUS, choices=("draft", "posted", "cancelled")),
-            Query("location", "Only at this location (code)."),
-            STORE,
-            *PAGED,
-        ),
+        query=(STORE, *PAGED),
     ),
     _read("/counts/{id}", "Read a count", read_count, CountDocument, Permission.READ, codes=_MISSING),
     _write(
@@ -384,10 +354,10 @@ ROUTES = (
     _read(
         "/transfers",
         "List transfers",
-        list_transfers,
+        Pages(Reports.transfers),
         [TransferDocument],
         Permission.READ,
-        query=(Query("status", _STATUS, choices=("shipped", "received", "returned")), STORE, *PAGED),
+        query=(STORE, *PAGED),
     ),
     _read("/transfers/{id}", "Read a transfer", read_transfer, TransferDocument, Permission.READ, codes=_MISSING),
     _write(
@@ -429,10 +399,10 @@ ROUTES = (
     _read(
         "/appointments",
         "List appointments",
-        list_appointments,
+        Pages(Reports.appointments),
         [AppointmentDocument],
         Permission.STOCK,
-        query=(Query("status", _STATUS, choices=("booked", "completed", "cancelled")), *PAGED),
+        query=PAGED,
     ),
     _read(
         "/appointments/{id}",

@@ -18,9 +18,10 @@ import msgspec
 from holdfast.access import Permission, concerns
 from holdfast.web.api.shapes import EventDocument
 from holdfast.web.http.problems import Problem, invalid
+from holdfast.web.http.query_string import CURSOR_MAX
 from holdfast.web.http.request_body import Receive
 from holdfast.web.http.response import SAFE_HEADERS, Answer
-from holdfast.web.http.route import CURSOR_MAX, PAGED, Call, Route, Sender, encode
+from holdfast.web.http.route import PAGED, Call, Route, Sender, encode
 from holdfast.web.http.serving import Serving
 
 POLL_SECONDS = 0.5

@@ -8,9 +8,10 @@ The same under /admin/inventory for those who look at all stores, with figures; 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from holdfast.access import Permission
 from holdfast.core.records.command import Command
@@ -19,6 +20,8 @@ from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
 from holdfast.core.reservations.by_order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
+from holdfast.db.queries.levels import LevelFilter, LowStockFilter
+from holdfast.reports import Reports
 from holdfast.web.api.shapes import (
     InventoryStats,
     LocationOverview,
@@ -27,8 +30,8 @@ from holdfast.web.api.shapes import (
     StoreOverview,
 )
 from holdfast.web.http.arrays import PARTS, part_of, parts_of
-from holdfast.web.http.problems import Problem, invalid
-from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found, reference
+from holdfast.web.http.problems import Problem
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found, reference
 from holdfast.web.http.strict_json import Quantity, Text
 
 STORE_TAG = "Inventory"
@@ -176,46 +179,10 @@ def plan_forget(call: Call) -> Command:
 # Reads ---------------------------------------------------------------------------------------------------------------
 
 
-def list_levels(call: Call) -> Any:
-    """Inventory entries."""
-    query = call.query
-    return call.shop.reports.levels(
-        call.actor.org_id,
-        product=query.get("product"),
-        location=query.get("location"),
-        search=query.get("search"),
-        low_stock=query.get("low_stock", False),
-        as_of=query.get("as_of"),
-        stores=call.stores,
-        **call.paging(),
-    )
+class StoreLevelFilter(LevelFilter, frozen=True, kw_only=True):
+    """Which entries, for those who work in a store: they name no threshold of their own."""
 
-
-def list_admin_levels(call: Call) -> Any:
-    """Inventory entries of all stores; `low_stock` is true, or a threshold."""
-    query = call.query
-    low, threshold = _low_stock(query.get("low_stock"))
-    return call.shop.reports.levels(
-        call.actor.org_id,
-        product=query.get("product"),
-        location=query.get("location"),
-        search=query.get("search"),
-        low_stock=low,
-        threshold=threshold,
-        as_of=query.get("as_of"),
-        stores=call.stores,
-        **call.paging(),
-    )
-
-
-def _low_stock(text: str | None) -> tuple[bool, int | None]:
-    if text in (None, "false"):
-        return False, None
-    if text == "true":
-        return True, None
-    if not (text.isascii() and text.isdigit()) or len(text) > 13:
-        raise invalid("low_stock", "must be true, false, or a threshold: a whole number of 0 or more.")
-    return True, int(text)
+    low_stock: Annotated[bool, Meta(description="Only at or below the threshold of the entry.")] = False
 
 
 def read_summary(call: Call) -> Any:
@@ -232,9 +199,7 @@ def read_stats(call: Call) -> Any:
 
 def read_low_stock(call: Call) -> Any:
     """The entries that run low."""
-    return call.shop.reports.low_stock_page(
-        call.actor.org_id, threshold=call.query.get("threshold"), stores=call.stores, **parts_of(call)
-    )
+    return call.shop.reports.low_stock_page(call.actor.org_id, call.filter, stores=call.stores, **parts_of(call))
 
 
 def read_stores(call: Call) -> Any:
@@ -259,14 +224,6 @@ def read_store(call: Call) -> Any:
 # The table -----------------------------------------------------------------------------------------------------------
 
 _LEVEL = (Code.PRODUCT_NOT_FOUND, Code.LOCATION_NOT_FOUND, Code.INVALID_QUANTITY)
-_FILTERS = (
-    Query("product", "Only of this product (id or SKU)."),
-    Query("location", "Only at this location (code)."),
-    Query("search", "Only where this is part of the title, SKU or GTIN."),
-    Query("as_of", "The levels as they stood at this instant.", "instant"),
-)
-_LOW = Query("low_stock", "Only at or below the threshold of the entry.", "boolean")
-_LOW_ADMIN = Query("low_stock", "Only at or below the threshold of the entry (`true`), or at or below this number.")
 _EXAMPLE = {"product_id": "MUG-1", "location": "MAIN", "quantity": 2}
 _ANSWER_HOLD = (LevelHoldDocument, UnlimitedDocument)
 
@@ -384,9 +341,10 @@ ROUTES = (
         summary="List inventory entries",
         tag=STORE_TAG,
         permission=Permission.READ,
-        answer_with=list_levels,
+        answer_with=Pages(Reports.levels),
         answer=[LevelDocument],
-        query=(*_FILTERS, _LOW, STORE, *PAGED),
+        filter=StoreLevelFilter,
+        query=(STORE, *PAGED),
     ),
     Route(
         method="GET",
@@ -403,9 +361,9 @@ ROUTES = (
     _read(
         "",
         "List inventory entries of all stores",
-        list_admin_levels,
+        Pages(Reports.levels),
         [LevelDocument],
-        query=(*_FILTERS, _LOW_ADMIN, STORE, *PAGED),
+        query=(STORE, *PAGED),
     ),
     _read("/stats", "Read figures over all entries", read_stats, InventoryStats, query=(STORE,)),
     _read(
@@ -413,7 +371,8 @@ ROUTES = (
         "List entries that run low, emptiest first",
         read_low_stock,
         list[LevelDocument],
-        query=(Query("threshold", "At or below this number instead of each entry's own.", "number"), STORE, *PARTS),
+        filter=LowStockFilter,
+        query=(STORE, *PARTS),
     ),
     _read("/stores", "Read each store's figures", read_stores, list[StoreOverview], query=(STORE, *PARTS)),
     _read("/locations", "Read each location's figures", read_locations, list[LocationOverview], query=(STORE, *PARTS)),

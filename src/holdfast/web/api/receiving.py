@@ -18,11 +18,13 @@ from holdfast.core.records.field import Gtin
 from holdfast.core.records.rejection import Code
 from holdfast.core.warehouse.quarantine import LotsDocument, Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptDocument, ReceiptLine, Receive
+from holdfast.db.queries.trace import OrderFilter
+from holdfast.reports import Reports
 from holdfast.web.api.reservations import require_location, require_product
 from holdfast.web.api.shapes import LotRow, OrderLot, Trace, without_costs
 from holdfast.web.http.arrays import PARTS, part_of
 from holdfast.web.http.problems import Problem, invalid
-from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found, reference
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found, reference
 from holdfast.web.http.strict_json import Quantity, Text, expiry
 
 LINES_MAX = 1000
@@ -117,21 +119,6 @@ def plan_write_off(call: Call) -> Command:
     return WriteOff(_lot_id(call), body.location, body.quantity, body.reason)  # type: ignore[arg-type] # the decoder has tested it
 
 
-def list_lots(call: Call) -> Any:
-    """A row per lot and location."""
-    query = call.query
-    return call.shop.reports.lots(
-        call.actor.org_id,
-        product=query.get("product"),
-        location=query.get("location"),
-        lot_code=query.get("lot_code"),
-        status=query.get("status"),
-        in_stock=query.get("in_stock", False),
-        stores=call.stores,
-        **call.paging(),
-    )
-
-
 def read_trace(call: Call) -> Any:
     """Where a lot came from, lies and went."""
     lot_id = _lot_id(call)
@@ -143,7 +130,7 @@ def read_trace(call: Call) -> Any:
 def read_order_lots(call: Call) -> Any:
     """The lots that an order got."""
     name = call.args["order_number"]
-    source = call.query.get("source")
+    source = call.filter.source
     rows = call.shop.reports.order_lots(call.actor.org_id, name, source=source, stores=call.stores)
     if rows is None:
         of_source = "" if source is None else f" of {source!r}"
@@ -219,18 +206,10 @@ ROUTES = (
         summary="List lots, a row per lot and location",
         tag="Lots",
         permission=Permission.READ,
-        answer_with=list_lots,
+        answer_with=Pages(Reports.lots),
         hide=without_costs,
         answer=[LotRow],
-        query=(
-            Query("product", "Only of this product (id or SKU)."),
-            Query("location", "Only at this location (code)."),
-            Query("lot_code", "Only with this code."),
-            Query("status", "Only with this status.", choices=("active", "quarantined")),
-            Query("in_stock", "Only with units.", "boolean"),
-            STORE,
-            *PAGED,
-        ),
+        query=(STORE, *PAGED),
     ),
     Route(
         method="GET",
@@ -278,6 +257,7 @@ ROUTES = (
         answer_with=read_order_lots,
         answer=list[OrderLot],
         codes=(Code.NOT_FOUND,),
-        query=(Query("source", "Only of the order of this source, as `shopify`."), STORE, *PARTS),
+        filter=OrderFilter,
+        query=(STORE, *PARTS),
     ),
 )

@@ -30,12 +30,13 @@ from holdfast.core.sales.register import (
 )
 from holdfast.db.cashiers import Entry
 from holdfast.db.idempotency import kept_answer
+from holdfast.reports import Reports
 from holdfast.tokens import TILL, new_token
 from holdfast.web.api.own import Pin
 from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument
 from holdfast.web.http.problems import Problem, not_found
-from holdfast.web.http.route import PAGED, STORE, Call, Planned, Route, encode, found
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, Planned, Route, encode, found
 from holdfast.web.http.strict_json import Text
 from holdfast.web.identity.auth import till_not_open
 from holdfast.web.identity.cashiers import wrong_pin
@@ -111,11 +112,6 @@ def plan_change_register(call: Call) -> Planned:
 def plan_remove_register(call: Call) -> Command:
     """Remove a register; one with an open session stays."""
     return RemoveRegister(_register(call)["id"])
-
-
-def list_registers(call: Call) -> Any:
-    """Active registers."""
-    return call.shop.reports.registers(call.actor.org_id, stores=call.stores, **call.paging())
 
 
 def read_register(call: Call) -> Any:
@@ -268,7 +264,7 @@ ROUTES = (
         method="GET",
         path=_REGISTERS,
         summary="List registers",
-        answer_with=list_registers,
+        answer_with=Pages(Reports.registers),
         answer=[RegisterDocument],
         query=(STORE, *PAGED),
         **_RECORDS,

@@ -21,9 +21,10 @@ from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.reserve import PRIORITY_DEFAULT, Consume, Release, Reserve, Target
+from holdfast.reports import Reports
 from holdfast.web.http import problems
 from holdfast.web.http.problems import Problem, invalid, not_found, problem_document
-from holdfast.web.http.route import PAGED, STORE, Call, Planned, Query, Route, encode, found, reference, uuid_text
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, Planned, Route, encode, found, reference, uuid_text
 from holdfast.web.http.strict_json import BATCH_MAX, Instant, Quantity, Text, instant
 
 TAG = "Reservations"
@@ -330,13 +331,6 @@ def require_location(call: Call, name: str) -> None:
 # Reads ---------------------------------------------------------------------------------------------------------------
 
 
-def list_reservations(call: Call) -> Any:
-    """Reservations, newest first."""
-    names = ("product", "order_number", "status", "source", "lot_id", "location")
-    filters: dict[str, Any] = {name: call.query.get(name) for name in names}
-    return call.shop.reports.reservations(call.actor.org_id, **filters, stores=call.stores, **call.paging())
-
-
 def read_reservation(call: Call) -> Any:
     """One reservation."""
     reservation_id = call.id(Code.RESERVATION_NOT_FOUND, "Reservation")
@@ -390,18 +384,9 @@ ROUTES = (
         summary="List reservations",
         tag=TAG,
         permission=Permission.READ,
-        answer_with=list_reservations,
+        answer_with=Pages(Reports.reservations),
         answer=[ReservationDocument],
-        query=(
-            Query("product", "Only of this product (id or SKU)."),
-            Query("order_number", "Only for this order."),
-            Query("status", "Only with this status.", choices=("active", "consumed", "released")),
-            Query("source", "Only of this source."),
-            Query("lot_id", "Only backed by, or pinned to, this lot."),
-            Query("location", "Only at this location (code)."),
-            STORE,
-            *PAGED,
-        ),
+        query=(STORE, *PAGED),
     ),
     Route(
         method="POST",

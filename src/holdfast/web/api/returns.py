@@ -21,9 +21,10 @@ from holdfast.core.records.rejection import Code
 from holdfast.core.records.sale import LINES_MAX
 from holdfast.core.sales.return_record import ReturnDocument
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.reports import Reports
 from holdfast.web.api.sale_bodies import own_id
 from holdfast.web.http.problems import invalid, not_found
-from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found, reference, uuid_text
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found, reference, uuid_text
 from holdfast.web.http.strict_json import Quantity, Text
 
 
@@ -88,13 +89,6 @@ def _blind_line(index: int, line: ReturnLineBody) -> BlindLine:
     return BlindLine(reference(line.product_id), line.quantity, line.unit_price, line.condition)  # type: ignore[arg-type] # the decoder has tested it
 
 
-def list_returns(call: Call) -> Any:
-    """Returns, newest first."""
-    return call.shop.reports.returns(
-        call.actor.org_id, sale_id=call.query.get("sale_id"), stores=call.stores, **call.paging()
-    )
-
-
 def read_return(call: Call) -> Any:
     """A return."""
     return_id = call.id(Code.NOT_FOUND, "Return")
@@ -140,9 +134,9 @@ ROUTES = (
         summary="List returns",
         tag="Returns",
         permission=Permission.READ,
-        answer_with=list_returns,
+        answer_with=Pages(Reports.returns),
         answer=[ReturnDocument],
-        query=(Query("sale_id", "Only of this sale."), STORE, *PAGED),
+        query=(STORE, *PAGED),
     ),
     Route(
         method="GET",

@@ -24,6 +24,7 @@ from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.documents import SaleDocument
 from holdfast.core.sales.order_entry import OpenSale
 from holdfast.core.sales.supplier_orders import SupplierOrderDocument
+from holdfast.reports import Reports
 from holdfast.web.api.sale_bodies import (
     LINE_CODES,
     MONEY_CODES,
@@ -39,10 +40,8 @@ from holdfast.web.api.sale_bodies import (
     own_id,
     payment_requests,
 )
-from holdfast.web.http.route import PAGED, STORE, Call, Query, Route, found
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found
 from holdfast.web.http.strict_json import Nothing, Quantity, Text
-
-STATUSES = ("open", "suspended", "completed", "cancelled")
 
 
 class SaleBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -189,13 +188,6 @@ def plan_ship(call: Call) -> Command:
 # Reads ---------------------------------------------------------------------------------------------------------------
 
 
-def list_sales(call: Call) -> Any:
-    """Sales, newest first."""
-    names = ("status", "store", "source", "order_number")
-    filters: dict[str, Any] = {name: call.query.get(name) for name in names}
-    return call.shop.reports.sales(call.actor.org_id, **filters, stores=call.stores, **call.paging())
-
-
 def read_sale(call: Call) -> Any:
     """A sale; at a till a completed one of any store, whose goods may be brought back there."""
     sale_id = _sale_id(call)
@@ -206,17 +198,6 @@ def read_sale(call: Call) -> Any:
         completed_anywhere=call.actor.session_id is not None,
     )
     return found(one, Code.SALE_NOT_FOUND, "Sale", sale_id)
-
-
-def list_supplier_orders(call: Call) -> Any:
-    """Orders to suppliers, newest first."""
-    return call.shop.reports.supplier_orders(
-        call.actor.org_id,
-        status=call.query.get("status"),
-        sale_id=call.query.get("sale_id"),
-        stores=call.stores,
-        **call.paging(),
-    )
 
 
 # The table -----------------------------------------------------------------------------------------------------------
@@ -261,16 +242,9 @@ ROUTES = (
         summary="List sales",
         tag="Sales",
         permission=Permission.READ,
-        answer_with=list_sales,
+        answer_with=Pages(Reports.sales),
         answer=[SaleDocument],
-        query=(
-            Query("status", "Only with this status.", choices=STATUSES),
-            Query("store", "Only of this store (id or code)."),
-            Query("source", "Only of this source."),
-            Query("order_number", "Only with this order number, or this number of ours."),
-            STORE,
-            *PAGED,
-        ),
+        query=(STORE, *PAGED),
     ),
     Route(
         method="GET",
@@ -405,14 +379,9 @@ ROUTES = (
         summary="List what suppliers have to ship",
         tag="Sales",
         permission=Permission.READ,
-        answer_with=list_supplier_orders,
+        answer_with=Pages(Reports.supplier_orders),
         answer=[SupplierOrderDocument],
-        query=(
-            Query("status", "Only with this status.", choices=("open", "shipped", "cancelled")),
-            Query("sale_id", "Only of this sale."),
-            STORE,
-            *PAGED,
-        ),
+        query=(STORE, *PAGED),
     ),
     Route(
         method="POST",

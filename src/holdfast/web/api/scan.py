@@ -10,18 +10,20 @@ refuses (400) what it cannot read; an unknown product is a 404 that still tells 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from holdfast.access import Permission
 from holdfast.core.records.number import from_minor, to_minor
 from holdfast.core.records.rejection import Code
+from holdfast.db.queries.filters import Filter
 from holdfast.organisation import minor_digits_of
 from holdfast.web.api.barcode import Scan, bare_gtin, read_code
 from holdfast.web.api.shapes import ScanDocument
 from holdfast.web.http.problems import Problem, invalid
-from holdfast.web.http.route import Call, Query, Route
+from holdfast.web.http.route import Call, Route
 from holdfast.web.http.strict_json import unprintable
 
 CURRENCY_NUMBERS = {
@@ -35,9 +37,21 @@ CURRENCY_NUMBERS = {
 """Currencies by their ISO 4217 numbers, as AI 393n writes them."""
 
 
+class ScannedCode(Filter, frozen=True, kw_only=True):
+    """What the scanner read."""
+
+    code: Annotated[
+        str,
+        Meta(
+            description="What the scanner read: a GTIN, a SKU, a GS1 string or a GS1 Digital Link URI.",
+            extra={"query": "code"},
+        ),
+    ]
+
+
 def read_scan(call: Call) -> Any:
     """The product that a code means."""
-    code: str = call.query["code"]
+    code: str = call.filter.code
     scan = read_code(code)
     product = _product(call, code.strip(), scan)
     if scan is None:
@@ -130,13 +144,6 @@ ROUTES = (
         answer_with=read_scan,
         answer=ScanDocument,
         codes=(Code.PRODUCT_NOT_FOUND,),
-        query=(
-            Query(
-                "code",
-                "What the scanner read: a GTIN, a SKU, a GS1 string or a GS1 Digital Link URI.",
-                "code",
-                required=True,
-            ),
-        ),
+        filter=ScannedCode,
     ),
 )

@@ -18,9 +18,10 @@ from holdfast.core.records.command import Command, given
 from holdfast.core.records.organisation import TaxRate
 from holdfast.core.records.rejection import Code
 from holdfast.db.queries.sales import tax_rate_fields
+from holdfast.reports import Reports
 from holdfast.web.api.records import require_store
 from holdfast.web.http.problems import Problem
-from holdfast.web.http.route import PAGED, STORE, Call, Planned, Route, encode, found
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, Planned, Route, encode, found
 
 
 class TaxRateDocument(msgspec.Struct):
@@ -92,11 +93,6 @@ def plan_remove(call: Call) -> Command:
     return RemoveTaxRate(_own_rate(call)["id"])
 
 
-def list_rates(call: Call) -> Any:
-    """Active tax rates."""
-    return call.shop.reports.tax_rates(call.actor.org_id, stores=call.stores, **call.paging())
-
-
 def read_rate(call: Call) -> Any:
     """A tax rate."""
     return _rate(call, call.stores)
@@ -129,7 +125,7 @@ ROUTES = (
         summary="List tax rates",
         tag=_TAG,
         permission=Permission.READ,
-        answer_with=list_rates,
+        answer_with=Pages(Reports.tax_rates),
         answer=[TaxRateDocument],
         query=(STORE, *PAGED),
     ),

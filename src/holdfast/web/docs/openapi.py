@@ -19,7 +19,8 @@ from holdfast import __version__
 from holdfast.reports import LIMIT_MAX
 from holdfast.web.api import ROUTES
 from holdfast.web.http.problems import EXPLAINED, MEDIA_TYPE, STATUS
-from holdfast.web.http.route import CURSOR_MAX, STORE, Query, Route
+from holdfast.web.http.query_string import CURSOR_MAX, STORE, Parameter
+from holdfast.web.http.route import Route
 from holdfast.web.http.strict_json import BODY_MAX, PRINTABLE, TEXT_MAX, Nothing, Quantity
 from holdfast.web.identity.cookies import SESSION_COOKIE
 
@@ -197,8 +198,8 @@ def _parameters(route: Route) -> list[Json]:
     for part in route.path.split("/"):
         if part.startswith("{"):
             parameters.append({"name": part[1:-1], "in": "path", "required": True, "schema": dict(_TEXT)})
-    parameters += [_query(one) for one in route.query]
-    if all(one.name != STORE.name for one in route.query):
+    parameters += [_query(one) for one in route.parameters]
+    if all(one.name != STORE.name for one in route.parameters):
         parameters.append(_query(STORE))
     parameters.append(
         {
@@ -220,7 +221,7 @@ def _parameters(route: Route) -> list[Json]:
     return parameters
 
 
-def _query(query: Query) -> Json:
+def _query(query: Parameter) -> Json:
     schema: Json
     match query.kind:
         case "limit":

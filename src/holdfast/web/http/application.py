@@ -307,6 +307,7 @@ class Application:
         call = Call(self.shop, actor, args, answer.request_id, key)
         call.auth, call.origin, call.session = self.auth, answer.origin, identity.session
         call.query = endpoint.query(scope["query_string"])
+        call.filter = endpoint.filter(call.query)
         unknown = None
         if b"x-store" in headers or "store_id" in call.query:
             unknown = await self._narrow(call, headers)

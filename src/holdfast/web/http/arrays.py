@@ -15,13 +15,14 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from holdfast.db.queries.paging import decode_cursor, encode_cursor
 from holdfast.reports import LIMIT_MAX, Json, Page
-from holdfast.web.http.route import CURSOR, Call, Query
+from holdfast.web.http.query_string import CURSOR, Parameter
+from holdfast.web.http.route import Call
 
 ARRAY_MAX = 10_000
 """Rows that an array has at most when nobody says a limit; the header says when there are more."""
 
 PARTS = (
-    Query("limit", f"How many items at most, 1 to {LIMIT_MAX}; {ARRAY_MAX:,} by default.", "limit"),
+    Parameter("limit", f"How many items at most, 1 to {LIMIT_MAX}; {ARRAY_MAX:,} by default.", "limit"),
     CURSOR,
 )
 """The query parameters of an array."""

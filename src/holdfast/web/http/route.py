@@ -5,16 +5,15 @@
 
 One table of these drives both the dispatch of requests and the OpenAPI document, so neither can forget the other. A
 route is either a write, with a `plan` that makes a command of the call, or a read, with an `answer_with` that asks the
-reports. It refuses query parameters that it does not name.
+reports. Its query parameters are the fields of its filter, which is that of its list unless it names another one, and
+those that many reads share (`query`); it refuses others.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from decimal import Decimal
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, NamedTuple, get_origin
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -22,44 +21,20 @@ from holdfast.access import Actor, Permission
 from holdfast.app import Holdfast
 from holdfast.core.records.command import Command
 from holdfast.core.records.rejection import Code
-from holdfast.core.records.text import FORMAT_WORDS, composed, text_fault, uuid_text
-from holdfast.core.records.time import instant_of
-from holdfast.reports import LIMIT_DEFAULT, LIMIT_MAX
-from holdfast.web.http.problems import Problem, invalid, not_found
+from holdfast.core.records.text import uuid_text
+from holdfast.db.queries.filters import EVERYTHING, Everything, Filter
+from holdfast.reports import LIMIT_DEFAULT, Listing, ListOf
+from holdfast.web.http.problems import Problem, not_found
+from holdfast.web.http.query_string import CURSOR, LIMIT, PAGED, STORE, Parameter, filter_of, parameters_of, values_of
 from holdfast.web.http.request_body import Receive
 from holdfast.web.http.response import Answer
 from holdfast.web.http.serving import Serving
-from holdfast.web.http.strict_json import BODY_MAX, TEXT_MAX, Nothing, decoder_of, unprintable
+from holdfast.web.http.strict_json import BODY_MAX, Nothing, decoder_of
 from holdfast.web.identity.auth import Auth
 from holdfast.web.identity.security_log import Origin
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-QueryKind = Literal["text", "integer", "number", "boolean", "instant", "code", "limit", "cursor"]
-
-CURSOR_MAX = 500
-"""Longest cursor, in characters."""
-
-_INTEGER = re.compile(r"-?[0-9]{1,15}")
-_NUMBER = re.compile(r"[0-9]{1,13}(\.[0-9]{1,4})?")
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
-
 encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
-
-
-class Query(msgspec.Struct, frozen=True):
-    """A query parameter. `choices` are all the values that a text may have."""
-
-    name: str
-    about: str
-    kind: QueryKind = "text"
-    required: bool = False
-    choices: tuple[str, ...] = ()
-
-
-LIMIT = Query("limit", f"How many items a page has, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} by default.", "limit")
-CURSOR = Query("cursor", "Where to go on: the `next_cursor` of the page before.", "cursor")
-PAGED = (LIMIT, CURSOR)
-STORE = Query("store_id", "Only this store (id or code).")
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -82,6 +57,7 @@ class Call:
         "args",
         "auth",
         "body",
+        "filter",
         "key",
         "origin",
         "query",
@@ -107,6 +83,7 @@ class Call:
         self.request_id = request_id
         self.key = key
         self.query: dict[str, Any] = {}
+        self.filter: Any = EVERYTHING
         self.body: Any = None
         self.store_id: str | None = None
         self.stores: frozenset[str] | None = frozenset(actor.stores) if actor.stores else None
@@ -121,6 +98,28 @@ class Call:
     def paging(self) -> dict[str, Any]:
         """`cursor` and `limit` as the reports take them."""
         return {"cursor": self.query.get("cursor"), "limit": self.query.get("limit", LIMIT_DEFAULT)}
+
+
+class Pages:
+    """What answers a read of a list: the part that the call asks for, of its stores, narrowed by the route's filter.
+
+    Pages(Reports.sales)      -> GET /sales?status=open&limit=5 answers at most 5 open sales
+
+    A list that is about all stores is refused, with the words `of_all_stores`, to whoever is limited to some.
+    """
+
+    __slots__ = ("listing", "of_all_stores")
+
+    def __init__(self, listing: Listing[Any, Any], *, of_all_stores: str = "") -> None:
+        self.listing = listing
+        self.of_all_stores = of_all_stores
+
+    def __call__(self, call: Call) -> Any:
+        """The page."""
+        if self.of_all_stores and call.actor.stores:
+            raise Problem("FORBIDDEN", self.of_all_stores)
+        read = ListOf(self.listing, call.shop.reports)
+        return read(call.actor.org_id, call.filter, stores=call.stores, **call.paging())
 
 
 class Sender(NamedTuple):
@@ -160,7 +159,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     render: Callable[[Any], bytes] = encode
     status: int = 200
     codes: tuple[str, ...] = ()
-    query: tuple[Query, ...] = ()
+    filter: type[Filter] | None = None
+    query: tuple[Parameter, ...] = ()
     example: Any = None
     answer_example: Any = None
     body_max: int = BODY_MAX
@@ -180,6 +180,17 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return self.method != "GET"
 
     @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its query parameters: what its filter has, then those that it shares with other reads."""
+        return (*parameters_of(self.filter_type), *self.query)
+
+    @property
+    def filter_type(self) -> type[Filter]:
+        """The Struct into which its query string is decoded."""
+        own = self.answer_with.listing.filter_type if isinstance(self.answer_with, Pages) else Everything
+        return self.filter or own
+
+    @property
     def array(self) -> bool:
         """Does it answer a bare array? Then `answer_with` answers a Page (`holdfast.web.http.arrays`)."""
         return get_origin(self.answer) is list
@@ -194,77 +205,24 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 class Endpoint:
     """A route made ready: its decoder, and the parameters it knows by name."""
 
-    __slots__ = ("decoder", "name", "needs_body", "parameters", "route")
+    __slots__ = ("decoder", "filter_type", "name", "needs_body", "parameters", "route")
 
     def __init__(self, route: Route) -> None:
         self.route = route
         self.name = route.name
         self.decoder = decoder_of(route.body)
+        self.filter_type = route.filter_type
         # Whatever a route does, `store_id` narrows it to one store, as the header X-Store does.
-        self.parameters = {STORE.name: STORE} | {one.name: one for one in route.query}
+        self.parameters = {STORE.name: STORE} | {one.name: one for one in route.parameters}
         self.needs_body = any(field.required for field in msgspec.structs.fields(route.body))
 
     def query(self, query_string: bytes) -> dict[str, Any]:
         """The query's parameters by name, converted; a Problem names what is wrong."""
-        values: dict[str, Any] = {}
-        if query_string:
-            for name, text in _pairs(query_string):
-                parameter = self.parameters.get(name)
-                if parameter is None:
-                    shown = "" if unprintable(name) else name[:TEXT_MAX]
-                    raise invalid(shown or "query", "is not a known parameter.")
-                if name in values:
-                    raise invalid(name, "is given twice.")
-                values[name] = _converted(parameter, text)
-        for parameter in self.parameters.values():
-            if parameter.required and parameter.name not in values:
-                raise invalid(parameter.name, "is required.")
-        return values
+        return values_of(self.parameters, query_string)
 
-
-def _pairs(query_string: bytes) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50)
-    except ValueError:
-        raise invalid("query", "cannot be read: percent-encode UTF-8.") from None
-
-
-def _converted(parameter: Query, text: str) -> Any:
-    name = parameter.name
-    if parameter.kind == "cursor":
-        if not text or len(text) > CURSOR_MAX or not text.isascii() or unprintable(text):
-            raise invalid(name, "is not a cursor of this list.")
-        return text
-    if not text or len(text) > TEXT_MAX or (unprintable(text) and parameter.kind != "code"):
-        raise invalid(name, f"must have 1 to {TEXT_MAX} characters, none of them control characters.")
-    if parameter.kind != "code" and text_fault(name, text) is not None:
-        raise invalid(name, FORMAT_WORDS)
-    text = composed(text)
-    if parameter.choices and text not in parameter.choices:
-        raise invalid(name, f"must be one of {', '.join(parameter.choices)}.")
-    match parameter.kind:
-        case "limit":
-            if not _INTEGER.fullmatch(text) or not 1 <= int(text) <= LIMIT_MAX:
-                raise invalid(name, f"must be a whole number from 1 to {LIMIT_MAX}.")
-            return int(text)
-        case "integer":
-            if not _INTEGER.fullmatch(text):
-                raise invalid(name, "must be a whole number.")
-            return int(text)
-        case "number":
-            if not _NUMBER.fullmatch(text):
-                raise invalid(name, "must be a number of at most 4 places, 0 or more.")
-            return int(text) if "." not in text else Decimal(text)
-        case "boolean":
-            if text not in _BOOLEANS:
-                raise invalid(name, "must be true or false.")
-            return _BOOLEANS[text]
-        case "instant":
-            at = instant_of(text.replace(" ", "+"))
-            if at is None:
-                raise invalid(name, "must be an ISO 8601 instant with its offset, as 2030-01-31T12:00:00Z.")
-            return at
-    return text
+    def filter(self, values: Mapping[str, Any]) -> Filter:
+        """The filter that the query's parameters are."""
+        return EVERYTHING if self.filter_type is Everything else filter_of(self.filter_type, self.parameters, values)
 
 
 def reference(text: str) -> str:
@@ -286,10 +244,10 @@ __all__ = [
     "STORE",
     "Call",
     "Endpoint",
+    "Pages",
     "Permission",
     "Planned",
     "Problem",
-    "Query",
     "Route",
     "encode",
     "found",

@@ -23,7 +23,7 @@ from starlette.responses import Response
 
 from holdfast.access import Permission
 from holdfast.core.records.number import Number
-from holdfast.reports import LIMIT_MAX, Page, Reports
+from holdfast.reports import LIMIT_MAX, LevelFilter, Page, Reports
 from holdfast.web.http.strict_json import TEXT_MAX, unprintable
 from holdfast.web.pages.access import page
 from holdfast.web.pages.inventory_view import Json, figures, shown
@@ -165,17 +165,13 @@ async def live(request: Request, visitor: Visitor) -> Response:
 
 
 def _listed(reports: Reports, visitor: Visitor, filters: Filters, cursor: str | None, limit: int) -> Page:
-    return reports.levels(
-        visitor.actor.org_id,
+    levels = LevelFilter(
         search=filters.search or None,
         store=filters.store or None,
         location=filters.location or None,
-        low_stock=filters.low_stock,
-        threshold=filters.limit,
-        stores=visitor.stores,
-        cursor=cursor or None,
-        limit=limit,
+        low_stock=filters.low_stock if filters.limit is None else filters.limit,
     )
+    return reports.levels(visitor.actor.org_id, levels, stores=visitor.stores, cursor=cursor or None, limit=limit)
 
 
 def _levels(reports: Reports, visitor: Visitor, ids: list[str]) -> list[Json]:
