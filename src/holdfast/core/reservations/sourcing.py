@@ -1,9 +1,32 @@
 """Sourcing: where the stock of a sale's lines is held, and how its holds follow the line (docs/how-to/sell.md).
 
-    5 of MUG-1, A has 3 and B has 4                  -> 4 held at B, 1 at A: the fewest places that together can
-    7 of TEE-1, 4 there, `oversell` is `backorder`   -> those 4; 3 wait at the first place in waiting order
+The problem. A line of a sale asks for units of a product, and the shop may have them at several locations. Each further
+place is a further walk, parcel or transfer. But a sale that is refused while the units are there is worse. And a line
+is edited: its holds must follow it, and what it holds already must never stand in its way.
 
-A line that one location can fill alone is never split. Editing competes for the difference only.
+A worked example. MUG-1 lies at EAST (3 units), MAIN (4) and BACK (6). They sell in this order.
+
+    3 units     -> 3 at EAST: the first place that can fill the line alone, also where another one has more
+    5 units     -> 5 at BACK: EAST and MAIN cannot fill it alone, BACK can
+    7 units     -> 6 at BACK, 1 at MAIN: no place can, and the largest stocks make the fewest places
+    12 units    -> 6 at BACK, 4 at MAIN, 2 at EAST
+    14 units    -> refused: 14 requested, 13 available
+
+Editing competes for the difference only. With EAST and MAIN alone a line of 5 is held as 4 at MAIN and 1 at EAST.
+Edited to 7, it takes 2 more at EAST. Edited to 8, it is refused and keeps its 7. Edited to 2, it gives 5 back: what
+waits goes first, then the newest hold.
+
+The decision. `spread` takes the first place in selling order that has all of it. If there is none it takes the places
+by their free units, most first; among equals, selling order. Taking the largest first is the fewest places, because
+each place gives all that it has. What no place has may wait if the product allows it (`oversell`), or if the sale is a
+fact that happened elsewhere. It waits at one place, the first in waiting order (`core.stock.backorders`). Otherwise the
+line is refused with the numbers. The holds of a cart end together, after `cart_hold_minutes` without activity; those of
+a suspended sale have no end.
+
+What was left out. The fewest places are found for each line, not for the sale: two lines may be held at two places
+although one place had both. Distance, cost and the age of lots do not count: selling order is where a shop says what it
+prefers. A line that was split is not put together again when one place has enough later, because a hold that moves
+without being asked to surprises whoever packs it.
 """
 
 from __future__ import annotations

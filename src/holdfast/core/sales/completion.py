@@ -1,10 +1,26 @@
 """Completion: goods of a sale against its money. It is completed, shipped in parts, or given up (docs/how-to/sell.md).
 
-    complete with cash 20.00      -> holds consumed, SALE entries, payments, change, one balanced journal entry
-    ship 1 of 3                   -> that part is consumed and booked; the rest stays held
-    cancel after that             -> the rest goes back; the sale is completed with what was shipped
+The problem. A sale promises goods and money at once, and they part ways: goods go out in parcels, on several days, from
+several lots; money is one amount, with a discount on the whole, tax, and cents that do not divide. The books must
+balance after each parcel, and the parcels must add up to exactly the sale. The rest may be given up at any time.
 
-A hold that lapsed competes again. What no stock backs cannot be completed; what is there can be shipped.
+Worked examples, of mugs that cost 4.00 each. At once: 2 at 9.90, paid with 20.00 in cash. In parts: 3 at 10.00 with
+20.00 off the whole, so the sale is 10.00. Given up: 3 at 10.00, of which one was shipped before.
+
+    at once     total 19.80, change 0.20; books: cash 19.80, revenue 19.80, cost of goods 8.00
+    ship 1      revenue 3.34, the customer owes 3.34
+    ship 1      revenue 3.33, the customer owes 6.67
+    complete    revenue 3.33: the last part takes the rest; the customer owes 10.00
+    cancel      2 go back to the shelf; the sale is completed with what was shipped: 10.00
+
+The decision. Units leave for a sale in one function, `fulfil_line`: from the line's holds, the oldest first. A shipment
+keeps its amounts, lots and holds, so that it can be taken back (`core.sales.correction`). The first part is priced by
+the tax rates of its day; from then on the amounts stand. A part of an amount is its proportion, the last part takes the
+rest. Completing books what shipments have not booked; what is not paid stays receivable. A hold that lapsed competes
+again. What no stock backs cannot be completed; what is there can be shipped.
+
+What was left out. A shipment takes no payment: a sale whose last part is shipped stays to be paid. Goods of a completed
+sale come back by a return, a mistaken shipment by its correction. Change is given from cash only.
 """
 
 from __future__ import annotations

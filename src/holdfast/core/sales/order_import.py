@@ -1,15 +1,32 @@
 """Orders that were taken elsewhere: facts, brought to the state that a file or a channel describes.
 
-    ImportOrder(#1001, 2 mugs, both fulfilled)    -> a completed sale; again: unchanged
-    ImportOrder(#1002, 3 mugs, none fulfilled)    -> suspended, 3 mugs held; what stock lacks waits
-    ... later: one fulfilled, then all, returned -> one is shipped, then the rest, then it comes back
-    cancelled here, but it has gone out          -> taken up again, and sold
+The problem. A channel or a file does not tell what happened, it tells how an order stands: how much was ordered, has
+gone out, came back, and whether it was cancelled. It tells so again and again, sometimes late, and after things were
+done to the order here. Goods that have left cannot be refused, whatever stock says. And an order that is brought twice
+must not be sold twice.
 
-One command, one transaction: an order is taken as a whole or not at all, and however often it is brought only what is
-new of it happens. Goods that have left already leave here without a hold in between where stock covers them. Nothing
-is refused for want of stock: what is not there waits, and the answer names it.
+A worked example. MAIN has 2 mugs at 9.90. Order #1002 of 3 mugs is brought five times.
 
-See docs/how-to/import.md.
+    3 ordered                         -> added: suspended, 2 held, 1 waits
+    3 fulfilled                       -> changed: 2 are shipped, 1 waits still; the order is `owing`
+    3 fulfilled again                 -> unchanged
+    5 come in; 3 fulfilled again      -> changed: the third is shipped, the sale is completed with 29.70; 4 are left
+    1 of them returned                -> changed: 9.90 is refunded, 5 are on the shelf
+
+The decision. One command, one transaction: an order is taken as a whole or not at all. The sale is found by its source
+and number, or by its other number there (`external_id`). Then the difference between what is described and what stands
+here is worked off in one order: ship what has gone out and is backed; complete the sale when that is everything; cancel
+it when it is said to be cancelled and owes nothing; take back what came back. An order all of which has gone out is
+sold from the shelf, without a hold in between, where stock covers it. Nothing is refused for want of stock: what is not
+there waits, and the answer names it. What an order says of lines that are here with other products or quantities is
+refused, because then it is another order.
+
+Two things do not go backwards. A cancellation brings nothing back: where more was sold here than the order says went
+out, the sale `stays_sold`. And goods that have left bring a cancelled sale back: an order that was cancelled here and
+has gone out is taken up again (`taken_up`), and sold.
+
+What was left out. Once the order is here, only its state is taken from it: no other prices, fees or customer. A return
+of a sale that is not completed waits until it is (`pending`). See docs/how-to/import.md.
 """
 
 from __future__ import annotations

@@ -1,17 +1,36 @@
-"""Holds that wait: where each waits, and which of them gets the units that come. No hold overtakes another one.
+"""Holds that wait: where each waits, and which of them gets the units that come.
 
-    3 of MUG-1 at MAIN, an order of 5      -> 3 held at MAIN, 2 wait at MAIN, where the product lies
-    10 come to EAST, which may serve it    -> 2 of them are held at EAST for the order; the next order gets 8
-    a hold that was given MAIN             -> waits at MAIN and nowhere else
+The problem. Units are promised that are not there yet: backorders, pre-orders, orders of a channel, units that a count
+has taken away. Such units wait at a location. Stock comes later, and often to another location. Three wishes then pull
+apart: whoever came first is served first; an order is held at few places; no unit lies free at one place while a hold
+that may have it waits at another.
 
-Whatever raises the units that are free at a level serves the waiting: best priority, then oldest, whether they wait at
-that level or at another one of the same selling order. A sale line's waiting part may be served from several places; a
-direct hold has one place, so it is made where stock backs most of it, moves whole, and only to where stock backs more
-of it: so it gains with every move, and comes to rest. A hold that has just begun to wait looks for free units
-elsewhere, once, when its command is decided (`seek`).
+A worked example. MUG-1 may be backordered. MAIN has 3 units, EAST has none, and both may serve an order that names no
+location. Order 101 takes 5, then order 102 takes 4. Then 5 units come to EAST.
 
-`Stock.sought` names the products of holds that wait and may be served elsewhere. It is filled when levels are loaded.
-For these products a command asks for the holds that wait elsewhere. For other products it asks for nothing more.
+    lines of sales                              direct holds
+    101: 3 held at MAIN, 2 wait there           101: 3 held at MAIN, 2 wait there
+    102: 4 wait at MAIN                         102: 4 wait at MAIN
+    5 come to EAST                              5 come to EAST
+    101: 3 held at MAIN, 2 held at EAST         101: 5 held at EAST, and leaves 3 units at MAIN
+    102: 3 held at EAST, 1 waits at MAIN        102: 3 held at MAIN, 1 waits there
+
+Both orders of each column have as many units as they would have if all of it had come to one place.
+
+The decision. Whatever raises the free units of a level serves the holds that wait, by best priority, then oldest,
+whether they wait at that level or at another one that serves the same orders (`serve_waiting`). A sale line may be held
+at several places: only its waiting part comes. A direct hold has one place: it moves whole, and only where stock backs
+more of it than now. So it gains with every move and comes to rest, and what it leaves behind serves the next one. For
+the same reason a direct hold is made where stock backs most of it. A hold that has just begun to wait looks for free
+units elsewhere once, when its command is decided (`seek`). Units wait at the place that sells first; among places of
+equal priority where the product lies, last received first (`in_waiting_order`). A hold whose location was given waits
+there and nowhere else.
+
+`Stock.sought` names the products for which somebody waits who may be served elsewhere. It is filled when levels are
+loaded, so for all other products a command asks for nothing more.
+
+What was left out. Nobody plans ahead: a hold never gives units back so that the one behind it fits better. A direct
+hold is not split over places: its answer names one location. Goods on the road are promised to nobody.
 """
 
 from __future__ import annotations
