@@ -1,6 +1,6 @@
 // The dialog that changes one entry: add or remove, set exactly, delete. The server decides; a refusal is shown in place.
 
-import { flash, toSignIn } from "./fragment.js";
+import { flash, toSignIn } from "./partials.js";
 
 const NUMBER = /^\d{1,13}([.,]\d{1,4})?$/;
 

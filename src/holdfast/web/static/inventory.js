@@ -2,7 +2,7 @@
 // The server renders every row and every figure; nothing is added up here.
 
 import { ChangeDialog } from "./change.js";
-import { fetchPart, flash, morph } from "./fragment.js";
+import { fetchPart, flash, morph } from "./partials.js";
 import { EventFeed } from "./stream.js";
 
 const TYPING_MILLISECONDS = 220; // of silence before a search goes out

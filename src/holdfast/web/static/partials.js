@@ -1,6 +1,6 @@
 // Parts of a page, rendered by the server, put into the page so that focus stays where it is.
 
-/** A fragment's document; asks somebody who was signed out to sign in again. */
+/** A partial's document; asks somebody who was signed out to sign in again. */
 export async function fetchPart(url, signal) {
   const response = await fetch(url, { signal, headers: { Accept: "text/html" }, credentials: "same-origin" });
   if (response.status === 401) {
