@@ -32,7 +32,7 @@ LEVELS_MAX = 1_000
 LEVELS_OF_COMMAND = 100
 """Levels of one Sweep command, so that it holds few locks at once."""
 
-ROUNDS_MAX = 50
+SWEEP_ROUNDS_MAX = 50
 """Looks of one sweep: what is due beyond that waits for the next."""
 
 PIECES_MAX = 1_000
@@ -47,7 +47,7 @@ log = structlog.get_logger("holdfast.sweeper")
 def sweep(database: Database, executor: Executor) -> int:
     """Settle everything that is due; how many levels that were. Raises what the executor raises (Unavailable ...)."""
     settled = 0
-    for _ in range(ROUNDS_MAX):
+    for _ in range(SWEEP_ROUNDS_MAX):
         found = due(database, time.time_ns() // 1000, LEVELS_MAX)
         if not found:
             break

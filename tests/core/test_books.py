@@ -17,7 +17,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from holdfast import batch
 from holdfast.access import Role, may
 from holdfast.check import check
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
@@ -38,6 +37,7 @@ from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, Transfer
 from holdfast.db.organisations import clock
 from holdfast.db.queries import valuation
 from holdfast.db.upkeep.day_ends import keep_day_ends
+from holdfast.executor import batch
 from tests.core.books import balances, entries_of
 from tests.core.scene import Scene
 from tests.shop import DAY, Clock, Shop, open_shop, quick_sqlite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from holdfast.core.sales.cart import CancelSale, EditLine
 from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
 from holdfast.core.sales.order_entry import DiscountRequest, LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
+from holdfast.db.batch.load import Catalogs
+from holdfast.db.batch.session import open_session
+from holdfast.executor import Batch, Submission, batch
 from tests.core.books import balances, book_faults, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite
@@ -196,3 +200,39 @@ def test_an_order_is_brought_five_times(scene: Scene) -> None:
     fourth = brought(fulfilled=3, returned=1)
     assert (fourth.brought, fourth.refunded) == ("changed", "9.90")
     assert levels(scene) == {"MAIN": (5, 0, 0)}
+
+
+# executor/batch.py ---------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_of_three_is_one_transaction(scene: Scene) -> None:
+    scene.product("MUG-1", price=990)
+    scene.given("MUG-1 MAIN  A 3")
+    shop = scene.shop
+    commands = [Reserve("MUG-1", units, "MAIN", Target(order)) for order, units in (("101", 2), ("102", 2), ("103", 1))]
+    replies: list[Future[Any]] = [Future() for _ in commands]
+    submissions = [
+        Submission(shop.owner.caller, command, key=None, fingerprint="", render=None, status=201, loop=None, future=one)
+        for command, one in zip(commands, replies, strict=True)
+    ]
+    session = open_session(shop.holdfast.database)
+    [before] = shop.rows("SELECT count(*) AS batches FROM event_batch")
+
+    Batch(session, Catalogs(), shop.org_id, submissions).run()
+
+    session.close()
+    [after] = shop.rows("SELECT count(*) AS batches FROM event_batch")
+    assert after["batches"] == before["batches"] + 1
+    refused = replies[1].result().answer
+    assert (refused.code, refused.numbers["requested"], refused.numbers["available"]) == ("INSUFFICIENT_STOCK", 2, 1)
+    scene.stands("""
+        MUG-1 MAIN A 3/3
+        101 A 2
+        103 A 1
+    """)
+
+
+def test_the_bounds_of_a_batch_are_those_of_its_head() -> None:
+    bounds = (batch.BEGINNINGS_MAX, batch.QUESTIONS_MAX, batch.FIRST_PAUSE_SECONDS, batch.TRIES_MAX)
+
+    assert (bounds, batch.UNSETTLED_SECONDS) == ((12, 60, 0.02, 6), 60.0)

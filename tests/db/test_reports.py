@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from holdfast import batch
 from holdfast.core.decide import Sweep
 from holdfast.core.organisation.places import ChangeLocation
 from holdfast.core.organisation.products import ChangeProduct
@@ -21,6 +20,7 @@ from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLeve
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
+from holdfast.executor import batch
 from holdfast.reports import LevelFilter, Reports
 from tests.shop import DAY, SECOND, Clock, Shop, open_shop, quick_sqlite
 

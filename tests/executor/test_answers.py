@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import structlog
 
-import holdfast.batch
+import holdfast.executor.batch
 from holdfast.app import Forbidden, Holdfast
 from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import ChangeProduct
@@ -168,7 +168,7 @@ def test_a_change_of_nothing_but_a_lot_is_kept(shop: Shop) -> None:
 def test_a_poisoned_command_costs_only_itself(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=1000)
-    original = holdfast.batch.decide
+    original = holdfast.executor.batch.decide
 
     def decide(stock: Any, caller: Any, command: Any) -> Any:
         answer = original(stock, caller, command)
@@ -176,7 +176,7 @@ def test_a_poisoned_command_costs_only_itself(shop: Shop, monkeypatch: pytest.Mo
             raise ZeroDivisionError(command.target.order_number)
         return answer
 
-    monkeypatch.setattr(holdfast.batch, "decide", decide)
+    monkeypatch.setattr(holdfast.executor.batch, "decide", decide)
     with stopped(shop.holdfast) as go:
         futures = {str(n): shop.holdfast.submit(shop.owner, reserve(str(n))) for n in range(300)}
         go.set()
@@ -317,8 +317,8 @@ def test_close_answers_what_was_accepted_and_takes_no_more(tmp_path: Path) -> No
 
 def lose_answers(shop: Shop, monkeypatch: pytest.MonkeyPatch, *, after: bool, times: int = 1) -> list[int]:
     """The next commits lose their answer, after or before they went through; a list that counts them."""
-    monkeypatch.setattr(holdfast.batch, "RETRY_SECONDS", 0.001)
-    monkeypatch.setattr(holdfast.batch, "AWAY_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.executor.batch, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.executor.batch, "AWAY_PAUSE_SECONDS", 0.001)
     kind: Any = sessions.SqliteSession if shop.holdfast.database.is_sqlite else sessions.PostgresSession
     original = kind.finish
     lost: list[int] = []
@@ -383,8 +383,8 @@ def test_the_answer_of_a_lost_commit_is_the_one_that_is_kept(shop: Shop, monkeyp
 def test_a_database_that_is_away_is_told_and_nothing_is_done(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=10)
-    monkeypatch.setattr(holdfast.batch, "RETRY_SECONDS", 0.001)
-    monkeypatch.setattr(holdfast.batch, "AWAY_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.executor.batch, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.executor.batch, "AWAY_PAUSE_SECONDS", 0.001)
 
     def begin(*_: Any, **__: Any) -> Any:
         raise failures.Away("nobody home")
@@ -401,7 +401,7 @@ def test_a_database_that_is_away_is_told_and_nothing_is_done(shop: Shop, monkeyp
 def test_a_conflict_is_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=10)
-    monkeypatch.setattr(holdfast.batch, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(holdfast.executor.batch, "FIRST_PAUSE_SECONDS", 0.001)
     original = sessions.SqliteSession.finish
     tries: list[int] = []
 

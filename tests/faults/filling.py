@@ -13,9 +13,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from holdfast import batch, executor
+from holdfast import executor
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
+from holdfast.executor import batch
 from tests.races.stand import Outcome, Tally, buy, rush
 
 SPARE_BYTES = 150_000
@@ -29,7 +30,7 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     told = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever is logged goes with the errors
-    batch.AWAY_SECONDS = 0.002  # its pauses add up to half a minute; nothing comes back here while it waits
+    batch.AWAY_PAUSE_SECONDS = 0.002  # its pauses add up to half a minute; nothing comes back here while it waits
     with Holdfast.open(order["url"], batch_max=25) as shop:
         actor = Actor(order["org_id"], "key:race", Role.OWNER)
         accepted, unavailable, strange = [], [], []

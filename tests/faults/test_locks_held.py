@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
-from holdfast.submission import LockedElsewhere, Overloaded
+from holdfast.executor.submission import LockedElsewhere, Overloaded
 from tests.races.stand import ANSWER_SECONDS, Tally, assert_books, buy, do, found, open_shop, outcome_of, stock_up
 
 QUEUE_AGE_SECONDS = 2.0

@@ -13,10 +13,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from holdfast import batch, executor
+from holdfast import executor
 from holdfast.db import engine, failures
 from holdfast.db.batch import session
 from holdfast.db.engine import Database
+from holdfast.executor import batch
 from tests.faults.clients import Clients
 from tests.postgres import temporary_server
 from tests.races.stand import (
@@ -113,7 +114,7 @@ def test_a_process_that_stops_in_mid_batch_is_not_waited_for_for_ever(postgres_u
 @pytest.fixture
 def quick(monkeypatch):
     """Pauses of an absent database, shortened."""
-    monkeypatch.setattr(batch, "AWAY_SECONDS", 0.002)
+    monkeypatch.setattr(batch, "AWAY_PAUSE_SECONDS", 0.002)
     monkeypatch.setattr(batch, "PAUSE_SECONDS_MAX", 0.02)
 
 

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
 
-from holdfast.batch import Batch
 from holdfast.db.batch.load import Catalogs
 from holdfast.db.batch.session import open_session
-from holdfast.submission import Reply, Submission
+from holdfast.executor.batch import Batch
+from holdfast.executor.submission import Reply, Submission
 from tests.executor.test_batches import Told
 from tests.shop import Shop
 

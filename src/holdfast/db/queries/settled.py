@@ -54,7 +54,7 @@ _HOLD_COLUMNS = columns_of(schema.reservation, Reservation)
 _STOCK_COLUMNS = columns_of(schema.lot_stock, LotStock)
 _LOT_COLUMNS = columns_of(schema.lot, Lot)
 
-ROUNDS_MAX = 50
+SETTLING_ROUNDS_MAX = 50
 """How often settling in memory may ask for more; each round answers everything that was asked in it."""
 
 RELEASED_MAX = 2_000
@@ -351,7 +351,7 @@ def _run(connection: sa.Connection, seen: Foreseen, levels: list[Level]) -> None
     stock.sought.update(connection.execute(roaming.distinct()).scalars())
     _put(connection, stock, levels, seen)
     asking = cast(Session, _Asking(connection))
-    for _ in range(ROUNDS_MAX):
+    for _ in range(SETTLING_ROUNDS_MAX):
         mark = stock.mark()
         try:
             settle(stock)

@@ -25,7 +25,7 @@ from holdfast.reports import Reports
 from holdfast.web.http import problems
 from holdfast.web.http.problems import Problem, invalid, not_found, problem_document
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, Planned, Route, encode, found, reference, uuid_text
-from holdfast.web.http.strict_json import BATCH_MAX, Instant, Quantity, Text, instant
+from holdfast.web.http.strict_json import BATCH_BODY_MAX, Instant, Quantity, Text, instant
 
 TAG = "Reservations"
 Priority = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -406,7 +406,7 @@ ROUTES = (
                 {"op": "reserve", "product_id": "TEE-S", "quantity": 1, "order_number": "10234"},
             ]
         },
-        body_max=BATCH_MAX,
+        body_max=BATCH_BODY_MAX,
     ),
     Route(
         method="GET",

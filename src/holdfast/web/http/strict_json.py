@@ -30,9 +30,9 @@ from holdfast.core.records.time import day_of, instant_of, start_of_day
 from holdfast.web.http.problems import Problem, invalid, problem_of
 
 BODY_MAX = 1024 * 1024
-"""Most bytes of a body; `BATCH_MAX` for batches."""
+"""Most bytes of a body; `BATCH_BODY_MAX` for batches."""
 
-BATCH_MAX = 4 * BODY_MAX
+BATCH_BODY_MAX = 4 * BODY_MAX
 
 VALUES_MAX = 200_000
 """Most values of a body, as many as its commas and brackets could be of; the largest batch has a tenth of them."""
@@ -272,7 +272,7 @@ def expiry(field: str, text: str | None) -> tuple[int | None, str | None]:
 
 
 __all__ = [
-    "BATCH_MAX", "BODY_MAX", "DIGITS_MAX", "PRINTABLE", "QUANTITY_FIELDS", "TEXT_MAX", "Instant", "InstantOrDay",
+    "BATCH_BODY_MAX", "BODY_MAX", "DIGITS_MAX", "PRINTABLE", "QUANTITY_FIELDS", "TEXT_MAX", "Instant", "InstantOrDay",
     "Nothing", "Quantity", "Text", "canonical", "decode", "decoder_of", "expiry", "instant", "instant_or_start",
     "unprintable",
 ]  # fmt: skip

@@ -39,7 +39,7 @@ CALLERS_MAX = 4
 CALLER_SHARE_MAX = 3
 """Most of them that are of one caller."""
 
-RETRY_SECONDS = 2
+HASHING_RETRY_SECONDS = 2
 
 NICENESS = 10
 """How far sign-ins stand behind requests when there is not enough of the processor (as in `nice`)."""
@@ -151,5 +151,5 @@ def _step_back() -> None:
 
 def _busy() -> Problem:
     words = "Too many people sign in at this moment."
-    numbers = {"retry_after": RETRY_SECONDS}
-    return Problem(UNAVAILABLE, words, numbers=numbers, headers={"Retry-After": str(RETRY_SECONDS)})
+    numbers = {"retry_after": HASHING_RETRY_SECONDS}
+    return Problem(UNAVAILABLE, words, numbers=numbers, headers={"Retry-After": str(HASHING_RETRY_SECONDS)})

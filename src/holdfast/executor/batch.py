@@ -2,8 +2,29 @@
 
     Batch(session, catalogs, org_id, submissions).run()
 
-A batch that fails as a whole (another transaction came first, the database was away) is tried again, then halved. A
-commit whose answer was lost is asked about, under the batch's own id, and never done twice.
+The problem. Many commands wait for one organisation, and a commit costs the same for one command as for a hundred. But
+one transaction has one fate: a command with a defect, a lock that another program holds, or a lost connection would
+then be the fate of all its neighbours. And what a command needs is known only when it is decided.
+
+A worked example. MAIN has 3 of MUG-1, and three commands wait.
+
+    reserve 2 for order 101     -> 2 held
+    reserve 2 for order 102     -> refused: 2 requested, 1 available
+    reserve 1 for order 103     -> 1 held: the refusal of 102 cost its neighbours nothing
+
+All three are one transaction: the level is locked and loaded once, the commands are decided in order in memory, one
+commit follows, and then all callers hear their replies.
+
+The decision. `needs` guesses what the commands will look at, so that most batches are loaded in one step. A decision
+that needs more raises `Missing`. Another level begins the transaction again with that level locked, at most 12 times;
+anything else is loaded where it stands, at most 60 times for one decision. A refusal is undone in memory. A defect in
+one command is undone too and told to its caller alone. A batch that fails as a whole is tried again after a pause of
+20 ms, doubled each time, at most 6 times, then halved: so the command that cannot be done ends up alone, and the others
+are done. Commands behind a lock of somebody else are parked (`patience`). A commit whose answer was lost is asked about
+under the batch's own id, for at most 60 seconds, and is never done twice.
+
+What was left out. Batches of one organisation do not overlap: the next one is loaded after the commit of the one
+before. No command is put before another. What a transaction decided is saved together or not at all.
 """
 
 from __future__ import annotations
@@ -30,8 +51,8 @@ from holdfast.db.batch.loaders import AT_BEGINNING
 from holdfast.db.batch.save import Answered, Sent, early_writes, writes_of
 from holdfast.db.batch.session import Session, Unchanged
 from holdfast.db.failures import Away, Blocked, Conflict, Full, Lost
-from holdfast.patience import Patience
-from holdfast.submission import (
+from holdfast.executor.patience import Patience
+from holdfast.executor.submission import (
     Contended,
     Outcome,
     OutcomeUnknown,
@@ -43,7 +64,7 @@ from holdfast.submission import (
     resolve,
 )
 
-ROUNDS_MAX = 12
+BEGINNINGS_MAX = 12
 """How often one transaction may begin again with more levels locked: a decision has fewer kinds of question."""
 
 CATALOG_CHANGES_MAX = 12
@@ -64,10 +85,10 @@ SEND_ENTRIES = 64
 TRIES_MAX = 6
 """How often a batch is tried again when another transaction came first or the database was away."""
 
-RETRY_SECONDS = 0.02
+FIRST_PAUSE_SECONDS = 0.02
 """First pause before a batch is tried again; doubles each time."""
 
-AWAY_SECONDS = 0.4
+AWAY_PAUSE_SECONDS = 0.4
 """First pause before a try when the database is away; doubles each time."""
 
 UNSETTLED_TRIES_MAX = 200
@@ -129,11 +150,13 @@ class Batch:
                     self.session.rollback()
                     self._part_blocked()
                     return
-                self._give_up_try(blocked, "blocked", RETRY_SECONDS)
+                self._give_up_try(blocked, "blocked", FIRST_PAUSE_SECONDS)
             except Conflict as conflict:
-                reason = self._give_up_try(conflict, "conflict", RETRY_SECONDS * 2**tries)
+                reason = self._give_up_try(conflict, "conflict", FIRST_PAUSE_SECONDS * 2**tries)
             except Away as away:
-                reason = self._give_up_try(away, "away", AWAY_SECONDS * 2**tries if tries else RETRY_SECONDS)
+                reason = self._give_up_try(
+                    away, "away", AWAY_PAUSE_SECONDS * 2**tries if tries else FIRST_PAUSE_SECONDS
+                )
                 if isinstance(away, Full) and self.unsettled is None:
                     break
                 if self.unsettled is not None and time.monotonic() - self._lost_at > UNSETTLED_SECONDS:
@@ -242,14 +265,14 @@ class Batch:
         """Load, decide, save: one transaction, begun again while it turns out to need more."""
         wants: set[Want] = set()
         rounds = changes = 0
-        while rounds < ROUNDS_MAX:
+        while rounds < BEGINNINGS_MAX:
             self._sent = Sent()
             self._asked_more = False
             catalog = self.catalogs.of(self.session, self.org_id)
             wants |= self._first_wants(catalog)
             try:
                 stock, answered = self._load(catalog, wants)
-                outcomes, answers = self._decide(stock, answered, last=rounds == ROUNDS_MAX - 1)
+                outcomes, answers = self._decide(stock, answered, last=rounds == BEGINNINGS_MAX - 1)
                 if self._save(stock, answers, outcomes):
                     metrics.ROUNDS.observe(rounds + 1)
                     return outcomes
@@ -338,7 +361,7 @@ class Batch:
                 if not last:
                     wants |= restart.wants
                     continue
-                reply = TooManyRounds(f"{ROUNDS_MAX} rounds of questions")
+                reply = TooManyRounds(f"{BEGINNINGS_MAX} rounds of questions")
                 log_failure(submission, reply)
             outcomes.append((submission, reply))
             if isinstance(reply, BaseException):

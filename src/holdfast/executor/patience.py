@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import time
 
-from holdfast.submission import Submission
+from holdfast.executor.submission import Submission
 
-RETRY_SECONDS = 0.25
-"""How soon parked commands are tried again."""
+PARKED_SECONDS = 0.25
+"""How long parked commands wait before they are tried again."""
 
 HURRIED_SECONDS = 5.0
 """How long after a lock was met transactions wait for locks only shortly: it is probably still there."""

@@ -1,4 +1,4 @@
-"""The executor: group commit. Commands wait in a queue, one transaction takes all that wait, decides, commits, answers.
+"""Writers: group commit. Commands wait in a queue, one transaction takes all that wait, decides, commits, answers.
 
     while batch N commits, batch N+1 collects; under light load a batch is one command
 
@@ -6,7 +6,7 @@ One organisation a transaction; batches of different organisations run at once o
 SQLite). The queue is bounded in length and age: nobody waits for longer than `queue_age_seconds`, whoever holds a lock.
 A refusal is decided in memory and costs no write. Nobody hears yes before the commit.
 
-It refuses to know the business (`core.decide`) and SQL (`db`); what happens to a batch stands in `batch`.
+It refuses to know the business (`core.decide`) and SQL (`db`); what happens to a batch is in `batch`.
 """
 
 from __future__ import annotations
@@ -16,26 +16,21 @@ import time
 from collections import deque
 
 from holdfast import metrics
-from holdfast.batch import Batch
 from holdfast.db.batch.load import Catalogs
 from holdfast.db.batch.session import Session, open_session
 from holdfast.db.engine import Database
-from holdfast.patience import QUEUE_AGE_SECONDS, RETRY_SECONDS, Patience
-from holdfast.submission import (
+from holdfast.executor.batch import Batch
+from holdfast.executor.patience import PARKED_SECONDS, QUEUE_AGE_SECONDS, Patience
+from holdfast.executor.submission import (
     LockedElsewhere,
-    Outcome,
-    OutcomeUnknown,
     Overloaded,
-    Reply,
     Submission,
     Unavailable,
     log_failure,
     resolve,
 )
 
-__all__ = ["Executor", "Outcome", "OutcomeUnknown", "Overloaded", "Reply", "Submission", "Unavailable"]
-
-BATCH_MAX = 512
+BATCH_COMMANDS_MAX = 512
 """Most commands (a group counts its members) of one transaction."""
 
 QUEUE_MAX = 20_000
@@ -55,7 +50,7 @@ class Executor:
         self,
         database: Database,
         *,
-        batch_max: int = BATCH_MAX,
+        batch_max: int = BATCH_COMMANDS_MAX,
         queue_max: int = QUEUE_MAX,
         queue_age_seconds: float = QUEUE_AGE_SECONDS,
     ) -> None:
@@ -146,7 +141,7 @@ class Executor:
             patience = self._patience.setdefault(org_id, Patience(self._queue_age))
             if patience.parked:
                 self._waiting += sum(submission.weight for submission in patience.parked)
-                at, before = self._parked.get(org_id, (time.monotonic() + RETRY_SECONDS, []))
+                at, before = self._parked.get(org_id, (time.monotonic() + PARKED_SECONDS, []))
                 self._parked[org_id] = (at, before + patience.parked)
                 patience.parked = []
             elif not patience.hurried:
