@@ -83,6 +83,31 @@ def test_every_metric_is_documented() -> None:
     assert shown == names
 
 
+def modules() -> set[str]:
+    """What the package has at its root, as the pages write it: `app.py`, `core/`."""
+    package = ROOT / "src" / "holdfast"
+    folders = {f"{init.parent.name}/" for init in package.glob("*/__init__.py")}
+    return folders | {module.name for module in package.glob("[a-z]*.py")}
+
+
+def unlike_the_tree(page: str, tree: set[str]) -> set[str]:
+    """Modules that only one of the two has: the table of the architecture page, or the source tree."""
+    rows = page.partition("| folder | what it is |\n")[2].partition("\n\n")[0].splitlines()
+    named = {name for row in rows for name in re.findall(r"`(\w+(?:\.py|/))`", row.split("|")[1])}
+    return named ^ tree
+
+
+def test_the_architecture_page_names_every_module() -> None:
+    """A module at the root of the package is a row of the table, and has a place among those who import."""
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    order = re.findall(r"\w+", page.partition("## Who may import whom")[2].split("```")[1].removeprefix("text"))
+
+    assert unlike_the_tree(page, modules()) == set()
+    assert set(order) == {name.removesuffix(".py").removesuffix("/") for name in modules()}
+    assert unlike_the_tree(page, {*modules(), "planted.py"}) == {"planted.py"}
+    assert unlike_the_tree(page, modules() - {"pins.py"}) == {"pins.py"}
+
+
 def test_every_dev_command_exists() -> None:
     """`python3 dev.py X` on a page is a command of dev.py."""
     known = set(re.findall(r'"(\w+)": \1\b', (ROOT / "dev.py").read_text(encoding="utf-8")))
