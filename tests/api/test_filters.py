@@ -1,4 +1,4 @@
-"""A filter is written once: its Struct is the query string, and what the reports take (decision 0035)."""
+"""A filter is written once: its Struct is the query string, and what the reports take (decision 0036)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from holdfast.core.sales.cart import CancelSale, EditLine
 from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
 from holdfast.core.sales.order_entry import DiscountRequest, LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
-from holdfast.db.batch.load import Catalogs
+from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.batch.session import open_session
 from holdfast.executor import Batch, Submission, batch
 from tests.core.books import balances, book_faults, sale_faults
@@ -218,7 +218,7 @@ def test_a_batch_of_three_is_one_transaction(scene: Scene) -> None:
     session = open_session(shop.holdfast.database)
     [before] = shop.rows("SELECT count(*) AS batches FROM event_batch")
 
-    Batch(session, Catalogs(), shop.org_id, submissions).run()
+    Batch(session, WriterCatalogs(), shop.org_id, submissions).run()
 
     session.close()
     [after] = shop.rows("SELECT count(*) AS batches FROM event_batch")

@@ -36,7 +36,7 @@ from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
-from holdfast.db.batch.load import Catalogs
+from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.batch.session import open_session
 from holdfast.db.engine import Database
 from holdfast.executor import Batch, Submission
@@ -158,7 +158,7 @@ class Stand:
         ]
         clock.pass_(60 * SECOND)
         self.session = open_session(shop.holdfast.database)
-        self.catalogs = Catalogs()
+        self.catalogs = WriterCatalogs()
 
     def run(self, commands: list[tuple[str | None, Command]], size: int) -> list[Any]:
         """Do the commands in batches of `size`; their replies."""
@@ -320,6 +320,6 @@ def test_an_organisation_that_is_not_there_is_told_so(tmp_path: Path) -> None:
         submission = Submission(
             shop.owner.caller, Book(0), key=None, fingerprint="", render=None, status=200, loop=None, future=future
         )
-        Batch(session, Catalogs(), "01a00000-0000-7000-8000-000000000000", [submission]).run()
+        Batch(session, WriterCatalogs(), "01a00000-0000-7000-8000-000000000000", [submission]).run()
         session.close()
     assert type(future.outcome).__name__ == "NoOrganisation"

@@ -15,7 +15,7 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.wants import LevelAt, LotById, Missing
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
-from holdfast.db.batch.load import Catalogs
+from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.batch.session import DEAD_MAX, open_session
 from holdfast.executor.batch import BEGINNINGS_MAX, ENTRIES_MAX, TooManyRounds
 from holdfast.executor.submission import Reply, Submission, Unavailable
@@ -34,7 +34,7 @@ def run(shop: Shop, commands: list[Any], session: Any = None) -> list[Any]:
         )
         for command, future in zip(commands, told, strict=True)
     ]
-    holdfast.executor.batch.Batch(session, Catalogs(), shop.org_id, submissions).run()
+    holdfast.executor.batch.Batch(session, WriterCatalogs(), shop.org_id, submissions).run()
     session.close()
     return [future.outcome for future in told]
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple
 
-from holdfast.db.batch.load import Catalogs
+from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.batch.session import open_session
 from holdfast.executor.batch import Batch
 from holdfast.executor.submission import Reply, Submission
@@ -83,7 +83,7 @@ class Workbench:
         submission = Submission(
             caller, command, key=None, fingerprint="", render=None, status=201, loop=None, future=told
         )
-        batch = Batch(counted, Catalogs(), self.shop.org_id, [submission])  # type: ignore[arg-type] # it is like one
+        batch = Batch(counted, WriterCatalogs(), self.shop.org_id, [submission])  # type: ignore[arg-type] # it is like one
         if counting_lines:
             with counting() as lines:
                 batch.run()

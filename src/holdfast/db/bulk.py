@@ -20,7 +20,7 @@ from holdfast.db.batch.rows import record_of, row_type
 from holdfast.db.engine import Database
 from holdfast.db.organisations import clock
 from holdfast.db.queries.begun import begins
-from holdfast.db.queries.catalog import Catalogs, columns_of
+from holdfast.db.queries.catalog import catalog_of, columns_of
 from holdfast.db.queries.settled import Foreseen, foresee, foresee_levels
 
 ROWS = 1000
@@ -94,7 +94,7 @@ def balances(database: Database, org_id: str, pairs: Iterable[tuple[str, str]]) 
     table, read, now = schema.level, row_type(Level).read, clock(database)
     known: dict[tuple[str, str], Balance] = {}
     with database.reading() as connection:
-        catalog = Catalogs().of(connection, org_id)
+        catalog = catalog_of(connection, org_id)
         assert catalog is not None, org_id
         for start in range(0, len(products), SKUS_MAX):
             part = products[start : start + SKUS_MAX]
@@ -142,7 +142,7 @@ def level_rows(database: Database, org_id: str) -> Iterator[LevelRow]:
     )
     read, width = row_type(Level).read, len(columns)
     with database.reading() as connection:
-        catalog = Catalogs().of(connection, org_id)
+        catalog = catalog_of(connection, org_id)
         assert catalog is not None, org_id
         rows = connection.execute(asked.execution_options(yield_per=ROWS)).partitions(ROWS)
         for part in _whole_products(rows):

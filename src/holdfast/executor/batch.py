@@ -46,7 +46,15 @@ from holdfast.core.records.stock import LevelKey
 from holdfast.core.records.wants import DeadAt, LevelAt, Missing, ProductNamed, Want
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.settling import settle
-from holdfast.db.batch.load import Catalogs, NoOrganisation, answers_of, begin, is_written, load_more, load_products
+from holdfast.db.batch.load import (
+    NoOrganisation,
+    WriterCatalogs,
+    answers_of,
+    begin,
+    is_written,
+    load_more,
+    load_products,
+)
 from holdfast.db.batch.loaders import AT_BEGINNING
 from holdfast.db.batch.save import Answered, Sent, early_writes, writes_of
 from holdfast.db.batch.session import Session, Unchanged
@@ -119,7 +127,7 @@ class Batch:
     def __init__(
         self,
         session: Session,
-        catalogs: Catalogs,
+        catalogs: WriterCatalogs,
         org_id: str,
         submissions: list[Submission],
         patience: Patience | None = None,

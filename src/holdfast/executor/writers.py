@@ -16,7 +16,7 @@ import time
 from collections import deque
 
 from holdfast import metrics
-from holdfast.db.batch.load import Catalogs
+from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.batch.session import Session, open_session
 from holdfast.db.engine import Database
 from holdfast.executor.batch import Batch
@@ -160,7 +160,7 @@ class Executor:
 
     def _work(self) -> None:
         session = open_session(self._database)
-        catalogs = Catalogs()
+        catalogs = WriterCatalogs()
         while (taken := self._take()) is not None:
             org_id, batch = taken
             try:
@@ -224,7 +224,7 @@ class Executor:
 
     # One batch -----------------------------------------------------------------------------------------------------
 
-    def _serve(self, session: Session, catalogs: Catalogs, org_id: str, batch: list[Submission]) -> None:
+    def _serve(self, session: Session, catalogs: WriterCatalogs, org_id: str, batch: list[Submission]) -> None:
         """Answer every submission of the batch, whatever happens, or leave it in what is parked."""
         metrics.QUEUE_AGE.set(time.monotonic() - batch[0].since)
         with self._lock:

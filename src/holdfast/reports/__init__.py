@@ -14,7 +14,7 @@ None. Cursors are opaque; one that was not given out is a `BadCursor`.
 `stores` limits an answer to those stores (None: all), `now` is the instant that decides which holds and lots are dead
 (microseconds since 1970; default: the clock): reads never show as promised or available what time has ended.
 
-What a report takes and answers is written at its query (`db.queries`), and nowhere else (decision 0035).
+What a report takes and answers is written at its query (`db.queries`), and nowhere else (decision 0036).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.db.engine import Database
-from holdfast.db.queries.catalog import Catalogs
+from holdfast.db.queries.catalog import ReadCatalogs
 from holdfast.db.queries.filters import Filter
 from holdfast.db.queries.paging import LIMIT_DEFAULT, Part, Stores
 from holdfast.db.queries.settling import instant
@@ -28,7 +28,7 @@ class View:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._catalogs = Catalogs()
+        self._catalogs = ReadCatalogs()
 
     def read(
         self,

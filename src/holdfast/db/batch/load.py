@@ -1,7 +1,7 @@
 """Loading: what a batch needs becomes a Stock (step one of load, decide, save).
 
-`begin` makes a Stock with its levels locked, `load_more` answers what a decision asked for (`Missing`), `Catalogs`
-keeps each organisation's settings, stores, locations and used products as of a catalog version.
+`begin` makes a Stock with its levels locked, `load_more` answers what a decision asked for (`Missing`), and
+`WriterCatalogs` keeps each organisation's settings, stores, locations and used products as of a catalog version.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from holdfast.db.batch.rows import record_of, row_type
 from holdfast.db.batch.session import DEAD_MAX, Loaded, Query, Row, Session
 from holdfast.db.failures import Conflict
 
-CATALOGS_MAX = 256
-"""Organisations whose catalog one process keeps."""
+WRITER_CATALOGS_MAX = 256
+"""Organisations whose catalog one writer keeps."""
 
 PRODUCTS_MAX = 200_000
 """Products (by id and by SKU) that one catalog keeps before it starts anew."""
@@ -56,8 +56,11 @@ class NoOrganisation(LookupError):
     """There is no organisation with that id."""
 
 
-class Catalogs:
-    """The catalogs of the organisations that a process works for."""
+class WriterCatalogs:
+    """The catalogs of the organisations that one writer works for; only its own thread touches them.
+
+    Reads keep others (`db.queries.catalog.ReadCatalogs`); decision 0036 says why.
+    """
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Catalog] = OrderedDict()
@@ -67,7 +70,7 @@ class Catalogs:
         known = self._known.get(org_id)
         if known is None or len(known.products) > PRODUCTS_MAX:
             known = self._known[org_id] = _read_catalog(session, org_id)
-            while len(self._known) > CATALOGS_MAX:
+            while len(self._known) > WRITER_CATALOGS_MAX:
                 self._known.popitem(last=False)
         self._known.move_to_end(org_id)
         return known

@@ -1,10 +1,12 @@
 """What every answer needs beside its rows: the organisation's settings, stores and locations, and its products.
 
-    catalog = Catalogs().of(connection, org_id)       -> Catalog, or None: there is no such organisation
+    catalog_of(connection, org_id)                    -> Catalog, or None: there is no such organisation
+    ReadCatalogs().of(connection, org_id)             -> the same; the small tables are read once
     products_of(connection, org_id, [ids])            -> {id: Product}
 
 The small tables are kept as of the organisation's catalog version, which every change of them raises in the same
-transaction; so a read looks at one row instead of three tables. Products are read by their ids, never kept.
+transaction; so a read looks at one row instead of three tables. Products are read by their ids, never kept. The
+writers keep catalogs of their own (`db.batch.load.WriterCatalogs`); decision 0036 says why that is not this one.
 """
 
 from __future__ import annotations
@@ -24,11 +26,11 @@ from holdfast.db import schema
 from holdfast.db.batch.rows import record_of
 from holdfast.db.queries.paging import among, as_id
 
-CATALOGS_MAX = 256
+READ_CATALOGS_MAX = 256
 """Organisations whose catalog one process keeps for reads."""
 
 
-class Catalogs:
+class ReadCatalogs:
     """The catalogs that reads of a process share; safe in any thread."""
 
     def __init__(self) -> None:
@@ -37,12 +39,9 @@ class Catalogs:
 
     def of(self, connection: sa.Connection, org_id: str) -> Catalog | None:
         """The organisation's catalog as of the connection's view; None when there is no such organisation."""
-        if as_id(org_id) is None:
+        settings = _settings_of(connection, org_id)
+        if settings is None:
             return None
-        found = records(connection, schema.organisation, Settings, schema.organisation.c.org_id == org_id)
-        if not found:
-            return None
-        settings: Settings = found[0]
         with self._lock:
             known = self._known.get(org_id)
         if known is None or known.settings != settings:
@@ -50,9 +49,22 @@ class Catalogs:
             with self._lock:
                 self._known[org_id] = known
                 self._known.move_to_end(org_id)
-                while len(self._known) > CATALOGS_MAX:
+                while len(self._known) > READ_CATALOGS_MAX:
                     self._known.popitem(last=False)
         return known
+
+
+def catalog_of(connection: sa.Connection, org_id: str) -> Catalog | None:
+    """The organisation's catalog as of the connection's view, kept nowhere; None when there is no such organisation."""
+    settings = _settings_of(connection, org_id)
+    return None if settings is None else _read(connection, org_id, settings)
+
+
+def _settings_of(connection: sa.Connection, org_id: str) -> Settings | None:
+    if as_id(org_id) is None:
+        return None
+    found = records(connection, schema.organisation, Settings, schema.organisation.c.org_id == org_id)
+    return found[0] if found else None
 
 
 def _read(connection: sa.Connection, org_id: str, settings: Settings) -> Catalog:

@@ -1,4 +1,4 @@
-"""Filters: what a list or a figure is narrowed to. Each filter is one Struct, and it is written once (decision 0035).
+"""Filters: what a list or a figure is narrowed to. Each filter is one Struct, and it is written once (decision 0036).
 
     class SaleFilter(Filter):
         status: Annotated[SaleStatus | None, Meta(description="Only with this status.")] = None
