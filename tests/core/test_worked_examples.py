@@ -15,7 +15,7 @@ from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest
 from holdfast.core.sales.order_entry import DiscountRequest, LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.db.batch.load import WriterCatalogs
-from holdfast.db.batch.session import open_session
+from holdfast.db.batch.session import open_batch_session
 from holdfast.executor import Batch, Submission, batch
 from tests.core.books import balances, book_faults, sale_faults
 from tests.core.scene import Scene
@@ -215,7 +215,7 @@ def test_a_batch_of_three_is_one_transaction(scene: Scene) -> None:
         Submission(shop.owner.caller, command, key=None, fingerprint="", render=None, status=201, loop=None, future=one)
         for command, one in zip(commands, replies, strict=True)
     ]
-    session = open_session(shop.holdfast.database)
+    session = open_batch_session(shop.holdfast.database)
     [before] = shop.rows("SELECT count(*) AS batches FROM event_batch")
 
     Batch(session, WriterCatalogs(), shop.org_id, submissions).run()

@@ -193,14 +193,14 @@ def test_a_batch_that_fails_as_a_whole_is_split_until_only_the_cause_fails(
     """What cannot be written (here: a name that the database refuses) is found by halves."""
     shop.product("MUG-1")
     shop.receive(quantity=1000)
-    original = sessions.SqliteSession.finish
+    original = sessions.SqliteBatchSession.finish
 
     def finish(self: Any, writes: Any, **options: Any) -> bool:
         if any("poison" in repr(write.parameters) for write in writes):
             raise ValueError("cannot be written")
         return original(self, writes, **options)
 
-    monkeypatch.setattr(sessions.SqliteSession, "finish", finish)
+    monkeypatch.setattr(sessions.SqliteBatchSession, "finish", finish)
     with stopped(shop.holdfast) as go:
         orders = [f"{n}" if n != 41 else "poison" for n in range(100)]
         futures = [shop.holdfast.submit(shop.owner, reserve(order)) for order in orders]
@@ -319,7 +319,7 @@ def lose_answers(shop: Shop, monkeypatch: pytest.MonkeyPatch, *, after: bool, ti
     """The next commits lose their answer, after or before they went through; a list that counts them."""
     monkeypatch.setattr(holdfast.executor.batch, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(holdfast.executor.batch, "AWAY_PAUSE_SECONDS", 0.001)
-    kind: Any = sessions.SqliteSession if shop.holdfast.database.is_sqlite else sessions.PostgresSession
+    kind: Any = sessions.SqliteBatchSession if shop.holdfast.database.is_sqlite else sessions.PostgresBatchSession
     original = kind.finish
     lost: list[int] = []
 
@@ -390,7 +390,7 @@ def test_a_database_that_is_away_is_told_and_nothing_is_done(shop: Shop, monkeyp
         raise failures.Away("nobody home")
 
     with monkeypatch.context() as away:
-        away.setattr(sessions.SqliteSession, "begin", begin)
+        away.setattr(sessions.SqliteBatchSession, "begin", begin)
         with pytest.raises(Unavailable) as told:
             shop.do(reserve("102"))
         assert told.value.retry_after >= 1
@@ -402,7 +402,7 @@ def test_a_conflict_is_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
     shop.product("MUG-1")
     shop.receive(quantity=10)
     monkeypatch.setattr(holdfast.executor.batch, "FIRST_PAUSE_SECONDS", 0.001)
-    original = sessions.SqliteSession.finish
+    original = sessions.SqliteBatchSession.finish
     tries: list[int] = []
 
     def finish(self: Any, writes: Any, **options: Any) -> bool:
@@ -411,7 +411,7 @@ def test_a_conflict_is_tried_again(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
             raise failures.Conflict("another came first")
         return original(self, writes, **options)
 
-    monkeypatch.setattr(sessions.SqliteSession, "finish", finish)
+    monkeypatch.setattr(sessions.SqliteBatchSession, "finish", finish)
     shop.ok(reserve("102"))
     assert (len(tries), level(shop)) == (4, (10, 1, 0))
 

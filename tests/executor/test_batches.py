@@ -37,7 +37,7 @@ from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
 from holdfast.db.batch.load import WriterCatalogs
-from holdfast.db.batch.session import open_session
+from holdfast.db.batch.session import open_batch_session
 from holdfast.db.engine import Database
 from holdfast.executor import Batch, Submission
 from tests.shop import SECOND, Clock, Shop, open_shop, quick_sqlite
@@ -157,7 +157,7 @@ class Stand:
             ).id,
         ]
         clock.pass_(60 * SECOND)
-        self.session = open_session(shop.holdfast.database)
+        self.session = open_batch_session(shop.holdfast.database)
         self.catalogs = WriterCatalogs()
 
     def run(self, commands: list[tuple[str | None, Command]], size: int) -> list[Any]:
@@ -315,7 +315,7 @@ def test_the_property_would_notice_a_difference(tmp_path: Path) -> None:
 
 def test_an_organisation_that_is_not_there_is_told_so(tmp_path: Path) -> None:
     with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'shop.db'}") as shop:
-        session = open_session(Database(shop.holdfast.database.url))
+        session = open_batch_session(Database(shop.holdfast.database.url))
         future = Told()
         submission = Submission(
             shop.owner.caller, Book(0), key=None, fingerprint="", render=None, status=200, loop=None, future=future

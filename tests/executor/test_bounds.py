@@ -16,7 +16,7 @@ from holdfast.core.records.wants import LevelAt, LotById, Missing
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.db.batch.load import WriterCatalogs
-from holdfast.db.batch.session import DEAD_MAX, open_session
+from holdfast.db.batch.session import DEAD_MAX, open_batch_session
 from holdfast.executor.batch import BEGINNINGS_MAX, ENTRIES_MAX, TooManyRounds
 from holdfast.executor.submission import Reply, Submission, Unavailable
 from tests.executor.test_batches import Told
@@ -26,7 +26,7 @@ from tests.shop import SECOND, Clock, Shop
 
 def run(shop: Shop, commands: list[Any], session: Any = None) -> list[Any]:
     """Give the commands as one batch; their outcomes."""
-    session = session or open_session(shop.holdfast.database)
+    session = session or open_batch_session(shop.holdfast.database)
     told = [Told() for _ in commands]
     submissions = [
         Submission(
@@ -58,7 +58,7 @@ def test_a_command_that_asks_for_ever_is_told_so_alone(shop: Shop, monkeypatch: 
     shop.receive(quantity=10)
     asks_for_ever(monkeypatch, want)
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("nobody rests for a defect"))
-    counted = CountingSession(open_session(shop.holdfast.database))
+    counted = CountingSession(open_batch_session(shop.holdfast.database))
     orders = ["1", "2", "poison", "3"]
     outcomes = run(shop, [Reserve("MUG-1", 1, "MAIN", Target(order)) for order in orders], counted)
     assert [isinstance(outcome, Reply) for outcome in outcomes] == [True, True, False, True]

@@ -38,7 +38,7 @@ def stocked(shop_anywhere: Shop) -> Shop:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many statements went ahead, call by call, on either database."""
     calls: list[int] = []
-    for session in (sessions.SqliteSession, sessions.PostgresSession):
+    for session in (sessions.SqliteBatchSession, sessions.PostgresBatchSession):
         original = session.send
 
         def send(self: Any, writes: Any, original: Any = original) -> None:

@@ -25,7 +25,7 @@ from holdfast.core.reservations.reserve import Consume
 from holdfast.core.sales.checkout import Checkout
 from holdfast.core.sales.completion import PaymentRequest
 from holdfast.core.sales.order_entry import LineRequest
-from holdfast.db.batch.session import PostgresSession, SqliteSession, Write
+from holdfast.db.batch.session import PostgresBatchSession, SqliteBatchSession, Write
 from holdfast.executor import Reply
 from tests.races.stand import buy
 
@@ -42,7 +42,7 @@ def main() -> None:
     os.dup2(1, ACKNOWLEDGED)
     os.dup2(2, 1)  # whatever is logged goes with the errors
     if order.get("die"):
-        for kind in (PostgresSession, SqliteSession):
+        for kind in (PostgresBatchSession, SqliteBatchSession):
             _die(kind, order["die"], order["die_at"])
     with Holdfast.open(order["url"], batch_max=40) as shop:
         actor = Actor(order["org_id"], "key:race", Role.OWNER)

@@ -14,7 +14,7 @@ from tests.races.stand import Tally, assert_books, buy, found, open_shop, outcom
 def _answer_with_an_error(monkeypatch: pytest.MonkeyPatch, error: type[psycopg.Error]) -> list[str]:
     """The next commit goes through and is answered with the error; where it was sent is kept in the list."""
     sent: list[str] = []
-    real_received, real_execute = session.PostgresSession._received, psycopg.Connection.execute
+    real_received, real_execute = session.PostgresBatchSession._received, psycopg.Connection.execute
 
     def received(self):
         real_received(self)
@@ -29,7 +29,7 @@ def _answer_with_an_error(monkeypatch: pytest.MonkeyPatch, error: type[psycopg.E
             raise error("could not commit transaction for shard 102313 on at least one active node")
         return cursor
 
-    monkeypatch.setattr(session.PostgresSession, "_received", received)
+    monkeypatch.setattr(session.PostgresBatchSession, "_received", received)
     monkeypatch.setattr(psycopg.Connection, "execute", execute)
     return sent
 

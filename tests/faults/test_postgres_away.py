@@ -102,7 +102,7 @@ def test_a_process_that_stops_in_mid_batch_is_not_waited_for_for_ever(postgres_u
         stock_up(shop, actor, "MUG-1", UNITS)
         [level] = assert_books(shop, actor).levels
         stopped = Database(postgres_url)
-        with contextlib.closing(session.open_session(stopped)) as orphan:
+        with contextlib.closing(session.open_batch_session(stopped)) as orphan:
             orphan.begin(actor.org_id, [(level["product_id"], level["location_id"])], [], [])
 
             outcomes = rush(shop, actor, [buy("MUG-1", f"o-{n}") for n in range(50)], threads=4)
@@ -122,8 +122,8 @@ def _lose_the_answer(monkeypatch, away: int) -> None:
     """The next commit goes through, its answer is lost, and for `away` statements the database cannot be reached."""
     left = away
     lost = threading.Event()
-    real_finish, real_begin = session.PostgresSession.finish, session.PostgresSession.begin
-    real_fetch = session.PostgresSession.fetch
+    real_finish, real_begin = session.PostgresBatchSession.finish, session.PostgresBatchSession.begin
+    real_fetch = session.PostgresBatchSession.fetch
 
     def gone() -> bool:
         nonlocal left
@@ -150,9 +150,9 @@ def _lose_the_answer(monkeypatch, away: int) -> None:
             raise failures.Away("no route to the database")
         return real_begin(self, *arguments, **options)
 
-    monkeypatch.setattr(session.PostgresSession, "finish", finish)
-    monkeypatch.setattr(session.PostgresSession, "fetch", fetch)
-    monkeypatch.setattr(session.PostgresSession, "begin", begin)
+    monkeypatch.setattr(session.PostgresBatchSession, "finish", finish)
+    monkeypatch.setattr(session.PostgresBatchSession, "fetch", fetch)
+    monkeypatch.setattr(session.PostgresBatchSession, "begin", begin)
 
 
 @pytest.mark.parametrize("away", [0, 3, 8, 25])

@@ -24,7 +24,7 @@ _SWEEP = "the sweeper looks for work of every organisation, and does it for each
 ALLOWED = (
     Allowed("holdfast.db.credentials.key_of", _BEFORE, True),
     Allowed("holdfast.db.credentials.users_of", _WHO),
-    Allowed("holdfast.db.credentials.session_of", _BEFORE, True),
+    Allowed("holdfast.db.credentials.browser_session_of", _BEFORE, True),
     Allowed("holdfast.db.credentials.till_of", _BEFORE, True),
     Allowed("holdfast.db.browser_sessions.pending", _BEFORE, True),
     Allowed("holdfast.db.attempts.forget_attempts", _SWEEP),

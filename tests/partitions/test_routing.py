@@ -32,11 +32,11 @@ CHECKOUT = Path(__file__).parent.parent.parent
 
 PLANTED = """
 from holdfast.db.engine import Database
-from holdfast.db.batch.session import PostgresSession
+from holdfast.db.batch.session import PostgresBatchSession
 
 def test_planted(partitioned_url):
     database = Database(partitioned_url)
-    session = PostgresSession(database)
+    session = PostgresBatchSession(database)
     session.fetch("SELECT id FROM level WHERE product_id = :product", product="{product}")
     session.close()
     database.dispose()
@@ -68,9 +68,9 @@ def listener(explained_url: str) -> Iterator[Recorder]:
 
 
 @pytest.fixture
-def planted(recorder: Recorder, shop: Shop) -> Iterator[session.Session]:
+def planted(recorder: Recorder, shop: Shop) -> Iterator[session.BatchSession]:
     """The product's session, for statements that the recorder of all tests is not to judge."""
-    opened = session.open_session(shop.holdfast.database)
+    opened = session.open_batch_session(shop.holdfast.database)
     yield opened
     opened.close()
     recorder.forget()
@@ -90,14 +90,14 @@ PRODUCT = "01890000-0000-7000-8000-000000000001"
     ],
 )
 def test_a_wide_statement_is_told_with_its_sender(
-    listener: Recorder, planted: session.Session, shop: Shop, sql: str, told: str
+    listener: Recorder, planted: session.BatchSession, shop: Shop, sql: str, told: str
 ) -> None:
     planted.fetch(sql, org=shop.org_id, product=PRODUCT)
 
     with pytest.raises(NotRouted, match=told) as caught:
         listener.assert_routed("this test")
 
-    assert "PostgresSession.fetch" in str(caught.value)
+    assert "PostgresBatchSession.fetch" in str(caught.value)
     assert sql[:20] in str(caught.value)
     assert "this test" in str(caught.value)
 
@@ -112,7 +112,7 @@ def test_a_wide_statement_is_told_with_its_sender(
     ],
 )
 def test_a_statement_that_rewrites_what_was_written_is_told(
-    listener: Recorder, planted: session.Session, shop: Shop, sql: str
+    listener: Recorder, planted: session.BatchSession, shop: Shop, sql: str
 ) -> None:
     planted.fetch(sql if "RETURNING" in sql else f"{sql} RETURNING audit.id", org=shop.org_id)
 
@@ -129,7 +129,7 @@ def test_a_statement_that_rewrites_what_was_written_is_told(
     ],
 )
 def test_a_statement_for_one_organisation_passes(
-    listener: Recorder, planted: session.Session, shop: Shop, sql: str
+    listener: Recorder, planted: session.BatchSession, shop: Shop, sql: str
 ) -> None:
     planted.fetch(sql, org=shop.org_id)
 
@@ -161,7 +161,7 @@ def test_what_is_allowed_is_wide(listener: Recorder, shop: Shop) -> None:
     database, now = shop.holdfast.database, time.time_ns() // 1000
     directory.key_of(database, "0" * 64)
     directory.users_of(database, "nobody@arcoiris.example")
-    directory.session_of(database, "0" * 64, now, 1)
+    directory.browser_session_of(database, "0" * 64, now, 1)
     browser_sessions.pending(database, "0" * 64, now)
     forget_attempts(database, now)
     directory.till_of(database, "0" * 64)
@@ -185,10 +185,10 @@ def test_a_token_is_looked_up_in_one_partition(explained_url: str, shop: Shop) -
     with contextlib.closing(Recorder(explained_url, allowed=())) as strict:
         with strict.listening():
             assert directory.key_of(database, digest_of(shop.api_key), org_id) is not None
-            directory.session_of(database, "0" * 64, now, 1, org_id)
+            directory.browser_session_of(database, "0" * 64, now, 1, org_id)
             browser_sessions.pending(database, "0" * 64, now, org_id)
             directory.till_of(database, "0" * 64, org_id)
-            directory.end_session(database, "0" * 64, org_id)
+            directory.end_browser_session(database, "0" * 64, org_id)
             note_uses(database, {(org_id, org_id): now})
             note_refused(database, org_id, org_id, "203.0.113.7", now)
         strict.assert_routed("this test")

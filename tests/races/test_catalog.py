@@ -187,7 +187,7 @@ def test_a_catalog_change_that_looked_before_the_first_entry_was_committed(postg
         else:
             command = ChangeProduct(product.id, precision=2)
         looked, go_on = threading.Event(), threading.Event()
-        real = session.PostgresSession.finish
+        real = session.PostgresBatchSession.finish
 
         def finish(self, writes, **how):
             if any("catalog_version + 1" in write.sql for write in writes):
@@ -195,7 +195,7 @@ def test_a_catalog_change_that_looked_before_the_first_entry_was_committed(postg
                 go_on.wait(2)
             return real(self, writes, **how)
 
-        monkeypatch.setattr(session.PostgresSession, "finish", finish)
+        monkeypatch.setattr(session.PostgresBatchSession, "finish", finish)
         change = office.submit(actor, command)
         assert looked.wait(ANSWER_SECONDS)
         receipt = dock.submit(actor, Receive("ATTIC", (ReceiptLine("SILK-1", 1, "1.00"),)))
@@ -234,7 +234,7 @@ def test_a_place_is_removed_or_relied_on_never_both(postgres_url, monkeypatch, r
         do(dock, actor, SetStock("MUG-1", "MAIN", 1))  # the dock knows the catalog as it is
         removal = RemoveLocation(place.id) if removed == "location" else RemoveStore(store.id)
         looked, go_on = threading.Event(), threading.Event()
-        real = session.PostgresSession.finish
+        real = session.PostgresBatchSession.finish
 
         def finish(self, writes, **how):
             if any("catalog_version + 1" in write.sql for write in writes) == (first == "removal"):
@@ -242,7 +242,7 @@ def test_a_place_is_removed_or_relied_on_never_both(postgres_url, monkeypatch, r
                 go_on.wait(2)
             return real(self, writes, **how)
 
-        monkeypatch.setattr(session.PostgresSession, "finish", finish)
+        monkeypatch.setattr(session.PostgresBatchSession, "finish", finish)
         one, other = (removal, RIVALS[rival]()) if first == "removal" else (RIVALS[rival](), removal)
         begun = (office if first == "removal" else dock).submit(actor, one)
         assert looked.wait(ANSWER_SECONDS)
@@ -314,7 +314,7 @@ def test_first_receipts_while_other_processes_import_products(database_url):
 @pytest.mark.parametrize("pause", [0.0, 0.2])
 def test_what_there_is_only_one_of_stays_one_when_two_write_at_once(database_url, monkeypatch, pause):
     """One product to a GTIN, one transit location, always an owner: no index says so, the organisation's lock does."""
-    for kind in (session.PostgresSession, session.SqliteSession):
+    for kind in (session.PostgresBatchSession, session.SqliteBatchSession):
         finish = kind.finish
 
         def slow(self, writes, finish=finish, **how):
@@ -396,7 +396,7 @@ def test_a_clock_that_moves_before_dated_goods_are_committed(postgres_url, monke
         do(dock, actor, SetStock("MILK", "MAIN", 1))  # the dock knows the catalog as it was
         store_id = office.reports.stores(actor.org_id).items[0]["id"]
         looked, go_on = threading.Event(), threading.Event()
-        real = session.PostgresSession.finish
+        real = session.PostgresBatchSession.finish
 
         def finish(self, writes, **how):
             if any("catalog_version + 1" in write.sql for write in writes):
@@ -404,7 +404,7 @@ def test_a_clock_that_moves_before_dated_goods_are_committed(postgres_url, monke
                 go_on.wait(2)
             return real(self, writes, **how)
 
-        monkeypatch.setattr(session.PostgresSession, "finish", finish)
+        monkeypatch.setattr(session.PostgresBatchSession, "finish", finish)
         change = office.submit(actor, ChangeStore(store_id, timezone="Asia/Tokyo"))
         assert looked.wait(ANSWER_SECONDS)
         receipt = dock.submit(actor, Receive(place, (ReceiptLine("MILK", 1, "1.00", expires_on=day),)))

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from holdfast.db.batch.load import WriterCatalogs
-from holdfast.db.batch.session import open_session
+from holdfast.db.batch.session import open_batch_session
 from holdfast.executor.batch import Batch
 from holdfast.executor.submission import Reply, Submission
 from tests.executor.test_batches import Told
@@ -77,7 +77,7 @@ class Workbench:
 
     def measure(self, command: Any, *, actor: Any = None, counting_lines: bool = False) -> Cost:
         """Give one command as a batch of its own; what it cost."""
-        counted = CountingSession(open_session(self.shop.holdfast.database))
+        counted = CountingSession(open_batch_session(self.shop.holdfast.database))
         told = Told()
         caller = (actor or self.shop.owner).caller
         submission = Submission(

@@ -1,7 +1,7 @@
 """Browser sessions and second factors as people see and end them; who a session is of is told by `credentials`.
 
     begin(database, token_hash, user, Begun(...))
-    listed(database, org_id, user_id, now)     -> [SessionRow(...)]
+    listed(database, org_id, user_id, now)     -> [BrowserSessionRow(...)]
     end(database, org_id, user_id, session_id)
 
 Times are microseconds since 1970.
@@ -39,7 +39,7 @@ class Begun(NamedTuple):
     device: str
 
 
-class SessionRow(NamedTuple):
+class BrowserSessionRow(NamedTuple):
     """A session as its user sees it."""
 
     id: str
@@ -165,7 +165,7 @@ def demands(database: Database, org_id: str, user_id: str) -> Demands:
     return Demands(bool(first), factor is not None, role in (roles or "").split())
 
 
-def listed(database: Database, org_id: str, user_id: str, now: int, idle: int) -> list[SessionRow]:
+def listed(database: Database, org_id: str, user_id: str, now: int, idle: int) -> list[BrowserSessionRow]:
     """The user's open sessions, the last used first; `idle` is how long one lasts unused."""
     asked = (
         sa.select(
@@ -184,7 +184,7 @@ def listed(database: Database, org_id: str, user_id: str, now: int, idle: int) -
         .limit(SESSIONS_MAX)
     )
     with database.reading() as connection:
-        return [SessionRow(*row) for row in connection.execute(asked)]
+        return [BrowserSessionRow(*row) for row in connection.execute(asked)]
 
 
 def end(database: Database, org_id: str, user_id: str, session_id: str | None, *, but: str = "") -> list[str]:

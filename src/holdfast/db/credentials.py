@@ -1,7 +1,7 @@
 """Who is who: API keys by hash, users by email, sessions of browsers and tills.
 
     key_of(database, hash, org_id)             -> KeyRow(org_id, name, role, stores, rate limit ...), or None
-    session_of(database, hash, ..., org_id)    -> (UserRow, last used), or None when it ended or its user is gone
+    browser_session_of(database, hash, ...)    -> (UserRow, last used), or None when it ended or its user is gone
     till_of(database, hash, org_id)            -> TillRow, or None when the register session is closed
 
 A token names its organisation (`holdfast.tokens`) and is looked up there alone; one of before (`org_id` None), as an
@@ -233,7 +233,7 @@ def users_of(database: Database, email: str) -> list[UserRow]:
     return [user_of(row) for row in rows]
 
 
-def session_of(
+def browser_session_of(
     database: Database, token_hash: str, now: int, idle: int, org_id: str | None = None
 ) -> tuple[UserRow, int] | None:
     """The user of an open browser session, and when it was last used; it ends when it is not used for `idle`."""
@@ -261,7 +261,7 @@ def till_of(database: Database, token_hash: str, org_id: str | None = None, *, s
     return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener, _narrowed(row[14]), row[9])
 
 
-def end_session(database: Database, token_hash: str, org_id: str | None = None) -> None:
+def end_browser_session(database: Database, token_hash: str, org_id: str | None = None) -> None:
     """Forget a browser session."""
     whose = [] if org_id is None else [browser_session.c.org_id == org_id]
     with database.writing() as connection:

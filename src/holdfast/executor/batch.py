@@ -57,7 +57,7 @@ from holdfast.db.batch.load import (
 )
 from holdfast.db.batch.loaders import AT_BEGINNING
 from holdfast.db.batch.save import Answered, Sent, early_writes, writes_of
-from holdfast.db.batch.session import Session, Unchanged
+from holdfast.db.batch.session import BatchSession, Unchanged
 from holdfast.db.failures import Away, Blocked, Conflict, Full, Lost
 from holdfast.executor.patience import Patience
 from holdfast.executor.submission import (
@@ -126,7 +126,7 @@ class Batch:
 
     def __init__(
         self,
-        session: Session,
+        session: BatchSession,
         catalogs: WriterCatalogs,
         org_id: str,
         submissions: list[Submission],

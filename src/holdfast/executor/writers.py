@@ -17,7 +17,7 @@ from collections import deque
 
 from holdfast import metrics
 from holdfast.db.batch.load import WriterCatalogs
-from holdfast.db.batch.session import Session, open_session
+from holdfast.db.batch.session import BatchSession, open_batch_session
 from holdfast.db.engine import Database
 from holdfast.executor.batch import Batch
 from holdfast.executor.patience import PARKED_SECONDS, QUEUE_AGE_SECONDS, Patience
@@ -159,7 +159,7 @@ class Executor:
         return all(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
-        session = open_session(self._database)
+        session = open_batch_session(self._database)
         catalogs = WriterCatalogs()
         while (taken := self._take()) is not None:
             org_id, batch = taken
@@ -224,7 +224,7 @@ class Executor:
 
     # One batch -----------------------------------------------------------------------------------------------------
 
-    def _serve(self, session: Session, catalogs: WriterCatalogs, org_id: str, batch: list[Submission]) -> None:
+    def _serve(self, session: BatchSession, catalogs: WriterCatalogs, org_id: str, batch: list[Submission]) -> None:
         """Answer every submission of the batch, whatever happens, or leave it in what is parked."""
         metrics.QUEUE_AGE.set(time.monotonic() - batch[0].since)
         with self._lock:

@@ -37,7 +37,7 @@ from holdfast.db.batch.late_ids import ids_from
 from holdfast.db.batch.loaders import LOADERS, PLACE, Probe, is_id
 from holdfast.db.batch.lot_queries import COLUMNS
 from holdfast.db.batch.rows import record_of, row_type
-from holdfast.db.batch.session import DEAD_MAX, Loaded, Query, Row, Session
+from holdfast.db.batch.session import DEAD_MAX, BatchSession, Loaded, Query, Row
 from holdfast.db.failures import Conflict
 
 WRITER_CATALOGS_MAX = 256
@@ -65,7 +65,7 @@ class WriterCatalogs:
     def __init__(self) -> None:
         self._known: OrderedDict[str, Catalog] = OrderedDict()
 
-    def of(self, session: Session, org_id: str) -> Catalog:
+    def of(self, session: BatchSession, org_id: str) -> Catalog:
         """The organisation's catalog, read when it is not known."""
         known = self._known.get(org_id)
         if known is None or len(known.products) > PRODUCTS_MAX:
@@ -80,7 +80,7 @@ class WriterCatalogs:
         self._known.pop(org_id, None)
 
 
-def _read_catalog(session: Session, org_id: str) -> Catalog:
+def _read_catalog(session: BatchSession, org_id: str) -> Catalog:
     found = _records(session, "organisation", Settings, "org_id = :org", org=org_id)
     if not found:
         raise NoOrganisation(org_id)
@@ -94,7 +94,7 @@ def _read_catalog(session: Session, org_id: str) -> Catalog:
     return catalog
 
 
-def load_products(session: Session, catalog: Catalog, org_id: str, references: Iterable[str]) -> None:
+def load_products(session: BatchSession, catalog: Catalog, org_id: str, references: Iterable[str]) -> None:
     """Bring the products with those ids or SKUs into the catalog; the others are known not to exist."""
     wanted = sorted(references)
     for column in ("id", "sku"):
@@ -105,7 +105,7 @@ def load_products(session: Session, catalog: Catalog, org_id: str, references: I
     catalog.unknown.update(name for name in wanted if name not in catalog.products)
 
 
-def _products(session: Session, org_id: str, column: str, names: list[str]) -> list[Product]:
+def _products(session: BatchSession, org_id: str, column: str, names: list[str]) -> list[Product]:
     """The products with those ids or SKUs, by one index probe a name, whatever the statistics say."""
     if not names:
         return []
@@ -127,7 +127,7 @@ def _products(session: Session, org_id: str, column: str, names: list[str]) -> l
     return [record_of(Product, dict(zip(columns, row, strict=True)), table) for row in rows]
 
 
-def _records(session: Session, kind: str, struct: type[Any], where: str, **parameters: Any) -> list[Any]:
+def _records(session: BatchSession, kind: str, struct: type[Any], where: str, **parameters: Any) -> list[Any]:
     columns = ", ".join(str(column.name) for column in schema.metadata.tables[kind].c)
     return _records_of(kind, struct, session.fetch(f"SELECT {columns} FROM {kind} WHERE {where}", **parameters))
 
@@ -138,13 +138,13 @@ def _records_of(kind: str, struct: type[Any], rows: list[Row]) -> list[Any]:
     return [record_of(struct, dict(zip(names, row, strict=True)), table) for row in rows]
 
 
-def is_written(session: Session, org_id: str, batch_id: str) -> bool:
+def is_written(session: BatchSession, org_id: str, batch_id: str) -> bool:
     """Did the batch with that id commit? Its row of events is the proof."""
     query = "SELECT id FROM event_batch WHERE org_id = :org AND id = :id"
     return bool(session.fetch(query, org=org_id, id=batch_id))
 
 
-def answers_of(session: Session, org_id: str, keys: Iterable[str]) -> list[Row]:
+def answers_of(session: BatchSession, org_id: str, keys: Iterable[str]) -> list[Row]:
     """The kept answers to these idempotency keys as they stand now: (key, fingerprint, status, body)."""
     probe = Probe("answered", (("key", "text"),), "t.fingerprint, t.status, t.body")
     query = probe.query(session.dialect, org_id, ((key,) for key in keys))
@@ -152,7 +152,7 @@ def answers_of(session: Session, org_id: str, keys: Iterable[str]) -> list[Row]:
 
 
 def begin(
-    session: Session,
+    session: BatchSession,
     org_id: str,
     catalog: Catalog,
     wants: set[Want],
@@ -225,7 +225,7 @@ def _put_dead(stock: Stock, rows: list[Row]) -> None:
         stock.dead_read[hold.level_id] = stock.dead_read.get(hold.level_id, 0) + 1
 
 
-def load_more(session: Session, stock: Stock, wants: Iterable[Want]) -> None:
+def load_more(session: BatchSession, stock: Stock, wants: Iterable[Want]) -> None:
     """Bring in what a decision asked for, in the transaction that is open; levels are not among it."""
     parts: list[tuple[type[Want], list[Any], list[Query]]] = []
     for kind, asked in _by_kind(wants).items():
@@ -249,7 +249,7 @@ def _take_unbacked(stock: Stock) -> list[LotAt]:
     return named
 
 
-def _load_beyond(session: Session, stock: Stock) -> None:
+def _load_beyond(session: BatchSession, stock: Stock) -> None:
     """What else is needed of levels with many lots, and the lots that back the loaded holds there."""
     named = _take_unbacked(stock)
     queries = lots.queries_beyond(stock, session.dialect)
@@ -260,21 +260,21 @@ def _load_beyond(session: Session, stock: Stock) -> None:
         _take(stock, LotAt, named, rows[len(queries) :])
 
 
-def _load_named_products(session: Session, stock: Stock, asked: list[ProductNamed]) -> None:
+def _load_named_products(session: BatchSession, stock: Stock, asked: list[ProductNamed]) -> None:
     load_products(session, stock.catalog, stock.org_id, [want.reference for want in asked])
 
 
-def _load_more_lots(session: Session, stock: Stock, asked: list[LotsAt]) -> None:
+def _load_more_lots(session: BatchSession, stock: Stock, asked: list[LotsAt]) -> None:
     queries = lots.more_queries(stock, session.dialect, asked)
     lots.take_more(stock, asked, session.fetch_all(queries))
 
 
-def _load_dead_of(session: Session, stock: Stock, asked: list[DeadAt]) -> None:
+def _load_dead_of(session: BatchSession, stock: Stock, asked: list[DeadAt]) -> None:
     for want in asked:
         _load_dead(session, stock, want.level_id)
 
 
-def _load_dead(session: Session, stock: Stock, level_id: str) -> None:
+def _load_dead(session: BatchSession, stock: Stock, level_id: str) -> None:
     sql = (
         f"SELECT {_HOLD.select} FROM reservation WHERE org_id = :org AND level_id = :one AND status = 'active' "
         f"AND expires_at IS NOT NULL AND expires_at <= :now ORDER BY expires_at, id "
@@ -287,12 +287,12 @@ def _load_dead(session: Session, stock: Stock, level_id: str) -> None:
         stock.more_dead.discard(level_id)
 
 
-def _load_dated_lots(session: Session, stock: Stock, asked: list[LotsWithDay]) -> None:
+def _load_dated_lots(session: BatchSession, stock: Stock, asked: list[LotsWithDay]) -> None:
     for want in asked:
         _load_dated_lots_of(session, stock, want.store_id)
 
 
-def _load_dated_lots_of(session: Session, stock: Stock, store: str) -> None:
+def _load_dated_lots_of(session: BatchSession, stock: Stock, store: str) -> None:
     """Lots with a day of expiry that lie in the store. Its locations and all their levels are locked, these in the
     global order: goods on their way in wait, and then see the changed catalog. (Whatever else the batch has locked
     may be out of that order; a deadlock is a Conflict, and a batch that is split ends with this command alone.)
@@ -316,12 +316,12 @@ def _load_dated_lots_of(session: Session, stock: Stock, store: str) -> None:
         lots.put_lot(stock, row)
 
 
-def _load_balances(session: Session, stock: Stock, asked: list[BalancesThrough]) -> None:
+def _load_balances(session: BatchSession, stock: Stock, asked: list[BalancesThrough]) -> None:
     for want in asked:
         stock.answers[want] = _balances_through(session, stock, want.day)
 
 
-def _balances_through(session: Session, stock: Stock, through: str) -> list[str]:
+def _balances_through(session: BatchSession, stock: Stock, through: str) -> list[str]:
     """What each account has come to through a day: "account debits credits" each.
 
     It is read while the organisation's row is locked: nobody who would post on a day before can commit meanwhile.
@@ -341,7 +341,7 @@ def _balances_through(session: Session, stock: Stock, through: str) -> list[str]
     return [f"{account} {debit} {credit}" for account, (debit, credit) in sums.items()]
 
 
-SEPARATE: dict[type[Want], Callable[[Session, Stock, list[Any]], None]] = {
+SEPARATE: dict[type[Want], Callable[[BatchSession, Stock, list[Any]], None]] = {
     ProductNamed: _load_named_products,
     DeadAt: _load_dead_of,
     LotsAt: _load_more_lots,

@@ -87,7 +87,7 @@ HOLD_WIDTH = len(_HOLD.columns)
 """How many columns a hold has."""
 
 
-class PostgresSession:
+class PostgresBatchSession:
     """Batches on PostgreSQL."""
 
     dialect = "postgresql"
@@ -266,7 +266,7 @@ class PostgresSession:
             self._connection.close()
 
 
-class SqliteSession:
+class SqliteBatchSession:
     """Batches on SQLite: BEGIN IMMEDIATE takes the one write lock, so everything after it is exact."""
 
     dialect = "sqlite"
@@ -296,7 +296,7 @@ class SqliteSession:
         *,
         hurried: bool = False,
     ) -> Loaded:
-        """Begin and read what the batch needs (see PostgresSession.begin)."""
+        """Begin and read what the batch needs (see PostgresBatchSession.begin)."""
         with translated():
             execute = self.connection.execute
             if hurried != self._hurried:
@@ -367,12 +367,12 @@ class SqliteSession:
             self._connection = None
 
 
-Session = PostgresSession | SqliteSession
+BatchSession = PostgresBatchSession | SqliteBatchSession
 
 
-def open_session(database: Database) -> Session:
+def open_batch_session(database: Database) -> BatchSession:
     """A session for the database's dialect."""
-    return SqliteSession(database) if database.is_sqlite else PostgresSession(database)
+    return SqliteBatchSession(database) if database.is_sqlite else PostgresBatchSession(database)
 
 
 # The hot statements --------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from holdfast.core.stock.settling import settle
 from holdfast.db import schema
 from holdfast.db.batch.load import load_more
 from holdfast.db.batch.rows import row_type
-from holdfast.db.batch.session import Query, Row, Session, _percent
+from holdfast.db.batch.session import BatchSession, Query, Row, _percent
 from holdfast.db.queries.catalog import columns_of
 from holdfast.db.queries.paging import among, not_walked
 from holdfast.db.queries.settling import (
@@ -350,7 +350,7 @@ def _run(connection: sa.Connection, seen: Foreseen, levels: list[Level]) -> None
     )
     stock.sought.update(connection.execute(roaming.distinct()).scalars())
     _put(connection, stock, levels, seen)
-    asking = cast(Session, _Asking(connection))
+    asking = cast(BatchSession, _Asking(connection))
     for _ in range(SETTLING_ROUNDS_MAX):
         mark = stock.mark()
         try:

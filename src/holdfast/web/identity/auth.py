@@ -320,7 +320,7 @@ class Auth:
 
     def _identity_of_session(self, one: Sought) -> Identity | None:
         now = time.time_ns() // 1000
-        found = directory.session_of(self._database, one.digest, now, self.idle, one.org_id)
+        found = directory.browser_session_of(self._database, one.digest, now, self.idle, one.org_id)
         if found is None:
             return None
         user, used_at = found
@@ -342,7 +342,7 @@ class Auth:
         if one is None:
             return
         identity = self._identity_of_session(one)
-        directory.end_session(self._database, one.digest, one.org_id)
+        directory.end_browser_session(self._database, one.digest, one.org_id)
         self._sessions.forget(one)
         if identity is not None:
             actor = identity.actor

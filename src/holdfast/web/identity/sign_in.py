@@ -181,7 +181,7 @@ class SignIn:
         demands = rows.demands(self._database, user.org_id, user.id)
         known = known_device(user, cookies, origin) is not None
         entered = self._begin(user, _after(done, demands), origin, known=known)
-        directory.end_session(self._database, digest_of(token), user.org_id)
+        directory.end_browser_session(self._database, digest_of(token), user.org_id)
         return entered
 
     def device_of(self, user: UserRow) -> tuple[str, str]:
