@@ -28,7 +28,7 @@ from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, state
 from holdfast.executor import Executor, Reply, Submission
 from holdfast.reports import Reports
-from holdfast.sweeper import Sweeper, serve, sweep
+from holdfast.sweeper import Sweeper, serve_stuck, sweep
 
 
 class Forbidden(Exception):
@@ -80,7 +80,7 @@ class Holdfast:
 
     def sweep(self) -> int:
         """Settle at once everything that time has made due, and serve who waits beside free units; how many levels."""
-        return sweep(self.database, self.executor) + serve(self.database, self.executor)
+        return sweep(self.database, self.executor) + serve_stuck(self.database, self.executor)
 
     def close(self) -> None:
         """Answer what was accepted, then let go of the database."""

@@ -1,7 +1,7 @@
 """The sweeper: does what time has made due for stock that nobody asks about (docs/how-to/operate.md#sweeping).
 
     sweep(database, executor)    -> levels settled: dead holds released, expired lots set aside, the waiting served
-    serve(database, executor)    -> levels whose free units went to who waited elsewhere (a location began to sell, say)
+    serve_stuck(database, executor)    -> levels whose free units went to who waited elsewhere (a location now sells)
 
 Every command settles the levels that it touches by itself; the sweeper submits a `Sweep` for the others, through the
 same executor. It also forgets old answers to idempotency keys and old failures to sign in, keeps the planner's
@@ -55,7 +55,7 @@ def sweep(database: Database, executor: Executor) -> int:
     return settled
 
 
-def serve(database: Database, executor: Executor) -> int:
+def serve_stuck(database: Database, executor: Executor) -> int:
     """Offer free units to who waits for them at another location; how many levels had some. Raises as `sweep` does."""
     return _swept(executor, beside_waiting(database, time.time_ns() // 1000, LEVELS_MAX))
 
@@ -122,7 +122,7 @@ class Sweeper:
         if time.monotonic() - self._last < SELDOM_SECONDS:
             return
         self._last = time.monotonic()
-        serve(self._database, self._executor)
+        serve_stuck(self._database, self._executor)
         keep_day_ends(self._database, time.time_ns() // 1000)
         active, backordered, dead = totals(self._database, time.time_ns() // 1000)
         metrics.ACTIVE_HOLDS.set(active)

@@ -25,7 +25,7 @@ from holdfast.db.queries.catalog import columns_of
 from holdfast.db.roles import owner_of
 from holdfast.db.upkeep.seal import seal
 from holdfast.db.upkeep.totals import refresh_statistics
-from holdfast.sweeper import serve, sweep
+from holdfast.sweeper import serve_stuck, sweep
 from tests.conftest import APPLICATION, Postgres, as_role
 from tests.db.trading import trade
 from tests.shop import Shop, open_shop, quick_sqlite, rows, unguard
@@ -101,7 +101,7 @@ def test_the_application_sweeps_and_gathers_statistics(application_url: str) -> 
         for number in range(60):
             shop.ok(shop.new_product(f"P-{number}"))
         assert sweep(shop.holdfast.database, shop.holdfast.executor) == 0
-        assert serve(shop.holdfast.database, shop.holdfast.executor) == 0
+        assert serve_stuck(shop.holdfast.database, shop.holdfast.executor) == 0
         with shop.holdfast.database.engine.begin() as connection:
             connection.execute(sa.text("SELECT holdfast_analyze('ledger')"))
         refresh_statistics(shop.holdfast.database)

@@ -226,7 +226,7 @@ def stopped(opened: Holdfast) -> Iterator[threading.Event]:
     """The writers wait until the event is set, so that what is submitted meanwhile is one batch."""
     go = threading.Event()
     executor = opened.executor
-    original = executor._serve
+    original = executor._run_batch
     first = threading.Event()
 
     def serve(*arguments: Any) -> None:
@@ -234,13 +234,13 @@ def stopped(opened: Holdfast) -> Iterator[threading.Event]:
         assert go.wait(30)
         original(*arguments)
 
-    executor._serve = serve  # type: ignore[method-assign] # a test seam
+    executor._run_batch = serve  # type: ignore[method-assign] # a test seam
     blocker = opened.executor
     try:
         yield go
     finally:
         go.set()
-        blocker._serve = original  # type: ignore[method-assign] # as it was
+        blocker._run_batch = original  # type: ignore[method-assign] # as it was
 
 
 def full(shop: Shop, count: int) -> list[Any]:

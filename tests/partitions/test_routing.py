@@ -21,7 +21,7 @@ from holdfast.db.key_notes import note_refused, note_uses
 from holdfast.db.organisations import organisations
 from holdfast.db.upkeep.day_ends import keep_day_ends
 from holdfast.db.upkeep.totals import beside_waiting, forget_answers, totals
-from holdfast.sweeper import serve, sweep
+from holdfast.sweeper import serve_stuck, sweep
 from holdfast.tokens import digest_of
 from tests.conftest import Postgres
 from tests.partitions.allowed import ALLOWED, Allowed
@@ -168,7 +168,7 @@ def test_what_is_allowed_is_wide(listener: Recorder, shop: Shop) -> None:
     organisations(database, "Arco Iris")
     sweep(database, shop.holdfast.executor)
     beside_waiting(database, now, limit=10)
-    serve(database, shop.holdfast.executor)
+    serve_stuck(database, shop.holdfast.executor)
     keep_day_ends(database, now)
     forget_answers(database, now)
     totals(database, now)

@@ -164,7 +164,7 @@ class Executor:
         while (taken := self._take()) is not None:
             org_id, batch = taken
             try:
-                self._serve(session, catalogs, org_id, batch)
+                self._run_batch(session, catalogs, org_id, batch)
             except BaseException as error:  # noqa: BLE001 - a writer outlives whatever happens to a batch
                 log_failure(batch[0], error)
                 resolve([(submission, error) for submission in batch if not submission.future.done()])
@@ -224,7 +224,7 @@ class Executor:
 
     # One batch -----------------------------------------------------------------------------------------------------
 
-    def _serve(self, session: BatchSession, catalogs: WriterCatalogs, org_id: str, batch: list[Submission]) -> None:
+    def _run_batch(self, session: BatchSession, catalogs: WriterCatalogs, org_id: str, batch: list[Submission]) -> None:
         """Answer every submission of the batch, whatever happens, or leave it in what is parked."""
         metrics.QUEUE_AGE.set(time.monotonic() - batch[0].since)
         with self._lock:

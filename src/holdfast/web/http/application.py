@@ -190,7 +190,7 @@ class Application:
             if endpoint is not None:
                 name = endpoint.name
                 if isinstance(endpoint, Endpoint):
-                    await self._serve(endpoint, args, headers, scope, receive, answer)
+                    await self._answer_route(endpoint, args, headers, scope, receive, answer)
                 else:
                     public = await self._answer_anybody(endpoint)
                     if public.status >= 400:
@@ -198,7 +198,7 @@ class Application:
                     await answer.send(public.status, public.body, public.media_type, public.headers)
             elif self.pages is not None:
                 name = "page"
-                await self._serve_page(self.pages, scope, headers, receive, answer)
+                await self._answer_page(self.pages, scope, headers, receive, answer)
             else:
                 raise nothing_here()
         except ClientGone:
@@ -213,7 +213,7 @@ class Application:
             return public.answer(self)
         return await asyncio.get_running_loop().run_in_executor(self._public_threads, public.answer, self)
 
-    async def _serve_page(
+    async def _answer_page(
         self, pages: Any, scope: Scope, headers: dict[bytes, bytes], receive: Receive, answer: Answer
     ) -> None:
         """Let the pages answer; what they refuse is logged here, for they do not know the request."""
@@ -253,7 +253,7 @@ class Application:
             raise Problem(problems.METHOD_NOT_ALLOWED, f"This address takes {allowed}.", headers={"Allow": allowed})
         return endpoint, args
 
-    async def _serve(
+    async def _answer_route(
         self,
         endpoint: Endpoint,
         args: dict[str, str],
@@ -286,9 +286,9 @@ class Application:
                     await count_body(receive, route.body_max)
                 raise
             raw = await read_body(receive, route.body_max) if length or in_parts else b""
-            await self._serve_caller(endpoint, args, headers, scope, receive, raw, identity, answer)
+            await self._answer_caller(endpoint, args, headers, scope, receive, raw, identity, answer)
 
-    async def _serve_caller(
+    async def _answer_caller(
         self,
         endpoint: Endpoint,
         args: dict[str, str],
@@ -317,7 +317,7 @@ class Application:
             await route.stream(self, call, Sender(headers, answer.origin), receive, answer)
             return
         if not route.writes:
-            await self._serve_read(route, call, scope, answer)
+            await self._answer_read(route, call, scope, answer)
             return
         _test_type(headers, raw, endpoint)
         aside = len(raw) > ASIDE_BYTES
@@ -336,7 +336,7 @@ class Application:
         extra: Headers = [(b"idempotent-replayed", b"true")] if reply.replayed else []
         await answer.send(reply.status, b"" if reply.status == 204 else reply.body, extra=extra)
 
-    async def _serve_read(self, route: Route, call: Call, scope: Scope, answer: Answer) -> None:
+    async def _answer_read(self, route: Route, call: Call, scope: Scope, answer: Answer) -> None:
         """Answer a read, without what is for managers where somebody else asks."""
         assert route.answer_with is not None
         async with self.callers.reading(call.actor):
