@@ -28,10 +28,10 @@ from holdfast.core.reservations.adoption import sale_of_order
 from holdfast.core.reservations.order_names import refuse_held_order
 from holdfast.core.reservations.reserve import Reserve, Target, candidates, reserve
 from holdfast.core.reservations.sourcing import hold_units
-from holdfast.core.stock.access import refuse_foreign_location
 from holdfast.core.stock.holds import release_together, release_units, sell_free_units, sell_units
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
+from holdfast.core.stock.store_access import refuse_foreign_location
 from holdfast.core.warehouse.adjustment import describe_level_fields
 
 

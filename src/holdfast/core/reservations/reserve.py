@@ -35,7 +35,6 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import ACTIVE, BOOKED
 from holdfast.core.records.stock import Reservation
-from holdfast.core.stock.access import refuse_foreign_location, refuse_foreign_store
 from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal, refuse_pinned_lot
 from holdfast.core.stock.backorders import free_units_at, most_backed_first
 from holdfast.core.stock.gate import is_of
@@ -43,6 +42,7 @@ from holdfast.core.stock.holds import active_hold, hold_has_less, part_of, relea
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.sale_lines import known_sale, refuse_finished_sale, refuse_foreign_sale, sale_of_line
 from holdfast.core.stock.shortages import tell_hold
+from holdfast.core.stock.store_access import refuse_foreign_location, refuse_foreign_store
 
 replace = msgspec.structs.replace
 

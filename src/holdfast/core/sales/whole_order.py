@@ -28,10 +28,10 @@ from holdfast.core.reservations.order_names import refuse_held_order
 from holdfast.core.reservations.reserve import Reserve, Target, reserve
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.completion import cancel_sale
-from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.holds import describe
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import known_sale, lines_of, look_at_sale, may_touch_sale
+from holdfast.core.stock.store_access import refuse_foreign_store
 from holdfast.core.stock.working_set import oldest_first
 
 

@@ -14,9 +14,9 @@ from holdfast.core.records.rejection import Code, Refused, Rejected, not_found
 from holdfast.core.records.status import QUARANTINED
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.wants import LotById, PlacesEverOfLot, Want
-from holdfast.core.stock.access import was_theirs
 from holdfast.core.stock.lot_order import by_expiry, by_receipt
 from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.store_access import was_theirs
 
 Backing = list[tuple[LotStock, int]]
 

@@ -22,13 +22,13 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.status import CONSUMED, RELEASED
 from holdfast.core.records.stock import Level, Lot, Reservation
-from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.allocation import back, held_in_order, lot_exists
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.low_stock import tell_low_stock
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.sale_lines import count_on_line
 from holdfast.core.stock.shortages import allocations_left, cause_of_hold, hold_facts, tell_hold
+from holdfast.core.stock.store_access import refuse_foreign_store
 
 replace = msgspec.structs.replace
 

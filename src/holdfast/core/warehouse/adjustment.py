@@ -35,12 +35,12 @@ from holdfast.core.records.status import DRAFT
 from holdfast.core.records.stock import Level, LotStock
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import OpenSheets
-from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.lots import put_in
 from holdfast.core.stock.low_stock import tell_low_stock
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.shortages import remove_units
+from holdfast.core.stock.store_access import refuse_foreign_store
 from holdfast.core.warehouse.receiving import surplus_lot
 
 CORRECTIONS = ("COUNT", "ADJUSTMENT")

@@ -33,12 +33,12 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.status import CANCELLED, COUNT_SHEET, DRAFT, POSTED, QUARANTINED, Transitions
 from holdfast.core.records.stock import Level, LotStock
 from holdfast.core.records.time import instant_text
-from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.allocation import ask_for_named_lots, lot_exists, lot_of_id
 from holdfast.core.stock.lots import lot_at
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.reliance import keep, refuse_gone
 from holdfast.core.stock.settling import set_aside
+from holdfast.core.stock.store_access import refuse_foreign_store
 from holdfast.core.warehouse.adjustment import correct_open_sheets, make_equal, open_sheets, product_at
 
 replace = msgspec.structs.replace

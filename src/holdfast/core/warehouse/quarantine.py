@@ -29,13 +29,13 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.status import ACTIVE, PARTLY_RELEASED, QUARANTINED, SHIPPED
 from holdfast.core.records.stock import Level, Lot, LotStock
 from holdfast.core.records.wants import LotById, PlacesOfLot, RecordById, TransfersFrom, TransfersTo, Want
-from holdfast.core.stock.access import may_act_at, refuse_foreign_store, was_theirs
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.gate import OTHER_STORE, is_of
 from holdfast.core.stock.lots import lot_at
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.settling import set_aside, without_origin
 from holdfast.core.stock.shortages import remove_units
+from holdfast.core.stock.store_access import may_act_at, refuse_foreign_store, was_theirs
 
 replace = msgspec.structs.replace
 

@@ -35,10 +35,10 @@ from holdfast.core.records.status import ACTIVE
 from holdfast.core.records.stock import Lot
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import LastCost
-from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.lots import put_in
 from holdfast.core.stock.posting import Cause, Stock
+from holdfast.core.stock.store_access import refuse_foreign_store
 
 
 class ReceiptLine(msgspec.Struct, frozen=True, gc=False):

@@ -32,7 +32,6 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.status import ACTIVE, RECEIVED, RETURNED, SHIPPED, TRANSFER, Transitions
 from holdfast.core.records.stock import Level
 from holdfast.core.records.time import instant_text
-from holdfast.core.stock.access import refuse_foreign_store
 from holdfast.core.stock.allocation import back, lot_exists, refuse_pinned_lot
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.lots import ask_for_lots_at, lot_at, put_in
@@ -40,6 +39,7 @@ from holdfast.core.stock.low_stock import tell_low_stock
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.reliance import keep, refuse_gone, removed_location
 from holdfast.core.stock.settling import set_aside
+from holdfast.core.stock.store_access import refuse_foreign_store
 from holdfast.core.warehouse.adjustment import tracked_product
 
 replace = msgspec.structs.replace

@@ -31,9 +31,9 @@ from holdfast.web.identity.cashiers import OWN_PINS_MAX, Chooser
 from holdfast.web.identity.cookies import session_token
 from holdfast.web.identity.hashing import Place
 from holdfast.web.identity.sign_in import Entered, SignIn
-from holdfast.web.pages.access import open_page, page
 from holdfast.web.pages.form import own_path, posted
 from holdfast.web.pages.layout import HEADERS, Visitor, origin_of, render, sent_cookies, visitor_of
+from holdfast.web.pages.page_access import open_page, page
 from holdfast.web.pages.sign_in import enter_stage, later, set_cookie
 
 _WRONG = "That is not your present password."

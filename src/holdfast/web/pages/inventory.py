@@ -25,9 +25,9 @@ from holdfast.access import Permission
 from holdfast.core.records.number import Number
 from holdfast.reports import LIMIT_MAX, LevelFilter, Page, Reports
 from holdfast.web.http.strict_json import TEXT_MAX, unprintable
-from holdfast.web.pages.access import page
 from holdfast.web.pages.inventory_view import Json, figures, shown
 from holdfast.web.pages.layout import FIGURES, Visitor, render, render_part
+from holdfast.web.pages.page_access import page
 
 ROWS = 50
 """Rows that come at once."""

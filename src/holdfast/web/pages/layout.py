@@ -2,7 +2,7 @@
 
     return render(request, "inventory.html", visitor, entries=[...])
 
-It refuses nobody: who may see a page is `access`, what failed is `failure`.
+It refuses nobody: who may see a page is `page_access`, what failed is `failure`.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from holdfast.db.browser_sessions import OPEN
 from holdfast.web.http.problems import RATE_LIMITED, UNAVAILABLE, Problem
 from holdfast.web.identity.cookies import cookie, session_cookie, session_token
 from holdfast.web.identity.sign_in import DEVICE_SECONDS, PENDING_SECONDS, Entered
-from holdfast.web.pages.access import open_page
 from holdfast.web.pages.form import own_path, posted
 from holdfast.web.pages.layout import HEADERS, origin_of, render, sent_cookies, visitor_of
+from holdfast.web.pages.page_access import open_page
 
 _WRONG = "That email address and password do not belong together. Check both and try again."
 _WRONG_CODE = "That code is wrong, or was used before. Type the one that the app shows now."

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from holdfast.access import Permission
 from holdfast.web.http.problems import invalid
-from holdfast.web.pages.access import page
 from holdfast.web.pages.form import own_path, posted
 from holdfast.web.pages.layout import HEADERS, Visitor, demo_traffic
+from holdfast.web.pages.page_access import page
 
 
 @page(Permission.MANAGE)
