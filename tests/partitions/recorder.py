@@ -65,7 +65,7 @@ class NotRouted(AssertionError):
     the message has both."""
 
 
-class Sent(NamedTuple):
+class SentStatement(NamedTuple):
     """A statement with the parameters of the first time, and the function of the product that sent it."""
 
     sql: str
@@ -88,9 +88,9 @@ class Recorder:
         assert self._partition_of, "the database has no partitions"
         self._lock = threading.Lock()
         self._seen: set[tuple[str, bool]] = set()
-        self._waiting: list[Sent] = []
+        self._waiting: list[SentStatement] = []
         self.explained = 0
-        self.wide: dict[Allowed, list[Sent]] = {}
+        self.wide: dict[Allowed, list[SentStatement]] = {}
         """The wide statements that are allowed, by what allows them."""
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class Recorder:
             return
         with self._lock:
             self._seen.add(kind)
-            self._waiting.append(Sent(query, parameters, sender))
+            self._waiting.append(SentStatement(query, parameters, sender))
 
     def assert_routed(self, test: str) -> None:
         """Explain what is new since the last time; raise NotRouted with every statement that is wide."""
@@ -140,7 +140,7 @@ class Recorder:
         with self._lock:
             self._waiting.clear()
 
-    def _fault(self, sent: Sent) -> str | None:
+    def _fault(self, sent: SentStatement) -> str | None:
         """What is wrong with a statement, in words."""
         if _NOT_EXPLAINED.match(sent.sql):
             return None
@@ -163,7 +163,7 @@ class Recorder:
         touched = "names a list of organisations" if many else f"touches the partitions {sorted(partitions)}"
         return f"{sent.sender} sends a statement that {touched}:\n{sent.sql}"
 
-    def _partitions(self, sent: Sent) -> set[int]:
+    def _partitions(self, sent: SentStatement) -> set[int]:
         """The numbers of the partitions in the plan; partitions of different tables with one number lie together."""
         explained = self._connection.execute("EXPLAIN (FORMAT JSON) " + sent.sql, sent.parameters).fetchone()
         assert explained is not None
@@ -177,7 +177,7 @@ def _plain(query: str) -> str:
     return _NUMBER.sub("0", _LIST.sub("(...)", query))
 
 
-def _named(sent: Sent) -> bool:
+def _named(sent: SentStatement) -> bool:
     """Does the statement have a parameter `org`?"""
     return isinstance(sent.parameters, Mapping) and "org" in sent.parameters
 

@@ -56,8 +56,8 @@ from holdfast.db.batch.load import (
     load_products,
 )
 from holdfast.db.batch.loaders import AT_BEGINNING
-from holdfast.db.batch.save import Answered, Sent, early_writes, writes_of
-from holdfast.db.batch.session import BatchSession, Unchanged
+from holdfast.db.batch.save import KeptAnswer, SentAhead, early_writes, writes_of
+from holdfast.db.batch.session import BatchSession, SeenRecords
 from holdfast.db.failures import Away, Blocked, Conflict, Full, Lost
 from holdfast.executor.patience import Patience
 from holdfast.executor.submission import (
@@ -141,7 +141,7 @@ class Batch:
         self.later: list[Submission] = []
         """What this transaction had no room for."""
         self.unsettled: list[tuple[Submission, Outcome]] | None = None
-        self._sent = Sent()
+        self._sent = SentAhead()
         self._asked_more = False
         self._lost_at = 0.0
 
@@ -274,7 +274,7 @@ class Batch:
         wants: set[Want] = set()
         rounds = changes = 0
         while rounds < BEGINNINGS_MAX:
-            self._sent = Sent()
+            self._sent = SentAhead()
             self._asked_more = False
             catalog = self.catalogs.of(self.session, self.org_id)
             wants |= self._first_wants(catalog)
@@ -309,7 +309,7 @@ class Batch:
                 return wants
             load_products(self.session, catalog, self.org_id, unknown)
 
-    def _load(self, catalog: Catalog, wants: set[Want]) -> tuple[Stock, dict[str, Answered]]:
+    def _load(self, catalog: Catalog, wants: set[Want]) -> tuple[Stock, dict[str, KeptAnswer]]:
         keys = [submission.key for submission in self.submissions if submission.key is not None]
         if any(changes_catalog(submission.command) for submission in self.submissions):
             catalog = catalog.copy()
@@ -317,7 +317,7 @@ class Batch:
         if loaded.version != catalog.settings.catalog_version:
             self.catalogs.forget(self.org_id)
             raise _Restart(set())
-        answered = {row[0]: Answered(row[0], row[1], row[2], row[3], 0) for row in loaded.answered}
+        answered = {row[0]: KeptAnswer(row[0], row[1], row[2], row[3], 0) for row in loaded.answered}
         self._asking(stock, lambda: settle(stock))
         return stock, answered
 
@@ -345,14 +345,14 @@ class Batch:
     # Decide
 
     def _decide(
-        self, stock: Stock, answered: dict[str, Answered], *, last: bool
-    ) -> tuple[list[tuple[Submission, Outcome]], list[Answered]]:
+        self, stock: Stock, answered: dict[str, KeptAnswer], *, last: bool
+    ) -> tuple[list[tuple[Submission, Outcome]], list[KeptAnswer]]:
         """The outcome of every command that this transaction has room for, and the answers to keep.
 
         In the `last` round a command that still asks for more hears that it cannot be decided; its neighbours go on.
         """
         outcomes: list[tuple[Submission, Outcome]] = []
-        answers: list[Answered] = []
+        answers: list[KeptAnswer] = []
         wants: set[Want] = set()
         self.later = []
         for index, submission in enumerate(self.submissions):
@@ -376,7 +376,7 @@ class Batch:
                 continue
             if submission.key is not None and not isinstance(reply.answer, Rejected):
                 body = reply.body if reply.body is not None else encode_answer(reply.answer)
-                kept = Answered(submission.key, submission.fingerprint, submission.status, body.decode(), stock.now)
+                kept = KeptAnswer(submission.key, submission.fingerprint, submission.status, body.decode(), stock.now)
                 answered[submission.key] = kept
                 answers.append(kept)
             if len(stock.entries) - self._sent.entries >= SEND_ENTRIES and not wants and not stock.fresh:
@@ -397,7 +397,7 @@ class Batch:
         if not keys:
             return outcomes
         first = {
-            row[0]: Answered(row[0], row[1], row[2], row[3], 0) for row in answers_of(self.session, self.org_id, keys)
+            row[0]: KeptAnswer(row[0], row[1], row[2], row[3], 0) for row in answers_of(self.session, self.org_id, keys)
         }
         return [
             (one, _repeat(one, first[one.key]) if one.key in first and _is_refusal(reply) else reply)
@@ -432,7 +432,7 @@ class Batch:
 
     # Save
 
-    def _save(self, stock: Stock, answers: list[Answered], outcomes: list[tuple[Submission, Outcome]]) -> bool:
+    def _save(self, stock: Stock, answers: list[KeptAnswer], outcomes: list[tuple[Submission, Outcome]]) -> bool:
         """Write and commit what was decided; False when the catalog changed under a product's first entry."""
         writes = writes_of(stock, self.session.dialect, self.batch_id, answers, self._sent)
         if not writes:
@@ -459,7 +459,7 @@ class Batch:
         return saved
 
 
-def _seen_of_new_levels(stock: Stock) -> Unchanged | None:
+def _seen_of_new_levels(stock: Stock) -> SeenRecords | None:
     """What the batch relied on for the levels that it begins, apart from records that it wrote itself."""
     new = [level for level in stock.levels.values() if level.id in stock.fresh]
     if not new:
@@ -467,7 +467,7 @@ def _seen_of_new_levels(stock: Stock) -> Unchanged | None:
     written = {key for _, key in stock.records}
     products = {level.product_id: stock.product_of(level).updated_at for level in new}
     places = {level.location_id: stock.catalog.locations[level.location_id].updated_at for level in new}
-    return Unchanged(
+    return SeenRecords(
         stock.org_id,
         {key: at for key, at in products.items() if key not in written},
         {key: at for key, at in places.items() if key not in written},
@@ -485,7 +485,7 @@ def _is_refusal(outcome: Outcome) -> bool:
     return isinstance(outcome, Reply) and type(outcome.answer) is Rejected
 
 
-def _repeat(submission: Submission, first: Answered) -> Reply:
+def _repeat(submission: Submission, first: KeptAnswer) -> Reply:
     """The answer to a key that was answered before: rendered as it was, else decoded."""
     if first.fingerprint != submission.fingerprint:
         return Reply(

@@ -81,7 +81,7 @@ PATTERN_GAIN = 4
 """Columns that another such insert must take out of the arrays to be worth preparing."""
 
 
-class Answered(msgspec.Struct, frozen=True, gc=False):
+class KeptAnswer(msgspec.Struct, frozen=True, gc=False):
     """An answer to keep under its idempotency key."""
 
     key: str
@@ -91,7 +91,7 @@ class Answered(msgspec.Struct, frozen=True, gc=False):
     created_at: int
 
 
-class Sent:
+class SentAhead:
     """What of a batch is on its way to the database already: ledger entries by number, holds and rows of sales and
     books as they were then."""
 
@@ -106,7 +106,7 @@ class Sent:
         return self.mark[1]
 
 
-def early_writes(stock: Stock, dialect: str, sent: Sent) -> list[Write]:
+def early_writes(stock: Stock, dialect: str, sent: SentAhead) -> list[Write]:
     """What was made since the last call, which nothing that follows can take back: holds, ledger entries, rows of
     sales and books."""
     holds = stock.new_holds(sent.mark)
@@ -128,7 +128,7 @@ def early_writes(stock: Stock, dialect: str, sent: Sent) -> list[Write]:
     return writes
 
 
-def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[Answered], sent: Sent) -> list[Write]:
+def writes_of(stock: Stock, dialect: str, batch_id: str, answers: Sequence[KeptAnswer], sent: SentAhead) -> list[Write]:
     """Everything that a batch changed and that was not sent, as bulk statements in an order that foreign keys allow.
 
     Empty when it changed nothing: then nothing needs to be written, and not even committed.
@@ -197,7 +197,7 @@ def _split_lots(stock: Stock, lots: dict[str, Lot]) -> tuple[list[Lot], list[Lot
 
 
 def _split_holds(
-    stock: Stock, holds: dict[str, Reservation], sent: Sent
+    stock: Stock, holds: dict[str, Reservation], sent: SentAhead
 ) -> tuple[list[Reservation], list[Reservation]]:
     new = [hold for hold in holds.values() if hold.id in stock.new_ids and hold.id not in sent.holds]
     changed = [
@@ -369,7 +369,7 @@ def _events(stock: Stock, batch_id: str) -> Write:
     return Write(_EVENTS, {"org": stock.org_id, "id": batch_id, "at": stock.now, "size": len(told), "payload": payload})
 
 
-def _answers(org_id: str, answers: Sequence[Answered], dialect: str) -> Write:
+def _answers(org_id: str, answers: Sequence[KeptAnswer], dialect: str) -> Write:
     names = "key, fingerprint, status, body, created_at"
     if dialect == "postgresql":
         sql = (

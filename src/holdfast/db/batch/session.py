@@ -66,7 +66,7 @@ class Query(NamedTuple):
     parameters: dict[str, Any]
 
 
-class Unchanged(NamedTuple):
+class SeenRecords(NamedTuple):
     """Records that a commit depends on: `updated_at` by id of products and locations that get their first level."""
 
     org_id: str
@@ -194,7 +194,7 @@ class PostgresBatchSession:
         if pipeline is not None:
             pipeline.__exit__(None, None, None)
 
-    def finish(self, writes: Sequence[Write], *, unchanged: Unchanged | None = None) -> bool:
+    def finish(self, writes: Sequence[Write], *, unchanged: SeenRecords | None = None) -> bool:
         """Write everything and commit.
 
         With `unchanged` the commit only happens when those records are still as the decisions saw them; else False,
@@ -216,7 +216,7 @@ class PostgresBatchSession:
             self._received()
         return True
 
-    def _still(self, unchanged: Unchanged) -> bool:
+    def _still(self, unchanged: SeenRecords) -> bool:
         """Are the products and locations of the given `updated_at` what they were?"""
         for table, seen in (("product", unchanged.products), ("location", unchanged.locations)):
             rows = self.connection.execute(
@@ -329,7 +329,7 @@ class SqliteBatchSession:
         """The rows of several queries, in the transaction that is open."""
         return [self.fetch(query.sql, **query.parameters) for query in queries]
 
-    def finish(self, writes: Sequence[Write], *, unchanged: Unchanged | None = None) -> bool:
+    def finish(self, writes: Sequence[Write], *, unchanged: SeenRecords | None = None) -> bool:
         """Write everything and commit; nobody else can have changed the catalog meanwhile."""
         self.send(writes)
         try:

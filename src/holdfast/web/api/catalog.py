@@ -36,7 +36,7 @@ from holdfast.reports import Reports
 from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import LocationDocument, ProductDocument, StoreDocument
 from holdfast.web.http.problems import invalid
-from holdfast.web.http.route import PAGED, STORE, Call, Pages, Planned, Route, encode, found, reference
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, PlannedCommand, Route, encode, found, reference
 from holdfast.web.http.strict_json import InstantOrDay, instant_or_start
 
 TOTALS = ("total_quantity", "total_reserved", "total_available", "backordered")
@@ -72,14 +72,14 @@ def _render_product(settings: Settings, totals: dict[str, Any]) -> Any:
     return render
 
 
-def plan_add_product(call: Call) -> Planned:
+def plan_add_product(call: Call) -> PlannedCommand:
     """Make a product."""
     body: ProductBody = call.body
     totals: dict[str, Any] = dict.fromkeys(TOTALS, 0)
     if body.kind != "physical":
         totals["total_available"] = 999_999
     settings = settings_of(call)
-    return Planned(AddProduct(**_fields(body, settings)), _render_product(settings, totals))
+    return PlannedCommand(AddProduct(**_fields(body, settings)), _render_product(settings, totals))
 
 
 def _product(call: Call) -> dict[str, Any]:
@@ -90,13 +90,13 @@ def _product(call: Call) -> dict[str, Any]:
     return one
 
 
-def plan_change_product(call: Call) -> Planned:
+def plan_change_product(call: Call) -> PlannedCommand:
     """Change a product."""
     settings = settings_of(call)
     old = _product(call)
     totals = {name: old[name] for name in TOTALS}
     command = ChangeProduct(old["id"], **_fields(call.body, settings))
-    return Planned(command, _render_product(settings, totals))
+    return PlannedCommand(command, _render_product(settings, totals))
 
 
 def read_product(call: Call) -> Any:
@@ -111,9 +111,9 @@ def _render_store(store: Store) -> bytes:
     return encode(store_fields(store))
 
 
-def plan_add_store(call: Call) -> Planned:
+def plan_add_store(call: Call) -> PlannedCommand:
     """Make a store."""
-    return Planned(call.body, _render_store)
+    return PlannedCommand(call.body, _render_store)
 
 
 def _store(call: Call) -> dict[str, Any]:
@@ -124,9 +124,9 @@ def _store(call: Call) -> dict[str, Any]:
     return store
 
 
-def plan_change_store(call: Call) -> Planned:
+def plan_change_store(call: Call) -> PlannedCommand:
     """Change a store."""
-    return Planned(ChangeStore(_store(call)["id"], **given(call.body)), _render_store)
+    return PlannedCommand(ChangeStore(_store(call)["id"], **given(call.body)), _render_store)
 
 
 def plan_remove_store(call: Call) -> Command:
@@ -165,13 +165,13 @@ def _location_inside(call: Call, fields: dict[str, Any]) -> dict[str, Any]:
     return inside
 
 
-def plan_add_location(call: Call) -> Planned:
+def plan_add_location(call: Call) -> PlannedCommand:
     """Make a location."""
     fields = _location_inside(call, msgspec.structs.asdict(call.body))
     if fields["store_id"] is None:
         fields["store_id"] = _only_store(call)
     render = _render_location(call, None, set(fields["reorder_points"]))
-    return Planned(AddLocation(**fields), render)
+    return PlannedCommand(AddLocation(**fields), render)
 
 
 def _only_store(call: Call) -> str:
@@ -190,13 +190,13 @@ def _location(call: Call) -> dict[str, Any]:
     return place
 
 
-def plan_change_location(call: Call) -> Planned:
+def plan_change_location(call: Call) -> PlannedCommand:
     """Change a location."""
     old = _location(call)
     require_store(call, old["store_id"])
     fields = _location_inside(call, given(call.body))
     render = _render_location(call, old["id"], set(fields.get("reorder_points", ())))
-    return Planned(ChangeLocation(old["id"], **fields), render)
+    return PlannedCommand(ChangeLocation(old["id"], **fields), render)
 
 
 def plan_remove_location(call: Call) -> Command:

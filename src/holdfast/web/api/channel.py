@@ -25,7 +25,7 @@ from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderRese
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import Result, Results
 from holdfast.web.http.problems import invalid
-from holdfast.web.http.route import Call, Planned, Route, encode, reference
+from holdfast.web.http.route import Call, PlannedCommand, Route, encode, reference
 from holdfast.web.http.strict_json import Quantity, Text
 
 SOURCE = "shopify"
@@ -72,11 +72,11 @@ def _rendered(status: int) -> Any:
     return render
 
 
-def plan_reserve(call: Call) -> Planned:
+def plan_reserve(call: Call) -> PlannedCommand:
     """Hold an order's lines."""
     body: ShopifyReserveBody = call.body
     command = OrderReserve(_order_number(body.order_id), SOURCE, _lines(body.lines), body.location)
-    return Planned(command, _rendered(201))
+    return PlannedCommand(command, _rendered(201))
 
 
 def _natural_key(call: Call, body: ShopifyCloseBody, action: str) -> str | None:
@@ -96,20 +96,20 @@ def _natural_key(call: Call, body: ShopifyCloseBody, action: str) -> str | None:
     return f"{OWN_KEY}{SOURCE}/{action} {hashlib.sha256(said).hexdigest()}"
 
 
-def _plan_close(call: Call, *, consume: bool) -> Planned:
+def _plan_close(call: Call, *, consume: bool) -> PlannedCommand:
     body: ShopifyCloseBody = call.body
     if body.lines and call.key is None:
         call.key = _natural_key(call, body, "convert-to-sale" if consume else "cancel")
     command: Command = OrderClose(_order_number(body.order_id), SOURCE, consume, _lines(body.lines))
-    return Planned(command, _rendered(200))
+    return PlannedCommand(command, _rendered(200))
 
 
-def plan_cancel(call: Call) -> Planned:
+def plan_cancel(call: Call) -> PlannedCommand:
     """Give back what an order holds."""
     return _plan_close(call, consume=False)
 
 
-def plan_convert(call: Call) -> Planned:
+def plan_convert(call: Call) -> PlannedCommand:
     """Consume what an order holds."""
     return _plan_close(call, consume=True)
 

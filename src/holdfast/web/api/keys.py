@@ -27,7 +27,7 @@ from holdfast.organisation import new_key, rolled_key
 from holdfast.web.api.organisation import seen, within
 from holdfast.web.api.shapes import KeyDocument, NewKeyDocument
 from holdfast.web.http.problems import Problem
-from holdfast.web.http.route import PAGED, Call, Planned, Route, encode
+from holdfast.web.http.route import PAGED, Call, PlannedCommand, Route, encode
 from holdfast.web.http.strict_json import Instant, Text, instant
 
 
@@ -63,7 +63,7 @@ def _render(key: ApiKey) -> bytes:
     return encode(api_key_fields(key))
 
 
-def _told_once(command: Command, api_key: str) -> Planned:
+def _told_once(command: Command, api_key: str) -> PlannedCommand:
     """The command whose answer tells the key. What is kept for an Idempotency-Key does not hold it."""
 
     def render(key: ApiKey) -> bytes:
@@ -72,10 +72,10 @@ def _told_once(command: Command, api_key: str) -> Planned:
     def finish(kept: bytes) -> bytes:
         return encode({**msgspec.json.decode(kept), "api_key": api_key})
 
-    return Planned(command, render, finish)
+    return PlannedCommand(command, render, finish)
 
 
-def plan_add(call: Call) -> Planned:
+def plan_add(call: Call) -> PlannedCommand:
     """Make an API key."""
     body: KeyBody = call.body
     new = new_key(
@@ -90,15 +90,15 @@ def plan_add(call: Call) -> Planned:
     return _told_once(new.command, new.api_key)
 
 
-def plan_change(call: Call) -> Planned:
+def plan_change(call: Call) -> PlannedCommand:
     """Change an API key."""
     fields = given(call.body)
     if "expires_at" in fields:
         fields["expires_at"] = _expiry(fields["expires_at"])
-    return Planned(ChangeKey(_id(call), **fields), _render)
+    return PlannedCommand(ChangeKey(_id(call), **fields), _render)
 
 
-def plan_roll(call: Call) -> Planned:
+def plan_roll(call: Call) -> PlannedCommand:
     """Give an API key a new secret."""
     rolled = rolled_key(call.actor.org_id, _id(call), overlap_hours=call.body.overlap_hours)
     return _told_once(rolled.command, rolled.api_key)

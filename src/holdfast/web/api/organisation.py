@@ -27,7 +27,7 @@ from holdfast.web.api.own import Password, Pin, Present, chosen_password, chosen
 from holdfast.web.api.records import require_grant, store_ids
 from holdfast.web.api.shapes import SettingsDocument, UserDocument
 from holdfast.web.http.problems import Problem
-from holdfast.web.http.route import PAGED, Call, Planned, Route, encode, found
+from holdfast.web.http.route import PAGED, Call, PlannedCommand, Route, encode, found
 from holdfast.web.http.strict_json import Text
 
 Stores = Annotated[list[Text], Meta(max_length=1000)]
@@ -66,9 +66,9 @@ def _render_settings(settings: Settings) -> bytes:
     return encode(settings_fields(settings))
 
 
-def plan_change_settings(call: Call) -> Planned:
+def plan_change_settings(call: Call) -> PlannedCommand:
     """Change the organisation's rules."""
-    return Planned(call.body, _render_settings)
+    return PlannedCommand(call.body, _render_settings)
 
 
 def within(call: Call) -> Within | None:
@@ -98,7 +98,7 @@ def _render_user(user: User) -> bytes:
     return encode(user_fields(user))
 
 
-def plan_add_user(call: Call) -> Planned:
+def plan_add_user(call: Call) -> PlannedCommand:
     """Make a user."""
     body: UserBody = call.body
     stores = store_ids(call, body.stores)
@@ -111,10 +111,10 @@ def plan_add_user(call: Call) -> Planned:
         pin=None if body.pin is None else chosen_pin(call, body.pin, body.role, None),
         first_password=True,
     )
-    return Planned(command, _render_user)
+    return PlannedCommand(command, _render_user)
 
 
-def plan_change_user(call: Call) -> Planned:
+def plan_change_user(call: Call) -> PlannedCommand:
     """Change a user."""
     old = _user(call)
     require_grant(call, old["role"], tuple(old["stores"]))
@@ -131,7 +131,7 @@ def plan_change_user(call: Call) -> Planned:
         fields["first_password"] = True
     if "pin" in fields:
         fields["pin"] = None if fields["pin"] is None else chosen_pin(call, fields["pin"], role, old["id"])
-    return Planned(ChangeUser(old["id"], **fields), _render_user)
+    return PlannedCommand(ChangeUser(old["id"], **fields), _render_user)
 
 
 def plan_remove_user(call: Call) -> Command:

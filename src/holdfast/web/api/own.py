@@ -36,7 +36,7 @@ from holdfast.passwords import (
 from holdfast.pins import LONG_PIN_DIGITS_MIN, LONG_PIN_ROLES
 from holdfast.web.api.shapes import EndedSessions, SessionSeen, UserDocument
 from holdfast.web.http.problems import Problem, invalid
-from holdfast.web.http.route import Call, Planned, Route, encode
+from holdfast.web.http.route import Call, PlannedCommand, Route, encode
 from holdfast.web.http.secret_fields import SECRET
 from holdfast.web.identity.cashiers import GIVEN_PINS_MAX, OWN_PINS_MAX, Chooser
 
@@ -125,7 +125,7 @@ def _render_user(user: User) -> bytes:
     return encode(user_fields(user))
 
 
-def plan_change_password(call: Call) -> Planned:
+def plan_change_password(call: Call) -> PlannedCommand:
     """Change one's own password: this session goes on, all others end."""
     body: OwnPasswordBody = call.body
     me = _me(call)
@@ -137,16 +137,16 @@ def plan_change_password(call: Call) -> Planned:
         call.auth.forget_sessions(me.org_id, [call.session])
         return kept
 
-    return Planned(ChangeOwnPassword(me.id, password_hash), _render_user, finish, me.id)
+    return PlannedCommand(ChangeOwnPassword(me.id, password_hash), _render_user, finish, me.id)
 
 
-def plan_change_pin(call: Call) -> Planned:
+def plan_change_pin(call: Call) -> PlannedCommand:
     """Change one's own PIN."""
     body: OwnPinBody = call.body
     me = _me(call)
     _confirm(call, me, body.current_password)
     pin = None if body.pin is None else chosen_pin(call, body.pin, me.role, me.id, most=OWN_PINS_MAX)
-    return Planned(ChangeOwnPin(me.id, pin), _render_user, means=me.id)
+    return PlannedCommand(ChangeOwnPin(me.id, pin), _render_user, means=me.id)
 
 
 def list_own_sessions(call: Call) -> Any:
@@ -167,17 +167,17 @@ def list_own_sessions(call: Call) -> Any:
     return {"items": items, "next_cursor": None}
 
 
-def plan_end_session(call: Call) -> Planned:
+def plan_end_session(call: Call) -> PlannedCommand:
     """End one of one's own sessions."""
     return _end(call, call.id(Code.NOT_FOUND, "Session"))
 
 
-def plan_end_sessions(call: Call) -> Planned:
+def plan_end_sessions(call: Call) -> PlannedCommand:
     """End all of one's own sessions but this one."""
     return _end(call, None)
 
 
-def _end(call: Call, session_id: str | None) -> Planned:
+def _end(call: Call, session_id: str | None) -> PlannedCommand:
     me = _me(call)
     but = call.session if session_id is None else ""
     ended = browser_sessions.end(call.shop.database, me.org_id, me.id, session_id, but=but)
@@ -185,7 +185,7 @@ def _end(call: Call, session_id: str | None) -> Planned:
         raise Problem("NOT_FOUND", f"Session {session_id!r} does not exist.")
     call.auth.forget_sessions(me.org_id, ended)
     note = NoteSecurity("sessions_ended", "app_user", me.id, count=max(len(ended), 1))
-    return Planned(note, lambda _: encode({"ended": len(ended)}), means=me.id)
+    return PlannedCommand(note, lambda _: encode({"ended": len(ended)}), means=me.id)
 
 
 # The table -----------------------------------------------------------------------------------------------------------

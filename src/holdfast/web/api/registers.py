@@ -36,7 +36,7 @@ from holdfast.web.api.own import Pin
 from holdfast.web.api.records import require_store, settings_of
 from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument
 from holdfast.web.http.problems import Problem, not_found
-from holdfast.web.http.route import PAGED, STORE, Call, Pages, Planned, Route, encode, found
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, PlannedCommand, Route, encode, found
 from holdfast.web.http.strict_json import Text
 from holdfast.web.identity.auth import till_not_open
 from holdfast.web.identity.cashiers import wrong_pin
@@ -95,18 +95,18 @@ def _render_register(register: Register) -> bytes:
     return encode(register_fields(register))
 
 
-def plan_add_register(call: Call) -> Planned:
+def plan_add_register(call: Call) -> PlannedCommand:
     """Make a register."""
     body: AddRegister = call.body
     store = call.shop.reports.store(call.actor.org_id, body.store_id)
     store_id = found(store, Code.STORE_NOT_FOUND, "Store", body.store_id)["id"]
     require_store(call, store_id)
-    return Planned(AddRegister(store_id, body.code, body.name), _render_register)
+    return PlannedCommand(AddRegister(store_id, body.code, body.name), _render_register)
 
 
-def plan_change_register(call: Call) -> Planned:
+def plan_change_register(call: Call) -> PlannedCommand:
     """Change a register."""
-    return Planned(ChangeRegister(_register(call)["id"], **given(call.body)), _render_register)
+    return PlannedCommand(ChangeRegister(_register(call)["id"], **given(call.body)), _render_register)
 
 
 def plan_remove_register(call: Call) -> Command:
@@ -127,7 +127,7 @@ def _forget_tills(call: Call, _: Any) -> None:
     call.auth.forget_tills()
 
 
-def plan_open(call: Call) -> Planned:
+def plan_open(call: Call) -> PlannedCommand:
     """Open a register. What is kept for an Idempotency-Key does not hold the token: a replay shows it as null.
 
     A PIN is looked at last, so that nobody learns whether it is right without opening the register. Where the key has
@@ -160,7 +160,7 @@ def plan_open(call: Call) -> Planned:
         return encode({**msgspec.json.decode(kept), "token": token.text})
 
     command = OpenSession(register["id"], body.opening_float, token.digest, opened_by, opener_id, actor.key_id)
-    return Planned(command, render, finish, means)
+    return PlannedCommand(command, render, finish, means)
 
 
 def _opened_before(call: Call, register: dict[str, Any]) -> dict[str, Any] | None:

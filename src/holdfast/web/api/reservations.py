@@ -24,7 +24,18 @@ from holdfast.core.reservations.reserve import PRIORITY_DEFAULT, Consume, Releas
 from holdfast.reports import Reports
 from holdfast.web.http import problems
 from holdfast.web.http.problems import Problem, invalid, not_found, problem_document
-from holdfast.web.http.route import PAGED, STORE, Call, Pages, Planned, Route, encode, found, reference, uuid_text
+from holdfast.web.http.route import (
+    PAGED,
+    STORE,
+    Call,
+    Pages,
+    PlannedCommand,
+    Route,
+    encode,
+    found,
+    reference,
+    uuid_text,
+)
 from holdfast.web.http.strict_json import BATCH_BODY_MAX, Instant, Quantity, Text, instant
 
 TAG = "Reservations"
@@ -247,7 +258,7 @@ def _command_of(operation: Operation) -> Command:
     return Consume(_reservation_id(operation.reservation_id), operation.quantity, lot_id_of(operation.lot_id))  # type: ignore[arg-type] # the decoder has tested it
 
 
-def plan_batch(call: Call) -> Planned:
+def plan_batch(call: Call) -> PlannedCommand:
     """Do many operations in one transaction."""
     body: BatchBody = call.body
     commands: list[Command] = []
@@ -281,7 +292,7 @@ def plan_batch(call: Call) -> Planned:
                 results.append(Result(status, answer))
         return encode(Results(results))
 
-    return Planned(CommandGroup(tuple(commands), body.atomic), render)
+    return PlannedCommand(CommandGroup(tuple(commands), body.atomic), render)
 
 
 def _refused(problem: Problem, request_id: str) -> Result:

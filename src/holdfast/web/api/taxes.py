@@ -21,7 +21,7 @@ from holdfast.db.queries.sales import tax_rate_fields
 from holdfast.reports import Reports
 from holdfast.web.api.records import require_store
 from holdfast.web.http.problems import Problem
-from holdfast.web.http.route import PAGED, STORE, Call, Pages, Planned, Route, encode, found
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, PlannedCommand, Route, encode, found
 
 
 class TaxRateDocument(msgspec.Struct):
@@ -77,15 +77,15 @@ def _own_rate(call: Call) -> dict[str, Any]:
     return rate
 
 
-def plan_add(call: Call) -> Planned:
+def plan_add(call: Call) -> PlannedCommand:
     """Make a tax rate."""
-    return Planned(AddTaxRate(**_with_store(call, msgspec.structs.asdict(call.body))), _render)
+    return PlannedCommand(AddTaxRate(**_with_store(call, msgspec.structs.asdict(call.body))), _render)
 
 
-def plan_change(call: Call) -> Planned:
+def plan_change(call: Call) -> PlannedCommand:
     """Change a tax rate."""
     old = _own_rate(call)
-    return Planned(ChangeTaxRate(old["id"], **_with_store(call, given(call.body))), _render)
+    return PlannedCommand(ChangeTaxRate(old["id"], **_with_store(call, given(call.body))), _render)
 
 
 def plan_remove(call: Call) -> Command:

@@ -49,9 +49,9 @@ from holdfast.web.http.request_body import (
 )
 from holdfast.web.http.request_log import LEVEL, REFUSED_PAGE, RequestLog, trace_of
 from holdfast.web.http.response import JSON_TYPE, Answer, Headers
-from holdfast.web.http.route import Call, Endpoint, Planned, Route, Sender, encode
+from holdfast.web.http.route import Call, Endpoint, PlannedCommand, Route, Sender, encode
 from holdfast.web.http.strict_json import ASIDE_BYTES, decode, unprintable
-from holdfast.web.identity.auth import IDLE_SECONDS, Auth, Identity, Remembered
+from holdfast.web.identity.auth import IDLE_SECONDS, Auth, Identity, Lookups
 from holdfast.web.identity.security_log import origin_in
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -106,7 +106,7 @@ class Application:
         self._close_shop = close_shop
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="holdfast-read")
         self._public_threads = ThreadPoolExecutor(PUBLIC_THREADS, thread_name_prefix="holdfast-public")
-        self._stores = Remembered(lambda name: shop.reports.store(name[0], name[1]))
+        self._stores = Lookups(lambda name: shop.reports.store(name[0], name[1]))
         self._exact: dict[str, dict[str, Endpoint]] = {}
         self._templates: list[tuple[re.Pattern[str], dict[str, Endpoint]]] = []
         for route in routes:
@@ -366,7 +366,9 @@ class Application:
         assert route.plan is not None
         render = route.render
         try:
-            planned: Command | Planned = route.plan(call) if not route.looks_up else await self.read(route.plan, call)
+            planned: Command | PlannedCommand = (
+                route.plan(call) if not route.looks_up else await self.read(route.plan, call)
+            )
         except Problem as problem:
             if problem.status == 400 and problem.code != "INVALID_REQUEST" and route.missing is not None:
                 await self.read(route.missing, call)
@@ -377,7 +379,7 @@ class Application:
             if not reply.replayed:
                 raise
             return reply
-        if isinstance(planned, Planned):
+        if isinstance(planned, PlannedCommand):
             command, render, finish = planned.command, planned.render, planned.finish
             said = also(said, planned.means)
         else:

@@ -6,8 +6,8 @@ the report that was kept for its key, byte for byte the same request of that ver
 
 What is kept of a request is a quick hash, so no secret that can be tried through is in it: a PIN would be found in a
 second. Two requests that differ in a password or PIN alone are the same. Where it matters whose secret it was, the plan
-says what it came to (`Planned.means`), which is another request for another user: a replay is told to nobody who does
-not know the PIN.
+says what it came to (`PlannedCommand.means`), which is another request for another user: a replay is told to nobody who
+does not know the PIN.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ _CODES = {404: "NOT_FOUND", 409: "INVALID_STATE", 422: "INVALID_REQUEST"}
 log = structlog.get_logger("holdfast.web")
 
 
-class Answered(Protocol):
+class LoggedAnswer(Protocol):
     """What the log needs of a response."""
 
     request_id: str
@@ -50,7 +50,7 @@ class RequestLog:
         self._level = level
 
     def tell(
-        self, method: str, answer: Answered, status: int, code: str = "", *, reason: str = "", exception: str = ""
+        self, method: str, answer: LoggedAnswer, status: int, code: str = "", *, reason: str = "", exception: str = ""
     ) -> None:
         """One line. `reason` is told of a 503 only, `exception` is a trace as text."""
         said = {

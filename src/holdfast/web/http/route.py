@@ -37,7 +37,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
 
-class Planned(msgspec.Struct, frozen=True):
+class PlannedCommand(msgspec.Struct, frozen=True):
     """A command together with how its answer is rendered, where that depends on the call."""
 
     command: Command
@@ -151,7 +151,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     tag: str
     permission: Permission | None
-    plan: Callable[[Call], Command | Planned] | None = None
+    plan: Callable[[Call], Command | PlannedCommand] | None = None
     answer_with: Callable[[Call], Any] | None = None
     stream: Stream | None = None
     body: type[Any] = Nothing
@@ -246,7 +246,7 @@ __all__ = [
     "Endpoint",
     "Pages",
     "Permission",
-    "Planned",
+    "PlannedCommand",
     "Problem",
     "Route",
     "encode",

@@ -101,7 +101,7 @@ class PinTry:
         return hash((self.entry, self.mark))
 
 
-class Remembered:
+class Lookups:
     """What lookups answered, for half a second each, None included; several askers at once share one lookup.
 
     They run in the loop's own threads, or as `run` says.
@@ -165,12 +165,12 @@ class Auth:
         self.pins = Hashing(PINS_AT_ONCE, PINS_QUEUE_MAX, CALLER_PINS_MAX)
         self.sign_in = SignIn(database, self.log, session_seconds)
         self.cashiers = Cashiers(database, shop.executor, self.log)
-        self._keys = Remembered(self._identity_of_key)
-        self._sessions = Remembered(self._identity_of_session)
-        self._tills = Remembered(lambda one: directory.till_of(database, one.digest, one.org_id))
-        self._ended_tills = Remembered(lambda one: directory.till_of(database, one.digest, one.org_id, status="closed"))
+        self._keys = Lookups(self._identity_of_key)
+        self._sessions = Lookups(self._identity_of_session)
+        self._tills = Lookups(lambda one: directory.till_of(database, one.digest, one.org_id))
+        self._ended_tills = Lookups(lambda one: directory.till_of(database, one.digest, one.org_id, status="closed"))
         self._notes = KeyNotes(database)
-        self._cashiers = Remembered(self._look_up_cashier, run=self._find_cashier)
+        self._cashiers = Lookups(self._look_up_cashier, run=self._find_cashier)
         self._requests = FixedWindowRateLimiter(MemoryStorage())
 
     # Requests ------------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ class Auth:
             raise Problem("FORBIDDEN", "The request comes from a page of another site.")
         return identity  # type: ignore[no-any-return] # what _identity_of_session returned
 
-    async def _found(self, remembered: Remembered, kind: str, token: bytes) -> Any:
+    async def _found(self, remembered: Lookups, kind: str, token: bytes) -> Any:
         """What is known of a token; None when it can be none of that kind."""
         one = sought(kind, token)
         return None if one is None else await remembered.get(one)

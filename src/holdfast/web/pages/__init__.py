@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from holdfast.settings import Config
 from holdfast.web.http.serving import Serving
-from holdfast.web.identity.auth import Remembered
+from holdfast.web.identity.auth import Lookups
 from holdfast.web.identity.cookies import SESSION_SECONDS
 from holdfast.web.pages import account, inventory, sign_in, traffic
 from holdfast.web.pages.failure import not_found_page
@@ -58,6 +58,6 @@ def create_pages(application: Serving, config: Config | None = None) -> Starlett
     setattr(
         pages.state,
         FIGURES,
-        Remembered(lambda of: reports.inventory_stats(of[0], store=of[1], stores=of[2])),
+        Lookups(lambda of: reports.inventory_stats(of[0], store=of[1], stores=of[2])),
     )
     return pages
