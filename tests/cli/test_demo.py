@@ -12,7 +12,7 @@ from holdfast.app import Holdfast
 from holdfast.db import schema
 from holdfast.db.bulk import level_rows
 from holdfast.demo import make, remembered, run_traffic
-from holdfast.demo.catalogue import PRODUCTS, check_digit
+from holdfast.demo.goods import PRODUCTS, check_digit
 from holdfast.import_export.cells import gtin_cell
 
 

@@ -21,7 +21,7 @@ from holdfast.core.organisation.products import AddProduct
 from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.core.organisation.users import ChangeUser
 from holdfast.db.organisations import organisations
-from holdfast.demo.catalogue import PRODUCTS
+from holdfast.demo.goods import PRODUCTS
 from holdfast.demo.traffic import Traffic, run_traffic
 from holdfast.demo.week import Week
 from holdfast.organisation import establish, new_key, new_user, password_hash

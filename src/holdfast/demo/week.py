@@ -26,7 +26,7 @@ from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, TransferLine
 from holdfast.db.organisations import clock
-from holdfast.demo.catalogue import BACKORDER, MADE_HERE, PREORDER, PRODUCTS, RECALLED, SOLD_BY_WEIGHT
+from holdfast.demo.goods import BACKORDER, MADE_HERE, PREORDER, PRODUCTS, RECALLED, SOLD_BY_WEIGHT
 
 STORES = ("DOWNTOWN", "RIVERSIDE")
 ONLINE = ("shopify", "woocommerce", "amazon", "etsy")

@@ -25,8 +25,7 @@ behind a lock of somebody else are parked (`patience`). A commit whose answer wa
 own id, for at most 60 seconds, and is never done twice.
 
 What was left out. Batches of one organisation do not overlap: the next one is loaded after the commit of the one
-before, so it locks nothing that is about to change. No command is put before another to make a batch faster. A batch
-has no partial commit: what it decided is saved together or not at all.
+before. No command is put before another. What a transaction decided is saved together or not at all.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ A worked example. MUG-1 may be backordered. MAIN has 3 units, EAST has none, and
 location. Order 101 takes 5, then order 102 takes 4. Then 5 units come to EAST.
 
     lines of sales                              holds of no sale line (direct holds)
-    101: 3 backed at MAIN, 2 wait there           101: 3 backed at MAIN, 2 wait there
+    101: 3 backed at MAIN, 2 wait there         101: 3 backed at MAIN, 2 wait there
     102: 4 wait at MAIN                         102: 4 wait at MAIN
     5 come to EAST                              5 come to EAST
-    101: 3 backed at MAIN, 2 backed at EAST         101: 5 backed at EAST, and leaves 3 units at MAIN
-    102: 3 backed at EAST, 1 waits at MAIN        102: 3 backed at MAIN, 1 waits there
+    101: 3 backed at MAIN, 2 backed at EAST     101: 5 backed at EAST, and leaves 3 units at MAIN
+    102: 3 backed at EAST, 1 waits at MAIN      102: 3 backed at MAIN, 1 waits there
 
 Both orders of each column have as many units as they would have if all of it had come to one place.
 
