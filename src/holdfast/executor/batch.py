@@ -12,8 +12,8 @@ A worked example. MAIN has 3 of MUG-1, and three commands wait.
     reserve 2 for order 102     -> refused: 2 requested, 1 available
     reserve 1 for order 103     -> 1 held: the refusal of 102 cost its neighbours nothing
 
-All three are one transaction: the level is locked and loaded once, the commands are decided in order in memory, each
-sees what those before it did, one commit follows, and then all callers hear their replies.
+All three are one transaction: the level is locked and loaded once, the commands are decided in order in memory, one
+commit follows, and then all callers hear their replies.
 
 The design. `needs` guesses what the commands will look at, so that most batches are loaded in one step. A decision that
 needs more raises `Missing`. Another level begins the transaction again with that level locked, at most 12 times;
@@ -24,8 +24,7 @@ command that cannot be done ends up alone, and the others are done. When the dat
 behind a lock of somebody else are parked (`patience`). A commit whose answer was lost is asked about under the batch's
 own id, for at most 60 seconds, and is never done twice.
 
-What was left out. Batches of one organisation do not overlap: the next one is loaded after the commit of the one
-before. No command is put before another. What a transaction decided is saved together or not at all.
+What was left out. Batches of one organisation do not overlap, and no command is put before another.
 """
 
 from __future__ import annotations
