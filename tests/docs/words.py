@@ -26,11 +26,11 @@ PLAIN = _words(
     attempts away back backorder bad balance begun bench beside body bounded bounds by call came cancel candidate
     cause change choice chooser close code complete condition conflict contended context core cost counter create
     day dead decide demands demo docs doubled dry edit elsewhere ended ends entered error established ever
-    everything expiry fact failure fill for forbidden foreseen form found from fulfill full gone goods grantable
+    everything expiry failure fill for forbidden foreseen form found from fulfill full gone goods grantable
     group head health history holdfast hours idle in inventory kept kind large last late layout left limits list
     load looked loose lost main malformed many max meaning merged mismatch missing misuse mode money move movement
     named names near new no not note nothing number of only open opener operation org outcome outdated outright
-    overloaded overview own owners past patience pending person place planned possible post prepared previous priced
+    overloaded overview own owners past patience pending person plain place planned possible post prepared previous priced
     purchases put quantity quote read receive refresh refused rejected reliance remove rename reply reserve reset
     retail revert revoke rights roaming roll rule run save second section seen sent shape shelf ship shop shutdown
     sign single snapshot sold sought stats status still strict stuck sum summary sweeper taken terms through till
