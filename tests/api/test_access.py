@@ -140,6 +140,7 @@ LEAST: dict[str, str] = {
     "PATCH /api/v1/accounts/{code}": "manager",
     "GET /api/v1/journal": "manager",
     "GET /api/v1/trial-balance": "manager",
+    "GET /api/v1/tax-report": "manager",
     "GET /api/v1/valuation": "manager",
     "GET /api/v1/periods": "manager",
     "POST /api/v1/periods/close": "admin",

@@ -16,8 +16,8 @@ from holdfast.check import check
 from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate
+from holdfast.core.records.proportion import share_of_older_versions
 from holdfast.core.records.sale import Fulfillment, Sale
-from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.sales.cart import CancelSale, ChangeSale, EditLine, SuspendSale
 from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine

@@ -15,8 +15,8 @@ import pytest
 
 from holdfast.check import check
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate, ChangeSettings
+from holdfast.core.records.proportion import share_of_older_versions
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.records.totals import share_of_older_versions
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.checkout import Checkout

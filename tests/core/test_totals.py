@@ -17,10 +17,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from holdfast.core.records import totals
-from holdfast.core.records.number import VALUE_MAX, share_of_value, to_minor
+from holdfast.core.records.number import RATE_WHOLE, VALUE_MAX, share_of_value, to_minor
+from holdfast.core.records.proportion import allocate, cash_rounded, half_up, share_so_far, share_still_due, units_share
 from holdfast.core.records.rejection import Code, Rejected
+from holdfast.core.records.tax import Rate, included_tax
 from holdfast.core.records.totals import (
-    RATE_WHOLE,
     Discount,
     Fee,
     Method,
@@ -28,16 +29,9 @@ from holdfast.core.records.totals import (
     PricedLine,
     Receipt,
     Rules,
-    allocate,
-    cash_rounded,
     compute_receipt,
     due_by_line,
     expected_cash,
-    half_up,
-    included_tax,
-    share_so_far,
-    share_still_due,
-    units_share,
 )
 from tests.oracles import oracle
 
@@ -51,8 +45,13 @@ def cents(text: str) -> int:
     return minor
 
 
+def vat(rate: int) -> tuple[Rate, ...]:
+    """A class with one rate, or (0) none."""
+    return (Rate("VAT", rate),) if rate else ()
+
+
 def each(price: int, quantity: int = 1, tax_rate: int = 0, discount: Discount | None = None) -> PricedLine:
-    return PricedLine(price, quantity, 0, discount, tax_rate)
+    return PricedLine(price, quantity, 0, discount, vat(tax_rate))
 
 
 def receipt(*lines: PricedLine, rules: Rules = EXCLUSIVE, **options: Any) -> Receipt:
@@ -273,7 +272,7 @@ def test_no_other_proportion_is_far_from_exact(amount: int, whole: int, data: st
     assert abs(share_of_value(amount, whole, part) - Fraction(amount * part, whole)) <= Fraction(1, 2)
     for share, weight in zip(allocate(amount, weights), weights, strict=True):
         assert abs(share - Fraction(amount * weight, sum(weights))) < 1
-    sold = receipt(each(amount % 10**12, discount=Discount(percent=rate)), fees=[Fee("f", amount % 10**9, rate)])
+    sold = receipt(each(amount % 10**12, discount=Discount(percent=rate)), fees=[Fee("f", amount % 10**9, vat(rate))])
     assert abs(sold.lines[0].discount - Fraction(sold.subtotal * rate, RATE_WHOLE)) <= Fraction(1, 2)
     assert abs(sold.fees[0].tax - Fraction(amount % 10**9 * rate, RATE_WHOLE)) <= Fraction(1, 2)
     assert abs(included_tax(amount, rate) - Fraction(amount * rate, RATE_WHOLE + rate)) <= Fraction(1, 2)
@@ -332,7 +331,7 @@ def test_taxes_of_other_systems() -> None:
     assert len(rows) == 2
     for row in rows:
         inclusive = row["mode"] == "inclusive"
-        rate = int(Decimal(row["rate"]) * totals.RATE_WHOLE)
+        rate = int(Decimal(row["rate"]) * RATE_WHOLE)
         price = cents(row["gross"] if inclusive else row["net"])
         sold = receipt(each(price, tax_rate=rate), rules=INCLUSIVE if inclusive else EXCLUSIVE)
         assert (sold.total - sold.tax_total, sold.tax_total, sold.total) == (
@@ -384,7 +383,7 @@ def test_a_sale_discount_is_spread_over_what_line_discounts_left() -> None:
 
 
 def test_a_fee_is_taxed_like_a_line() -> None:
-    fees = [Fee("Delivery", 500, 150_000), Fee("Bag", 10)]
+    fees = [Fee("Delivery", 500, vat(150_000)), Fee("Bag", 10)]
     outside = receipt(each(1000, tax_rate=150_000), fees=fees)
     inside = receipt(each(1000, tax_rate=150_000), fees=fees, rules=INCLUSIVE)
 
@@ -543,7 +542,7 @@ def priced_lines(draw: st.DrawFn) -> PricedLine:
     price, quantity = draw(st.integers(0, 10**6)), draw(st.integers(1, 10**5))
     gross = half_up(price * quantity, 10**precision)
     amounts = st.integers(0, gross).map(lambda amount: Discount(amount=amount))
-    return PricedLine(price, quantity, precision, draw(st.none() | percents | amounts), draw(rates))
+    return PricedLine(price, quantity, precision, draw(st.none() | percents | amounts), vat(draw(rates)))
 
 
 @st.composite
@@ -552,7 +551,7 @@ def carts(draw: st.DrawFn) -> dict[str, Any]:
     rules = Rules(draw(st.booleans()), draw(st.sampled_from((0, 5, 10, 50, 100))))
     left = sum(line.gross - line.discount for line in receipt(*lines).lines)
     amounts = st.integers(0, left).map(lambda amount: Discount(amount=amount))
-    fees = st.lists(st.builds(Fee, st.just("Fee"), st.integers(0, 10**5), rates), max_size=3)
+    fees = st.lists(st.builds(Fee, st.just("Fee"), st.integers(0, 10**5), rates.map(vat)), max_size=3)
     return {
         "lines": lines,
         "sale_discount": draw(st.none() | percents | amounts),
@@ -643,7 +642,7 @@ def test_all_of_the_price_off_leaves_nothing(cart: dict[str, Any], by_line: bool
     everything = Discount(percent=1_000_000)
     lines = cart["lines"]
     if by_line:
-        lines = [PricedLine(line.price, line.quantity, line.precision, everything, line.tax_rate) for line in lines]
+        lines = [PricedLine(line.price, line.quantity, line.precision, everything, line.rates) for line in lines]
     sold = compute_receipt(lines, sale_discount=None if by_line else everything, rules=cart["rules"], payments=[])
 
     assert isinstance(sold, Receipt)

@@ -18,13 +18,14 @@ from holdfast.core.stock.journal import (
     REVENUE,
     ROUNDING,
     TAX_PAYABLE,
+    TIPS,
     JournalEntry,
     Posting,
 )
 from holdfast.db.audit_rows import Snapshot
 from holdfast.db.audit_shapes import Booked, Moved, Stored
 
-_OF_MONEY = (CASH, RECEIVABLE, TAX_PAYABLE, REVENUE, RETURNS, CASH_OVER_SHORT, ROUNDING)
+_OF_MONEY = (CASH, RECEIVABLE, TAX_PAYABLE, TIPS, REVENUE, RETURNS, CASH_OVER_SHORT, ROUNDING)
 """Accounts to which only sales, returns and drawers post."""
 
 

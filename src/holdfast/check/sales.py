@@ -6,19 +6,23 @@ It adds up on the way what the books must have for it (`Money`), which `holdfast
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from itertools import product
+from typing import NamedTuple, get_args
 
 from msgspec import UNSET
 
 from holdfast.check.run import Key, Merged, Run, Tally
+from holdfast.core.records.proportion import share_of_older_versions
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import CLOSED, COMPLETED
-from holdfast.core.records.totals import Fee, PricedLine, Rules, allocate, compute_receipt, share_of_older_versions
+from holdfast.core.records.tax import TaxRounding
+from holdfast.core.records.totals import Fee, PricedLine, Rules, compute_receipt
 from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import KeptLine, Return
 from holdfast.core.sales.shipment import terms_of
 from holdfast.core.sales.supplier_orders import SupplierOrder
+from holdfast.core.sales.taxes import refundable_taxes
 from holdfast.core.stock.journal import (
     CASH,
     CASH_OVER_SHORT,
@@ -27,6 +31,7 @@ from holdfast.core.stock.journal import (
     REVENUE,
     ROUNDING,
     TAX_PAYABLE,
+    TIPS,
     account_of_money,
 )
 from holdfast.db.audit_rows import Snapshot
@@ -142,7 +147,9 @@ class SalesCheck(Run):
             tax = sum(line.tax for line in made.lines)
             self.money.put(row.org_id, account_of_money(made.method), -made.refund_total)
             self.money.put(row.org_id, TAX_PAYABLE, tax)
-            self.money.put(row.org_id, RETURNS, made.refund_total - made.rounding - tax)
+            tips = sum(line.tip for line in made.lines if line.tip is not UNSET)
+            self.money.put(row.org_id, TIPS, tips)
+            self.money.put(row.org_id, RETURNS, made.refund_total - made.rounding - tax - tips)
             self.money.put(row.org_id, ROUNDING, made.rounding)
             yield made
 
@@ -177,19 +184,20 @@ class SalesCheck(Run):
             self._recomputed(org_id, sale, lines)
 
     def _recomputed(self, org_id: str, sale: Sale, lines: list[tuple[SaleLine, int]]) -> None:
-        """The same function again. Whether prices included tax then is not known: one of the two must fit."""
+        """The same function again. Whether prices included tax then, and over what it was rounded, is not known: one of
+        the four must fit."""
         priced = [
-            PricedLine(line.unit_price, line.quantity, precision, line.asked, line.tax_rate)
+            PricedLine(line.unit_price, line.quantity, precision, line.asked, line.rates, line.breaks or ())
             for line, precision in lines
         ]
-        fees = [Fee(fee.name, fee.amount, fee.tax_rate) for fee in sale.fees]
+        fees = [Fee(fee.name, fee.amount, fee.rates) for fee in sale.fees]
         found = (sale.subtotal, sale.discount_total, sale.tax_total, sale.fee_total, sale.total)
         each = [(line.gross, line.discount, line.tax, line.total) for line, _ in lines]
         expected: list[object] = []
-        for inclusive in (False, True):
-            receipt = compute_receipt(
-                priced, sale_discount=sale.discount, fees=fees, rules=Rules(inclusive, 0), cap_discount=True
-            )
+        exempt = sale.tax_exempt is not None
+        for inclusive, rounding in product((False, True), get_args(TaxRounding)):
+            rules = Rules(inclusive, 0, rounding, exempt)
+            receipt = compute_receipt(priced, sale_discount=sale.discount, fees=fees, rules=rules, cap_discount=True)
             if isinstance(receipt, Rejected):
                 expected.append(receipt.detail)
                 continue
@@ -260,9 +268,9 @@ class SalesCheck(Run):
         for made in returns:
             for part in made.lines:
                 back.setdefault(part.line_id, []).append(part)
-        fee_tax = sale.tax_total - sum(line.tax for line in lines)
-        shares = allocate(fee_tax, [max(line.total, 0) for line in lines]) if lines else []
-        for line, share in zip(lines, shares, strict=True):
+        taxes = refundable_taxes(sale, lines)
+        for line in lines:
+            tax = sum(share.tax for share in taxes[line.id])
             parts = back.pop(line.id, [])
             if not 0 <= line.returned <= line.quantity:
                 continue  # told already
@@ -271,7 +279,7 @@ class SalesCheck(Run):
             kept = [Part(part.units, part.refund, part.coin is UNSET) for part in parts]
             self._shared("sale_return.refund is in proportion", name, line.due, line.quantity, kept, org_id)
             kept = [Part(part.units, part.tax, part.coin is UNSET) for part in parts]
-            self._shared("sale_return.tax is in proportion", name, line.tax + share, line.quantity, kept, org_id)
+            self._shared("sale_return.tax is in proportion", name, tax, line.quantity, kept, org_id)
         for line_id in back:
             made = next(made for made in returns if any(part.line_id == line_id for part in made.lines))
             self._tell("sale_return.line", f"sale_return {made.id}", line_id, None, org_id=org_id)
@@ -329,7 +337,9 @@ class SalesCheck(Run):
         else:
             money.put(org_id, RECEIVABLE, sale.posted)
         money.put(org_id, TAX_PAYABLE, -sale.posted_tax)
-        money.put(org_id, REVENUE, -(sale.posted - sale.posted_tax))
+        tips = sale.tips if sale.status == COMPLETED else 0
+        money.put(org_id, TIPS, -tips)
+        money.put(org_id, REVENUE, -(sale.posted - sale.posted_tax - tips))
 
     # Drawers ---------------------------------------------------------------------------------------------------------
 

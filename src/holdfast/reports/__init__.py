@@ -130,6 +130,7 @@ class Reports(View):
     periods = Listing(book_queries.periods, Everything, EMPTY)
     journal = Listing(book_queries.journal, book_queries.JournalFilter, EMPTY)
     trial_balance = Listing(book_queries.trial_balance, book_queries.AsOfFilter, None)
+    tax_report = Listing(book_queries.tax_report, book_queries.TaxFilter, None)
     valuation = Listing(valuation, book_queries.AsOfFilter, None)
     audit = Listing(audit_queries.listed, audit_queries.AuditFilter, EMPTY)
 

@@ -12,10 +12,10 @@ any more is not `active`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.core.organisation.changes import existing, lock_organisation, put, refuse_taken_name, written
 from holdfast.core.records.command import Command, Decision, given
@@ -24,7 +24,7 @@ from holdfast.core.records.gtin import same_number, spellings
 from holdfast.core.records.number import Number, from_minor, to_minor, to_units
 from holdfast.core.records.organisation import Settings
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Oversell, Product, ProductKind
+from holdfast.core.records.product import Oversell, PriceBreak, Product, ProductKind
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
 from holdfast.core.records.sale import SaleLine
 from holdfast.core.records.wants import ProductInLedger, ProductsOfGtin, ProductSoldUncounted
@@ -32,8 +32,24 @@ from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
 
+GROUP_MAX = 1_000_000
+"""Most units that have a price together."""
+
+BREAKS_MAX = 20
+"""Most prices of so many units together that a product has."""
+
 _EXAMPLE_MINOR = 1050
 """An amount to show how one is written."""
+
+
+class PriceBreakRequest(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """So many whole units together cost `price`, a decimal string."""
+
+    quantity: Annotated[int, Meta(ge=2, le=GROUP_MAX)]
+    price: Text
+
+
+PriceBreaks = Annotated[tuple[PriceBreakRequest, ...], Meta(max_length=BREAKS_MAX)]
 
 
 class AddProduct(Command, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -54,6 +70,7 @@ class AddProduct(Command, frozen=True, gc=False, forbid_unknown_fields=True):
     dropship: bool = False
     supplier: Text | None = None
     active: bool = True
+    price_breaks: PriceBreaks = ()
 
 
 class ProductChanges(Command, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
@@ -74,6 +91,7 @@ class ProductChanges(Command, frozen=True, gc=False, kw_only=True, forbid_unknow
     dropship: bool | UnsetType = UNSET
     supplier: Text | UnsetType | None = UNSET
     active: bool | UnsetType = UNSET
+    price_breaks: PriceBreaks | UnsetType = UNSET
 
 
 class ChangeProduct(ProductChanges, frozen=True, gc=False):
@@ -124,10 +142,23 @@ def _inner(stock: Stock, fields: dict[str, Any], precision: int) -> dict[str, An
     inner = dict(fields)
     if inner.get("price") is not None:
         inner["price"] = amount_of(stock.settings, "price", inner["price"])
+    if "price_breaks" in inner:
+        inner["price_breaks"] = _price_breaks(stock, inner["price_breaks"])
     for name in ("reorder_point", "preorder_limit"):
         if inner.get(name) is not None:
             inner[name] = _units_of(name, inner[name], precision)
     return inner
+
+
+def _price_breaks(stock: Stock, asked: tuple[PriceBreakRequest, ...]) -> tuple[PriceBreak, ...]:
+    """Prices of so many units together, the fewest first; one for each number of units."""
+    groups: dict[int, PriceBreak] = {}
+    for index, group in enumerate(asked):
+        if group.quantity in groups:
+            raise malformed(f"price_breaks.{index}.quantity", "is there twice.")
+        price = amount_of(stock.settings, f"price_breaks.{index}.price", group.price)
+        groups[group.quantity] = PriceBreak(group.quantity, price)
+    return tuple(groups[quantity] for quantity in sorted(groups))
 
 
 def amount_of(settings: Settings, field: str, text: str) -> int:

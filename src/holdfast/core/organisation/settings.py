@@ -45,6 +45,7 @@ class ChangeSettings(Command, frozen=True, gc=False, kw_only=True, forbid_unknow
     cart_hold_minutes: Annotated[int, Meta(ge=1, le=MINUTES_MAX)] | UnsetType = UNSET
     default_reorder_point: Annotated[int, Meta(ge=0, le=10**8)] | UnsetType | None = UNSET
     tax_mode: Literal["exclusive", "inclusive"] | UnsetType = UNSET
+    tax_rounding: Literal["line", "total"] | UnsetType = UNSET
     cash_rounding: Text | UnsetType = UNSET
     timezone: Timezone | UnsetType = UNSET
     api_rate_limit: Annotated[int, Meta(ge=1, le=10_000_000)] | UnsetType | None = UNSET
@@ -200,14 +201,20 @@ def _millionths(rate: str) -> int:
 
 
 def _refuse_rate(stock: Stock, rate: TaxRate) -> None:
-    """Refuse a second rate of a class in a store, or in the organisation; that one is for callers of all stores."""
+    """Refuse a second rate of that name of a class in a store, or in the organisation; that one is for callers of all
+    stores. A rate without a name has that of its class."""
     _refuse_shared(stock, rate)
     lock_organisation(stock)
     for other in stock.catalog.tax_rates.values():
-        same = (other.tax_class, other.store_id) == (rate.tax_class, rate.store_id)
+        same = _called(other) == _called(rate)
         if same and other.active and other.id != rate.id:
-            words = f"There is a rate of the class {rate.tax_class!r} already."
+            words = f"There is a rate of the class {rate.tax_class!r} with that name already."
             raise Refused(Code.ALREADY_EXISTS, words, {"field": "tax_class"})
+
+
+def _called(rate: TaxRate) -> tuple[str, str | None, str]:
+    """What tells a rate from the others: its class, its store, its name."""
+    return rate.tax_class, rate.store_id, rate.name or rate.tax_class
 
 
 def add_register(stock: Stock, command: AddRegister) -> Register:

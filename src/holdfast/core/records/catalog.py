@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 
 from holdfast.core.records.organisation import Location, Settings, Store, TaxRate
 from holdfast.core.records.product import Product, folded
+from holdfast.core.records.tax import Rate
 from holdfast.core.records.wants import Missing, ProductNamed
 
 ONLINE, EVERYWHERE = "online", "everywhere"
@@ -34,6 +35,7 @@ class Catalog:
         self.products: dict[str, Product] = {}
         self.unknown: set[str] = set()
         self.tax_rates: dict[str, TaxRate] = {}
+        self._rates: dict[tuple[str, str | None], tuple[Rate, ...]] = {}
         self.known_sellable_places: dict[tuple[frozenset[str] | None, bool], list[Location]] = {}
         """What `sellable_places` answered, while the locations stand as they are."""
 
@@ -80,17 +82,22 @@ class Catalog:
     def put_tax_rate(self, rate: TaxRate) -> None:
         """Know a tax rate by its id."""
         self.tax_rates[rate.id] = rate
+        self._rates.clear()
 
-    def tax_rate(self, tax_class: str, store_id: str | None) -> int:
-        """The rate (10**-6) of a class: the store's own, else the organisation's, else 0."""
-        of_organisation = 0
-        for rate in self.tax_rates.values():
-            if rate.active and rate.tax_class == tax_class:
-                if rate.store_id is not None and rate.store_id == store_id:
-                    return rate.rate
-                if rate.store_id is None:
-                    of_organisation = rate.rate
-        return of_organisation
+    def rates(self, tax_class: str | None, store_id: str | None) -> tuple[Rate, ...]:
+        """The rates of a class, the oldest first: the store's own, else the organisation's; no class is untaxed."""
+        if tax_class is None:
+            return ()
+        known = self._rates.get((tax_class, store_id))
+        if known is None:
+            known = self._rates[tax_class, store_id] = self._found_rates(tax_class, store_id)
+        return known
+
+    def _found_rates(self, tax_class: str, store_id: str | None) -> tuple[Rate, ...]:
+        of_class = [rate for rate in self.tax_rates.values() if rate.active and rate.tax_class == tax_class]
+        own = [rate for rate in of_class if rate.store_id is not None and rate.store_id == store_id]
+        rates = own or [rate for rate in of_class if rate.store_id is None]
+        return tuple(Rate(rate.name or tax_class, rate.rate) for rate in sorted(rates, key=lambda rate: rate.id))
 
     def taxes(self, tax_class: str) -> bool:
         """Is there a rate of the class, in whichever store?"""

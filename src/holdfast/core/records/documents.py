@@ -202,6 +202,10 @@ def product_fields(product: Product, settings: Settings) -> dict[str, Any]:
         "title": product.title,
         "kind": product.kind,
         "price": None if product.price is None else from_minor(product.price, settings.minor_digits),
+        "price_breaks": [
+            {"quantity": group.quantity, "price": from_minor(group.price, settings.minor_digits)}
+            for group in product.price_breaks or ()
+        ],
         "tax_class": product.tax_class,
         "gtin": product.gtin,
         "precision": product.precision,

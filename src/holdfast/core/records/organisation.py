@@ -67,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     cart_hold_minutes: int = 30
     default_reorder_point: int | None = 0
     tax_mode: Literal["exclusive", "inclusive"] = "exclusive"
+    tax_rounding: Literal["line", "total"] = "line"
     cash_rounding: str = "0.00"
     timezone: str = "UTC"
     api_rate_limit: int | None = None

@@ -26,6 +26,13 @@ UNLIMITED = 999_999
 """What `total_available` says of a product without stock (docs/reference/api.md#products)."""
 
 
+class PriceBreak(msgspec.Struct, frozen=True, gc=False):
+    """So many whole units together cost `price` (minor units): three for 10.00."""
+
+    quantity: int
+    price: int
+
+
 class Product(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One SKU. `price` is in minor units, `reorder_point` and `preorder_limit` in smallest units."""
 
@@ -47,6 +54,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     active: bool = True
     created_at: int = 0
     updated_at: int = 0
+    price_breaks: tuple[PriceBreak, ...] | None = None
 
     @property
     def unlimited(self) -> bool:

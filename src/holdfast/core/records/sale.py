@@ -14,7 +14,9 @@ from typing import ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from holdfast.core.records.product import PriceBreak
 from holdfast.core.records.status import OPEN, SALE, SUSPENDED, SaleStatus, Transitions
+from holdfast.core.records.tax import Rate, TaxShare
 from holdfast.core.records.totals import Discount, Payment
 
 LineKind = Literal["stock", "unlimited", "dropship"]
@@ -44,6 +46,9 @@ def is_own_number(text: str) -> bool:
 SHIPMENTS_MAX = 1_000
 """Most shipments of one sale, those that were taken back left out: all of them are kept with it."""
 
+NAMELESS = "tax"
+"""The name of a rate that has none, and of which the class is not known."""
+
 LINES_MAX = 1_000
 """Most lines of one sale."""
 
@@ -60,12 +65,22 @@ class Taken(msgspec.Struct, frozen=True, gc=False):
 
 
 class SaleFee(msgspec.Struct, frozen=True, gc=False):
-    """A fee as it was asked for: delivery, gift wrap; `amount` in minor units."""
+    """A fee as it was asked for: delivery, gift wrap; `amount` in minor units.
+
+    `tax_rate` is the sum of the rates of its class, `taxes` are its tax at each of them. A `tip` is owed to the staff.
+    """
 
     name: str
     amount: int
     tax_class: str | None = None
     tax_rate: int = 0
+    taxes: tuple[TaxShare, ...] | UnsetType = UNSET
+    tip: bool | UnsetType = UNSET
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        """The rates that it is taxed at."""
+        return rates_kept(self.tax_class, self.tax_rate, None if self.taxes is UNSET else self.taxes)
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):
@@ -112,10 +127,12 @@ class Fulfillment(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A sale. `posted` is what of `total`, and `posted_tax` what of its tax, fulfilments have booked already.
+    """A sale. `posted` is what of `total`, and `posted_tax` what of its tax, fulfilments have booked already;
+    `posted_taxes` says it by rate (None: an older version booked it, or nothing was).
 
-    `external_id` is another number of the order at its source (Shopify's numeric id beside the name #1001). Rows of
-    before it was there keep their checksum: a default is left out of it.
+    `external_id` is another number of the order at its source (Shopify's numeric id beside the name #1001). A sale that
+    is `tax_exempt` has no tax, for that reason; `exempted` is what prices included of it. Rows of before a field was
+    there keep their checksum: a default is left out of it.
     """
 
     transitions: ClassVar[Transitions] = SALE
@@ -147,6 +164,9 @@ class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     updated_at: int
     completed_at: int | None
     external_id: str | None = None
+    tax_exempt: str | None = None
+    exempted: int = 0
+    posted_taxes: tuple[TaxShare, ...] | None = None
 
     @property
     def due(self) -> int:
@@ -154,16 +174,23 @@ class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.total + self.rounding
 
     @property
+    def tips(self) -> int:
+        """What of its fees is owed to the staff."""
+        return sum(fee.amount for fee in self.fees if fee.tip is True)
+
+    @property
     def unfinished(self) -> bool:
         """True while it may still change: a cart, or in the queue."""
         return self.status in (OPEN, SUSPENDED)
 
 
-class SaleLine(msgspec.Struct, frozen=True, gc=False):
+class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A line of a sale.
 
     `total` is what it costs the customer, tax included; `discount` includes its share of the sale's, `asked` is the
-    line's own. `due` is its part of what was due, from which refunds are taken.
+    line's own. `due` is its part of what was due, from which refunds are taken. `tax_rate` is the sum of the rates of
+    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. Rows of before they were
+    there keep their checksum: a default is left out of it.
     """
 
     id: str
@@ -190,11 +217,32 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False):
     removed: bool
     created_at: int
     updated_at: int
+    taxes: tuple[TaxShare, ...] | None = None
+    breaks: tuple[PriceBreak, ...] | None = None
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        """The rates that it is taxed at."""
+        return rates_kept(self.tax_class, self.tax_rate, self.taxes)
+
+    @property
+    def tax_shares(self) -> tuple[TaxShare, ...]:
+        """Its tax by rate; what an older version kept has one rate."""
+        if self.taxes is not None:
+            return self.taxes
+        return tuple(TaxShare(rate.name, rate.rate, self.total - self.tax, self.tax) for rate in self.rates)
 
     @property
     def open(self) -> int:
         """Units that did not go out yet."""
         return self.quantity - self.fulfilled
+
+
+def rates_kept(tax_class: str | None, tax_rate: int, taxes: tuple[TaxShare, ...] | None) -> tuple[Rate, ...]:
+    """The rates of what was taxed; what an older version kept has one rate, which had no name."""
+    if taxes is not None:
+        return tuple(Rate(share.name, share.rate) for share in taxes)
+    return (Rate(tax_class or NAMELESS, tax_rate),) if tax_rate else ()
 
 
 class Counter(msgspec.Struct, frozen=True, gc=False):

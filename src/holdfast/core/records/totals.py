@@ -4,16 +4,17 @@ Amounts are integers of the currency's minor unit, tax rates of 10**-6, percents
 product's smallest unit. Two mugs at 10.00 with 10 percent off and 15 percent tax on top, paid with 21.00 in cash
 where the smallest coin is 0.05:
 
->>> mugs = PricedLine(price=1000, quantity=2, precision=0, discount=Discount(percent=100_000), tax_rate=150_000)
+>>> vat = Rate("VAT", 150_000)
+>>> mugs = PricedLine(price=1000, quantity=2, precision=0, discount=Discount(percent=100_000), rates=(vat,))
 >>> sold = compute_receipt([mugs], rules=Rules(False, cash_rounding=5), payments=[Payment("cash", 2100)])
 >>> sold.subtotal, sold.discount_total, sold.tax_total, sold.total, sold.rounding, sold.due, sold.change
 (2000, 200, 270, 2070, 0, 2070, 30)
 
-The order: price x quantity, line discounts, the sale discount spread over the nets, tax per line, fees, the exact
-total, and last the rounding of its cash part. Every rounding is half away from zero, every spreading over lines by
-largest remainder; a part of a line bears its part of an amount in proportion, cumulative (`share_so_far`), so that a
-refund mirrors its sale. It refuses to know products, currencies, rates, permissions, and floats;
-and amounts that a channel brings are taken as they come, never computed again here.
+The order: price x quantity (groups of so many at their price first), line discounts, the sale discount spread over the
+nets, fees, tax by rate (`tax`), the exact total, and last the rounding of its cash part. Every rounding is half away
+from zero, every spreading over lines by largest remainder; a part of a line bears its part of an amount in proportion,
+cumulative (`proportion`), so that a refund mirrors its sale. It refuses to know products, currencies, where rates come
+from, permissions, and floats; and amounts that a channel brings are taken as they come, never computed again here.
 
 See docs/how-to/sell.md.
 """
@@ -25,8 +26,11 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from holdfast.core.records.number import RATE_WHOLE, VALUE_MAX
+from holdfast.core.records.number import VALUE_MAX
+from holdfast.core.records.product import PriceBreak
+from holdfast.core.records.proportion import allocate, cash_rounded, half_up
 from holdfast.core.records.rejection import Code, Rejected
+from holdfast.core.records.tax import Rate, Taxable, TaxRounding, TaxShare, tax_shares
 
 PERCENT_WHOLE = 100 * 10**4
 """100 percent in the unit of percents (10**-4 percent)."""
@@ -46,13 +50,15 @@ class Discount(msgspec.Struct, frozen=True, gc=False):
 
 
 class PricedLine(msgspec.Struct, frozen=True, gc=False):
-    """What is sold: `price` in minor units per whole unit, `quantity` in smallest units; `tax_rate` 0 is untaxed."""
+    """What is sold: `price` in minor units per whole unit, `quantity` in smallest units; without `rates` it is
+    untaxed. With `breaks` units are priced in groups as long as a group is full, the largest first, the rest singly."""
 
     price: int
     quantity: int
     precision: int
     discount: Discount | None = None
-    tax_rate: int = 0
+    rates: tuple[Rate, ...] = ()
+    breaks: tuple[PriceBreak, ...] = ()
 
 
 class Fee(msgspec.Struct, frozen=True, gc=False):
@@ -60,7 +66,7 @@ class Fee(msgspec.Struct, frozen=True, gc=False):
 
     name: str
     amount: int
-    tax_rate: int = 0
+    rates: tuple[Rate, ...] = ()
 
 
 class Payment(msgspec.Struct, frozen=True, gc=False):
@@ -71,10 +77,16 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rules(msgspec.Struct, frozen=True, gc=False):
-    """The organisation's `tax_mode`, and the smallest amount of cash in minor units (0: every amount can be paid)."""
+    """The organisation's `tax_mode`, and the smallest amount of cash in minor units (0: every amount can be paid).
+
+    `tax_rounding` says over what tax is rounded. A sale that is `exempt` has no tax: what prices include of it is
+    taken off them.
+    """
 
     prices_include_tax: bool
     cash_rounding: int
+    tax_rounding: TaxRounding = "line"
+    exempt: bool = False
 
 
 class LineTotals(msgspec.Struct, frozen=True, gc=False):
@@ -84,6 +96,7 @@ class LineTotals(msgspec.Struct, frozen=True, gc=False):
     discount: int
     tax: int
     total: int
+    taxes: tuple[TaxShare, ...] = ()
 
 
 class FeeTotals(msgspec.Struct, frozen=True, gc=False):
@@ -92,10 +105,13 @@ class FeeTotals(msgspec.Struct, frozen=True, gc=False):
     amount: int
     tax: int
     total: int
+    taxes: tuple[TaxShare, ...] = ()
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
     """A sale in minor units, as it is shown and persisted.
+
+    `exempted` is the tax that was taken off prices which include it, because the sale is exempt.
 
     `total` = the lines' and fees' totals, `due` = `total` + `rounding`, `change` = `paid` - `due`. The open cart has
     `rounding`, `paid` and `change` 0.
@@ -112,92 +128,7 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     due: int
     paid: int
     change: int
-
-
-# Rounding and spreading ----------------------------------------------------------------------------------------------
-
-
-def half_up(numerator: int, denominator: int) -> int:
-    """`numerator / denominator` rounded to the nearest integer, halves away from zero; the denominator is positive."""
-    if denominator <= 0:
-        raise ValueError(f"The denominator {denominator} is not positive.")
-    if numerator < 0:
-        return -((denominator - 2 * numerator) // (2 * denominator))
-    return (denominator + 2 * numerator) // (2 * denominator)
-
-
-def cash_rounded(amount: int, step: int) -> int:
-    """The multiple of `step` (minor units, 0: none) nearest to `amount`, halves away from zero."""
-    return amount if step == 0 else half_up(amount, step) * step
-
-
-def allocate(amount: int, weights: Sequence[int]) -> list[int]:
-    """`amount` spread in proportion to `weights` by largest remainder, ties to the earlier; sums to it exactly.
-
-    Weights are 0 or more; when all are zero they count as equal. A negative amount is spread as its mirror image.
-    """
-    if not weights:
-        if amount:
-            raise ValueError(f"There is nothing to spread {amount} over.")
-        return []
-    if min(weights) < 0:
-        raise ValueError("A weight is negative.")
-    whole = sum(weights)
-    if whole == 0:
-        weights, whole = [1] * len(weights), len(weights)
-    shares, remainders = [], []
-    for weight in weights:
-        share, remainder = divmod(abs(amount) * weight, whole)
-        shares.append(share)
-        remainders.append(remainder)
-    left = abs(amount) - sum(shares)
-    if left:
-        for index in sorted(range(len(weights)), key=remainders.__getitem__, reverse=True)[:left]:  # stable in reverse
-            shares[index] += 1
-    return shares if amount >= 0 else [-share for share in shares]
-
-
-def share_so_far(amount: int, total_units: int, units: int) -> int:
-    """What the first `units` of `total_units` bear of an `amount` (minor units): their proportion, rounded away from 0.
-
-    It never differs from `amount * units / total_units` by a minor unit or more, and all units bear the amount:
-    10.00 over three pieces are 3.34, 6.67, 10.00, and of 60.00 for 2,500 g the first 1,000 g bear 24.00.
-    """
-    if not 0 <= units <= total_units:
-        raise ValueError(f"{units} units are not among {total_units}.")
-    if total_units == 0:
-        if amount:
-            raise ValueError(f"There are no units to spread {amount} over.")
-        return 0
-    share = -(-abs(amount) * units // total_units)
-    return share if amount >= 0 else -share
-
-
-def units_share(amount: int, total_units: int, start: int, units: int) -> int:
-    """What units `start` to `start + units` of `total_units` bear of an `amount`: the difference of `share_so_far`.
-
-    Consecutive ranges from 0 to the end sum to the amount.
-    """
-    if start < 0 or units < 0 or start + units > total_units:
-        raise ValueError(f"Units {start} to {start + units} are not among {total_units}.")
-    return share_so_far(amount, total_units, start + units) - share_so_far(amount, total_units, start)
-
-
-def share_still_due(amount: int, total_units: int, units: int, given: int) -> int:
-    """What is to be given when `units` of `total_units` are reached and `given` (minor units) was given before.
-
-    It is 0 where more was given than is due by then, as older versions did, whose shares were not in proportion: what
-    was given stays, and the rest follows. Amounts are 0 or more.
-    """
-    return max(0, share_so_far(amount, total_units, units) - given)
-
-
-def share_of_older_versions(amount: int, total_units: int, start: int, units: int) -> int:
-    """What older versions gave for units `start` to `start + units`: only to know what they gave, nothing new is given
-    by it. Each smallest unit bore the same, and the first `amount % total_units` of them one more."""
-    each, more = divmod(abs(amount), total_units or 1)
-    share = each * units + min(start + units, more) - min(start, more)
-    return share if amount >= 0 else -share
+    exempted: int = 0
 
 
 # The sale ------------------------------------------------------------------------------------------------------------
@@ -225,7 +156,7 @@ def compute_receipt(
     for index, line in enumerate(lines):
         if line.price < 0 or line.quantity < 0:
             return _invalid(f"Line {index + 1} has a negative price or quantity.", index=index)
-        gross = half_up(line.price * line.quantity, 10**line.precision)
+        gross = gross_of(line)
         less = taken_off(gross, line.discount)
         if less is None:
             return _invalid(f"The discount of line {index + 1} is negative, or above its price.", index=index)
@@ -236,15 +167,17 @@ def compute_receipt(
     sale_less = taken_off(sum(nets), sale_discount)
     if sale_less is None:
         return _invalid("The discount of the sale is negative, or above the price of its lines.")
-    line_totals = []
-    for line, gross, net, share in zip(lines, grosses, nets, allocate(sale_less, nets), strict=True):
-        tax, total = _taxed(net - share, line.tax_rate, rules)
-        line_totals.append(LineTotals(gross, gross - net + share, tax, total))
-    fee_totals = []
     for index, fee in enumerate(fees):
         if fee.amount < 0:
             return _invalid(f"Fee {index + 1} is negative.", fee=index)
-        fee_totals.append(FeeTotals(fee.amount, *_taxed(fee.amount, fee.tax_rate, rules)))
+    left = [net - share for net, share in zip(nets, allocate(sale_less, nets), strict=True)]
+    taxables = [Taxable(amount, line.rates) for amount, line in zip(left, lines, strict=True)]
+    taxables += [Taxable(fee.amount, fee.rates) for fee in fees]
+    taxed = [_taxed(one.amount, shares, rules) for one, shares in zip(taxables, _shares(taxables, rules), strict=True)]
+    line_totals = [
+        LineTotals(gross, gross - amount, *own) for gross, amount, own in zip(grosses, left, taxed, strict=False)
+    ]
+    fee_totals = [FeeTotals(fee.amount, *own) for fee, own in zip(fees, taxed[len(lines) :], strict=True)]
     subtotal = sum(grosses)
     total = sum(line.total for line in line_totals) + sum(fee.total for fee in fee_totals)
     if subtotal > VALUE_MAX or total > VALUE_MAX:
@@ -264,6 +197,7 @@ def compute_receipt(
         due=total + tender.rounding,
         paid=tender.paid,
         change=tender.change,
+        exempted=sum(one.amount for one in taxables) - total if rules.exempt else 0,
     )
 
 
@@ -287,31 +221,47 @@ def taken_off(price: int, discount: Discount | None) -> int | None:
     return half_up(price * percent, PERCENT_WHOLE) if 0 <= percent <= PERCENT_WHOLE else None
 
 
-def included_tax(gross: int, rate: int) -> int:
-    """The tax in minor units that is part of `gross`: what is left when the rounded net is taken away."""
-    return gross - half_up(gross * RATE_WHOLE, RATE_WHOLE + rate)
+def gross_of(line: PricedLine) -> int:
+    """Price x quantity in minor units: full groups at their price, the largest first, and the rest singly."""
+    whole, gross, units = 10**line.precision, 0, line.quantity
+    for group in sorted(line.breaks, key=lambda one: one.quantity, reverse=True):
+        many, units = divmod(units, group.quantity * whole)
+        gross += many * group.price
+    return gross + half_up(line.price * units, whole)
 
 
-def _taxed(net: int, rate: int, rules: Rules) -> tuple[int, int]:
-    """The tax on `net`, which includes it or not by the rules, and what the customer pays: (tax, total)."""
-    if rules.prices_include_tax:
-        return included_tax(net, rate), net
-    tax = half_up(net * rate, RATE_WHOLE)
-    return tax, net + tax
+def _shares(taxables: Sequence[Taxable], rules: Rules) -> list[tuple[TaxShare, ...]]:
+    return tax_shares(taxables, included=rules.prices_include_tax, rounding=rules.tax_rounding)
+
+
+def _taxed(amount: int, shares: tuple[TaxShare, ...], rules: Rules) -> tuple[int, int, tuple[TaxShare, ...]]:
+    """What the customer pays for an amount, as (tax, total, shares); of an exempt sale what is left without tax."""
+    tax = sum(share.tax for share in shares)
+    if rules.exempt:
+        net = amount - tax if rules.prices_include_tax else amount
+        return 0, net, tuple(TaxShare(share.name, share.rate, net, 0) for share in shares)
+    return tax, amount if rules.prices_include_tax else amount + tax, shares
 
 
 class Tender(NamedTuple):
-    """What was handed over for a total, in minor units: the rounding of the cash part, the sum, the change."""
+    """What was handed over for a total, in minor units: the rounding of the cash part, the sum, the change, and what is
+    still owed."""
 
     rounding: int
     paid: int
     change: int
+    owed: int = 0
 
 
-def tendered(total: int, payments: Sequence[Payment] | None, cash_step: int) -> Tender | Rejected:
-    """Round what is left for cash after the other methods, and compare what was handed over with what is due."""
+def tendered(
+    total: int, payments: Sequence[Payment] | None, cash_step: int, *, partly: bool = False
+) -> Tender | Rejected:
+    """Round what is left for cash after the other methods, and compare what was handed over with what is due.
+
+    With `partly` less may be paid: the rest is `owed`, and cash is rounded when it pays off what is left.
+    """
     if payments is None:
-        return Tender(0, 0, 0)
+        return Tender(0, 0, 0, total)
     if any(payment.amount < 0 for payment in payments):
         return _invalid("A payment is negative.")
     cash = [payment.amount for payment in payments if payment.method == "cash"]
@@ -324,8 +274,10 @@ def tendered(total: int, payments: Sequence[Payment] | None, cash_step: int) -> 
     numbers = {"due": due, "paid": paid}
     if remainder < 0:
         return Rejected(Code.PAYMENT_MISMATCH, "Only cash may be more than what is due.", numbers)
-    if paid < due:
+    if paid < due and not partly:
         return Rejected(Code.PAYMENT_MISMATCH, "The payments are less than what is due.", numbers)
+    if paid < due:
+        return Tender(0, paid, 0, total - paid)
     return Tender(rounding, paid, paid - due)
 
 

@@ -20,6 +20,7 @@ from msgspec import UNSET, UnsetType
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.number import Number, from_minor
 from holdfast.core.records.permission import Permission
+from holdfast.core.records.proportion import share_so_far
 from holdfast.core.records.rejection import (
     Code,
     invalid_quantity,
@@ -29,7 +30,7 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import LINES_MAX, Sale, SaleLine
 from holdfast.core.records.status import OPEN, SUSPENDED
 from holdfast.core.records.time import instant_text
-from holdfast.core.records.totals import Discount, share_so_far
+from holdfast.core.records.totals import Discount
 from holdfast.core.reservations.adoption import adopt, numbers_of
 from holdfast.core.reservations.reserve import candidates
 from holdfast.core.reservations.sourcing import (
@@ -45,7 +46,9 @@ from holdfast.core.sales.order_entry import (
     FeeRequest,
     LineRequest,
     OpenSale,
+    breaks_at,
     discount_of,
+    exemption_of,
     fees_alone,
     fees_of,
     line_of,
@@ -100,6 +103,7 @@ class ChangeSale(Command, frozen=True, gc=False):
     customer: str | UnsetType | None = UNSET
     discount: DiscountRequest | UnsetType | None = UNSET
     fees: tuple[FeeRequest, ...] | UnsetType = UNSET
+    tax_exempt: str | UnsetType | None = UNSET
 
 
 class SuspendSale(Command, frozen=True, gc=False):
@@ -217,7 +221,8 @@ def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine:
             _refuse_given_terms(stock, line, command)
         line = replace(line, quantity=units, asked=_discount_left(stock, line, units))
     if not isinstance(command.unit_price, UnsetType):
-        line = replace(line, unit_price=price_of(stock, product, command.unit_price))
+        price = price_of(stock, product, command.unit_price)
+        line = replace(line, unit_price=price, breaks=breaks_at(product, price))
     if not isinstance(command.discount, UnsetType):
         line = replace(line, asked=discount_of(stock, command.discount))
     if not isinstance(command.location, UnsetType):
@@ -278,7 +283,9 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument:
         if fees and sale.unfinished and not lines_of(stock, sale):
             raise fees_alone()
         sale = replace(sale, fees=fees)
-    only_customer = command.discount is UNSET and command.fees is UNSET
+    if not isinstance(command.tax_exempt, UnsetType):
+        sale = replace(sale, tax_exempt=exemption_of(stock, command.tax_exempt))
+    only_customer = command.discount is UNSET and command.fees is UNSET and command.tax_exempt is UNSET
     if only_customer:
         refuse_finished_sale(sale)
     else:

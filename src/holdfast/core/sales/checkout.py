@@ -13,13 +13,14 @@ import msgspec
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.permission import Permission
+from holdfast.core.records.proportion import cash_rounded
 from holdfast.core.records.rejection import (
     Code,
     Refused,
     insufficient_stock,
 )
 from holdfast.core.records.sale import Sale, SaleLine
-from holdfast.core.records.totals import Payment, Receipt, cash_rounded, due_by_line
+from holdfast.core.records.totals import Payment, Receipt, due_by_line
 from holdfast.core.reservations.sourcing import places_of, refuse_pinned_nowhere, spread
 from holdfast.core.sales.completion import PaymentRequest, fulfil_line, payments_of, take_payment
 from holdfast.core.sales.documents import SaleDocument, describe_sale, sale_document
@@ -43,6 +44,7 @@ class Checkout(Command, frozen=True, gc=False):
     payments: tuple[PaymentRequest, ...] | None = None
     customer: str | None = None
     quote: bool = False
+    tax_exempt: str | None = None
 
 
 # Sell at once --------------------------------------------------------------------------------------------------------
@@ -60,6 +62,7 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument:
         lines=command.lines,
         discount=command.discount,
         fees=command.fees,
+        tax_exempt=command.tax_exempt,
     )
     sale, lines = rated(stock, *new_sale(stock, request, numbered=not command.quote))
     payments = payments_of(stock, command.payments if command.quote else command.payments or ())

@@ -42,6 +42,7 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.sale import SHIPMENTS_MAX, Fulfillment, Sale, SaleLine, Shipped
 from holdfast.core.records.status import CANCELLED, COMPLETED, OPEN, SHIPPED
+from holdfast.core.records.tax import less
 from holdfast.core.records.totals import Method, Payment, Receipt, due_by_line, kept_by_method
 from holdfast.core.records.wants import SupplierOrderById
 from holdfast.core.reservations.adoption import release_rest
@@ -58,8 +59,18 @@ from holdfast.core.sales.supplier_orders import (
     supplier_order_document,
     withdraw_supplier_orders,
 )
+from holdfast.core.sales.taxes import taxes_booked, taxes_left, taxes_of
 from holdfast.core.stock.holds import consume_units
-from holdfast.core.stock.journal import RECEIVABLE, REVENUE, ROUNDING, TAX_PAYABLE, account_of_money, stage_money
+from holdfast.core.stock.journal import (
+    RECEIVABLE,
+    REVENUE,
+    ROUNDING,
+    TIPS,
+    Line,
+    account_of_money,
+    stage_money,
+    tax_payable,
+)
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import (
     find_sale,
@@ -209,6 +220,7 @@ def take_payment(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Pay
         payments=payments,
         posted=receipt.total,
         posted_tax=receipt.tax_total,
+        posted_taxes=taxes_of(sale, lines_of(stock, sale)) or None,
         session_id=stock.caller.session_id,
         actor=stock.caller.actor,
         completed_at=stock.now,
@@ -217,7 +229,8 @@ def take_payment(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Pay
     stock.put_row(sale)
     if stock.caller.session_id is not None:
         kept = kept_by_method(payments, receipt.change)
-        add_to_session(stock, SessionTotals(cash_sales=kept.get("cash", 0), by_method=kept, sales=1))
+        more = SessionTotals(cash_sales=kept.get("cash", 0), by_method=kept, sales=1, taxes=sale.posted_taxes or ())
+        add_to_session(stock, more)
     stock.tell("SaleCompleted", None, sale_facts(stock, sale))
     return sale
 
@@ -225,11 +238,12 @@ def take_payment(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Pay
 def _stage_sale_money(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> None:
     """Book what fulfilments have not: revenue and tax against payments; what is unpaid stays receivable."""
     kept = kept_by_method(payments, receipt.change)
-    money = [(account_of_money(method), amount) for method, amount in kept.items()]
+    money: list[Line] = [(account_of_money(method), amount) for method, amount in kept.items()]
     money.append((RECEIVABLE, receipt.total + receipt.rounding - sum(kept.values()) - sale.posted))
     tax = receipt.tax_total - sale.posted_tax
-    money.append((TAX_PAYABLE, -tax))
-    money.append((REVENUE, -(receipt.total - sale.posted - tax)))
+    money += tax_payable(taxes_left(sale, lines_of(stock, sale)))
+    money.append((TIPS, -sale.tips))
+    money.append((REVENUE, -(receipt.total - sale.posted - tax - sale.tips)))
     money.append((ROUNDING, -receipt.rounding))
     stage_money(stock, "SALE", sale.id, f"Sale {sale.number}", money, sale.store_id)
 
@@ -277,6 +291,7 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
         moved=tuple(moved),
         terms=UNSET if sale.fulfillments else terms_now(list(lines.values())),
     )
+    before = sale
     sale = replace(
         sale,
         fulfillments=(*sale.fulfillments, part),
@@ -287,7 +302,11 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     stock.put_row(sale)
     stock.tell("SaleFulfilled", None, {**sale_facts(stock, sale), "fulfillment_id": part.id, "tracking": part.tracking})
     if any(line.open for line in lines_of(stock, sale) if line.kind != "unlimited"):
-        money = [(RECEIVABLE, total), (TAX_PAYABLE, -tax), (REVENUE, -(total - tax))]
+        taxes = taxes_booked(sale, list(lines.values()))
+        sale = replace(sale, posted_taxes=taxes)
+        stock.put_row(sale)
+        more = less(taxes, taxes_booked(before, list(lines.values())))
+        money = [(RECEIVABLE, total), *tax_payable(more), (REVENUE, -(total - tax))]
         stage_money(stock, "SALE", sale.id, f"Sale {sale.number}, shipped in part", money, sale.store_id)
         return sale
     sale = replace(sale, posted=sale.posted - total, posted_tax=sale.posted_tax - tax)
@@ -404,7 +423,7 @@ def lines_as_they_stand(stock: Stock, lines: list[SaleLine]) -> list[SaleLine]:
     for line in lines:
         now = stock.row(SaleLine, line.id)
         assert now is not None
-        current.append(replace(now, tax_rate=line.tax_rate))
+        current.append(replace(now, tax_rate=line.tax_rate, taxes=line.taxes))
     return current
 
 

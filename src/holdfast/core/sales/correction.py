@@ -23,6 +23,7 @@ from holdfast.core.records.rejection import Code, invalid_quantity, invalid_stat
 from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped, Taken
 from holdfast.core.records.status import ACTIVE, OPEN
 from holdfast.core.records.stock import Level, Lot, Reservation
+from holdfast.core.records.tax import less, negative
 from holdfast.core.records.wants import SessionById
 from holdfast.core.reservations.sourcing import adjust_hold, renew
 from holdfast.core.sales import cart
@@ -32,8 +33,9 @@ from holdfast.core.sales.documents import SaleDocument, describe_sale
 from holdfast.core.sales.register import RegisterSession
 from holdfast.core.sales.shipment import Booked, booked_by_line, cut_lines, terms_of, without
 from holdfast.core.sales.supplier_orders import change_supplier_order
+from holdfast.core.sales.taxes import taxes_booked
 from holdfast.core.stock.holds import closed
-from holdfast.core.stock.journal import RECEIVABLE, REVENUE, TAX_PAYABLE, stage_money
+from holdfast.core.stock.journal import RECEIVABLE, REVENUE, stage_money, tax_payable
 from holdfast.core.stock.lots import lot_at
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
@@ -266,14 +268,20 @@ def _unbooked(stock: Stock, sale: Sale, part: Fulfillment, lines: list[SaleLine]
         total, tax = sale.posted - after.total, sale.posted_tax - after.tax
         rest = _reopened(rest, sale.fulfillments[-1])
     rest = replace(
-        rest, posted=sale.posted - total, posted_tax=sale.posted_tax - tax, updated_at=max(stock.now, sale.updated_at)
+        rest,
+        posted=sale.posted - total,
+        posted_tax=sale.posted_tax - tax,
+        posted_taxes=taxes_booked(rest, lines) or None,
+        updated_at=max(stock.now, sale.updated_at),
     )
     stock.put_row(rest)
     if not rest.fulfillments:
         rest = reprice_if_it_can_be(stock, rest)
     renew(stock, rest)
     words = f"Sale {sale.number}, shipment taken back: {reason}"[:200]
-    money = [(RECEIVABLE, -total), (TAX_PAYABLE, tax), (REVENUE, total - tax)]
+    known = taxes_booked(sale, lines) if sale.posted_taxes is None else sale.posted_taxes
+    back = less(known, () if rest.posted_taxes is None else rest.posted_taxes)
+    money = [(RECEIVABLE, -total), *tax_payable(negative(back)), (REVENUE, total - tax)]
     stage_money(stock, "SALE", sale.id, words, money, sale.store_id)
     return rest
 

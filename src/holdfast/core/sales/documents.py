@@ -12,11 +12,13 @@ import msgspec
 
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
-from holdfast.core.records.sale import Fulfillment, Sale, SaleLine
+from holdfast.core.records.sale import Fulfillment, Sale, SaleFee, SaleLine
 from holdfast.core.records.status import COMPLETED
 from holdfast.core.records.stock import Reservation
+from holdfast.core.records.tax import TaxDocument, tax_documents
 from holdfast.core.records.time import instant_text
 from holdfast.core.sales.lines import priced_today
+from holdfast.core.sales.taxes import taxes_of
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import holds_of, lines_of, product_of_line
 
@@ -40,6 +42,8 @@ class SaleLineDocument(msgspec.Struct, frozen=True, gc=False):
     unit_price: str
     discount: str
     tax: str
+    tax_class: str | None
+    taxes: list[TaxDocument]
     line_total: str
     reservations: list[str]
 
@@ -58,6 +62,8 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     subtotal: str
     discount_total: str
     tax_total: str
+    taxes: list[TaxDocument]
+    tax_exempt: dict[str, str] | None
     fee_total: str
     total: str
     rounding: str
@@ -106,12 +112,14 @@ def sale_document(
     for hold in holds:
         holds_of.setdefault(hold.sale_line_id, []).append(hold)
     shown = [
-        _line_document(sale, line, products[line.product_id], holds_of.get(line.id, []), money, quoted=quoted)
+        _line_document(sale, line, products[line.product_id], holds_of.get(line.id, []), digits, quoted=quoted)
         for line in lines
     ]
     product_of = {line.id: products[line.product_id] for line in lines}
     payments = [{"method": payment.method, "amount": money(payment.amount)} for payment in sale.payments]
     finished = sale.status == COMPLETED or quoted
+    taxes = tax_documents(taxes_of(sale, lines), digits)
+    exempt = None if sale.tax_exempt is None else {"reason": sale.tax_exempt, "amount": money(sale.exempted)}
     return SaleDocument(
         id=None if quoted else sale.id,
         number=None if quoted else sale.number,
@@ -124,15 +132,20 @@ def sale_document(
         subtotal=money(sale.subtotal),
         discount_total=money(sale.discount_total),
         tax_total=money(sale.tax_total),
+        taxes=taxes,
+        tax_exempt=exempt,
         fee_total=money(sale.fee_total),
         total=money(sale.total),
         rounding=money(sale.rounding),
         paid=money(sale.paid),
         change=money(sale.change),
         payments=payments,
-        fees=[{"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class} for fee in sale.fees],
+        fees=[
+            {"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class, "tip": fee.tip is True}
+            for fee in sale.fees
+        ],
         fulfillments=[_shipment(part, product_of) for part in sale.fulfillments if part.lines],
-        receipt=_receipt(sale, shown, payments, money, currency, quoted=quoted) if finished else None,
+        receipt=_receipt(sale, shown, taxes, payments, money, currency, quoted=quoted) if finished else None,
         conflict=any(line.backordered for line in shown),
         cashier=sale.actor,
         created_at=None if quoted else instant_text(sale.created_at),
@@ -140,9 +153,22 @@ def sale_document(
     )
 
 
+def _fee(fee: SaleFee, money: Money) -> dict[str, Any]:
+    """A fee as the API shows it."""
+    return {
+        "name": fee.name,
+        "amount": money(fee.amount),
+        "tax_class": fee.tax_class,
+        "tip": fee.tip is True,
+    }
+
+
 def _line_document(
-    sale: Sale, line: SaleLine, product: Product, own: list[Reservation], money: Money, *, quoted: bool
+    sale: Sale, line: SaleLine, product: Product, own: list[Reservation], digits: int, *, quoted: bool
 ) -> SaleLineDocument:
+    def money(amount: int) -> str:
+        return from_minor(amount, digits)
+
     held = sum(hold.open for hold in own)
     lapsed = line.open - held if line.kind == "stock" and sale.unfinished and not quoted else 0
     return SaleLineDocument(
@@ -159,6 +185,8 @@ def _line_document(
         unit_price=money(line.unit_price),
         discount=money(line.discount),
         tax=money(line.tax),
+        tax_class=line.tax_class,
+        taxes=tax_documents(line.tax_shares, digits),
         line_total=money(line.total),
         reservations=list(line.reservations),
     )
@@ -167,6 +195,7 @@ def _line_document(
 def _receipt(
     sale: Sale,
     lines: list[SaleLineDocument],
+    taxes: list[TaxDocument],
     payments: list[dict[str, str]],
     money: Money,
     currency: str,
@@ -180,6 +209,8 @@ def _receipt(
         "currency": currency,
         "completed_at": None if sale.completed_at is None else instant_text(sale.completed_at),
         "lines": [{name: getattr(line, name) for name in printed} for line in lines],
+        "taxes": taxes,
+        "tax_exempt": sale.tax_exempt,
         "total": money(sale.total),
         "rounding": money(sale.rounding),
         "due": money(sale.due),

@@ -8,11 +8,15 @@ Amounts are minor units, quantities smallest units. What is kept is what `comput
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+from msgspec import UNSET
 
 from holdfast.core.records.number import from_minor, to_minor
 from holdfast.core.records.rejection import Code, Refused, Rejected
 from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.tax import TaxShare
 from holdfast.core.records.totals import Fee, Payment, PricedLine, Receipt, Rules, compute_receipt, tendered
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import lines_of, product_of_line
@@ -20,25 +24,30 @@ from holdfast.core.stock.sale_lines import lines_of, product_of_line
 replace = msgspec.structs.replace
 
 
-def tax_rate_of(stock: Stock, tax_class: str | None, store_id: str | None) -> int:
-    """The rate (10**-6) of a tax class in a store: the store's own, else the organisation's; no class is untaxed."""
-    if tax_class is None:
-        return 0
-    return stock.catalog.tax_rate(tax_class, store_id)
-
-
-def rules_of(stock: Stock) -> Rules:
-    """How the organisation computes: tax included in prices or not, and the smallest coin."""
+def rules_of(stock: Stock, *, exempt: bool = False) -> Rules:
+    """How the organisation computes: tax included in prices or not, rounded over what, and the smallest coin."""
     settings = stock.settings
     step = to_minor(settings.cash_rounding, settings.minor_digits)
-    return Rules(settings.tax_mode == "inclusive", step or 0)
+    return Rules(settings.tax_mode == "inclusive", step or 0, settings.tax_rounding, exempt)
 
 
 def rated(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[SaleLine]]:
-    """The sale's fees and the lines with the tax rates of today."""
-    fees = tuple(replace(fee, tax_rate=tax_rate_of(stock, fee.tax_class, sale.store_id)) for fee in sale.fees)
-    rated = [replace(line, tax_rate=tax_rate_of(stock, line.tax_class, sale.store_id)) for line in lines]
-    return replace(sale, fees=fees), rated
+    """The sale's fees and the lines with the tax rates of today: a store's own, else the organisation's."""
+    fees = tuple(_with_rates(stock, fee, sale.store_id) for fee in sale.fees)
+    return replace(sale, fees=fees), [_with_rates(stock, line, sale.store_id) for line in lines]
+
+
+def _with_rates(stock: Stock, taxed: Any, store_id: str | None) -> Any:
+    """A line or fee with the rates of its class; their tax is not computed yet."""
+    rates = stock.catalog.rates(taxed.tax_class, store_id)
+    if rates == taxed.rates:
+        return taxed
+    nothing = None if isinstance(taxed, SaleLine) else UNSET
+    return replace(
+        taxed,
+        tax_rate=sum(rate.rate for rate in rates),
+        taxes=tuple(TaxShare(rate.name, rate.rate, 0, 0) for rate in rates) or nothing,
+    )
 
 
 def kept_receipt(stock: Stock, sale: Sale) -> Receipt:
@@ -55,6 +64,7 @@ def kept_receipt(stock: Stock, sale: Sale) -> Receipt:
         due=sale.total + sale.rounding,
         paid=sale.paid,
         change=sale.change,
+        exempted=sale.exempted,
     )
 
 
@@ -71,7 +81,7 @@ def receipt_of(
     A `new_discount` above the price of the lines is refused; one given before takes off what there is, when lines have
     gone since. Once a part was shipped its amounts stand as they were booked; only the tender is new.
     """
-    rules = rules_of(stock)
+    rules = rules_of(stock, exempt=sale.tax_exempt is not None)
     if sale.fulfillments:
         tender = tendered(sale.total, payments, rules.cash_rounding)
         if isinstance(tender, Rejected):
@@ -86,12 +96,17 @@ def receipt_of(
     computed = compute_receipt(
         [
             PricedLine(
-                line.unit_price, line.quantity, product_of_line(stock, line).precision, line.asked, line.tax_rate
+                line.unit_price,
+                line.quantity,
+                product_of_line(stock, line).precision,
+                line.asked,
+                line.rates,
+                line.breaks or (),
             )
             for line in lines
         ],
         sale_discount=sale.discount,
-        fees=[Fee(fee.name, fee.amount, fee.tax_rate) for fee in sale.fees],
+        fees=[Fee(fee.name, fee.amount, fee.rates) for fee in sale.fees],
         rules=rules,
         payments=payments,
         cap_discount=not new_discount,
@@ -135,16 +150,27 @@ def lines_with(stock: Stock, lines: list[SaleLine], receipt: Receipt) -> list[Sa
     """The lines with what was computed for each."""
     return [
         replace(
-            line, gross=totals.gross, discount=totals.discount, tax=totals.tax, total=totals.total, updated_at=stock.now
+            line,
+            gross=totals.gross,
+            discount=totals.discount,
+            tax=totals.tax,
+            total=totals.total,
+            taxes=totals.taxes or None,
+            updated_at=stock.now,
         )
         for line, totals in zip(lines, receipt.lines, strict=True)
     ]
 
 
 def sale_with(stock: Stock, sale: Sale, receipt: Receipt) -> Sale:
-    """The sale with what was computed for it."""
+    """The sale with what was computed for it. A receipt that was kept has no fees: those of the sale stand."""
+    fees = sale.fees
+    if receipt.fees:
+        fees = tuple(replace(fee, taxes=totals.taxes or UNSET) for fee, totals in zip(fees, receipt.fees, strict=True))
     return replace(
         sale,
+        fees=fees,
+        exempted=receipt.exempted,
         subtotal=receipt.subtotal,
         discount_total=receipt.discount_total,
         tax_total=receipt.tax_total,

@@ -18,10 +18,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from holdfast.core.records.command import Command
 from holdfast.core.records.number import Number, exact_scaled, from_minor, to_minor
-from holdfast.core.records.product import Product
+from holdfast.core.records.product import PriceBreak, Product
 from holdfast.core.records.rejection import (
     Code,
     Refused,
@@ -58,11 +59,12 @@ class DiscountRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class FeeRequest(msgspec.Struct, frozen=True, gc=False):
-    """A fee as it was asked for; `amount` a decimal string."""
+    """A fee as it was asked for; `amount` a decimal string. A `tip` is for the staff: everybody may take one."""
 
     name: str
     amount: str
     tax_class: str | None = None
+    tip: bool = False
 
 
 class LineRequest(msgspec.Struct, frozen=True, gc=False):
@@ -80,7 +82,7 @@ class OpenSale(Command, frozen=True, gc=False):
     """Begin a sale, with lines or without.
 
     With `fact` it is an order that a channel has taken: suspended at once, whatever stock says; the shortfall waits.
-    `external_id` is another number of the order at its source.
+    `external_id` is another number of the order at its source. `tax_exempt` is the reason for which it has no tax.
     """
 
     store_id: str | None = None
@@ -92,6 +94,7 @@ class OpenSale(Command, frozen=True, gc=False):
     fees: tuple[FeeRequest, ...] = ()
     fact: bool = False
     external_id: str | None = None
+    tax_exempt: str | None = None
 
 
 def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]]:
@@ -144,9 +147,17 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
         updated_at=stock.now,
         completed_at=None,
         external_id=command.external_id,
+        tax_exempt=exemption_of(stock, command.tax_exempt),
     )
     asked_and_meant = enumerate(zip(command.lines, meant, strict=True))
     return sale, [line_of(stock, sale, asked, one, index) for index, (asked, one) in asked_and_meant]
+
+
+def exemption_of(stock: Stock, reason: str | None) -> str | None:
+    """Why a sale has no tax, if the caller may say so."""
+    if reason is not None and not stock.caller.may_price:
+        raise Refused(Code.PRICE_MISMATCH, "A sale without tax needs the permission prices:override.")
+    return reason
 
 
 def _refuse_order(stock: Stock, command: OpenSale, order_number: str) -> None:
@@ -220,8 +231,10 @@ def fees_of(stock: Stock, asked: tuple[FeeRequest, ...]) -> tuple[SaleFee, ...]:
         amount = to_minor(fee.amount, stock.settings.minor_digits)
         if amount is None or amount < 0:
             raise Refused(Code.INVALID_AMOUNT, f"The fee {fee.name!r} is not an amount of money.")
-        fees.append(SaleFee(fee.name, amount, fee.tax_class))
-    if fees and not stock.caller.may_price:
+        if fee.tip and fee.tax_class is not None:
+            raise malformed(f"fees.{index}.tax_class", "a tip has no tax.")
+        fees.append(SaleFee(fee.name, amount, fee.tax_class, tip=True if fee.tip else UNSET))
+    if not all(fee.tip is True for fee in fees) and not stock.caller.may_price:
         raise Refused(Code.PRICE_MISMATCH, "A fee needs the permission prices:override.")
     return tuple(fees)
 
@@ -277,12 +290,16 @@ def _refuse_inactive(product: Product) -> None:
 
 
 class PricedRequest(NamedTuple):
-    """What an asked line means: units in the product's smallest unit, the price of one whole unit in minor units."""
+    """What an asked line means: units in the product's smallest unit, the price of one whole unit in minor units.
+
+    `breaks` are the product's where the price is the catalogue's; of a fact the price is what it was.
+    """
 
     product: Product
     units: int
     price: int
     discount: Discount | None
+    breaks: tuple[PriceBreak, ...] | None
 
 
 def _priced(stock: Stock, asked: LineRequest, *, fact: bool) -> PricedRequest:
@@ -293,7 +310,13 @@ def _priced(stock: Stock, asked: LineRequest, *, fact: bool) -> PricedRequest:
     if units is None or units <= 0:
         raise invalid_quantity(product, asked.quantity)
     price = price_of(stock, product, asked.unit_price, fact=fact)
-    return PricedRequest(product, units, price, discount_of(stock, asked.discount))
+    breaks = None if fact else breaks_at(product, price)
+    return PricedRequest(product, units, price, discount_of(stock, asked.discount), breaks)
+
+
+def breaks_at(product: Product, price: int) -> tuple[PriceBreak, ...] | None:
+    """The prices of so many units together that go with a price (minor units) of one."""
+    return product.price_breaks or None if price == product.price else None
 
 
 def priced_request(stock: Stock, asked: LineRequest) -> PricedRequest:
@@ -334,4 +357,5 @@ def line_of(stock: Stock, sale: Sale, asked: LineRequest, meant: PricedRequest, 
         removed=False,
         created_at=stock.now,
         updated_at=stock.now,
+        breaks=meant.breaks,
     )

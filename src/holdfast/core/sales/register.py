@@ -21,6 +21,7 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
 from holdfast.core.records.sale import Sale
 from holdfast.core.records.status import CLOSED, OPEN, REGISTER_SESSION, Transitions
+from holdfast.core.records.tax import TaxDocument, TaxShare, by_rate, tax_documents
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import expected_cash
 from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
@@ -36,7 +37,8 @@ class RegisterSession(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
 
     `opener_id` is the user or key that opened it, in whose name the till acts, unless it was opened from inside;
     `opened_by` is what they were called then. `key_id` is the key whose request opened it, also where a PIN says who
-    acts: the session has no more rights than the key (rows of before keep their checksum: a default is left out of it).
+    acts: the session has no more rights than the key. `taxes` are those of its sales by rate, less its returns'. Rows
+    of before these were there keep their checksum: a default is left out of it.
     """
 
     transitions: ClassVar[Transitions] = REGISTER_SESSION
@@ -63,6 +65,7 @@ class RegisterSession(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     closed_at: int | None
     updated_at: int
     key_id: str | None = None
+    taxes: tuple[TaxShare, ...] | None = None
 
     @property
     def expected(self) -> int:
@@ -84,7 +87,8 @@ class CashMovement(msgspec.Struct, frozen=True, gc=False):
 
 
 class SessionTotals(msgspec.Struct, frozen=True, gc=False):
-    """What one act adds to a session, in minor units; `by_method` is signed (refunds are negative)."""
+    """What one act adds to a session, in minor units; `by_method` and `taxes` are signed (refunds are
+    negative)."""
 
     cash_sales: int = 0
     cash_refunds: int = 0
@@ -93,6 +97,7 @@ class SessionTotals(msgspec.Struct, frozen=True, gc=False):
     sales: int = 0
     returns: int = 0
     by_method: dict[str, int] = {}
+    taxes: tuple[TaxShare, ...] = ()
 
 
 class OpenSession(Command, frozen=True, gc=False):
@@ -145,6 +150,7 @@ class SessionDocument(msgspec.Struct, frozen=True, gc=False):
     counted_cash: str | None
     over_short: str | None
     totals_by_method: dict[str, str]
+    taxes: list[TaxDocument]
 
 
 class CashDocument(msgspec.Struct, frozen=True, gc=False):
@@ -239,6 +245,7 @@ def add_to_session(stock: Stock, more: SessionTotals) -> None:
         sales=session.sales + more.sales,
         returns=session.returns + more.returns,
         by_method=tuple(sorted(methods.items())),
+        taxes=by_rate([*(session.taxes or ()), *more.taxes]) or None,
         updated_at=max(stock.now, session.updated_at),
     )
     cash = (after.cash_sales, after.cash_refunds, after.paid_in, after.paid_out)
@@ -381,6 +388,7 @@ def session_document(session: RegisterSession, digits: int, *, may_see_cash: boo
         counted_cash=None if counted is None else money(counted),
         over_short=None if counted is None else money(counted - session.expected),
         totals_by_method={method: money(amount) for method, amount in session.by_method},
+        taxes=tax_documents(session.taxes or (), digits),
     )
 
 

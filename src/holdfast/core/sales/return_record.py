@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
+from holdfast.core.records.tax import TaxDocument, TaxShare, by_rate, tax_documents
 from holdfast.core.records.time import instant_text
 
 
@@ -20,7 +21,8 @@ class KeptLine(msgspec.Struct, frozen=True, gc=False):
     """A returned line as it is kept; `refund` (exact), `tax` and the `loss` of damaged goods in minor units.
 
     `coin` is the smallest coin (minor units, 0: any amount) that the organisation had then. What an older version wrote
-    has none; its refunds were not in proportion, nor its cash the nearest coin.
+    has none; its refunds were not in proportion, nor its cash the nearest coin. `taxes` are the tax by rate, with the
+    net of each; what an older version wrote has its sum alone. `tip` is what of the refund was for the staff.
     """
 
     line_id: str | None
@@ -31,6 +33,13 @@ class KeptLine(msgspec.Struct, frozen=True, gc=False):
     tax: int
     loss: int = 0
     coin: int | UnsetType = UNSET
+    taxes: tuple[TaxShare, ...] | UnsetType = UNSET
+    tip: int | UnsetType = UNSET
+
+    @property
+    def tax_shares(self) -> tuple[TaxShare, ...]:
+        """Its tax by rate."""
+        return () if self.taxes is UNSET else self.taxes
 
 
 class Return(msgspec.Struct, frozen=True, gc=False):
@@ -72,6 +81,7 @@ class ReturnDocument(msgspec.Struct, frozen=True, gc=False):
     refund: dict[str, str]
     refund_total: str
     rounding: str
+    taxes: list[TaxDocument]
     lines: list[ReturnLineDocument]
     cashier: str
     created_at: str
@@ -100,6 +110,7 @@ def return_document(made: Return, products: dict[str, Product], digits: int) -> 
         refund={"method": made.method, "amount": total},
         refund_total=total,
         rounding=from_minor(made.rounding, digits),
+        taxes=tax_documents(by_rate([share for line in made.lines for share in line.tax_shares]), digits),
         lines=lines,
         cashier=made.actor,
         created_at=instant_text(made.created_at),

@@ -16,12 +16,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Condition, TenderMethod
 from holdfast.core.records.number import AMOUNT_MAX, Number, from_minor, share_of_value, to_minor
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
+from holdfast.core.records.proportion import allocate, cash_rounded, half_up, share_still_due, units_share
 from holdfast.core.records.rejection import (
     Code,
     Refused,
@@ -32,12 +34,14 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine, Taken
 from holdfast.core.records.status import ACTIVE, COMPLETED
 from holdfast.core.records.stock import Lot
+from holdfast.core.records.tax import Taxable, TaxShare, by_rate, negative, tax_shares
 from holdfast.core.records.time import instant_text
-from holdfast.core.records.totals import allocate, cash_rounded, half_up, included_tax, kept_by_method, share_still_due
+from holdfast.core.records.totals import kept_by_method
 from holdfast.core.records.wants import ReturnsOfSale, SaleById
-from holdfast.core.sales.lines import rules_of, tax_rate_of
+from holdfast.core.sales.lines import rules_of
 from holdfast.core.sales.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.sales.return_record import KeptLine, Return, ReturnDocument, return_document
+from holdfast.core.sales.taxes import refundable_taxes
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.expiry import sellable_until
 from holdfast.core.stock.journal import (
@@ -45,10 +49,11 @@ from holdfast.core.stock.journal import (
     RETURNS,
     ROUNDING,
     SHRINKAGE,
-    TAX_PAYABLE,
+    TIPS,
     Line,
     account_of_money,
     stage_money,
+    tax_payable,
 )
 from holdfast.core.stock.lots import put_in
 from holdfast.core.stock.posting import Cause, Stock
@@ -105,7 +110,7 @@ def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument:
     lines = {line.id: line for line in lines_of(stock, sale)}
     stock.lots_by_id(taken.lot_id for part in asked for taken in lines[part.line_id].taken)
     before = _returns_before(stock, sale)
-    refunds = _Refunds(list(lines.values()), sale.tax_total, before, rules_of(stock).cash_rounding)
+    refunds = _Refunds(sale, list(lines.values()), before, rules_of(stock).cash_rounding)
     return_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=return_id, order_number=sale.order_number, source=sale.source)
     kept = stock.each(asked, lambda _, part: _take_back(stock, cause, part, refunds))
@@ -128,10 +133,10 @@ class _Refunds:
     The tax of a line is its own and its share of the fees', as what was due for it has a share of the fees.
     """
 
-    def __init__(self, lines: list[SaleLine], tax_total: int, before: list[Return], coin: int) -> None:
-        of_fees = tax_total - sum(line.tax for line in lines)
-        shares = allocate(of_fees, [line.total for line in lines])
-        self._tax = {line.id: line.tax + share for line, share in zip(lines, shares, strict=True)}
+    def __init__(self, sale: Sale, lines: list[SaleLine], before: list[Return], coin: int) -> None:
+        self._shares = refundable_taxes(sale, lines)
+        borne = allocate(sale.tips, [line.total for line in lines]) if sale.tips else []
+        self._tips = {line.id: tip for line, tip in zip(lines, borne, strict=False)}
         self._given: dict[str | None, tuple[int, int]] = {}
         self._coin = coin
         for made in before:
@@ -147,8 +152,14 @@ class _Refunds:
         reached = line.returned + units
         refunded, taxed = self._given.get(line.id, (0, 0))
         refund = share_still_due(line.due, line.quantity, reached, refunded)
-        tax = share_still_due(self._tax[line.id], line.quantity, reached, taxed)
+        shares = self._shares[line.id]
+        tax = share_still_due(sum(share.tax for share in shares), line.quantity, reached, taxed)
         self._count(line.id, refund, tax)
+        weights = [share.tax for share in shares]
+        taxes = tuple(
+            TaxShare(share.name, share.rate, units_share(share.net, line.quantity, line.returned, units), now - then)
+            for share, now, then in zip(shares, allocate(taxed + tax, weights), allocate(taxed, weights), strict=True)
+        )
         return KeptLine(
             line_id=line.id,
             product_id=line.product_id,
@@ -158,6 +169,8 @@ class _Refunds:
             tax=tax,
             loss=loss,
             coin=self._coin,
+            taxes=taxes,
+            tip=units_share(self._tips[line.id], line.quantity, line.returned, units) if self._tips else UNSET,
         )
 
 
@@ -351,7 +364,9 @@ def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, as
         lot, value = surplus_lot(stock, product, units, "return", None)
         _put_back(stock, cause, product.id, lot, place, units, value, condition=asked.condition)
         loss = value if asked.condition == "damaged" else 0
-    tax = included_tax(refund, tax_rate_of(stock, product.tax_class, store_id))
+    rates = stock.catalog.rates(product.tax_class, store_id)
+    [shares] = tax_shares([Taxable(refund, rates)], included=True, rounding="line")
+    tax, coin = sum(share.tax for share in shares), rules_of(stock).cash_rounding
     return KeptLine(
         line_id=None,
         product_id=product.id,
@@ -360,7 +375,8 @@ def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, as
         refund=refund,
         tax=tax,
         loss=loss,
-        coin=rules_of(stock).cash_rounding,
+        coin=coin,
+        taxes=shares,
     )
 
 
@@ -429,14 +445,16 @@ def _finish(
         _refuse_method(stock, sale, method, exact, before)
     if method == "cash":
         _refuse_cash(stock, refund)
-    tax = sum(line.tax for line in kept)
+    taxes = negative(by_rate([share for line in kept for share in line.tax_shares]))
+    tax, tips = sum(line.tax for line in kept), sum(line.tip for line in kept if line.tip is not UNSET)
     loss = sum(line.loss for line in kept)
     assert cause.ref_id is not None
     name = "without a sale" if sale is None else f"of sale {sale.number}"
     money: list[Line] = [
         (account_of_money(method), -refund),
-        (TAX_PAYABLE, tax),
-        (RETURNS, exact - tax),
+        *tax_payable(taxes),
+        (TIPS, tips),
+        (RETURNS, exact - tax - tips),
         (ROUNDING, refund - exact),
         (SHRINKAGE, loss),
         (COST_OF_GOODS, -loss),
@@ -456,7 +474,7 @@ def _finish(
     stock.put_row(made)
     if stock.caller.session_id is not None:
         cash = refund if method == "cash" else 0
-        add_to_session(stock, SessionTotals(cash_refunds=cash, by_method={method: -refund}, returns=1))
+        add_to_session(stock, SessionTotals(cash_refunds=cash, by_method={method: -refund}, returns=1, taxes=taxes))
     digits = stock.settings.minor_digits
     stock.tell(
         "SaleReturned",

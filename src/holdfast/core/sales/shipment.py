@@ -16,15 +16,10 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET
 
+from holdfast.core.records.proportion import half_up, share_of_older_versions, share_so_far, share_still_due
 from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Terms
-from holdfast.core.records.totals import (
-    Discount,
-    half_up,
-    share_of_older_versions,
-    share_so_far,
-    share_still_due,
-    taken_off,
-)
+from holdfast.core.records.tax import resized
+from holdfast.core.records.totals import Discount, taken_off
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import lines_of, product_of_line
 
@@ -110,6 +105,7 @@ def cut_line(stock: Stock, line: SaleLine, units: int, terms: Terms, booked: Boo
         discount=discount,
         tax=tax,
         total=total,
+        taxes=resized(line.tax_shares, tax, total - tax) or None,
         updated_at=stock.now,
     )
 

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import msgspec
 
 from holdfast.core.records.ledger import Entry
+from holdfast.core.records.tax import TaxShare
 from holdfast.core.records.time import day_at
 from holdfast.core.stock.posting import Money, Stock
 
@@ -26,7 +28,10 @@ CASH = "1000"
 RECEIVABLE = "1100"
 INVENTORY = "1200"
 GOODS_RECEIVED = "2000"
+PAYABLE = "2010"
 TAX_PAYABLE = "2100"
+GIFT_CARDS = "2200"
+TIPS = "2300"
 OPENING_EQUITY = "3000"
 REVENUE = "4000"
 RETURNS = "4100"
@@ -34,13 +39,17 @@ COST_OF_GOODS = "5000"
 SHRINKAGE = "5100"
 CASH_OVER_SHORT = "5200"
 ROUNDING = "5300"
+PRICE_VARIANCE = "5400"
 
 ACCOUNTS = {
     CASH: "Cash",
     RECEIVABLE: "Receivable",
     INVENTORY: "Inventory",
     GOODS_RECEIVED: "Goods received not invoiced",
+    PAYABLE: "Payable",
     TAX_PAYABLE: "Tax payable",
+    GIFT_CARDS: "Gift cards",
+    TIPS: "Tips",
     OPENING_EQUITY: "Opening equity",
     REVENUE: "Revenue",
     RETURNS: "Returns",
@@ -48,14 +57,32 @@ ACCOUNTS = {
     SHRINKAGE: "Shrinkage",
     CASH_OVER_SHORT: "Cash over/short",
     ROUNDING: "Rounding",
+    PRICE_VARIANCE: "Purchase price variance",
 }
 """The chart that every organisation begins with; names may be changed and accounts added."""
 
 OPENING = "OPENING"
 """The `ref_type` of the entry that books what stock was worth when the books began: all older movements at once."""
 
-Line = tuple[str, int]
-"""(account, amount): minor units, debit positive, credit negative."""
+
+class TaxLine(NamedTuple):
+    """A line of an account that says which tax it is: `amount` and the `net` that it was taken of, minor units, debit
+    positive, credit negative."""
+
+    account: str
+    amount: int
+    name: str
+    rate: int
+    net: int
+
+
+Line = tuple[str, int] | TaxLine
+"""(account, amount): minor units, debit positive, credit negative; of tax with its rate."""
+
+
+def tax_payable(shares: Iterable[TaxShare]) -> list[Line]:
+    """The lines that tax by rate owes to the state; negative shares take it back."""
+    return [TaxLine(TAX_PAYABLE, -share.tax, share.name, share.rate, -share.net) for share in shares]
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
@@ -67,8 +94,9 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     updated_at: int
 
 
-class JournalEntry(msgspec.Struct, frozen=True, gc=False):
-    """One balanced entry. `day` is the accounting day (YYYY-MM-DD); `at` when it was made (microseconds)."""
+class JournalEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One balanced entry. `day` is the accounting day (YYYY-MM-DD); `at` when it was made (microseconds). `store_id` is
+    the store in which its money moved; an entry of an older version has none."""
 
     id: str
     at: int
@@ -78,10 +106,14 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     ref_id: str | None
     ledger_ids: tuple[str, ...]
     actor: str
+    store_id: str | None = None
 
 
-class Posting(msgspec.Struct, frozen=True, gc=False):
-    """One line of an entry: `amount` in minor units, debit positive, credit negative."""
+class Posting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One line of an entry: `amount` in minor units, debit positive, credit negative.
+
+    A line of tax says at which rate (10**-6, with its name) and of what net. What an older version posted does not.
+    """
 
     entry_id: str
     position: int
@@ -89,6 +121,9 @@ class Posting(msgspec.Struct, frozen=True, gc=False):
     amount: int
     day: str
     at: int
+    tax_name: str | None = None
+    tax_rate: int | None = None
+    tax_net: int | None = None
 
     @property
     def id(self) -> str:
@@ -155,14 +190,20 @@ def _contra(entry: Entry) -> str:
 
 def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: list[Entry]) -> None:
     amounts: dict[str, int] = {}
-    for account, amount in money.lines:
-        amounts[account] = amounts.get(account, 0) + amount
+    taxes: list[TaxLine] = []
+    for line in money.lines:
+        if isinstance(line, TaxLine):
+            taxes.append(line)
+        else:
+            amounts[line[0]] = amounts.get(line[0], 0) + line[1]
     for entry in goods:
         contra = _contra(entry)
         amounts[INVENTORY] = amounts.get(INVENTORY, 0) + entry.value_delta
         amounts[contra] = amounts.get(contra, 0) - entry.value_delta
-    lines = [(account, amount) for account, amount in sorted(amounts.items()) if amount]
-    assert sum(amount for _, amount in lines) == 0, (ref, lines)
+    lines: list[Line] = [(account, amount) for account, amount in amounts.items() if amount]
+    lines += [line for line in taxes if line.amount or line.net]
+    lines.sort(key=lambda line: line[0])
+    assert sum(line[1] for line in lines) == 0, (ref, lines)
     if not lines:
         return
     day = open_day(stock, money.store_id)
@@ -174,10 +215,12 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
         *ref,
         tuple(entry.id for entry in goods),
         stock.caller.actor,
+        money.store_id,
     )
     stock.put_row(made)
-    for position, (account, amount) in enumerate(lines):
-        stock.put_row(Posting(made.id, position, account, amount, day, stock.now))
+    for position, line in enumerate(lines):
+        more = line[2:] if isinstance(line, TaxLine) else ()
+        stock.put_row(Posting(made.id, position, line[0], line[1], day, stock.now, *more))
 
 
 def open_day(stock: Stock, store_id: str | None) -> str:

@@ -70,7 +70,7 @@ class Money(msgspec.Struct, frozen=True, gc=False):
 
     description: str
     store_id: str | None
-    lines: tuple[tuple[str, int], ...]
+    lines: tuple[Any, ...]
 
 
 class Stock(WorkingSet):

@@ -11,6 +11,7 @@ worth is in `valuation`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -20,14 +21,15 @@ from msgspec import Meta
 
 from holdfast.core.organisation.periods import Period, account_document, period_document
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.number import from_minor
+from holdfast.core.records.number import from_minor, from_unit_cost
+from holdfast.core.records.tax import RATE_PLACES, TaxShare, tax_documents
 from holdfast.core.records.text import uuid_text
 from holdfast.core.records.time import day_at, end_of_day, instant_text
-from holdfast.core.stock.journal import ACCOUNTS, Account, JournalEntry
+from holdfast.core.stock.journal import ACCOUNTS, TAX_PAYABLE, Account, JournalEntry
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.catalog import columns_of, records
-from holdfast.db.queries.filters import BEFORE, NOT_BEFORE, DayOrInstant, Everything, Filter, Instant
+from holdfast.db.queries.filters import BEFORE, NOT_BEFORE, Day, DayOrInstant, Everything, Filter, Instant
 from holdfast.db.queries.ledger import SKEW, id_floor
 from holdfast.db.queries.paging import (
     SCAN_MAX,
@@ -78,6 +80,19 @@ class AsOfFilter(Filter, frozen=True, kw_only=True):
         DayOrInstant | None,
         Meta(description="A day (`2031-01-31`) or an instant (`2031-01-31T12:00:00Z`); now by default."),
     ] = None
+
+
+FIRST_DAY = date(1970, 1, 1)
+"""Nothing was posted before it."""
+
+
+class TaxFilter(Filter, frozen=True, kw_only=True):
+    """On which accounting days (YYYY-MM-DD), both included; None: from the first, to the last."""
+
+    from_: Annotated[Day | None, Meta(description="From this accounting day on, as `2031-01-01`.")] = msgspec.field(
+        default=None, name="from"
+    )
+    to: Annotated[Day | None, Meta(description="Through this accounting day, as `2031-01-31`.")] = None
 
 
 class Sums(NamedTuple):
@@ -204,16 +219,21 @@ def _describe(connection: sa.Connection, catalog: Catalog, rows: Sequence[Any]) 
     org_id, digits = catalog.settings.id, catalog.settings.minor_digits
     names = account_names(connection, org_id)
     entries: list[JournalEntry] = [row_type(JournalEntry).read(row) for row in rows]
-    query = sa.select(_posting.entry_id, _posting.account, _posting.amount)
+    query = sa.select(
+        _posting.entry_id, _posting.account, _posting.amount, _posting.tax_name, _posting.tax_rate, _posting.tax_net
+    )
     query = query.where(_posting.org_id == org_id, among(connection, _posting.entry_id, [one.id for one in entries]))
     lines: dict[str, list[Json]] = {}
-    for entry_id, account, amount in connection.execute(query.order_by(_posting.entry_id, _posting.position)):
+    for entry_id, account, amount, name, rate, net in connection.execute(
+        query.order_by(_posting.entry_id, _posting.position)
+    ):
         lines.setdefault(entry_id, []).append(
             {
                 "account": account,
                 "name": names.get(account, account),
                 "debit": from_minor(max(amount, 0), digits),
                 "credit": from_minor(max(-amount, 0), digits),
+                "tax": None if name is None else tax_documents([TaxShare(name, rate, -net, -amount)], digits)[0],
             }
         )
     return [
@@ -255,6 +275,44 @@ def trial_balance(connection: sa.Connection, catalog: Catalog, filters: AsOfFilt
         "total_debit": from_minor(sum(one.debit for one in sums.values()), digits),
         "total_credit": from_minor(sum(one.credit for one in sums.values()), digits),
     }
+
+
+def tax_report(connection: sa.Connection, catalog: Catalog, filters: TaxFilter, part: Part) -> Json:
+    """What was taxed at each rate on the accounting days of the filter, sales less returns, in the part's stores.
+
+    `{from, to, items: [{name, rate, net, tax, gross}], total_tax}`. What an older version posted has neither name nor
+    rate nor net.
+    """
+    digits, timezone = catalog.settings.minor_digits, catalog.settings.timezone
+    where = [_posting.org_id == catalog.settings.id, _posting.account == TAX_PAYABLE]
+    if filters.from_ is not None:
+        where.append(_posting.day >= filters.from_)
+        first = date.fromisoformat(filters.from_)
+        if first > FIRST_DAY:
+            before = (first - timedelta(days=1)).isoformat()
+            where.append(_posting.at >= end_of_day(before, timezone) - SLACK)
+    if filters.to is not None:
+        where += [_posting.day <= filters.to, _posting.at < end_of_day(filters.to, timezone) + SLACK]
+    tax, net = sa.func.sum(-_posting.amount), sa.func.sum(-_posting.tax_net)
+    query = sa.select(_posting.tax_name, _posting.tax_rate, net, tax)
+    if part.stores is not None:
+        own = (_entry.org_id == _posting.org_id) & (_entry.id == _posting.entry_id)
+        query = query.join(schema.journal_entry, own & _entry.store_id.in_(sorted(part.stores)))
+    rows = connection.execute(query.where(*where).group_by(_posting.tax_name, _posting.tax_rate)).all()
+    items = []
+    for name, rate, of_net, of_tax in sorted(rows, key=lambda row: (row[0] is None, row[0] or "", row[1] or 0)):
+        known = name is not None
+        items.append(
+            {
+                "name": name,
+                "rate": from_unit_cost(rate, RATE_PLACES) if known else None,
+                "net": from_minor(int(of_net), digits) if known else None,
+                "tax": from_minor(int(of_tax), digits),
+                "gross": from_minor(int(of_net) + int(of_tax), digits) if known else None,
+            }
+        )
+    total = from_minor(sum(int(row[3]) for row in rows), digits)
+    return {"from": filters.from_, "to": filters.to, "items": items, "total_tax": total}
 
 
 def as_of_text(as_of: AsOf) -> str | None:

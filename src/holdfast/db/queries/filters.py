@@ -33,6 +33,9 @@ EVERYTHING = Everything()
 Instant = Annotated[int, Meta(extra={"query": "instant"})]
 """An instant in microseconds since 1970; in a query string ISO 8601 with its offset."""
 
+Day = Annotated[str, Meta(extra={"query": "day"})]
+"""A day (YYYY-MM-DD)."""
+
 DayOrInstant = Annotated[str | int, Meta(extra={"query": "moment"})]
 """A day (YYYY-MM-DD), or an instant in microseconds; in a query string a day, or ISO 8601 with its offset."""
 

@@ -50,6 +50,7 @@ def settings_fields(settings: Settings) -> Json:
         "cart_hold_minutes": settings.cart_hold_minutes,
         "default_reorder_point": settings.default_reorder_point,
         "tax_mode": settings.tax_mode,
+        "tax_rounding": settings.tax_rounding,
         "cash_rounding": settings.cash_rounding,
         "timezone": settings.timezone,
         "api_rate_limit": settings.api_rate_limit,

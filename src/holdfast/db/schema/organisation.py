@@ -39,6 +39,7 @@ organisation = Table(
     big("updated_at"),
     Column("books_closed_through", String(10), nullable=True),
     Column("totp_roles", String(100), nullable=True),
+    Column("tax_rounding", String(10), nullable=False, server_default="line"),
     PrimaryKeyConstraint("org_id"),
 )
 """`catalog_version` grows with every change of a record below, so that a process knows when its copies are stale."""
@@ -101,6 +102,7 @@ product = Table(
     Column("active", Boolean, nullable=False),
     big("created_at"),
     big("updated_at"),
+    Column("price_breaks", JSON, nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),
     UniqueConstraint("org_id", "sku"),

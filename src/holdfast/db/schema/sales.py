@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -80,6 +81,9 @@ sale = Table(
     big("completed_at", nullable=True),
     big("checksum"),
     Column("external_id", Name, nullable=True),
+    Column("tax_exempt", Name, nullable=True),
+    Column("exempted", BigInteger, nullable=False, server_default="0"),
+    Column("posted_taxes", JSON, nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     UniqueConstraint("org_id", "source", "order_number"),
     UniqueConstraint("org_id", "number"),
@@ -136,6 +140,8 @@ sale_line = Table(
     Column("removed", Boolean, nullable=False),
     big("created_at"),
     big("updated_at"),
+    Column("taxes", JSON, nullable=True),
+    Column("breaks", JSON, nullable=True),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     CheckConstraint("fulfilled BETWEEN 0 AND quantity", name="fulfilled"),
@@ -230,6 +236,7 @@ register_session = Table(
     big("closed_at", nullable=True),
     big("updated_at"),
     id_of("key_id", nullable=True),
+    Column("taxes", JSON, nullable=True),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     UniqueConstraint("org_id", "register_id", "number"),
@@ -295,6 +302,7 @@ journal_entry = Table(
     Column("ref_id", String(36), nullable=True),
     Column("ledger_ids", JSON, nullable=False),
     Column("actor", Name, nullable=False),
+    id_of("store_id", nullable=True),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     Index(
@@ -317,6 +325,9 @@ posting = Table(
     big("amount"),
     Column("day", String(10), nullable=False),
     big("at"),
+    Column("tax_name", Name, nullable=True),
+    Column("tax_rate", Integer, nullable=True),
+    big("tax_net", nullable=True),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "entry_id", "position"),
     # All that a balance and a list of one account need, so that neither touches the rows.

@@ -27,10 +27,11 @@ from holdfast.core.organisation.periods import (
 from holdfast.core.records.command import Command
 from holdfast.core.records.documents import Num
 from holdfast.core.records.rejection import Code
+from holdfast.core.records.tax import TaxDocument
 from holdfast.core.records.time import day_of
 from holdfast.reports import Listing, Reports
 from holdfast.web.http.problems import invalid
-from holdfast.web.http.route import PAGED, Call, Pages, Route
+from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route
 from holdfast.web.http.strict_json import Text
 
 _Day = Annotated[str, Meta(min_length=10, max_length=10, extra_json_schema={"format": "date"})]
@@ -64,6 +65,7 @@ class JournalLine(msgspec.Struct):
     name: str
     debit: str
     credit: str
+    tax: TaxDocument | None = None
 
 
 class JournalDocument(msgspec.Struct):
@@ -119,6 +121,25 @@ class Valuation(msgspec.Struct):
     next_cursor: str | None
 
 
+class TaxRow(msgspec.Struct):
+    """A rate: `gross` = `net` + `tax`, sales less returns. What was posted before rates were kept has its tax alone."""
+
+    name: str | None
+    rate: str | None
+    net: str | None
+    tax: str
+    gross: str | None
+
+
+class TaxReport(msgspec.Struct):
+    """Every rate at which something was taxed from the first to the last day."""
+
+    from_: str | None = msgspec.field(name="from")
+    to: str | None
+    items: list[TaxRow]
+    total_tax: str
+
+
 # Reads ---------------------------------------------------------------------------------------------------------------
 
 
@@ -170,6 +191,18 @@ ROUTES = (
         permission=Permission.MANAGE,
         answer_with=_pages(Reports.trial_balance),
         answer=TrialBalance,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/tax-report",
+        summary="Read what was taxed at each rate",
+        about="By the accounting day of the store, both days included; sales less returns. The taxes together are what "
+        "was posted to account 2100 on these days. Who is limited to some stores sees what was taxed there.",
+        tag="Books",
+        permission=Permission.MANAGE,
+        answer_with=Pages(Reports.tax_report),
+        answer=TaxReport,
+        query=(STORE,),
     ),
     Route(
         method="GET",

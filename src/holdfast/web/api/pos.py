@@ -23,10 +23,12 @@ from holdfast.core.sales.documents import SaleDocument
 from holdfast.web.api.sale_bodies import (
     MONEY_CODES,
     DiscountBody,
+    ExemptBody,
     Fees,
     Payments,
     SoldLine,
     discount_request,
+    exemption,
     fee_requests,
     line_requests,
     own_id,
@@ -47,6 +49,7 @@ class QuoteBody(msgspec.Struct, forbid_unknown_fields=True):
     fees: Fees = []
     payments: Payments | None = None
     customer: Text | None = None
+    tax_exempt: ExemptBody | None = None
 
 
 class CheckoutBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,6 +61,7 @@ class CheckoutBody(msgspec.Struct, forbid_unknown_fields=True):
     discount: DiscountBody | None = None
     fees: Fees = []
     customer: Text | None = None
+    tax_exempt: ExemptBody | None = None
 
 
 def _checkout(call: Call, *, quote: bool) -> Checkout:
@@ -71,6 +75,7 @@ def _checkout(call: Call, *, quote: bool) -> Checkout:
         payment_requests(body.payments),
         body.customer,
         quote,
+        exemption(body.tax_exempt),
     )
 
 

@@ -43,11 +43,18 @@ class DiscountBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FeeBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A charge beside the goods, taxed by its class (none: untaxed)."""
+    """A charge beside the goods, taxed by its class (none: untaxed). A `tip` is owed to the staff and has no tax."""
 
     name: Text
     amount: Text
     tax_class: Text | None = None
+    tip: bool = False
+
+
+class ExemptBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Why a sale has no tax: the number of a certificate, a diplomat."""
+
+    reason: Text
 
 
 class PaymentBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,7 +108,12 @@ def discount_request(field: str, body: DiscountBody | None) -> DiscountRequest |
 
 def fee_requests(fees: list[FeeBody]) -> tuple[FeeRequest, ...]:
     """Fees."""
-    return tuple(FeeRequest(fee.name, fee.amount, fee.tax_class) for fee in fees)
+    return tuple(FeeRequest(fee.name, fee.amount, fee.tax_class, fee.tip) for fee in fees)
+
+
+def exemption(body: ExemptBody | None) -> str | None:
+    """Why a sale has no tax; None where it has."""
+    return None if body is None else body.reason
 
 
 def payment_requests(payments: list[PaymentBody] | None) -> tuple[PaymentRequest, ...] | None:

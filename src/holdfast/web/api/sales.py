@@ -30,10 +30,12 @@ from holdfast.web.api.sale_bodies import (
     MONEY_CODES,
     CartLine,
     DiscountBody,
+    ExemptBody,
     Fees,
     LineChange,
     Payments,
     discount_request,
+    exemption,
     fee_requests,
     line_request,
     line_requests,
@@ -54,14 +56,17 @@ class SaleBody(msgspec.Struct, forbid_unknown_fields=True):
     lines: Annotated[list[CartLine], Meta(max_length=LINES_MAX)] = []
     discount: DiscountBody | None = None
     fees: Fees = []
+    tax_exempt: ExemptBody | None = None
 
 
 class SaleChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What to change of a sale; null takes the customer or the discount away. `fees` are all its fees."""
+    """What to change of a sale; null takes the customer or the discount away, or makes it pay tax. `fees` are all its
+    fees."""
 
     customer: Text | UnsetType | None = UNSET
     discount: DiscountBody | UnsetType | None = UNSET
     fees: Fees | UnsetType = UNSET
+    tax_exempt: ExemptBody | UnsetType | None = UNSET
 
 
 class CompleteBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,6 +120,7 @@ def plan_open(call: Call) -> Command:
         line_requests(body.lines),
         discount,
         fee_requests(body.fees),
+        tax_exempt=exemption(body.tax_exempt),
     )
 
 
@@ -125,6 +131,8 @@ def plan_change(call: Call) -> Command:
         changes["discount"] = discount_request("discount", changes["discount"])
     if "fees" in changes:
         changes["fees"] = fee_requests(changes["fees"])
+    if "tax_exempt" in changes:
+        changes["tax_exempt"] = exemption(changes["tax_exempt"])
     return ChangeSale(_sale_id(call), **changes)
 
 

@@ -9,6 +9,13 @@ import msgspec
 from holdfast.core.records.documents import LevelDocument, Num
 
 
+class PriceBreakDocument(msgspec.Struct):
+    """So many units together cost `price`."""
+
+    quantity: int
+    price: str
+
+
 class ProductDocument(msgspec.Struct, forbid_unknown_fields=False):
     """A product and what there is of it at all locations together; `total_available` counts sellable ones only."""
 
@@ -17,6 +24,7 @@ class ProductDocument(msgspec.Struct, forbid_unknown_fields=False):
     title: str
     kind: str
     price: str | None
+    price_breaks: list[PriceBreakDocument]
     tax_class: str | None
     gtin: str | None
     precision: int
@@ -191,6 +199,7 @@ class SettingsDocument(msgspec.Struct):
     cart_hold_minutes: int
     default_reorder_point: int | None
     tax_mode: str
+    tax_rounding: str
     cash_rounding: str
     timezone: str
     api_rate_limit: int | None

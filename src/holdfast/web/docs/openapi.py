@@ -234,6 +234,8 @@ def _query(query: Parameter) -> Json:
             schema = {"type": "boolean"}
         case "instant":
             schema = {"type": "string", "format": "date-time"}
+        case "day":
+            schema = {"type": "string", "format": "date"}
         case "cursor":
             schema = {"type": "string", "minLength": 1, "maxLength": CURSOR_MAX}
         case _:

@@ -27,7 +27,7 @@ from holdfast.web.http.problems import invalid
 from holdfast.web.http.strict_json import TEXT_MAX, unprintable
 
 ParameterKind = Literal[
-    "text", "integer", "number", "boolean", "instant", "moment", "threshold", "code", "limit", "cursor"
+    "text", "integer", "number", "boolean", "instant", "day", "moment", "threshold", "code", "limit", "cursor"
 ]
 
 CURSOR_MAX = 500
@@ -160,6 +160,10 @@ def _converted(parameter: Parameter, text: str) -> Any:
             if at is None:
                 raise invalid(name, "must be an ISO 8601 instant with its offset, as 2030-01-31T12:00:00Z.")
             return at
+        case "day":
+            if day_of(text) is None:
+                raise invalid(name, "must be a day, as 2030-01-31.")
+            return text
         case "moment":
             day = day_of(text)
             moment = day if day is not None else instant_of(text.replace(" ", "+"))
