@@ -157,7 +157,9 @@ class Holdfast:
         future: Any,
     ) -> None:
         given = shaped(command) if key is None or is_key(key, own=True) else malformed("key", KEY_WORDS).rejected
-        permission = missing(actor, command if isinstance(given, Rejected) else given)
+        permission = None
+        if command is not _NOTHING:  # whoever asks again what they were answered does nothing
+            permission = missing(actor, command if isinstance(given, Rejected) else given)
         if permission is not None:
             raise Forbidden(actor.lacks(permission))
         if isinstance(given, Rejected):

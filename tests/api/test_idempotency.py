@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import Shop
 
 RESERVE = "/api/v1/inventory-reservations"
@@ -150,3 +152,13 @@ def test_many_at_once_are_one(any_shop: Shop) -> None:
     assert {answer.status for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
     assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
+
+
+@pytest.mark.parametrize("role", ["cashier", "staff", "manager"])
+def test_what_is_not_there_is_a_404_with_a_key_as_without(any_shop: Shop, role: str) -> None:
+    """To look for the answer that the key was given before needs no right of its own."""
+    caller = any_shop.caller(role)
+    for headers in ({}, {"Idempotency-Key": "k-1"}):
+        for name in ("no-uuid", "01890000-0000-7000-8000-000000000000"):
+            answer = caller.post(f"/api/v1/sales/{name}/complete", {}, headers=headers)
+            assert (answer.status, answer.code) == (404, "SALE_NOT_FOUND"), (headers, answer)
