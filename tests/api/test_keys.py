@@ -482,6 +482,30 @@ def test_a_pin_gives_a_till_no_more_than_its_key(any_shop: Shop) -> None:
     assert shop.anonymous.get("/api/v1/pos/session", headers=till).status == 403
 
 
+@pytest.mark.parametrize("overlap", [0, 1])
+def test_a_till_ends_with_the_secret_that_opened_it(any_shop: Shop, overlap: int) -> None:
+    """A key that has leaked is rolled: whoever has the old secret does not go on at the tills that it had opened."""
+    shop = any_shop
+    made = _made(shop, "manager")
+    for code in ("T1", "T2"):
+        assert shop.owner.post("/api/v1/registers", {"store_id": "MAIN", "code": code}).status == 201
+
+    def opened(key: str, code: str) -> dict[str, str]:
+        answer = shop.owner.using(key).post(f"/api/v1/registers/{code}/sessions", {"opening_float": "1.00"})
+        return {"Authorization": f"Register {answer.json()['token']}"}
+
+    old = opened(made["api_key"], "T1")
+    rolled = shop.owner.post(f"{KEYS}/{made['id']}/roll", {"overlap_hours": overlap}).json()
+    shop.application.auth.forget_tills()
+    assert shop.anonymous.get("/api/v1/pos/session", headers=old).status == (200 if overlap else 401)
+    new = opened(rolled["api_key"], "T2")
+    assert shop.anonymous.get("/api/v1/pos/session", headers=new).status == 200
+    if overlap:
+        _set(shop, made["id"], sessions_from=time.time_ns() // 1000)
+        shop.application.auth.forget_tills()
+        assert shop.anonymous.get("/api/v1/pos/session", headers=old).status == 401
+
+
 @pytest.mark.parametrize("end", ["expired", "revoked"])
 def test_a_pin_does_not_make_a_till_outlive_its_key(any_shop: Shop, end: str) -> None:
     """Nor a second till that was opened at the first one: when the key has ended, each act needs a PIN."""

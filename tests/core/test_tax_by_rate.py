@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from holdfast.check import check
 from holdfast.core.organisation.products import AddProduct, ChangeProduct, PriceBreakRequest
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.sales.cart import CancelSale, ChangeSale, EditLine
@@ -39,6 +40,7 @@ def scene(tmp_path: Path, clock: Clock) -> Iterator[Scene]:
         scene.given("TOOL-1 MAIN  A 50 @1.00\nBOOK-1 MAIN  B 50 @1.00")
         yield scene
         assert_truth(shop)
+        assert check(shop.holdfast.database).mismatches == []
         assert book_faults(shop) == []
         assert sale_faults(shop) == []
 

@@ -213,10 +213,10 @@ MONEY_BUGS: dict[str, Edit | list[Edit]] = {
     ),
     "the tax of a refund is rounded by itself": Edit(
         "_Refunds.take",
-        "share_still_due(self._tax[line.id], line.quantity, reached, taxed)",
-        "share_still_due(self._tax[line.id], line.quantity, units, 0)",
+        "sum(share.tax for share in shares), line.quantity, reached, taxed",
+        "sum(share.tax for share in shares), line.quantity, units, 0",
     ),
-    "a refund keeps the tax of the fees": Edit("_Refunds.__init__", "line.tax + share for", "line.tax for"),
+    "a refund keeps the tax of the fees": Edit("refundable_taxes", "[*line.tax_shares, *own]", "line.tax_shares"),
     "cash is rounded part by part": Edit("_handed_out", "exact + carried", "exact"),
     "the revenue of a part is rounded by itself": Edit(
         "amounts_of",

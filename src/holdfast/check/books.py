@@ -87,7 +87,8 @@ class BooksCheck(Run):
         # What was worth nothing when the books began has an entry without lines.
         fewest = 0 if entry.ref_type == OPENING else 2
         self._same("posting.position", name, list(range(max(len(lines), fewest))), positions, org_id=org_id)
-        once = len({line.account for line in lines}) == len(lines) and all(line.amount for line in lines)
+        names = {(line.account, line.tax_name, line.tax_rate) for line in lines}
+        once = len(names) == len(lines) and all(line.amount or line.tax_net for line in lines)
         self._same("posting.account", name, True, once, org_id=org_id)
         for line in lines:
             whose = (line.day, line.at)

@@ -58,6 +58,10 @@ class Choice(NamedTuple):
     used_until: int = 0
 
 
+WAITED_FOR_LOCK = 60_000_000
+"""Longest that an entry may have waited for the till's row (microseconds): the clock was looked at before."""
+
+
 class Entered(NamedTuple):
     """What became of a PIN: its user; or until when something is locked; or `locks`, what this wrong one has locked."""
 
@@ -156,6 +160,8 @@ def enter(database: Database, entry: Entry, user: UserRow | None, now: int) -> E
             return Entered(user)
         locked = [kind for kind, name, rule in names if attempts.fail(entry.org_id, name, rule)]
         age = now - since
+        if -WAITED_FOR_LOCK < age < 0:
+            age = 0  # it looked at the clock before it waited for the lock
         if not 0 <= age < directory.PIN_LOCK_MICROSECONDS:
             wrong, since = 0, now
         if not 0 <= age < LOCKS_KEPT:

@@ -186,6 +186,9 @@ _TILL = _of(
         api_key.c.expires_at,
         api_key.c.active,
         register_session.c.opener_id,
+        register_session.c.opened_at,
+        app_user.c.sessions_from,
+        api_key.c.sessions_from,
     )
     .select_from(register_session)
     .outerjoin(
@@ -255,12 +258,15 @@ def till_of(database: Database, token_hash: str, org_id: str | None = None, *, s
     if row is None:
         return None
     opener = None
-    if row[9] is not None and not row[16]:
-        pass  # the key is gone, and with it whoever was let in by it
+    opened_at, users_from, keys_from = row[18:]
+    rolled = keys_from is not None and opened_at < keys_from
+    ends = min((at for at in (row[15], keys_from if rolled else None) if at is not None), default=None)
+    if (row[9] is not None and not row[16]) or opened_at < (users_from or 0):
+        pass  # the key is gone, or the password, and with it whoever was let in by it
     elif row[5] is not None:
-        opener = Opener(row[5], f"user:{row[6]}"[:200], row[7], tuple(row[8]), expires_at=row[15])
+        opener = Opener(row[5], f"user:{row[6]}"[:200], row[7], tuple(row[8]), expires_at=ends)
     elif row[9] is not None and row[9] == row[17]:
-        narrowed = (_narrowed(row[13]), _narrowed(row[14]), row[15])
+        narrowed = (_narrowed(row[13]), _narrowed(row[14]), ends)
         opener = Opener(row[9], f"key:{row[10]}"[:200], row[11], tuple(row[12]), *narrowed)
     bounds = _narrowed(row[14]), row[9], _narrowed(row[13]), tuple(row[12] or ())
     return TillRow(row[0], row[1], row[2], row[3], row[4] or 0, opener, *bounds)

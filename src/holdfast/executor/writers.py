@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
+from typing import Any
 
 from holdfast import metrics
 from holdfast.db.batch.load import WriterCatalogs
@@ -35,6 +36,12 @@ BATCH_COMMANDS_MAX = 512
 
 QUEUE_MAX = 20_000
 """Most commands that wait in one process before new ones are turned away."""
+
+ORGANISATION_PART = 2
+"""One organisation has at most this part (one in so many) of what may wait: the others always have room."""
+
+CALLER_PART = 4
+"""One caller has at most this part of it with groups; of single commands a caller has few under way."""
 
 LOOK_SECONDS = 0.25
 """How often it is looked whether a command has waited too long, or is to be tried again."""
@@ -63,6 +70,8 @@ class Executor:
         self._queues: dict[str, deque[Submission]] = {}
         self._ready: deque[str] = deque()
         self._waiting = 0
+        self._weights: Counter[Any] = Counter()
+        """What waits by organisation; the groups among it also by (organisation, caller)."""
         self._idle = 0
         self._closing = False
         self._patience: dict[str, Patience] = {}
@@ -80,14 +89,21 @@ class Executor:
 
     # Taking commands -----------------------------------------------------------------------------------------------
 
-    def submit(self, org_id: str, submission: Submission) -> None:
-        """Queue a command; its future is resolved after the commit. Raises Overloaded when too much waits."""
+    def submit(self, org_id: str, submission: Submission, *, always: bool = False) -> None:
+        """Queue a command; its future is resolved after the commit.
+
+        Raises Overloaded when too much waits, of all, of the organisation or of the caller, unless it is `always` taken
+        (lines of the security log, which others bound).
+        """
         with self._lock:
             if self._closing or not self._threads[0].is_alive():
                 raise Unavailable("shutting down" if self._closing else "the writer has died")
-            if self._waiting >= self._queue_max:
+            if not always and self._is_full(org_id, submission):
                 raise Overloaded
             self._waiting += submission.weight
+            self._weights[org_id] += submission.weight
+            if submission.weight > 1:
+                self._weights[org_id, submission.caller.id] += submission.weight
             queue = self._queues.get(org_id)
             if queue is None:
                 self._queues[org_id] = deque((submission,))
@@ -96,6 +112,25 @@ class Executor:
                     self._lock.notify()
             else:
                 queue.append(submission)
+
+    def _is_full(self, org_id: str, submission: Submission) -> bool:
+        """Does too much wait for this one to be taken? Who has no id, as the command line, has no part."""
+        if self._waiting >= self._queue_max or self._weights[org_id] >= self._queue_max // ORGANISATION_PART:
+            return True
+        if submission.weight == 1 or not submission.caller.id:
+            return False
+        return self._weights[org_id, submission.caller.id] >= self._queue_max // CALLER_PART
+
+    def _count(self, org_id: str, submissions: list[Submission], sign: int) -> None:
+        """Submissions wait (1), or wait no more (-1)."""
+        weight = sign * sum(submission.weight for submission in submissions)
+        self._waiting += weight
+        self._weights[org_id] += weight
+        for submission in submissions:
+            if submission.weight > 1:
+                self._weights[org_id, submission.caller.id] += sign * submission.weight
+        if not self._waiting:
+            self._weights.clear()
 
     def close(self) -> None:
         """Answer what was accepted, then stop."""
@@ -119,6 +154,8 @@ class Executor:
                     self._idle -= 1
                 org_id = self._ready.popleft()
                 batch = self._of_queue(self._queues[org_id])
+                self._count(org_id, batch, -1)
+                metrics.QUEUE_DEPTH.set(self._waiting)
                 if batch:
                     return org_id, batch
                 del self._queues[org_id]  # all of them were turned away
@@ -131,8 +168,6 @@ class Executor:
             submission = queue.popleft()
             weight += submission.weight
             batch.append(submission)
-        self._waiting -= weight
-        metrics.QUEUE_DEPTH.set(self._waiting)
         return batch
 
     def _done(self, org_id: str) -> None:
@@ -140,7 +175,7 @@ class Executor:
         with self._lock:
             patience = self._patience.setdefault(org_id, Patience(self._queue_age))
             if patience.parked:
-                self._waiting += sum(submission.weight for submission in patience.parked)
+                self._count(org_id, patience.parked, 1)
                 at, before = self._parked.get(org_id, (time.monotonic() + PARKED_SECONDS, []))
                 self._parked[org_id] = (at, before + patience.parked)
                 patience.parked = []
@@ -190,18 +225,21 @@ class Executor:
         late: list[Submission] = []
         for org_id, queue in self._queues.items():
             blocked = self._is_blocked(org_id)
+            over = []
             while queue and now - queue[0].since > self._queue_age:
                 queue[0].blocked |= blocked
-                late.append(queue.popleft())
+                over.append(queue.popleft())
+            self._count(org_id, over, -1)
+            late.extend(over)
         for org_id, (at, parked) in list(self._parked.items()):
             over = [submission for submission in parked if now - submission.since > self._queue_age]
+            self._count(org_id, over, -1)
             late.extend(over)
             left = [submission for submission in parked if now - submission.since <= self._queue_age]
             if left:
                 self._parked[org_id] = (at, left)
             else:
                 del self._parked[org_id]
-        self._waiting -= sum(submission.weight for submission in late)
         return late
 
     def _is_blocked(self, org_id: str) -> bool:

@@ -45,8 +45,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A program's key; only the hash of its secret is kept, and the secret's last characters (`hint`).
 
     Empty `stores` means all, no `permissions` all of the role, no `addresses` any. After `expires_at` it is dead. What
-    it was before it was rolled is `previous_...`, good until `previous_until`. `last_used_at` is at most some minutes
-    old. Times are microseconds since 1970.
+    it was before it was rolled is `previous_...`, good until `previous_until`. From `sessions_from` on the tills that
+    it opened before need a PIN: the secret that opened them is gone. `last_used_at` is at most some minutes old. Times
+    are microseconds since 1970.
     """
 
     id: str
@@ -61,6 +62,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     previous_hash: str | None = None
     previous_hint: str | None = None
     previous_until: int | None = None
+    sessions_from: int | None = None
     last_used_at: int | None = None
     active: bool = True
     created_at: int = 0

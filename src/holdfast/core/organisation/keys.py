@@ -125,13 +125,15 @@ def roll_key(stock: Stock, command: RollKey) -> ApiKey:
     key = existing(stock, "api_key", command.key_id) if itself else _own(stock, command.key_id)
     if key.expires_at is not None and key.expires_at <= stock.now:
         raise invalid_state("The key has expired: a new secret would not work either. Change its expires_at first.")
+    until = stock.now + command.overlap_hours * _HOUR if command.overlap_hours else None
     rolled = replace(
         key,
         key_hash=command.key_hash,
         hint=command.hint,
         previous_hash=key.key_hash if command.overlap_hours else None,
         previous_hint=key.hint if command.overlap_hours else None,
-        previous_until=stock.now + command.overlap_hours * _HOUR if command.overlap_hours else None,
+        previous_until=until,
+        sessions_from=until or stock.now,
         updated_at=stock.now,
     )
     put(stock, "api_key", rolled)

@@ -89,6 +89,7 @@ def api_key_fields(key: ApiKey) -> Json:
     fields = _with_times(key)
     del fields["key_hash"], fields["previous_hash"]
     hint, until = fields.pop("previous_hint"), fields.pop("previous_until")
+    del fields["sessions_from"]
     for name in ("expires_at", "last_used_at"):
         fields[name] = _instant(fields[name])
     fields["previous"] = None if until is None else {"hint": hint, "until": instant_text(until)}

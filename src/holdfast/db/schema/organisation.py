@@ -194,6 +194,7 @@ api_key = Table(
     Column("previous_hash", String(64), nullable=True),
     Column("previous_hint", String(4), nullable=True),
     big("previous_until", nullable=True),
+    big("sessions_from", nullable=True),
     big("last_used_at", nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),

@@ -70,7 +70,7 @@ def chosen_password(call: Call, password: str, email: str) -> str:
         refuse_weak(password, email=email, organisation=settings["name"])
     except WeakPassword as error:
         raise invalid("password", str(error)) from None
-    with call.auth.hashing.turn(caller_of(call)):
+    with call.auth.hashing.turn(caller_of(call), call.actor.org_id):
         return hashed(password)
 
 
@@ -87,7 +87,7 @@ def chosen_pin(call: Call, pin: str, role: str, own_id: str | None, *, most: int
     if role in LONG_PIN_ROLES and len(pin) < LONG_PIN_DIGITS_MIN:
         raise invalid("pin", f"The PIN of a {role} has {LONG_PIN_DIGITS_MIN} to 8 digits.")
     chooser = Chooser(call.actor.org_id, caller_of(call), call.actor.name, most)
-    with call.auth.pins.turn(chooser.caller):
+    with call.auth.pins.turn(chooser.caller, chooser.org_id):
         return call.auth.cashiers.chosen(chooser, own_id, pin, call.origin)
 
 
@@ -108,7 +108,7 @@ def _me(call: Call) -> UserRow:
 
 def _confirm(call: Call, me: UserRow, password: str) -> None:
     call.auth.sign_in.look_own(me, call.origin, {})
-    with call.auth.hashing.turn(caller_of(call)):
+    with call.auth.hashing.turn(caller_of(call), call.actor.org_id):
         right = call.auth.sign_in.confirm(me, password, call.origin, {})
     if not right:
         raise invalid("current_password", "is not your password.")

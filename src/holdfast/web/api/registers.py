@@ -143,7 +143,7 @@ def plan_open(call: Call) -> PlannedCommand:
             _require_ready(call, register, body.opening_float)
         entry = Entry(actor.org_id, register["id"], actor.id or actor.name)
         call.auth.cashiers.require_unlocked(entry)
-        with call.auth.pins.turn(entry.caller):
+        with call.auth.pins.turn(entry.caller, entry.org_id):
             user = call.auth.cashiers.of(entry, body.pin, actor.name, call.origin)
         if opened is not None and opened["opened_by"] != user.name:
             raise wrong_pin()  # and nothing else is said of it: this opens no register

@@ -62,6 +62,12 @@ READERS = 16
 AUDITED = frozenset({Permission.MANAGE, Permission.CONFIGURE})
 """Permissions of the routes that change records: the audit log says from where."""
 
+BODY_THREADS = 2
+"""Threads that take large bodies apart: no read of anybody stands behind them."""
+
+ENDING_BODY_MAX = 4096
+"""Most bytes of the body that ended a register session, when it is sent again."""
+
 PUBLIC_THREADS = 2
 """Threads for what needs no key (readiness, metrics): no read of a caller stands before them."""
 
@@ -105,6 +111,7 @@ class Application:
         self._secure = secure
         self._close_shop = close_shop
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="holdfast-read")
+        self._body_threads = ThreadPoolExecutor(BODY_THREADS, thread_name_prefix="holdfast-body")
         self._public_threads = ThreadPoolExecutor(PUBLIC_THREADS, thread_name_prefix="holdfast-public")
         self._stores = Lookups(lambda name: shop.reports.store(name[0], name[1]))
         self._exact: dict[str, dict[str, Endpoint]] = {}
@@ -170,7 +177,7 @@ class Application:
         """End the streams and the threads; the shop stays open."""
         self.stopping.set()
         self.auth.close()
-        for threads in (self._threads, self._public_threads):
+        for threads in (self._threads, self._body_threads, self._public_threads):
             threads.shutdown(wait=False, cancel_futures=True)
 
     # One request ---------------------------------------------------------------------------------------------------
@@ -271,8 +278,7 @@ class Application:
             repeated = route.ends_till and b"idempotency-key" in headers
             ended = await self.auth.at_ended_till(headers, answer.origin) if repeated else None
             if ended is not None:
-                raw = await read_body(receive, route.body_max) if length or in_parts else b""
-                if await self._say_again(ended, headers, scope, raw, answer):
+                if await self._say_again(ended, endpoint, headers, scope, receive, answer):
                     return
             elif in_parts:
                 await count_body(receive, route.body_max)
@@ -284,8 +290,8 @@ class Application:
             if in_parts:
                 await count_body(receive, route.body_max)
             raise
-        with self.callers.one_more(identity.actor, route.body_max if in_parts else length or 0):
-            raw = await read_body(receive, route.body_max) if length or in_parts else b""
+        with self.callers.one_more(identity.actor) as request:
+            raw = await read_body(receive, route.body_max, request.grow) if length or in_parts else b""
             await self._answer_caller(endpoint, args, headers, scope, receive, raw, identity, answer)
 
     async def _answer_caller(
@@ -321,13 +327,19 @@ class Application:
             return
         _test_type(headers, raw, endpoint)
         aside = len(raw) > ASIDE_BYTES
-        call.body = await self.read(decode, endpoint.decoder, raw) if aside else decode(endpoint.decoder, raw)
+        asked = route, _address(scope), call.actor, raw
+        said = ""
+        if aside:
+            async with self.callers.decoding(call.actor):
+                call.body = await self._decode(decode, endpoint.decoder, raw)
+                if key is not None and unknown is None:
+                    said = await self._decode(fingerprint_of, *asked)
+        else:
+            call.body = decode(endpoint.decoder, raw)
         if unknown is not None:
             raise unknown
-        said = ""
-        if key is not None:
-            asked = route, _address(scope), call.actor, raw
-            said = await self.read(fingerprint_of, *asked) if aside else fingerprint_of(*asked)
+        if key is not None and not aside:
+            said = fingerprint_of(*asked)
         reply = await self._ask(call, route, said)
         if type(reply.answer) is Rejected:
             raise problems.problem_of(reply.answer)
@@ -350,12 +362,25 @@ class Application:
         await answer.send(200, encode(document), extra=link)
 
     async def _say_again(
-        self, actor: Actor, headers: dict[bytes, bytes], scope: Scope, raw: bytes, answer: Answer
+        self,
+        actor: Actor,
+        endpoint: Endpoint,
+        headers: dict[bytes, bytes],
+        scope: Scope,
+        receive: Receive,
+        answer: Answer,
     ) -> bool:
-        """Answer again what ended the caller's own register session (`idempotency`); False when it was not this."""
+        """Answer again what ended the caller's own register session (`idempotency`); False when it was not this.
+
+        Whoever has a token that is dead may do nothing else, and no more at once than others: the body is a small one.
+        """
         key = idempotency_key(headers)
-        request = (actor, key, scope["method"], _address(scope), raw)
-        kept = await self.read(said_to_ended_session, self.shop.database, *request)
+        with self.callers.one_more(actor) as request:
+            raw = await read_body(receive, ENDING_BODY_MAX, request.grow)
+            decode(endpoint.decoder, raw)
+            asked = (actor, key, scope["method"], _address(scope), raw)
+            async with self.callers.reading(actor):
+                kept = await self.read(said_to_ended_session, self.shop.database, *asked)
         if kept is None:
             return False
         await answer.send(kept.status, kept.body, extra=[(b"idempotent-replayed", b"true")])
@@ -413,8 +438,12 @@ class Application:
         call.actor = msgspec.structs.replace(call.actor, stores=(ids[0],))
         return None
 
+    async def _decode(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Take a large body apart in a thread that is there for that."""
+        return await asyncio.get_running_loop().run_in_executor(self._body_threads, function, *arguments)
+
     async def read(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run what would keep the loop waiting in a thread: what asks the database, or reads a large body."""
+        """Run what would keep the loop waiting in a thread: what asks the database, above all."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     # When the answer is no -----------------------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 """How much one caller may have under way in this process: requests and their bodies, reads and event streams.
 
-    with callers.one_more(actor, size): ...        the 101st at once is a 429, and so are bodies of 32 MiB together
+    with callers.one_more(actor) as request: ...   the 101st at once is a 429
+        request.grow(65_536)                       and so are bodies of which 32 MiB have come
+    async with callers.decoding(actor): ...        the second large body waits until the first one is read
     async with callers.reading(actor): ...         the ninth read waits until one of the eight is done
     with callers.streaming(actor): ...             the 11th stream of a caller, the 101st of an organisation is a 429
 
-A caller is a key, a user or a till. One that asks for everything at once keeps nobody else waiting.
+A caller is a key with the tills that it opened, or a user, or a till of a user. One that asks for everything at once
+keeps nobody else waiting.
 """
 
 from __future__ import annotations
@@ -20,11 +23,17 @@ from holdfast.web.http.problems import RATE_LIMITED, UNAVAILABLE, Problem
 REQUESTS_MAX = 100
 """Most requests of a caller that are answered at once, where the settings do not say."""
 
-CALLER_BYTES_MAX = 32 * 1024 * 1024
-"""Most bytes of bodies that a caller sends at once: eight of the largest batches."""
+SMALL_BODY = 64 * 1024
+"""A body of so many bytes is not counted: it always has room, whatever others send."""
 
-BYTES_MAX = 128 * 1024 * 1024
-"""Most bytes of bodies that all callers of a process send at once."""
+CALLER_BYTES_MAX = 32 * 1024 * 1024
+"""Most bytes of larger bodies of a caller that have come and are not answered: eight of the largest batches."""
+
+ORGANISATION_BYTES_MAX = 64 * 1024 * 1024
+"""Most of them that are of one organisation."""
+
+BYTES_MAX = 256 * 1024 * 1024
+"""Most of them in a process."""
 
 READS_MAX = 8
 """Most reads of a caller that run at once: half of the threads that there are."""
@@ -42,28 +51,35 @@ Caller = tuple[str, str, str | None]
 
 
 class _OneMore:
-    """A request while it is under way: `contextmanager` would cost every request as much as its look-up."""
+    """A request while it is under way: `contextmanager` would cost every request as much as its look-up.
 
-    __slots__ = ("_caller", "_callers", "_size")
+    `grow` is told of the bytes of its body as they come: what was announced and does not come takes no room.
+    """
 
-    def __init__(self, callers: Callers, caller: Caller, size: int) -> None:
+    __slots__ = ("_caller", "_callers", "_counted", "_size")
+
+    def __init__(self, callers: Callers, caller: Caller) -> None:
         self._callers = callers
         self._caller = caller
-        self._size = size
+        self._size = 0
+        self._counted = 0
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> _OneMore:
         self._callers.begin(self._caller)
-        if self._size:
-            try:
-                self._callers.begin_body(self._caller, self._size)
-            except Problem:
-                self._callers.end(self._caller)
-                raise
+        return self
 
     def __exit__(self, *_: object) -> None:
-        if self._size:
-            self._callers.end_body(self._caller, self._size)
+        if self._counted:
+            self._callers.count_bytes(self._caller, -self._counted)
         self._callers.end(self._caller)
+
+    def grow(self, more: int) -> None:
+        """So many bytes more have come; 429 or 503 where there is no room for them."""
+        self._size += more
+        if self._size > SMALL_BODY:
+            added = self._size - self._counted
+            self._callers.count_bytes(self._caller, added)
+            self._counted += added
 
 
 class Callers:
@@ -72,16 +88,17 @@ class Callers:
     def __init__(self, requests_max: int = REQUESTS_MAX) -> None:
         self._requests_max = requests_max
         self._requests: dict[Caller, int] = {}
-        self._bytes: dict[Caller, int] = {}
+        self._bytes: dict[Caller | str, int] = {}
         self._all_bytes = 0
         self._reads: dict[Caller, asyncio.Semaphore] = {}
+        self._decodes: dict[Caller, asyncio.Semaphore] = {}
         self._streams: dict[Caller | str, int] = {}
         self.streams = 0
         """Open event streams of all."""
 
-    def one_more(self, actor: Actor, size: int = 0) -> _OneMore:
-        """A request under way, with a body of at most `size` bytes; 429 when the caller has too many, or too much."""
-        return _OneMore(self, _caller(actor), size)
+    def one_more(self, actor: Actor) -> _OneMore:
+        """A request under way; 429 when the caller has too many."""
+        return _OneMore(self, _caller(actor))
 
     def begin(self, caller: Caller) -> None:
         """Count a request, or refuse it."""
@@ -90,25 +107,22 @@ class Callers:
             raise _too_many(f"You have {count} requests under way: wait for their answers.")
         self._requests[caller] = count + 1
 
-    def begin_body(self, caller: Caller, size: int) -> None:
-        """Count the bytes of a body that is about to be read, or refuse them: 503 when the process has too many."""
-        sent = self._bytes.get(caller, 0)
-        if sent + size > CALLER_BYTES_MAX:
-            raise _too_many(f"You have {sent} bytes of bodies under way: wait for their answers.")
-        if self._all_bytes + size > BYTES_MAX:
-            words = "Too much is being sent at once."
-            raise Problem(UNAVAILABLE, words, numbers={"retry_after": 1}, headers={"Retry-After": "1"})
-        self._bytes[caller] = sent + size
-        self._all_bytes += size
-
-    def end_body(self, caller: Caller, size: int) -> None:
-        """The request of that body is answered."""
-        self._all_bytes -= size
-        left = self._bytes[caller] - size
-        if left:
-            self._bytes[caller] = left
-        else:
-            del self._bytes[caller]
+    def count_bytes(self, caller: Caller, more: int) -> None:
+        """Bytes of a body have come, or (negative) were answered; refused where there is no room for them."""
+        org_id = caller[0]
+        mine, ours = self._bytes.get(caller, 0) + more, self._bytes.get(org_id, 0) + more
+        if more > 0:
+            if mine > CALLER_BYTES_MAX or ours > ORGANISATION_BYTES_MAX:
+                raise _too_many("Too many bytes of your bodies are under way: wait for the answers.")
+            if self._all_bytes + more > BYTES_MAX:
+                words = "Too much is being sent at once."
+                raise Problem(UNAVAILABLE, words, numbers={"retry_after": 1}, headers={"Retry-After": "1"})
+        self._all_bytes += more
+        for name, count in ((caller, mine), (org_id, ours)):
+            if count:
+                self._bytes[name] = count
+            else:
+                del self._bytes[name]
 
     def end(self, caller: Caller) -> None:
         """A request is answered."""
@@ -118,11 +132,19 @@ class Callers:
         else:
             del self._requests[caller]
             self._reads.pop(caller, None)
+            self._decodes.pop(caller, None)
 
     @asynccontextmanager
     async def reading(self, actor: Actor) -> AsyncIterator[None]:
         """A read under way, as soon as the caller has few enough of them."""
         turns = self._reads.setdefault(_caller(actor), asyncio.Semaphore(READS_MAX))
+        async with turns:
+            yield
+
+    @asynccontextmanager
+    async def decoding(self, actor: Actor) -> AsyncIterator[None]:
+        """A large body that is taken apart, one of a caller at a time: it keeps a thread busy for up to a second."""
+        turns = self._decodes.setdefault(_caller(actor), asyncio.Semaphore(1))
         async with turns:
             yield
 
@@ -155,6 +177,8 @@ class Callers:
 
 
 def _caller(actor: Actor) -> Caller:
+    if actor.key_id is not None:
+        return actor.org_id, actor.key_id, None
     return actor.org_id, actor.id or actor.name, actor.session_id
 
 

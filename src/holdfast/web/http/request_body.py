@@ -52,8 +52,8 @@ def length_of(headers: dict[bytes, bytes], body_max: int) -> int | None:
     return length
 
 
-async def read_body(receive: Receive, body_max: int) -> bytes:
-    """The body, up to its limit."""
+async def read_body(receive: Receive, body_max: int, grow: Callable[[int], None] = lambda _: None) -> bytes:
+    """The body, up to its limit; `grow` is told of its bytes as they come."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
@@ -61,8 +61,10 @@ async def read_body(receive: Receive, body_max: int) -> bytes:
     if not message.get("more_body", False):
         if len(body) > body_max:
             raise too_large(body_max, Problem)
+        grow(len(body))
         return body
     parts, size = [body], len(body)
+    grow(size)
     while True:
         if size > body_max:
             raise too_large(body_max, TooLarge if message.get("more_body", False) else Problem)
@@ -71,6 +73,8 @@ async def read_body(receive: Receive, body_max: int) -> bytes:
             raise ClientGone
         parts.append(message.get("body", b""))
         size += len(parts[-1])
+        if size <= body_max:
+            grow(len(parts[-1]))
         if not message.get("more_body", False) and size <= body_max:
             return b"".join(parts)
 

@@ -39,6 +39,9 @@ CALLERS_MAX = 4
 CALLER_SHARE_MAX = 3
 """Most of them that are of one caller."""
 
+ORGANISATION_SHARE_MAX = 3
+"""Most of them that are of one organisation."""
+
 HASHING_RETRY_SECONDS = 2
 
 NICENESS = 10
@@ -74,6 +77,7 @@ class Hashing:
         self._taken = Counter[bool]()
         self._shares = Counter[str]()
         self._callers = Counter[str]()
+        self._organisations = Counter[str]()
         # By whether they are of somebody known.
         self._waiting: dict[bool, deque[_Job]] = {True: deque(), False: deque()}
 
@@ -93,19 +97,25 @@ class Hashing:
         return await asyncio.shield(asyncio.wrap_future(job.future))
 
     @contextlib.contextmanager
-    def turn(self, caller: str = "") -> Iterator[None]:
-        """Hash in this thread, when its turn comes; 503 when too many wait, or too many of the caller."""
+    def turn(self, caller: str = "", org_id: str = "") -> Iterator[None]:
+        """Hash in this thread, when its turn comes; 503 when too many wait, or too many of the caller or its
+        organisation."""
         with self._lock:
             of_caller = self._callers[caller] if caller else 0
+            of_organisation = self._organisations[org_id] if org_id else 0
             if self._callers.total() >= CALLERS_MAX or of_caller >= CALLER_SHARE_MAX:
                 raise _busy()
+            if of_organisation >= ORGANISATION_SHARE_MAX:
+                raise _busy()
             self._callers[caller] += 1
+            self._organisations[org_id] += 1
         try:
             with self._turns:
                 yield
         finally:
             with self._lock:
                 _one_less(self._callers, caller)
+                _one_less(self._organisations, org_id)
 
     def close(self) -> None:
         """Let go of the threads."""

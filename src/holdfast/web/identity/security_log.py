@@ -69,7 +69,7 @@ class SecurityLog:
             caller, what, key=None, fingerprint="", render=None, status=200, loop=None, future=future
         )
         try:
-            self._executor.submit(org_id, submission)
+            self._executor.submit(org_id, submission, always=True)
         except (Overloaded, Unavailable) as error:
             log.warning("security line lost", action=what.action, error=str(error))
 
