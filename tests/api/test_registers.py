@@ -231,6 +231,21 @@ def test_a_close_whose_answer_was_lost_is_answered_again_and_nothing_else_is(any
     elsewhere.close()
 
 
+def test_a_dead_till_is_bounded_like_every_caller(any_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its body is a small one, and is read strictly before anything is looked for."""
+    till = opened(any_shop, register(any_shop))
+    path, key = "/pos/session/close", {"Idempotency-Key": "close-1"}
+    assert till.post(path, {"counted_cash": "100.00"}, **key).status == 200
+    looked: list[Any] = []
+    monkeypatch.setattr("holdfast.web.http.application.said_to_ended_session", lambda *one: looked.append(one))
+    for content in (b'{"counted_cash": "1.00"' + b" " * 5000 + b"}", b'{"counted_cash": ' + b"9" * 3000 + b"}", b"{"):
+        answer = till.client.post(f"/api/v1{path}", content=content, headers=till.headers | key)
+        assert answer.status == 401, answer
+    assert looked == []
+    assert till.post(path, {"counted_cash": "100.00"}, **key).status == 401
+    assert len(looked) == 1
+
+
 def test_a_dead_till_looks_at_no_pin(any_shop: Shop) -> None:
     """Its token would try PINs through, and lock the drawer that is open now."""
     shop = any_shop

@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 import structlog
+from msgspec.structs import replace
 
 import holdfast.executor.batch
 from holdfast.app import Forbidden, Holdfast
 from holdfast.core.decide import CommandGroup
-from holdfast.core.organisation.products import ChangeProduct
+from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.reservations.reserve import Reserve, Target
@@ -283,6 +284,42 @@ def test_a_group_fills_the_queue_by_its_members(tmp_path: Path) -> None:
             go.set()
             blocker.result(10)
             assert len(group.result(10).answer) == 10
+
+
+def test_one_caller_with_groups_leaves_room_for_the_others(tmp_path: Path) -> None:
+    """Half of the queue is theirs; a neighbour of the same organisation, and another organisation, go on."""
+    with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'shop.db'}", queue_max=20) as shop:
+        shop.product("MUG-1")
+        shop.receive(quantity=100)
+        greedy = replace(shop.owner, id="greedy")
+        group = CommandGroup(tuple(reserve(f"g{n}") for n in range(5)), atomic=False)
+        with stopped(shop.holdfast) as go:
+            first = shop.holdfast.submit(shop.owner, reserve("first"))
+            time.sleep(0.05)
+            taken = [shop.holdfast.submit(greedy, group) for _ in range(2)]
+            with pytest.raises(Overloaded):
+                shop.holdfast.submit(greedy, group)
+            taken.append(shop.holdfast.submit(greedy, reserve("alone")))
+            taken.append(shop.holdfast.submit(replace(shop.owner, id="modest"), group))
+            go.set()
+            assert [type(future.result(10)) for future in (first, *taken)] == [Reply] * 5
+        assert not shop.holdfast.executor._weights
+
+
+def test_one_organisation_does_not_fill_the_queue_of_another(tmp_path: Path) -> None:
+    with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'shop.db'}", queue_max=10) as shop:
+        shop.product("MUG-1")
+        made = establish(shop.holdfast.database, "Other", "o@other.example", password="correct horse")
+        other = replace(shop.owner, org_id=made.org_id)
+        with stopped(shop.holdfast) as go:
+            first = shop.holdfast.submit(shop.owner, reserve("first"))
+            time.sleep(0.05)
+            taken = full(shop, 100)
+            theirs = shop.holdfast.submit(other, AddProduct("CUP-1"))
+            go.set()
+            assert isinstance(theirs.result(10), Reply)
+            for future in (first, *taken):
+                future.result(10)
 
 
 def test_who_waited_too_long_is_turned_away_undone(shop: Shop) -> None:

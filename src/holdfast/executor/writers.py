@@ -35,13 +35,13 @@ BATCH_COMMANDS_MAX = 512
 """Commands, a group counting as its members, at which a transaction takes no further one."""
 
 QUEUE_MAX = 20_000
-"""Most commands that wait in one process before new ones are turned away."""
+"""Most commands of one organisation that wait in a process before new ones are turned away."""
 
-ORGANISATION_PART = 2
-"""One organisation has at most this part (one in so many) of what may wait: the others always have room."""
+QUEUES_FULL = 2
+"""So many full queues wait in a process at most: one organisation alone never takes the room of the others."""
 
-CALLER_PART = 4
-"""One caller has at most this part of it with groups; of single commands a caller has few under way."""
+CALLER_PART = 2
+"""The groups of one caller take at most this part (one in so many) of a queue; single commands wait one by one."""
 
 LOOK_SECONDS = 0.25
 """How often it is looked whether a command has waited too long, or is to be tried again."""
@@ -115,7 +115,7 @@ class Executor:
 
     def _is_full(self, org_id: str, submission: Submission) -> bool:
         """Does too much wait for this one to be taken? Who has no id, as the command line, has no part."""
-        if self._waiting >= self._queue_max or self._weights[org_id] >= self._queue_max // ORGANISATION_PART:
+        if self._weights[org_id] >= self._queue_max or self._waiting >= self._queue_max * QUEUES_FULL:
             return True
         if submission.weight == 1 or not submission.caller.id:
             return False

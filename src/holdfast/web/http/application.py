@@ -376,8 +376,11 @@ class Application:
         """
         key = idempotency_key(headers)
         with self.callers.one_more(actor) as request:
-            raw = await read_body(receive, ENDING_BODY_MAX, request.grow)
-            decode(endpoint.decoder, raw)
+            try:
+                raw = await read_body(receive, ENDING_BODY_MAX, request.grow)
+                decode(endpoint.decoder, raw)
+            except Problem:  # nothing was answered to it: its sender is nobody
+                return False
             asked = (actor, key, scope["method"], _address(scope), raw)
             async with self.callers.reading(actor):
                 kept = await self.read(said_to_ended_session, self.shop.database, *asked)
