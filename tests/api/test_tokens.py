@@ -186,7 +186,7 @@ def test_what_can_be_no_key_costs_no_look_up(shop: Shop, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(directory, "key_of", fail)
     monkeypatch.setattr(directory, "till_of", fail)
-    monkeypatch.setattr(directory, "session_of", fail)
+    monkeypatch.setattr(directory, "browser_session_of", fail)
 
     for headers in (
         {"Authorization": "Bearer hf_wrong"},
