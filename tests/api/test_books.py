@@ -77,7 +77,7 @@ def test_accounts(any_shop: Shop) -> None:
     assert renamed.json() == {"code": "1000", "name": "Drawer", "kind": "asset"}
     assert any_shop.owner.request("PATCH", "/api/v1/accounts/9999", {"name": "Drawer"}).code == "NOT_FOUND"
     items = any_shop.owner.get("/api/v1/accounts").json()["items"]
-    assert [items[0]["name"], items[-1]["name"], len(items)] == ["Drawer", "Rent", 13]
+    assert [items[0]["name"], items[-1]["name"], len(items)] == ["Drawer", "Rent", 17]
 
 
 def test_the_books_are_for_managers_of_all_stores(any_shop: Shop) -> None:

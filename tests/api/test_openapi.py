@@ -119,6 +119,9 @@ def test_answers_fit_the_document(shop: Shop) -> None:
     back = {"line_id": sale["lines"][1]["id"], "quantity": 1, "condition": "good"}
     returned = post("/api/v1/returns", {"sale_id": sale["id"], "lines": [back], "refund": {"method": "cash"}}).json()
     rate = post("/api/v1/tax-rates", {"tax_class": "standard", "rate": "0.15"}).json()["id"]
+    shop.product("CUP-1", 3, price="1.00", tax_class="standard")
+    taxed = post("/api/v1/sales", {"lines": [{"product_id": "CUP-1", "quantity": 1}]}).json()["id"]
+    post(f"/api/v1/sales/{taxed}/complete", {"payments": [{"method": "cash", "amount": "2.00"}]})
     post("/api/v1/registers", {"store_id": "MAIN", "code": "TILL-1"})
     till = post("/api/v1/registers/TILL-1/sessions", {"opening_float": "100.00"}).json()["token"]
     names = {

@@ -77,7 +77,8 @@ def test_a_sale_says_its_tax_by_rate_everywhere(scene: Scene) -> None:
 
 
 def test_a_name_is_once_in_a_class_and_a_store(scene: Scene) -> None:
-    scene.refuses(AddTaxRate(tax_class="tools", rate="0.09", name="GST"), "ALREADY_EXISTS")
+    for name in ("GST", None):
+        scene.refuses(AddTaxRate(tax_class="tools", rate="0.09", name=name), "ALREADY_EXISTS")
     scene.refuses(AddTaxRate(tax_class="TOOLS", rate="0.09", name="GST", store_id="NONE"), "STORE_NOT_FOUND")
     scene.do(AddTaxRate(tax_class="tools", rate="0.13", name="HST", store_id="MAIN"))
     assert shares(order(scene, 1, 1).lines[0].taxes) == [("HST", "0.13", "10.00", "1.30")]

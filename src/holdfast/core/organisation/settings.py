@@ -201,20 +201,16 @@ def _millionths(rate: str) -> int:
 
 
 def _refuse_rate(stock: Stock, rate: TaxRate) -> None:
-    """Refuse a second rate of that name of a class in a store, or in the organisation; that one is for callers of all
-    stores. A rate without a name has that of its class."""
+    """Refuse a rate beside another one of its class in a store, or in the organisation (that one is for callers of all
+    stores), unless it has a name, and another one. A rate without a name is called like its class."""
     _refuse_shared(stock, rate)
     lock_organisation(stock)
     for other in stock.catalog.tax_rates.values():
-        same = _called(other) == _called(rate)
-        if same and other.active and other.id != rate.id:
-            words = f"There is a rate of the class {rate.tax_class!r} with that name already."
+        beside = (other.tax_class, other.store_id) == (rate.tax_class, rate.store_id)
+        same = rate.name is None or rate.name == (other.name or other.tax_class)
+        if beside and same and other.active and other.id != rate.id:
+            words = f"There is a rate of the class {rate.tax_class!r} already: another one needs another name."
             raise Refused(Code.ALREADY_EXISTS, words, {"field": "tax_class"})
-
-
-def _called(rate: TaxRate) -> tuple[str, str | None, str]:
-    """What tells a rate from the others: its class, its store, its name."""
-    return rate.tax_class, rate.store_id, rate.name or rate.tax_class
 
 
 def add_register(stock: Stock, command: AddRegister) -> Register:

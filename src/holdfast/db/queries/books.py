@@ -227,15 +227,15 @@ def _describe(connection: sa.Connection, catalog: Catalog, rows: Sequence[Any]) 
     for entry_id, account, amount, name, rate, net in connection.execute(
         query.order_by(_posting.entry_id, _posting.position)
     ):
-        lines.setdefault(entry_id, []).append(
-            {
-                "account": account,
-                "name": names.get(account, account),
-                "debit": from_minor(max(amount, 0), digits),
-                "credit": from_minor(max(-amount, 0), digits),
-                "tax": None if name is None else tax_documents([TaxShare(name, rate, -net, -amount)], digits)[0],
-            }
-        )
+        line = {
+            "account": account,
+            "name": names.get(account, account),
+            "debit": from_minor(max(amount, 0), digits),
+            "credit": from_minor(max(-amount, 0), digits),
+        }
+        if name is not None:
+            line["tax"] = tax_documents([TaxShare(name, rate, -net, -amount)], digits)[0]
+        lines.setdefault(entry_id, []).append(line)
     return [
         {
             "id": entry.id,

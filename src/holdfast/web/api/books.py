@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
 from holdfast.core.organisation.periods import (
@@ -59,13 +59,13 @@ class ClosePeriodBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class JournalLine(msgspec.Struct):
-    """A line of an entry: one of debit and credit is zero."""
+    """A line of an entry: one of debit and credit is zero. A line of tax says at which rate, and of what net."""
 
     account: str
     name: str
     debit: str
     credit: str
-    tax: TaxDocument | None = None
+    tax: TaxDocument | UnsetType = UNSET
 
 
 class JournalDocument(msgspec.Struct):
