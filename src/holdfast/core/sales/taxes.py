@@ -65,7 +65,9 @@ def refundable_taxes(sale: Sale, lines: Sequence[SaleLine]) -> dict[str, tuple[T
 
     A line bears of each fee's tax what it bears of the fees: its proportion of the lines' totals.
     """
-    weights = [line.total for line in lines]
+    if not lines:
+        return {}
+    weights = [max(line.total, 0) for line in lines]
     fees = [] if sale.tax_exempt else fee_taxes(sale, sale.tax_total - sum(line.tax for line in lines))
     borne = [(fee, allocate(fee.tax, weights), allocate(fee.net, weights)) for fee in fees]
     found = {}
