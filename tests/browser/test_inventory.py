@@ -55,6 +55,7 @@ def test_search_and_filters_change_the_list_without_reloading(page: Page) -> Non
     expect(page.locator("#rows tr")).to_have_count(1)
     expect(page.locator(".figure-on-hand .figure-value")).to_have_text("2")
     page.get_by_label("Store").select_option(label="All stores")
+    expect(page.locator("#rows tr")).to_have_count(3)
     page.get_by_label("Only low").check()
     expect(page.locator("#rows .sku")).to_have_text(["MUG-1"])
     page.get_by_label("at or below").fill("1")
