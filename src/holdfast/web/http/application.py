@@ -49,7 +49,7 @@ from holdfast.web.http.request_body import (
 )
 from holdfast.web.http.request_log import LEVEL, REFUSED_PAGE, RequestLog, trace_of
 from holdfast.web.http.response import JSON_TYPE, Answer, Headers
-from holdfast.web.http.route import Call, Endpoint, PlannedCommand, Route, Sender, encode
+from holdfast.web.http.route import Call, Endpoint, PlannedCommand, Route, Sender, encode, require_rights
 from holdfast.web.http.strict_json import ASIDE_BYTES, decode, unprintable
 from holdfast.web.identity.auth import IDLE_SECONDS, Auth, Identity, Lookups
 from holdfast.web.identity.security_log import origin_in
@@ -285,7 +285,7 @@ class Application:
             raise
         answer.actor = identity.actor
         try:
-            _test_rights(route, identity.actor)
+            require_rights(route, identity.actor)
         except Problem:
             if in_parts:
                 await count_body(receive, route.body_max)
@@ -477,20 +477,6 @@ class Application:
 def nothing_here() -> Problem:
     """The address is unknown."""
     return Problem("NOT_FOUND", "There is nothing at this address.")
-
-
-def _test_rights(route: Route, actor: Actor) -> None:
-    """Refuse a caller who may not use the route at all: before the body is read, so that none is held in memory."""
-    if route.till and actor.session_id is None:
-        raise Problem(
-            problems.UNAUTHORIZED,
-            "This needs an open register session: Authorization: Register <token>.",
-            headers={"WWW-Authenticate": 'Register realm="Holdfast"'},
-        )
-    if route.permission is not None and not actor.has(route.permission):
-        raise Problem("FORBIDDEN", actor.lacks(route.permission))
-    if route.of_all_stores and actor.stores:
-        raise Problem("FORBIDDEN", "This is about all stores; you are assigned to some.")
 
 
 def _test_type(headers: dict[bytes, bytes], raw: bytes, endpoint: Endpoint) -> None:

@@ -24,7 +24,7 @@ from holdfast.core.records.rejection import Code
 from holdfast.core.records.text import uuid_text
 from holdfast.db.queries.filters import EVERYTHING, Everything, Filter
 from holdfast.reports import LIMIT_DEFAULT, Listing, ListOf
-from holdfast.web.http.problems import Problem, not_found
+from holdfast.web.http.problems import UNAUTHORIZED, Problem, not_found
 from holdfast.web.http.query_string import CURSOR, LIMIT, PAGED, STORE, Parameter, filter_of, parameters_of, values_of
 from holdfast.web.http.request_body import Receive
 from holdfast.web.http.response import Answer
@@ -237,6 +237,20 @@ def found(value: Any, code: Code | str, what: str, name: str) -> Any:
     return value
 
 
+def require_rights(route: Route, actor: Actor) -> None:
+    """Refuse a caller who may not use the route at all: before the body is read, so that none is held in memory."""
+    if route.till and actor.session_id is None:
+        raise Problem(
+            UNAUTHORIZED,
+            "This needs an open register session: Authorization: Register <token>.",
+            headers={"WWW-Authenticate": 'Register realm="Holdfast"'},
+        )
+    if route.permission is not None and not actor.has(route.permission):
+        raise Problem("FORBIDDEN", actor.lacks(route.permission))
+    if route.of_all_stores and actor.stores:
+        raise Problem("FORBIDDEN", "This is about all stores; you are assigned to some.")
+
+
 __all__ = [
     "CURSOR",
     "LIMIT",
@@ -252,5 +266,6 @@ __all__ = [
     "encode",
     "found",
     "reference",
+    "require_rights",
     "uuid_text",
 ]
