@@ -99,3 +99,30 @@ def test_what_never_expires_is_on_the_shelf_on_the_last_day(any_shop: Shop) -> N
     assert shown["total"] == "3.00"
     accounts = shop.owner.get("/api/v1/trial-balance?as_of=9999-12-31").json()["items"]
     assert {one["account"]: one["balance"] for one in accounts}["1200"] == "3.00"
+
+
+def test_the_tax_report(any_shop: Shop) -> None:
+    """Both days included, in all stores or in one; who is of some stores sees theirs."""
+    shop = any_shop
+    east = shop.owner.post("/api/v1/stores", {"code": "EAST", "name": "East"}).json()["id"]
+    for name, rate in (("GST", "0.05"), ("PST", "0.07")):
+        assert shop.owner.post("/api/v1/tax-rates", {"tax_class": "t", "rate": rate, "name": name}).status == 201
+    shop.product("MUG-1", 5, price="10.00", tax_class="t")
+    sale = {"store_id": "MAIN", "lines": [{"product_id": "MUG-1", "quantity": 1}]}
+    made = shop.owner.post("/api/v1/sales", sale).json()["id"]
+    assert shop.owner.post(f"/api/v1/sales/{made}/complete", {}).status == 200
+    path, today = "/api/v1/tax-report", datetime.now(UTC).date()
+    items = [
+        {"name": "GST", "rate": "0.05", "net": "10.00", "tax": "0.50", "gross": "10.50"},
+        {"name": "PST", "rate": "0.07", "net": "10.00", "tax": "0.70", "gross": "10.70"},
+    ]
+    near = [(today + timedelta(days=days)).isoformat() for days in (-1, 0, 1)]
+
+    for query in ("", f"?from={near[0]}&to={near[2]}", "?store_id=MAIN", "?from=0001-01-01&to=9999-12-31"):
+        assert shop.owner.get(path + query).json()["items"] == items, query
+    for query in (f"?to={near[0]}", f"?from={near[2]}", "?store_id=EAST"):
+        assert shop.owner.get(path + query).json()["items"] == [], query
+    assert shop.caller("manager", stores=(east,)).get(path).json()["items"] == []
+    assert shop.caller("staff").get(path).status == 403
+    for query in ("?from=yesterday", "?to=2030-02-30"):
+        assert shop.owner.get(path + query).code == "INVALID_REQUEST"

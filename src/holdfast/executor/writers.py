@@ -125,12 +125,12 @@ class Executor:
         """Submissions wait (1), or wait no more (-1)."""
         weight = sign * sum(submission.weight for submission in submissions)
         self._waiting += weight
-        self._weights[org_id] += weight
-        for submission in submissions:
-            if submission.weight > 1:
-                self._weights[org_id, submission.caller.id] += sign * submission.weight
-        if not self._waiting:
-            self._weights.clear()
+        groups = [submission for submission in submissions if submission.weight > 1]
+        more = [(org_id, weight), *(((org_id, one.caller.id), sign * one.weight) for one in groups)]
+        for name, added in more:
+            self._weights[name] += added
+            if not self._weights[name]:
+                del self._weights[name]
 
     def close(self) -> None:
         """Answer what was accepted, then stop."""

@@ -35,7 +35,6 @@ class Catalog:
         self.products: dict[str, Product] = {}
         self.unknown: set[str] = set()
         self.tax_rates: dict[str, TaxRate] = {}
-        self._rates: dict[tuple[str, str | None], tuple[Rate, ...]] = {}
         self.known_sellable_places: dict[tuple[frozenset[str] | None, bool], list[Location]] = {}
         """What `sellable_places` answered, while the locations stand as they are."""
 
@@ -82,18 +81,11 @@ class Catalog:
     def put_tax_rate(self, rate: TaxRate) -> None:
         """Know a tax rate by its id."""
         self.tax_rates[rate.id] = rate
-        self._rates.clear()
 
     def rates(self, tax_class: str | None, store_id: str | None) -> tuple[Rate, ...]:
         """The rates of a class, the oldest first: the store's own, else the organisation's; no class is untaxed."""
         if tax_class is None:
             return ()
-        known = self._rates.get((tax_class, store_id))
-        if known is None:
-            known = self._rates[tax_class, store_id] = self._found_rates(tax_class, store_id)
-        return known
-
-    def _found_rates(self, tax_class: str, store_id: str | None) -> tuple[Rate, ...]:
         of_class = [rate for rate in self.tax_rates.values() if rate.active and rate.tax_class == tax_class]
         own = [rate for rate in of_class if rate.store_id is not None and rate.store_id == store_id]
         rates = own or [rate for rate in of_class if rate.store_id is None]

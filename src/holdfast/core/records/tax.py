@@ -70,25 +70,31 @@ def _together(taxables: Sequence[Taxable], *, included: bool) -> list[tuple[TaxS
 
 def _on_top(taxables: Sequence[Taxable]) -> dict[tuple[Rate, int], int]:
     """Tax on top of amounts, by rate and place: a rate is taken of the sum of all that have it."""
+    places: dict[Rate, list[int]] = {}
+    for index, one in enumerate(taxables):
+        for rate in one.rates:
+            places.setdefault(rate, []).append(index)
     borne = {}
-    for rate in dict.fromkeys(rate for one in taxables for rate in one.rates):
-        places = [index for index, one in enumerate(taxables) if rate in one.rates]
-        amounts = [taxables[index].amount for index in places]
+    for rate, own in places.items():
+        amounts = [taxables[index].amount for index in own]
         parts = allocate(half_up(sum(amounts) * rate.rate, RATE_WHOLE), amounts)
-        borne.update({(rate, index): part for index, part in zip(places, parts, strict=True)})
+        borne.update({(rate, index): part for index, part in zip(own, parts, strict=True)})
     return borne
 
 
 def _included(taxables: Sequence[Taxable]) -> dict[tuple[Rate, int], int]:
     """Tax in amounts, by rate and place: what has the same rates is one gross, whose rates share its tax."""
+    places: dict[tuple[Rate, ...], list[int]] = {}
+    for index, one in enumerate(taxables):
+        if one.rates:
+            places.setdefault(one.rates, []).append(index)
     borne = {}
-    for rates in dict.fromkeys(one.rates for one in taxables if one.rates):
-        places = [index for index, one in enumerate(taxables) if one.rates == rates]
-        amounts = [taxables[index].amount for index in places]
+    for rates, own in places.items():
+        amounts = [taxables[index].amount for index in own]
         together = included_tax(sum(amounts), sum(rate.rate for rate in rates))
         for rate, tax in zip(rates, allocate(together, [rate.rate for rate in rates]), strict=True):
             parts = allocate(tax, amounts)
-            borne.update({(rate, index): part for index, part in zip(places, parts, strict=True)})
+            borne.update({(rate, index): part for index, part in zip(own, parts, strict=True)})
     return borne
 
 

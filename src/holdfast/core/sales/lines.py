@@ -16,7 +16,7 @@ from msgspec import UNSET
 from holdfast.core.records.number import from_minor, to_minor
 from holdfast.core.records.rejection import Code, Refused, Rejected
 from holdfast.core.records.sale import Sale, SaleLine
-from holdfast.core.records.tax import TaxShare
+from holdfast.core.records.tax import Rate, TaxShare
 from holdfast.core.records.totals import Fee, Payment, PricedLine, Receipt, Rules, compute_receipt, tendered
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import lines_of, product_of_line
@@ -33,13 +33,14 @@ def rules_of(stock: Stock, *, exempt: bool = False) -> Rules:
 
 def rated(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[SaleLine]]:
     """The sale's fees and the lines with the tax rates of today: a store's own, else the organisation's."""
-    fees = tuple(_with_rates(stock, fee, sale.store_id) for fee in sale.fees)
-    return replace(sale, fees=fees), [_with_rates(stock, line, sale.store_id) for line in lines]
+    classes = {fee.tax_class for fee in sale.fees} | {line.tax_class for line in lines}
+    rates = {tax_class: stock.catalog.rates(tax_class, sale.store_id) for tax_class in classes}
+    fees = tuple(_with_rates(fee, rates[fee.tax_class]) for fee in sale.fees)
+    return replace(sale, fees=fees), [_with_rates(line, rates[line.tax_class]) for line in lines]
 
 
-def _with_rates(stock: Stock, taxed: Any, store_id: str | None) -> Any:
-    """A line or fee with the rates of its class; their tax is not computed yet."""
-    rates = stock.catalog.rates(taxed.tax_class, store_id)
+def _with_rates(taxed: Any, rates: tuple[Rate, ...]) -> Any:
+    """A line or fee with these rates; their tax is not computed yet."""
     if rates == taxed.rates:
         return taxed
     nothing = None if isinstance(taxed, SaleLine) else UNSET

@@ -33,8 +33,7 @@ def taxes_of(sale: Sale, lines: Sequence[SaleLine]) -> tuple[TaxShare, ...]:
 
 
 def fee_taxes(sale: Sale, tax: int) -> tuple[TaxShare, ...]:
-    """The tax of the fees by rate; what an older version kept is one
-    amount for all fees."""
+    """The tax of the fees by rate; what an older version kept is one amount for all fees."""
     kept = [share for fee in sale.fees if fee.taxes is not UNSET for share in fee.taxes]
     if kept or not tax:
         return by_rate(kept)
@@ -63,12 +62,16 @@ def taxes_left(sale: Sale, lines: Sequence[SaleLine]) -> tuple[TaxShare, ...]:
 def refundable_taxes(sale: Sale, lines: Sequence[SaleLine]) -> dict[str, tuple[TaxShare, ...]]:
     """What of each rate comes back with all units of a line: its own tax, and its share of the fees', by line id.
 
-    A line bears of each fee's tax what it bears of the fees: its proportion of the lines' totals.
+    A line bears of each fee's tax what it bears of the fees: its proportion of the lines' totals. What comes back of an
+    exempt sale is reported as it was: without tax, fees among it.
     """
     if not lines:
         return {}
     weights = [max(line.total, 0) for line in lines]
-    fees = [] if sale.tax_exempt else fee_taxes(sale, sale.tax_total - sum(line.tax for line in lines))
+    if sale.tax_exempt is not None:
+        nets = allocate(sale.total, weights)
+        return {line.id: (TaxShare(EXEMPT, 0, net, 0),) for line, net in zip(lines, nets, strict=True)}
+    fees = fee_taxes(sale, sale.tax_total - sum(line.tax for line in lines))
     borne = [(fee, allocate(fee.tax, weights), allocate(fee.net, weights)) for fee in fees]
     found = {}
     for index, line in enumerate(lines):

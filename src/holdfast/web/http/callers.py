@@ -6,8 +6,8 @@
     async with callers.reading(actor): ...         the ninth read waits until one of the eight is done
     with callers.streaming(actor): ...             the 11th stream of a caller, the 101st of an organisation is a 429
 
-A caller is a key with the tills that it opened, or a user, or a till of a user. One that asks for everything at once
-keeps nobody else waiting.
+A caller is a key with the tills that it opened, or a user, or a till of a user; of event streams each till has its own.
+One that asks for everything at once keeps nobody else waiting.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class Callers:
     @contextmanager
     def streaming(self, actor: Actor) -> Iterator[None]:
         """An open event stream; 429 when the caller or organisation has too many, 503 when the process has."""
-        caller = _caller(actor)
+        caller = actor.org_id, actor.id or actor.name, actor.session_id
         if self._streams.get(caller, 0) >= CALLER_STREAMS_MAX:
             raise _too_many(f"You have {CALLER_STREAMS_MAX} event streams open: close one.")
         if self._streams.get(actor.org_id, 0) >= ORGANISATION_STREAMS_MAX:
