@@ -18,7 +18,7 @@ from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.core.sales.register import CloseSession, OpenSession
-from holdfast.core.stock import posting
+from holdfast.core.stock import posting, record_changes
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine
 from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, SendBack, TransferLine
@@ -108,7 +108,8 @@ def test_every_way_of_the_tables_is_gone(scene: Scene, monkeypatch: pytest.Monke
         if ways is not None and record.status != was:
             ways.add((was, record.status))
 
-    monkeypatch.setattr(posting, "assert_follows", follow)
+    for module in (posting, record_changes):
+        monkeypatch.setattr(module, "assert_follows", follow)
     scene.shop.location("BACK", priority=200)
     scene.product("PRINT-1", price=500, dropship=True)
     scene.product("MUG-1", price=500)

@@ -20,7 +20,8 @@ import msgspec
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.tax import TaxShare
 from holdfast.core.records.time import day_at
-from holdfast.core.stock.posting import Money, Stock
+from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.record_changes import Money
 
 replace = msgspec.structs.replace
 
