@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from holdfast.check.books import BooksCheck
+from holdfast.check.drawers import DrawersCheck
+from holdfast.check.expected_money import ExpectedMoney
 from holdfast.check.run import PROGRESS_ROWS, Mismatch, Tally
 from holdfast.check.sales import SalesCheck
 from holdfast.check.stock import StockCheck
@@ -59,10 +61,10 @@ def check(
         stock.lots()
         stock.documents()
         stock.roads()
-        sales = SalesCheck(rows, org_id, tally)
-        sales.sales()
-        sales.sessions()
-        books = BooksCheck(rows, org_id, tally, sales.money)
+        money = ExpectedMoney()
+        SalesCheck(rows, org_id, tally, money).sales()
+        DrawersCheck(rows, org_id, tally, money).sessions()
+        books = BooksCheck(rows, org_id, tally, money)
         books.journal()
         books.movements()
         books.kept_balances()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from holdfast.check.expected_money import ExpectedMoney
 from holdfast.check.run import Merged, Run, Tally
-from holdfast.check.sales import Money
 from holdfast.core.stock.journal import (
     CASH,
     CASH_OVER_SHORT,
@@ -44,7 +44,7 @@ class Opening(msgspec.Struct):
 class BooksCheck(Run):
     """The journal; `money` is what sales, returns and drawers must have brought to the accounts."""
 
-    def __init__(self, rows: Snapshot, org_id: str | None, tally: Tally, money: Money) -> None:
+    def __init__(self, rows: Snapshot, org_id: str | None, tally: Tally, money: ExpectedMoney) -> None:
         super().__init__(rows, org_id, tally)
         self._money = money
         self._balances: dict[tuple[str, str], int] = {}

@@ -1,0 +1,79 @@
+"""What the check reads of sales: sales with lines and returns, supplier orders, drawers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.sales.register import CashMovement, RegisterSession
+from holdfast.core.sales.return_record import Return
+from holdfast.core.sales.supplier_orders import SupplierOrder
+from holdfast.db.audit_shapes import Sold, Stored
+from holdfast.db.audit_stream import AuditStream, and_where, org_of, where
+
+_STORE = "LEFT JOIN store s ON s.org_id = t.org_id AND s.id = t.store_id"
+
+
+class SalesStreams(AuditStream):
+    """Streams of sales and drawers; `org_id` limits each to an organisation."""
+
+    def sales(self, org_id: str | None) -> Iterator[Stored]:
+        """Sales by id, beside each its store, if that is there."""
+        yield from self._structs(Sale, "s.id", _STORE, "ORDER BY t.org_id, t.id", org_id)
+
+    def sale_lines(self, org_id: str | None) -> Iterator[Stored]:
+        """Lines by sale and position, beside each its product's precision and SKU."""
+        yield from self._structs(
+            SaleLine,
+            "p.precision, p.sku",
+            "LEFT JOIN product p ON p.org_id = t.org_id AND p.id = t.product_id",
+            "ORDER BY t.org_id, t.sale_id, t.position, t.id",
+            org_id,
+        )
+
+    def sale_returns(self, org_id: str | None, *, blind: bool) -> Iterator[Stored]:
+        """Returns by sale, or those without one; beside each its store, if that is there."""
+        order = f"{and_where(org_id)} t.sale_id IS {'' if blind else 'NOT '}NULL ORDER BY t.org_id, t.sale_id, t.id"
+        yield from self._structs(Return, "s.id", _STORE, order, org_id)
+
+    def supplier_orders(self, org_id: str | None) -> Iterator[Stored]:
+        """Supplier orders by sale."""
+        yield from self._structs(SupplierOrder, "", "", "ORDER BY t.org_id, t.sale_id, t.id", org_id)
+
+    def sold(self, org_id: str | None) -> Iterator[Sold]:
+        """What left by sale, as the ledger has it; a line's hold may have been consumed past its sale."""
+        held_for = "r.reserved_for_id" if self._is_sqlite else "r.reserved_for_id::text"
+        rows = self._stream(
+            f"SELECT t.org_id, coalesce({held_for}, t.ref_id){self._plain}, -sum(t.qty_delta), -sum(t.value_delta) "
+            "FROM ledger t LEFT JOIN reservation r ON r.org_id = t.org_id AND r.id = t.reservation_id "
+            f"AND r.sale_line_id IS NOT NULL {where(org_id)} {and_where(org_id)} t.ref_type = 'SALE' "
+            f"AND coalesce({held_for}, t.ref_id) IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
+            org_id,
+        )
+        for org, sale_id, units, value in rows:
+            yield Sold(str(org), sale_id, int(units), int(value))
+
+    def register_sessions(self, org_id: str | None) -> Iterator[Stored]:
+        """Register sessions by id, beside each how many its register has up to it, and the register if it is there."""
+        earlier = (
+            f"(SELECT count(*) FROM register_session o WHERE o.org_id = {org_of('t', org_id)} "
+            "AND o.register_id = t.register_id AND o.number <= t.number)"
+        )
+        till = "LEFT JOIN register g ON g.org_id = t.org_id AND g.id = t.register_id"
+        yield from self._structs(RegisterSession, f"{earlier}, g.id", till, "ORDER BY t.org_id, t.id", org_id)
+
+    def cash_movements(self, org_id: str | None) -> Iterator[Stored]:
+        """Cash movements by session."""
+        yield from self._structs(CashMovement, "", "", "ORDER BY t.org_id, t.session_id, t.id", org_id)
+
+    def sales_of_sessions(self, org_id: str | None) -> Iterator[Stored]:
+        """Completed sales of a till by its session."""
+        order = (
+            f"{and_where(org_id)} t.session_id IS NOT NULL AND t.status = 'completed' ORDER BY t.org_id, t.session_id"
+        )
+        yield from self._structs(Sale, "", "", order, org_id)
+
+    def returns_of_sessions(self, org_id: str | None) -> Iterator[Stored]:
+        """Returns to a till by its session."""
+        order = f"{and_where(org_id)} t.session_id IS NOT NULL ORDER BY t.org_id, t.session_id"
+        yield from self._structs(Return, "", "", order, org_id)
