@@ -37,7 +37,7 @@ from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, Transfer
 from holdfast.db.organisations import clock
 from holdfast.db.queries import valuation
 from holdfast.db.upkeep.day_ends import keep_day_ends
-from holdfast.executor import batch
+from holdfast.executor import transaction
 from tests.core.books import balances, entries_of
 from tests.core.scene import Scene
 from tests.shop import DAY, Clock, Shop, open_shop, quick_sqlite
@@ -291,7 +291,7 @@ def dated(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     def made() -> str:
         return str(uuid.UUID(f"{clock.now // 1000:012x}7{0:03x}8{next(_NUMBERS):015x}"))
 
-    monkeypatch.setattr(batch, "_new_id", made)
+    monkeypatch.setattr(transaction.uuid_utils, "uuid7", made)
 
 
 def _tie(scene: Scene, *days: str) -> list[str]:

@@ -26,7 +26,7 @@ from holdfast.core.sales.register import OpenSession
 from holdfast.core.sales.return_record import KeptLine
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.quarantine import Quarantine
-from holdfast.executor import batch
+from holdfast.executor import transaction
 from tests.core.books import balances, book_faults, entries_of, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite
@@ -326,8 +326,8 @@ def test_a_return_knows_ahead_where_its_goods_go(scene_anywhere: Scene, monkeypa
     """)
     sale = sell(scene, LineRequest("MUG-1", 3))
     begun = []
-    begin = batch.begin
-    monkeypatch.setattr(batch, "begin", lambda *given, **how: begun.append(given) or begin(*given, **how))
+    begin = transaction.begin
+    monkeypatch.setattr(transaction, "begin", lambda *given, **how: begun.append(given) or begin(*given, **how))
     scene.do(bring(sale, (0, 3)))
     assert len(begun) == 1
     scene.refuses(ReturnSale(sale.id, (ReturnedLine("junk", 1),), "cash"), "NOT_FOUND")

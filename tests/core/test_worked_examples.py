@@ -16,7 +16,7 @@ from holdfast.core.sales.order_entry import DiscountRequest, LineRequest, OpenSa
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.batch.session import open_batch_session
-from holdfast.executor import Batch, Submission, batch
+from holdfast.executor import Batch, Submission, batch, transaction
 from tests.core.books import balances, book_faults, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite
@@ -233,6 +233,6 @@ def test_a_batch_of_three_is_one_transaction(scene: Scene) -> None:
 
 
 def test_the_bounds_of_a_batch_are_those_of_its_head() -> None:
-    bounds = (batch.BEGINNINGS_MAX, batch.QUESTIONS_MAX, batch.FIRST_PAUSE_SECONDS, batch.TRIES_MAX)
+    bounds = (transaction.BEGINNINGS_MAX, transaction.QUESTIONS_MAX, batch.FIRST_PAUSE_SECONDS, batch.TRIES_MAX)
 
     assert (bounds, batch.UNSETTLED_SECONDS) == ((12, 60, 0.02, 6), 60.0)

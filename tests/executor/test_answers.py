@@ -15,6 +15,7 @@ import structlog
 from msgspec.structs import replace
 
 import holdfast.executor.batch
+import holdfast.executor.transaction
 from holdfast.app import Forbidden, Holdfast
 from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
@@ -169,7 +170,7 @@ def test_a_change_of_nothing_but_a_lot_is_kept(shop: Shop) -> None:
 def test_a_poisoned_command_costs_only_itself(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=1000)
-    original = holdfast.executor.batch.decide
+    original = holdfast.executor.transaction.decide
 
     def decide(stock: Any, caller: Any, command: Any) -> Any:
         answer = original(stock, caller, command)
@@ -177,7 +178,7 @@ def test_a_poisoned_command_costs_only_itself(shop: Shop, monkeypatch: pytest.Mo
             raise ZeroDivisionError(command.target.order_number)
         return answer
 
-    monkeypatch.setattr(holdfast.executor.batch, "decide", decide)
+    monkeypatch.setattr(holdfast.executor.transaction, "decide", decide)
     with stopped(shop.holdfast) as go:
         futures = {str(n): shop.holdfast.submit(shop.owner, reserve(str(n))) for n in range(300)}
         go.set()

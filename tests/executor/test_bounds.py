@@ -9,6 +9,7 @@ import pytest
 
 import holdfast.core.decide
 import holdfast.executor.batch
+import holdfast.executor.transaction
 import holdfast.sweeper
 from holdfast.core.decide import CommandGroup, Sweep
 from holdfast.core.records.rejection import Rejected
@@ -17,8 +18,8 @@ from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.batch.session import DEAD_MAX, open_batch_session
-from holdfast.executor.batch import BEGINNINGS_MAX, ENTRIES_MAX, TooManyRounds
 from holdfast.executor.submission import Reply, Submission, Unavailable
+from holdfast.executor.transaction import BEGINNINGS_MAX, ENTRIES_MAX, TooManyRounds
 from tests.executor.test_batches import Told
 from tests.shapes.measuring import CountingSession
 from tests.shop import SECOND, Clock, Shop
@@ -41,14 +42,14 @@ def run(shop: Shop, commands: list[Any], session: Any = None) -> list[Any]:
 
 def asks_for_ever(monkeypatch: pytest.MonkeyPatch, want: Any) -> None:
     """The order "poison" asks for something else each time it is decided."""
-    original = holdfast.executor.batch.decide
+    original = holdfast.executor.transaction.decide
 
     def decide(stock: Any, caller: Any, command: Any) -> Any:
         if isinstance(command, Reserve) and command.target.order_number == "poison":
             raise Missing((want(stock.new_id()),))
         return original(stock, caller, command)
 
-    monkeypatch.setattr(holdfast.executor.batch, "decide", decide)
+    monkeypatch.setattr(holdfast.executor.transaction, "decide", decide)
 
 
 @pytest.mark.parametrize("want", [lambda name: LevelAt(name, name), LotById], ids=["levels", "lots"])
@@ -71,7 +72,7 @@ def test_a_transaction_takes_no_further_command_after_its_bound(shop: Shop, monk
     """What is left of the batch goes into the next transaction; everybody is answered, in order."""
     shop.product("MUG-1")
     shop.receive(quantity=100)
-    monkeypatch.setattr(holdfast.executor.batch, "ENTRIES_MAX", 10)
+    monkeypatch.setattr(holdfast.executor.transaction, "ENTRIES_MAX", 10)
     before = shop.rows("SELECT count(*) AS n FROM event_batch")[0]["n"]
     outcomes = run(shop, [Reserve("MUG-1", 1, "MAIN", Target(str(order))) for order in range(45)])
     assert [outcome.answer.order_number for outcome in outcomes] == [str(order) for order in range(45)]
@@ -150,7 +151,7 @@ def test_too_many_expired_holds_at_once_are_told_as_such(
     shop: Shop, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was released on the way is kept, so that whoever comes again gets further."""
-    monkeypatch.setattr(holdfast.executor.batch, "DEAD_QUESTIONS_MAX", 0)
+    monkeypatch.setattr(holdfast.executor.transaction, "DEAD_QUESTIONS_MAX", 0)
     dead_holds(shop, clock, DEAD_MAX * 3)
     (outcome,) = run(shop, [Reserve("MUG-1", DEAD_MAX * 3, target=Target("all"))])
     assert isinstance(outcome, Unavailable)
