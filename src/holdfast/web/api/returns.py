@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from holdfast.access import Permission
 from holdfast.core.records.command import Command
+from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
 from holdfast.core.records.sale import LINES_MAX
 from holdfast.core.sales.return_record import ReturnDocument
@@ -25,14 +26,14 @@ from holdfast.reports import Reports
 from holdfast.web.api.sale_bodies import own_id
 from holdfast.web.http.problems import invalid, not_found
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found, reference, uuid_text
-from holdfast.web.http.strict_json import Quantity, Text
+from holdfast.web.http.strict_json import Text
 
 
 class ReturnLineBody(msgspec.Struct, forbid_unknown_fields=True):
     """What comes back: `line_id` of a sale's line; without a sale `product_id`, and `unit_price` to refund for one,
     its tax included."""
 
-    quantity: Quantity
+    quantity: Number
     line_id: Text | None = None
     product_id: Text | None = None
     unit_price: Text | None = None
@@ -76,7 +77,7 @@ def _returned_line(index: int, line: ReturnLineBody) -> ReturnedLine:
             raise invalid(f"lines.{index}.{name}", "is for a return without a sale: a sale's line has both.")
     if line.line_id is None:
         raise invalid(f"lines.{index}.line_id", "is required.")
-    return ReturnedLine(own_id(line.line_id), line.quantity, line.condition)  # type: ignore[arg-type] # the decoder has tested it
+    return ReturnedLine(own_id(line.line_id), line.quantity, line.condition)
 
 
 def _blind_line(index: int, line: ReturnLineBody) -> BlindLine:
@@ -86,7 +87,7 @@ def _blind_line(index: int, line: ReturnLineBody) -> BlindLine:
         if getattr(line, name) is None:
             raise invalid(f"lines.{index}.{name}", "is required.")
     assert line.product_id is not None and line.unit_price is not None
-    return BlindLine(reference(line.product_id), line.quantity, line.unit_price, line.condition)  # type: ignore[arg-type] # the decoder has tested it
+    return BlindLine(reference(line.product_id), line.quantity, line.unit_price, line.condition)
 
 
 def read_return(call: Call) -> Any:

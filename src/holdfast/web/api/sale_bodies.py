@@ -12,12 +12,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
 from holdfast.core.sales.completion import PaymentRequest
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest
 from holdfast.web.http.problems import invalid
 from holdfast.web.http.route import reference, uuid_text
-from holdfast.web.http.strict_json import Quantity, Text
+from holdfast.web.http.strict_json import Text
 
 MONEY_CODES = (Code.INVALID_AMOUNT, Code.PRICE_MISMATCH)
 LINE_CODES = (
@@ -38,7 +39,7 @@ PAYMENTS_MAX = 100
 class DiscountBody(msgspec.Struct, forbid_unknown_fields=True):
     """Either `percent`, 0 to 100 with at most 4 places, or `amount`, a decimal string."""
 
-    percent: Quantity | None = None
+    percent: Number | None = None
     amount: Text | None = None
 
 
@@ -68,7 +69,7 @@ class SoldLine(msgspec.Struct, forbid_unknown_fields=True):
     """A product and how much of it, at the catalogue's price unless `unit_price` is another; `lot_id` pins the lot."""
 
     product_id: Text
-    quantity: Quantity
+    quantity: Number
     unit_price: Text | None = None
     discount: DiscountBody | None = None
     lot_id: Text | None = None
@@ -84,7 +85,7 @@ class LineChange(msgspec.Struct, forbid_unknown_fields=True):
     """What to change of a line; null takes the discount away, or goes back to the catalogue's price. `location` is
     where all of its stock shall be held."""
 
-    quantity: Quantity | UnsetType = UNSET
+    quantity: Number | UnsetType = UNSET
     unit_price: Text | UnsetType | None = UNSET
     discount: DiscountBody | UnsetType | None = UNSET
     location: Text | UnsetType = UNSET
@@ -103,7 +104,7 @@ def discount_request(field: str, body: DiscountBody | None) -> DiscountRequest |
         return None
     if (body.percent is None) == (body.amount is None):
         raise invalid(field, 'is either {"percent": 10} or {"amount": "1.00"}.')
-    return DiscountRequest(body.percent, body.amount)  # type: ignore[arg-type] # the decoder has tested it
+    return DiscountRequest(body.percent, body.amount)
 
 
 def fee_requests(fees: list[FeeBody]) -> tuple[FeeRequest, ...]:
@@ -131,7 +132,7 @@ def line_request(line: SoldLine, discount: DiscountRequest | None) -> LineReques
     """A line."""
     return LineRequest(
         reference(line.product_id),
-        line.quantity,  # type: ignore[arg-type] # the decoder has tested it
+        line.quantity,
         line.unit_price,
         discount,
         None if line.lot_id is None else own_id(line.lot_id),
