@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +29,9 @@ from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import failures
 from holdfast.db.batch import session as sessions
+from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.engine import Database
-from holdfast.executor import Overloaded, Reply, Unavailable
+from holdfast.executor import Batch, Overloaded, Reply, Submission, Unavailable
 from holdfast.organisation import establish
 from tests.shop import SECOND, Clock, Shop, open_shop, quick_sqlite, shop_in
 
@@ -406,6 +409,41 @@ def test_a_commit_that_did_not_go_through_is_done_once_or_told(
     shop.holdfast.do(shop.owner, reserve("102", 3), key="k", fingerprint="f")
     assert level(shop) == (10, 3, 0)
     assert len(shop.rows("SELECT id FROM reservation")) == 1
+
+
+def test_what_a_lost_transaction_had_no_room_for_is_done_after_it(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit arrives late, when the next try has begun and met a conflict: the rest is of the one that was lost."""
+    with open_shop(postgres_url) as shop:
+        shop.product("MUG-1")
+        shop.receive(quantity=10)
+        lose_answers(shop, monkeypatch, after=True)
+        monkeypatch.setattr(holdfast.executor.transaction, "ENTRIES_MAX", 1)
+        looks: list[int] = []
+        found, decided = holdfast.executor.batch.is_written, holdfast.executor.transaction.decide
+
+        def is_written(*asked: Any) -> bool:
+            looks.append(1)
+            return len(looks) > 1 and bool(found(*asked))
+
+        def decide(*asked: Any) -> Any:
+            if len(looks) == 1:
+                raise failures.Conflict("another came first")
+            return decided(*asked)
+
+        monkeypatch.setattr(holdfast.executor.batch, "is_written", is_written)
+        monkeypatch.setattr(holdfast.executor.transaction, "decide", decide)
+        heard: list[Future[Reply]] = [Future(), Future()]
+        kept = {"key": None, "fingerprint": "", "render": None, "status": 201, "loop": None}
+        submissions = [
+            Submission(shop.owner.caller, reserve(number), future=one, **kept)
+            for number, one in zip(("101", "102"), heard, strict=True)
+        ]
+        with contextlib.closing(sessions.open_batch_session(shop.holdfast.database)) as session:
+            Batch(session, WriterCatalogs(), shop.org_id, submissions).run()
+        assert [one.done() for one in heard] == [True, True]
+        assert (len(looks), level(shop)) == (2, (10, 2, 0))
 
 
 def test_the_answer_of_a_lost_commit_is_the_one_that_is_kept(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
