@@ -13,10 +13,11 @@ from holdfast.core.reservations.appointments import Appointment, Book, ChangeApp
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import CancelSale, EditLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine, ShipSupplierOrder
 from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import CloseSession, OpenSession
 from holdfast.core.stock import posting, record_changes
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine

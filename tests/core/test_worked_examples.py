@@ -11,9 +11,10 @@ import pytest
 
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.sales.cart import CancelSale, EditLine
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.order_entry import DiscountRequest, LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.batch.session import open_batch_session
 from holdfast.executor import Batch, Submission, batch, transaction

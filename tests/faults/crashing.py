@@ -23,8 +23,8 @@ from holdfast.app import Holdfast
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import PaymentRequest
 from holdfast.core.sales.order_entry import LineRequest
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.db.batch.session import PostgresBatchSession, SqliteBatchSession, Write
 from holdfast.executor import Reply
 from tests.races.stand import buy

@@ -16,8 +16,8 @@ from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import PaymentRequest
 from holdfast.core.sales.order_entry import LineRequest
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.executor import Reply
 from tests.races.stand import Outcome, Tally, buy, rush

@@ -21,7 +21,7 @@ import msgspec
 
 from holdfast.check.books import BooksCheck
 from holdfast.check.drawers import DrawersCheck
-from holdfast.check.expected_money import ExpectedMoney
+from holdfast.check.expected_money import ExpectedMoney, PaidAtTills
 from holdfast.check.run import PROGRESS_ROWS, Mismatch, Tally
 from holdfast.check.sales import SalesCheck
 from holdfast.check.stock import StockCheck
@@ -62,8 +62,9 @@ def check(
         stock.documents()
         stock.roads()
         money = ExpectedMoney()
-        SalesCheck(rows, org_id, tally, money).sales()
-        DrawersCheck(rows, org_id, tally, money).sessions()
+        tills = PaidAtTills()
+        SalesCheck(rows, org_id, tally, money, tills).sales()
+        DrawersCheck(rows, org_id, tally, money, tills).sessions()
         books = BooksCheck(rows, org_id, tally, money)
         books.journal()
         books.movements()

@@ -39,6 +39,7 @@ from holdfast.core.sales import (
     correction,
     order_entry,
     order_import,
+    payments,
     register,
     returns,
     whole_order,
@@ -172,6 +173,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *correction.DECISIONS,
         *checkout.DECISIONS,
         *order_import.DECISIONS,
+        *payments.DECISIONS,
         *returns.DECISIONS,
         *register.DECISIONS,
         *periods.DECISIONS,
@@ -257,8 +259,12 @@ def _need_counter(known: Catalog, caller: Caller, command: Any, wants: set[Want]
 
 _AT_TILL = (
     completion.CompleteSale,
+    cart.CancelSale,
+    payments.TakePayment,
+    payments.CorrectPayment,
     checkout.Checkout,
     returns.ReturnSale,
+    returns.MoneyOff,
     returns.ReturnBlind,
     register.MoveCash,
     register.CloseSession,
@@ -277,7 +283,10 @@ _OF_SALE = (
     completion.CompleteSale,
     completion.Fulfill,
     correction.RevertShipment,
+    payments.TakePayment,
+    payments.CorrectPayment,
     returns.ReturnSale,
+    returns.MoneyOff,
 )
 """Commands that name a sale."""
 

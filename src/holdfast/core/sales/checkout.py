@@ -22,10 +22,11 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.totals import Payment, Receipt, due_by_line
 from holdfast.core.reservations.sourcing import places_of, refuse_pinned_nowhere, spread
-from holdfast.core.sales.completion import PaymentRequest, fulfil_line, payments_of, take_payment
+from holdfast.core.sales.completion import book_sale, fulfil_line
 from holdfast.core.sales.documents import SaleDocument, describe_sale, sale_document
 from holdfast.core.sales.lines import lines_with, rated, receipt_of, rules_of, sale_with
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale, new_sale
+from holdfast.core.sales.payments import PaymentRequest, payments_of
 from holdfast.core.sales.register import open_session_of
 from holdfast.core.stock.holds import sell_free_units
 from holdfast.core.stock.posting import Cause, Stock
@@ -87,7 +88,7 @@ def _complete_from_shelf(
     dues = due_by_line(receipt)
     computed = [replace(line, due=due) for line, due in zip(lines_with(stock, lines, receipt), dues, strict=True)]
     stock.each_line(computed, lambda _, line: _sell_line(stock, sale, line))
-    return take_payment(stock, sale_with(stock, sale, receipt), receipt, payments)
+    return book_sale(stock, sale_with(stock, sale, receipt), receipt, payments)
 
 
 def sell_outright(stock: Stock, request: OpenSale, method: str | None) -> Sale:
@@ -107,7 +108,7 @@ def sell_outright(stock: Stock, request: OpenSale, method: str | None) -> Sale:
 def paid_in_full(stock: Stock, total: int, method: str) -> tuple[PaymentRequest, ...]:
     """The payment by one method that is exactly due for a total."""
     due = cash_rounded(total, rules_of(stock).cash_rounding) if method == "cash" else total
-    return (PaymentRequest(method, from_minor(due, stock.settings.minor_digits)),)  # type: ignore[arg-type] # a method
+    return (PaymentRequest(method, from_minor(due, stock.settings.minor_digits)),)
 
 
 def _sell_line(stock: Stock, sale: Sale, line: SaleLine) -> None:

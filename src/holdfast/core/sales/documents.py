@@ -9,14 +9,16 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
-from holdfast.core.records.sale import Fulfillment, Sale, SaleFee, SaleLine
+from holdfast.core.records.sale import Fulfillment, Sale, SaleLine
 from holdfast.core.records.status import COMPLETED
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.tax import TaxDocument, tax_documents
 from holdfast.core.records.time import instant_text
+from holdfast.core.records.totals import Payment
 from holdfast.core.sales.lines import priced_today
 from holdfast.core.sales.taxes import taxes_of
 from holdfast.core.stock.posting import Stock
@@ -69,7 +71,8 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     rounding: str
     paid: str
     change: str
-    payments: list[dict[str, str]]
+    owed: str
+    payments: list[dict[str, Any]]
     fees: list[dict[str, Any]]
     fulfillments: list[dict[str, Any]]
     receipt: dict[str, Any] | None
@@ -116,7 +119,7 @@ def sale_document(
         for line in lines
     ]
     product_of = {line.id: products[line.product_id] for line in lines}
-    payments = [{"method": payment.method, "amount": money(payment.amount)} for payment in sale.payments]
+    payments = [_payment(sale, payment, money) for payment in sale.payments]
     finished = sale.status == COMPLETED or quoted
     taxes = tax_documents(taxes_of(sale, lines), digits)
     exempt = None if sale.tax_exempt is None else {"reason": sale.tax_exempt, "amount": money(sale.exempted)}
@@ -139,6 +142,7 @@ def sale_document(
         rounding=money(sale.rounding),
         paid=money(sale.paid),
         change=money(sale.change),
+        owed=money(0 if quoted else sale.owed),
         payments=payments,
         fees=[
             {"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class, "tip": fee.tip is True}
@@ -153,13 +157,17 @@ def sale_document(
     )
 
 
-def _fee(fee: SaleFee, money: Money) -> dict[str, Any]:
-    """A fee as the API shows it."""
+def _payment(sale: Sale, payment: Payment, money: Money) -> dict[str, Any]:
+    """A payment as the API shows it; what went back is below zero."""
+    at = sale.completed_at if payment.at is UNSET else payment.at
     return {
-        "name": fee.name,
-        "amount": money(fee.amount),
-        "tax_class": fee.tax_class,
-        "tip": fee.tip is True,
+        "id": None if payment.id is UNSET else payment.id,
+        "method": payment.method,
+        "amount": money(payment.amount),
+        "change": money(payment.own_change),
+        "at": None if at is None else instant_text(at),
+        "cashier": sale.actor if payment.actor is UNSET else payment.actor,
+        "returns": [] if payment.returns is UNSET else list(payment.returns),
     }
 
 
@@ -196,7 +204,7 @@ def _receipt(
     sale: Sale,
     lines: list[SaleLineDocument],
     taxes: list[TaxDocument],
-    payments: list[dict[str, str]],
+    payments: list[dict[str, Any]],
     money: Money,
     currency: str,
     *,

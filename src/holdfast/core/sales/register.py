@@ -229,9 +229,9 @@ def open_session_of(stock: Stock) -> RegisterSession | None:
     return session
 
 
-def add_to_session(stock: Stock, more: SessionTotals) -> None:
-    """Add what an act took or gave to the caller's session."""
-    session = open_session_of(stock)
+def add_to_session(stock: Stock, more: SessionTotals, session: RegisterSession | None = None) -> None:
+    """Add what an act took or gave to a session that is open: the caller's, if none is given."""
+    session = open_session_of(stock) if session is None else session
     assert isinstance(session, RegisterSession), session
     methods = dict(session.by_method)
     for method, amount in more.by_method.items():

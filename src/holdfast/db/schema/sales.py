@@ -84,6 +84,8 @@ sale = Table(
     Column("tax_exempt", Name, nullable=True),
     Column("exempted", BigInteger, nullable=False, server_default="0"),
     Column("posted_taxes", JSON, nullable=True),
+    Column("refunded", BigInteger, nullable=False, server_default="0"),
+    Column("settled", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("org_id", "id"),
     UniqueConstraint("org_id", "source", "order_number"),
     UniqueConstraint("org_id", "number"),
@@ -171,6 +173,9 @@ sale_return = Table(
     Column("actor", Name, nullable=False),
     big("created_at"),
     big("checksum"),
+    Column("refunds", JSON, nullable=True),
+    Column("reason", Name, nullable=True),
+    id_of("exchanged_for", nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     Index("ix_sale_return_sale", "org_id", "sale_id"),
 )

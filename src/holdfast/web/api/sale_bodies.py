@@ -14,8 +14,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
-from holdfast.core.sales.completion import PaymentRequest
+from holdfast.core.records.sale import PAYMENTS_MAX
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.web.http.problems import invalid
 from holdfast.web.http.route import reference, uuid_text
 from holdfast.web.http.strict_json import Text
@@ -32,8 +33,8 @@ LINE_CODES = (
 )
 """What a line may be refused with."""
 
-PAYMENTS_MAX = 100
-"""Most payments of one sale, and most fees."""
+FEES_MAX = 100
+"""Most fees of one sale."""
 
 
 class DiscountBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,7 +92,7 @@ class LineChange(msgspec.Struct, forbid_unknown_fields=True):
     location: Text | UnsetType = UNSET
 
 
-Fees = Annotated[list[FeeBody], Meta(max_length=PAYMENTS_MAX)]
+Fees = Annotated[list[FeeBody], Meta(max_length=FEES_MAX)]
 Payments = Annotated[list[PaymentBody], Meta(max_length=PAYMENTS_MAX)]
 
 
