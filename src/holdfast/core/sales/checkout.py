@@ -24,6 +24,7 @@ from holdfast.core.records.totals import Payment, Receipt, due_by_line
 from holdfast.core.reservations.sourcing import places_of, refuse_pinned_nowhere, spread
 from holdfast.core.sales.completion import book_sale, fulfil_line
 from holdfast.core.sales.documents import SaleDocument, describe_sale, sale_document
+from holdfast.core.sales.exchange import Exchanged, described_returns, pay_out, payment_in_goods, take_in
 from holdfast.core.sales.lines import lines_with, rated, receipt_of, rules_of, sale_with
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale, new_sale
 from holdfast.core.sales.payments import PaymentRequest, payments_of
@@ -36,7 +37,8 @@ replace = msgspec.structs.replace
 
 
 class Checkout(Command, frozen=True, gc=False):
-    """Sell at once: open, pay, hand over. `quote` only computes it and changes nothing."""
+    """Sell at once: open, pay, hand over. `quote` only computes it and changes nothing. Goods that come back in
+    `exchange` pay for it first."""
 
     store_id: str
     lines: tuple[LineRequest, ...]
@@ -46,6 +48,7 @@ class Checkout(Command, frozen=True, gc=False):
     customer: str | None = None
     quote: bool = False
     tax_exempt: str | None = None
+    exchange: Exchanged | None = None
 
 
 # Sell at once --------------------------------------------------------------------------------------------------------
@@ -67,8 +70,14 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument:
     )
     sale, lines = rated(stock, *new_sale(stock, request, numbered=not command.quote))
     payments = payments_of(stock, command.payments if command.quote else command.payments or ())
+    mark = stock.mark()
+    credit = take_in(stock, command.exchange)
+    if credit.brought:
+        in_goods = payment_in_goods(credit, receipt_of(stock, sale, lines, None, new_discount=True).total)
+        payments = (*in_goods, *(payments or ()))
     receipt = receipt_of(stock, sale, lines, payments, new_discount=True)
     if command.quote:
+        stock.undo(mark)
         return sale_document(
             replace(sale_with(stock, sale, receipt), payments=payments or ()),
             lines_with(stock, lines, receipt),
@@ -78,7 +87,9 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument:
             stock.settings.currency,
             quoted=True,
         )
-    return describe_sale(stock, _complete_from_shelf(stock, sale, lines, receipt, payments or ()))
+    kept, returns = pay_out(stock, sale, credit, payments or ())
+    done = _complete_from_shelf(stock, sale, lines, receipt, kept)
+    return describe_sale(stock, done, described_returns(stock, returns))
 
 
 def _complete_from_shelf(

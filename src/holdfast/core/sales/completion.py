@@ -50,6 +50,7 @@ from holdfast.core.reservations.adoption import release_rest
 from holdfast.core.reservations.sourcing import adjust_hold, release_all
 from holdfast.core.sales.cart import CancelSale, reprice_if_it_can_be, sale_facts
 from holdfast.core.sales.documents import SaleDocument, describe_sale
+from holdfast.core.sales.exchange import Exchanged, described_returns, pay_out, payment_in_goods, take_in
 from holdfast.core.sales.lines import put_receipt, rated, receipt_of
 from holdfast.core.sales.payments import PaymentRequest, give_back, kept_with_sale, payments_of, take_at_till
 from holdfast.core.sales.register import SessionTotals, open_session_of
@@ -87,10 +88,14 @@ replace = msgspec.structs.replace
 
 
 class CompleteSale(Command, frozen=True, gc=False):
-    """Sell a sale that is open or in the queue; without `payments` what deposits leave of it stays to be paid."""
+    """Sell a sale that is open or in the queue; without `payments` what deposits leave of it stays to be paid.
+
+    Goods that come back in `exchange` pay for it first.
+    """
 
     sale_id: str
     payments: tuple[PaymentRequest, ...] | None = None
+    exchange: Exchanged | None = None
 
 
 class ShipLine(msgspec.Struct, frozen=True, gc=False):
@@ -126,17 +131,21 @@ def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument:
     if not sale.fulfillments:
         sale, lines = rated(stock, sale, lines)
     open_session_of(stock)
-    sale = give_back(stock, sale, receipt_of(stock, sale, lines, None).total)
+    credit = take_in(stock, command.exchange)
+    total = receipt_of(stock, sale, lines, None).total
+    sale = give_back(stock, sale, total)
     paid = standing(sale.payments)
-    tender = None if payments is None and not paid else (*paid, *(payments or ()))
+    new = (*payment_in_goods(credit, total - sum(one.amount for one in paid)), *(payments or ()))
+    tender = None if payments is None and not paid and not new else (*paid, *new)
     receipt = receipt_of(stock, sale, lines, tender, partly=payments is None)
     _cover(stock, sale, lines)
     sale = put_receipt(stock, sale, lines_as_they_stand(stock, lines), receipt)
     for line in lines_of(stock, sale):
         fulfil_line(stock, sale, line, line.open)
     _consume_others(stock, sale)
-    sale = finish(stock, sale, receipt, payments or ())
-    return describe_sale(stock, sale)
+    new, returns = pay_out(stock, sale, credit, new)
+    sale = finish(stock, sale, receipt, new)
+    return describe_sale(stock, sale, described_returns(stock, returns))
 
 
 def _consume_others(stock: Stock, sale: Sale) -> None:

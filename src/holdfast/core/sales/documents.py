@@ -5,7 +5,7 @@ See docs/how-to/sell.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from holdfast.core.records.tax import TaxDocument, tax_documents
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import Payment
 from holdfast.core.sales.lines import priced_today
+from holdfast.core.sales.return_record import ReturnDocument
 from holdfast.core.sales.taxes import taxes_of
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import holds_of, lines_of, product_of_line
@@ -75,6 +76,7 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     payments: list[dict[str, Any]]
     fees: list[dict[str, Any]]
     fulfillments: list[dict[str, Any]]
+    returns: list[ReturnDocument]
     receipt: dict[str, Any] | None
     conflict: bool
     cashier: str
@@ -82,8 +84,8 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     updated_at: str | None
 
 
-def describe_sale(stock: Stock, sale: Sale) -> SaleDocument:
-    """The public shape of a sale as it stands now."""
+def describe_sale(stock: Stock, sale: Sale, returns: Sequence[ReturnDocument] = ()) -> SaleDocument:
+    """The public shape of a sale as it stands now, with the `returns` that it was exchanged for."""
     sale, lines = priced_today(stock, sale, lines_of(stock, sale))
     holds = holds_of(stock, sale) if sale.unfinished else []
     return sale_document(
@@ -93,6 +95,7 @@ def describe_sale(stock: Stock, sale: Sale) -> SaleDocument:
         holds,
         stock.settings.minor_digits,
         stock.settings.currency,
+        returns=returns,
     )
 
 
@@ -105,8 +108,10 @@ def sale_document(
     currency: str,
     *,
     quoted: bool = False,
+    returns: Sequence[ReturnDocument] = (),
 ) -> SaleDocument:
-    """The public shape of a sale from its parts; a quoted one was never kept and has no ids."""
+    """The public shape of a sale from its parts; a quoted one was never kept and has no ids. `returns` are those that
+    paid for it."""
 
     def money(amount: int) -> str:
         return from_minor(amount, digits)
@@ -149,7 +154,8 @@ def sale_document(
             for fee in sale.fees
         ],
         fulfillments=[_shipment(part, product_of) for part in sale.fulfillments if part.lines],
-        receipt=_receipt(sale, shown, taxes, payments, money, currency, quoted=quoted) if finished else None,
+        returns=list(returns),
+        receipt=_receipt(sale, shown, taxes, payments, returns, money, currency, quoted=quoted) if finished else None,
         conflict=any(line.backordered for line in shown),
         cashier=sale.actor,
         created_at=None if quoted else instant_text(sale.created_at),
@@ -205,6 +211,7 @@ def _receipt(
     lines: list[SaleLineDocument],
     taxes: list[TaxDocument],
     payments: list[dict[str, Any]],
+    returns: Sequence[ReturnDocument],
     money: Money,
     currency: str,
     *,
@@ -224,6 +231,16 @@ def _receipt(
         "due": money(sale.due),
         "payments": payments,
         "change": money(sale.change),
+        "owed": money(0 if quoted else sale.owed),
+        "returned": [
+            {
+                "lines": [{"sku": line.sku, "quantity": line.quantity, "refund": line.refund} for line in one.lines],
+                "refunds": one.refunds,
+                "refund_total": one.refund_total,
+                "taxes": one.taxes,
+            }
+            for one in returns
+        ],
     }
 
 

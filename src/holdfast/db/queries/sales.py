@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.number import from_unit_cost
@@ -23,7 +23,7 @@ from holdfast.core.records.stock import Reservation
 from holdfast.core.records.time import instant_text
 from holdfast.core.sales.documents import sale_document
 from holdfast.core.sales.lines import priced_today
-from holdfast.core.sales.return_record import Return, return_document
+from holdfast.core.sales.return_record import Return, ReturnDocument, return_document
 from holdfast.core.sales.supplier_orders import SupplierOrder, supplier_order_document
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
@@ -196,6 +196,7 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
     for product in products.values():
         known.put_product(product)
     today = Stock(org_id, known, now, str)
+    exchanged = _exchanged_for(connection, catalog, sales)
     return [
         msgspec.to_builtins(
             sale_document(
@@ -204,10 +205,30 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
                 holds.get(sale.id, []),
                 settings.minor_digits,
                 settings.currency,
+                returns=exchanged.get(sale.id, ()),
             )
         )
         for sale in sales
     ]
+
+
+def _exchanged_for(
+    connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
+) -> dict[str, list[ReturnDocument]]:
+    """The returns that paid for the sales, by sale."""
+    names = {name for sale in sales for one in sale.payments if one.returns is not UNSET for name in one.returns}
+    if not names:
+        return {}
+    org_id = catalog.settings.id
+    found = records(
+        connection, schema.sale_return, Return, _return.org_id == org_id, among(connection, _return.id, names)
+    )
+    products = products_of(connection, org_id, {line.product_id for one in found for line in one.lines})
+    shown: dict[str, list[ReturnDocument]] = defaultdict(list)
+    for one in sorted(found, key=lambda made: made.id):
+        if one.exchanged_for is not None:
+            shown[one.exchanged_for].append(return_document(one, products, catalog.settings.minor_digits))
+    return shown
 
 
 def _holds_of(

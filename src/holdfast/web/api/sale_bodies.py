@@ -17,6 +17,7 @@ from holdfast.core.records.rejection import Code
 from holdfast.core.records.sale import PAYMENTS_MAX
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest
 from holdfast.core.sales.payments import PaymentRequest
+from holdfast.core.sales.refunds import RefundRequest
 from holdfast.web.http.problems import invalid
 from holdfast.web.http.route import reference, uuid_text
 from holdfast.web.http.strict_json import Text
@@ -66,6 +67,18 @@ class PaymentBody(msgspec.Struct, forbid_unknown_fields=True):
     amount: Text
 
 
+class RefundBody(msgspec.Struct, forbid_unknown_fields=True):
+    """By what the money goes back."""
+
+    method: Literal["cash", "card", "other"]
+
+
+class RefundPart(RefundBody, forbid_unknown_fields=True):
+    """How much goes back by a method; in cash it is the nearest coin."""
+
+    amount: Text
+
+
 class SoldLine(msgspec.Struct, forbid_unknown_fields=True):
     """A product and how much of it, at the catalogue's price unless `unit_price` is another; `lot_id` pins the lot."""
 
@@ -94,6 +107,7 @@ class LineChange(msgspec.Struct, forbid_unknown_fields=True):
 
 Fees = Annotated[list[FeeBody], Meta(max_length=FEES_MAX)]
 Payments = Annotated[list[PaymentBody], Meta(max_length=PAYMENTS_MAX)]
+Refunds = Annotated[list[RefundPart], Meta(min_length=1, max_length=PAYMENTS_MAX)]
 
 
 # What was asked, as the core takes it --------------------------------------------------------------------------------
@@ -121,6 +135,11 @@ def exemption(body: ExemptBody | None) -> str | None:
 def payment_requests(payments: list[PaymentBody] | None) -> tuple[PaymentRequest, ...] | None:
     """Payments."""
     return None if payments is None else tuple(PaymentRequest(one.method, one.amount) for one in payments)
+
+
+def refund_requests(refunds: list[RefundPart] | None) -> tuple[RefundRequest, ...] | None:
+    """Refunds by several methods."""
+    return None if refunds is None else tuple(RefundRequest(one.method, one.amount) for one in refunds)
 
 
 def line_requests(lines: list[Any]) -> tuple[LineRequest, ...]:
