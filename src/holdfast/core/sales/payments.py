@@ -28,6 +28,7 @@ from holdfast.core.records.proportion import cash_rounded
 from holdfast.core.records.rejection import Code, Refused, Rejected, invalid_state, not_found
 from holdfast.core.records.sale import PAYMENTS_MAX, Sale
 from holdfast.core.records.status import CANCELLED, OPEN
+from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import NO_MONEY, Method, Payment, due_by_line, standing, tendered
 from holdfast.core.records.wants import ReturnsOfSale, SessionById
 from holdfast.core.sales.documents import SaleDocument, describe_sale
@@ -257,6 +258,7 @@ def payment_facts(stock: Stock, sale: Sale, payment: Payment) -> dict[str, objec
         "method": payment.method,
         "amount": from_minor(payment.kept, digits),
         "owed": from_minor(sale.owed, digits),
+        "timestamp": instant_text(stock.now),
     }
 
 
