@@ -110,8 +110,7 @@ def _completed_faults(
     sale: dict[str, Any], lines: list[dict[str, Any]], due: int, refunded: int, precision: dict[str, int]
 ) -> list[str]:
     faults = []
-    rounded_later = sale["refunded"] and sum(line["due"] for line in lines) == sale["total"]
-    if sum(line["due"] for line in lines) != due and not rounded_later:
+    if sum(line["due"] for line in lines) != due:
         faults.append(f"{sale['number']}: its lines' dues are not {due}")
     if any(line["fulfilled"] != line["quantity"] for line in lines):
         faults.append(f"{sale['number']} is completed with something open")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import convert
 from msgspec.structs import replace
@@ -349,7 +349,12 @@ def command_of(sale: Any, step: Any) -> Any:
     return CancelSale(sale.id)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=15,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),
+)
 @given(steps=st.lists(STEPS, min_size=3, max_size=12), last=st.sampled_from(METHODS))
 def test_any_sequence_keeps_the_books(tmp_path_factory: Any, steps: list[Any], last: str) -> None:
     """Drawer = cash movements, 1100 = what is owed and what cards owe, tax = tax report, refunds at most what was paid;

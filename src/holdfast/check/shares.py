@@ -75,6 +75,8 @@ class SharesCheck(Run):
             for part in made.lines:
                 back.setdefault(part.line_id, []).append(part)
         taxes = refundable_taxes(sale, lines)
+        # Coins that paid what was owed may have moved what is due for lines of which some had come back.
+        rounded = bool(sale.rounding) and any(not payment.with_sale for payment in sale.payments)
         for line in lines:
             tax = sum(share.tax for share in taxes[line.id])
             parts = back.pop(line.id, [])
@@ -87,7 +89,15 @@ class SharesCheck(Run):
             due = line.due - sum(part.answered for part in off)
             tax -= sum(part.answered_tax for part in off)
             kept = [Part(part.units, part.answered, part.coin is UNSET) for part in goods]
-            self._shared("sale_return.refund is in proportion", name, due, line.quantity, kept, org_id, moved=bool(off))
+            self._shared(
+                "sale_return.refund is in proportion",
+                name,
+                due,
+                line.quantity,
+                kept,
+                org_id,
+                moved=rounded or bool(off),
+            )
             kept = [Part(part.units, part.answered_tax, part.coin is UNSET) for part in goods]
             self._shared("sale_return.tax is in proportion", name, tax, line.quantity, kept, org_id, moved=bool(off))
         for line_id in back:

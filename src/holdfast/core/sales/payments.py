@@ -24,7 +24,7 @@ from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import TenderMethod
 from holdfast.core.records.number import VALUE_MAX, from_minor, to_minor
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.proportion import cash_rounded
+from holdfast.core.records.proportion import allocate, cash_rounded
 from holdfast.core.records.rejection import Code, Refused, Rejected, invalid_state, not_found
 from holdfast.core.records.sale import PAYMENTS_MAX, Sale
 from holdfast.core.records.status import CANCELLED, OPEN
@@ -221,17 +221,20 @@ def take_payment(stock: Stock, command: TakePayment) -> SaleDocument:
     words = "deposit" if sale.unfinished else "paid later"
     sale = _settled_over_time(stock, sale, (made,), f"Sale {sale.number}, {words}", rounding)
     if rounding:
-        _share_rounding(stock, sale)
+        _share_rounding(stock, sale, rounding)
     stock.tell("SalePaid", None, payment_facts(stock, sale, made))
     return describe_sale(stock, sale)
 
 
-def _share_rounding(stock: Stock, sale: Sale) -> None:
-    """What was due changed by the rounding of cash: its lines bear it, unless something came back before."""
-    if sale.refunded or any(line.returned for line in lines_of(stock, sale)):
-        return
+def _share_rounding(stock: Stock, sale: Sale, delta: int) -> None:
+    """What was due changed by the rounding of cash, by `delta` minor units: what did not come back yet bears it."""
     lines = lines_of(stock, sale)
-    for line, due in zip(lines, due_by_line(kept_receipt(stock, sale)), strict=True):
+    if any(line.returned for line in lines):
+        left = [max(line.due, 0) * (line.quantity - line.returned) // line.quantity for line in lines]
+        dues = [line.due + part for line, part in zip(lines, allocate(delta, left), strict=True)]
+    else:
+        dues = due_by_line(kept_receipt(stock, sale))
+    for line, due in zip(lines, dues, strict=True):
         if due != line.due:
             stock.put_row(replace(line, due=due, updated_at=stock.now))
 
@@ -295,7 +298,7 @@ def correct_payment(stock: Stock, command: CorrectPayment) -> SaleDocument:
     )
     stock.put_row(sale)
     if delta:
-        _share_rounding(stock, sale)
+        _share_rounding(stock, sale, delta)
     if session is not None and is_open:
         _move_in_session(stock, session, payment, corrected)
     facts = {**payment_facts(stock, sale, corrected), "corrected_from": payment.method}
