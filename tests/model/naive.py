@@ -1022,7 +1022,7 @@ class Naive:
             parts[first[0]] = parts.get(first[0], 0) + left
             order += [] if first[0] in order else [first[0]]
         for code in order:
-            own = [hold for hold in self.holds if hold.open and hold.target == target and hold.place == code]
+            own = [h for h in self.holds if h.open and h.target == target and h.place == code and h.pinned is None]
             made = min(own, key=lambda h: (h.created, h.n)) if own else None
             if made is None:
                 made = Hold(len(self.holds), sku, code, 0, self.now, target, reach=tuple(places))

@@ -61,7 +61,7 @@ BUGS: dict[str, Edit | list[Edit]] = {
         "_queue", "for hold in stock.roaming(level.product_id)", "for hold in ()"
     ),
     "a hold of a given location moves": Edit(
-        "reserve", "None if command.location is not None else anywhere(stock)", "anywhere(stock)"
+        "make_direct_hold", "None if command.location is not None else anywhere(stock)", "anywhere(stock)"
     ),
     "a hold waits at the first place by code": Edit(
         "in_waiting_order", "if len({place.priority for place in places}) == len(places):", "if True:"
@@ -97,7 +97,7 @@ BUGS: dict[str, Edit | list[Edit]] = {
     ),
     "FEFO is ignored": Edit("removal_order", "expiring_first=product.track_expiry", "expiring_first=False"),
     "override needs no permission": Edit(
-        "shortfall_allowed", "command.override and stock.caller.may_override and", "command.override and"
+        "shortfall_allowed", "override and stock.caller.may_override and", "override and"
     ),
     "override ignores the organisation": Edit("shortfall_allowed", " and stock.settings.allow_override", ""),
     "preorders forget who waits already": Edit(

@@ -42,8 +42,9 @@ from holdfast.core.records.status import OPEN
 from holdfast.core.records.stock import Reservation
 from holdfast.core.reservations.amend import extend, move, shrink
 from holdfast.core.reservations.reserve import (
-    Reserve,
+    PRIORITY_DEFAULT,
     Target,
+    Terms,
     anywhere,
     ask_for_pinned,
     lot_lies_at,
@@ -136,29 +137,46 @@ def spread(
     return [(place, parts[place.id]) for place in places if place.id in parts], left
 
 
-def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bool = False) -> SaleLine:
-    """Hold `units` more for a line, split where one place is not enough; the line with the holds."""
+def hold_units(
+    stock: Stock,
+    sale: Sale,
+    line: SaleLine,
+    units: int,
+    *,
+    priority: int | None = None,
+    fact: bool = False,
+    override: bool = False,
+) -> SaleLine:
+    """Hold `units` more for a line, split where one place is not enough; the line with the holds.
+
+    A hold that the line has there already takes them, if it is of the line's lot and of the `priority` (None: of any).
+    Refused with INSUFFICIENT_STOCK, or as `refuse_pinned_nowhere` refuses.
+    """
     product = product_of_line(stock, line)
     places = places_of(stock, sale, line)
     refuse_pinned_nowhere(stock, product, places, line.lot_id)
     parts, short = spread(stock, product, places, units, line.lot_id)
     if short:
-        waiting_place = _waiting_place(stock, product, places, short, line.lot_id, fact=fact)
+        waiting_place = _waiting_place_of_line(stock, product, places, short, line.lot_id, fact=fact, override=override)
         if waiting_place is None:
             raise insufficient_stock(product, units, units - short)
         at_first = [(place, part + short if place is waiting_place else part) for place, part in parts]
         parts = at_first if any(place is waiting_place for place, _ in parts) else [*parts, (waiting_place, short)]
-    known = stock.holds_of_line(line.id)
+    known = [
+        hold
+        for hold in stock.holds_of_line(line.id)
+        if hold.active and hold.lot_id == line.lot_id and priority in (None, hold.priority)
+    ]
 
     def hold_part(_: int, at: tuple[Location, int]) -> Reservation:
         place, part = at
-        own = next((hold for hold in known if hold.location_id == place.id and hold.active), None)
+        own = next((hold for hold in known if hold.location_id == place.id), None)
         if own is None:
-            asked = _reserve_of(stock, sale, line, product, place, fact)
-            return promise(stock, product, place, part, asked, served_from(stock, sale, line))
+            terms = _terms_of(stock, sale, line, priority, fact=fact, override=override)
+            return promise(stock, product, place, part, terms, served_from(stock, sale, line))
         level = stock.level(product.id, place.id)
         assert level is not None
-        return extend(stock, level, product, own, part, fact=fact)
+        return extend(stock, level, product, own, part, fact=fact, override=override)
 
     made: list[str] = []
     for held in stock.each(parts, hold_part):
@@ -167,25 +185,29 @@ def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bo
     return replace(line, reservations=(*line.reservations, *made))
 
 
-def _waiting_place(
-    stock: Stock, product: Product, places: list[Location], short: int, lot_id: str | None, *, fact: bool
+def _waiting_place_of_line(
+    stock: Stock,
+    product: Product,
+    places: list[Location],
+    short: int,
+    lot_id: str | None,
+    *,
+    fact: bool,
+    override: bool,
 ) -> Location | None:
-    """Where `short` units of a line may wait; None where the product does not allow it."""
-    asked = Reserve(product.sku, 1, fact=fact)
+    """Where `short` units of a line may wait; None where nothing allows it."""
     for place in in_waiting_order(stock, product, places):
+        if not place.sellable or not (lot_id is None or lot_lies_at(stock, product, place, lot_id)):
+            continue
         level = stock.level(product.id, place.id)
         waiting = 0 if level is None else level.backordered
-        if _may_wait_at(stock, product, place, lot_id) and shortfall_allowed(stock, product, short, waiting, asked):
+        if shortfall_allowed(stock, product, short, waiting, fact=fact, override=override):
             return place
     return None
 
 
-def _may_wait_at(stock: Stock, product: Product, place: Location, lot_id: str | None) -> bool:
-    """Units wait where goods are sold; those of a named lot where it lies."""
-    return place.sellable and (lot_id is None or lot_lies_at(stock, product, place, lot_id))
-
-
-def _reserve_of(stock: Stock, sale: Sale, line: SaleLine, product: Product, place: Location, fact: bool) -> Reserve:
+def _terms_of(stock: Stock, sale: Sale, line: SaleLine, priority: int | None, *, fact: bool, override: bool) -> Terms:
+    """The terms of a new hold of a line."""
     target = Target(
         order_number=sale.order_number,
         source=sale.source,
@@ -193,14 +215,13 @@ def _reserve_of(stock: Stock, sale: Sale, line: SaleLine, product: Product, plac
         reserved_for_id=sale.id,
         sale_line_id=line.id,
     )
-    return Reserve(
-        product.sku,
-        1,
-        place.code,
+    return Terms(
         target,
-        lot_id=line.lot_id,
-        expires_at=cart_expiry(stock, sale),
-        fact=fact,
+        line.lot_id,
+        cart_expiry(stock, sale),
+        PRIORITY_DEFAULT if priority is None else priority,
+        override,
+        fact,
     )
 
 

@@ -25,7 +25,7 @@ from holdfast.core.records.stock import Reservation
 from holdfast.core.reservations.adoption import sale_of_order
 from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve, sell_or_release, too_many
 from holdfast.core.reservations.order_names import refuse_held_order
-from holdfast.core.reservations.reserve import Reserve, Target, reserve
+from holdfast.core.reservations.reserve import Reserve, Target, make_direct_hold, validate_reserve
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.completion import cancel_sale
 from holdfast.core.stock.holds import describe
@@ -53,7 +53,8 @@ def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocume
         quantity = line.quantity if product is None else _lack(covered, product, line)
         if quantity is None:
             return None
-        return reserve(stock, Reserve(line.product, quantity, command.location, target, fact=True))
+        asked = Reserve(line.product, quantity, command.location, target, fact=True)
+        return make_direct_hold(stock, asked, validate_reserve(stock, asked))
 
     for hold in stock.each_line(command.lines, hold_line):
         if isinstance(hold, UnlimitedDocument):
