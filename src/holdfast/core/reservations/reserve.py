@@ -139,6 +139,8 @@ def validate_reserve(stock: Stock, command: Reserve) -> ValidReserve:
     """
     refuse_foreign_location(stock, command.location)
     sale = _sale_of_target(stock, command.target)
+    if sale is not None:
+        refuse_foreign_sale(stock, sale)
     product = stock.catalog.product(command.product)
     if product is None:
         raise not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product)
@@ -146,6 +148,7 @@ def validate_reserve(stock: Stock, command: Reserve) -> ValidReserve:
     if command.lot_id is not None and not lot_exists(stock, command.lot_id, product):
         raise not_found(Code.LOT_NOT_FOUND, f"Lot of {product.sku}", command.lot_id)
     target = _found_target(stock, command.target, sale)
+    _refuse_other_product(stock, command.target, product)
     units = product.units(command.quantity)
     if units is None or units <= 0:
         raise invalid_quantity(product, command.quantity)
@@ -155,9 +158,6 @@ def validate_reserve(stock: Stock, command: Reserve) -> ValidReserve:
         raise not_stock_tracked(product)
     if not product.active and not command.fact:
         raise not_sold_any_more(product)
-    _refuse_other_product(stock, command.target, product)
-    if sale is not None:
-        refuse_foreign_sale(stock, sale)
     _refuse_finished_target(target)
     return ValidReserve(product, places, units)
 
