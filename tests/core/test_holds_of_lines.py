@@ -127,3 +127,21 @@ def test_a_line_that_is_edited_does_not_ask_more_of_a_lot_that_it_never_named(sc
         (2, scene.lot("A")),
         (3, None),
     ]
+
+
+# What a line gives back ----------------------------------------------------------------------------------------------
+
+
+def test_the_newest_of_the_waiting_units_are_given_back_first(scene: Scene) -> None:
+    scene.given("TEE-1 MAIN  T 2")
+    sale = order(scene, LineRequest("TEE-1", 6, location="MAIN"))
+    line = sale.lines[0]
+    scene.do(Release(scene.hold("55"), 2))
+    scene.pass_(1)
+    scene.do(again(2, "TEE-1", "MAIN", priority=10))
+    scene.shop.receive("TEE-1", 1, "MAIN")  # serves the better priority: 1 of it waits now, 2 of the older hold
+    assert [row["backordered"] for row in held(scene, line.id)] == [2, 1]
+
+    scene.do(EditLine(sale.id, line.id, quantity=4))
+
+    assert [(row["quantity"] - row["released"], row["backordered"]) for row in held(scene, line.id)] == [(3, 1), (1, 0)]

@@ -53,7 +53,7 @@ from holdfast.core.reservations.reserve import (
 )
 from holdfast.core.stock.allocation import pinned_lot_refusal
 from holdfast.core.stock.backorders import free_units_at, in_waiting_order
-from holdfast.core.stock.holds import release_together, release_units, waiting_first
+from holdfast.core.stock.holds import release_together, release_units
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import holds_of, product_of_line
 
@@ -226,20 +226,27 @@ def _terms_of(stock: Stock, sale: Sale, line: SaleLine, priority: int | None, *,
 
 
 def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine:
-    """Make the line's holds promise exactly what is open of it; fewer: what waits goes first, then the newest."""
+    """Make the line's holds promise exactly what is open of it; the line with the holds.
+
+    Of a surplus the units that wait go first, whichever hold they are of, and then those that stock backs; each of the
+    newest hold first. More units are held as `hold_units` holds them.
+    """
     holds = stock.holds_of_line(line.id)
     lack = line.open - sum(hold.open for hold in holds)
     if lack > 0:
         return hold_units(stock, sale, line, lack)
     surplus = -lack
-    parts: list[tuple[Reservation, int]] = []
-    for hold in sorted(holds, key=lambda hold: (hold.backordered > 0, hold.created_at, hold.id), reverse=True):
-        part = min(surplus, hold.open)
-        if part:
-            parts.append((hold, part))
-            surplus -= part
-    for some in waiting_first(parts):
-        stock.each(some, lambda _, part: _give_back(stock, part[0].id, part[1]))
+    newest_first = sorted(holds, key=lambda hold: (hold.created_at, hold.id), reverse=True)
+    waiting = [(hold.id, hold.backordered) for hold in newest_first]
+    backed = [(hold.id, hold.allocated) for hold in newest_first]
+    for has in (waiting, backed):
+        parts: list[tuple[str, int]] = []
+        for name, units in has:
+            part = min(surplus, units)
+            if part:
+                parts.append((name, part))
+                surplus -= part
+        stock.each(parts, lambda _, part: _give_back(stock, *part))
     return line
 
 
