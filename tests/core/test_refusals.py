@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.reservations.amend import Amend
-from holdfast.core.reservations.by_order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
+from holdfast.core.reservations.order_holds import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.completion import CompleteSale
 from holdfast.core.sales.order_entry import LineRequest, OpenSale

@@ -540,7 +540,7 @@ class Naive:
         return dead or any(pile.units and self.expired(lot, at) for (lot, at), pile in self.piles.items())
 
     def settle(self) -> None:
-        """What time has made due, level by level: dead holds are released, the oldest first; expired lots leave."""
+        """What time has made due, level by level: expired holds are released, the oldest first; expired lots leave."""
         for sku in self.products:
             for place in self.places:
                 dead = [h for h in self.holds_at(sku, place) if h.expires is not None and h.expires <= self.now]

@@ -20,9 +20,9 @@ from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import insufficient_stock, invalid_state
 from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.reservations.reserve import candidates, not_sold_any_more, shortfall_allowed
-from holdfast.core.stock.allocation import back, refuse_pinned_lot
+from holdfast.core.stock.allocation import back, post_backing, refuse_pinned_lot
 from holdfast.core.stock.backorders import relocate, serve_waiting
-from holdfast.core.stock.holds import active_hold, release_units
+from holdfast.core.stock.holds import hold_to_change, release_units
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.reliance import refuse_gone
 from holdfast.core.stock.shortages import allocations_left, cause_of_hold, tell_hold
@@ -44,7 +44,7 @@ class Amend(Command, frozen=True, gc=False):
 
 def amend(stock: Stock, command: Amend) -> Reservation:
     """Decide an Amend; the hold as it stands after it. Its own units never stand in its way."""
-    hold = active_hold(
+    hold = hold_to_change(
         stock, command.reservation_id, command.quantity, command.expires_at if command.set_expiry else None
     )
     place = None if command.location is None else candidates(stock, command.location)[0]
@@ -139,10 +139,8 @@ def extend(
     cause = cause_of_hold(hold, stock.caller.actor, "override" if overridden else "edited")
     allocations = dict(hold.allocations)
     for at, taken in backing:
-        stock.post(cause, level, at, "RESERVE", reserved=taken, hold=hold.id)
         allocations[at.lot_id] = allocations.get(at.lot_id, 0) + taken
-    if short:
-        stock.post(cause, level, None, "RESERVE", backordered=short, hold=hold.id)
+    post_backing(stock, cause, level, hold.id, backing, short)
     hold = replace(
         hold,
         quantity=hold.quantity + units,

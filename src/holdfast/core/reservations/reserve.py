@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from holdfast.core.records.catalog import serving
+from holdfast.core.records.catalog import served_from_text
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Instant, Priority
 from holdfast.core.records.number import Number
@@ -34,11 +34,11 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import ACTIVE, BOOKED
-from holdfast.core.records.stock import Reservation
-from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal, refuse_pinned_lot
+from holdfast.core.records.stock import FOR_LINE, FOR_NOBODY, FOR_ORDER, Reservation
+from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal, post_backing, refuse_pinned_lot
 from holdfast.core.stock.backorders import free_units_at, most_backed_first
 from holdfast.core.stock.gate import is_of
-from holdfast.core.stock.holds import active_hold, hold_has_less, part_of, release_units, sell_units
+from holdfast.core.stock.holds import consume_and_count, hold_has_less, hold_to_change, release_units, units_asked
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.sale_lines import known_sale, refuse_finished_sale, refuse_foreign_sale, sale_of_line
 from holdfast.core.stock.shortages import tell_hold
@@ -60,23 +60,24 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def kind(self) -> str:
-        """`sale` (a line of a sale), `transaction` (a sale), `appointment`, `order` or `adhoc`: kept on the hold, to
-        find it by. The names are those of the API, where a line came first."""
+        """What the hold is for, kept on it as `held_for` (`records.stock`)."""
         if self.sale_line_id is not None:
-            return "sale"
+            return FOR_LINE
         if self.reserved_for_type is not None:
             return self.reserved_for_type
-        return "adhoc" if self.order_number is None else "order"
+        return FOR_NOBODY if self.order_number is None else FOR_ORDER
 
 
 NOBODY = Target()
 
 
 class Reserve(Command, frozen=True, gc=False):
-    """Promise `quantity` of a product (id or SKU), at a location (code or id) or wherever it can be had.
+    """Promise `quantity` of a product (id or SKU), at a location (code or id) or where `candidates` finds it.
 
-    `expires_at` in microseconds since 1970. A `fact` has happened already (an order that a channel took): what stock
-    does not cover waits, whatever the product's policy. Answers the reservation.
+    `lot_id` pins the hold to a lot. `expires_at` is in microseconds since 1970. Of holds that wait, a lower `priority`
+    is served first. By `override` a manager lets units of a product wait that denies it. A `fact` has happened already
+    (an order that a channel took): what stock does not cover waits, whatever the product's policy. Answers the
+    reservation. Refused as `validate_reserve` and `make_direct_hold` say.
     """
 
     product: str
@@ -179,7 +180,7 @@ def make_direct_hold(stock: Stock, command: Reserve, valid: ValidReserve) -> Res
 
 def anywhere(stock: Stock) -> str:
     """The places that may serve a hold of the caller without a location, as a text."""
-    return serving(stock.caller.stores, online=stock.caller.online)
+    return served_from_text(stock.caller.stores, online=stock.caller.online)
 
 
 def not_sold_any_more(product: Product) -> Refused:
@@ -295,7 +296,7 @@ def choose_location(stock: Stock, valid: ValidReserve, terms: Terms, *, given: b
 def ask_for_pinned(stock: Stock, product: Product, places: Iterable[Location], lot_id: str) -> None:
     """Ask at once for a lot at all of these places; their levels are locked."""
     levels = (stock.levels.get((product.id, place.id)) for place in places)
-    stock.lot_stocks((level, lot_id) for level in levels if level is not None)
+    stock.ask_for_lot_stocks((level, lot_id) for level in levels if level is not None)
 
 
 def lot_lies_at(stock: Stock, product: Product, place: Location, lot_id: str) -> bool:
@@ -337,7 +338,7 @@ def promise(
 ) -> Reservation:
     """Hold `units` at the place: what is there is allocated, the rest is backordered where that is allowed.
 
-    `served_from` is where the hold may be served later (`catalog.serving`); None: its location was given.
+    `served_from` is where the hold may be served later (`catalog.served_from_text`); None: its location was given.
     INSUFFICIENT_STOCK, LOT_NOT_AVAILABLE.
     """
     assert place.sellable, place
@@ -388,10 +389,7 @@ def promise(
         source=target.source,
         reason="override" if short and product.oversell == "deny" else None,
     )
-    for at, taken in backing:
-        stock.post(cause, level, at, "RESERVE", reserved=taken, hold=hold.id)
-    if short:
-        stock.post(cause, level, None, "RESERVE", backordered=short, hold=hold.id)
+    post_backing(stock, cause, level, hold.id, backing, short)
     stock.put_hold(hold)
     stock.holds_to_place.pop(hold.id, None)  # the places where it may be served were looked at just now
     tell_hold(stock, "InventoryReserved", hold, product, units)
@@ -405,22 +403,25 @@ def promise(
 
 def release(stock: Stock, command: Release) -> Reservation:
     """Decide a Release; the hold as it stands after it."""
-    hold = active_hold(stock, command.reservation_id, command.quantity, lot_id=command.lot_id)
-    units = part_of(stock, hold, command.quantity, command.lot_id)
+    hold = hold_to_change(stock, command.reservation_id, command.quantity, lot_id=command.lot_id)
+    units = units_asked(stock, hold, command.quantity, command.lot_id)
     return release_units(stock, hold, units, command.release_reason, note=command.reason, lot_id=command.lot_id)
 
 
 def consume(stock: Stock, command: Consume) -> Reservation:
-    """Decide a Consume; the hold as it stands after it. A part that no stock backs cannot be sold."""
-    hold = active_hold(stock, command.reservation_id, command.quantity, lot_id=command.lot_id)
-    units = part_of(stock, hold, command.quantity, command.lot_id)
+    """Decide a Consume; the hold as it stands after it.
+
+    Without a quantity all that is open is meant, so a hold of which a part waits is refused: INSUFFICIENT_RESERVED.
+    """
+    hold = hold_to_change(stock, command.reservation_id, command.quantity, lot_id=command.lot_id)
+    units = units_asked(stock, hold, command.quantity, command.lot_id)
     if units > hold.allocated:
         raise hold_has_less(stock.product_of(stock.level_of_id[hold.level_id]), hold, units)
-    return sell_units(stock, hold, units, lot_id=command.lot_id)
+    return consume_and_count(stock, hold, units, lot_id=command.lot_id)
 
 
 DECISIONS = (
     Decision(Release, release, Permission.RESERVE),
     Decision(Consume, consume, Permission.RESERVE),
 )
-"""`Reserve` stands in the DECISIONS of `by_order`: the order of the hold may be a sale already."""
+"""`Reserve` stands in the DECISIONS of `order_holds`: the order of the hold may be a sale already."""

@@ -14,14 +14,14 @@ A worked example. MUG-1 lies at EAST (3 units), MAIN (4) and BACK (6). They sell
 
 Editing competes for the difference only. With EAST and MAIN alone a line of 5 is held as 4 at MAIN and 1 at EAST.
 Edited to 7, it takes 2 more at EAST. Edited to 8, it is refused and keeps its 7. Edited to 2, it gives 5 back: what
-waits goes first, then the newest hold.
+waits goes first, whichever hold it is of, and then the units of the newest hold.
 
 The decision. `spread` takes the first place in selling order that has all of it. If there is none it takes the places
 by their free units, most first; among equals, selling order. Taking the largest first is the fewest places, because
 each place gives all that it has. What no place has may wait if the product allows it (`oversell`), or if the sale is a
 fact that happened elsewhere. It waits at one place, the first in waiting order (`core.stock.backorders`). Otherwise the
-line is refused with the numbers. The holds of a cart end together, after `cart_hold_minutes` without activity; those of
-a suspended sale have no end.
+line is refused with the numbers. The holds of a cart end together, `cart_hold_minutes` after its last change; those of
+a suspended sale have no end, nor have they when it is resumed, until its next change.
 
 What was left out. The fewest places are found for each line, not for the sale: two lines may be held at two places
 although one place had both. Distance, cost and the age of lots do not count: selling order is where a shop says what it
@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.records.catalog import serving
+from holdfast.core.records.catalog import served_from_text
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Refused, insufficient_stock
@@ -89,11 +89,11 @@ def places_of(stock: Stock, sale: Sale, line: SaleLine) -> list[Location]:
 
 
 def served_from(stock: Stock, sale: Sale, line: SaleLine) -> str | None:
-    """From where else the line's holds may be served; None where its location was given."""
+    """Where the line's holds may be served (`catalog.served_from_text`); None where its location was given."""
     if line.location_id is not None:
         return None
     if sale.store_id is not None:
-        return serving(frozenset((sale.store_id,)), online=False)
+        return served_from_text(frozenset((sale.store_id,)), online=False)
     return anywhere(stock)
 
 

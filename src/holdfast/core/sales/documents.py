@@ -116,11 +116,11 @@ def sale_document(
     def money(amount: int) -> str:
         return from_minor(amount, digits)
 
-    holds_of: dict[str | None, list[Reservation]] = {}
+    holds_by_line: dict[str | None, list[Reservation]] = {}
     for hold in holds:
-        holds_of.setdefault(hold.sale_line_id, []).append(hold)
+        holds_by_line.setdefault(hold.sale_line_id, []).append(hold)
     shown = [
-        _line_document(sale, line, products[line.product_id], holds_of.get(line.id, []), digits, quoted=quoted)
+        _line_document(sale, line, products[line.product_id], holds_by_line.get(line.id, []), digits, quoted=quoted)
         for line in lines
     ]
     product_of = {line.id: products[line.product_id] for line in lines}
@@ -149,10 +149,7 @@ def sale_document(
         change=money(sale.change),
         owed=money(0 if quoted else sale.owed),
         payments=payments,
-        fees=[
-            {"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class, "tip": fee.tip is True}
-            for fee in sale.fees
-        ],
+        fees=[_fee(fee, money) for fee in sale.fees],
         fulfillments=[_shipment(part, product_of) for part in sale.fulfillments if part.lines],
         returns=list(returns),
         receipt=_receipt(sale, shown, taxes, payments, returns, money, currency, quoted=quoted) if finished else None,

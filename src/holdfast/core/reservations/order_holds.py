@@ -1,7 +1,9 @@
-"""Holds found by what they are for: at a level, or by order number (whole orders: `sales.whole_order`).
+"""Holds found by what they are for: an order number, or nobody in particular at a level.
 
-reserve 5 at MAIN, release 2 at MAIN         -> the level's ad-hoc holds, oldest first
-reserve 2 for order 102, which is a sale     -> the hold that the sale's line has
+    reserve 2 for order 102, which is a sale     -> the hold that the sale's line has (`reserve_for` decides `Reserve`)
+    reserve 5 at MAIN, release 2 at MAIN         -> the level's ad-hoc holds, oldest first
+
+Commands of whole orders are declared here; `sales.whole_order` decides them, because an order may be a sale.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from holdfast.core.reservations.reserve import (
     validate_reserve,
 )
 from holdfast.core.reservations.sourcing import hold_units
-from holdfast.core.stock.holds import release_together, release_units, sell_free_units, sell_units
+from holdfast.core.stock.holds import consume_and_count, release_together, release_units, sell_free_units
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.sale_lines import find_sale, lines_of
 from holdfast.core.stock.store_access import refuse_foreign_location
@@ -154,7 +156,7 @@ def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer:
         hold = stock.reservations[name]
         part = min(units, hold.allocated)
         if part:
-            sell_units(stock, hold, part)
+            consume_and_count(stock, hold, part)
             units -= part
     if units:
         sell_free_units(stock, level, units, Cause(stock.caller.actor, source="manual"))
@@ -214,7 +216,7 @@ def _holds_at_level(
 def sell_or_release(stock: Stock, parts: list[tuple[Reservation, int]], *, consume: bool) -> None:
     """Sell or give back units of several holds, (hold, units) each."""
     if consume:
-        stock.each(parts, lambda _, part: sell_units(stock, part[0], part[1]))
+        stock.each(parts, lambda _, part: consume_and_count(stock, part[0], part[1]))
     else:
         release_together(stock, parts, "cancelled")
 
