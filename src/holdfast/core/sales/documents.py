@@ -149,7 +149,10 @@ def sale_document(
         change=money(sale.change),
         owed=money(0 if quoted else sale.owed),
         payments=payments,
-        fees=[_fee(fee, money) for fee in sale.fees],
+        fees=[
+            {"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class, "tip": fee.tip is True}
+            for fee in sale.fees
+        ],
         fulfillments=[_shipment(part, product_of) for part in sale.fulfillments if part.lines],
         returns=list(returns),
         receipt=_receipt(sale, shown, taxes, payments, returns, money, currency, quoted=quoted) if finished else None,

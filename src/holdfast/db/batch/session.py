@@ -6,8 +6,7 @@
 
 On PostgreSQL `begin` is one round trip (a pipeline: the lock first, then, each with a fresh snapshot, what it
 protects), and `finish` is the other (the writes that `send` has not sent ahead, and the commit). A batch that begins a
-level asks once more before its commit: are the product and the location unchanged? SQLite has no round trips and locks
-as a whole.
+level asks once more whether product and location are unchanged. SQLite has no round trips and locks as a whole.
 
 Whatever the driver raises leaves here as `db.failures` has it.
 """
@@ -46,8 +45,7 @@ Row = Sequence[Any]
 class Loaded(NamedTuple):
     """What `begin` read: raw rows, the organisation's catalog version, the database's clock (microseconds).
 
-    `lots` are the first of each level (`lot_queries.FIRST`).
-    `roaming_products` are the products of the levels that a roaming hold waits for.
+    `lots` are the first of each level (`lot_queries.FIRST`), `roaming_products` those that a roaming hold waits for.
     """
 
     levels: list[Row]
@@ -414,9 +412,8 @@ _PG_LEVEL_IDS = (
     "WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND location_id = k.location_id OFFSET 0) l"
 )
 _PG_LOTS = _PG_CHOSEN + lot_queries.PG_FIRST.replace("{levels}", _PG_LEVEL_IDS)
-# Two results in one round trip: the expired holds of the levels, oldest first, with an empty last column; and for each
-# product that a roaming hold waits for one row with that product in the last column. `begin` divides them by
-# HOLD_WIDTH.
+# Two results: the expired holds of the levels, oldest first; and a row for each product that a roaming hold waits for,
+# which it has in the last column, behind those of a hold (HOLD_WIDTH).
 _PG_EXPIRED_AND_ROAMING = (
     f"{_PG_CHOSEN}(SELECT {_HOLD.select_as('r')}, NULL::uuid AS roaming FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL ("
     "SELECT * FROM reservation "
