@@ -12,8 +12,8 @@ import pytest
 from msgspec import UNSET
 
 from holdfast.check import check
-from holdfast.core.reservations.by_order import OrderClose, OrderReserve, ReserveAtLevel
-from holdfast.core.reservations.by_order import OrderLine as Line
+from holdfast.core.reservations.order_holds import OrderClose, OrderReserve, ReserveAtLevel
+from holdfast.core.reservations.order_holds import OrderLine as Line
 from holdfast.core.reservations.reserve import Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale
 from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine

@@ -16,7 +16,7 @@ from holdfast.check import check
 from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.organisation.settings import AddTaxRate, ChangeTaxRate
-from holdfast.core.reservations.by_order import OrderClose
+from holdfast.core.reservations.order_holds import OrderClose
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout

@@ -236,4 +236,4 @@ def test_a_batch_of_three_is_one_transaction(scene: Scene) -> None:
 def test_the_bounds_of_a_batch_are_those_of_its_head() -> None:
     bounds = (transaction.BEGINNINGS_MAX, transaction.QUESTIONS_MAX, batch.FIRST_PAUSE_SECONDS, batch.TRIES_MAX)
 
-    assert (bounds, batch.UNSETTLED_SECONDS) == ((12, 60, 0.02, 6), 60.0)
+    assert (bounds, batch.UNKNOWN_SECONDS) == ((12, 60, 0.02, 6), 60.0)

@@ -32,11 +32,11 @@ PLAIN = _words(
     movement named names near new no not note nothing number of only open opener operation org outcome outdated
     outright overloaded overview own owners paid past patience pending person place plain planned possible post
     prepared previous price priced proportion purchases put quantity quote read receive refresh refused rejected
-    reliance remove rename reply reserve reset retail revert revoke rights roaming roll rule run save second section
-    seen sent shape share shelf ship shop shutdown sign single snapshot sold sought stats status still strict stuck sum
-    summary sweeper take taken taxable terms through till time to too totals totp touched traffic transit trial tried
-    trusted try unavailable uncounted unknown unlimited unlist unreachable unread view visitor wait way weak week whole
-    with within without wrong
+    reliance remove rename reply reserve reset retail revert revoke rights roaming roll rule run said save second
+    section seen sent shape share shelf ship shop shutdown sign single snapshot sold sought stats status still strict
+    stuck sum summary sweeper take taken taxable terms through till time to too totals totp touched traffic transit
+    trial tried trusted try unavailable uncounted unknown unlimited unlist unreachable unread valid view visitor wait
+    way weak week whole with within without wrong
     """
 )
 """Words of every day that mean here what they mean there."""

@@ -10,7 +10,7 @@ import holdfast.db.batch.session as sessions
 import holdfast.executor.transaction
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.amend import Amend
-from holdfast.core.reservations.by_order import OrderClose
+from holdfast.core.reservations.order_holds import OrderClose
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import EditLine
 from holdfast.core.sales.checkout import Checkout

@@ -16,7 +16,7 @@ from holdfast.core.decide import CommandGroup, Sweep
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book
-from holdfast.core.reservations.by_order import (
+from holdfast.core.reservations.order_holds import (
     ConsumeAtLevel,
     OrderClose,
     OrderLine,

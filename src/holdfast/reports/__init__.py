@@ -11,7 +11,7 @@ consistent view. Lists are newest first and go on with `next_cursor`. Where a fi
 would mean reading the whole history, a page may be short, even empty, and still have a `next_cursor`: go on until it is
 None. Cursors are opaque; one that was not given out is a `BadCursor`.
 
-`stores` limits an answer to those stores (None: all), `now` is the instant that decides which holds and lots are dead
+`stores` limits an answer to those stores (None: all), `now` is the instant that decides what has expired
 (microseconds since 1970; default: the clock): reads never show as promised or available what time has ended.
 
 What a report takes and answers is written at its query (`db.queries`), and nowhere else (decision 0036).

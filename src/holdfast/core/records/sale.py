@@ -25,7 +25,7 @@ LineKind = Literal["stock", "unlimited", "dropship"]
 CHANNELS = ("shopify", "woocommerce", "amazon", "etsy")
 """Sources whose orders come by themselves, and are of the whole organisation."""
 
-OWN_SOURCES = ("pos", "manual")
+NUMBERED_SOURCES = ("pos", "manual")
 """Sources whose order number is ours."""
 
 
@@ -135,8 +135,8 @@ class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `external_id` is another number of the order at its source (Shopify's numeric id beside the name #1001). A sale that
     is `tax_exempt` has no tax, for that reason; `exempted` is what prices included of it. `refunded` is what returns
-    gave back or set against what was owed, before cash was rounded; `settled` is the second of the two. Rows of before
-    a field was there keep their checksum: a default is left out of it.
+    gave back or set against what was owed, before cash was rounded; `settled` is the second of the two. A checksum
+    leaves out fields that have their default, so rows that an older version wrote still fit.
     """
 
     transitions: ClassVar[Transitions] = SALE
@@ -214,8 +214,8 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `total` is what it costs the customer, tax included; `discount` includes its share of the sale's, `asked` is the
     line's own. `due` is its part of what was due, from which refunds are taken. `tax_rate` is the sum of the rates of
-    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. Rows of before they were
-    there keep their checksum: a default is left out of it.
+    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. A checksum leaves out fields
+    that have their default, so rows that an older version wrote still fit.
     """
 
     id: str

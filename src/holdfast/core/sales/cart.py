@@ -68,17 +68,18 @@ replace = msgspec.structs.replace
 
 
 class AddLine(Command, frozen=True, gc=False):
-    """Put a line into a cart."""
+    """Put a line into a sale that is open or suspended."""
 
     sale_id: str
     line: LineRequest
 
 
 class EditLine(Command, frozen=True, gc=False):
-    """Change a line of a cart; None takes the discount away, or goes back to the catalogue's price.
+    """Change a line of a sale that is open or suspended; None takes the discount away, or goes back to the catalogue's
+    price.
 
-    More units of a line that has another price, or a discount, need the permission to give it.
-    The location (code or id) alone also after a part went out.
+    More units of a line that has another price, or a discount, need the permission to give it. After a part went out
+    only two changes are left: the location (code or id) alone, or the quantity alone and only smaller.
     """
 
     sale_id: str
@@ -90,14 +91,15 @@ class EditLine(Command, frozen=True, gc=False):
 
 
 class RemoveLine(Command, frozen=True, gc=False):
-    """Take a line out of a cart."""
+    """Take a line out of a sale that is open or suspended."""
 
     sale_id: str
     line_id: str
 
 
 class ChangeSale(Command, frozen=True, gc=False):
-    """Change a cart; `fees` are all its fees. The customer alone can be changed after a part went out as well."""
+    """Change a sale that is open or suspended; `fees` are all its fees. The customer alone can be changed after a part
+    went out as well."""
 
     sale_id: str
     customer: str | UnsetType | None = UNSET
@@ -177,7 +179,9 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument:
 
 
 def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument:
-    """Decide an EditLine: the hold follows the quantity; the line's own units never stand in its way.
+    """Edit a line of a sale of which nothing has gone out, or move one; `correction.edit_line` decides the command.
+
+    The hold follows the quantity; the line's own units never stand in its way.
 
     Only a quantity, be it the same again, makes units that lapsed compete again: another price or discount needs no
     stock, renews the holds that there are, and leaves the rest to the completion, which competes for it.

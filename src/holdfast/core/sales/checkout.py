@@ -1,9 +1,10 @@
-"""Checkout: sold at once at a till, straight from the shelf, or only quoted (docs/how-to/sell.md).
+"""Checkout: sold at once, straight from the shelf, or only quoted (docs/how-to/sell.md).
 
     checkout of 2 mugs, cash 20.00    -> goods, payment, change, books: all of it in one command, or nothing
     the same as a quote               -> what it would cost; no trace, and no stock is tested
 
-Insufficient stock names every short line. No hold is made that would live for no time.
+At a till its register session takes the money. Insufficient stock names every short line. No hold is made that would
+live for no time.
 """
 
 from __future__ import annotations
@@ -38,7 +39,11 @@ replace = msgspec.structs.replace
 
 class Checkout(Command, frozen=True, gc=False):
     """Sell at once: open, pay, hand over. `quote` only computes it and changes nothing. Goods that come back in
-    `exchange` pay for it first."""
+    `exchange` pay for it first.
+
+    `store_id` is an id or a code; amounts are decimal strings. INSUFFICIENT_STOCK names every short line;
+    PAYMENT_MISMATCH; INVALID_STATE when the register session is closed.
+    """
 
     store_id: str
     lines: tuple[LineRequest, ...]
@@ -103,9 +108,9 @@ def _complete_from_shelf(
 
 
 def sell_outright(stock: Stock, request: OpenSale, method: str | None) -> Sale:
-    """Sell what has left already somewhere else, paid in full by `method` or (None) not at all: a fact, from the shelf.
+    """Try to sell from free units what has left already somewhere else, paid in full by `method` or (None) not at all.
 
-    INSUFFICIENT_STOCK when the shelf has not all of it.
+    INSUFFICIENT_STOCK when too few are free: the caller undoes it, and takes the order as a fact.
     """
     sale, lines = rated(stock, *new_sale(stock, request))
     payments: tuple[Payment, ...] | None = None

@@ -13,12 +13,12 @@ Worked examples, of mugs that cost 4.00 each. At once: 2 at 9.90, paid with 20.0
     complete    revenue 3.33: the last part takes the rest; the customer owes 10.00
     given up    (the third sale) 2 go back to the shelf; it is completed with what was shipped: 10.00
 
-The design. Units of a cart or an order leave in one function, `fulfil_line`: from the line's holds, the oldest first.
-(A checkout takes them from the shelf, `core.sales.checkout`.) A shipment keeps its amounts, lots and holds, so that it
-can be taken back (`core.sales.correction`). The first part is priced by the tax rates of its day; from then on the
-amounts stand. A part of an amount is its proportion, the last part takes the rest. Completing books what shipments have
-not booked; what is not paid stays receivable. A hold that lapsed competes again. What no stock backs cannot be
-completed; what is there can be shipped.
+The design. Units of a line leave in one function, `fulfil_line`: from the line's holds, the oldest first. (Beside it: a
+checkout takes them from the shelf; a hold that is consumed by itself, `core.stock.holds`; `_consume_others`.) A
+shipment keeps its amounts, lots and holds, so that it can be taken back (`core.sales.correction`). The first part is
+priced by the tax rates of its day; from then on the amounts stand. A part of an amount is its proportion, the last part
+takes the rest. Completing books what shipments have not booked; what is not paid stays receivable. A hold that lapsed
+competes again. What no stock backs cannot be completed; what is there can be shipped.
 
 What was left out. A shipment takes no payment: what deposits do not cover when the last part is shipped is owed, and
 paid later (`core.sales.payments`). Goods of a completed
@@ -149,7 +149,7 @@ def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument:
 
 
 def _consume_others(stock: Stock, sale: Sale) -> None:
-    """Holds that name the sale but none of its lines are sold as well; what is over of any goes back."""
+    """Sell the holds that name the sale and no line too. Units that any hold of the sale still has are released."""
     for name in [hold.id for hold in holds_of(stock, sale) if hold.sale_line_id is None]:
         hold = stock.reservations[name]
         if hold.allocated:
@@ -206,8 +206,10 @@ def finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, 
 
 
 def book_sale(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
-    """The sale, all lines of which went out, is completed: the drawer knows what is paid with it, what neither that nor
-    deposits cover is receivable."""
+    """Complete a sale whose units have all gone out.
+
+    Its register session counts what is paid with it; what neither that nor deposits cover is receivable.
+    """
     kept = kept_with_sale(stock, payments, receipt.change)
     _stage_sale_money(stock, sale, receipt, kept)
     together = (*sale.payments, *kept)
@@ -363,8 +365,8 @@ def _refuse_unbacked(stock: Stock, sale: Sale, asked: dict[str, int]) -> None:
 def finish_shipped(stock: Stock, sale: Sale) -> Sale:
     """All went out: digital lines count as fulfilled, the last part takes the rest of the money.
 
-    The last shipment remembers how the sale stood before, so that it can be taken back: unless a hold beside the lines
-    is sold with them.
+    The last shipment keeps the status that the sale had, so that it can be taken back. It keeps none when a hold
+    without a line is sold with it.
     """
     beside = any(hold.sale_line_id is None for hold in holds_of(stock, sale))
     if sale.fulfillments and not beside:

@@ -116,11 +116,11 @@ def sale_document(
     def money(amount: int) -> str:
         return from_minor(amount, digits)
 
-    holds_of: dict[str | None, list[Reservation]] = {}
+    holds_by_line: dict[str | None, list[Reservation]] = {}
     for hold in holds:
-        holds_of.setdefault(hold.sale_line_id, []).append(hold)
+        holds_by_line.setdefault(hold.sale_line_id, []).append(hold)
     shown = [
-        _line_document(sale, line, products[line.product_id], holds_of.get(line.id, []), digits, quoted=quoted)
+        _line_document(sale, line, products[line.product_id], holds_by_line.get(line.id, []), digits, quoted=quoted)
         for line in lines
     ]
     product_of = {line.id: products[line.product_id] for line in lines}

@@ -33,8 +33,8 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import (
     LINES_MAX,
     NUMBER_DIGITS,
+    NUMBERED_SOURCES,
     OWN_NUMBER,
-    OWN_SOURCES,
     Counter,
     LineKind,
     Sale,
@@ -163,7 +163,7 @@ def exemption_of(stock: Stock, reason: str | None) -> str | None:
 def _refuse_order(stock: Stock, command: OpenSale, order_number: str) -> None:
     """Refuse an order that the caller may not name, a number that looks like ours, and one that is used already."""
     refuse_source(stock, command.source)
-    if command.source in OWN_SOURCES and is_own_number(order_number):
+    if command.source in NUMBERED_SOURCES and is_own_number(order_number):
         raise Refused(Code.INVALID_REQUEST, f"Numbers like {order_number} are given here.", {"field": "order_number"})
     known = stock.require(SaleOfOrder(command.source, order_number))
     if known or stock.sales_of_order(command.source, order_number):

@@ -68,8 +68,8 @@ class Return(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The record of a return; `refund_total` is what was handed out or set against what was owed, in minor units.
 
     `refunds` says by which methods, where it is more than `method` says. `reason` is why money was given off,
-    `exchanged_for` the sale that took the place of the goods. Rows of before these were there keep their checksum: a
-    default is left out of it.
+    `exchanged_for` the sale that took the place of the goods. A checksum leaves out fields
+    that have their default, so rows that an older version wrote still fit.
     """
 
     id: str

@@ -71,7 +71,8 @@ _FIXED: dict[Any, set[str]] = {
     JournalEntry: set(),
     Posting: set(),
 }
-"""Columns that never change after the insert: an update leaves them out, so that indexes on them stay untouched."""
+"""Columns that an ordinary update leaves out, so that indexes on them stay untouched. They do not change after the
+insert, but for a hold in `stock.moved`, which is updated whole."""
 
 
 PATTERNS_MAX = 8

@@ -3,8 +3,8 @@
     POST /api/v1/pos/checkout {"store_id": "MAIN", "lines": [...], "payments": [...]}   -> 201, the completed sale
     POST /api/v1/pos/quote, the same                                                    -> 200, what it would be
 
-A quote computes exactly what the checkout would keep, and changes nothing. It refuses to sell in another store than
-the register's, and to promise anything: what is short is named, and nothing has happened.
+A quote computes exactly what the checkout would keep; it changes nothing and tests no stock. A till sells in the store
+of its register only. A checkout promises nothing: when a line is short it names all short lines, and nothing happens.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ EXPLAINED: dict[str, str] = {
     "RESERVATION_NOT_FOUND": "There is no such reservation.",
     "SALE_NOT_FOUND": "There is no such sale.",
     "TARGET_NOT_FOUND": "What the reservation is for does not exist.",
-    "NOT_FOUND": "There is nothing at this address.",
+    "NOT_FOUND": "There is nothing at this address, or what the request names does not exist: `detail` says which.",
     METHOD_NOT_ALLOWED: "The address exists, but not for this method; `Allow` lists its methods.",
     REQUEST_TIMEOUT: "The request took too long to arrive; the connection is closed.",
     PAYLOAD_TOO_LARGE: "The body is larger than 1 MiB (batches: 4 MiB).",
