@@ -17,23 +17,27 @@ from holdfast.core import decide
 from holdfast.core.answer import answer_types
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.permission import Permission
-from holdfast.core.sales.gift_cards import GiftCard, block, issue, load, read_code, spend
+from holdfast.core.sales.gift_cards import GiftCard, block, cards_of_sale, issue, load, read_code, spend
 from holdfast.core.stock.journal import GIFT_CARDS, PAYABLE, stage_money
 from holdfast.core.stock.posting import Stock
 
 
 class ActOnCard(Command, frozen=True, gc=False):
-    """Issue, load, spend or block a card; `booked` is false where a test wants books that are wrong."""
+    """Issue, load, spend or block a card, or look at those that a sale issued; `booked` is false where a test wants
+    books that are wrong."""
 
-    act: Literal["issue", "load", "spend", "block"]
+    act: Literal["issue", "load", "spend", "block", "of_sale"]
     amount: int = 0
     code: str | None = None
     sale_id: str | None = None
     booked: bool = True
 
 
-def act_on_card(stock: Stock, command: ActOnCard) -> GiftCard:
-    """Decide an ActOnCard: the card as it then stands."""
+def act_on_card(stock: Stock, command: ActOnCard) -> GiftCard | list[GiftCard]:
+    """Decide an ActOnCard: the card as it then stands, or the cards of the sale."""
+    if command.act == "of_sale":
+        assert command.sale_id is not None
+        return cards_of_sale(stock, command.sale_id)
     ref_id = stock.new_id()
     code = command.code or ""
     if command.act == "issue":

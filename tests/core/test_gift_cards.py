@@ -6,15 +6,20 @@ See docs/how-to/gift-cards.md.
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from holdfast.check import check
+from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.command import CommandGroup
 from holdfast.core.records.number import AMOUNT_MAX
-from holdfast.core.sales.gift_cards import ALPHABET, CODE_BITS, read_code
+from holdfast.core.records.organisation import Settings
+from holdfast.core.records.wants import GiftCardOfCode, Missing
+from holdfast.core.sales.gift_cards import ALPHABET, CODE_BITS, issue, look_at, read_code
+from holdfast.core.stock.posting import Stock
 from tests.core.books import balances
 from tests.core.scene import Scene
 from tests.gift_cards import ActOnCard, acting_on_cards
@@ -151,3 +156,44 @@ def test_one_batch_spends_a_card_once(scene_anywhere: Scene) -> None:
     twice = CommandGroup((ActOnCard("issue", 1, code="TWICE-1"), ActOnCard("issue", 1, code="twice-1")))
     scene.refuses(twice, "ALREADY_EXISTS")
     assert_sound(scene)
+
+
+def test_the_cards_of_a_sale_are_those_of_the_database_and_of_the_batch(scene_anywhere: Scene) -> None:
+    scene = scene_anywhere
+    sale_id, other = (str(uuid.uuid4()) for _ in range(2))
+    first = scene.do(ActOnCard("issue", 500, sale_id=sale_id))
+    scene.do(ActOnCard("issue", 500, sale_id=other))
+    scene.do(ActOnCard("issue", 500))
+    assert scene.do(ActOnCard("of_sale", sale_id=sale_id)) == [first]
+    acts = (
+        ActOnCard("issue", 700, sale_id=sale_id),
+        ActOnCard("spend", 100, code=first.code),
+        ActOnCard("of_sale", sale_id=sale_id),
+    )
+    second, spent, both = scene.do(CommandGroup(acts))
+    assert both == [spent, second] and (spent.id, spent.balance) == (first.id, 400)
+    assert scene.do(ActOnCard("of_sale", sale_id=str(uuid.uuid4()))) == []
+
+
+def test_a_refused_card_leaves_no_trace_in_its_batch(scene: Scene) -> None:
+    """The group is taken back: neither its code is taken, nor is the card one of the sale."""
+    sale_id = str(uuid.uuid4())
+    group = CommandGroup((ActOnCard("issue", 500, code=CODE, sale_id=sale_id), ActOnCard("spend", 501, code=CODE)))
+    again = CommandGroup((group, ActOnCard("of_sale", sale_id=sale_id), ActOnCard("issue", 1, code=CODE)), atomic=False)
+    _, of_sale, issued = scene.do(again)
+    assert (of_sale, issued.balance) == ([], 1)
+    assert_sound(scene)
+
+
+def test_all_cards_are_asked_for_at_once() -> None:
+    stock = Stock("", Catalog(Settings(id="", name="")), 0, lambda: str(uuid.uuid4()))
+    with pytest.raises(Missing) as asked:
+        look_at(stock, ["XMAS-0001", " xmas-0001", "no", "OTHER-01"])
+    assert asked.value.wants == {GiftCardOfCode("XMAS-0001"), GiftCardOfCode("OTHER-01")}
+
+
+def test_what_only_looks_makes_no_code() -> None:
+    """A working set that nobody will save has no source of secrets."""
+    stock = Stock("", Catalog(Settings(id="", name="")), 0, lambda: str(uuid.uuid4()))
+    with pytest.raises(LookupError, match="80 random bits"):
+        issue(stock, 100, "SALE", "", code=None, sale_id=None)
