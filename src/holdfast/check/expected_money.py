@@ -1,4 +1,4 @@
-"""What sales, returns and drawers must have brought to the accounts; `holdfast.check.books` compares it."""
+"""What sales, returns, gift cards and drawers must have brought to the accounts; `holdfast.check.books` compares it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from holdfast.check.run import Key
 
 
 class ExpectedMoney:
-    """What sales, returns and drawers must have brought to the accounts, in minor units, by organisation."""
+    """What sales, returns, gift cards and drawers must have brought to the accounts: minor units, by organisation."""
 
     def __init__(self) -> None:
         self.by_account: dict[tuple[str, str], int] = {}

@@ -24,6 +24,7 @@ from holdfast.db.queries import audit as audit_queries
 from holdfast.db.queries import books as book_queries
 from holdfast.db.queries import documents as document_queries
 from holdfast.db.queries import events as event_queries
+from holdfast.db.queries import gift_cards as gift_card_queries
 from holdfast.db.queries import ledger as ledger_queries
 from holdfast.db.queries import levels as level_queries
 from holdfast.db.queries import lots as lot_queries
@@ -109,13 +110,15 @@ class Reports(View):
     transfers = Listing(document_queries.transfers, document_queries.TransferFilter, EMPTY)
     transfer = report(document_queries.transfer, None)
 
-    # Sales, what suppliers ship, tax rates, registers and their sessions
+    # Sales, what suppliers ship, gift cards, tax rates, registers and their sessions
 
     sales = Listing(sale_queries.listed, sale_queries.SaleFilter, EMPTY)
     sale = report(sale_queries.one, None)
     returns = Listing(sale_queries.returns, sale_queries.ReturnFilter, EMPTY)
     return_ = report(sale_queries.one_return, None)
     supplier_orders = Listing(sale_queries.supplier_orders, sale_queries.SupplierOrderFilter, EMPTY)
+    gift_cards = Listing(gift_card_queries.listed, gift_card_queries.GiftCardFilter, EMPTY)
+    gift_card = report(gift_card_queries.of_code, None)
     tax_rates = Listing(sale_queries.tax_rates, Everything, EMPTY)
     tax_rate = report(sale_queries.tax_rate, None)
     registers = Listing(register_queries.listed, Everything, EMPTY)

@@ -106,10 +106,10 @@ def invalid_quantity(product: Product, quantity: Any, must_be: str = "greater th
 
 
 def not_stock_tracked(product: Product) -> Refused:
-    """The product is digital, a service or a subscription: it has no stock to hold or count."""
-    return Refused(
-        Code.PRODUCT_NOT_STOCK_TRACKED, f"{product.sku} is {product.kind}: it has no stock.", {"product_id": product.id}
-    )
+    """The product is digital, a service, a subscription or a gift card: it has no stock to hold or count."""
+    kind = "a gift card" if product.kind == "gift_card" else product.kind
+    words = f"{product.sku} is {kind}: it has no stock."
+    return Refused(Code.PRODUCT_NOT_STOCK_TRACKED, words, {"product_id": product.id})
 
 
 def insufficient_stock(product: Product, requested: int, available: int, **numbers: Any) -> Refused:

@@ -252,6 +252,21 @@ class CartsOfSession(Want, frozen=True, gc=False):
     session_id: str
 
 
+# Gift cards ----------------------------------------------------------------------------------------------------------
+
+
+class GiftCardOfCode(Want, frozen=True, gc=False):
+    """The gift card with that code, locked."""
+
+    code: str
+
+
+class GiftCardsOfSale(Want, frozen=True, gc=False):
+    """The gift cards that a sale issued, locked."""
+
+    sale_id: str
+
+
 # Documents and records -----------------------------------------------------------------------------------------------
 
 

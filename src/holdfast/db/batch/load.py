@@ -7,6 +7,7 @@ version.
 
 from __future__ import annotations
 
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -178,6 +179,7 @@ def begin(
     queries = [query for _, _, own in parts for query in own]
     loaded = session.begin(org_id, pairs, holds, keys, sales, taken, queries, hurried=hurried)
     stock = Stock(org_id, catalog, loaded.now, new_id)
+    stock.random_bits = secrets.randbits
     stock.locked.update(pairs)
     for row in loaded.levels:
         level = _LEVEL.read(row)

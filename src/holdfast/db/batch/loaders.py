@@ -20,6 +20,7 @@ from holdfast.core.records import wants
 from holdfast.core.records.sale import NUMBERED_SOURCES, Sale, SaleLine
 from holdfast.core.records.stock import Lot, Reservation
 from holdfast.core.records.wants import Want
+from holdfast.core.sales.gift_cards import GiftCard
 from holdfast.core.sales.register import RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
@@ -152,14 +153,14 @@ def _holds(column: str, kind: str, where: str = "") -> Loader:
     return _by_probe(Probe("reservation", ((column, kind),), _HOLD.select_as("t"), where), take_row)
 
 
-def _rows(struct: type[Any], column: str, where: str = "") -> Loader:
+def _rows(struct: type[Any], column: str, where: str = "", *, kind: str = "uuid") -> Loader:
     """Wants answered by rows of sales or books, locked."""
     rows = row_type(struct)
 
     def take_row(stock: Stock, _: Want, row: Row) -> None:
         stock.know_row(rows.read(row))
 
-    return _by_probe(Probe(rows.table.name, ((column, "uuid"),), rows.select_as("t"), where, lock=True), take_row)
+    return _by_probe(Probe(rows.table.name, ((column, kind),), rows.select_as("t"), where, lock=True), take_row)
 
 
 def _know_lot(stock: Stock, _: Want, row: Row) -> str:
@@ -451,6 +452,8 @@ LOADERS: dict[type[Want], Loader] = {
     wants.AnyProduct: _any("product"),
     wants.AnyJournalEntry: _any("journal_entry"),
     wants.SaleById: Loader(_sale_queries, _take_sales),
+    wants.GiftCardOfCode: _rows(GiftCard, "code", kind="text"),
+    wants.GiftCardsOfSale: _rows(GiftCard, "issued_by_sale"),
 }
 """One loader for each kind of want that one query or several independent ones answer, in the order in which a
 transaction asks: what several of them lock is locked in this order."""

@@ -74,7 +74,7 @@ EXPLAINED: dict[str, str] = {
     "INVALID_AMOUNT": "An amount of money is not one, or has too many places.",
     "INVALID_TARGET_TYPE": "`reserved_for_type` is neither `appointment` nor `transaction`.",
     "INVALID_EXPIRY": "`expires_at` is not an instant in the future.",
-    "PRODUCT_NOT_STOCK_TRACKED": "The product is digital, a service or a subscription: it has no stock.",
+    "PRODUCT_NOT_STOCK_TRACKED": "The product is digital, a service, a subscription or a gift card: it has no stock.",
     UNAUTHORIZED: "Who asks is not known: no key or session, or one that is not valid any more.",
     "FORBIDDEN": "Who asks may not do this, or not in this store.",
     "PRODUCT_NOT_FOUND": "There is no such product.",
