@@ -23,6 +23,7 @@ from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.journal import (
     CASH_OVER_SHORT,
+    GIFT_CARDS,
     RECEIVABLE,
     RETURNS,
     REVENUE,
@@ -69,7 +70,7 @@ class SalesCheck(SharesCheck):
             self._shipped(row.org_id, sale, [line for line, _ in kept])
             self._returned(row.org_id, sale, [line for line, _ in kept], back)
             self._ordered(row.org_id, sale, [line for line, _ in own], ordered)
-            self._earned(row.org_id, sale)
+            self._earned(row.org_id, sale, [line for line, _ in kept])
         self._orphans(lines, returns, orders, None)
         for row in rows.sale_returns(org, blind=True):
             for made in self._returns_of(iter([row])):
@@ -107,11 +108,12 @@ class SalesCheck(SharesCheck):
             self._same("sale_return.refund_total", name, handed_out, made.refund_total, org_id=row.org_id)
             tax = sum(line.tax for line in made.lines)
             for part in made.parts:
-                self.money.put(row.org_id, account_of_money(part.method), -part.amount)
+                self._put_money(row.org_id, account_of_money(part.method), -part.amount)
             self.money.put(row.org_id, TAX_PAYABLE, tax)
             tips = sum(line.tip for line in made.lines if line.tip is not UNSET)
             self.money.put(row.org_id, TIPS, tips)
-            self.money.put(row.org_id, RETURNS, made.refund_total - made.rounding - tax - tips)
+            cards = sum(line.cards for line in made.lines)
+            self.money.put(row.org_id, RETURNS, made.refund_total - made.rounding - tax - tips - cards)
             self.money.put(row.org_id, ROUNDING, made.rounding)
             yield made
 
@@ -166,7 +168,15 @@ class SalesCheck(SharesCheck):
         """The same function again. Whether prices included tax then, and over what it was rounded, is not known: one of
         the four must fit."""
         priced = [
-            PricedLine(line.unit_price, line.quantity, precision, line.asked, line.rates, line.breaks or ())
+            PricedLine(
+                line.unit_price,
+                line.quantity,
+                precision,
+                line.asked,
+                line.rates,
+                line.breaks or (),
+                line.kind == "gift_card",
+            )
             for line, precision in lines
         ]
         fees = [Fee(fee.name, fee.amount, fee.rates) for fee in sale.fees]
@@ -221,6 +231,11 @@ class SalesCheck(SharesCheck):
             if line.kind == "dropship" and line.fulfilled and not line.removed:
                 self._same("sale_line.supplier_order", f"sale_line {line.id}", True, line.id in ordered, org_id=org_id)
 
+    def _put_money(self, org_id: str, account: str, amount: int) -> None:
+        """What must be on an account; that of gift cards is what the cards say (`gift_cards`)."""
+        if account != GIFT_CARDS:
+            self.money.put(org_id, account, amount)
+
     def _paid(self, org_id: str, sale: Sale) -> None:
         """What payments brought to the accounts, and which tills they were made at."""
         older = sale.change - sum(payment.own_change for payment in sale.payments)
@@ -228,7 +243,7 @@ class SalesCheck(SharesCheck):
             kept = payment.kept - (older if payment.method == "cash" else 0)
             older = 0 if payment.method == "cash" else older
             pressed, counted = (payment.method, kept) if payment.pressed is UNSET else payment.pressed
-            self.money.put(org_id, account_of_money(pressed), counted)
+            self._put_money(org_id, account_of_money(pressed), counted)
             self.money.put(org_id, RECEIVABLE, -kept)
             if payment.pressed is not UNSET:
                 self.money.put(org_id, _after_count(pressed), -counted)
@@ -238,7 +253,7 @@ class SalesCheck(SharesCheck):
             elif payment.with_sale and payment.pressed is not UNSET and sale.session_id is not None:
                 self.tills.take((org_id, sale.session_id), pressed, counted)
 
-    def _earned(self, org_id: str, sale: Sale) -> None:
+    def _earned(self, org_id: str, sale: Sale, lines: list[SaleLine]) -> None:
         """What the books must have for the sale."""
         money = self.money
         if sale.status == COMPLETED:
@@ -250,7 +265,8 @@ class SalesCheck(SharesCheck):
         money.put(org_id, TAX_PAYABLE, -sale.posted_tax)
         tips = sale.tips if sale.status == COMPLETED else 0
         money.put(org_id, TIPS, -tips)
-        money.put(org_id, REVENUE, -(sale.posted - sale.posted_tax - tips))
+        cards = sum(line.total for line in lines if line.kind == "gift_card") if sale.status == COMPLETED else 0
+        money.put(org_id, REVENUE, -(sale.posted - sale.posted_tax - tips - cards))
 
 
 def _after_count(method: str) -> str:

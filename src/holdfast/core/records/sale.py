@@ -19,7 +19,10 @@ from holdfast.core.records.status import CANCELLED, OPEN, SALE, SUSPENDED, SaleS
 from holdfast.core.records.tax import Rate, TaxShare
 from holdfast.core.records.totals import Discount, Method, Payment
 
-LineKind = Literal["stock", "unlimited", "dropship"]
+LineKind = Literal["stock", "unlimited", "dropship", "gift_card"]
+
+WITHOUT_GOODS = ("unlimited", "gift_card")
+"""Kinds of lines that go out when their sale is completed: nothing has to be shipped."""
 
 
 CHANNELS = ("shopify", "woocommerce", "amazon", "etsy")
@@ -214,7 +217,8 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `total` is what it costs the customer, tax included; `discount` includes its share of the sale's, `asked` is the
     line's own. `due` is its part of what was due, from which refunds are taken. `tax_rate` is the sum of the rates of
-    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. A checksum leaves out fields
+    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. `gift_code` is
+    the code of the printed gift card that is sold. A checksum leaves out fields
     that have their default, so rows that an older version wrote still fit.
     """
 
@@ -244,6 +248,7 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     updated_at: int
     taxes: tuple[TaxShare, ...] | None = None
     breaks: tuple[PriceBreak, ...] | None = None
+    gift_code: str | None = None
 
     @property
     def rates(self) -> tuple[Rate, ...]:

@@ -56,7 +56,8 @@ class Discount(msgspec.Struct, frozen=True, gc=False):
 
 class PricedLine(msgspec.Struct, frozen=True, gc=False):
     """What is sold: `price` in minor units per whole unit, `quantity` in smallest units; without `rates` it is
-    untaxed. With `breaks` units are priced in groups as long as a group is full, the largest first, the rest singly."""
+    untaxed. With `breaks` units are priced in groups as long as a group is full, the largest first, the rest singly. At
+    `full_price` it bears nothing of a discount of the sale: a gift card is worth what it costs."""
 
     price: int
     quantity: int
@@ -64,6 +65,7 @@ class PricedLine(msgspec.Struct, frozen=True, gc=False):
     discount: Discount | None = None
     rates: tuple[Rate, ...] = ()
     breaks: tuple[PriceBreak, ...] = ()
+    full_price: bool = False
 
 
 class Fee(msgspec.Struct, frozen=True, gc=False):
@@ -200,15 +202,16 @@ def compute_receipt(
             return _invalid(f"The discount of line {index + 1} is negative, or above its price.", index=index)
         grosses.append(gross)
         nets.append(gross - less)
+    weights = [0 if line.full_price else net for line, net in zip(lines, nets, strict=True)]
     if cap_discount and sale_discount is not None and sale_discount.amount is not None:
-        sale_discount = Discount(amount=min(sale_discount.amount, sum(nets)))
-    sale_less = taken_off(sum(nets), sale_discount)
+        sale_discount = Discount(amount=min(sale_discount.amount, sum(weights)))
+    sale_less = taken_off(sum(weights), sale_discount)
     if sale_less is None:
         return _invalid("The discount of the sale is negative, or above the price of its lines.")
     for index, fee in enumerate(fees):
         if fee.amount < 0:
             return _invalid(f"Fee {index + 1} is negative.", fee=index)
-    left = [net - share for net, share in zip(nets, allocate(sale_less, nets), strict=True)]
+    left = [net - share for net, share in zip(nets, allocate(sale_less, weights), strict=True)]
     taxables = [Taxable(amount, line.rates) for amount, line in zip(left, lines, strict=True)]
     taxables += [Taxable(fee.amount, fee.rates) for fee in fees]
     taxed = [_taxed(one.amount, shares, rules) for one, shares in zip(taxables, _shares(taxables, rules), strict=True)]

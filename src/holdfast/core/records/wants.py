@@ -261,6 +261,12 @@ class GiftCardOfCode(Want, frozen=True, gc=False):
     code: str
 
 
+class GiftCardById(Want, frozen=True, gc=False):
+    """A gift card, locked."""
+
+    id: str
+
+
 class GiftCardsOfSale(Want, frozen=True, gc=False):
     """The gift cards that a sale issued, locked."""
 

@@ -56,6 +56,7 @@ from holdfast.core.sales.order_entry import (
     price_of,
     priced_request,
     refuse_discount,
+    refuse_wrong_card,
 )
 from holdfast.core.sales.shipment import borne_of_sale, priced_anew
 from holdfast.core.sales.supplier_orders import change_supplier_order, order_from_supplier, withdraw_supplier_orders
@@ -229,6 +230,7 @@ def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine:
         line = replace(line, unit_price=price, breaks=breaks_at(product, price))
     if not isinstance(command.discount, UnsetType):
         line = replace(line, asked=discount_of(stock, command.discount))
+    refuse_wrong_card(product, line.unit_price, line.quantity, discounted=line.asked is not None, code=line.gift_code)
     if not isinstance(command.location, UnsetType):
         [place] = candidates(stock, command.location)
         line = replace(line, location_id=place.id)

@@ -41,7 +41,7 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.records.sale import SHIPMENTS_MAX, Fulfillment, Sale, SaleLine, Shipped
+from holdfast.core.records.sale import SHIPMENTS_MAX, WITHOUT_GOODS, Fulfillment, Sale, SaleLine, Shipped
 from holdfast.core.records.status import CANCELLED, COMPLETED, OPEN, SHIPPED
 from holdfast.core.records.tax import less
 from holdfast.core.records.totals import Payment, Receipt, due_by_line, standing
@@ -51,6 +51,7 @@ from holdfast.core.reservations.sourcing import adjust_hold, release_all
 from holdfast.core.sales.cart import CancelSale, reprice_if_it_can_be, sale_facts
 from holdfast.core.sales.documents import SaleDocument, describe_sale
 from holdfast.core.sales.exchange import Exchanged, described_returns, pay_out, payment_in_goods, take_in
+from holdfast.core.sales.gift_cards import issue_cards
 from holdfast.core.sales.lines import put_receipt, rated, receipt_of
 from holdfast.core.sales.payments import PaymentRequest, give_back, kept_with_sale, payments_of, take_at_till
 from holdfast.core.sales.register import SessionTotals, open_session_of
@@ -65,6 +66,7 @@ from holdfast.core.sales.supplier_orders import (
 from holdfast.core.sales.taxes import taxes_booked, taxes_left, taxes_of
 from holdfast.core.stock.holds import consume_units
 from holdfast.core.stock.journal import (
+    GIFT_CARDS,
     RECEIVABLE,
     REVENUE,
     ROUNDING,
@@ -211,6 +213,7 @@ def book_sale(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Paymen
     Its register session counts what is paid with it; what neither that nor deposits cover is receivable.
     """
     kept = kept_with_sale(stock, payments, receipt.change)
+    issue_cards(stock, sale, lines_of(stock, sale))
     _stage_sale_money(stock, sale, receipt, kept)
     together = (*sale.payments, *kept)
     sale = replace(
@@ -242,7 +245,9 @@ def _stage_sale_money(stock: Stock, sale: Sale, receipt: Receipt, payments: tupl
     tax = receipt.tax_total - sale.posted_tax
     money += tax_payable(taxes_left(sale, lines_of(stock, sale)))
     money.append((TIPS, -sale.tips))
-    money.append((REVENUE, -(receipt.total - sale.posted - tax - sale.tips)))
+    cards = sum(line.total for line in lines_of(stock, sale) if line.kind == "gift_card")
+    money.append((GIFT_CARDS, -cards))
+    money.append((REVENUE, -(receipt.total - sale.posted - tax - sale.tips - cards)))
     money.append((ROUNDING, -receipt.rounding))
     stage_money(stock, "SALE", sale.id, f"Sale {sale.number}", money, sale.store_id)
 
@@ -300,7 +305,7 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     )
     stock.put_row(sale)
     stock.tell("SaleFulfilled", None, {**sale_facts(stock, sale), "fulfillment_id": part.id, "tracking": part.tracking})
-    if any(line.open for line in lines_of(stock, sale) if line.kind != "unlimited"):
+    if any(line.open for line in lines_of(stock, sale) if line.kind not in WITHOUT_GOODS):
         taxes = taxes_booked(sale, list(lines.values()))
         sale = replace(sale, posted_taxes=taxes)
         stock.put_row(sale)
@@ -339,6 +344,8 @@ def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int]:
         if line is None:
             raise not_found(Code.NOT_FOUND, "Line", part.line_id)
         product = product_of_line(stock, line)
+        if line.kind == "gift_card":
+            raise invalid_state("A gift card is made when its sale is completed: it is not shipped.")
         units = product.units(part.quantity)
         if units is None or units <= 0:
             raise invalid_quantity(product, part.quantity)

@@ -19,6 +19,7 @@ from holdfast.core.records.stock import Reservation
 from holdfast.core.records.tax import TaxDocument, tax_documents
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import Payment
+from holdfast.core.sales.gift_cards import cards_of_sale
 from holdfast.core.sales.lines import priced_today
 from holdfast.core.sales.return_record import ReturnDocument
 from holdfast.core.sales.taxes import taxes_of
@@ -77,6 +78,7 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     fees: list[dict[str, Any]]
     fulfillments: list[dict[str, Any]]
     returns: list[ReturnDocument]
+    gift_cards: list[dict[str, str]]
     receipt: dict[str, Any] | None
     conflict: bool
     cashier: str
@@ -96,7 +98,21 @@ def describe_sale(stock: Stock, sale: Sale, returns: Sequence[ReturnDocument] = 
         stock.settings.minor_digits,
         stock.settings.currency,
         returns=returns,
+        gift_cards=_sold_cards(stock, sale, lines),
     )
+
+
+def _sold_cards(stock: Stock, sale: Sale, lines: Sequence[SaleLine]) -> list[dict[str, str]]:
+    """The gift cards that a completed sale has sold, with their codes: for who sells them."""
+    if sale.status != COMPLETED or not any(line.kind == "gift_card" for line in lines):
+        return []
+    digits = stock.settings.minor_digits
+    return [card_facts(card.code, card.issued, digits) for card in cards_of_sale(stock, sale.id)]
+
+
+def card_facts(code: str, amount: int, digits: int) -> dict[str, str]:
+    """A gift card as a sale shows it."""
+    return {"code": code, "amount": from_minor(amount, digits)}
 
 
 def sale_document(
@@ -109,9 +125,10 @@ def sale_document(
     *,
     quoted: bool = False,
     returns: Sequence[ReturnDocument] = (),
+    gift_cards: Sequence[dict[str, str]] = (),
 ) -> SaleDocument:
     """The public shape of a sale from its parts; a quoted one was never kept and has no ids. `returns` are those that
-    paid for it."""
+    paid for it, `gift_cards` those that it sold."""
 
     def money(amount: int) -> str:
         return from_minor(amount, digits)
@@ -155,7 +172,10 @@ def sale_document(
         ],
         fulfillments=[_shipment(part, product_of) for part in sale.fulfillments if part.lines],
         returns=list(returns),
-        receipt=_receipt(sale, shown, taxes, payments, returns, money, currency, quoted=quoted) if finished else None,
+        gift_cards=list(gift_cards),
+        receipt=_receipt(sale, shown, taxes, payments, returns, gift_cards, money, currency, quoted=quoted)
+        if finished
+        else None,
         conflict=any(line.backordered for line in shown),
         cashier=sale.actor,
         created_at=None if quoted else instant_text(sale.created_at),
@@ -212,6 +232,7 @@ def _receipt(
     taxes: list[TaxDocument],
     payments: list[dict[str, Any]],
     returns: Sequence[ReturnDocument],
+    gift_cards: Sequence[dict[str, str]],
     money: Money,
     currency: str,
     *,
@@ -232,6 +253,7 @@ def _receipt(
         "payments": payments,
         "change": money(sale.change),
         "owed": money(0 if quoted else sale.owed),
+        "gift_cards": list(gift_cards),
         "returned": [
             {
                 "lines": [{"sku": line.sku, "quantity": line.quantity, "refund": line.refund} for line in one.lines],

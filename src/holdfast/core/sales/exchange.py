@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from holdfast.core.records.field import TenderMethod
+from holdfast.core.records.field import PayMethod
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.proportion import allocate
 from holdfast.core.records.rejection import Code, Refused, malformed
@@ -41,8 +41,9 @@ class Exchanged(msgspec.Struct, frozen=True, gc=False):
     """What comes back in exchange, and how what is too much of it goes back: by `method`, or as `requests` say."""
 
     sales: tuple[ExchangedSale, ...]
-    method: TenderMethod | None = None
+    method: PayMethod | None = None
     requests: tuple[RefundRequest, ...] | None = None
+    code: str | None = None
 
 
 class Credit(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +52,7 @@ class Credit(msgspec.Struct, frozen=True, gc=False):
     brought: tuple[Brought, ...] = ()
     method: str | None = None
     requests: tuple[RefundRequest, ...] | None = None
+    code: str | None = None
 
     @property
     def amount(self) -> int:
@@ -68,7 +70,7 @@ def take_in(stock: Stock, exchanged: Exchanged | None) -> Credit:
     if len(names) > RETURNS_MAX:
         raise malformed("returns", f"has more than {RETURNS_MAX} sales.")
     brought = stock.each(exchanged.sales, lambda _, one: bring_back(stock, one.sale_id, one.lines))
-    return Credit(tuple(brought), exchanged.method, exchanged.requests)
+    return Credit(tuple(brought), exchanged.method, exchanged.requests, exchanged.code)
 
 
 def payment_in_goods(credit: Credit, due: int) -> tuple[Payment, ...]:
@@ -97,7 +99,9 @@ def pay_out(
     for one, part, over in zip(credit.brought, shares, rest, strict=True):
         for method, amount in _sources(one, part):
             sources[method] = sources.get(method, 0) + amount
-        way = Way(credit.method or "other", credit.requests if over else None, part, sale.id)
+        way = Way(
+            credit.method or "other", credit.requests if over else None, credit.code if over else None, part, sale.id
+        )
         made.append(one.pay_back(stock, way))
     returns = tuple(one.id for one in made)
     known = tuple((method, amount) for method, amount in sources.items() if amount)

@@ -21,6 +21,7 @@ import msgspec
 
 from holdfast.core.records.number import AMOUNT_MAX, from_minor
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
+from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import ACTIVE, BLOCKED, GIFT_CARD, GiftCardStatus, Transitions
 from holdfast.core.records.wants import GiftCardOfCode, GiftCardsOfSale
 from holdfast.core.stock.posting import Stock
@@ -42,6 +43,9 @@ GROUP_CHARACTERS: Final = 4
 CHARACTER_BITS: Final = 5
 CODE_BITS: Final = GROUPS * GROUP_CHARACTERS * CHARACTER_BITS
 """Random bits of a code that is made here (decision 0044): 80, one of 32 characters for each five."""
+
+CARDS_MAX: Final = 100
+"""Most cards that one line of a sale sells."""
 
 SHOWN_CHARACTERS: Final = 4
 """Characters at the end of a code by which people tell cards apart who may not spend them."""
@@ -100,7 +104,7 @@ def issue(
     INVALID_AMOUNT.
     """
     _refuse_amount(stock, amount, amount)
-    chosen = _made_code(stock) if code is None else _free_code(stock, code)
+    chosen = _made_code(stock) if code is None else free_code(stock, code)
     card = GiftCard(
         id=stock.new_id(),
         code=chosen,
@@ -117,7 +121,7 @@ def issue(
 
 def load(stock: Stock, code: str, amount: int, ref_type: GiftCardRef, ref_id: str) -> GiftCard:
     """The card with `amount` more on it. Refused: NOT_FOUND, INVALID_STATE for a blocked card, INVALID_AMOUNT."""
-    card = _active_card(stock, code)
+    card = active_card(stock, code)
     _refuse_amount(stock, amount, card.balance + amount)
     return _moved(stock, card, amount, ref_type, ref_id)
 
@@ -125,7 +129,7 @@ def load(stock: Stock, code: str, amount: int, ref_type: GiftCardRef, ref_id: st
 def spend(stock: Stock, code: str, amount: int, ref_type: GiftCardRef, ref_id: str) -> GiftCard:
     """The card with `amount` less on it. Refused: NOT_FOUND, INVALID_STATE for a blocked card, INVALID_AMOUNT, and
     PAYMENT_MISMATCH when less than that is on it."""
-    card = _active_card(stock, code)
+    card = active_card(stock, code)
     _refuse_amount(stock, amount, amount)
     if amount > card.balance:
         available, requested = _money(stock, card.balance), _money(stock, amount)
@@ -142,7 +146,7 @@ def block(stock: Stock, code: str, ref_type: GiftCardRef, ref_id: str) -> int:
 
     Refused: NOT_FOUND, and INVALID_STATE for a card that is blocked, or that is worth less than it was issued with.
     """
-    card = _active_card(stock, code)
+    card = active_card(stock, code)
     if card.balance < card.issued:
         available, requested = _money(stock, card.balance), _money(stock, card.issued)
         raise invalid_state(
@@ -153,6 +157,29 @@ def block(stock: Stock, code: str, ref_type: GiftCardRef, ref_id: str) -> int:
         )
     _moved(stock, replace(card, status=BLOCKED), -card.balance, ref_type, ref_id)
     return card.balance
+
+
+def issue_cards(stock: Stock, sale: Sale, lines: Iterable[SaleLine]) -> None:
+    """The cards that a completed sale has sold, each worth the price of one."""
+    for line in lines:
+        for _ in range(line.quantity if line.kind == "gift_card" else 0):
+            issue(stock, line.unit_price, "SALE", sale.id, code=line.gift_code, sale_id=sale.id)
+
+
+def take_back_cards(stock: Stock, sale: Sale, line: SaleLine, units: int, return_id: str) -> int:
+    """Block so many cards that the line has sold and that nobody has spent of; what they were worth, minor units.
+
+    INVALID_STATE when fewer are whole.
+    """
+    whole = [
+        card
+        for card in cards_of_sale(stock, sale.id)
+        if card.status == ACTIVE and card.balance == card.issued == line.unit_price
+    ]
+    if len(whole) < units:
+        words = "It was spent of the gift card, or it was given back: only a whole one comes back."
+        raise invalid_state(words, requested=units, available=len(whole))
+    return sum(block(stock, card.code, "RETURN", return_id) for card in whole[:units])
 
 
 def cards_of_sale(stock: Stock, sale_id: str) -> list[GiftCard]:
@@ -167,7 +194,7 @@ def look_at(stock: Stock, codes: Iterable[str]) -> None:
     stock.require(*(GiftCardOfCode(kept) for code in codes if (kept := read_code(code)) is not None))
 
 
-def _active_card(stock: Stock, code: str) -> GiftCard:
+def active_card(stock: Stock, code: str) -> GiftCard:
     """The card with that code, locked; refused when there is none, or when it is blocked."""
     kept = read_code(code)
     card = None if kept is None else _card_of(stock, kept)
@@ -184,7 +211,7 @@ def _card_of(stock: Stock, kept: str) -> GiftCard | None:
     return next(iter(stock.rows_with(GiftCard, "code", kept)), None)
 
 
-def _free_code(stock: Stock, code: str) -> str:
+def free_code(stock: Stock, code: str) -> str:
     """A code that was brought along, as it is kept."""
     kept = read_code(code)
     if kept is None:

@@ -105,6 +105,7 @@ def receipt_of(
                 line.asked,
                 line.rates,
                 line.breaks or (),
+                line.kind == "gift_card",
             )
             for line in lines
         ],

@@ -18,20 +18,21 @@ already, so the correction goes against that.
 from __future__ import annotations
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from holdfast.core.records.command import Command, Decision
-from holdfast.core.records.field import TenderMethod
+from holdfast.core.records.field import PayMethod, TenderMethod
 from holdfast.core.records.number import VALUE_MAX, from_minor, to_minor
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.proportion import allocate, cash_rounded
-from holdfast.core.records.rejection import Code, Refused, Rejected, invalid_state, not_found
+from holdfast.core.records.rejection import Code, Refused, Rejected, invalid_state, malformed, not_found
 from holdfast.core.records.sale import PAYMENTS_MAX, Sale
 from holdfast.core.records.status import CANCELLED, OPEN
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import NO_MONEY, Method, Payment, due_by_line, standing, tendered
-from holdfast.core.records.wants import ReturnsOfSale, SessionById
+from holdfast.core.records.wants import GiftCardById, ReturnsOfSale, SessionById
 from holdfast.core.sales.documents import SaleDocument, describe_sale
+from holdfast.core.sales.gift_cards import GiftCard, active_card, load, look_at, spend
 from holdfast.core.sales.lines import kept_receipt, priced_today, rules_of, told_in_currency
 from holdfast.core.sales.register import RegisterSession, SessionTotals, add_to_session, open_session_of
 from holdfast.core.sales.return_record import Return
@@ -50,10 +51,11 @@ replace = msgspec.structs.replace
 
 
 class PaymentRequest(msgspec.Struct, frozen=True, gc=False):
-    """What the customer hands over; `amount` a decimal string."""
+    """What the customer hands over; `amount` a decimal string, `code` that of a gift card."""
 
-    method: TenderMethod
+    method: PayMethod
     amount: str
+    code: str | None = None
 
 
 class TakePayment(Command, frozen=True, gc=False):
@@ -72,16 +74,39 @@ class CorrectPayment(Command, frozen=True, gc=False):
 
 
 def payments_of(stock: Stock, asked: tuple[PaymentRequest, ...] | None) -> tuple[Payment, ...] | None:
-    """The payments in minor units."""
+    """The payments in minor units, each by gift card with the id of the card."""
     if asked is None:
         return None
+    look_at(stock, [payment.code for payment in asked if payment.code is not None])
     payments = []
-    for payment in asked:
+    for index, payment in enumerate(asked):
         amount = to_minor(payment.amount, stock.settings.minor_digits)
         if amount is None or amount < 0:
             raise Refused(Code.INVALID_AMOUNT, f"The payment {payment.amount[:40]!r} is not an amount of money.")
-        payments.append(Payment(payment.method, amount))  # type: ignore[arg-type] # one of Method
+        refuse_code(f"payments.{index}.code", payment.method, payment.code, needed=True)
+        card = UNSET if payment.code is None else active_card(stock, payment.code).id
+        payments.append(Payment(payment.method, amount, card=card))  # type: ignore[arg-type] # one of Method
     return tuple(payments)
+
+
+def refuse_code(field: str, method: str, code: str | None, *, needed: bool) -> None:
+    """Refuse a code of what is no gift card, and a gift card without one where it is needed."""
+    if method != "gift_card" and code is not None:
+        raise malformed(field, "is for the method gift_card.")
+    if method == "gift_card" and code is None and needed:
+        raise malformed(field, "is required: the code of the gift card.")
+
+
+def move_on_card(stock: Stock, payment: Payment) -> None:
+    """A payment by gift card takes its amount off the card; one that goes back puts it there again."""
+    if payment.method == "gift_card" and payment.amount:
+        assert isinstance(payment.card, str) and isinstance(payment.id, str)
+        card = stock.row(GiftCard, payment.card)
+        assert card is not None, payment
+        if payment.amount > 0:
+            spend(stock, card.code, payment.amount, "PAYMENT", payment.id)
+        else:
+            load(stock, card.code, -payment.amount, "PAYMENT", payment.id)
 
 
 # With the completion -------------------------------------------------------------------------------------------------
@@ -93,6 +118,8 @@ def kept_with_sale(stock: Stock, payments: tuple[Payment, ...], change: int) -> 
     if change:
         last = max(index for index, payment in enumerate(kept) if payment.method == "cash")
         kept[last] = replace(kept[last], change=change)
+    for payment in kept:
+        move_on_card(stock, payment)
     return tuple(kept)
 
 
@@ -135,6 +162,7 @@ def give_back(stock: Stock, sale: Sale, due: int) -> Sale:
     over = max(others - due, 0) + max(cash - rounded, 0)
     if not over:
         return sale
+    _lock_cards(stock, sale)
     left = {"cash": max(cash - rounded, 0), "": max(others - due, 0)}
     back: list[Payment] = []
     taken = {payment.method: payment.amount for payment in paid}
@@ -145,11 +173,17 @@ def give_back(stock: Stock, sale: Sale, due: int) -> Sale:
             continue
         left[pot] -= amount
         taken[payment.method] -= amount
-        back.append(_made(stock, payment.method, -amount, 0))
+        back.append(_made(stock, payment.method, -amount, 0, payment.card))
     return _settled_over_time(stock, sale, tuple(back), f"Sale {sale.number}, given back")
 
 
-def _made(stock: Stock, method: Method, amount: int, change: int) -> Payment:
+def _lock_cards(stock: Stock, sale: Sale) -> None:
+    """The gift cards that have paid in advance, locked."""
+    names = [payment.card for payment in sale.payments if payment.card is not UNSET]
+    stock.require(*(GiftCardById(name) for name in names if stock.row(GiftCard, name) is None))
+
+
+def _made(stock: Stock, method: Method, amount: int, change: int, card: str | UnsetType = UNSET) -> Payment:
     """A payment that the caller makes now, apart from any completion."""
     return Payment(
         method,
@@ -159,6 +193,7 @@ def _made(stock: Stock, method: Method, amount: int, change: int) -> Payment:
         actor=stock.caller.actor,
         session_id=stock.caller.session_id,
         change=change or UNSET,
+        card=card,
     )
 
 
@@ -170,6 +205,7 @@ def _settled_over_time(
     if out:
         refuse_cash_out(stock, out)
     for payment in made:
+        move_on_card(stock, payment)
         money: list[Line] = [
             (account_of_money(payment.method), payment.kept),
             (RECEIVABLE, -(payment.kept - rounding)),
@@ -217,7 +253,7 @@ def take_payment(stock: Stock, command: TakePayment) -> SaleDocument:
     if before + payment.amount > VALUE_MAX:
         raise Refused(Code.INVALID_AMOUNT, "The payments are out of bounds.")
     rounding = 0 if sale.unfinished else tender.rounding - sale.rounding
-    made = _made(stock, payment.method, payment.amount, tender.change)
+    made = _made(stock, payment.method, payment.amount, tender.change, payment.card)
     words = "deposit" if sale.unfinished else "paid later"
     sale = _settled_over_time(stock, sale, (made,), f"Sale {sale.number}, {words}", rounding)
     if rounding:

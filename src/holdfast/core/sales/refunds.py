@@ -16,24 +16,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from holdfast.core.records.field import TenderMethod
+from holdfast.core.records.field import PayMethod
 from holdfast.core.records.number import from_minor, to_minor
 from holdfast.core.records.proportion import allocate, cash_rounded, half_up, share_still_due, units_share
-from holdfast.core.records.rejection import Code, Refused
+from holdfast.core.records.rejection import Code, Refused, malformed
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.tax import TaxShare, by_rate, negative, resized
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import NO_MONEY
 from holdfast.core.records.wants import ReturnsOfSale
+from holdfast.core.sales.gift_cards import issue, load
 from holdfast.core.sales.lines import rules_of
-from holdfast.core.sales.payments import refuse_cash_out, with_settled
+from holdfast.core.sales.payments import refuse_cash_out, refuse_code, with_settled
 from holdfast.core.sales.register import SessionTotals, add_to_session
 from holdfast.core.sales.return_record import KeptLine, Refund, Return
 from holdfast.core.sales.taxes import refundable_taxes
 from holdfast.core.stock.journal import (
     COST_OF_GOODS,
+    GIFT_CARDS,
     RETURNS,
     ROUNDING,
     SHRINKAGE,
@@ -50,10 +52,12 @@ replace = msgspec.structs.replace
 
 
 class RefundRequest(msgspec.Struct, frozen=True, gc=False):
-    """How much goes back by a method; `amount` a decimal string."""
+    """How much goes back by a method; `amount` a decimal string. `code` is the gift card that gets it; none: a new
+    one."""
 
-    method: TenderMethod
+    method: PayMethod
     amount: str
+    code: str | None = None
 
 
 class Way(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +69,7 @@ class Way(msgspec.Struct, frozen=True, gc=False):
 
     method: str
     requests: tuple[RefundRequest, ...] | None = None
+    code: str | None = None
     credit: int = 0
     exchanged_for: str | None = None
     reason: str | None = None
@@ -118,6 +123,8 @@ class LineRefunds:
 
     def left(self, line: SaleLine) -> tuple[int, int]:
         """(amount, tax in it) that was not answered yet."""
+        if line.kind == "gift_card":
+            return 0, 0  # it is worth what it cost
         due, tax = self._due(line)
         given, given_tax = self._given.get(line.id, (0, 0))
         return max(due - given, 0), max(tax - given_tax, 0)
@@ -126,8 +133,9 @@ class LineRefunds:
         """The tax of all units of the line by rate."""
         return self._shares[line.id]
 
-    def take(self, line: SaleLine, units: int, condition: str, loss: int) -> KeptLine:
-        """The next `units` of a line come back: what is kept of it, counted for those after it."""
+    def take(self, line: SaleLine, units: int, condition: str, loss: int, card_value: int = 0) -> KeptLine:
+        """The next `units` of a line come back: what is kept of it, counted for those after it. Gift cards that came
+        back were worth `card_value`."""
         reached = line.returned + units
         refunded, taxed = self._given.get(line.id, (0, 0))
         due, due_tax = self._due(line)
@@ -153,6 +161,7 @@ class LineRefunds:
             coin=self._coin,
             taxes=taxes,
             tip=units_share(tips, line.quantity, line.returned, units) if self._tips else UNSET,
+            card_value=card_value or UNSET,
         )
         if not self._fees:
             kept = self._without_fees(line, kept)
@@ -211,7 +220,11 @@ def pay_back(
         kept = _withhold(kept, withheld)
     parts = [Refund("owed", owed)] if owed else []
     parts += [Refund("exchange", credit)] if credit else []
-    parts += [Refund(share.method, share.handed_out) for share in shares if share.exact or share.handed_out]
+    parts += [
+        Refund(share.method, share.handed_out, card=_to_card(stock, cause, share, way))
+        for share in shares
+        if share.exact or share.handed_out
+    ]
     parts = parts or [Refund(way.method if way.requests is None else "other", 0)]
     if sale is not None:
         for share in shares:
@@ -243,6 +256,17 @@ def pay_back(
     return made
 
 
+def _to_card(stock: Stock, cause: Cause, share: _Share, way: Way) -> str | UnsetType:
+    """The gift card that gets the share: the one with the code that was given, or a new one."""
+    if share.method != "gift_card":
+        return UNSET
+    assert cause.ref_id is not None
+    code = way.code if way.requests is None else next(one.code for one in way.requests if one.method == "gift_card")
+    if code is not None:
+        return load(stock, code, share.exact, "RETURN", cause.ref_id).id
+    return issue(stock, share.exact, "RETURN", cause.ref_id, code=None, sale_id=None).id
+
+
 class _Share(msgspec.Struct, frozen=True, gc=False):
     """What goes back by a method: exact, and (of cash in coins) what is handed out."""
 
@@ -259,6 +283,7 @@ def _by_request(stock: Stock, way: Way, rest: int, carried: int) -> list[_Share]
     drift away from the whole, and where coins were paid they come back to the coin.
     """
     step = rules_of(stock).cash_rounding
+    refuse_code("refund.code", way.method, way.code, needed=False)
 
     def coins(exact: int) -> int:
         return max(0, cash_rounded(exact + carried, step))
@@ -267,6 +292,9 @@ def _by_request(stock: Stock, way: Way, rest: int, carried: int) -> list[_Share]
         return [_Share(way.method, rest, coins(rest) if way.method == "cash" else rest)]
     asked: dict[str, int] = {}
     for index, request in enumerate(way.requests):
+        refuse_code(f"refunds.{index}.code", request.method, request.code, needed=False)
+        if request.method == "gift_card" and "gift_card" in asked:
+            raise malformed(f"refunds.{index}.method", "is there twice: one gift card gets all of it.")
         amount = to_minor(request.amount, stock.settings.minor_digits)
         if amount is None or amount < 0:
             words = f"{request.amount[:40]!r} is not an amount of money."
@@ -359,12 +387,13 @@ def _stage_return(stock: Stock, made: Return, name: str) -> None:
     """Book it: money down, revenue and tax taken back, and what damaged goods had cost."""
     exact = sum(line.refund for line in made.lines)
     tax, tips = sum(line.tax for line in made.lines), sum(line.tip for line in made.lines if line.tip is not UNSET)
-    loss = sum(line.loss for line in made.lines)
+    loss, cards = sum(line.loss for line in made.lines), sum(line.cards for line in made.lines)
     money: list[Line] = [(account_of_money(part.method), -part.amount) for part in made.parts]
     money += tax_payable(_taxes_back(made))
     money += [
         (TIPS, tips),
-        (RETURNS, exact - tax - tips),
+        (GIFT_CARDS, cards),
+        (RETURNS, exact - tax - tips - cards),
         (ROUNDING, made.rounding),
         (SHRINKAGE, loss),
         (COST_OF_GOODS, -loss),

@@ -24,7 +24,7 @@ class KeptLine(msgspec.Struct, frozen=True, gc=False):
     has none; its refunds were not in proportion, nor its cash the nearest coin. `taxes` are the tax by rate, with the
     net of each; what an older version wrote has its sum alone. `tip` is what of the refund was for the staff.
     `withheld` is what was due for the units and kept by the shop, with `withheld_tax` in it. A line without units is
-    money off: nothing came back.
+    money off: nothing came back. `card_value` is what gift cards that came back were worth.
     """
 
     line_id: str | None
@@ -39,6 +39,12 @@ class KeptLine(msgspec.Struct, frozen=True, gc=False):
     tip: int | UnsetType = UNSET
     withheld: int | UnsetType = UNSET
     withheld_tax: int | UnsetType = UNSET
+    card_value: int | UnsetType = UNSET
+
+    @property
+    def cards(self) -> int:
+        """What gift cards that came back were worth."""
+        return 0 if self.card_value is UNSET else self.card_value
 
     @property
     def answered(self) -> int:
@@ -131,8 +137,17 @@ class ReturnDocument(msgspec.Struct, frozen=True, gc=False):
     created_at: str
 
 
-def return_document(made: Return, products: dict[str, Product], digits: int) -> ReturnDocument:
-    """The public shape of a return."""
+def _refund(part: Refund, digits: int, codes: dict[str, str]) -> dict[str, str]:
+    """What went back by a method, with the code of the gift card that got it where that is told."""
+    shown = {"method": part.method, "amount": from_minor(part.amount, digits)}
+    code = None if part.card is UNSET else codes.get(part.card)
+    return shown if code is None else {**shown, "code": code}
+
+
+def return_document(
+    made: Return, products: dict[str, Product], digits: int, codes: dict[str, str] | None = None
+) -> ReturnDocument:
+    """The public shape of a return; `codes` are those of gift cards that got its money, by id."""
     lines = []
     for line in made.lines:
         product = products[line.product_id]
@@ -153,7 +168,7 @@ def return_document(made: Return, products: dict[str, Product], digits: int) -> 
         sale_id=made.sale_id,
         store_id=made.store_id,
         refund={"method": made.method, "amount": from_minor(made.parts[0].amount, digits)},
-        refunds=[{"method": part.method, "amount": from_minor(part.amount, digits)} for part in made.parts],
+        refunds=[_refund(part, digits, codes or {}) for part in made.parts],
         refund_total=total,
         rounding=from_minor(made.rounding, digits),
         taxes=tax_documents(by_rate([share for line in made.lines for share in line.tax_shares]), digits),

@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from holdfast.core.records.command import Command, Decision
-from holdfast.core.records.field import Condition, TenderMethod, Text
+from holdfast.core.records.field import Condition, PayMethod, Text
 from holdfast.core.records.number import AMOUNT_MAX, Number, from_minor, share_of_value, to_minor
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
@@ -36,6 +37,7 @@ from holdfast.core.records.stock import Lot
 from holdfast.core.records.tax import Taxable, resized, tax_shares
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import SaleById
+from holdfast.core.sales.gift_cards import GiftCard, take_back_cards
 from holdfast.core.sales.lines import rules_of
 from holdfast.core.sales.refunds import LineRefunds, RefundRequest, Way, pay_back, returns_before
 from holdfast.core.sales.register import open_session_of
@@ -73,8 +75,9 @@ class ReturnSale(Command, frozen=True, gc=False):
 
     sale_id: str
     lines: tuple[ReturnedLine, ...]
-    method: TenderMethod = "cash"
+    method: PayMethod = "cash"
     refunds: tuple[RefundRequest, ...] | None = None
+    code: str | None = None
     fees: bool = True
 
 
@@ -84,8 +87,9 @@ class MoneyOff(Command, frozen=True, gc=False):
     sale_id: str
     amount: str
     reason: Text
-    method: TenderMethod = "cash"
+    method: PayMethod = "cash"
     refunds: tuple[RefundRequest, ...] | None = None
+    code: str | None = None
 
 
 class ReturnBlind(Command, frozen=True, gc=False):
@@ -93,8 +97,9 @@ class ReturnBlind(Command, frozen=True, gc=False):
 
     store_id: str
     lines: tuple[BlindLine, ...]
-    method: TenderMethod = "cash"
+    method: PayMethod = "cash"
     refunds: tuple[RefundRequest, ...] | None = None
+    code: str | None = None
 
 
 # With a sale ---------------------------------------------------------------------------------------------------------
@@ -103,7 +108,7 @@ class ReturnBlind(Command, frozen=True, gc=False):
 def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument:
     """Decide a ReturnSale."""
     brought = bring_back(stock, command.sale_id, command.lines, fees=command.fees)
-    made = brought.pay_back(stock, Way(command.method, command.refunds))
+    made = brought.pay_back(stock, Way(command.method, command.refunds, command.code))
     return described(stock, made)
 
 
@@ -144,7 +149,7 @@ def bring_back(stock: Stock, sale_id: str, returned: Sequence[ReturnedLine], *, 
     before = returns_before(stock, sale)
     refunds = LineRefunds(sale, list(lines.values()), before, rules_of(stock).cash_rounding, fees=fees)
     cause = Cause(stock.caller.actor, ref_id=stock.new_id(), order_number=sale.order_number, source=sale.source)
-    kept = stock.each(asked, lambda _, part: _take_back(stock, cause, part, refunds))
+    kept = stock.each(asked, lambda _, part: _take_back(stock, sale, cause, part, refunds))
     return Brought(sale, cause, sale.store_id if session is None else session.store_id, kept, before)
 
 
@@ -152,7 +157,9 @@ def described(stock: Stock, made: Return) -> ReturnDocument:
     """The public shape of a return."""
     products = {line.product_id: stock.catalog.product(line.product_id) for line in made.lines}
     known = {name: product for name, product in products.items() if product is not None}
-    return return_document(made, known, stock.settings.minor_digits)
+    cards = [stock.row(GiftCard, part.card) for part in made.parts if part.card is not UNSET]
+    codes = {card.id: card.code for card in cards if card is not None}
+    return return_document(made, known, stock.settings.minor_digits, codes)
 
 
 def give_money_off(stock: Stock, command: MoneyOff) -> ReturnDocument:
@@ -200,7 +207,7 @@ def give_money_off(stock: Stock, command: MoneyOff) -> ReturnDocument:
             )
     cause = Cause(stock.caller.actor, ref_id=stock.new_id(), order_number=sale.order_number, source=sale.source)
     store_id = sale.store_id if session is None else session.store_id
-    way = Way(command.method, command.refunds, reason=command.reason)
+    way = Way(command.method, command.refunds, command.code, reason=command.reason)
     return described(stock, pay_back(stock, cause, sale, store_id, kept, before, way))
 
 
@@ -261,15 +268,18 @@ def _refuse_excess(stock: Stock, sale: Sale, parts: list[_Part]) -> None:
     stock.each_line(lines_of(stock, sale), test)
 
 
-def _take_back(stock: Stock, cause: Cause, part: _Part, refunds: LineRefunds) -> KeptLine:
+def _take_back(stock: Stock, sale: Sale, cause: Cause, part: _Part, refunds: LineRefunds) -> KeptLine:
     line = stock.row(SaleLine, part.line_id)
     assert line is not None
-    taken, value = line.taken, 0
+    taken, value, cards = line.taken, 0, 0
+    if line.kind == "gift_card":
+        assert cause.ref_id is not None
+        cards = take_back_cards(stock, sale, line, part.units, cause.ref_id)
     if line.kind == "stock":
         taken, value = _restock(stock, line, cause, part)
     with stock.consequences():  # a receipt is good in every store: the sale may be another one's
         stock.put_row(replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now))
-    return refunds.take(line, part.units, part.condition, value if part.condition == "damaged" else 0)
+    return refunds.take(line, part.units, part.condition, value if part.condition == "damaged" else 0, cards)
 
 
 def _restock(stock: Stock, line: SaleLine, cause: Cause, part: _Part) -> tuple[tuple[Taken, ...], int]:
@@ -373,7 +383,7 @@ def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument:
     return_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=return_id, source="pos" if session else "manual")
     kept = stock.each_line(command.lines, lambda _, line: _take_blindly(stock, cause, store.id, places[0], line))
-    way = Way(command.method, command.refunds)
+    way = Way(command.method, command.refunds, command.code)
     return described(stock, pay_back(stock, cause, None, store.id, kept, (), way))
 
 

@@ -453,6 +453,7 @@ LOADERS: dict[type[Want], Loader] = {
     wants.AnyJournalEntry: _any("journal_entry"),
     wants.SaleById: Loader(_sale_queries, _take_sales),
     wants.GiftCardOfCode: _rows(GiftCard, "code", kind="text"),
+    wants.GiftCardById: _rows(GiftCard, "id"),
     wants.GiftCardsOfSale: _rows(GiftCard, "issued_by_sale"),
 }
 """One loader for each kind of want that one query or several independent ones answer, in the order in which a

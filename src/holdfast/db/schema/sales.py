@@ -144,6 +144,7 @@ sale_line = Table(
     big("updated_at"),
     Column("taxes", JSON, nullable=True),
     Column("breaks", JSON, nullable=True),
+    Column("gift_code", String(64), nullable=True),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     CheckConstraint("fulfilled BETWEEN 0 AND quantity", name="fulfilled"),

@@ -43,4 +43,6 @@ def exchanged(returns: list[ExchangedBody], refund: RefundBody | None, refunds: 
         )
         for index, one in enumerate(returns)
     )
-    return Exchanged(sales, None if refund is None else refund.method, refund_requests(refunds))
+    if refund is None:
+        return Exchanged(sales, None, refund_requests(refunds))
+    return Exchanged(sales, refund.method, None, refund.code)

@@ -63,18 +63,19 @@ def plan_return(call: Call) -> Command:
     if (body.refund is None) == (body.refunds is None):
         raise invalid("refund", "says how the money goes back: give it or `refunds`.")
     method = "other" if body.refund is None else body.refund.method
+    code = None if body.refund is None else body.refund.code
     refunds = refund_requests(body.refunds)
     if body.amount is not None:
-        return _money_off(body, method)
+        return _money_off(body, method, code)
     if not body.lines:
         raise invalid("lines", "is required: what comes back; or give money off with `amount` and `reason`.")
     if body.reason is not None:
         raise invalid("reason", "is for money off: give an `amount` with it.")
     if body.store_id is not None:
         lines = tuple(_blind_line(index, line) for index, line in enumerate(body.lines))
-        return ReturnBlind(own_id(body.store_id), lines, method, refunds)
+        return ReturnBlind(own_id(body.store_id), lines, method, refunds, code)
     returned = tuple(returned_line(f"lines.{index}", line) for index, line in enumerate(body.lines))
-    return ReturnSale(_sale_id(body), returned, method, refunds, body.fees)
+    return ReturnSale(_sale_id(body), returned, method, refunds, code, body.fees)
 
 
 def _sale_id(body: ReturnBody) -> str:
@@ -85,7 +86,7 @@ def _sale_id(body: ReturnBody) -> str:
     return sale_id
 
 
-def _money_off(body: ReturnBody, method: str) -> Command:
+def _money_off(body: ReturnBody, method: str, code: str | None) -> Command:
     assert body.amount is not None
     if body.sale_id is None:
         raise invalid("sale_id", "is required: money off is of a sale.")
@@ -93,7 +94,7 @@ def _money_off(body: ReturnBody, method: str) -> Command:
         raise invalid("amount", "is for money off, without lines; how much goods refund is said in `refunds`.")
     if body.reason is None:
         raise invalid("reason", "is required: why money is given off.")
-    return MoneyOff(_sale_id(body), body.amount, body.reason, method, refund_requests(body.refunds))
+    return MoneyOff(_sale_id(body), body.amount, body.reason, method, refund_requests(body.refunds), code)
 
 
 def returned_line(field: str, line: ReturnLineBody) -> ReturnedLine:

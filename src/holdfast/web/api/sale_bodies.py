@@ -61,32 +61,38 @@ class ExemptBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PaymentBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What the customer hands over; of cash that may be more than is due."""
+    """What the customer hands over; of cash that may be more than is due. A gift card has a `code`."""
 
-    method: Literal["cash", "card", "other"]
+    method: Literal["cash", "card", "other", "gift_card"]
     amount: Text
+    code: Text | None = None
 
 
 class RefundBody(msgspec.Struct, forbid_unknown_fields=True):
-    """By what the money goes back."""
+    """By what the money goes back. A gift card has a `code`; without one a new card is made, whose code is answered."""
 
-    method: Literal["cash", "card", "other"]
+    method: Literal["cash", "card", "other", "gift_card"]
+    code: Text | None = None
 
 
-class RefundPart(RefundBody, forbid_unknown_fields=True):
+class RefundPart(msgspec.Struct, forbid_unknown_fields=True):
     """How much goes back by a method; in cash it is the nearest coin."""
 
+    method: Literal["cash", "card", "other", "gift_card"]
     amount: Text
+    code: Text | None = None
 
 
 class SoldLine(msgspec.Struct, forbid_unknown_fields=True):
-    """A product and how much of it, at the catalogue's price unless `unit_price` is another; `lot_id` pins the lot."""
+    """A product and how much of it, at the catalogue's price unless `unit_price` is another; `lot_id` pins the lot.
+    `code` is that of a printed gift card which is sold."""
 
     product_id: Text
     quantity: Number
     unit_price: Text | None = None
     discount: DiscountBody | None = None
     lot_id: Text | None = None
+    code: Text | None = None
 
 
 class CartLine(SoldLine, forbid_unknown_fields=True):
@@ -134,12 +140,12 @@ def exemption(body: ExemptBody | None) -> str | None:
 
 def payment_requests(payments: list[PaymentBody] | None) -> tuple[PaymentRequest, ...] | None:
     """Payments."""
-    return None if payments is None else tuple(PaymentRequest(one.method, one.amount) for one in payments)
+    return None if payments is None else tuple(PaymentRequest(one.method, one.amount, one.code) for one in payments)
 
 
 def refund_requests(refunds: list[RefundPart] | None) -> tuple[RefundRequest, ...] | None:
     """Refunds by several methods."""
-    return None if refunds is None else tuple(RefundRequest(one.method, one.amount) for one in refunds)
+    return None if refunds is None else tuple(RefundRequest(one.method, one.amount, one.code) for one in refunds)
 
 
 def line_requests(lines: list[Any]) -> tuple[LineRequest, ...]:
@@ -157,6 +163,7 @@ def line_request(line: SoldLine, discount: DiscountRequest | None) -> LineReques
         discount,
         None if line.lot_id is None else own_id(line.lot_id),
         line.location if isinstance(line, CartLine) else None,
+        line.code,
     )
 
 

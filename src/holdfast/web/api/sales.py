@@ -197,7 +197,7 @@ def plan_complete(call: Call) -> Command:
 def plan_pay(call: Call) -> Command:
     """Take a payment."""
     body: PaymentBody = call.body
-    return TakePayment(_sale_id(call), PaymentRequest(body.method, body.amount))
+    return TakePayment(_sale_id(call), PaymentRequest(body.method, body.amount, body.code))
 
 
 def plan_correct(call: Call) -> Command:
