@@ -116,7 +116,8 @@ def _completed_faults(
                 faults.append(f"{sale['number']}: what came back whole has not its value: {part}")
     if sale["posted"] != sale["total"]:
         faults.append(f"{sale['number']}: {sale['posted']} posted of {sale['total']}")
-    if sale["paid"] and sale["paid"] - sale["change"] != due:
+    stated = json.loads(sale["stated"]) if isinstance(sale["stated"], str) else sale["stated"] or {}
+    if sale["paid"] and sale["paid"] - sale["change"] != due - stated.get("unpaid", 0):
         faults.append(f"{sale['number']}: paid {sale['paid']}, change {sale['change']}, due {due}")
     if all(line["returned"] == line["quantity"] for line in lines) and refunded != due:
         faults.append(f"{sale['number']}: all came back for {refunded}, {due} was due")

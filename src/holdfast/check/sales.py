@@ -179,11 +179,24 @@ class SalesCheck(Run):
             self._same("sale.posted", name, (sale.total, sale.tax_total), (sale.posted, sale.posted_tax), org_id=org_id)
             self._same("sale.fulfilled", name, True, all(not line.open for line in own), org_id=org_id)
         if sale.payments:
-            self._same("sale.change", name, sale.due, sale.paid - sale.change, org_id=org_id)
+            unpaid = 0 if sale.stated is None else sale.stated.unpaid
+            self._same("sale.change", name, sale.due, sale.paid - sale.change + min(unpaid, sale.due), org_id=org_id)
         else:
             self._same("sale.rounding", name, (0, 0), (sale.rounding, sale.change), org_id=org_id)
-        if sale.status == COMPLETED and not sale.fulfillments:
+        if sale.as_stated:
+            self._stated(org_id, sale, own)
+        elif sale.status == COMPLETED and not sale.fulfillments:
             self._recomputed(org_id, sale, lines)
+
+    def _stated(self, org_id: str, sale: Sale, lines: list[SaleLine]) -> None:
+        """Money that is no arithmetic of ours: each line is its price less its discount, with or without its tax, which
+        is the sum of its rates."""
+        for line in lines:
+            name, net = f"sale_line {line.id}", line.gross - line.discount
+            fits = line.total in (net, net + line.tax)
+            self._same("sale_line.total is price, discount and tax", name, True, fits, org_id=org_id)
+            tax = sum(share.tax for share in line.tax_shares)
+            self._same("sale_line.tax is its rates'", name, tax, line.tax, org_id=org_id)
 
     def _recomputed(self, org_id: str, sale: Sale, lines: list[tuple[SaleLine, int]]) -> None:
         """The same function again. Whether prices included tax then, and over what it was rounded, is not known: one of

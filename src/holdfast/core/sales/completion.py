@@ -84,6 +84,10 @@ from holdfast.core.stock.sale_lines import (
 replace = msgspec.structs.replace
 
 
+UNMAPPED_NAMED_MAX = 5
+"""Lines without a product that a refusal names."""
+
+
 class PaymentRequest(msgspec.Struct, frozen=True, gc=False):
     """What the customer hands over; `amount` a decimal string."""
 
@@ -120,17 +124,18 @@ class ShipSupplierOrder(Command, frozen=True, gc=False):
     tracking: str | None = None
 
 
-def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument:
-    """Decide a CompleteSale."""
+def complete_sale(stock: Stock, command: CompleteSale, *, partly: bool = False) -> SaleDocument:
+    """Decide a CompleteSale; with `partly` less may be paid than is due, as it is stated of an order from elsewhere."""
     sale = find_sale(stock, command.sale_id)
     payments = payments_of(stock, command.payments)
     refuse_finished_sale(sale)
+    _refuse_unmapped(sale)
     lines = lines_of(stock, sale)
     if not lines:
         raise invalid_state("The sale has no lines.")
     if not sale.fulfillments:
         sale, lines = rated(stock, sale, lines)
-    receipt = receipt_of(stock, sale, lines, payments)
+    receipt = receipt_of(stock, sale, lines, payments, partly=partly)
     open_session_of(stock)
     _cover(stock, sale, lines)
     sale = put_receipt(stock, sale, lines_as_they_stand(stock, lines), receipt)
@@ -139,6 +144,13 @@ def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument:
     _consume_others(stock, sale)
     sale = finish(stock, sale, receipt, payments or ())
     return describe_sale(stock, sale)
+
+
+def _refuse_unmapped(sale: Sale) -> None:
+    """Refuse to complete a sale some of whose lines wait for their product: ship the others."""
+    if sale.unmapped:
+        called = ", ".join(line.title or line.sku or "without a name" for line in sale.unmapped[:UNMAPPED_NAMED_MAX])
+        raise invalid_state(f"Lines wait until it is known which product they are: {called}.", sale_status=sale.status)
 
 
 def _consume_others(stock: Stock, sale: Sale) -> None:
@@ -301,7 +313,7 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     )
     stock.put_row(sale)
     stock.tell("SaleFulfilled", None, {**sale_facts(stock, sale), "fulfillment_id": part.id, "tracking": part.tracking})
-    if any(line.open for line in lines_of(stock, sale) if line.kind != "unlimited"):
+    if sale.unmapped or any(line.open for line in lines_of(stock, sale) if line.kind != "unlimited"):
         taxes = taxes_booked(sale, list(lines.values()))
         sale = replace(sale, posted_taxes=taxes)
         stock.put_row(sale)

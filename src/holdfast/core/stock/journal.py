@@ -155,8 +155,9 @@ def book(stock: Stock, first_entry: int) -> None:
         if entry.value_delta and entry.ref_type not in ("TRANSFER", "EXPIRY"):
             goods.setdefault((entry.ref_type, entry.ref_id), []).append(entry)
     for key, money in stock.take_money().items():
-        own = goods.pop(key, [])
-        stores = {_store_of(stock, entry) for entry in own}
+        # Money of an earlier day has an entry of its own: the goods leave the lots, and so the books, today.
+        own = goods.pop(key, []) if money.day is None else []
+        stores = {_store_of(stock, entry) for entry in (own or goods.get(key, []))}
         store_id = next(iter(stores)) if money.store_id is None and len(stores) == 1 else money.store_id
         _put_entry(stock, key, replace(money, store_id=store_id), own)
     for ref, entries in goods.items():
@@ -206,7 +207,7 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
     assert sum(line[1] for line in lines) == 0, (ref, lines)
     if not lines:
         return
-    day = open_day(stock, money.store_id)
+    day = open_day(stock, money.store_id) if money.day is None else _earlier_day(stock, money.day, money.store_id)
     made = JournalEntry(
         stock.new_id(),
         stock.now,
@@ -221,6 +222,12 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
     for position, line in enumerate(lines):
         more = line[2:] if isinstance(line, TaxLine) else ()
         stock.put_row(Posting(made.id, position, line[0], line[1], day, stock.now, *more))
+
+
+def _earlier_day(stock: Stock, day: str, store_id: str | None) -> str:
+    """The day on which money was moved elsewhere, unless it is closed, or not there yet: then today's."""
+    closed, today = stock.settings.books_closed_through, open_day(stock, store_id)
+    return day if day <= today and (closed is None or day > closed) else today
 
 
 def open_day(stock: Stock, store_id: str | None) -> str:

@@ -1,0 +1,26 @@
+"""Orders from elsewhere: when they were ordered, what they came to there, lines whose product is not known yet, and
+what a line is called there.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+Name = sa.String(length=200)
+
+revision = "0018"
+down_revision: str | None = "0016"
+
+COLUMNS = (
+    ("sale", sa.Column("ordered_at", sa.BigInteger(), nullable=True)),
+    ("sale", sa.Column("stated", sa.JSON(), nullable=True)),
+    ("sale", sa.Column("unmapped", sa.JSON(), nullable=True)),
+    ("sale_line", sa.Column("title", Name, nullable=True)),
+)
+
+
+def upgrade() -> None:
+    """Add the columns."""
+    for table, column in COLUMNS:
+        op.add_column(table, column)
