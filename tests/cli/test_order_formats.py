@@ -28,11 +28,11 @@ SHOPIFY = """\
 Name,Financial Status,Fulfillment Status,Currency,Subtotal,Shipping,Taxes,Total,Discount Code,Discount Amount,\
 Created at,Lineitem quantity,Lineitem name,Lineitem price,Lineitem sku,Lineitem fulfillment status,Cancelled at,\
 Refunded Amount,Lineitem discount,Tax 1 Name,Tax 1 Value,Outstanding Balance,Payment Method
-#1,paid,fulfilled,USD,20.00,5.00,2.00,27.00,,,2025-03-01 10:00:00 -0500,1,Mug,20.00,MUG-1,fulfilled,,0,0,NY 8%,2.00,0,S
-#2,paid,fulfilled,USD,20.00,0.00,3.33,20.00,,,2025-03-01 10:00:00 -0500,1,Mug,20.00,MUG-1,fulfilled,,0,0,VAT 20%,3.33,0,S
+#1,paid,fulfilled,USD,20.00,5.00,2.00,27.00,,,2025-03-01 10:00:00 -0500,1,Mug,20.00,MUG-1,fulfilled,,0,0,NY 8%,2,0,S
+#2,paid,fulfilled,USD,20.00,0,3.33,20.00,,,2025-03-01 10:00:00 -0500,1,Mug,20,MUG-1,fulfilled,,0,0,VAT 20%,3.33,0,S
 #3,paid,fulfilled,USD,25.00,0.00,0.00,25.00,,,2025-03-01 10:00:00 -0500,1,Mug,20.00,MUG-1,fulfilled,,0,0,,,0,S
 #3,,,,,,,,,,,1,Tip,5.00,,,,,,,,,
-#4,partially_refunded,fulfilled,USD,40.00,0,0,40.00,,,2025-03-01 10:00:00 -0500,2,Mug,20.00,MUG-1,fulfilled,,10.00,0,,,0,S
+#4,partially_refunded,fulfilled,USD,40.00,0,0,40.00,,,2025-03-01 10:00:00 -0500,2,Mug,20,MUG-1,fulfilled,,10.00,0,,,0,S
 #5,partially_paid,fulfilled,USD,20.00,0,0,20.00,,,2025-03-01 10:00:00 -0500,1,Mug,20.00,MUG-1,fulfilled,,0,0,,,15.00,S
 #6,paid,fulfilled,USD,0.00,0.00,0.00,0.00,FREE,20.00,2025-03-01 10:00:00 -0500,1,Mug,20.00,MUG-1,fulfilled,,0,0,,,0,S
 #7,paid,fulfilled,USD,20.00,5.00,0.00,20.00,SHIP,5.00,2025-03-01 10:00:00 -0500,1,Mug,20.00,MUG-1,fulfilled,,0,0,,,0,S

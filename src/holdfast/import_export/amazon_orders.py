@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from holdfast.import_export.layout import Layout
 from holdfast.import_export.order_file import Context, FileOrder, Item, groups
-from holdfast.import_export.order_layout import Layout, order_of
+from holdfast.import_export.order_layout import order_of
 from holdfast.import_export.table import Table
 
 AMAZON = Layout(

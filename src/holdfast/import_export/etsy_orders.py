@@ -6,7 +6,7 @@ date of shipment has gone out.
 
 from __future__ import annotations
 
-from holdfast.import_export.order_layout import Layout
+from holdfast.import_export.layout import Layout
 from holdfast.import_export.order_time import DayOrder
 
 ETSY = Layout(

@@ -10,13 +10,14 @@ unknown status is an order that still has to go out, and is noted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from holdfast.core.sales.order_entry import FeeRequest
 from holdfast.core.sales.order_facts import OrderedLine, OrderFacts, OrderTax
 from holdfast.core.sales.order_import import ImportOrder
 from holdfast.import_export.cells import order_number_cell, text_cell
+from holdfast.import_export.layout import Layout
 from holdfast.import_export.order_file import (
     Context,
     FileOrder,
@@ -28,9 +29,8 @@ from holdfast.import_export.order_file import (
     in_words,
     money_cell,
     number_cell,
-    unprefixed,
 )
-from holdfast.import_export.order_time import DayOrder, ordered_at
+from holdfast.import_export.order_time import ordered_at
 from holdfast.import_export.table import BadLine, Line, Table
 
 SHIPPING = "Shipping"
@@ -44,6 +44,11 @@ MONEY_OF_ROW = ("row_shipping", "row_shipping_tax", "row_shipping_discount", "ro
 
 NUMBERS = frozenset({"quantity", *MONEY_OF_LINE, *MONEY_OF_ORDER, *MONEY_OF_ROW})
 """Fields of numbers."""
+
+
+def numbers_of(layout: Layout) -> frozenset[str]:
+    """Headers of numbers."""
+    return frozenset(name for field in NUMBERS for name in layout.headers(field))
 
 
 class State(NamedTuple):
@@ -85,40 +90,6 @@ STATUSES: dict[str, State] = {
     "refunded": BACK,
 }
 """Words for how an order stands."""
-
-
-class Layout(NamedTuple):
-    """A format: its name, whose it is, the source of its orders, and where its fields stand (headers in lower case).
-
-    `marks` are headers by which it is known, `needed` fields without which it cannot be read.
-    """
-
-    name: str
-    whose: str
-    source: str
-    columns: Mapping[str, tuple[str, ...]]
-    marks: tuple[str, ...]
-    needed: tuple[str, ...]
-    day_order: DayOrder = DayOrder.YEAR_FIRST
-    tax_name: str = TAX
-    tax_included: bool | None = None
-
-    def headers(self, field: str) -> tuple[str, ...]:
-        """The headers under which a field may stand."""
-        return self.columns.get(field, ())
-
-    def cell(self, cells: Mapping[str, str], field: str) -> str:
-        """The cell of a field, blank where there is none."""
-        return next((unprefixed(cells, name) for name in self.headers(field) if cells.get(name)), "")
-
-    def has(self, columns: Iterable[str], field: str) -> bool:
-        """Has a file with these columns the field?"""
-        return any(name in self.headers(field) for name in columns)
-
-    @property
-    def numbers(self) -> frozenset[str]:
-        """Headers of numbers."""
-        return frozenset(name for field in NUMBERS for name in self.headers(field))
 
 
 def layout_orders(layout: Layout, table: Table, context: Context) -> Iterator[Item]:

@@ -22,6 +22,7 @@ from holdfast.core.sales.order_entry import FeeRequest
 from holdfast.core.sales.order_facts import OrderedLine, OrderFacts, OrderTax
 from holdfast.core.sales.order_import import ImportOrder
 from holdfast.import_export.cells import id_cell, order_number_cell, text_cell
+from holdfast.import_export.layout import Layout
 from holdfast.import_export.order_file import (
     Context,
     FileOrder,
@@ -35,7 +36,7 @@ from holdfast.import_export.order_file import (
     number_cell,
     unprefixed,
 )
-from holdfast.import_export.order_layout import SHIPPING, TIP, Layout, method_of
+from holdfast.import_export.order_layout import SHIPPING, TIP, method_of
 from holdfast.import_export.order_time import ordered_at
 from holdfast.import_export.table import BadLine, Line, Table
 

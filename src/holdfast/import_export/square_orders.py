@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from holdfast.import_export.cells import quantity_cell
+from holdfast.import_export.layout import Layout
 from holdfast.import_export.order_file import Context, FileOrder, Item, Unread
-from holdfast.import_export.order_layout import Layout, order_of
+from holdfast.import_export.order_layout import order_of
 from holdfast.import_export.table import BadLine, Line, Table
 
 replace = msgspec.structs.replace

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 
 from holdfast.core.records.proportion import allocate
+from holdfast.import_export.layout import Layout
 from holdfast.import_export.order_file import Context, FileOrder, Item, Unread, in_words, money_cell
-from holdfast.import_export.order_layout import Layout, order_of
+from holdfast.import_export.order_layout import order_of
 from holdfast.import_export.table import BadLine, Line, Table
 
 WOOCOMMERCE = Layout(
