@@ -8,14 +8,15 @@ from holdfast.check import check
 from holdfast.core.records.time import instant_of
 from holdfast.core.sales.order_facts import OrderedLine, OrderFacts, OrderTax
 from holdfast.core.sales.order_import import ImportOrder
+from holdfast.db.organisations import clock
+from holdfast.db.upkeep.day_ends import keep_day_ends
 from holdfast.organisation import command_line
 from tests.api.conftest import Shop
 from tests.api.test_sales import SALES, _act, _ok, _refused
 
 
 def _bring(shop: Shop, number: str, *lines: OrderedLine, **fields: Any) -> Any:
-    reply = shop.holdfast.submit(command_line(shop.org_id), ImportOrder(number, "etsy", lines, **fields)).result()
-    return reply.answer
+    return shop.holdfast.do(command_line(shop.made.org_id), ImportOrder(number, "etsy", lines, **fields)).answer
 
 
 def _numbers(shop: Shop, query: str) -> list[str]:
@@ -67,8 +68,22 @@ def test_money_on_the_day_of_the_order(any_shop: Shop) -> None:
     shop.product("MUG-1", 9, price="9.00")
     line = OrderedLine("MUG-1", 1, "20.00", fulfilled=1)
     at = instant_of("2025-03-01T10:00:00Z")
-    _bring(shop, "A", line, facts=OrderFacts("20.00"), ordered_at=at, post_on_order_date=True)
+    facts = OrderFacts("21.60", (OrderTax("Tax", "1.60"),))
+    _bring(shop, "A", line, facts=facts, ordered_at=at, post_on_order_date=True)
 
-    then = _ok(shop.owner.get("/api/v1/trial-balance?as_of=2025-03-31"))
-    assert {row["account"]: row["balance"] for row in then["items"]} == {"1100": "20.00", "4000": "-20.00"}
+    def balances(as_of: str) -> dict[str, str]:
+        rows = _ok(shop.owner.get(f"/api/v1/trial-balance?as_of={as_of}"))["items"]
+        return {row["account"]: row["balance"] for row in rows if row["balance"] != "0.00"}
+
+    then = {"1100": "21.60", "2100": "-1.60", "4000": "-20.00"}
+    assert balances("2025-02-28") == {}
+    assert balances("2025-03-31") == balances("2025-03-01") == then
+    now = balances("2099-01-01")
+    assert (now["4000"], now["5000"]) == ("-20.00", "3.50")
+    report = _ok(shop.owner.get("/api/v1/tax-report?from=2025-03-01&to=2025-03-31"))
+    assert (report["total_tax"], report["items"][0]["rate"]) == ("1.60", "0.08")
+    assert _ok(shop.owner.get("/api/v1/tax-report?from=2025-04-01&to=2025-04-30"))["total_tax"] == "0.00"
+    keep_day_ends(shop.holdfast.database, clock(shop.holdfast.database))
+    assert balances("2025-03-31") == then
+    assert balances("2025-03-31T12:00:00Z") == {}, "nothing was posted by then"
     assert check(shop.holdfast.database).ok

@@ -96,7 +96,8 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
 class JournalEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One balanced entry. `day` is the accounting day (YYYY-MM-DD); `at` when it was made (microseconds). `store_id` is
-    the store in which its money moved; an entry of an older version has none."""
+    the store in which its money moved; an entry of an older version has none. With `earlier` its money moved elsewhere,
+    on a day that may be long before."""
 
     id: str
     at: int
@@ -107,6 +108,7 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ledger_ids: tuple[str, ...]
     actor: str
     store_id: str | None = None
+    earlier: bool = False
 
 
 class Posting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -217,6 +219,7 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
         tuple(entry.id for entry in goods),
         stock.caller.actor,
         money.store_id,
+        earlier=money.day is not None,
     )
     stock.put_row(made)
     for position, line in enumerate(lines):

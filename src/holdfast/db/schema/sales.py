@@ -307,8 +307,11 @@ journal_entry = Table(
     Column("ledger_ids", JSON, nullable=False),
     Column("actor", Name, nullable=False),
     id_of("store_id", nullable=True),
+    Column("earlier", Boolean, nullable=True),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
+    # Few entries are of a day long before they were made; as of a day they are looked for by it.
+    Index("ix_journal_entry_earlier", "org_id", "at", postgresql_where=text("earlier"), sqlite_where=text("earlier")),
     Index(
         "ix_journal_entry_ref",
         "org_id",
