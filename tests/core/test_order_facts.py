@@ -299,7 +299,7 @@ def test_what_is_stated_is_spread_and_nothing_is_lost(
     assert receipt.total == (net if included else net + tax)
     for one in given_taxes:
         borne = [
-            share.tax for part in (*receipt.lines, *receipt.fees) for share in part.taxes if share.name == one.name
+            share.tax for part in [*receipt.lines, *receipt.fees] for share in part.taxes if share.name == one.name
         ]
         assert sum(borne) == one.amount
     read = reading_of(net - sum(fees), sum(fees), tax, receipt.total, None)

@@ -68,7 +68,7 @@ NUMBERS = frozenset(chain(OWN_NUMBERS, RETAIL_NUMBERS, *(numbers_of(layout) for 
 
 HINT = (
     "Say what its columns are with --columns, as in "
-    '--columns order_number="Order ID",sku=SKU,quantity=Qty; docs/how-to/import.md has the formats.'
+    '--columns order_number="Order ID",sku=SKU,quantity=Qty; docs/how-to/order-files.md has the formats.'
 )
 
 

@@ -1,4 +1,4 @@
-"""What an order says of itself: its lines, and its money as it was where it was sold (docs/how-to/import.md).
+"""What an order says of itself: its lines, and its money as it was where it was sold (docs/how-to/order-files.md).
 
     2 mugs, shipping 5.00, tax "NY 8%" 2.00, total 27.00     -> the sale comes to 27.00, 2.00 of it tax at 8 percent
     a ring dish that nobody knows here                       -> an unmapped line: its money is kept, it waits

@@ -4,6 +4,8 @@ what a line is called there. Entries of the journal of a day long before they we
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,7 +14,7 @@ Name = sa.String(length=200)
 revision = "0018"
 down_revision: str | None = "0016"
 
-COLUMNS = (
+COLUMNS: tuple[tuple[str, sa.Column[Any]], ...] = (
     ("sale", sa.Column("ordered_at", sa.BigInteger(), nullable=True)),
     ("sale", sa.Column("stated", sa.JSON(), nullable=True)),
     ("sale", sa.Column("unmapped", sa.JSON(), nullable=True)),
