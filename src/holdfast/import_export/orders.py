@@ -24,17 +24,16 @@ import msgspec
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
-from holdfast.core.organisation.products import AddProduct
 from holdfast.core.records.command import CommandGroup
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.organisation import Location
-from holdfast.core.records.product import Product, folded
+from holdfast.core.records.product import folded
 from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.sales.order_facts import OrderedLine
 from holdfast.core.sales.order_import import ImportedOrder, ImportOrder
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock
-from holdfast.db.bulk import locations_by_code, products_by_sku
+from holdfast.db.bulk import locations_by_code
 from holdfast.db.open_purchases import Sold
 from holdfast.db.organisations import OrganisationRow, StoreRow, stores
 from holdfast.import_export.dry_run import copy_of
@@ -50,7 +49,8 @@ from holdfast.import_export.order_file import (
     minor_of,
 )
 from holdfast.import_export.order_formats import NUMBERS, OrderFormat, columns_said, reader_of, recognised, with_columns
-from holdfast.import_export.order_names import CUSTOM, CUSTOM_SKU, NameMap
+from holdfast.import_export.order_names import NameMap
+from holdfast.import_export.order_products import FileProducts
 from holdfast.import_export.retail import METHOD, RETAIL
 from holdfast.import_export.table import NAMED_MAX, BadLine, FileRefused, Named, Outcome, Progress, read_table
 from holdfast.organisation import NotPossible, store_of
@@ -62,9 +62,6 @@ LINES_WAITING_MAX = 1_000
 
 PART_ORDERS = 50
 """Orders that are looked at together."""
-
-PRODUCTS_KEPT_MAX = 50_000
-"""Products that are remembered while a file is read."""
 
 STAYS_SOLD = (
     "it is sold here and stays so: a cancellation takes nothing back. "
@@ -198,19 +195,19 @@ class _Taking:
         self.store = store
         self.progress = progress
         self.outcome = OrdersOutcome()
-        self.names = NameMap() if choices.names is None else choices.names
-        self.custom_lines = choices.custom_lines
         self.sold = Sold()
         self._stores = stores(shop.database, actor.org_id)
         self._locations = locations_by_code(shop.database, actor.org_id)
-        self._products: dict[str, Product | None] = {}
+        self._products = FileProducts(
+            shop, actor, choices.names or NameMap(), self.outcome.names, custom_lines=choices.custom_lines
+        )
         self._sent: deque[_Sent] = deque()
         self._size = 0
         self._documents: dict[str, int] = {}
 
     def take(self, items: list[Item]) -> None:
         """Send the items; those that cannot be are named."""
-        self._look_up(items)
+        self._products.look_up(items)
         for item in items:
             if isinstance(item, Unread):
                 self.outcome.refuse(item.line, item.words)
@@ -223,7 +220,7 @@ class _Taking:
                 continue
             try:
                 if isinstance(item, FileOrder):
-                    item = self._mapped(item)
+                    item = self._products.mapped(item)
                 self._test(item)
                 self._send(item)
             except BadLine as bad:
@@ -236,50 +233,6 @@ class _Taking:
             self._answered()
 
     # Before ----------------------------------------------------------------------------------------------------------
-
-    def _look_up(self, items: list[Item]) -> None:
-        wanted = {sku for item in items for sku in self._skus(item)} - self._products.keys()
-        if not wanted:
-            return
-        if len(self._products) > PRODUCTS_KEPT_MAX:
-            self._products.clear()
-            wanted = {sku for item in items for sku in self._skus(item)}
-        self._products.update(dict.fromkeys(wanted))
-        self._products.update(products_by_sku(self.shop.database, self.actor.org_id, wanted))
-
-    def _skus(self, item: Item) -> list[str]:
-        """The SKUs that the item may mean: the file's own, and what the map says instead."""
-        if isinstance(item, FileOrder):
-            mapped = [self.names.sku_of(name) for name in item.names]
-            return [*filter(None, [*(line.product for line in item.command.lines), *mapped]), CUSTOM_SKU]
-        return [] if isinstance(item, Unread | Passed) else [row.sku for row in item.rows]
-
-    def _mapped(self, item: FileOrder) -> FileOrder:
-        """The order with the products that its lines are here; a line that is none of them waits."""
-        if not item.names:
-            return item
-        lines = tuple(map(self._line, item.command.lines, item.names))
-        return item._replace(command=replace(item.command, lines=lines))
-
-    def _line(self, line: OrderedLine, name: LineName) -> OrderedLine:
-        if line.product is not None and self._products[line.product] is not None:
-            return line
-        chosen = self.names.sku_of(name)
-        if chosen and self._products[chosen] is not None:
-            return replace(line, product=chosen)
-        self.outcome.names[name] = self.outcome.names.get(name, 0) + 1
-        title = name.words or None
-        if chosen == CUSTOM or (self.custom_lines and not chosen and not name.sku):
-            self._need_custom_product()
-            return replace(line, product=CUSTOM_SKU, title=title)
-        return replace(line, product=None, title=title, sku=name.sku or None)
-
-    def _need_custom_product(self) -> None:
-        """Add the service that lines without stock are lines of, where it is not there yet."""
-        if self._products[CUSTOM_SKU] is None:
-            adding = self.shop.submit(self.actor, AddProduct(sku=CUSTOM_SKU, title="Custom line", kind="service"))
-            adding.result()
-            self._products.update(products_by_sku(self.shop.database, self.actor.org_id, [CUSTOM_SKU]))
 
     def _test(self, item: FileOrder | FileReturn | FileFacts) -> None:
         """Refuse what names something that is not there; all of it is named, up to a few."""
@@ -294,7 +247,7 @@ class _Taking:
                 wrong.append(f"store {store!r} does not exist")
         else:
             for row in item.rows:
-                if self._products[row.sku] is None:
+                if self._products.of(row.sku) is None:
                     wrong.append(f"product {row.sku!r} does not exist (line {row.line})")
         if wrong:
             more = f", and {len(wrong) - NAMED_SKUS_MAX} more" if len(wrong) > NAMED_SKUS_MAX else ""
@@ -303,7 +256,7 @@ class _Taking:
     def _wrong(self, asked: OrderedLine) -> str | None:
         if asked.product is None:
             return None
-        product = self._products[asked.product]
+        product = self._products.of(asked.product)
         if product is None:
             return f"product {asked.product!r} does not exist"
         for number in (asked.quantity, asked.fulfilled, asked.returned):
@@ -378,7 +331,7 @@ class _Taking:
         return tuple(AdjustStock(row.sku, place.code, row.quantity, reason=item.reason[:200]) for row in rows)
 
     def _unlimited(self, sku: str) -> bool:
-        product = self._products[sku]
+        product = self._products.of(sku)
         return product is not None and product.unlimited
 
     def _shelf(self) -> Location:
