@@ -275,6 +275,7 @@ def test_a_line_without_a_known_product_waits_and_its_order_is_taken(cli: Cli, t
         ("MUG", "RESERVE", 0, 1),
         ("MUG", "SALE", -1, -1),
         ("HAT", "RESERVE", 0, 1),
+        ("HAT", "RESERVE", 0, 0),  # the second one waits
         ("HAT", "SALE", -1, -1),
     ]
     assert _clean(cli)
@@ -490,7 +491,7 @@ def test_a_file_of_orders_that_nobody_knows_hears_what_is_read(cli: Cli, acme: d
     ran = cli("import", "orders", "orders.csv", "--org", "Acme")
 
     assert ran.code == 1 and "nearest is Etsy's sold order items" in ran.err
-    assert "recognised: 'sale date', 'item name', 'buyer', 'quantity', 'price'; missing: 'order id'" in ran.err
+    assert "Recognised: 'sale date', 'item name', 'buyer', 'quantity', 'price'; missing: 'order id'" in ran.err
 
 
 @pytest.mark.usefixtures("stocked")
