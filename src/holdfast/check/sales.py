@@ -147,7 +147,9 @@ class SalesCheck(SharesCheck):
         elif sale.status == COMPLETED and all(payment.id is UNSET for payment in sale.payments):
             self._same("sale.change", name, sale.due, sale.paid - sale.change, org_id=org_id)
         self._owed(org_id, sale)
-        if sale.status == COMPLETED and not sale.fulfillments:
+        if sale.as_stated:
+            self._stated(org_id, sale, own)
+        elif sale.status == COMPLETED and not sale.fulfillments:
             self._recomputed(org_id, sale, lines)
 
     def _owed(self, org_id: str, sale: Sale) -> None:
@@ -163,6 +165,16 @@ class SalesCheck(SharesCheck):
         elif sale.status == COMPLETED:
             self._same("sale.paid is at most due", name, True, kept + sale.settled <= sale.due, org_id=org_id)
         self._same("sale.settled", name, True, 0 <= sale.settled <= max(sale.refunded, 0), org_id=org_id)
+
+    def _stated(self, org_id: str, sale: Sale, lines: list[SaleLine]) -> None:
+        """Money that is no arithmetic of ours: each line is its price less its discount, with or without its tax, which
+        is the sum of its rates."""
+        for line in lines:
+            name, net = f"sale_line {line.id}", line.gross - line.discount
+            fits = line.total in (net, net + line.tax)
+            self._same("sale_line.total is price, discount and tax", name, True, fits, org_id=org_id)
+            tax = sum(share.tax for share in line.tax_shares)
+            self._same("sale_line.tax is its rates'", name, tax, line.tax, org_id=org_id)
 
     def _recomputed(self, org_id: str, sale: Sale, lines: list[tuple[SaleLine, int]]) -> None:
         """The same function again. Whether prices included tax then, and over what it was rounded, is not known: one of

@@ -132,14 +132,50 @@ class Fulfillment(msgspec.Struct, frozen=True, gc=False):
     before: SaleStatus | UnsetType = UNSET
 
 
+class Stated(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What an order came to where it was sold, in minor units: facts, which are never computed again.
+
+    `refunded` is what was paid back there beside goods that came back, `unpaid` what was still owed there,
+    `difference` (negative: less) what of the total nothing but it explained. Once lines or prices were `changed` here,
+    the sale is priced here, and this only says what it was.
+    """
+
+    total: int
+    tax: int
+    refunded: int = 0
+    unpaid: int = 0
+    difference: int = 0
+    changed: bool = False
+
+
+class UnmappedLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A line of an order whose product is not known here yet: its place in the order, and what its source calls it.
+
+    `quantity` is a decimal text, amounts are minor units; they become the line's when its product is known.
+    """
+
+    position: int
+    quantity: str
+    unit_price: int
+    title: str | None = None
+    sku: str | None = None
+    gross: int = 0
+    discount: int = 0
+    tax: int = 0
+    total: int = 0
+    taxes: tuple[TaxShare, ...] = ()
+
+
 class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A sale. `posted` is what of `total`, and `posted_tax` what of its tax, fulfilments have booked already;
     `posted_taxes` says it by rate (None: an older version booked it, or nothing was).
 
     `external_id` is another number of the order at its source (Shopify's numeric id beside the name #1001). A sale that
     is `tax_exempt` has no tax, for that reason; `exempted` is what prices included of it. `refunded` is what returns
-    gave back or set against what was owed, before cash was rounded; `settled` is the second of the two. A checksum
-    leaves out fields that have their default, so rows that an older version wrote still fit.
+    gave back or set against what was owed, before cash was rounded; `settled` is the second of the two. `ordered_at` is
+    when it was ordered at its source, `stated` what it came to there, `unmapped` are lines that are no lines of the
+    sale until their products are known. A checksum leaves out fields that have their default, so rows that an older
+    version wrote still fit.
     """
 
     transitions: ClassVar[Transitions] = SALE
@@ -176,6 +212,14 @@ class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     posted_taxes: tuple[TaxShare, ...] | None = None
     refunded: int = 0
     settled: int = 0
+    ordered_at: int | None = None
+    stated: Stated | None = None
+    unmapped: tuple[UnmappedLine, ...] | None = None
+
+    @property
+    def as_stated(self) -> bool:
+        """Is its money what its source states? Then it is never computed."""
+        return self.stated is not None and not self.stated.changed
 
     @property
     def due(self) -> int:
@@ -217,9 +261,9 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `total` is what it costs the customer, tax included; `discount` includes its share of the sale's, `asked` is the
     line's own. `due` is its part of what was due, from which refunds are taken. `tax_rate` is the sum of the rates of
-    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. `gift_code` is
-    the code of the printed gift card that is sold. A checksum leaves out fields
-    that have their default, so rows that an older version wrote still fit.
+    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. `gift_code` is the code of
+    the printed gift card that is sold. `title` is what its source calls it, where that is not the product's title. A
+    checksum leaves out fields that have their default, so rows that an older version wrote still fit.
     """
 
     id: str
@@ -249,6 +293,7 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     taxes: tuple[TaxShare, ...] | None = None
     breaks: tuple[PriceBreak, ...] | None = None
     gift_code: str | None = None
+    title: str | None = None
 
     @property
     def rates(self) -> tuple[Rate, ...]:

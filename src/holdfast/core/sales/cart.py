@@ -58,7 +58,7 @@ from holdfast.core.sales.order_entry import (
     refuse_discount,
     refuse_wrong_card,
 )
-from holdfast.core.sales.shipment import borne_of_sale, priced_anew
+from holdfast.core.sales.shipment import borne_of_sale, cut_lines, priced_anew
 from holdfast.core.sales.supplier_orders import change_supplier_order, order_from_supplier, withdraw_supplier_orders
 from holdfast.core.stock.backorders import seek
 from holdfast.core.stock.holds import release_together
@@ -148,13 +148,13 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument:
 
 def add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -> None:
     """Lines of the sale, with their stock held and what others supply ordered if they are a `fact`."""
-    stock.each_line(lines, lambda _, line: _put_line(stock, sale, line, fact=fact))
+    stock.each_line(lines, lambda _, line: put_line(stock, sale, line, fact=fact))
     for line in lines_of(stock, sale) if fact else ():
         if line.kind == "dropship":
             order_from_supplier(stock, sale, line)
 
 
-def _put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> None:
+def put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> None:
     """A new line of the sale, with its stock held; what it has adopted it has."""
     lack = line.open - sum(hold.open for hold in stock.holds_of_line(line.id))
     if line.kind == "stock" and lack:
@@ -174,7 +174,7 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument:
         raise invalid_state(f"A sale has at most {LINES_MAX} lines.")
     position = max((line.position for line in known), default=-1) + 1
     [asked] = adopt(stock, sale, [line_of(stock, sale, command.line, meant, position)], numbers_of(sale))
-    _put_line(stock, sale, asked)
+    put_line(stock, sale, asked)
     seek(stock)
     return _changed(stock, priced_anew(sale))
 
@@ -273,6 +273,10 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument:
     _refuse_fixed(stock, sale)
     release_together(stock, [(hold, hold.open) for hold in stock.holds_of_line(line.id)], "edited")
     withdraw_supplier_orders(stock, sale, line)
+    if sale.as_stated:
+        sale = cut_lines(stock, sale, {line.id: 0})
+        renew(stock, sale)
+        return describe_sale(stock, sale)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
     return _changed(stock, priced_anew(_with_less(stock, sale, line, 0)))
 

@@ -21,7 +21,7 @@ from holdfast.core.records.rejection import (
     insufficient_stock,
 )
 from holdfast.core.records.sale import Sale, SaleLine
-from holdfast.core.records.totals import Payment, Receipt, due_by_line
+from holdfast.core.records.totals import Payment, Receipt, due_by_line, standing
 from holdfast.core.reservations.sourcing import places_of, refuse_pinned_nowhere, spread
 from holdfast.core.sales.completion import book_sale, fulfil_line
 from holdfast.core.sales.documents import SaleDocument, describe_sale, sale_document
@@ -108,22 +108,30 @@ def _complete_from_shelf(
 
 
 def sell_outright(stock: Stock, request: OpenSale, method: str | None) -> Sale:
-    """Try to sell from free units what has left already somewhere else, paid in full by `method` or (None) not at all.
+    """Try to sell from free units what has left already somewhere else, paid by `method` or (None) not at all.
 
-    INSUFFICIENT_STOCK when too few are free: the caller undoes it, and takes the order as a fact.
+    It is paid in full, but for what is stated to be unpaid. INSUFFICIENT_STOCK when too few are free: the caller undoes
+    it, and takes the order as a fact.
     """
     sale, lines = rated(stock, *new_sale(stock, request))
-    payments: tuple[Payment, ...] | None = None
     receipt = receipt_of(stock, sale, lines, None, new_discount=True)
-    if method is not None:
-        payments = payments_of(stock, paid_in_full(stock, receipt.total, method))
-        receipt = receipt_of(stock, sale, lines, payments, new_discount=True)
+    payments = payments_of(stock, paid_elsewhere(stock, sale, receipt.total, method))
+    if payments is not None:
+        receipt = receipt_of(stock, sale, lines, payments, new_discount=True, partly=True)
     return _complete_from_shelf(stock, sale, lines, receipt, payments or ())
 
 
-def paid_in_full(stock: Stock, total: int, method: str) -> tuple[PaymentRequest, ...]:
-    """The payment by one method that is exactly due for a total."""
-    due = cash_rounded(total, rules_of(stock).cash_rounding) if method == "cash" else total
+def paid_elsewhere(stock: Stock, sale: Sale, total: int, method: str | None) -> tuple[PaymentRequest, ...] | None:
+    """The payment by which a sale was paid where it was made: what is exactly due for a total, or what is stated to be
+    paid of it. None: nothing was."""
+    if method is None:
+        return None
+    unpaid = sale.stated.unpaid if sale.stated is not None else 0
+    total = max(0, total - sum(one.amount for one in standing(sale.payments)))
+    if unpaid:
+        due = max(0, total - unpaid)
+    else:
+        due = cash_rounded(total, rules_of(stock).cash_rounding) if method == "cash" else total
     return (PaymentRequest(method, from_minor(due, stock.settings.minor_digits)),)
 
 

@@ -89,6 +89,10 @@ from holdfast.core.stock.sale_lines import (
 replace = msgspec.structs.replace
 
 
+UNMAPPED_NAMED_MAX = 5
+"""Lines without a product that a refusal names."""
+
+
 class CompleteSale(Command, frozen=True, gc=False):
     """Sell a sale that is open or in the queue; without `payments` what deposits leave of it stays to be paid.
 
@@ -122,11 +126,12 @@ class ShipSupplierOrder(Command, frozen=True, gc=False):
     tracking: str | None = None
 
 
-def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument:
-    """Decide a CompleteSale."""
+def complete_sale(stock: Stock, command: CompleteSale, *, partly: bool = False) -> SaleDocument:
+    """Decide a CompleteSale; with `partly` less may be paid than is due, as it is stated of an order from elsewhere."""
     sale = find_sale(stock, command.sale_id)
     payments = payments_of(stock, command.payments)
     refuse_finished_sale(sale)
+    _refuse_unmapped(sale)
     lines = lines_of(stock, sale)
     if not lines:
         raise invalid_state("The sale has no lines.")
@@ -139,7 +144,7 @@ def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument:
     paid = standing(sale.payments)
     new = (*payment_in_goods(credit, total - sum(one.amount for one in paid)), *(payments or ()))
     tender = None if payments is None and not paid and not new else (*paid, *new)
-    receipt = receipt_of(stock, sale, lines, tender, partly=payments is None)
+    receipt = receipt_of(stock, sale, lines, tender, partly=partly or payments is None)
     _cover(stock, sale, lines)
     sale = put_receipt(stock, sale, lines_as_they_stand(stock, lines), receipt)
     for line in lines_of(stock, sale):
@@ -148,6 +153,13 @@ def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument:
     new, returns = pay_out(stock, sale, credit, new)
     sale = finish(stock, sale, receipt, new)
     return describe_sale(stock, sale, described_returns(stock, returns))
+
+
+def _refuse_unmapped(sale: Sale) -> None:
+    """Refuse to complete a sale some of whose lines wait for their product: ship the others."""
+    if sale.unmapped:
+        called = ", ".join(line.title or line.sku or "without a name" for line in sale.unmapped[:UNMAPPED_NAMED_MAX])
+        raise invalid_state(f"Lines wait until it is known which product they are: {called}.", sale_status=sale.status)
 
 
 def _consume_others(stock: Stock, sale: Sale) -> None:
@@ -305,7 +317,7 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     )
     stock.put_row(sale)
     stock.tell("SaleFulfilled", None, {**sale_facts(stock, sale), "fulfillment_id": part.id, "tracking": part.tracking})
-    if any(line.open for line in lines_of(stock, sale) if line.kind not in WITHOUT_GOODS):
+    if sale.unmapped or any(line.open for line in lines_of(stock, sale) if line.kind not in WITHOUT_GOODS):
         taxes = taxes_booked(sale, list(lines.values()))
         sale = replace(sale, posted_taxes=taxes)
         stock.put_row(sale)
@@ -384,7 +396,9 @@ def finish_shipped(stock: Stock, sale: Sale) -> Sale:
             fulfil_line(stock, sale, line, line.open)
     _consume_others(stock, sale)
     sale = give_back(stock, sale, sale.total)
-    return finish(stock, sale, receipt_of(stock, sale, [], standing(sale.payments) or None, partly=True), ())
+    return finish(
+        stock, sale, receipt_of(stock, sale, lines_of(stock, sale), standing(sale.payments) or None, partly=True), ()
+    )
 
 
 def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument:

@@ -52,6 +52,29 @@ class SaleLineDocument(msgspec.Struct, frozen=True, gc=False):
     reservations: list[str]
 
 
+class StatedDocument(msgspec.Struct, frozen=True, gc=False):
+    """What an order came to where it was sold; `refunded` was given back there beside goods that came back, and is
+    booked nowhere here; `changed`: lines or prices were changed here since."""
+
+    total: str
+    tax_total: str
+    refunded: str
+    unpaid: str
+    difference: str
+    changed: bool
+
+
+class UnmappedLineDocument(msgspec.Struct, frozen=True, gc=False):
+    """A line of an order whose product is not known here yet; `quantity` is a decimal text."""
+
+    position: int
+    title: str | None
+    sku: str | None
+    quantity: str
+    unit_price: str
+    line_total: str
+
+
 class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     """A sale as the API shows it."""
 
@@ -81,6 +104,9 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     gift_cards: list[dict[str, str]]
     receipt: dict[str, Any] | None
     conflict: bool
+    ordered_at: str | None
+    stated: StatedDocument | None
+    unmapped_lines: list[UnmappedLineDocument]
     cashier: str
     created_at: str | None
     updated_at: str | None
@@ -177,9 +203,32 @@ def sale_document(
         if finished
         else None,
         conflict=any(line.backordered for line in shown),
+        ordered_at=None if quoted else instant_text(sale.created_at if sale.ordered_at is None else sale.ordered_at),
+        stated=_stated(sale, money),
+        unmapped_lines=[
+            UnmappedLineDocument(
+                line.position, line.title, line.sku, line.quantity, money(line.unit_price), money(line.total)
+            )
+            for line in sale.unmapped or ()
+        ],
         cashier=sale.actor,
         created_at=None if quoted else instant_text(sale.created_at),
         updated_at=None if quoted else instant_text(sale.updated_at),
+    )
+
+
+def _stated(sale: Sale, money: Money) -> StatedDocument | None:
+    """What the order's source states of its money."""
+    said = sale.stated
+    if said is None:
+        return None
+    return StatedDocument(
+        money(said.total),
+        money(said.tax),
+        money(said.refunded),
+        money(said.unpaid),
+        money(said.difference),
+        said.changed,
     )
 
 
@@ -209,7 +258,7 @@ def _line_document(
         id=None if quoted else line.id,
         product_id=product.id,
         sku=product.sku,
-        title=product.title,
+        title=line.title or product.title,
         quantity=product.number(line.quantity),
         fulfilled=product.number(line.fulfilled),
         returned=product.number(line.returned),

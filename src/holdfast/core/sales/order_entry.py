@@ -48,6 +48,7 @@ from holdfast.core.records.wants import HoldsOfTarget, LooseHoldsOf, SaleById, S
 from holdfast.core.reservations.order_names import refuse_source
 from holdfast.core.reservations.reserve import candidates, not_sold_any_more
 from holdfast.core.sales.gift_cards import CARDS_MAX, free_code, read_code
+from holdfast.core.sales.order_facts import Description, described
 from holdfast.core.stock.allocation import ask_for_named_lots, lot_exists
 from holdfast.core.stock.posting import Stock
 
@@ -86,6 +87,8 @@ class OpenSale(Command, frozen=True, gc=False):
 
     With `fact` it is an order that a channel has taken: suspended at once, whatever stock says; the shortfall waits.
     `external_id` is another number of the order at its source. `tax_exempt` is the reason for which it has no tax.
+    `said` is all that an order from elsewhere says of itself; `lines` are then those of its lines whose product is
+    known.
     """
 
     store_id: str | None = None
@@ -98,6 +101,7 @@ class OpenSale(Command, frozen=True, gc=False):
     fact: bool = False
     external_id: str | None = None
     tax_exempt: str | None = None
+    said: Description | None = None
 
 
 def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]]:
@@ -153,7 +157,8 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
         tax_exempt=exemption_of(stock, command.tax_exempt),
     )
     asked_and_meant = enumerate(zip(command.lines, meant, strict=True))
-    return sale, [line_of(stock, sale, asked, one, index) for index, (asked, one) in asked_and_meant]
+    lines = [line_of(stock, sale, asked, one, index) for index, (asked, one) in asked_and_meant]
+    return (sale, lines) if command.said is None else described(stock, sale, lines, command.said)
 
 
 def exemption_of(stock: Stock, reason: str | None) -> str | None:
@@ -352,6 +357,12 @@ def priced_request(stock: Stock, asked: LineRequest) -> PricedRequest:
     meant = _priced(stock, asked, fact=False)
     _refuse_inactive(meant.product)
     return meant
+
+
+def line_of_fact(stock: Stock, sale: Sale, asked: LineRequest, position: int) -> SaleLine:
+    """The line of an order that a channel has taken, before any stock is held for it."""
+    _refuse_unknown(stock, asked)
+    return line_of(stock, sale, asked, _priced(stock, asked, fact=True), position)
 
 
 def line_of(stock: Stock, sale: Sale, asked: LineRequest, meant: PricedRequest, position: int) -> SaleLine:

@@ -172,8 +172,12 @@ def without(sale: Sale, part: Fulfillment, lines: list[SaleLine]) -> Sale:
 
 
 def priced_anew(sale: Sale) -> Sale:
-    """The sale before it is changed as a cart, to be priced like one: without terms of which nothing went out."""
-    return sale if any(part.lines for part in sale.fulfillments) else replace(sale, fulfillments=())
+    """The sale before it is changed as a cart, to be priced like one: without terms of which nothing went out, and
+    with what its source stated as something that was."""
+    if any(part.lines for part in sale.fulfillments):
+        return sale
+    stated = None if sale.stated is None else replace(sale.stated, changed=True)
+    return replace(sale, fulfillments=(), stated=stated)
 
 
 def _evened(parts: list[Fulfillment], more: dict[str, tuple[int, int]]) -> list[Fulfillment]:

@@ -97,7 +97,8 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
 class JournalEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One balanced entry. `day` is the accounting day (YYYY-MM-DD); `at` when it was made (microseconds). `store_id` is
-    the store in which its money moved; an entry of an older version has none."""
+    the store in which its money moved; an entry of an older version has none. With `earlier` its money moved elsewhere,
+    on a day that may be long before."""
 
     id: str
     at: int
@@ -108,6 +109,7 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ledger_ids: tuple[str, ...]
     actor: str
     store_id: str | None = None
+    earlier: bool = False
 
 
 class Posting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -157,8 +159,9 @@ def book(stock: Stock, first_entry: int) -> None:
         if entry.value_delta and entry.ref_type not in ("TRANSFER", "EXPIRY"):
             goods.setdefault((entry.ref_type, entry.ref_id), []).append(entry)
     for key, money in stock.take_money().items():
-        own = goods.pop(key, [])
-        stores = {_store_of(stock, entry) for entry in own}
+        # Money of an earlier day has an entry of its own: the goods leave the lots, and so the books, today.
+        own = goods.pop(key, []) if money.day is None else []
+        stores = {_store_of(stock, entry) for entry in (own or goods.get(key, []))}
         store_id = next(iter(stores)) if money.store_id is None and len(stores) == 1 else money.store_id
         _put_entry(stock, key, replace(money, store_id=store_id), own)
     for ref, entries in goods.items():
@@ -208,7 +211,7 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
     assert sum(line[1] for line in lines) == 0, (ref, lines)
     if not lines:
         return
-    day = open_day(stock, money.store_id)
+    day = open_day(stock, money.store_id) if money.day is None else _earlier_day(stock, money.day, money.store_id)
     made = JournalEntry(
         stock.new_id(),
         stock.now,
@@ -218,11 +221,18 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
         tuple(entry.id for entry in goods),
         stock.caller.actor,
         money.store_id,
+        earlier=money.day is not None,
     )
     stock.put_row(made)
     for position, line in enumerate(lines):
         more = line[2:] if isinstance(line, TaxLine) else ()
         stock.put_row(Posting(made.id, position, line[0], line[1], day, stock.now, *more))
+
+
+def _earlier_day(stock: Stock, day: str, store_id: str | None) -> str:
+    """The day on which money was moved elsewhere, unless it is closed, or not there yet: then today's."""
+    closed, today = stock.settings.books_closed_through, open_day(stock, store_id)
+    return day if day <= today and (closed is None or day > closed) else today
 
 
 def open_day(stock: Stock, store_id: str | None) -> str:

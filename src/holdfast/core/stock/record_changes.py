@@ -25,11 +25,15 @@ from holdfast.core.stock.undo import Event, UndoableSet
 
 
 class Money(msgspec.Struct, frozen=True, gc=False):
-    """Money that a command moves: (account, amount) lines in minor units, debit positive, and in which store it did."""
+    """Money that a command moves: (account, amount) lines in minor units, debit positive, and in which store it did.
+
+    `day` is an earlier day (YYYY-MM-DD) on which it was moved elsewhere; goods that move with it are booked today.
+    """
 
     description: str
     store_id: str | None
     lines: tuple[Any, ...]
+    day: str | None = None
 
 
 class ChangedRecords(UndoableSet):
@@ -86,6 +90,13 @@ class ChangedRecords(UndoableSet):
         if known is not None:
             money = msgspec.structs.replace(money, lines=known.lines + money.lines)
         self._money[ref_type, ref_id] = money
+
+    def date_money(self, ref_type: str, ref_id: str, day: str) -> None:
+        """The money of a reference, if the command under way moves any, was moved on an earlier day."""
+        known = self._money.get((ref_type, ref_id))
+        if known is not None:
+            self._log.append((self._money, (ref_type, ref_id), known))
+            self._money[ref_type, ref_id] = msgspec.structs.replace(known, day=day)
 
     def take_money(self) -> dict[tuple[str, str], Money]:
         """The money of the command under way, taken to be booked."""

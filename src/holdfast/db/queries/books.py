@@ -50,6 +50,9 @@ _entry, _posting, _period, _end = schema.journal_entry.c, schema.posting.c, sche
 _ledger, _stock = schema.ledger.c, schema.lot_stock.c
 _ENTRY_COLUMNS = columns_of(schema.journal_entry, JournalEntry)
 
+_EARLIER: sa.ColumnElement[bool] = sa.literal_column("journal_entry.earlier", sa.Boolean())
+"""The entries whose day may be long before they were made, in the words of their index."""
+
 CLOSE_MARGIN = 600 * 1_000_000
 """A close counts for instants so many microseconds after it: postings that were under way are in it."""
 
@@ -292,7 +295,9 @@ def tax_report(connection: sa.Connection, catalog: Catalog, filters: TaxFilter, 
             before = (first - timedelta(days=1)).isoformat()
             where.append(_posting.at >= end_of_day(before, timezone) - SLACK)
     if filters.to is not None:
-        where += [_posting.day <= filters.to, _posting.at < end_of_day(filters.to, timezone) + SLACK]
+        late = end_of_day(filters.to, timezone) + SLACK
+        earlier = sa.select(_entry.id).where(_entry.org_id == catalog.settings.id, _EARLIER, _entry.at >= late)
+        where += [_posting.day <= filters.to, (_posting.at < late) | _posting.entry_id.in_(earlier)]
     tax, net = sa.func.sum(-_posting.amount), sa.func.sum(-_posting.tax_net)
     query = sa.select(_posting.tax_name, _posting.tax_rate, net, tax)
     if part.stores is not None:
@@ -367,4 +372,33 @@ def sums_of(connection: sa.Connection, catalog: Catalog, names: Sequence[str], a
     for account, balance, credit in connection.execute(query):
         before = sums[account]
         sums[account] = Sums(before.debit + int(balance) + int(credit), before.credit + int(credit))
+    if as_of is not None:
+        _put_earlier(connection, catalog, sums, as_of, base)
     return sums
+
+
+def _put_earlier(
+    connection: sa.Connection, catalog: Catalog, sums: dict[str, Sums], as_of: AsOf, base: _Base | None
+) -> None:
+    """Correct the sums for entries that were made long after their day.
+
+    As of a day: those that were made after it are of it, and lie outside of what was read. As of an instant: those that
+    were made after it on a day before are in the balances that were kept of that day, and are not of it yet.
+    """
+    first = "" if base is None else base.day
+    where = [_entry.org_id == catalog.settings.id, _EARLIER]
+    if isinstance(as_of, str):
+        late = end_of_day(as_of, catalog.settings.timezone) + SLACK
+        where += [_entry.at >= late, _entry.day <= as_of, _entry.day > first]
+    elif as_of is not None:
+        where += [_entry.at > as_of, _entry.day <= first]
+    sign = 1 if isinstance(as_of, str) else -1
+    credits: sa.ColumnElement[int] = sa.func.sum(sa.case((_posting.amount < 0, -_posting.amount), else_=0))
+    own = (_posting.org_id == _entry.org_id) & (_posting.entry_id == _entry.id)
+    query = sa.select(_posting.account, sa.func.sum(_posting.amount), credits)
+    query = query.join_from(schema.journal_entry, schema.posting, own)
+    query = query.where(*where, _posting.org_id == catalog.settings.id, _posting.account.in_(list(sums)))
+    for account, balance, credit in connection.execute(query.group_by(_posting.account)):
+        before = sums[account]
+        debit = int(balance) + int(credit)
+        sums[account] = Sums(before.debit + sign * debit, before.credit + sign * int(credit))

@@ -30,7 +30,7 @@ from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.catalog import columns_of, products_of, read_records, records, store_of
-from holdfast.db.queries.filters import OF_SALE, SOURCE, STATUS, Everything, Filter
+from holdfast.db.queries.filters import OF_SALE, SOURCE, STATUS, Everything, Filter, Instant
 from holdfast.db.queries.paging import (
     EMPTY,
     SCAN_MAX,
@@ -52,6 +52,9 @@ from holdfast.db.queries.settling import ACTIVE, instant
 _sale, _line, _hold = schema.sale.c, schema.sale_line.c, schema.reservation.c
 _return, _order, _rate = schema.sale_return.c, schema.supplier_order.c, schema.tax_rate.c
 
+_ordered_at = sa.func.coalesce(_sale.ordered_at, _sale.created_at)
+"""When a sale was ordered: at its source if that said when, else here."""
+
 UNFINISHED = ("open", "suspended")
 """Statuses of few sales, which have an index of their own."""
 
@@ -69,6 +72,9 @@ class SaleFilter(Filter, frozen=True, kw_only=True):
     store: Annotated[str | None, Meta(description="Only of this store (id or code).")] = None
     source: Annotated[str | None, SOURCE] = None
     order_number: Annotated[str | None, Meta(description="Only with this order number, or this number of ours.")] = None
+    ordered_from: Annotated[Instant | None, Meta(description="Only ordered at this instant or later.")] = None
+    ordered_to: Annotated[Instant | None, Meta(description="Only ordered before this instant.")] = None
+    unmapped: Annotated[bool, Meta(description="Only with lines that wait until their product is known.")] = False
 
 
 class ReturnFilter(Filter, frozen=True, kw_only=True):
@@ -145,6 +151,12 @@ def _conditions(
         if store is None:
             return None
         where.append(_sale.store_id == store.id)
+    if filters.ordered_from is not None:
+        where.append(_ordered_at >= filters.ordered_from)
+    if filters.ordered_to is not None:
+        where.append(_ordered_at < filters.ordered_to)
+    if filters.unmapped:
+        where.append(_sale.unmapped.is_not(None))
     if filters.order_number is not None:
         names = _named(connection, catalog.settings.id, filters.order_number)
         if not names:

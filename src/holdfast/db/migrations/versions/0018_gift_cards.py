@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
+revision = "0018"
 down_revision: str | None = "0017"
 
 Id = sa.String(length=36).with_variant(sa.UUID(as_uuid=False), "postgresql")
