@@ -34,7 +34,7 @@ from holdfast.reports import Reports
 from holdfast.tokens import TILL, new_token
 from holdfast.web.api.own import Pin
 from holdfast.web.api.records import require_store, settings_of
-from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument
+from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument, RegisterSeen
 from holdfast.web.http.problems import Problem, not_found
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, PlannedCommand, Route, encode, found
 from holdfast.web.http.strict_json import Text
@@ -244,6 +244,7 @@ _REGISTERS = "/api/v1/registers"
 _ONE = f"{_REGISTERS}/{{id}}"
 _SESSIONS = f"{_ONE}/sessions"
 _RECORDS: dict[str, Any] = {"tag": "Registers", "permission": Permission.MANAGE}
+_READ: dict[str, Any] = {"tag": "Registers", "permission": Permission.READ}
 _TILL: dict[str, Any] = {"tag": "Point of sale", "permission": Permission.SELL, "till": True}
 
 ROUTES = (
@@ -264,19 +265,20 @@ ROUTES = (
         method="GET",
         path=_REGISTERS,
         summary="List registers",
+        about="Those of one's stores, for cashiers too: who has a drawer open since when, and nothing of its cash.",
         answer_with=Pages(Reports.registers),
-        answer=[RegisterDocument],
+        answer=[RegisterSeen],
         query=(STORE, *PAGED),
-        **_RECORDS,
+        **_READ,
     ),
     Route(
         method="GET",
         path=_ONE,
         summary="Read a register",
         answer_with=read_register,
-        answer=RegisterDocument,
+        answer=RegisterSeen,
         codes=(Code.NOT_FOUND,),
-        **_RECORDS,
+        **_READ,
     ),
     Route(
         method="PATCH",

@@ -309,6 +309,13 @@ class RegisterDocument(msgspec.Struct):
     updated_at: str
 
 
+class RegisterSeen(RegisterDocument):
+    """A till of a store, and since when and by whom its drawer is open; both null while it is closed."""
+
+    open_since: str | None
+    opened_by: str | None
+
+
 class NewSessionDocument(msgspec.Struct):
     """A register session that was just opened; `token` is never shown again."""
 
