@@ -157,6 +157,8 @@ AT_THE_TILL = {
     "POST /api/v1/pos/quote",
     "POST /api/v1/pos/checkout",
     "GET /api/v1/pos/session",
+    "GET /api/v1/pos/cashier",
+    "POST /api/v1/pos/cashier",
     "POST /api/v1/pos/cash",
     "POST /api/v1/pos/session/close",
 }

@@ -28,7 +28,7 @@ PLAIN = _words(
     create day dead decide demands demo docs doubled dry edit elsewhere ended ends entered error established ever
     everything exempt expiry failure fill for forbidden foreseen form found from fulfill full gone goods grantable
     group head health history holdfast hours idle in inventory kept kind large last late layout left limits list
-    load looked loose lost main malformed many max meaning merged mismatch missing misuse mode money move movement
+    load looked loose lost main malformed many mark max meaning merged mismatch missing misuse mode money move movement
     named names near new no not note nothing number of only open opener operation org outcome outdated outright
     overloaded overview own owners past patience pending person place plain planned possible post prepared previous
     price priced proportion purchases put quantity quote read receive refresh refused rejected reliance remove

@@ -317,10 +317,10 @@ class RegisterSeen(RegisterDocument):
 
 
 class NewSessionDocument(msgspec.Struct):
-    """A register session that was just opened; `token` is never shown again."""
+    """A register session that was just opened; `token` is never shown again. It is null where it is in a cookie."""
 
     id: str
-    token: str
+    token: str | None
     number: int
     register_id: str
     store_id: str
@@ -328,6 +328,15 @@ class NewSessionDocument(msgspec.Struct):
     opened_by: str
     opened_at: str
     opening_float: str
+
+
+class CashierDocument(msgspec.Struct):
+    """Who acts at the till. `until` is when their PIN is asked for again if they change nothing; null: never."""
+
+    id: str
+    name: str
+    role: str
+    until: str | None
 
 
 class EventDocument(msgspec.Struct):

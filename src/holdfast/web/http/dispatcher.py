@@ -38,6 +38,7 @@ from holdfast.web.http.route import Call, Endpoint, PlannedCommand, Route, Sende
 from holdfast.web.http.route_table import address_of
 from holdfast.web.http.strict_json import ASIDE_BYTES, decode, unprintable
 from holdfast.web.identity.auth import Auth, Identity, Lookups
+from holdfast.web.identity.till_cookie import no_till_cookie, shown_till
 
 READERS = 16
 """Threads for reads: as many as the database has connections for them."""
@@ -89,7 +90,7 @@ class Dispatcher:
         length = length_of(headers, route.body_max)
         in_parts = length is None and b"transfer-encoding" in headers
         try:
-            identity = await self.auth.identify(headers, scope["method"], origin=answer.origin)
+            identity = await self.auth.identify(headers, scope["method"], origin=answer.origin, till=route.till)
         except Problem:
             repeated = route.ends_till and b"idempotency-key" in headers
             ended = await self.auth.at_ended_till(headers, answer.origin) if repeated else None
@@ -128,6 +129,7 @@ class Dispatcher:
             actor = msgspec.structs.replace(actor, address=answer.origin.address, request_id=answer.request_id)
         call = Call(self.shop, actor, args, answer.request_id, key)
         call.auth, call.origin, call.session = self.auth, answer.origin, identity.session
+        call.headers, call.till = headers, identity.till
         call.query = endpoint.query(scope["query_string"])
         call.filter = endpoint.filter(call.query)
         unknown = None
@@ -156,13 +158,18 @@ class Dispatcher:
             raise unknown
         if key is not None and not aside:
             said = fingerprint_of(*asked)
-        reply = await self._ask(call, route, said)
+        reply, cookies = await self._ask(call, route, said)
         if type(reply.answer) is Rejected:
             raise problems.problem_of(reply.answer)
         assert reply.body is not None
         if route.after is not None and not reply.replayed:
             route.after(call, reply.answer)
         extra: Headers = [(b"idempotent-replayed", b"true")] if reply.replayed else []
+        if route.ends_till and identity.till is not None:
+            cookies = (no_till_cookie(secure=answer.origin.secure),)
+        elif not cookies and identity.renewed:
+            cookies = (identity.renewed,)
+        extra += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies]
         await answer.send(reply.status, b"" if reply.status == 204 else reply.body, extra=extra)
 
     async def _answer_read(self, route: Route, call: Call, scope: Scope, answer: Answer) -> None:
@@ -202,11 +209,14 @@ class Dispatcher:
                 kept = await self.read(said_to_ended_session, self.shop.database, *asked)
         if kept is None:
             return False
-        await answer.send(kept.status, kept.body, extra=[(b"idempotent-replayed", b"true")])
+        extra: Headers = [(b"idempotent-replayed", b"true")]
+        if shown_till(headers, secure=answer.origin.secure) is not None and b"authorization" not in headers:
+            extra.append((b"set-cookie", no_till_cookie(secure=answer.origin.secure).encode()))
+        await answer.send(kept.status, kept.body, extra=extra)
         return True
 
-    async def _ask(self, call: Call, route: Route, said: str) -> Reply:
-        """Make the call's command, give it, and wait for the reply."""
+    async def _ask(self, call: Call, route: Route, said: str) -> tuple[Reply, tuple[str, ...]]:
+        """Make the call's command, give it, and wait for the reply; with it the cookies that go with it."""
         finish = None
         assert route.plan is not None
         render = route.render
@@ -223,7 +233,7 @@ class Dispatcher:
             reply = await self.shop.ask_again(call.actor, call.key, said)
             if not reply.replayed:
                 raise
-            return reply
+            return reply, ()
         if isinstance(planned, PlannedCommand):
             command, render, finish = planned.command, planned.render, planned.finish
             said = also(said, planned.means)
@@ -232,9 +242,12 @@ class Dispatcher:
         reply = await self.shop.ask(
             call.actor, command, key=call.key, fingerprint=said, render=render, status=route.status
         )
+        cookies: tuple[str, ...] = ()
+        if isinstance(planned, PlannedCommand) and reply.body is not None:
+            cookies = planned.set_cookies if planned.set_again or not reply.replayed else ()
         if finish is not None and reply.body is not None and not reply.replayed:
-            return msgspec.structs.replace(reply, body=finish(reply.body))
-        return reply
+            reply = msgspec.structs.replace(reply, body=finish(reply.body))
+        return reply, cookies
 
     async def _narrow(self, call: Call, headers: dict[bytes, bytes]) -> Problem | None:
         """Act only in the store that X-Store or `store_id` names; the 404 to raise after the body's shape, or None."""

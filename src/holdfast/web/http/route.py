@@ -32,6 +32,7 @@ from holdfast.web.http.serving import Serving
 from holdfast.web.http.strict_json import BODY_MAX, Nothing, decoder_of
 from holdfast.web.identity.auth import Auth
 from holdfast.web.identity.security_log import Origin
+from holdfast.web.identity.till_cookie import ShownTill
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
@@ -48,6 +49,12 @@ class PlannedCommand(msgspec.Struct, frozen=True):
     means: str = ""
     """What the call came to beside its words (whose PIN it was, who `me` is): with another it is another request."""
 
+    set_cookies: tuple[str, ...] = ()
+    """Set-Cookie values that go with the answer when the command was accepted, but not with a replay."""
+
+    set_again: bool = False
+    """They go with a replay as well: they are those of this very call, not of the first one."""
+
 
 class Call:
     """One request of a route: who asks (`actor`), and what, decoded and tested."""
@@ -58,6 +65,7 @@ class Call:
         "auth",
         "body",
         "filter",
+        "headers",
         "key",
         "origin",
         "query",
@@ -66,12 +74,19 @@ class Call:
         "shop",
         "store_id",
         "stores",
+        "till",
     )
     auth: Auth
     """Who keeps sessions, PINs and turns at hashing."""
 
     origin: Origin
     """Where the request came from."""
+
+    headers: Mapping[bytes, bytes]
+    """The headers of the request."""
+
+    till: ShownTill | None
+    """The till that the browser's cookie shows, where the call came by it."""
 
     session: str
     """The SHA-256 of the token of the caller's browser session; empty for other callers."""
