@@ -99,6 +99,7 @@ LEAST: dict[str, str] = {
     "GET /api/v1/products": "cashier",
     "GET /api/v1/products/{id}": "cashier",
     "PATCH /api/v1/products/{id}": "manager",
+    "GET /api/v1/products/{id}/history": "cashier",
     "POST /api/v1/stores": "admin",
     "GET /api/v1/stores": "cashier",
     "GET /api/v1/stores/{id}": "cashier",
@@ -171,6 +172,9 @@ OF_A_PERSON = {
     "GET /api/v1/me/sessions",
     "DELETE /api/v1/me/sessions",
     "DELETE /api/v1/me/sessions/{id}",
+    "GET /api/v1/me/views",
+    "POST /api/v1/me/views",
+    "DELETE /api/v1/me/views/{id}",
 }
 """Routes for people who are signed in with a browser: no key has what is asked for, whatever its role."""
 

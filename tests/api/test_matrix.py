@@ -133,6 +133,7 @@ class Owned:
             "registers": register["id"],
             "sessions": "1",
             "accounts": "5100",
+            "views": user["id"],
         }
         self.of_field: dict[str, Any] = {
             "product_id": self.sku,

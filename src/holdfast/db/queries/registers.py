@@ -71,6 +71,11 @@ def one(connection: sa.Connection, catalog: Catalog, ref: str) -> Json | None:
     return _seen(connection, catalog.settings.id, found)[0] if found else None
 
 
+def shown_register(register: Register) -> Json:
+    """A register with its quick keys."""
+    return {**register_fields(register), "quick_keys": msgspec.to_builtins(register.quick_keys or ())}
+
+
 def _seen(connection: sa.Connection, org_id: str, registers: Sequence[Register]) -> list[Json]:
     """Registers with who has them open, and since when; null where the drawer is closed."""
     opened = _opened(connection, org_id, [register.id for register in registers]) if registers else {}
@@ -78,7 +83,7 @@ def _seen(connection: sa.Connection, org_id: str, registers: Sequence[Register])
     for register in registers:
         since, who = opened.get(register.id, (None, None))
         open_since = None if since is None else instant_text(since)
-        shown.append({**register_fields(register), "open_since": open_since, "opened_by": who})
+        shown.append({**shown_register(register), "open_since": open_since, "opened_by": who})
     return shown
 
 

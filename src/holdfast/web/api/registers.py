@@ -29,10 +29,10 @@ from holdfast.core.sales.register import (
     MoveCash,
     OpenSession,
     SessionDocument,
-    register_fields,
 )
 from holdfast.db.cashiers import Entry, cashier_of
 from holdfast.db.idempotency import kept_answer
+from holdfast.db.queries.registers import shown_register
 from holdfast.reports import Reports
 from holdfast.tokens import TILL, new_token
 from holdfast.web.api.own import Pin
@@ -98,7 +98,7 @@ def _no_register(call: Call) -> Problem:
 
 
 def _render_register(register: Register) -> bytes:
-    return encode(register_fields(register))
+    return encode(shown_register(register))
 
 
 def plan_add_register(call: Call) -> PlannedCommand:
@@ -332,7 +332,8 @@ ROUTES = (
         plan=plan_change_register,
         body=RegisterChanges,
         answer=RegisterDocument,
-        codes=(Code.NOT_FOUND, Code.ALREADY_EXISTS),
+        about="`quick_keys` are all its buttons that sell a product, at most 24.",
+        codes=(Code.NOT_FOUND, Code.PRODUCT_NOT_FOUND, Code.ALREADY_EXISTS),
         example={"name": "By the window"},
         looks_up=True,
         **_RECORDS,
@@ -355,8 +356,8 @@ ROUTES = (
         about="Answers the `token` of the session, this once: `Authorization: Register <token>` acts as who opened it, "
         "in the register's store alone. With `pin` the session is opened as that user. Five wrong PINs within a minute "
         "lock the till for a minute, and longer when it goes on; many of one caller lock that caller. With `cookie` "
-        "the token is in an `HttpOnly` cookie of this browser and nowhere else: `/pos/*` takes it from there, other routes "
-        "with `Authorization: Register` and no token. Only a page of this server may ask for that.",
+        "the token is in an `HttpOnly` cookie of this browser and nowhere else: `/pos/*` takes it from there, other "
+        "routes with `Authorization: Register` and no token. Only a page of this server may ask for that.",
         tag="Registers",
         permission=Permission.SELL,
         plan=plan_open,

@@ -87,6 +87,8 @@ class Dispatcher:
     ) -> None:
         """Find out who asks and whether they may; then read the body and serve them."""
         route = endpoint.route
+        if endpoint.secret:
+            answer.gzip = None
         length = length_of(headers, route.body_max)
         in_parts = length is None and b"transfer-encoding" in headers
         try:
@@ -129,7 +131,7 @@ class Dispatcher:
             actor = msgspec.structs.replace(actor, address=answer.origin.address, request_id=answer.request_id)
         call = Call(self.shop, actor, args, answer.request_id, key)
         call.auth, call.origin, call.session = self.auth, answer.origin, identity.session
-        call.headers, call.till = headers, identity.till
+        call.headers, call.till, call.seen = headers, identity.till, actor.seen
         call.query = endpoint.query(scope["query_string"])
         call.filter = endpoint.filter(call.query)
         unknown = None
@@ -160,7 +162,7 @@ class Dispatcher:
             said = fingerprint_of(*asked)
         reply, cookies = await self._ask(call, route, said)
         if type(reply.answer) is Rejected:
-            raise problems.problem_of(reply.answer)
+            raise problems.problem_of(await self._explained(route, call, reply.answer))
         assert reply.body is not None
         if route.after is not None and not reply.replayed:
             route.after(call, reply.answer)
@@ -222,7 +224,7 @@ class Dispatcher:
         render = route.render
         try:
             planned: Command | PlannedCommand = (
-                route.plan(call) if not route.looks_up else await self.read(route.plan, call)
+                await self.read(route.plan, call) if _looks_up(route, call) else route.plan(call)
             )
         except Problem as problem:
             if problem.status == 400 and problem.code != "INVALID_REQUEST" and route.missing is not None:
@@ -248,6 +250,14 @@ class Dispatcher:
         if finish is not None and reply.body is not None and not reply.replayed:
             reply = msgspec.structs.replace(reply, body=finish(reply.body))
         return reply, cookies
+
+    async def _explained(self, route: Route, call: Call, rejected: Rejected) -> Rejected:
+        """The refusal with what helps to go on."""
+        if route.explain is None:
+            return rejected
+        async with self.callers.reading(call.actor):
+            explained: Rejected = await self.read(route.explain, call, rejected)
+        return explained
 
     async def _narrow(self, call: Call, headers: dict[bytes, bytes]) -> Problem | None:
         """Act only in the store that X-Store or `store_id` names; the 404 to raise after the body's shape, or None."""
@@ -277,6 +287,11 @@ class Dispatcher:
     async def read(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run what would keep the loop waiting in a thread: what asks the database, above all."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+def _looks_up(route: Route, call: Call) -> bool:
+    """Does the plan of this call ask the database?"""
+    return route.looks_up(call) if callable(route.looks_up) else route.looks_up
 
 
 def _test_type(headers: dict[bytes, bytes], raw: bytes, endpoint: Endpoint) -> None:

@@ -20,7 +20,7 @@ import msgspec
 from holdfast.access import Actor, Permission
 from holdfast.app import Holdfast
 from holdfast.core.records.command import Command
-from holdfast.core.records.rejection import Code
+from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.records.text import uuid_text
 from holdfast.db.queries.filters import EVERYTHING, Everything, Filter
 from holdfast.reports import LIMIT_DEFAULT, Listing, ListOf
@@ -28,6 +28,7 @@ from holdfast.web.http.problems import UNAUTHORIZED, Problem, not_found
 from holdfast.web.http.query_string import CURSOR, LIMIT, PAGED, STORE, Parameter, filter_of, parameters_of, values_of
 from holdfast.web.http.request_body import Receive
 from holdfast.web.http.response import Answer
+from holdfast.web.http.secret_fields import secret_fields, tells_secret
 from holdfast.web.http.serving import Serving
 from holdfast.web.http.strict_json import BODY_MAX, Nothing, decoder_of
 from holdfast.web.identity.auth import Auth
@@ -70,6 +71,7 @@ class Call:
         "origin",
         "query",
         "request_id",
+        "seen",
         "session",
         "shop",
         "store_id",
@@ -87,6 +89,9 @@ class Call:
 
     till: ShownTill | None
     """The till that the browser's cookie shows, where the call came by it."""
+
+    seen: frozenset[str] | None
+    """The stores whose free units who asks may read of, whatever the call is narrowed to; None: of all."""
 
     session: str
     """The SHA-256 of the token of the caller's browser session; empty for other callers."""
@@ -152,7 +157,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One route. `codes` are its own codes, besides those that every route has.
 
     `answer` is the type of what it answers, several in a tuple, or a list of one type for a page of those. A plan that
-    `looks_up` something in the database runs in a thread. `stream` follows what comes, for who asks for a stream;
+    `looks_up` something in the database runs in a thread; a function says of which calls it does. `explain` adds to a
+    refusal of the core what helps to go on, read without a lock. `stream` follows what comes, for who asks for it;
     `hide` takes out of the answer what only managers may see; `after` is told of the answer of a command that was
     accepted. `of_all_stores` says that it changes what all stores share, which nobody may who is limited to some;
     `till` that it needs the token of an open register session, `ends_till` that the token is dead afterwards. `missing`
@@ -179,8 +185,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     example: Any = None
     answer_example: Any = None
     body_max: int = BODY_MAX
-    looks_up: bool = False
+    looks_up: bool | Callable[[Call], bool] = False
     hide: Callable[[Any], Any] | None = None
+    explain: Callable[[Call, Rejected], Rejected] | None = None
     after: Callable[[Call, Any], None] | None = None
     of_all_stores: bool = False
     till: bool = False
@@ -220,7 +227,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 class Endpoint:
     """A route made ready: its decoder, and the parameters it knows by name."""
 
-    __slots__ = ("decoder", "filter_type", "name", "needs_body", "parameters", "route")
+    __slots__ = ("decoder", "filter_type", "name", "needs_body", "parameters", "route", "secret")
 
     def __init__(self, route: Route) -> None:
         self.route = route
@@ -229,6 +236,7 @@ class Endpoint:
         self.filter_type = route.filter_type
         # Whatever a route does, `store_id` narrows it to one store, as the header X-Store does.
         self.parameters = {STORE.name: STORE} | {one.name: one for one in route.parameters}
+        self.secret = bool(secret_fields(route.body)) or tells_secret(route.answer)
         self.needs_body = any(field.required for field in msgspec.structs.fields(route.body))
 
     def query(self, query_string: bytes) -> dict[str, Any]:

@@ -300,7 +300,15 @@ class Auth:
             raise Problem("FORBIDDEN", "You may not act in the store of this register.")
         known = _known(till.permissions)
         actor = Actor(
-            till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id, known, key_id=till.key_id
+            till.org_id,
+            who.name,
+            Role(who.role),
+            (till.store_id,),
+            till.session_id,
+            who.id,
+            known,
+            key_id=till.key_id,
+            reads_of=_both(who.stores, till.key_stores),
         )
         self._test_till(till, actor, origin)
         return actor
@@ -420,6 +428,11 @@ class Auth:
         self._notes.close()
         self.hashing.close()
         self.pins.close()
+
+
+def _both(stores: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    """The stores of both; empty means all."""
+    return tuple(store for store in stores or others if not others or store in others)
 
 
 def _known(permissions: tuple[str, ...] | None) -> frozenset[Permission] | None:
