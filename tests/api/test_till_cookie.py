@@ -10,7 +10,7 @@ import pytest
 from holdfast.web.identity import till_cookie
 from tests.api.client import Client, Response
 from tests.api.conftest import Shop
-from tests.api.test_registers import Till, opened, register, user
+from tests.api.test_registers import Till, east, opened, register, user
 from tests.shop import rows
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
@@ -255,3 +255,37 @@ def test_a_token_in_a_header_has_no_cashier_to_keep(shop: Shop) -> None:
     assert till.with_pin("4711").post("/pos/cashier").code == "INVALID_REQUEST"
     cashier = till.with_pin("4711").get("/pos/cashier").json()
     assert (cashier["name"], cashier["until"]) == ("user:bo@arco.example", None)
+
+
+def test_a_till_hears_of_its_store_and_of_itself(any_shop: Shop) -> None:
+    shop = any_shop
+    east(shop)
+    user(shop, "bo", "cashier", "4711")
+    shop.product("MUG-1", 5, price="9.90")
+    browser = at(shop, register(shop), pin="4711")
+    other = opened(shop, register(shop, "TILL-2", "EAST"))
+    cashier = shop.caller("cashier")
+    assert cashier.get("/api/v1/events").code == "FORBIDDEN"
+    begin = browser.get("/events?cursor=end", Authorization="Register").json()
+    assert begin["items"] == []
+
+    cart = browser.post("/sales", {"lines": [{"product_id": "MUG-1", "quantity": 1}]}, Authorization="Register").json()
+    browser.post(f"/sales/{cart['id']}/suspend", {}, Authorization="Register")
+    other.post("/sales", {"lines": []})
+    other.close("100.00")
+    browser.post("/pos/cash", {"direction": "in", "amount": "1.00", "reason": "coins"})
+    shop.owner.patch(f"/api/v1/users/{user(shop, 'ida', 'cashier', '4812')}", {"role": "staff"})
+
+    path = f"/events?cursor={begin['next_cursor']}"
+    heard = [event["type"] for event in browser.get(path, Authorization="Register").json()["items"]]
+    everything = browser.get("/events?limit=200", Authorization="Register").json()["items"]
+
+    assert heard == ["InventoryReserved", "SaleOpened", "SaleSuspended"]
+    types = [event["type"] for event in everything]
+    assert types.count("RegisterOpened") == 1 and "RegisterClosed" not in types
+    assert not {"UserRoleChanged", "KeyRoleChanged", "PinLocked"} & set(types)
+    stream = browser.get(path, Authorization="Register", Accept="text/event-stream")
+    assert b"event: SaleSuspended" in stream.content and b"UserRoleChanged" not in stream.content
+    assert "content-encoding" not in stream.headers
+    browser.post("/pos/session/close", {"counted_cash": "101.00"})
+    assert browser.get(path, Authorization="Register").status == 401

@@ -161,7 +161,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     refusal of the core what helps to go on, read without a lock. `stream` follows what comes, for who asks for it;
     `hide` takes out of the answer what only managers may see; `after` is told of the answer of a command that was
     accepted. `of_all_stores` says that it changes what all stores share, which nobody may who is limited to some;
-    `till` that it needs the token of an open register session, `ends_till` that the token is dead afterwards. `missing`
+    `till` that it needs the token of an open register session, `till_too` that who has one needs no other permission
+    than to read (and hears less), `ends_till` that the token is dead afterwards. `missing`
     raises the 404 of what the call names and does not exist; it is asked when the plan found that something has no
     meaning, because a 404 comes first. `audited` ones change what the audit log tells of, as all do that need to be a
     manager.
@@ -191,6 +192,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     after: Callable[[Call, Any], None] | None = None
     of_all_stores: bool = False
     till: bool = False
+    till_too: bool = False
     ends_till: bool = False
     missing: Callable[[Call], None] | None = None
     audited: bool = False
@@ -268,6 +270,8 @@ def require_rights(route: Route, actor: Actor) -> None:
             "This needs an open register session: Authorization: Register <token>.",
             headers={"WWW-Authenticate": 'Register realm="Holdfast"'},
         )
+    if route.till_too and actor.session_id is not None and actor.has(Permission.READ):
+        return
     if route.permission is not None and not actor.has(route.permission):
         raise Problem("FORBIDDEN", actor.lacks(route.permission))
     if route.of_all_stores and actor.stores:
