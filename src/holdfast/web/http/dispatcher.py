@@ -212,7 +212,8 @@ class Dispatcher:
         if kept is None:
             return False
         extra: Headers = [(b"idempotent-replayed", b"true")]
-        if shown_till(headers, secure=answer.origin.secure) is not None and b"authorization" not in headers:
+        by_cookie = not headers.get(b"authorization", b"").partition(b" ")[2].strip()
+        if by_cookie and shown_till(headers, secure=answer.origin.secure) is not None:
             extra.append((b"set-cookie", no_till_cookie(secure=answer.origin.secure).encode()))
         await answer.send(kept.status, kept.body, extra=extra)
         return True

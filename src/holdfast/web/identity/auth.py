@@ -33,6 +33,7 @@ from holdfast.core.organisation.sign_in import NoteSecurity
 from holdfast.db import browser_sessions
 from holdfast.db import credentials as directory
 from holdfast.db.cashiers import Candidate, Entry, cashier_of, is_locked
+from holdfast.db.engine import Database
 from holdfast.tokens import KEY, SESSION, TILL, Sought, sought
 from holdfast.web.http.problems import RATE_LIMITED, UNAUTHORIZED, Problem
 from holdfast.web.identity.cashiers import TILL_CHALLENGE, Cashiers, locked
@@ -172,7 +173,7 @@ class Auth:
         self.pins = Hashing(PINS_AT_ONCE, PINS_QUEUE_MAX, CALLER_PINS_MAX)
         self.sign_in = SignIn(database, self.log, session_seconds)
         self.cashiers = Cashiers(database, shop.executor, self.log)
-        self._keys = Lookups(self._identity_of_key)
+        self._keys = Lookups(lambda one: _identity_of_key(database, one))
         self._sessions = Lookups(self._identity_of_session)
         self._tills = Lookups(lambda one: directory.till_of(database, one.digest, one.org_id))
         self._ended_tills = Lookups(lambda one: directory.till_of(database, one.digest, one.org_id, status="closed"))
@@ -250,16 +251,10 @@ class Auth:
 
         Nobody's PIN is looked at: a token that is dead must not tell whether one is right, nor lock a till that lives.
         """
-        given = headers.get(b"authorization")
-        scheme, _, token = (given or b"register").partition(b" ")
-        if scheme.lower() != b"register":
+        token = _ended_token(headers, origin)
+        if token is None:
             return None
-        if not token.strip():
-            shown = shown_till(headers, secure=origin.secure)
-            if shown is None or not same_origin(headers, secure=origin.secure):
-                return None
-            token = shown.token
-        till: directory.TillRow | None = await self._found(self._ended_tills, TILL, token.strip())
+        till: directory.TillRow | None = await self._found(self._ended_tills, TILL, token)
         if till is None:
             return None
         actor = Actor(till.org_id, "till", Role.CASHIER, (till.store_id,), till.session_id)
@@ -279,12 +274,8 @@ class Auth:
         pin = headers.get(b"x-cashier-pin")
         actor = await self._at_till(shown.token, pin, origin, shown if pin is None else None)
         renewed = ""
-        now = int(time.time())
         if pin is None and shown.user_id is not None and method not in SAFE_METHODS:
-            known: Candidate | None = await self._marked.get((actor.org_id, shown.user_id))
-            if known is not None and now - shown.since >= RENEW_SECONDS:
-                mark = PinMark(shown.user_id, known.pin_hash, now)
-                renewed = till_cookie(shown.token.decode(), secure=origin.secure, cashier=mark)
+            renewed = _renewed(shown, await self._marked.get((actor.org_id, shown.user_id)), origin)
         return Identity(actor, till=shown, renewed=renewed)
 
     async def _at_till(self, token: bytes, pin: bytes | None, origin: Origin, shown: ShownTill | None = None) -> Actor:
@@ -376,17 +367,6 @@ class Auth:
             reset = self._requests.get_window_stats(item, actor.org_id, actor.id).reset_time
             raise rate_limited(f"The organisation allows each key {limit} requests a minute.", reset)
 
-    def _identity_of_key(self, one: Sought) -> Identity | None:
-        row = directory.key_of(self._database, one.digest, one.org_id)
-        if row is None:
-            return None
-        name, known = f"key:{row.name}"[:200], _known(row.permissions)
-        limits = limits_of(row.addresses, row.expires_at)
-        bounded = row.ends or row.addresses is not None  # an old secret ends too, and both secrets are one caller
-        role, key_id = Role(row.role), row.id
-        actor = Actor(row.org_id, name, role, row.stores, id=key_id, permissions=known, bounded=bounded, key_id=key_id)
-        return Identity(actor, row.rate_limit, limits)
-
     def _identity_of_session(self, one: Sought) -> Identity | None:
         now = time.time_ns() // 1000
         found = directory.browser_session_of(self._database, one.digest, now, self.idle, one.org_id)
@@ -428,6 +408,38 @@ class Auth:
         self._notes.close()
         self.hashing.close()
         self.pins.close()
+
+
+def _identity_of_key(database: Database, one: Sought) -> Identity | None:
+    row = directory.key_of(database, one.digest, one.org_id)
+    if row is None:
+        return None
+    name, known = f"key:{row.name}"[:200], _known(row.permissions)
+    limits = limits_of(row.addresses, row.expires_at)
+    bounded = row.ends or row.addresses is not None  # an old secret ends too, and both secrets are one caller
+    role, key_id = Role(row.role), row.id
+    actor = Actor(row.org_id, name, role, row.stores, id=key_id, permissions=known, bounded=bounded, key_id=key_id)
+    return Identity(actor, row.rate_limit, limits)
+
+
+def _ended_token(headers: dict[bytes, bytes], origin: Origin) -> bytes | None:
+    """The token of a register session that these headers show, in a cookie only from our own page."""
+    scheme, _, token = headers.get(b"authorization", b"register").partition(b" ")
+    if scheme.lower() != b"register":
+        return None
+    if token.strip():
+        return token.strip()
+    shown = shown_till(headers, secure=origin.secure)
+    return None if shown is None or not same_origin(headers, secure=origin.secure) else shown.token
+
+
+def _renewed(shown: ShownTill, known: Candidate | None, origin: Origin) -> str:
+    """The cookie with a new mark of the cashier who has just changed something; empty while the old one is young."""
+    now = int(time.time())
+    if known is None or now - shown.since < RENEW_SECONDS:
+        return ""
+    mark = PinMark(known.user.id, known.pin_hash, now)
+    return till_cookie(shown.token.decode(), secure=origin.secure, cashier=mark)
 
 
 def _both(stores: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
