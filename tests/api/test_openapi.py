@@ -19,6 +19,7 @@ from holdfast.web.docs.openapi import openapi_document
 from holdfast.web.http.problems import STATUS
 from holdfast.web.http.strict_json import decode, decoder_of
 from tests.api.conftest import Shop
+from tests.gift_cards import ActOnCard, acting_on_cards
 
 
 def test_every_route_is_in_the_document() -> None:
@@ -122,6 +123,8 @@ def test_answers_fit_the_document(shop: Shop) -> None:
     shop.product("CUP-1", 3, price="1.00", tax_class="standard")
     taxed = post("/api/v1/sales", {"lines": [{"product_id": "CUP-1", "quantity": 1}]}).json()["id"]
     post(f"/api/v1/sales/{taxed}/complete", {"payments": [{"method": "cash", "amount": "2.00"}]})
+    with acting_on_cards():
+        shop.holdfast.do(shop.made.actor, ActOnCard("issue", 5000, code="XMAS-0001"))
     post("/api/v1/registers", {"store_id": "MAIN", "code": "TILL-1"})
     till = post("/api/v1/registers/TILL-1/sessions", {"opening_float": "100.00"}).json()["token"]
     names = {
@@ -137,6 +140,7 @@ def test_answers_fit_the_document(shop: Shop) -> None:
         "/api/v1/sales/{id}": sale["id"],
         "/api/v1/returns/{id}": returned["id"],
         "/api/v1/tax-rates/{id}": rate,
+        "/api/v1/gift-cards/{code}": "XMAS-0001",
         "/api/v1/users/{id}": shop.made.user_id,
         "/api/v1/api-keys/{id}": shop.made.key_id,
         "/api/v1/stores/{id}": "MAIN",

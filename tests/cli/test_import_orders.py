@@ -11,7 +11,7 @@ import pytest
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve
+from holdfast.core.reservations.order_holds import OrderClose, OrderLine, OrderReserve
 from holdfast.db.dry_run_copy import copy_organisation
 from holdfast.db.engine import Database
 from holdfast.import_export import dry_run

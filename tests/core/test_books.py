@@ -25,8 +25,9 @@ from holdfast.core.organisation.settings import AddRegister
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, PaymentRequest
+from holdfast.core.sales.completion import CompleteSale
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock

@@ -21,7 +21,7 @@ from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book, ChangeAppointment
-from holdfast.core.reservations.by_order import (
+from holdfast.core.reservations.order_holds import (
     ConsumeAtLevel,
     OrderClose,
     OrderLine,

@@ -17,7 +17,7 @@ from holdfast.core.records.wants import LevelAt, LotById, Missing
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.db.batch.load import WriterCatalogs
-from holdfast.db.batch.session import DEAD_MAX, open_batch_session
+from holdfast.db.batch.session import EXPIRED_FIRST, open_batch_session
 from holdfast.executor.submission import Reply, Submission, Unavailable
 from holdfast.executor.transaction import BEGINNINGS_MAX, ENTRIES_MAX, TooManyRounds
 from tests.executor.test_batches import Told
@@ -112,34 +112,34 @@ def dead_holds(shop: Shop, clock: Clock, number: int) -> tuple[str, str]:
 
 def test_a_sweep_releases_a_bounded_number_at_once(shop: Shop, clock: Clock) -> None:
     """It says that there is more, and the next one goes on; nothing else is in its way meanwhile."""
-    pair = dead_holds(shop, clock, DEAD_MAX * 2 + 5)
+    pair = dead_holds(shop, clock, EXPIRED_FIRST * 2 + 5)
     left = []
     while shop.do(Sweep((pair,))):
         left.append(shop.rows("SELECT reserved FROM level WHERE on_hand > 0")[0]["reserved"])
-    assert left == [DEAD_MAX + 5, 5]
+    assert left == [EXPIRED_FIRST + 5, 5]
     assert shop.rows("SELECT reserved FROM level WHERE on_hand > 0") == [{"reserved": 0}]
 
 
 def test_a_sweep_of_everything_comes_in_pieces(shop: Shop, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    dead_holds(shop, clock, DEAD_MAX * 2 + 5)
+    dead_holds(shop, clock, EXPIRED_FIRST * 2 + 5)
     before = shop.rows("SELECT count(*) AS n FROM event_batch")[0]["n"]
     monkeypatch.setattr(holdfast.sweeper, "time", clock)
     shop.holdfast.sweep()
     largest = shop.rows("SELECT max(size) AS n FROM event_batch")[0]["n"]
     assert shop.rows("SELECT reserved FROM level WHERE on_hand > 0") == [{"reserved": 0}]
     assert shop.rows("SELECT count(*) AS n FROM event_batch")[0]["n"] >= before + 3
-    assert largest <= max(DEAD_MAX, 1000)
+    assert largest <= max(EXPIRED_FIRST, 1000)
 
 
-@pytest.mark.parametrize("units", [1, DEAD_MAX + 1, DEAD_MAX * 2])
+@pytest.mark.parametrize("units", [1, EXPIRED_FIRST + 1, EXPIRED_FIRST * 2])
 def test_expired_holds_that_are_not_released_yet_stand_in_nobodys_way(shop: Shop, clock: Clock, units: int) -> None:
-    dead_holds(shop, clock, DEAD_MAX * 2)
+    dead_holds(shop, clock, EXPIRED_FIRST * 2)
     assert shop.ok(Reserve("MUG-1", units, target=Target("new"))).allocated_quantity == units
 
 
 def test_a_fact_takes_from_expired_holds_first(shop: Shop, clock: Clock) -> None:
     """A count below what expired holds have shorts nobody who is still promised something."""
-    pair = dead_holds(shop, clock, DEAD_MAX * 2)
+    pair = dead_holds(shop, clock, EXPIRED_FIRST * 2)
     assert pair
     shop.receive(quantity=10)
     shop.ok(Reserve("MUG-1", 10, "MAIN", Target("alive")))
@@ -151,15 +151,15 @@ def test_too_many_expired_holds_at_once_are_told_as_such(
     shop: Shop, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was released on the way is kept, so that whoever comes again gets further."""
-    monkeypatch.setattr(holdfast.executor.transaction, "DEAD_QUESTIONS_MAX", 0)
-    dead_holds(shop, clock, DEAD_MAX * 3)
-    (outcome,) = run(shop, [Reserve("MUG-1", DEAD_MAX * 3, target=Target("all"))])
+    monkeypatch.setattr(holdfast.executor.transaction, "EXPIRED_QUESTIONS_MAX", 0)
+    dead_holds(shop, clock, EXPIRED_FIRST * 3)
+    (outcome,) = run(shop, [Reserve("MUG-1", EXPIRED_FIRST * 3, target=Target("all"))])
     assert isinstance(outcome, Unavailable)
     assert "expired holds" in str(outcome)
     reserved = shop.rows("SELECT reserved FROM level WHERE on_hand > 0")[0]["reserved"]
-    assert reserved < DEAD_MAX * 3
+    assert reserved < EXPIRED_FIRST * 3
     for _ in range(3):
-        (outcome,) = run(shop, [Reserve("MUG-1", DEAD_MAX * 3, target=Target("all"))])
+        (outcome,) = run(shop, [Reserve("MUG-1", EXPIRED_FIRST * 3, target=Target("all"))])
         if isinstance(outcome, Reply):
             break
     assert not isinstance(outcome.answer, Rejected)

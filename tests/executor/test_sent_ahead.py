@@ -10,12 +10,13 @@ import holdfast.db.batch.session as sessions
 import holdfast.executor.transaction
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.amend import Amend
-from holdfast.core.reservations.by_order import OrderClose
+from holdfast.core.reservations.order_holds import OrderClose
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import EditLine
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.books import book_faults

@@ -11,6 +11,7 @@ from holdfast.check.run import Merged, Run, Tally
 from holdfast.core.stock.journal import (
     CASH,
     CASH_OVER_SHORT,
+    GIFT_CARDS,
     INVENTORY,
     OPENING,
     RECEIVABLE,
@@ -25,8 +26,8 @@ from holdfast.core.stock.journal import (
 from holdfast.db.audit_rows import Snapshot
 from holdfast.db.audit_shapes import Booked, Moved, Stored
 
-_OF_MONEY = (CASH, RECEIVABLE, TAX_PAYABLE, TIPS, REVENUE, RETURNS, CASH_OVER_SHORT, ROUNDING)
-"""Accounts to which only sales, returns and drawers post."""
+_OF_MONEY = (CASH, RECEIVABLE, TAX_PAYABLE, GIFT_CARDS, TIPS, REVENUE, RETURNS, CASH_OVER_SHORT, ROUNDING)
+"""Accounts to which only sales, returns, gift cards and drawers post."""
 
 
 class Opening(msgspec.Struct):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from holdfast.check.expected_money import ExpectedMoney, tendered
+from msgspec import UNSET
+
+from holdfast.check.expected_money import ExpectedMoney, PaidAtTills
 from holdfast.check.run import Key, Merged, Run, Tally
 from holdfast.core.records.sale import Sale
 from holdfast.core.records.status import CLOSED
+from holdfast.core.records.totals import NO_MONEY
 from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.stock.journal import CASH, CASH_OVER_SHORT
@@ -21,16 +24,23 @@ class _Drawer:
         self.by_method: dict[str, int] = {}
 
     def take(self, method: str, amount: int) -> None:
-        """ExpectedMoney of a method came in, or (negative) went out."""
+        """Money of a method came in, or (negative) went out; cash is counted with the cash of sales."""
+        if method in NO_MONEY:
+            return
         self.by_method[method] = self.by_method.get(method, 0) + amount
+        if method == "cash":
+            self.cash_sales += amount
 
 
 class DrawersCheck(Run):
-    """Register sessions; `money` adds up what the books must have."""
+    """Register sessions; `money` adds up what the books must have, `tills` is what was paid apart from sales."""
 
-    def __init__(self, rows: Snapshot, org_id: str | None, tally: Tally, money: ExpectedMoney) -> None:
+    def __init__(
+        self, rows: Snapshot, org_id: str | None, tally: Tally, money: ExpectedMoney, tills: PaidAtTills
+    ) -> None:
         super().__init__(rows, org_id, tally)
         self.money = money
+        self.tills = tills
 
     def sessions(self) -> None:
         """Walk all register sessions, and beside them the sales, returns and cash movements of each."""
@@ -49,6 +59,7 @@ class DrawersCheck(Run):
                 self._refunded_from(drawer, one.struct if one.intact else None)
             for one in moves.of(key):
                 self._moved_in(drawer, one)
+            self._paid_in(drawer, key)
             if session is not None:
                 self._session(row, session, drawer)
         self._unheld(sales, returns, moves, None)
@@ -65,20 +76,33 @@ class DrawersCheck(Run):
     def _sold_in(self, drawer: _Drawer, sale: Sale | None) -> None:
         if sale is None:
             return
-        cash, _ = tendered(sale)
         drawer.sales += 1
-        drawer.cash_sales += cash
         for payment in sale.payments:
-            drawer.take(payment.method, payment.amount)
-        if any(payment.method == "cash" for payment in sale.payments):
-            drawer.take("cash", -sale.change)
+            if payment.with_sale and payment.pressed is UNSET:
+                drawer.take(payment.method, payment.kept)
+        older = sale.change - sum(payment.own_change for payment in sale.payments)
+        if older:
+            drawer.take("cash", -older)
+
+    def _paid_in(self, drawer: _Drawer, key: Key) -> None:
+        """What was paid there apart from the completion of a sale."""
+        for method, amount in self.tills.of(key):
+            drawer.take(method, amount)
+            if amount < 0 and method == "cash":  # it is no sale of less, it is money that went out
+                drawer.cash_sales -= amount
+                drawer.cash_refunds -= amount
 
     def _refunded_from(self, drawer: _Drawer, made: Return | None) -> None:
         if made is None:
             return
         drawer.returns += 1
-        drawer.take(made.method, -made.refund_total)
-        drawer.cash_refunds += made.refund_total if made.method == "cash" else 0
+        for part in made.parts:
+            if part.method in NO_MONEY:
+                continue
+            drawer.take(part.method, -part.amount)
+            if part.method == "cash":
+                drawer.cash_sales += part.amount
+                drawer.cash_refunds += part.amount
 
     def _moved_in(self, drawer: _Drawer, row: Stored) -> None:
         moved: CashMovement | None = self._sound(row, f"cash_movement {row.raw[1]}")

@@ -12,18 +12,18 @@ from typing import get_args
 
 from msgspec import UNSET
 
-from holdfast.check.expected_money import tendered
 from holdfast.check.run import Key, Merged
 from holdfast.check.shares import SharesCheck
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.sale import Sale, SaleLine
-from holdfast.core.records.status import COMPLETED
+from holdfast.core.records.status import CANCELLED, COMPLETED
 from holdfast.core.records.tax import TaxRounding
 from holdfast.core.records.totals import Fee, PricedLine, Rules, compute_receipt
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.journal import (
-    CASH,
+    CASH_OVER_SHORT,
+    GIFT_CARDS,
     RECEIVABLE,
     RETURNS,
     REVENUE,
@@ -70,7 +70,7 @@ class SalesCheck(SharesCheck):
             self._shipped(row.org_id, sale, [line for line, _ in kept])
             self._returned(row.org_id, sale, [line for line, _ in kept], back)
             self._ordered(row.org_id, sale, [line for line, _ in own], ordered)
-            self._earned(row.org_id, sale)
+            self._earned(row.org_id, sale, [line for line, _ in kept])
         self._orphans(lines, returns, orders, None)
         for row in rows.sale_returns(org, blind=True):
             for made in self._returns_of(iter([row])):
@@ -104,12 +104,16 @@ class SalesCheck(SharesCheck):
             self._same("sale_return.store", name, made.store_id, row.beside[0], org_id=row.org_id)
             if made.sale_id is None and made.method != "cash":
                 self._same("sale_return.refund_total", name, 0, made.rounding, org_id=row.org_id)
+            handed_out = sum(part.amount for part in made.parts)
+            self._same("sale_return.refund_total", name, handed_out, made.refund_total, org_id=row.org_id)
             tax = sum(line.tax for line in made.lines)
-            self.money.put(row.org_id, account_of_money(made.method), -made.refund_total)
+            for part in made.parts:
+                self._put_money(row.org_id, account_of_money(part.method), -part.amount)
             self.money.put(row.org_id, TAX_PAYABLE, tax)
             tips = sum(line.tip for line in made.lines if line.tip is not UNSET)
             self.money.put(row.org_id, TIPS, tips)
-            self.money.put(row.org_id, RETURNS, made.refund_total - made.rounding - tax - tips)
+            cards = sum(line.cards for line in made.lines)
+            self.money.put(row.org_id, RETURNS, made.refund_total - made.rounding - tax - tips - cards)
             self.money.put(row.org_id, ROUNDING, made.rounding)
             yield made
 
@@ -138,18 +142,41 @@ class SalesCheck(SharesCheck):
             self._same("sale_line.due", name, sale.due, sum(line.due for line in own), org_id=org_id)
             self._same("sale.posted", name, (sale.total, sale.tax_total), (sale.posted, sale.posted_tax), org_id=org_id)
             self._same("sale.fulfilled", name, True, all(not line.open for line in own), org_id=org_id)
-        if sale.payments:
-            self._same("sale.change", name, sale.due, sale.paid - sale.change, org_id=org_id)
-        else:
+        if not sale.payments:
             self._same("sale.rounding", name, (0, 0), (sale.rounding, sale.change), org_id=org_id)
+        elif sale.status == COMPLETED and all(payment.id is UNSET for payment in sale.payments):
+            self._same("sale.change", name, sale.due, sale.paid - sale.change, org_id=org_id)
+        self._owed(org_id, sale)
         if sale.status == COMPLETED and not sale.fulfillments:
             self._recomputed(org_id, sale, lines)
+
+    def _owed(self, org_id: str, sale: Sale) -> None:
+        """No more was paid than was due, what is set against what was owed is a part of what was refunded, and a sale
+        that was given up has given back what was paid."""
+        name = f"sale {sale.id}"
+        kept = sale.paid - sale.change
+        own = sum(payment.own_change for payment in sale.payments)
+        if any(payment.id is not UNSET for payment in sale.payments):
+            self._same("sale.change is its payments'", name, own, sale.change, org_id=org_id)
+        if sale.status == CANCELLED:
+            self._same("sale.paid goes back", name, 0, kept, org_id=org_id)
+        elif sale.status == COMPLETED:
+            self._same("sale.paid is at most due", name, True, kept + sale.settled <= sale.due, org_id=org_id)
+        self._same("sale.settled", name, True, 0 <= sale.settled <= max(sale.refunded, 0), org_id=org_id)
 
     def _recomputed(self, org_id: str, sale: Sale, lines: list[tuple[SaleLine, int]]) -> None:
         """The same function again. Whether prices included tax then, and over what it was rounded, is not known: one of
         the four must fit."""
         priced = [
-            PricedLine(line.unit_price, line.quantity, precision, line.asked, line.rates, line.breaks or ())
+            PricedLine(
+                line.unit_price,
+                line.quantity,
+                precision,
+                line.asked,
+                line.rates,
+                line.breaks or (),
+                line.kind == "gift_card",
+            )
             for line, precision in lines
         ]
         fees = [Fee(fee.name, fee.amount, fee.rates) for fee in sale.fees]
@@ -204,18 +231,45 @@ class SalesCheck(SharesCheck):
             if line.kind == "dropship" and line.fulfilled and not line.removed:
                 self._same("sale_line.supplier_order", f"sale_line {line.id}", True, line.id in ordered, org_id=org_id)
 
-    def _earned(self, org_id: str, sale: Sale) -> None:
+    def _put_money(self, org_id: str, account: str, amount: int) -> None:
+        """What must be on an account; that of gift cards is what the cards say (`gift_cards`)."""
+        if account != GIFT_CARDS:
+            self.money.put(org_id, account, amount)
+
+    def _paid(self, org_id: str, sale: Sale) -> None:
+        """What payments brought to the accounts, and which tills they were made at."""
+        older = sale.change - sum(payment.own_change for payment in sale.payments)
+        for payment in sale.payments:
+            kept = payment.kept - (older if payment.method == "cash" else 0)
+            older = 0 if payment.method == "cash" else older
+            pressed, counted = (payment.method, kept) if payment.pressed is UNSET else payment.pressed
+            self._put_money(org_id, account_of_money(pressed), counted)
+            self.money.put(org_id, RECEIVABLE, -kept)
+            if payment.pressed is not UNSET:
+                self.money.put(org_id, _after_count(pressed), -counted)
+                self.money.put(org_id, _after_count(payment.method), kept)
+            if not payment.with_sale and isinstance(payment.session_id, str):
+                self.tills.take((org_id, payment.session_id), pressed, counted)
+            elif payment.with_sale and payment.pressed is not UNSET and sale.session_id is not None:
+                self.tills.take((org_id, sale.session_id), pressed, counted)
+
+    def _earned(self, org_id: str, sale: Sale, lines: list[SaleLine]) -> None:
         """What the books must have for the sale."""
         money = self.money
         if sale.status == COMPLETED:
-            cash, other = tendered(sale)
-            money.put(org_id, CASH, cash)
-            money.put(org_id, RECEIVABLE, sale.due - cash)
+            money.put(org_id, RECEIVABLE, sale.due)
             money.put(org_id, ROUNDING, -sale.rounding)
-            self._same("sale.payments", f"sale {sale.id}", True, other >= 0, org_id=org_id)
         else:
             money.put(org_id, RECEIVABLE, sale.posted)
+        self._paid(org_id, sale)
         money.put(org_id, TAX_PAYABLE, -sale.posted_tax)
         tips = sale.tips if sale.status == COMPLETED else 0
         money.put(org_id, TIPS, -tips)
-        money.put(org_id, REVENUE, -(sale.posted - sale.posted_tax - tips))
+        cards = sum(line.total for line in lines if line.kind == "gift_card") if sale.status == COMPLETED else 0
+        money.put(org_id, REVENUE, -(sale.posted - sale.posted_tax - tips - cards))
+
+
+def _after_count(method: str) -> str:
+    """The account of a payment that is corrected when its till is closed: its count has booked what cash was over or
+    short."""
+    return CASH_OVER_SHORT if method == "cash" else account_of_money(method)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
-from holdfast.check.expected_money import ExpectedMoney
+from holdfast.check.expected_money import ExpectedMoney, PaidAtTills
 from holdfast.check.run import Run, Tally
 from holdfast.core.records.proportion import share_of_older_versions
 from holdfast.core.records.sale import Sale, SaleLine
@@ -26,11 +26,15 @@ class Part(NamedTuple):
 
 
 class SharesCheck(Run):
-    """Shipments and returns of a sale against its lines; `money` adds up what the books must have."""
+    """Shipments and returns of a sale against its lines; `money` adds up what the books must have, `tills` what was
+    paid at a till apart from the completion of a sale."""
 
-    def __init__(self, rows: Snapshot, org_id: str | None, tally: Tally, money: ExpectedMoney) -> None:
+    def __init__(
+        self, rows: Snapshot, org_id: str | None, tally: Tally, money: ExpectedMoney, tills: PaidAtTills
+    ) -> None:
         super().__init__(rows, org_id, tally)
         self.money = money
+        self.tills = tills
 
     def _shipped(self, org_id: str, sale: Sale, lines: list[SaleLine]) -> None:
         """What shipments have booked of each line, as it was kept, is its proportion of the line's terms."""
@@ -71,6 +75,8 @@ class SharesCheck(Run):
             for part in made.lines:
                 back.setdefault(part.line_id, []).append(part)
         taxes = refundable_taxes(sale, lines)
+        # Coins that paid what was owed may have moved what is due for lines of which some had come back.
+        rounded = bool(sale.rounding) and any(not payment.with_sale for payment in sale.payments)
         for line in lines:
             tax = sum(share.tax for share in taxes[line.id])
             parts = back.pop(line.id, [])
@@ -78,10 +84,22 @@ class SharesCheck(Run):
                 continue  # told already
             name = f"sale_line {line.id}"
             self._same("sale_line.returned", name, line.returned, sum(part.units for part in parts), org_id=org_id)
-            kept = [Part(part.units, part.refund, part.coin is UNSET) for part in parts]
-            self._shared("sale_return.refund is in proportion", name, line.due, line.quantity, kept, org_id)
-            kept = [Part(part.units, part.tax, part.coin is UNSET) for part in parts]
-            self._shared("sale_return.tax is in proportion", name, tax, line.quantity, kept, org_id)
+            goods = [part for part in parts if part.units]
+            off = [part for part in parts if not part.units]
+            due = line.due - sum(part.answered for part in off)
+            tax -= sum(part.answered_tax for part in off)
+            kept = [Part(part.units, part.answered, part.coin is UNSET) for part in goods]
+            self._shared(
+                "sale_return.refund is in proportion",
+                name,
+                due,
+                line.quantity,
+                kept,
+                org_id,
+                moved=rounded or bool(off),
+            )
+            kept = [Part(part.units, part.answered_tax, part.coin is UNSET) for part in goods]
+            self._shared("sale_return.tax is in proportion", name, tax, line.quantity, kept, org_id, moved=bool(off))
         for line_id in back:
             made = next(made for made in returns if any(part.line_id == line_id for part in made.lines))
             self._tell("sale_return.line", f"sale_return {made.id}", line_id, None, org_id=org_id)
@@ -91,14 +109,27 @@ class SharesCheck(Run):
         owed = 0
         for made in returns:
             coins = [line.coin for line in made.lines if line.coin is not UNSET]
-            owed -= made.rounding if made.method == "cash" else 0
+            cash = [part.amount for part in made.parts if part.method == "cash"]
+            owed -= made.rounding if cash else 0
             if not coins:
                 continue  # an older version rounded by another rule
-            fits = made.rounding == 0 if made.method != "cash" else 2 * abs(owed) <= coins[0] or not made.refund_total
+            fits = 2 * abs(owed) <= coins[0] or not sum(cash) if cash else made.rounding == 0
             self._same("sale_return.refund_total", f"sale_return {made.id}", True, fits, org_id=org_id)
 
-    def _shared(self, invariant: str, name: str, amount: int, whole: int, parts: list[Part], org_id: str) -> None:
+    def _shared(
+        self,
+        invariant: str,
+        name: str,
+        amount: int,
+        whole: int,
+        parts: list[Part],
+        org_id: str,
+        *,
+        moved: bool = False,
+    ) -> None:
         """What was given for the first units of a whole is their proportion of the amount, to less than a minor unit.
+
+        Where the amount was `moved` meanwhile (money off), no more than it was given, and all of it for all units.
 
         Nothing here is computed again: the amounts are those that were kept. What an older version gave may be anything
         up to the amount; after it nothing more is given until it is due.
@@ -109,7 +140,7 @@ class SharesCheck(Run):
             units, given, older = units + part.units, given + part.amount, older or part.older
             near = abs(given * whole - amount * units) < whole
             ahead = older and (part.older or not part.amount) and given * whole >= amount * units
-            if not (near or ahead or part.older) or part.amount < 0 or given > amount:
+            if not (near or ahead or part.older or moved) or part.amount < 0 or given > amount:
                 self._tell(invariant, name, f"{amount} x {units} / {whole}", given, org_id=org_id)
                 return
         if whole and units == whole:

@@ -1,10 +1,11 @@
-"""What the check reads of sales: sales with lines and returns, supplier orders, drawers."""
+"""What the check reads of sales: sales with lines and returns, supplier orders, gift cards, drawers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.sales.gift_cards import GiftCard, GiftCardEntry
 from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
@@ -39,6 +40,14 @@ class SalesStreams(AuditStream):
     def supplier_orders(self, org_id: str | None) -> Iterator[Stored]:
         """Supplier orders by sale."""
         yield from self._structs(SupplierOrder, "", "", "ORDER BY t.org_id, t.sale_id, t.id", org_id)
+
+    def gift_cards(self, org_id: str | None) -> Iterator[Stored]:
+        """Gift cards by id."""
+        yield from self._structs(GiftCard, "", "", "ORDER BY t.org_id, t.id", org_id)
+
+    def gift_card_entries(self, org_id: str | None) -> Iterator[Stored]:
+        """Entries of gift cards by card and number."""
+        yield from self._structs(GiftCardEntry, "", "", "ORDER BY t.org_id, t.card_id, t.seq", org_id)
 
     def sold(self, org_id: str | None) -> Iterator[Sold]:
         """What left by sale, as the ledger has it; a line's hold may have been consumed past its sale."""

@@ -16,15 +16,17 @@ All three are one transaction: the level is locked and loaded once, the commands
 commit follows, and then all callers hear their replies.
 
 The design. `needs` guesses what the commands will look at, so that most batches are loaded in one step. A decision that
-needs more raises `Missing`. Another level begins the transaction again with that level locked, at most 12 times;
-anything else is loaded where it stands, at most 60 times for one decision. A refusal is undone in memory. A defect in
-one command is undone too and told to its caller alone. A batch in conflict with another program is tried again after a
-pause of 20 ms, doubled each time, at most 6 times, then halved. One that fails by a defect is halved at once: so the
-command that cannot be done ends up alone, and the others are done. When the database is away all hear it. Commands
-behind a lock of somebody else are parked (`patience`). A commit whose answer was lost is asked about under the batch's
-own id, for at most 60 seconds, and is never done twice.
+needs more raises `Missing`. Another level begins the transaction again with that level locked: a transaction begins at
+most 12 times. Anything else is loaded where it stands, at most 60 times for one decision. A refusal is undone in
+memory. A defect in one command is undone too and told to its caller alone. A batch that meets a conflict is tried 6
+times, with pauses of 20 ms, 40 ms and so on; then the batch is split in two halves. One that fails by a defect is split
+at once: so the command that cannot be done ends up alone, and the others are done. A batch that finds the database away
+is tried 6 times too, as long as its commands may wait (a full disk: once); then all hear it. Commands behind a lock of
+somebody else are parked (`patience`). A commit whose answer was lost is asked about under the batch's own id, for at
+most 60 seconds, and is never done twice.
 
-What was left out. Batches of one organisation do not overlap, and no command is put before another.
+What was left out. Within a process batches of one organisation do not overlap (those of several processes wait for each
+other's locks), and no command is put before another.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ from holdfast.executor.submission import (
 from holdfast.executor.transaction import Transaction, new_id
 
 TRIES_MAX = 6
-"""How often a batch is tried again when another transaction came first or the database was away."""
+"""How often a batch is tried while other transactions come first or the database is away."""
 
 FIRST_PAUSE_SECONDS = 0.02
 """First pause before a batch is tried again; doubles each time."""
@@ -62,13 +64,13 @@ FIRST_PAUSE_SECONDS = 0.02
 AWAY_PAUSE_SECONDS = 0.4
 """First pause before a try when the database is away; doubles each time."""
 
-UNSETTLED_TRIES_MAX = 200
+UNKNOWN_TRIES_MAX = 200
 """How often a batch whose commit lost its connection is tried at most."""
 
 PAUSE_SECONDS_MAX = 5.0
 """Longest pause between two tries."""
 
-UNSETTLED_SECONDS = 60.0
+UNKNOWN_SECONDS = 60.0
 """How long a batch whose commit lost its connection asks for its outcome before its callers hear that it is unknown."""
 
 
@@ -95,46 +97,78 @@ class Batch:
 
     def run(self) -> None:
         """Try, try again, split: until every submission has its outcome, or is parked."""
+        reason = self._try_until_done()
+        if self.lost is not None:
+            reason = self._find_out()
+        if reason is not None:
+            self._split(reason)
+
+    def _try_until_done(self) -> Exception | None:
+        """Try until every submission has its outcome or is parked (None), or until a commit is lost; else why not."""
         reason: Exception | None = None
-        tries = 0
-        while tries < (TRIES_MAX if self.lost is None else UNSETTLED_TRIES_MAX):
+        for tries in range(TRIES_MAX):
             try:
-                done = self._settled() or self._attempt()
-            except Blocked as blocked:
-                reason = blocked
-                if self.lost is None:
-                    self.session.rollback()
-                    self._part_blocked()
-                    return
-                self._give_up_try(blocked, "blocked", FIRST_PAUSE_SECONDS)
+                done = self._attempt()
+            except Blocked:
+                self.session.rollback()
+                self._part_blocked()
+                return None
             except Conflict as conflict:
                 reason = self._give_up_try(conflict, "conflict", FIRST_PAUSE_SECONDS * 2**tries)
             except Away as away:
-                reason = self._give_up_try(
-                    away, "away", AWAY_PAUSE_SECONDS * 2**tries if tries else FIRST_PAUSE_SECONDS
-                )
-                if isinstance(away, Full) and self.lost is None:
-                    break
-                if self.lost is not None and time.monotonic() - self._lost_at > UNSETTLED_SECONDS:
-                    break
+                reason = self._give_up_try(away, "away", _away_pause(tries))
+                if isinstance(away, Full) or self.lost is not None:
+                    return reason
             except NoOrganisation as error:
                 resolve([(submission, error) for submission in self.submissions])
-                return
-            except Exception as error:  # noqa: BLE001 - split below, so that each command meets its own fate
-                self.session.rollback()
-                self.catalogs.forget(self.org_id)
-                reason = error
-                break
+                return None
+            except Exception as error:  # noqa: BLE001 - split, so that each command meets its own fate
+                return self._failed(error)
             else:
-                resolve(done.outcomes)
-                if done.later:
-                    self._part(done.later)
-                return
+                self._tell(done)
+                return None
             if not self.submissions:
-                return
-            tries += 1
-        assert reason is not None
-        self._split(reason)
+                return None
+        return reason
+
+    def _find_out(self) -> Exception | None:
+        """After a lost commit: ask whether it was done, and try again where it was not (None); else why nobody knows.
+
+        The submissions stay together, and none of them is told anything before.
+        """
+        reason: Exception | None = None
+        for tries in range(1, UNKNOWN_TRIES_MAX):
+            try:
+                done = self._lost_if_written() or self._attempt()
+            except Blocked as blocked:
+                reason = self._give_up_try(blocked, "blocked", FIRST_PAUSE_SECONDS)
+            except Conflict as conflict:
+                reason = self._give_up_try(conflict, "conflict", FIRST_PAUSE_SECONDS * 2**tries)
+            except Away as away:
+                reason = self._give_up_try(away, "away", _away_pause(tries))
+                if time.monotonic() - self._lost_at > UNKNOWN_SECONDS:
+                    return reason
+            except NoOrganisation as error:
+                resolve([(submission, error) for submission in self.submissions])
+                return None
+            except Exception as error:  # noqa: BLE001 - nobody knows the outcome
+                return self._failed(error)
+            else:
+                self._tell(done)
+                return None
+        return reason
+
+    def _tell(self, done: Transaction) -> None:
+        """Tell what a transaction did, and do what it had no room for."""
+        resolve(done.outcomes)
+        if done.later:
+            self._part(done.later)
+
+    def _failed(self, error: Exception) -> Exception:
+        """A defect: roll back, and forget what may be stale."""
+        self.session.rollback()
+        self.catalogs.forget(self.org_id)
+        return error
 
     def _part(self, submissions: list[Submission]) -> None:
         """Some of the submissions as a batch of their own."""
@@ -201,7 +235,7 @@ class Batch:
             raise
         return transaction
 
-    def _settled(self) -> Transaction | None:
+    def _lost_if_written(self) -> Transaction | None:
         """After a connection was lost at the commit: that transaction, when the batch's row of events is there.
 
         When it is not there the batch is tried again under the same id: should the lost commit arrive late after all,
@@ -226,6 +260,11 @@ class Batch:
             half = len(self.submissions) // 2
             for part in (self.submissions[:half], self.submissions[half:]):
                 self._part(part)
+
+
+def _away_pause(tries: int) -> float:
+    """Seconds to wait before the next try when the database is away."""
+    return AWAY_PAUSE_SECONDS * 2**tries if tries else FIRST_PAUSE_SECONDS
 
 
 def _unavailable(reason: Exception) -> Exception:

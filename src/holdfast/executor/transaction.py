@@ -23,7 +23,7 @@ from holdfast.core.decide import changes_catalog, decide, needs
 from holdfast.core.organisation.changes import KINDS
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.rejection import Code, Rejected
-from holdfast.core.records.wants import DeadAt, Missing, ProductNamed, Want
+from holdfast.core.records.wants import ExpiredHoldsAt, Missing, ProductNamed, Want
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.settling import settle
 from holdfast.db.batch.load import (
@@ -47,7 +47,7 @@ from holdfast.executor.submission import (
 )
 
 BEGINNINGS_MAX = 12
-"""How often one transaction may begin again with more levels locked: a decision has fewer kinds of question."""
+"""How often one transaction may begin, each time with more levels locked: a decision has fewer kinds of question."""
 
 CATALOG_CHANGES_MAX = 12
 """How often one transaction may begin again because another process changed the catalog meanwhile."""
@@ -58,7 +58,7 @@ QUESTIONS_MAX = 60
 ENTRIES_MAX = 5_000
 """Ledger entries after which a transaction takes no further command: what is left of the batch goes into the next."""
 
-DEAD_QUESTIONS_MAX = 4
+EXPIRED_QUESTIONS_MAX = 4
 """How often one command may ask for more expired holds of a level (2,000 each time) before it has to come again."""
 
 SEND_ENTRIES = 64
@@ -154,7 +154,7 @@ class Transaction:
 
     def _asking(self, stock: Stock, step: Callable[[], Any]) -> Any:
         """Do a step of the core, loading what it asks for; levels need the transaction to begin again."""
-        dead = 0
+        expired = 0
         for _ in range(QUESTIONS_MAX):
             mark = stock.mark()
             try:
@@ -168,8 +168,8 @@ class Transaction:
                 load_more(self.session, stock, missing.wants)
                 if stock.unsettled:
                     self._asking(stock, lambda: settle(stock))
-                dead += any(type(want) is DeadAt for want in missing.wants)
-                if dead > DEAD_QUESTIONS_MAX:
+                expired += any(type(want) is ExpiredHoldsAt for want in missing.wants)
+                if expired > EXPIRED_QUESTIONS_MAX:
                     raise StillReleasing from None
         raise TooManyRounds(f"{QUESTIONS_MAX} questions")
 

@@ -61,7 +61,7 @@ PRODUCT_COLUMNS = (
 )
 _NUMBERS = frozenset({"price", "variant price", "reorder_point", "preorder_limit"})
 _CHOICES = {
-    "kind": ("physical", "digital", "service", "subscription"),
+    "kind": ("physical", "digital", "service", "subscription", "gift_card"),
     "oversell": ("deny", "backorder", "preorder"),
 }
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)

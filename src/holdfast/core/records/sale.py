@@ -15,17 +15,20 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from holdfast.core.records.product import PriceBreak
-from holdfast.core.records.status import OPEN, SALE, SUSPENDED, SaleStatus, Transitions
+from holdfast.core.records.status import CANCELLED, OPEN, SALE, SUSPENDED, SaleStatus, Transitions
 from holdfast.core.records.tax import Rate, TaxShare
-from holdfast.core.records.totals import Discount, Payment
+from holdfast.core.records.totals import Discount, Method, Payment
 
-LineKind = Literal["stock", "unlimited", "dropship"]
+LineKind = Literal["stock", "unlimited", "dropship", "gift_card"]
+
+WITHOUT_GOODS = ("unlimited", "gift_card")
+"""Kinds of lines that go out when their sale is completed: nothing has to be shipped."""
 
 
 CHANNELS = ("shopify", "woocommerce", "amazon", "etsy")
 """Sources whose orders come by themselves, and are of the whole organisation."""
 
-OWN_SOURCES = ("pos", "manual")
+NUMBERED_SOURCES = ("pos", "manual")
 """Sources whose order number is ours."""
 
 
@@ -42,6 +45,9 @@ def is_own_number(text: str) -> bool:
     serial = text.removeprefix(OWN_NUMBER)
     return serial != text and serial.isdigit() and len(serial) >= NUMBER_DIGITS
 
+
+PAYMENTS_MAX = 100
+"""Most payments of one sale, what went back among them."""
 
 SHIPMENTS_MAX = 1_000
 """Most shipments of one sale, those that were taken back left out: all of them are kept with it."""
@@ -131,8 +137,9 @@ class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     `posted_taxes` says it by rate (None: an older version booked it, or nothing was).
 
     `external_id` is another number of the order at its source (Shopify's numeric id beside the name #1001). A sale that
-    is `tax_exempt` has no tax, for that reason; `exempted` is what prices included of it. Rows of before a field was
-    there keep their checksum: a default is left out of it.
+    is `tax_exempt` has no tax, for that reason; `exempted` is what prices included of it. `refunded` is what returns
+    gave back or set against what was owed, before cash was rounded; `settled` is the second of the two. A checksum
+    leaves out fields that have their default, so rows that an older version wrote still fit.
     """
 
     transitions: ClassVar[Transitions] = SALE
@@ -167,11 +174,32 @@ class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     tax_exempt: str | None = None
     exempted: int = 0
     posted_taxes: tuple[TaxShare, ...] | None = None
+    refunded: int = 0
+    settled: int = 0
 
     @property
     def due(self) -> int:
         """What the customer owes in all: the exact total and the rounding of its cash part."""
         return self.total + self.rounding
+
+    @property
+    def owed(self) -> int:
+        """What the customer still owes, minor units: of a cart what it comes to now."""
+        if self.status == CANCELLED:
+            return 0
+        return max(0, self.due - (self.paid - self.change) - self.settled)
+
+    def kept_by_method(self) -> dict[Method, int]:
+        """What stays of its payments by method, in minor units; of an exchange, how its goods had been paid."""
+        kept: dict[Method, int] = {}
+        for payment in self.payments:
+            parts = ((payment.method, payment.kept),) if payment.of is UNSET else payment.of
+            for method, amount in parts:
+                kept[method] = kept.get(method, 0) + amount
+        older = self.change - sum(payment.own_change for payment in self.payments)
+        if older:  # older versions kept the change with the sale alone
+            kept["cash"] -= older
+        return kept
 
     @property
     def tips(self) -> int:
@@ -189,8 +217,9 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `total` is what it costs the customer, tax included; `discount` includes its share of the sale's, `asked` is the
     line's own. `due` is its part of what was due, from which refunds are taken. `tax_rate` is the sum of the rates of
-    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. Rows of before they were
-    there keep their checksum: a default is left out of it.
+    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. `gift_code` is
+    the code of the printed gift card that is sold. A checksum leaves out fields
+    that have their default, so rows that an older version wrote still fit.
     """
 
     id: str
@@ -219,6 +248,7 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     updated_at: int
     taxes: tuple[TaxShare, ...] | None = None
     breaks: tuple[PriceBreak, ...] | None = None
+    gift_code: str | None = None
 
     @property
     def rates(self) -> tuple[Rate, ...]:

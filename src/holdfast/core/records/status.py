@@ -29,6 +29,9 @@ the ledger and cannot be cancelled. An appointment may be entered when it is ove
 
 An order to a supplier is open until the supplier has shipped. It is withdrawn (cancelled) when its line is, and stands
 again when the sale is taken up after all.
+
+A gift card is active also when nothing is left on it: it can be loaded again. It is blocked when the sale that issued
+it is returned, and stays so.
 """
 
 from __future__ import annotations
@@ -52,9 +55,11 @@ RETURNED: Final = "returned"
 DRAFT: Final = "draft"
 POSTED: Final = "posted"
 BOOKED: Final = "booked"
+BLOCKED: Final = "blocked"
 
 SaleStatus = Literal["open", "suspended", "completed", "cancelled"]
 AppointmentStatus = Literal["booked", "completed", "cancelled"]
+GiftCardStatus = Literal["active", "blocked"]
 
 Transitions = Mapping[str | None, tuple[str, ...]]
 """Each status, and those that may follow on it; beside None those with which a thing begins."""
@@ -95,6 +100,8 @@ APPOINTMENT: Transitions = {
 }
 
 SUPPLIER_ORDER: Transitions = {None: (OPEN,), OPEN: (SHIPPED, CANCELLED), SHIPPED: (), CANCELLED: (OPEN,)}
+
+GIFT_CARD: Transitions = {None: (ACTIVE,), ACTIVE: (BLOCKED,), BLOCKED: ()}
 
 
 def may_become(table: Transitions, before: str | None, after: str) -> bool:

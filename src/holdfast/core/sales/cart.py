@@ -28,7 +28,7 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.records.sale import LINES_MAX, OWN_SOURCES, Sale, SaleLine
+from holdfast.core.records.sale import LINES_MAX, NUMBERED_SOURCES, Sale, SaleLine
 from holdfast.core.records.status import OPEN, SUSPENDED
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import Discount
@@ -58,6 +58,7 @@ from holdfast.core.sales.order_entry import (
     price_of,
     priced_request,
     refuse_discount,
+    refuse_wrong_card,
 )
 from holdfast.core.sales.shipment import borne_of_sale, priced_anew
 from holdfast.core.sales.supplier_orders import change_supplier_order, order_from_supplier, withdraw_supplier_orders
@@ -70,7 +71,7 @@ replace = msgspec.structs.replace
 
 
 class AddLine(Command, frozen=True, gc=False):
-    """Put a line into a cart; with `merge` its units go onto an equal line, if there is one."""
+    """Put a line into a sale that is open or suspended; with `merge` its units go onto an equal line, if any."""
 
     sale_id: str
     line: LineRequest
@@ -78,10 +79,11 @@ class AddLine(Command, frozen=True, gc=False):
 
 
 class EditLine(Command, frozen=True, gc=False):
-    """Change a line of a cart; None takes the discount away, or goes back to the catalogue's price.
+    """Change a line of a sale that is open or suspended; None takes the discount away, or goes back to the catalogue's
+    price.
 
-    More units of a line that has another price, or a discount, need the permission to give it.
-    The location (code or id) alone also after a part went out.
+    More units of a line that has another price, or a discount, need the permission to give it. After a part went out
+    only two changes are left: the location (code or id) alone, or the quantity alone and only smaller.
     """
 
     sale_id: str
@@ -93,14 +95,15 @@ class EditLine(Command, frozen=True, gc=False):
 
 
 class RemoveLine(Command, frozen=True, gc=False):
-    """Take a line out of a cart."""
+    """Take a line out of a sale that is open or suspended."""
 
     sale_id: str
     line_id: str
 
 
 class ChangeSale(Command, frozen=True, gc=False):
-    """Change a cart; `fees` are all its fees. The customer alone can be changed after a part went out as well."""
+    """Change a sale that is open or suspended; `fees` are all its fees. The customer alone can be changed after a part
+    went out as well."""
 
     sale_id: str
     customer: str | UnsetType | None = UNSET
@@ -184,7 +187,10 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument:
 
 
 def _equal_line(stock: Stock, sale: Sale, asked: LineRequest, meant: PricedRequest) -> SaleLine | None:
-    """The line of the cart that sells the same on the same terms: product, price, discount, lot and location."""
+    """The line of the cart that sells the same on the same terms: product, price, discount, lot and location. Each gift
+    card has a line of its own."""
+    if meant.product.kind == "gift_card":
+        return None
     place = None if asked.location is None else stock.catalog.location(asked.location)
     terms = (meant.product.id, meant.price, meant.discount, asked.lot_id, None if place is None else place.id)
     for line in lines_of(stock, sale):
@@ -194,7 +200,9 @@ def _equal_line(stock: Stock, sale: Sale, asked: LineRequest, meant: PricedReque
 
 
 def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument:
-    """Decide an EditLine: the hold follows the quantity; the line's own units never stand in its way.
+    """Edit a line of a sale of which nothing has gone out, or move one; `correction.edit_line` decides the command.
+
+    The hold follows the quantity; the line's own units never stand in its way.
 
     Only a quantity, be it the same again, makes units that lapsed compete again: another price or discount needs no
     stock, renews the holds that there are, and leaves the rest to the completion, which competes for it.
@@ -242,6 +250,7 @@ def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine:
         line = replace(line, unit_price=price, breaks=breaks_at(product, price))
     if not isinstance(command.discount, UnsetType):
         line = replace(line, asked=discount_of(stock, command.discount))
+    refuse_wrong_card(product, line.unit_price, line.quantity, discounted=line.asked is not None, code=line.gift_code)
     if not isinstance(command.location, UnsetType):
         [place] = candidates(stock, command.location)
         line = replace(line, location_id=place.id)
@@ -393,7 +402,7 @@ def resume_sale(stock: Stock, command: ResumeSale) -> SaleDocument:
         updated_at=max(stock.now, sale.updated_at),
     )
     stock.put_row(sale)
-    if sale.source in OWN_SOURCES:
+    if sale.source in NUMBERED_SOURCES:
         renew(stock, sale)
     stock.tell("SaleResumed", None, sale_facts(stock, sale))
     return describe_sale(stock, sale)

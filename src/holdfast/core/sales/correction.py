@@ -20,7 +20,7 @@ from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, invalid_quantity, invalid_state, not_found
-from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped, Taken
+from holdfast.core.records.sale import WITHOUT_GOODS, Fulfillment, Sale, SaleLine, Shipped, Taken
 from holdfast.core.records.status import ACTIVE, OPEN
 from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.records.tax import less, negative
@@ -69,7 +69,7 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument:
     units = _units_left(stock, line, command.quantity)
     if units < line.quantity:
         sale = _reduced(stock, sale, line, units)
-    if any(one.open for one in lines_of(stock, sale) if one.kind != "unlimited"):
+    if any(one.open for one in lines_of(stock, sale) if one.kind not in WITHOUT_GOODS):
         renew(stock, sale)
     elif sale.fulfillments:
         sale = finish_shipped(stock, sale)
@@ -234,7 +234,7 @@ def _open_lines(stock: Stock, sale: Sale, part: Fulfillment, lines: list[SaleLin
         held.setdefault(hold.sale_line_id, []).append(hold.id)
     for line in lines:
         fulfilled = line.fulfilled - back.get(line.id, 0)
-        if line.kind == "unlimited" and not sale.unfinished:
+        if line.kind in WITHOUT_GOODS and not sale.unfinished:
             fulfilled = elsewhere.get(line.id, 0)
         made = dict.fromkeys(name for name in held.get(line.id, []) if name not in line.reservations)
         changed = replace(

@@ -5,19 +5,23 @@ See docs/how-to/sell.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
-from holdfast.core.records.sale import Fulfillment, Sale, SaleFee, SaleLine
+from holdfast.core.records.sale import Fulfillment, Sale, SaleLine
 from holdfast.core.records.status import COMPLETED
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.tax import TaxDocument, tax_documents
 from holdfast.core.records.time import instant_text
+from holdfast.core.records.totals import Payment
+from holdfast.core.sales.gift_cards import cards_of_sale
 from holdfast.core.sales.lines import priced_today
+from holdfast.core.sales.return_record import ReturnDocument
 from holdfast.core.sales.taxes import taxes_of
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import holds_of, lines_of, product_of_line
@@ -69,9 +73,12 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     rounding: str
     paid: str
     change: str
-    payments: list[dict[str, str]]
+    owed: str
+    payments: list[dict[str, Any]]
     fees: list[dict[str, Any]]
     fulfillments: list[dict[str, Any]]
+    returns: list[ReturnDocument]
+    gift_cards: list[dict[str, str]]
     receipt: dict[str, Any] | None
     conflict: bool
     cashier: str
@@ -79,8 +86,8 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     updated_at: str | None
 
 
-def describe_sale(stock: Stock, sale: Sale) -> SaleDocument:
-    """The public shape of a sale as it stands now."""
+def describe_sale(stock: Stock, sale: Sale, returns: Sequence[ReturnDocument] = ()) -> SaleDocument:
+    """The public shape of a sale as it stands now, with the `returns` that it was exchanged for."""
     sale, lines = priced_today(stock, sale, lines_of(stock, sale))
     holds = holds_of(stock, sale) if sale.unfinished else []
     return sale_document(
@@ -90,7 +97,22 @@ def describe_sale(stock: Stock, sale: Sale) -> SaleDocument:
         holds,
         stock.settings.minor_digits,
         stock.settings.currency,
+        returns=returns,
+        gift_cards=_sold_cards(stock, sale, lines),
     )
+
+
+def _sold_cards(stock: Stock, sale: Sale, lines: Sequence[SaleLine]) -> list[dict[str, str]]:
+    """The gift cards that a completed sale has sold, with their codes: for who sells them."""
+    if sale.status != COMPLETED or not any(line.kind == "gift_card" for line in lines):
+        return []
+    digits = stock.settings.minor_digits
+    return [card_facts(card.code, card.issued, digits) for card in cards_of_sale(stock, sale.id)]
+
+
+def card_facts(code: str, amount: int, digits: int) -> dict[str, str]:
+    """A gift card as a sale shows it."""
+    return {"code": code, "amount": from_minor(amount, digits)}
 
 
 def sale_document(
@@ -102,21 +124,24 @@ def sale_document(
     currency: str,
     *,
     quoted: bool = False,
+    returns: Sequence[ReturnDocument] = (),
+    gift_cards: Sequence[dict[str, str]] = (),
 ) -> SaleDocument:
-    """The public shape of a sale from its parts; a quoted one was never kept and has no ids."""
+    """The public shape of a sale from its parts; a quoted one was never kept and has no ids. `returns` are those that
+    paid for it, `gift_cards` those that it sold."""
 
     def money(amount: int) -> str:
         return from_minor(amount, digits)
 
-    holds_of: dict[str | None, list[Reservation]] = {}
+    holds_by_line: dict[str | None, list[Reservation]] = {}
     for hold in holds:
-        holds_of.setdefault(hold.sale_line_id, []).append(hold)
+        holds_by_line.setdefault(hold.sale_line_id, []).append(hold)
     shown = [
-        _line_document(sale, line, products[line.product_id], holds_of.get(line.id, []), digits, quoted=quoted)
+        _line_document(sale, line, products[line.product_id], holds_by_line.get(line.id, []), digits, quoted=quoted)
         for line in lines
     ]
     product_of = {line.id: products[line.product_id] for line in lines}
-    payments = [{"method": payment.method, "amount": money(payment.amount)} for payment in sale.payments]
+    payments = [_payment(sale, payment, money) for payment in sale.payments]
     finished = sale.status == COMPLETED or quoted
     taxes = tax_documents(taxes_of(sale, lines), digits)
     exempt = None if sale.tax_exempt is None else {"reason": sale.tax_exempt, "amount": money(sale.exempted)}
@@ -139,13 +164,18 @@ def sale_document(
         rounding=money(sale.rounding),
         paid=money(sale.paid),
         change=money(sale.change),
+        owed=money(0 if quoted else sale.owed),
         payments=payments,
         fees=[
             {"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class, "tip": fee.tip is True}
             for fee in sale.fees
         ],
         fulfillments=[_shipment(part, product_of) for part in sale.fulfillments if part.lines],
-        receipt=_receipt(sale, shown, taxes, payments, money, currency, quoted=quoted) if finished else None,
+        returns=list(returns),
+        gift_cards=list(gift_cards),
+        receipt=_receipt(sale, shown, taxes, payments, returns, gift_cards, money, currency, quoted=quoted)
+        if finished
+        else None,
         conflict=any(line.backordered for line in shown),
         cashier=sale.actor,
         created_at=None if quoted else instant_text(sale.created_at),
@@ -153,13 +183,17 @@ def sale_document(
     )
 
 
-def _fee(fee: SaleFee, money: Money) -> dict[str, Any]:
-    """A fee as the API shows it."""
+def _payment(sale: Sale, payment: Payment, money: Money) -> dict[str, Any]:
+    """A payment as the API shows it; what went back is below zero."""
+    at = sale.completed_at if payment.at is UNSET else payment.at
     return {
-        "name": fee.name,
-        "amount": money(fee.amount),
-        "tax_class": fee.tax_class,
-        "tip": fee.tip is True,
+        "id": None if payment.id is UNSET else payment.id,
+        "method": payment.method,
+        "amount": money(payment.amount),
+        "change": money(payment.own_change),
+        "at": None if at is None else instant_text(at),
+        "cashier": sale.actor if payment.actor is UNSET else payment.actor,
+        "returns": [] if payment.returns is UNSET else list(payment.returns),
     }
 
 
@@ -196,7 +230,9 @@ def _receipt(
     sale: Sale,
     lines: list[SaleLineDocument],
     taxes: list[TaxDocument],
-    payments: list[dict[str, str]],
+    payments: list[dict[str, Any]],
+    returns: Sequence[ReturnDocument],
+    gift_cards: Sequence[dict[str, str]],
     money: Money,
     currency: str,
     *,
@@ -216,6 +252,17 @@ def _receipt(
         "due": money(sale.due),
         "payments": payments,
         "change": money(sale.change),
+        "owed": money(0 if quoted else sale.owed),
+        "gift_cards": list(gift_cards),
+        "returned": [
+            {
+                "lines": [{"sku": line.sku, "quantity": line.quantity, "refund": line.refund} for line in one.lines],
+                "refunds": one.refunds,
+                "refund_total": one.refund_total,
+                "taxes": one.taxes,
+            }
+            for one in returns
+        ],
     }
 
 

@@ -76,17 +76,19 @@ def receipt_of(
     payments: tuple[Payment, ...] | None,
     *,
     new_discount: bool = False,
+    partly: bool = False,
 ) -> Receipt:
     """The receipt of a sale with these lines; a refusal of `compute_receipt` is told, its amounts in the currency.
 
     A `new_discount` above the price of the lines is refused; one given before takes off what there is, when lines have
-    gone since. Once a part was shipped its amounts stand as they were booked; only the tender is new.
+    gone since. Once a part was shipped its amounts stand as they were booked; only the tender is new. With `partly`
+    less may be paid than is due.
     """
     rules = rules_of(stock, exempt=sale.tax_exempt is not None)
     if sale.fulfillments:
-        tender = tendered(sale.total, payments, rules.cash_rounding)
+        tender = tendered(sale.total, payments, rules.cash_rounding, partly=partly)
         if isinstance(tender, Rejected):
-            raise _told_in_currency(stock, tender)
+            raise told_in_currency(stock, tender)
         return replace(
             kept_receipt(stock, sale),
             rounding=tender.rounding,
@@ -103,6 +105,7 @@ def receipt_of(
                 line.asked,
                 line.rates,
                 line.breaks or (),
+                line.kind == "gift_card",
             )
             for line in lines
         ],
@@ -111,13 +114,14 @@ def receipt_of(
         rules=rules,
         payments=payments,
         cap_discount=not new_discount,
+        partly=partly,
     )
     if isinstance(computed, Rejected):
-        raise _told_in_currency(stock, computed)
+        raise told_in_currency(stock, computed)
     return computed
 
 
-def _told_in_currency(stock: Stock, rejected: Rejected) -> Refused:
+def told_in_currency(stock: Stock, rejected: Rejected) -> Refused:
     """What the computing of a receipt found wrong; the amounts of a payment that does not fit are formatted."""
     numbers = rejected.numbers
     if rejected.code is Code.PAYMENT_MISMATCH:
@@ -164,7 +168,8 @@ def lines_with(stock: Stock, lines: list[SaleLine], receipt: Receipt) -> list[Sa
 
 
 def sale_with(stock: Stock, sale: Sale, receipt: Receipt) -> Sale:
-    """The sale with what was computed for it. A receipt that was kept has no fees: those of the sale stand."""
+    """The sale with what was computed for it. A receipt that was kept has no fees: those of the sale stand. So does
+    what was paid in advance."""
     fees = sale.fees
     if receipt.fees:
         fees = tuple(replace(fee, taxes=totals.taxes or UNSET) for fee, totals in zip(fees, receipt.fees, strict=True))
@@ -178,8 +183,8 @@ def sale_with(stock: Stock, sale: Sale, receipt: Receipt) -> Sale:
         fee_total=receipt.fee_total,
         total=receipt.total,
         rounding=receipt.rounding,
-        paid=receipt.paid,
-        change=receipt.change,
+        paid=sale.paid if sale.payments else receipt.paid,
+        change=sale.change if sale.payments else receipt.change,
         updated_at=max(stock.now, sale.updated_at),
     )
 

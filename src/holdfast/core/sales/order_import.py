@@ -44,20 +44,14 @@ from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Refused, invalid_quantity, malformed, not_found
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import CANCELLED, COMPLETED, OPEN, SHIPPED
+from holdfast.core.records.totals import standing
 from holdfast.core.reservations.adoption import adopt, loose_holds, numbers_of, release_loose, sale_of_order
 from holdfast.core.sales.cart import CancelSale, add_lines, open_sale, suspend
 from holdfast.core.sales.checkout import paid_in_full, sell_outright
-from holdfast.core.sales.completion import (
-    CompleteSale,
-    Fulfill,
-    PaymentRequest,
-    ShipLine,
-    cancel_sale,
-    complete_sale,
-    fulfill,
-)
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine, cancel_sale, complete_sale, fulfill
 from holdfast.core.sales.lines import rated, receipt_if_any
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.backorders import seek
@@ -332,7 +326,8 @@ def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentRequest,
     if not sale.fulfillments:
         sale, lines = rated(stock, sale, lines)
     receipt = receipt_if_any(stock, sale, lines)
-    return paid_in_full(stock, sale.total if receipt is None else receipt.total, method)
+    total = sale.total if receipt is None else receipt.total
+    return paid_in_full(stock, max(total - sum(one.amount for one in standing(sale.payments)), 0), method)
 
 
 def _bring_back(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> tuple[str | None, int]:

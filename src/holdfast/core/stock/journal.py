@@ -133,8 +133,9 @@ class Posting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 def account_of_money(method: str) -> str:
-    """Where a payment lies: cash in the drawer, anything else until it is settled."""
-    return CASH if method == "cash" else RECEIVABLE
+    """Where a payment lies: cash in the drawer, a gift card in what is owed to its holder, anything else until it is
+    settled."""
+    return {"cash": CASH, "gift_card": GIFT_CARDS}.get(method, RECEIVABLE)
 
 
 def stage_money(

@@ -70,13 +70,13 @@ class LoadedLots(LoadedRows):
         return places
 
     def lot_stock(self, level: Level, lot_id: str) -> LotStock | None:
-        """A lot at a locked level; None when it has no units there (an empty one may be answered as well)."""
+        """A lot at a locked level. None when it was never loaded there; one without units may be answered or not."""
         at = self.lots_at[level.id].get(lot_id)
         if at is None and level.id in self.windows:
             self.require(LotAt(level.id, lot_id))
         return at
 
-    def lot_stocks(self, pairs: Iterable[tuple[Level, str]]) -> None:
+    def ask_for_lot_stocks(self, pairs: Iterable[tuple[Level, str]]) -> None:
         """Ask for all of these lots at locked levels that are not loaded yet, at once; a lot need not be there."""
         windows, here = self.windows, self.lots_at
         if windows:

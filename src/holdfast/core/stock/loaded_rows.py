@@ -21,15 +21,21 @@ from holdfast.core.records.wants import LevelAt, Missing, RecordById, Want
 T = TypeVar("T")
 
 
+def _no_random_bits(count: int) -> int:
+    """What only looks at stock makes no secrets."""
+    raise LookupError(f"nobody handed in a source of {count} random bits")
+
+
 class LoadedRows:
     """What one batch has loaded and written of everything but lots and holds. `now` is the database's clock (us),
-    `new_id` hands out UUIDv7 texts."""
+    `new_id` hands out UUIDv7 texts, `random_bits` numbers of so many bits that nobody can guess."""
 
     def __init__(self, org_id: str, catalog: Catalog, now: int, new_id: Callable[[], str]) -> None:
         self.org_id = org_id
         self.catalog = catalog
         self.now = now
         self.new_id = new_id
+        self.random_bits: Callable[[int], int] = _no_random_bits
         self.closed_before = catalog.settings.books_closed_through
         self.locked: set[LevelKey] = set()
         self.levels: dict[LevelKey, Level] = {}
@@ -37,6 +43,7 @@ class LoadedRows:
         self.records: dict[tuple[str, str], Any] = {}
         self.rows: dict[type[Any], dict[str, Any]] = {}
         self._of_sale: dict[tuple[type[Any], str], dict[str, None]] = {}
+        self._of_field: dict[tuple[type[Any], str, str], dict[str, None]] = {}
         self._of_kind: dict[str, dict[str, None]] = {}
         self._of_order: dict[tuple[str, str], dict[str, None]] = {}
         self.costs: dict[str, int] = {}
@@ -118,6 +125,11 @@ class LoadedRows:
         rows = self.rows.get(kind, {})
         return [rows[name] for name in self._of_sale.get((kind, sale_id), ()) if name in rows]
 
+    def rows_with(self, kind: type[T], field: str, value: str) -> list[T]:
+        """The rows of a kind that have the value in a field of its `indexed` ones and are loaded."""
+        rows = self.rows.get(kind, {})
+        return [rows[name] for name in self._of_field.get((kind, field, value), ()) if name in rows]
+
     def sales_of_order(self, source: str, order_number: str) -> list[Any]:
         """The sales of an identity outside that this batch has loaded or made."""
         ids = self._of_order.get((source, order_number))
@@ -136,6 +148,10 @@ class LoadedRows:
         self._remember_row(row)
 
     def _remember_row(self, row: Any) -> None:
+        for field in getattr(row, "indexed", ()):
+            value = getattr(row, field)
+            if value is not None:
+                self._of_field.setdefault((type(row), field, value), {})[row.id] = None
         sale_id = getattr(row, "sale_id", None)
         if sale_id is not None:
             self._of_sale.setdefault((type(row), sale_id), {})[row.id] = None

@@ -2,7 +2,7 @@
 
 A batch of commands is decided against one Stock: the levels it locked, their lots, the holds it asked for. Decisions
 look first and then `post` ledger entries; `post` moves level and lot together and asserts what must always be true
-(docs/reference/invariants.md). What a decision did can be undone as a whole, so a refusal leaves no trace.
+(docs/reference/invariants.md). What a decision did can be undone as a whole (`undo`).
 
 What a decision needs and the Stock does not have, it asks for by raising `Missing` with everything of that kind at
 once. The loader of the Stock loads that too, and the command is decided again from the start. So the core never reads.
@@ -124,7 +124,7 @@ class Stock(ChangedRecords):
         level.backordered += backordered
         level.seq += 1
         level.listed = True
-        level.updated_at = at = max(self.now, level.updated_at)
+        level.updated_at = now = max(self.now, level.updated_at)
         if lot is not None:
             self._log.append((lot, lot.on_hand, lot.reserved, lot.value, lot.is_open, lot.origins, lot.sellable_until))
             lot.on_hand += qty
@@ -159,7 +159,7 @@ class Stock(ChangedRecords):
                 cause.actor,  # actor
                 reason or cause.reason,  # reason
                 cause.note,  # note
-                at,  # created_at
+                now,  # created_at
             )
         )
 

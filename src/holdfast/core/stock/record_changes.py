@@ -50,8 +50,8 @@ class ChangedRecords(UndoableSet):
         finally:
             self._ungated -= 1
 
-    def _pass(self, record: Any, before: Any) -> None:
-        """Let the caller change the record: both as it was (None: it is new) and as it becomes it has to be theirs."""
+    def _gate(self, record: Any, before: Any) -> None:
+        """Refuse when the record, as it was (None: it is new) or as it becomes, is another store's."""
         if self.caller.stores is not None and not self._ungated:
             if before is not None:
                 pass_record(self, self.caller.stores, before)
@@ -61,7 +61,7 @@ class ChangedRecords(UndoableSet):
         """Set a document as it now stands; `key` is its id."""
         before = self.records.get((kind, key))
         assert_follows(record, before)
-        self._pass(record, before)
+        self._gate(record, before)
         self._log.append((self.records, (kind, key), before))
         self.records[kind, key] = record
         self._of_kind.setdefault(kind, {})[key] = None
@@ -72,7 +72,7 @@ class ChangedRecords(UndoableSet):
         key = row.id
         before = rows.get(key)
         assert_follows(row, before)
-        self._pass(row, before)
+        self._gate(row, before)
         if before is None:
             self.new_ids.add(key)
             self._remember_row(row)

@@ -5,8 +5,10 @@
     stock.undo(mark)           it is refused: everything stands as it stood at the mark
     stock.touched()            what is left to be saved
 
-Every write puts what was there before into the log. So a refusal leaves no trace, and a command that has to ask for
-more is decided again from the start.
+Every write puts what was there before into the log: levels, lots, holds, rows, money, catalogue, entries and events are
+taken back. So a command that has to ask for more is decided again from the start. What was only noted stays: `fresh`,
+`new_ids`, `loaded` (of a level that was begun), `moved`, `roaming_products` and the indexes. It is harmless, because it
+is looked at only for ids that are there.
 """
 
 from __future__ import annotations

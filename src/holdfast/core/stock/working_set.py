@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from holdfast.core.records.catalog import Catalog
-from holdfast.core.records.stock import Level, Reservation
+from holdfast.core.records.stock import FOR_NOBODY, Level, Reservation
 from holdfast.core.records.wants import (
     ActiveAt,
     AdhocAt,
-    DeadAt,
+    ExpiredHoldsAt,
     HoldById,
     HoldsOfOrder,
     HoldsOfTarget,
@@ -39,11 +39,11 @@ class WorkingSet(LoadedLots):
         self.reservations: dict[str, Reservation] = {}
         # Expired holds by level that were loaded and not released yet; how many of a level were read in their order;
         # the levels that may have more of them.
-        self.dead: dict[str, list[str]] = {}
-        self.dead_read: dict[str, int] = {}
-        self.more_dead: set[str] = set()
+        self.expired_holds: dict[str, list[str]] = {}
+        self.expired_read: dict[str, int] = {}
+        self.more_expired: set[str] = set()
         # Products of holds that wait and may be served at several locations, and those holds as far as known.
-        self.products_waited_for: set[str] = set()
+        self.roaming_products: set[str] = set()
         self._roaming: dict[str, dict[str, None]] = {}
         self._index = HoldIndex(self.reservations)
 
@@ -75,16 +75,16 @@ class WorkingSet(LoadedLots):
         """The active holds of a level that wait for stock: best priority first, then oldest."""
         self.require(WaitingAt(level.id))
         waiting = [hold for hold in self._index.of("level_id", level.id) if hold.active and hold.backordered]
-        return sorted(waiting, key=lambda hold: (hold.priority, hold.created_at, hold.id))
+        return sorted(waiting, key=lambda hold: hold.turn)
 
     def roaming(self, product_id: str) -> list[Reservation]:
         """The holds that wait for a product and may be served at several locations, in no order, their levels locked.
 
-        What is missing for one product is asked for all that are sought: the questions do not grow with products.
+        What is missing for one product is asked for all `roaming_products`: the questions do not grow with products.
         """
         wanted = [
             RoamingFor(product_id),
-            *(RoamingFor(name) for name in sorted(self.products_waited_for - {product_id})),
+            *(RoamingFor(name) for name in sorted(self.roaming_products - {product_id})),
         ]
         self.require(*wanted)
         found = self._roaming_of(product_id)
@@ -99,14 +99,14 @@ class WorkingSet(LoadedLots):
 
     def remember_roaming(self, hold: Reservation) -> None:
         """Keep a hold that waits and may be served at several locations."""
-        self.products_waited_for.add(hold.product_id)
+        self.roaming_products.add(hold.product_id)
         self._roaming.setdefault(hold.product_id, {})[hold.id] = None
 
     def adhoc_at(self, level: Level) -> list[Reservation]:
         """The active holds of a level that are for nobody in particular, oldest first."""
         self.require(AdhocAt(level.id))
         holds = self._index.of("level_id", level.id)
-        return oldest_first(hold for hold in holds if hold.active and hold.held_for == "adhoc")
+        return oldest_first(hold for hold in holds if hold.active and hold.held_for == FOR_NOBODY)
 
     def holds_of_order(self, order_number: str, *, at: Level | None = None) -> list[Reservation]:
         """Every hold of an order number (those `at` one level), ended ones and those of all sources, oldest first.
@@ -148,7 +148,7 @@ class WorkingSet(LoadedLots):
             if hold.roams:
                 self.remember_roaming(hold)
             if hold.expires_at is not None and hold.expires_at <= self.now and hold.active:
-                self.dead.setdefault(hold.level_id, []).append(hold.id)
+                self.expired_holds.setdefault(hold.level_id, []).append(hold.id)
             if hold.level_id in self.windows:
                 self._need_backing(hold)
         return known
@@ -164,11 +164,11 @@ class WorkingSet(LoadedLots):
     @property
     def unsettled(self) -> bool:
         """Is there an expired hold, loaded with its level, that is not released yet?"""
-        return any(level_id in self.level_of_id for level_id in self.dead)
+        return any(level_id in self.level_of_id for level_id in self.expired_holds)
 
     def require_expired_holds(self, levels: Iterable[Level | None]) -> None:
         """Before a lack of units is told: ask for expired holds of these levels that are not released yet."""
-        more = {DeadAt(level.id) for level in levels if level is not None and level.id in self.more_dead}
+        more = {ExpiredHoldsAt(level.id) for level in levels if level is not None and level.id in self.more_expired}
         if more:
             raise Missing(more)
 

@@ -57,7 +57,7 @@ AsOf = str | int | None
 """A day (YYYY-MM-DD), an instant in microseconds, or now."""
 
 
-JournalRefType = Literal["RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER", "OPENING"]
+JournalRefType = Literal["RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER", "OPENING", "PAYMENT"]
 """What a journal entry may be about."""
 
 

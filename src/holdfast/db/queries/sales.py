@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.number import from_unit_cost
@@ -21,9 +21,10 @@ from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import SaleStatus
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.time import instant_text
-from holdfast.core.sales.documents import sale_document
+from holdfast.core.sales.documents import card_facts, sale_document
+from holdfast.core.sales.gift_cards import GiftCard, shown_code
 from holdfast.core.sales.lines import priced_today
-from holdfast.core.sales.return_record import Return, return_document
+from holdfast.core.sales.return_record import Return, ReturnDocument, return_document
 from holdfast.core.sales.supplier_orders import SupplierOrder, supplier_order_document
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
@@ -196,6 +197,9 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
     for product in products.values():
         known.put_product(product)
     today = Stock(org_id, known, now, str)
+    exchanged = _exchanged_for(connection, catalog, sales)
+    with_cards = [name for name, own in lines.items() if any(line.kind == "gift_card" for line in own)]
+    sold_cards = _cards_sold(connection, catalog, with_cards)
     return [
         msgspec.to_builtins(
             sale_document(
@@ -204,10 +208,46 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
                 holds.get(sale.id, []),
                 settings.minor_digits,
                 settings.currency,
+                returns=exchanged.get(sale.id, ()),
+                gift_cards=sold_cards.get(sale.id, ()),
             )
         )
         for sale in sales
     ]
+
+
+def _cards_sold(
+    connection: sa.Connection, catalog: Catalog, sale_ids: Collection[str]
+) -> dict[str, list[dict[str, str]]]:
+    """The gift cards that the sales issued, by sale: the end of each code, for who reads a sale may not spend them."""
+    if not sale_ids:
+        return {}
+    card = schema.gift_card.c
+    own = (card.org_id == catalog.settings.id, among(connection, card.issued_by_sale, sale_ids))
+    shown: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for one in records(connection, schema.gift_card, GiftCard, *own):
+        code = f"...{shown_code(one.code)}"
+        shown[str(one.issued_by_sale)].append(card_facts(code, one.issued, catalog.settings.minor_digits))
+    return shown
+
+
+def _exchanged_for(
+    connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
+) -> dict[str, list[ReturnDocument]]:
+    """The returns that paid for the sales, by sale."""
+    names = {name for sale in sales for one in sale.payments if one.returns is not UNSET for name in one.returns}
+    if not names:
+        return {}
+    org_id = catalog.settings.id
+    found = records(
+        connection, schema.sale_return, Return, _return.org_id == org_id, among(connection, _return.id, names)
+    )
+    products = products_of(connection, org_id, {line.product_id for one in found for line in one.lines})
+    shown: dict[str, list[ReturnDocument]] = defaultdict(list)
+    for one in sorted(found, key=lambda made: made.id):
+        if one.exchanged_for is not None:
+            shown[one.exchanged_for].append(return_document(one, products, catalog.settings.minor_digits))
+    return shown
 
 
 def _holds_of(

@@ -18,6 +18,7 @@ from holdfast.db.schema.columns import metadata
 APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
     "audit": (),
     "event_batch": ("position",),
+    "gift_card_entry": (),
     "journal_entry": (),
     "ledger": (),
     "ledger_seal": (),
@@ -28,7 +29,18 @@ APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
 CHANGING: Final = frozenset(
     {
         *("account", "answered", "api_key", "app_user", "appointment", "attempt", "browser_session", "cash_movement"),
-        *("count_sheet", "counter", "day_end", "level", "location", "lot", "lot_stock", "organisation", "period"),
+        *(
+            "count_sheet",
+            "counter",
+            "day_end",
+            "gift_card",
+            "level",
+            "location",
+            "lot",
+            "lot_stock",
+            "organisation",
+            "period",
+        ),
         *("product", "product_cost", "receipt", "register", "register_session", "reservation", "sale", "sale_line"),
         *("sale_return", "saved_views", "second_factor", "store", "supplier_order", "tax_rate", "till_lock"),
         "transfer",

@@ -84,6 +84,8 @@ sale = Table(
     Column("tax_exempt", Name, nullable=True),
     Column("exempted", BigInteger, nullable=False, server_default="0"),
     Column("posted_taxes", JSON, nullable=True),
+    Column("refunded", BigInteger, nullable=False, server_default="0"),
+    Column("settled", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("org_id", "id"),
     UniqueConstraint("org_id", "source", "order_number"),
     UniqueConstraint("org_id", "number"),
@@ -142,6 +144,7 @@ sale_line = Table(
     big("updated_at"),
     Column("taxes", JSON, nullable=True),
     Column("breaks", JSON, nullable=True),
+    Column("gift_code", String(64), nullable=True),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     CheckConstraint("fulfilled BETWEEN 0 AND quantity", name="fulfilled"),
@@ -171,6 +174,9 @@ sale_return = Table(
     Column("actor", Name, nullable=False),
     big("created_at"),
     big("checksum"),
+    Column("refunds", JSON, nullable=True),
+    Column("reason", Name, nullable=True),
+    id_of("exchanged_for", nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     Index("ix_sale_return_sale", "org_id", "sale_id"),
 )
@@ -192,6 +198,54 @@ supplier_order = Table(
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     Index("ix_supplier_order_sale", "org_id", "sale_id"),
+)
+
+gift_card = Table(
+    "gift_card",
+    metadata,
+    org(),
+    id_of(),
+    Column("code", String(64), nullable=False),
+    big("balance"),
+    Column("status", String(10), nullable=False),
+    id_of("issued_by_sale", nullable=True),
+    big("created_at"),
+    big("updated_at"),
+    big("issued"),
+    Column("entries", Integer, nullable=False),
+    big("checksum"),
+    PrimaryKeyConstraint("org_id", "id"),
+    UniqueConstraint("org_id", "code"),
+    CheckConstraint("status IN ('active', 'blocked')", name="status"),
+    CheckConstraint("balance >= 0 AND (status = 'active' OR balance = 0)", name="balance"),
+    Index(
+        "ix_gift_card_sale",
+        "org_id",
+        "issued_by_sale",
+        postgresql_where=text("issued_by_sale IS NOT NULL"),
+        sqlite_where=text("issued_by_sale IS NOT NULL"),
+    ),
+)
+
+gift_card_entry = Table(
+    "gift_card_entry",
+    metadata,
+    org(),
+    id_of(),
+    id_of("card_id"),
+    big("amount"),
+    big("balance_after"),
+    Column("ref_type", String(10), nullable=False),
+    Column("ref_id", String(36), nullable=False),
+    Column("actor", Name, nullable=False),
+    big("created_at"),
+    Column("seq", Integer, nullable=False),
+    big("checksum"),
+    PrimaryKeyConstraint("org_id", "id"),
+    # Whoever would spend a balance that another has spent meanwhile would write the same number.
+    UniqueConstraint("org_id", "card_id", "seq"),
+    CheckConstraint("ref_type IN ('SALE', 'PAYMENT', 'RETURN')", name="ref_type"),
+    CheckConstraint("amount <> 0 AND balance_after >= 0", name="amount"),
 )
 
 register = Table(

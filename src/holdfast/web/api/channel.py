@@ -21,7 +21,7 @@ from holdfast.core.fingerprint import OWN_KEY
 from holdfast.core.records.command import Command
 from holdfast.core.records.number import PRECISION_MAX, QUANTITY_MAX, Number, exact_scaled
 from holdfast.core.records.rejection import Code
-from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve
+from holdfast.core.reservations.order_holds import OrderClose, OrderLine, OrderReserve
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import Result, Results
 from holdfast.web.http.problems import invalid

@@ -18,7 +18,7 @@ from holdfast.core.records.command import Command
 from holdfast.core.records.documents import LevelDocument, LevelHoldDocument, UnlimitedDocument
 from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
-from holdfast.core.reservations.by_order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
+from holdfast.core.reservations.order_holds import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.db.queries.levels import LevelFilter, LowStockFilter
 from holdfast.reports import Reports

@@ -272,7 +272,7 @@ def plan_batch(call: Call) -> PlannedCommand:
     statuses = [201 if type(one) is ReserveOperation else 200 for one in body.operations]
     request_id = call.request_id
     if not commands:
-        commands.append(Release(NO_ID))  # a group cannot be empty; nobody looks at what this one answers
+        commands.append(Release(NO_ID))  # a group cannot be empty; the answer is kept for the key as that of any batch
 
     def render(answers: list[Any]) -> bytes:
         results = []
@@ -373,8 +373,12 @@ ROUTES = (
         path=_PATH,
         summary="Hold units of a product",
         about="It is for an order (`order_number`, `source`), a sale line, an appointment or a transaction: a hold for "
-        "nobody is refused. Without `location` the first sellable location that can fill the hold alone is taken. With "
-        "`override` a manager may promise more than there is: the shortfall is backordered.",
+        "nobody is refused. Without `location` it is held at the first location, in selling order, that can fill it "
+        "alone: one of your stores, or for callers of all stores one that ships online. If none can and the product "
+        "may wait, at the one that backs most of it. With `override` a manager may promise units of a product that "
+        "denies it (`oversell`): the shortfall is backordered. For an order that is a sale already the units are held "
+        "for what its lines of the product lack, with the expiry of the sale: they may be fewer than were asked, and "
+        "where nothing lacks the answer is the hold that is there.",
         tag=TAG,
         permission=Permission.RESERVE,
         plan=plan_reserve,

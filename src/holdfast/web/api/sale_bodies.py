@@ -14,8 +14,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
-from holdfast.core.sales.completion import PaymentRequest
+from holdfast.core.records.sale import PAYMENTS_MAX
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest
+from holdfast.core.sales.payments import PaymentRequest
+from holdfast.core.sales.refunds import RefundRequest
 from holdfast.web.api.scanned import line_of_code
 from holdfast.web.http.problems import invalid
 from holdfast.web.http.route import Call, reference, uuid_text
@@ -33,8 +35,8 @@ LINE_CODES = (
 )
 """What a line may be refused with."""
 
-PAYMENTS_MAX = 100
-"""Most payments of one sale, and most fees."""
+FEES_MAX = 100
+"""Most fees of one sale."""
 
 
 class DiscountBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,25 +62,44 @@ class ExemptBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PaymentBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What the customer hands over; of cash that may be more than is due."""
+    """What the customer hands over; of cash that may be more than is due. A gift card has a `code`."""
 
-    method: Literal["cash", "card", "other"]
+    method: Literal["cash", "card", "other", "gift_card"]
     amount: Text
+    code: Text | None = None
+
+
+class RefundBody(msgspec.Struct, forbid_unknown_fields=True):
+    """By what the money goes back. A gift card has a `code`; without one a new card is made, whose code is answered."""
+
+    method: Literal["cash", "card", "other", "gift_card"]
+    code: Text | None = None
+
+
+class RefundPart(msgspec.Struct, forbid_unknown_fields=True):
+    """How much goes back by a method; in cash it is the nearest coin."""
+
+    method: Literal["cash", "card", "other", "gift_card"]
+    amount: Text
+    code: Text | None = None
 
 
 class SoldLine(msgspec.Struct, forbid_unknown_fields=True):
-    """A product and how much of it, at the catalogue's price unless `unit_price` is another; `lot_id` pins the lot."""
+    """A product and how much of it, at the catalogue's price unless `unit_price` is another; `lot_id` pins the lot.
+    `code` is that of a printed gift card which is sold."""
 
     product_id: Text
     quantity: Number
     unit_price: Text | None = None
     discount: DiscountBody | None = None
     lot_id: Text | None = None
+    code: Text | None = None
 
 
 class CartLine(msgspec.Struct, forbid_unknown_fields=True):
     """A line of a cart: a product and how much of it, or the `code` that was scanned, which may say how much it is and
-    which lot. `location` says where its stock comes from."""
+    which lot. Beside a product the `code` is that of the gift card that is sold. `location` says where its stock comes
+    from."""
 
     product_id: Text | None = None
     code: Text | None = None
@@ -105,8 +126,9 @@ class LineChange(msgspec.Struct, forbid_unknown_fields=True):
     location: Text | UnsetType = UNSET
 
 
-Fees = Annotated[list[FeeBody], Meta(max_length=PAYMENTS_MAX)]
+Fees = Annotated[list[FeeBody], Meta(max_length=FEES_MAX)]
 Payments = Annotated[list[PaymentBody], Meta(max_length=PAYMENTS_MAX)]
+Refunds = Annotated[list[RefundPart], Meta(min_length=1, max_length=PAYMENTS_MAX)]
 
 
 # What was asked, as the core takes it --------------------------------------------------------------------------------
@@ -133,12 +155,22 @@ def exemption(body: ExemptBody | None) -> str | None:
 
 def payment_requests(payments: list[PaymentBody] | None) -> tuple[PaymentRequest, ...] | None:
     """Payments."""
-    return None if payments is None else tuple(PaymentRequest(one.method, one.amount) for one in payments)
+    return None if payments is None else tuple(PaymentRequest(one.method, one.amount, one.code) for one in payments)
+
+
+def refund_requests(refunds: list[RefundPart] | None) -> tuple[RefundRequest, ...] | None:
+    """Refunds by several methods."""
+    return None if refunds is None else tuple(RefundRequest(one.method, one.amount, one.code) for one in refunds)
 
 
 def has_code(lines: list[CartLine]) -> bool:
     """Was a line scanned?"""
-    return any(line.code is not None for line in lines)
+    return any(is_scanned(line) for line in lines)
+
+
+def is_scanned(line: CartLine) -> bool:
+    """Does a code say which product it is?"""
+    return line.code is not None and line.product_id is None
 
 
 def cart_requests(call: Call, lines: list[CartLine]) -> tuple[LineRequest, ...]:
@@ -149,9 +181,9 @@ def cart_requests(call: Call, lines: list[CartLine]) -> tuple[LineRequest, ...]:
 def cart_request(call: Call, line: CartLine, path: str = "") -> LineRequest:
     """A line of a cart; what a code says is looked up, and what the line says itself goes before it."""
     discount = discount_request(f"{path}discount", line.discount)
-    if (line.product_id is None) == (line.code is None):
-        raise invalid(f"{path}product_id", "is needed, or a code; not both.")
-    if line.code is not None:
+    if line.product_id is None and line.code is None:
+        raise invalid(f"{path}product_id", "is needed, or a code that was scanned.")
+    if line.product_id is None and line.code is not None:
         scanned = line_of_code(call, line.code, line.quantity, field=f"{path}code")
         price = scanned.unit_price if line.unit_price is None else line.unit_price
         lot_id = scanned.lot_id if line.lot_id is None else own_id(line.lot_id)
@@ -160,7 +192,8 @@ def cart_request(call: Call, line: CartLine, path: str = "") -> LineRequest:
         raise invalid(f"{path}quantity", "is required.")
     assert line.product_id is not None
     lot_id = None if line.lot_id is None else own_id(line.lot_id)
-    return LineRequest(reference(line.product_id), line.quantity, line.unit_price, discount, lot_id, line.location)
+    product = reference(line.product_id)
+    return LineRequest(product, line.quantity, line.unit_price, discount, lot_id, line.location, line.code)
 
 
 def line_requests(lines: list[SoldLine]) -> tuple[LineRequest, ...]:
@@ -177,6 +210,7 @@ def line_request(line: SoldLine, discount: DiscountRequest | None) -> LineReques
         line.unit_price,
         discount,
         None if line.lot_id is None else own_id(line.lot_id),
+        code=line.code,
     )
 
 

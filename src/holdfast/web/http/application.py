@@ -3,7 +3,8 @@
     application = Application(shop, routes, public, session_seconds=43_200)      # web/server.py makes it
 
 The order in which a request is judged is the order of the errors: unknown address or method, too large, who asks, may
-they, is it JSON of the right shape, what does the core say. Whatever goes wrong inside is a 500 with the request id and
+they, are too many of their requests under way, are key, query and store sound, is it JSON of the right shape, what does
+the core say. Whatever goes wrong inside is a 500 with the request id and
 nothing else; the log has the rest. It refuses to know any route: they are data (web/api), or pages mounted beside.
 """
 

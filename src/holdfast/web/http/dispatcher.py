@@ -130,7 +130,7 @@ class Dispatcher:
         if route.writes and (route.audited or route.permission in AUDITED):
             actor = msgspec.structs.replace(actor, address=answer.origin.address, request_id=answer.request_id)
         call = Call(self.shop, actor, args, answer.request_id, key)
-        call.auth, call.origin, call.session = self.auth, answer.origin, identity.session
+        call.auth, call.origin, call.browser_session = self.auth, answer.origin, identity.session
         call.headers, call.till, call.seen = headers, identity.till, actor.seen
         call.query = endpoint.query(scope["query_string"])
         call.filter = endpoint.filter(call.query)

@@ -8,7 +8,7 @@ from alembic import op
 Id = sa.String(length=36).with_variant(sa.UUID(as_uuid=False), "postgresql")
 
 revision = "0022"
-down_revision: str | None = "0016"
+down_revision: str | None = "0021"
 
 COLUMNS = (
     ("organisation", sa.Column("barcode_prefixes", sa.JSON(), nullable=True)),
