@@ -102,6 +102,7 @@ LEAST: dict[str, str] = {
     "GET /api/v1/products": "cashier",
     "GET /api/v1/products/{id}": "cashier",
     "PATCH /api/v1/products/{id}": "manager",
+    "GET /api/v1/products/{id}/history": "cashier",
     "POST /api/v1/stores": "admin",
     "GET /api/v1/stores": "cashier",
     "GET /api/v1/stores/{id}": "cashier",
@@ -130,8 +131,8 @@ LEAST: dict[str, str] = {
     "DELETE /api/v1/api-keys/{id}": "admin",
     "POST /api/v1/api-keys/{id}/roll": "admin",
     "POST /api/v1/registers": "manager",
-    "GET /api/v1/registers": "manager",
-    "GET /api/v1/registers/{id}": "manager",
+    "GET /api/v1/registers": "cashier",
+    "GET /api/v1/registers/{id}": "cashier",
     "PATCH /api/v1/registers/{id}": "manager",
     "DELETE /api/v1/registers/{id}": "manager",
     "POST /api/v1/registers/{id}/sessions": "cashier",
@@ -160,6 +161,8 @@ AT_THE_TILL = {
     "POST /api/v1/pos/quote",
     "POST /api/v1/pos/checkout",
     "GET /api/v1/pos/session",
+    "GET /api/v1/pos/cashier",
+    "POST /api/v1/pos/cashier",
     "POST /api/v1/pos/cash",
     "POST /api/v1/pos/session/close",
 }
@@ -172,6 +175,9 @@ OF_A_PERSON = {
     "GET /api/v1/me/sessions",
     "DELETE /api/v1/me/sessions",
     "DELETE /api/v1/me/sessions/{id}",
+    "GET /api/v1/me/views",
+    "POST /api/v1/me/views",
+    "DELETE /api/v1/me/views/{id}",
 }
 """Routes for people who are signed in with a browser: no key has what is asked for, whatever its role."""
 

@@ -134,6 +134,7 @@ class Owned:
             "registers": register["id"],
             "sessions": "1",
             "accounts": "5100",
+            "views": user["id"],
             "gift-cards": f"{mark}-CARD-0001",
         }
         self.of_field: dict[str, Any] = {

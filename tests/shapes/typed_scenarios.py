@@ -31,6 +31,7 @@ from holdfast.core.organisation.settings import (
 )
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity, RefreshPin
 from holdfast.core.organisation.users import AddUser, ChangeUser, RemoveUser
+from holdfast.core.organisation.views import VIEWS_MAX, RemoveView, SaveView
 from holdfast.core.reservations.appointments import ChangeAppointment
 from holdfast.core.sales.cart import ChangeSale, EditLine
 from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
@@ -197,6 +198,22 @@ def pin_of_a_user_among_n(shop: Shop, n: int) -> Built:
 def own_pin_among_n(shop: Shop, n: int) -> Built:
     user, pin = _pins_of_users(shop, n, 2_000)
     return ChangeOwnPin(user.id, pin), _as(shop, user)
+
+
+@scenario(SaveView)
+def view_among_n(shop: Shop, n: int) -> Built:
+    user = shop.ok(_user(n, 5_000))
+    for index in range(min(n, VIEWS_MAX - 1)):
+        shop.ok(SaveView(user.id, "/admin/sales", f"View {index}"), actor=_as(shop, user))
+    return SaveView(user.id, "/admin/sales", "One more"), _as(shop, user)
+
+
+@scenario(RemoveView)
+def view_taken_from_n(shop: Shop, n: int) -> Built:
+    user = shop.ok(_user(n, 6_000))
+    for index in range(min(n, VIEWS_MAX)):
+        last = shop.ok(SaveView(user.id, "/admin/sales", f"View {index}"), actor=_as(shop, user))
+    return RemoveView(user.id, last.id), _as(shop, user)
 
 
 @scenario(RefreshPin)

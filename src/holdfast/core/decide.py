@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.organisation import keys, periods, places, products, settings, sign_in, users
+from holdfast.core.organisation import keys, periods, places, products, settings, sign_in, users, views
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.command import ALL_STORES, Command, CommandGroup, Decision
 from holdfast.core.records.organisation import Location
@@ -174,6 +174,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *users.DECISIONS,
         *keys.DECISIONS,
         *sign_in.DECISIONS,
+        *views.DECISIONS,
         *cart.DECISIONS,
         *completion.DECISIONS,
         *correction.DECISIONS,

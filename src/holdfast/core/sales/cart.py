@@ -12,6 +12,7 @@ refused and nothing is changed.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -27,7 +28,7 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.records.sale import LINES_MAX, Sale, SaleLine
+from holdfast.core.records.sale import LINES_MAX, NUMBERED_SOURCES, Sale, SaleLine
 from holdfast.core.records.status import OPEN, SUSPENDED
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import Discount
@@ -46,6 +47,7 @@ from holdfast.core.sales.order_entry import (
     FeeRequest,
     LineRequest,
     OpenSale,
+    PricedRequest,
     breaks_at,
     discount_of,
     exemption_of,
@@ -69,10 +71,11 @@ replace = msgspec.structs.replace
 
 
 class AddLine(Command, frozen=True, gc=False):
-    """Put a line into a sale that is open or suspended."""
+    """Put a line into a sale that is open or suspended; with `merge` its units go onto an equal line, if any."""
 
     sale_id: str
     line: LineRequest
+    merge: bool = False
 
 
 class EditLine(Command, frozen=True, gc=False):
@@ -167,6 +170,10 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument:
     sale = find_sale(stock, command.sale_id)
     meant = priced_request(stock, command.line)
     _refuse_fixed(stock, sale)
+    same = _equal_line(stock, sale, command.line, meant) if command.merge else None
+    if same is not None:
+        quantity = Decimal(same.quantity + meant.units).scaleb(-meant.product.precision)
+        return edit_cart_line(stock, EditLine(sale.id, same.id, quantity=quantity))
     if sale.discount is not None:
         refuse_discount(stock)
     known = stock.rows_of_sale(SaleLine, sale.id)
@@ -177,6 +184,19 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument:
     put_line(stock, sale, asked)
     seek(stock)
     return _changed(stock, priced_anew(sale))
+
+
+def _equal_line(stock: Stock, sale: Sale, asked: LineRequest, meant: PricedRequest) -> SaleLine | None:
+    """The line of the cart that sells the same on the same terms: product, price, discount, lot and location. Each gift
+    card has a line of its own."""
+    if meant.product.kind == "gift_card":
+        return None
+    place = None if asked.location is None else stock.catalog.location(asked.location)
+    terms = (meant.product.id, meant.price, meant.discount, asked.lot_id, None if place is None else place.id)
+    for line in lines_of(stock, sale):
+        if terms == (line.product_id, line.unit_price, line.asked, line.lot_id, line.location_id):
+            return line
+    return None
 
 
 def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument:
@@ -371,7 +391,10 @@ def suspend(stock: Stock, sale: Sale) -> Sale:
 
 
 def resume_sale(stock: Stock, command: ResumeSale) -> SaleDocument:
-    """Decide a ResumeSale: the second cashier finds it open already. No hold changes."""
+    """Decide a ResumeSale: the second cashier finds it open already.
+
+    Its holds get a new time, as those of any cart; an order of a channel is promised to its customer without an end.
+    """
     sale = find_sale(stock, command.sale_id)
     if sale.status != SUSPENDED:
         raise wrong_status(sale)
@@ -383,6 +406,8 @@ def resume_sale(stock: Stock, command: ResumeSale) -> SaleDocument:
         updated_at=max(stock.now, sale.updated_at),
     )
     stock.put_row(sale)
+    if sale.source in NUMBERED_SOURCES:
+        renew(stock, sale)
     stock.tell("SaleResumed", None, sale_facts(stock, sale))
     return describe_sale(stock, sale)
 
