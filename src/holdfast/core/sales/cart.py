@@ -97,7 +97,10 @@ class RemoveLine(Command, frozen=True, gc=False):
 
 
 class ChangeSale(Command, frozen=True, gc=False):
-    """Change a cart; `fees` are all its fees. The customer alone can be changed after a part went out as well."""
+    """Change a cart; the customer alone can be changed after a part went out as well.
+
+    `fees` are all its fees: to change one that is no tip, or leave it out, takes the permission to set one.
+    """
 
     sale_id: str
     customer: str | UnsetType | None = UNSET
@@ -164,8 +167,7 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument:
     sale = find_sale(stock, command.sale_id)
     meant = priced_request(stock, command.line)
     _refuse_fixed(stock, sale)
-    if sale.discount is not None:
-        refuse_discount(stock)
+    _refuse_given_to_sale(stock, sale)
     known = stock.rows_of_sale(SaleLine, sale.id)
     if len(known) >= LINES_MAX:
         raise invalid_state(f"A sale has at most {LINES_MAX} lines.")
@@ -251,12 +253,18 @@ def _with_less(stock: Stock, sale: Sale, line: SaleLine, units: int) -> Sale:
 
 
 def _refuse_given_terms(stock: Stock, line: SaleLine, command: EditLine) -> None:
-    """Refuse more units at a price or discount that line or sale keep and that the caller could not give them."""
+    """Refuse more units at what line or sale keep and the caller could not give them: a price, a discount."""
     if command.unit_price is UNSET:
         kept = from_minor(line.unit_price, stock.settings.minor_digits)
         price_of(stock, product_of_line(stock, line), kept)
-    sale = find_sale(stock, line.sale_id)
-    if (command.discount is UNSET and line.asked is not None) or sale.discount is not None:
+    if command.discount is UNSET and line.asked is not None:
+        refuse_discount(stock)
+    _refuse_given_to_sale(stock, find_sale(stock, line.sale_id))
+
+
+def _refuse_given_to_sale(stock: Stock, sale: Sale) -> None:
+    """Refuse more goods under what was given to the whole sale for the goods that were in it."""
+    if sale.discount is not None:
         refuse_discount(stock)
 
 
@@ -279,7 +287,7 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument:
     if not isinstance(command.discount, UnsetType):
         sale = replace(sale, discount=discount_of(stock, command.discount))
     if not isinstance(command.fees, UnsetType):
-        fees = fees_of(stock, command.fees)
+        fees = fees_of(stock, command.fees, sale.fees)
         if fees and sale.unfinished and not lines_of(stock, sale):
             raise fees_alone()
         sale = replace(sale, fees=fees)

@@ -1,0 +1,75 @@
+"""What somebody gave to a sale is not stretched or taken off by somebody without the right (docs/how-to/sell.md).
+
+Discounts stand in `test_given_discounts`; here are exemptions from tax, fees, and prices of so many together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.core.organisation.products import ChangeProduct, PriceBreakRequest
+from holdfast.core.organisation.settings import AddTaxRate
+from holdfast.core.sales.cart import ChangeSale
+from holdfast.core.sales.order_entry import FeeRequest, LineRequest, OpenSale
+from tests.core.scene import Scene
+from tests.shop import Clock, open_shop, quick_sqlite
+from tests.truth import assert_truth
+
+DELIVERY = FeeRequest("Delivery", "200.00")
+WRAP = FeeRequest("Wrap", "5.00")
+TIP = FeeRequest("Tip", "3.00", tip=True)
+
+
+@pytest.fixture
+def scene(tmp_path: Path, clock: Clock) -> Iterator[Scene]:
+    """A shop with televisions at 500.00, taxed at 20 percent, and pens at 1.00, ten of them at 2.00."""
+    with quick_sqlite(), open_shop(f"sqlite:///{tmp_path / 'scene.db'}") as shop:
+        scene = Scene(shop, clock)
+        scene.do(AddTaxRate("standard", "0.2"))
+        scene.product("TV-1", price=50_000, tax_class="standard")
+        scene.product("PEN-1", price=100)
+        scene.do(ChangeProduct(product_id="PEN-1", price_breaks=(PriceBreakRequest(10, "2.00"),)))
+        scene.given("TV-1 MAIN  A 50 @1.00\nPEN-1 MAIN  B 500 @0.10")
+        yield scene
+        assert_truth(shop)
+
+
+def cart(scene: Scene, *lines: LineRequest, **fields: Any) -> Any:
+    """A cart of a manager."""
+    return scene.do(OpenSale(scene.shop.stores["MAIN"], lines=lines, **fields))
+
+
+# Fees ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fees",
+    [
+        (),
+        (TIP,),
+        (DELIVERY,),
+        (DELIVERY, FeeRequest("Wrap", "4.99")),
+        (DELIVERY, FeeRequest("Wrap", "5.00", tip=True)),
+        (DELIVERY, FeeRequest("Wrap", "5.00", "standard")),
+        (DELIVERY, WRAP, WRAP),
+    ],
+)
+def test_a_cashier_changes_no_fee(scene: Scene, fees: tuple[FeeRequest, ...]) -> None:
+    """A fee is not left out, made smaller, made a tip, taxed otherwise, or there twice."""
+    sale = cart(scene, LineRequest("TV-1", 1), fees=(DELIVERY, WRAP))
+    scene.refuses(ChangeSale(sale.id, fees=fees), "PRICE_MISMATCH", actor=scene.shop.cashier)
+    scene.do(ChangeSale(sale.id, fees=fees))
+
+
+def test_a_cashier_takes_tips_and_leaves_them_out(scene: Scene) -> None:
+    """Beside fees that stay as they are, in any order."""
+    sale = cart(scene, LineRequest("TV-1", 1), fees=(DELIVERY, WRAP))
+    with_tip = scene.do(ChangeSale(sale.id, fees=(WRAP, TIP, DELIVERY)), actor=scene.shop.cashier)
+    assert with_tip.fee_total == "208.00"
+    without = scene.do(ChangeSale(sale.id, fees=(DELIVERY, WRAP)), actor=scene.shop.cashier)
+    assert without.fee_total == "205.00"
+    scene.do(ChangeSale(sale.id, customer="Ana"), actor=scene.shop.cashier)
