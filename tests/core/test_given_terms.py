@@ -13,7 +13,7 @@ import pytest
 
 from holdfast.core.organisation.products import ChangeProduct, PriceBreakRequest
 from holdfast.core.organisation.settings import AddTaxRate
-from holdfast.core.sales.cart import ChangeSale
+from holdfast.core.sales.cart import AddLine, ChangeSale, EditLine
 from holdfast.core.sales.order_entry import FeeRequest, LineRequest, OpenSale
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite
@@ -41,6 +41,24 @@ def scene(tmp_path: Path, clock: Clock) -> Iterator[Scene]:
 def cart(scene: Scene, *lines: LineRequest, **fields: Any) -> Any:
     """A cart of a manager."""
     return scene.do(OpenSale(scene.shop.stores["MAIN"], lines=lines, **fields))
+
+
+# A sale without tax --------------------------------------------------------------------------------------------------
+
+
+def test_more_of_a_sale_without_tax(scene: Scene) -> None:
+    """More units and more lines are refused to a cashier and to the staff; fewer, and the tax again, are not."""
+    sale = cart(scene, LineRequest("TV-1", 2), tax_exempt="diplomat")
+    line = sale.lines[0].id
+    for actor in (scene.shop.cashier, scene.shop.staff):
+        for command in (AddLine(sale.id, LineRequest("PEN-1", 1)), EditLine(sale.id, line, quantity=3)):
+            scene.refuses(command, "PRICE_MISMATCH", actor=actor)
+    assert scene.do(EditLine(sale.id, line, quantity=3)).tax_total == "0.00"
+    assert scene.do(EditLine(sale.id, line, quantity=1), actor=scene.shop.cashier).total == "500.00"
+    scene.do(AddLine(sale.id, LineRequest("PEN-1", 1)))
+    taxed = scene.do(ChangeSale(sale.id, tax_exempt=None), actor=scene.shop.cashier)
+    assert taxed.tax_total == "100.00"
+    scene.do(EditLine(sale.id, line, quantity=3), actor=scene.shop.cashier)
 
 
 # Fees ----------------------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class AddLine(Command, frozen=True, gc=False):
 class EditLine(Command, frozen=True, gc=False):
     """Change a line of a cart; None takes the discount away, or goes back to the catalogue's price.
 
-    More units of a line that has another price, or a discount, need the permission to give it.
+    More units at another price than the catalogue's, under a discount or without tax need the permission to give that.
     The location (code or id) alone also after a part went out.
     """
 
@@ -253,7 +253,8 @@ def _with_less(stock: Stock, sale: Sale, line: SaleLine, units: int) -> Sale:
 
 
 def _refuse_given_terms(stock: Stock, line: SaleLine, command: EditLine) -> None:
-    """Refuse more units at what line or sale keep and the caller could not give them: a price, a discount."""
+    """Refuse more units at what line or sale keep and the caller could not give them: a price, a discount, an
+    exemption."""
     if command.unit_price is UNSET:
         kept = from_minor(line.unit_price, stock.settings.minor_digits)
         price_of(stock, product_of_line(stock, line), kept)
@@ -266,6 +267,7 @@ def _refuse_given_to_sale(stock: Stock, sale: Sale) -> None:
     """Refuse more goods under what was given to the whole sale for the goods that were in it."""
     if sale.discount is not None:
         refuse_discount(stock)
+    exemption_of(stock, sale.tax_exempt)
 
 
 def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument:
