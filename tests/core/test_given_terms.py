@@ -13,7 +13,7 @@ import pytest
 
 from holdfast.core.organisation.products import ChangeProduct, PriceBreakRequest
 from holdfast.core.organisation.settings import AddTaxRate
-from holdfast.core.sales.cart import AddLine, ChangeSale, EditLine
+from holdfast.core.sales.cart import AddLine, ChangeSale, EditLine, RemoveLine
 from holdfast.core.sales.order_entry import FeeRequest, LineRequest, OpenSale
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite
@@ -91,3 +91,31 @@ def test_a_cashier_takes_tips_and_leaves_them_out(scene: Scene) -> None:
     without = scene.do(ChangeSale(sale.id, fees=(DELIVERY, WRAP)), actor=scene.shop.cashier)
     assert without.fee_total == "205.00"
     scene.do(ChangeSale(sale.id, customer="Ana"), actor=scene.shop.cashier)
+
+
+# Prices of so many together ------------------------------------------------------------------------------------------
+
+
+def test_prices_of_so_many_that_ended(scene: Scene) -> None:
+    """Of what was put in at them, no more units are sold; at the price of today there may be."""
+    sale = cart(scene, LineRequest("PEN-1", 10))
+    assert sale.total == "2.00"
+    line = sale.lines[0].id
+    scene.do(ChangeProduct(product_id="PEN-1", price_breaks=()))
+    more = EditLine(sale.id, line, quantity=100)
+    for actor in (scene.shop.cashier, scene.shop.staff):
+        scene.refuses(more, "PRICE_MISMATCH", actor=actor)
+    scene.do(EditLine(sale.id, line, quantity=10), actor=scene.shop.cashier)
+    today = scene.do(EditLine(sale.id, line, quantity=100, unit_price="1.00"), actor=scene.shop.cashier)
+    assert today.total == "100.00"
+    scene.do(RemoveLine(sale.id, line), actor=scene.shop.cashier)
+
+
+def test_prices_of_so_many_that_changed_or_go_on(scene: Scene) -> None:
+    """Those of today may be had for more; those of before for more only from who may set prices."""
+    sale = cart(scene, LineRequest("PEN-1", 10))
+    line = sale.lines[0].id
+    assert scene.do(EditLine(sale.id, line, quantity=20), actor=scene.shop.cashier).total == "4.00"
+    scene.do(ChangeProduct(product_id="PEN-1", price_breaks=(PriceBreakRequest(10, "3.00"),)))
+    scene.refuses(EditLine(sale.id, line, quantity=30), "PRICE_MISMATCH", actor=scene.shop.cashier)
+    assert scene.do(EditLine(sale.id, line, quantity=30)).total == "6.00"

@@ -56,6 +56,7 @@ from holdfast.core.sales.order_entry import (
     price_of,
     priced_request,
     refuse_discount,
+    refuse_old_breaks,
 )
 from holdfast.core.sales.shipment import borne_of_sale, priced_anew
 from holdfast.core.sales.supplier_orders import change_supplier_order, order_from_supplier, withdraw_supplier_orders
@@ -253,11 +254,13 @@ def _with_less(stock: Stock, sale: Sale, line: SaleLine, units: int) -> Sale:
 
 
 def _refuse_given_terms(stock: Stock, line: SaleLine, command: EditLine) -> None:
-    """Refuse more units at what line or sale keep and the caller could not give them: a price, a discount, an
-    exemption."""
+    """Refuse more units at what line or sale keep and the caller could not give them: a price, prices of so many
+    together that the catalogue has no more, a discount, an exemption."""
     if command.unit_price is UNSET:
-        kept = from_minor(line.unit_price, stock.settings.minor_digits)
-        price_of(stock, product_of_line(stock, line), kept)
+        product = product_of_line(stock, line)
+        price_of(stock, product, from_minor(line.unit_price, stock.settings.minor_digits))
+        if line.breaks is not None and line.breaks != breaks_at(product, line.unit_price):
+            refuse_old_breaks(stock, product)
     if command.discount is UNSET and line.asked is not None:
         refuse_discount(stock)
     _refuse_given_to_sale(stock, find_sale(stock, line.sale_id))

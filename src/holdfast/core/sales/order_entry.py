@@ -336,6 +336,14 @@ def breaks_at(product: Product, price: int) -> tuple[PriceBreak, ...] | None:
     return product.price_breaks or None if price == product.price else None
 
 
+def refuse_old_breaks(stock: Stock, product: Product) -> None:
+    """Refuse more units at prices of so many together that the catalogue has no more."""
+    if not stock.caller.may_price:
+        numbers = {"product_id": product.id, "unit_price": from_minor(product.price or 0, stock.settings.minor_digits)}
+        words = f"The prices of so many {product.sku} together are others now: give its unit_price of today."
+        raise Refused(Code.PRICE_MISMATCH, words, numbers)
+
+
 def priced_request(stock: Stock, asked: LineRequest) -> PricedRequest:
     """What a line that is asked for means."""
     _refuse_unknown(stock, asked)
