@@ -26,7 +26,16 @@ from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import expected_cash
 from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
 from holdfast.core.sales.cart import suspend
-from holdfast.core.stock.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, stage_money
+from holdfast.core.stock.journal import (
+    ACCOUNTS,
+    CASH,
+    CASH_OVER_SHORT,
+    GIFT_CARDS,
+    INVENTORY,
+    SHRINKAGE,
+    account_kind,
+    stage_money,
+)
 from holdfast.core.stock.posting import Stock, value_exceeded
 
 replace = msgspec.structs.replace
@@ -289,15 +298,23 @@ def move_cash(stock: Stock, command: MoveCash) -> CashDocument:
 
 
 def _refuse_account(stock: Stock, account: str) -> None:
-    """Refuse an account that is not there, and those that only goods and the drawer itself move."""
-    if account in (CASH, INVENTORY):
+    """Refuse an account that is not there, one that goods, gift cards or the drawer itself move, and to who is no
+    manager one that is no expense, or an expense of goods (docs/how-to/registers.md)."""
+    if account in _FOLLOWS:
         detail = f"Account {account} cannot be the other side of cash: it follows the {_FOLLOWS[account]}."
         raise Refused(Code.INVALID_REQUEST, detail, {"field": "account"})
     if account not in ACCOUNTS and stock.record("account", account) is None:
         raise Refused(Code.INVALID_REQUEST, f"There is no account {account!r}.", {"field": "account"})
+    expense = account in EXPENSES if account in ACCOUNTS else account_kind(account) == "expense"
+    if not expense and not stock.caller.rights.has(Permission.MANAGE):
+        raise Refused(Code.FORBIDDEN, f"Cash against account {account} needs {Permission.MANAGE}.")
 
 
-_FOLLOWS = {CASH: "drawer", INVENTORY: "lots"}
+_FOLLOWS = {CASH: "drawer", INVENTORY: "lots", GIFT_CARDS: "gift cards"}
+
+EXPENSES = frozenset({SHRINKAGE, CASH_OVER_SHORT})
+"""Accounts of the first chart against which whoever is at a till moves cash, as they do against expenses that were
+added."""
 
 
 def _at_no_till() -> Refused:

@@ -62,6 +62,8 @@ ACCOUNTS = {
 }
 """The chart that every organisation begins with; names may be changed and accounts added."""
 
+_KINDS = {"1": "asset", "2": "liability", "3": "equity", "4": "income"}
+
 OPENING = "OPENING"
 """The `ref_type` of the entry that books what stock was worth when the books began: all older movements at once."""
 
@@ -130,6 +132,11 @@ class Posting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def id(self) -> str:
         """Its entry and its place in it."""
         return f"{self.entry_id} {self.position}"
+
+
+def account_kind(code: str) -> str:
+    """`asset`, `liability`, `equity`, `income` or `expense`: codes of 5 and above are expenses."""
+    return _KINDS.get(code[:1], "expense")
 
 
 def account_of_money(method: str) -> str:
