@@ -40,7 +40,7 @@ from holdfast.core.records.totals import kept_by_method
 from holdfast.core.records.wants import ReturnsOfSale, SaleById
 from holdfast.core.sales.lines import rules_of
 from holdfast.core.sales.register import SessionTotals, add_to_session, open_session_of
-from holdfast.core.sales.return_record import KeptLine, Return, ReturnDocument, return_document
+from holdfast.core.sales.return_record import KeptLine, Return, ReturnDocument, not_too_many, return_document
 from holdfast.core.sales.taxes import refundable_taxes
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.expiry import sellable_until
@@ -124,7 +124,7 @@ def _returns_before(stock: Stock, sale: Sale) -> list[Return]:
     if not any(line.returned for line in lines_of(stock, sale)):
         return []
     stock.require(ReturnsOfSale(sale.id))
-    return stock.rows_of_sale(Return, sale.id)
+    return not_too_many(stock.rows_of_sale(Return, sale.id))
 
 
 class _Refunds:
