@@ -24,7 +24,9 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Reservation
+from holdfast.core.records.wants import HOLDS_READ_MAX
 from holdfast.core.reservations.adoption import sale_of_order
+from holdfast.core.reservations.hold_bounds import refuse_crowded_order
 from holdfast.core.reservations.order_names import refuse_held_order
 from holdfast.core.reservations.reserve import Reserve, Target, candidates, reserve
 from holdfast.core.reservations.sourcing import hold_units
@@ -191,9 +193,10 @@ def _holds_at_level(
     if command.order_number is None:
         holds = stock.adhoc_at(level)
     else:
-        of_order = stock.holds_of_order(command.order_number, at=level)
-        holds = [hold for hold in of_order if hold.active]
+        holds = stock.active_of_order(command.order_number, command.source, level)
     holds = [hold for hold in holds if command.source in (None, hold.source)]
+    if command.order_number is None and units > sum(hold.open for hold in holds) and stock.has_more_adhoc(level):
+        raise invalid_state(f"There are more than {HOLDS_READ_MAX:,} holds for nobody in particular: ask for less.")
     if command.order_number is not None:
         if not holds:
             raise not_found(Code.RESERVATION_NOT_FOUND, "Active reservation of order", command.order_number)
@@ -224,7 +227,15 @@ def reserve_for(stock: Stock, command: Reserve) -> Reservation:
         refuse_held_order(stock, target.source, target.order_number)
     if target.kind != "order" or target.order_number is None:
         return reserve(stock, command)
-    sale_id = sale_of_order(stock, target.source, target.order_number)
+    refuse_crowded_order(stock, target.source, target.order_number)
+    made = _reserve_for_order(stock, command, target.source, target.order_number)
+    stock.made_for[target.source, target.order_number] = stock.made_for.get((target.source, target.order_number), 0) + 1
+    return made
+
+
+def _reserve_for_order(stock: Stock, command: Reserve, source: str, order_number: str) -> Reservation:
+    """The hold of an order, or of the lines of the sale that the order is."""
+    sale_id = sale_of_order(stock, source, order_number)
     if sale_id is None:
         return reserve(stock, command)
     mark = stock.mark()

@@ -35,6 +35,7 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import ACTIVE, BOOKED
 from holdfast.core.records.stock import Reservation
+from holdfast.core.reservations.hold_bounds import refuse_crowded_target
 from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal, refuse_pinned_lot
 from holdfast.core.stock.backorders import free_units_at, most_backed_first
 from holdfast.core.stock.gate import is_of
@@ -132,6 +133,8 @@ def reserve(stock: Stock, command: Reserve) -> Reservation:
         raise not_sold_any_more(product)
     _refuse_other_product(stock, command.target, product)
     _refuse_finished_target(stock, target)
+    if target is not None:
+        refuse_crowded_target(stock, target.id)
     chosen = choose(stock, product, places, units, command)
     served_from = None if command.location is not None else anywhere(stock)
     hold = promise(stock, product, chosen, units, command, served_from)

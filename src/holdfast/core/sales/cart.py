@@ -32,6 +32,7 @@ from holdfast.core.records.status import OPEN, SUSPENDED
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import Discount
 from holdfast.core.reservations.adoption import adopt, numbers_of
+from holdfast.core.reservations.hold_bounds import refuse_crowded_sale
 from holdfast.core.reservations.reserve import candidates
 from holdfast.core.reservations.sourcing import (
     adjust_hold,
@@ -193,6 +194,8 @@ def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument:
         refuse_finished_sale(sale)
     else:
         _refuse_fixed(stock, sale)
+    if line.quantity > before.quantity:
+        refuse_crowded_sale(stock, sale)
     line = _line_held(stock, sale, line, command)
     change_supplier_order(stock, line)
     stock.put_row(line)
