@@ -5,6 +5,8 @@ The bounds are small here; that they are what the database stops at is tested wi
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from holdfast.core.records import wants
@@ -40,9 +42,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         wants.HoldsOfOrder: "",
         wants.AdhocAt: "t.status = 'active' AND t.held_for = 'adhoc' ORDER BY t.id",
     }
+    known: Any = loaders.LOADERS
     for kind, of in keys.items():
         loader = loaders._holds(*of, where=where.get(kind, "t.status = 'active'"), most=READ + 1)
-        monkeypatch.setitem(loaders.LOADERS, kind, loader)
+        monkeypatch.setitem(known, kind, loader)
 
 
 @pytest.fixture
@@ -139,7 +142,12 @@ def test_other_orders_of_the_number_are_not_looked_at(many: Scene, monkeypatch: 
     """Somebody's thousands of holds for 1002 of the phone do not slow order 1002 of Shopify."""
     seen: list[str] = []
     know = WorkingSet.know_hold
-    monkeypatch.setattr(WorkingSet, "know_hold", lambda stock, hold: seen.append(str(hold.source)) or know(stock, hold))
+
+    def known(stock: WorkingSet, hold: Any) -> Any:
+        seen.append(str(hold.source))
+        return know(stock, hold)
+
+    monkeypatch.setattr(WorkingSet, "know_hold", known)
     for _ in range(MADE):
         many.do(hold("1002", "phone"))
     seen.clear()

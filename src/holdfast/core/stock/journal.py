@@ -18,9 +18,10 @@ from typing import NamedTuple
 import msgspec
 
 from holdfast.core.records.ledger import Entry
+from holdfast.core.records.number import VALUE_MAX
 from holdfast.core.records.tax import TaxShare
 from holdfast.core.records.time import day_at
-from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.posting import Stock, value_exceeded
 from holdfast.core.stock.record_changes import Money
 
 replace = msgspec.structs.replace
@@ -212,6 +213,8 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
     lines += [line for line in taxes if line.amount or line.net]
     lines.sort(key=lambda line: line[0])
     assert sum(line[1] for line in lines) == 0, (ref, lines)
+    if any(abs(line[1]) > VALUE_MAX for line in lines):
+        raise value_exceeded()
     if not lines:
         return
     day = open_day(stock, money.store_id)

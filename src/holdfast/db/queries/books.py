@@ -28,6 +28,7 @@ from holdfast.core.records.time import day_at, end_of_day, instant_text
 from holdfast.core.stock.journal import ACCOUNTS, TAX_PAYABLE, Account, JournalEntry
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
+from holdfast.db.exact_sum import exact_sum
 from holdfast.db.queries.catalog import columns_of, records
 from holdfast.db.queries.filters import BEFORE, NOT_BEFORE, Day, DayOrInstant, Everything, Filter, Instant
 from holdfast.db.queries.ledger import SKEW, id_floor
@@ -301,7 +302,7 @@ def tax_report(connection: sa.Connection, catalog: Catalog, filters: TaxFilter, 
             where.append(_posting.at >= end_of_day(before, timezone) - SLACK)
     if filters.to is not None:
         where += [_posting.day <= filters.to, _posting.at < end_of_day(filters.to, timezone) + SLACK]
-    tax, net = sa.func.sum(-_posting.amount), sa.func.sum(-_posting.tax_net)
+    tax, net = exact_sum(-_posting.amount), exact_sum(-_posting.tax_net)
     query = sa.select(_posting.tax_name, _posting.tax_rate, net, tax)
     if part.stores is not None:
         own = (_entry.org_id == _posting.org_id) & (_entry.id == _posting.entry_id)
@@ -370,8 +371,8 @@ def sums_of(connection: sa.Connection, catalog: Catalog, names: Sequence[str], a
     if base is not None:
         where += [_posting.day > base.day, _posting.at >= base.since]
         sums |= {account: Sums(debit, credit) for account, debit, credit in base.balances if account in sums}
-    credits: sa.ColumnElement[int] = sa.func.sum(sa.case((_posting.amount < 0, -_posting.amount), else_=0))
-    query = sa.select(_posting.account, sa.func.sum(_posting.amount), credits).where(*where).group_by(_posting.account)
+    credits = exact_sum(sa.case((_posting.amount < 0, -_posting.amount), else_=0))
+    query = sa.select(_posting.account, exact_sum(_posting.amount), credits).where(*where).group_by(_posting.account)
     for account, balance, credit in connection.execute(query):
         before = sums[account]
         sums[account] = Sums(before.debit + int(balance) + int(credit), before.credit + int(credit))
