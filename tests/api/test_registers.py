@@ -368,6 +368,7 @@ def test_cash_in_and_out(any_shop: Shop) -> None:
         ({"amount": "0.00"}, 400, "INVALID_AMOUNT"),
         ({"amount": "-1.00"}, 400, "INVALID_AMOUNT"),
         ({"amount": "1.005"}, 400, "INVALID_AMOUNT"),
+        ({"amount": "10000000000.01", "direction": "in"}, 400, "INVALID_AMOUNT"),
         ({"amount": 1}, 400, "INVALID_REQUEST"),
         ({"direction": "up"}, 400, "INVALID_REQUEST"),
         ({"account": "1000"}, 400, "INVALID_REQUEST"),

@@ -119,3 +119,15 @@ def test_prices_of_so_many_that_changed_or_go_on(scene: Scene) -> None:
     scene.do(ChangeProduct(product_id="PEN-1", price_breaks=(PriceBreakRequest(10, "3.00"),)))
     scene.refuses(EditLine(sale.id, line, quantity=30), "PRICE_MISMATCH", actor=scene.shop.cashier)
     assert scene.do(EditLine(sale.id, line, quantity=30)).total == "6.00"
+
+
+# Amounts that nothing stands behind ----------------------------------------------------------------------------------
+
+
+def test_fees_and_tips_have_a_bound(scene: Scene) -> None:
+    """Nobody tips ten thousand million, and no manager takes as much for a delivery."""
+    most = "10000000000.00"
+    sale = cart(scene, LineRequest("PEN-1", 1), fees=(FeeRequest("Delivery", most), FeeRequest("Tip", most, tip=True)))
+    for tip in (False, True):
+        wrong = FeeRequest("More", "10000000000.01", tip=tip)
+        scene.refuses(ChangeSale(sale.id, fees=(wrong,)), "INVALID_AMOUNT")

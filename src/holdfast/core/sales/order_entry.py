@@ -21,7 +21,7 @@ import msgspec
 from msgspec import UNSET
 
 from holdfast.core.records.command import Command
-from holdfast.core.records.number import Number, exact_scaled, from_minor, to_minor
+from holdfast.core.records.number import ASIDE_MAX, Number, exact_scaled, from_minor, to_minor
 from holdfast.core.records.product import PriceBreak, Product
 from holdfast.core.records.rejection import (
     Code,
@@ -230,8 +230,9 @@ def fees_of(stock: Stock, asked: tuple[FeeRequest, ...], kept: tuple[SaleFee, ..
     fees = []
     for index, fee in enumerate(asked):
         amount = to_minor(fee.amount, stock.settings.minor_digits)
-        if amount is None or amount < 0:
-            raise Refused(Code.INVALID_AMOUNT, f"The fee {fee.name!r} is not an amount of money.")
+        if amount is None or not 0 <= amount <= ASIDE_MAX:
+            words = f"The fee {fee.name!r} is not an amount of money, or beyond bounds."
+            raise Refused(Code.INVALID_AMOUNT, words)
         same = (one for one in left if (one.name, one.amount, one.tax_class) == (fee.name, amount, fee.tax_class))
         if not fee.tip and (stays := next(same, None)) is not None:
             left.remove(stays)

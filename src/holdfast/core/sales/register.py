@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from holdfast.core.records.command import Command, Decision
-from holdfast.core.records.number import VALUE_MAX, from_minor, to_minor
+from holdfast.core.records.number import ASIDE_MAX, VALUE_MAX, from_minor, to_minor
 from holdfast.core.records.organisation import Register
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
@@ -184,8 +184,8 @@ def open_session(stock: Stock, command: OpenSession) -> SessionDocument:
     if stores is not None and register.store_id not in stores:
         raise Refused(Code.FORBIDDEN, "The register belongs to another store.")
     amount = to_minor(command.opening_float, stock.settings.minor_digits)
-    if amount is None or amount < 0:
-        raise Refused(Code.INVALID_AMOUNT, "opening_float is not an amount of money.")
+    if amount is None or not 0 <= amount <= ASIDE_MAX:
+        raise Refused(Code.INVALID_AMOUNT, "opening_float is not an amount of money, or beyond bounds.")
     known = sessions_of(stock, register.id)
     if any(session.status == OPEN for session in known):
         raise invalid_state("The register has an open session.")
@@ -266,8 +266,8 @@ def add_to_session(stock: Stock, more: SessionTotals) -> None:
 def move_cash(stock: Stock, command: MoveCash) -> CashDocument:
     """Decide a MoveCash: more than should be in the drawer cannot be taken out."""
     amount = to_minor(command.amount, stock.settings.minor_digits)
-    if amount is None or amount <= 0:
-        raise Refused(Code.INVALID_AMOUNT, "amount is not an amount of money above zero.")
+    if amount is None or not 0 < amount <= ASIDE_MAX:
+        raise Refused(Code.INVALID_AMOUNT, "amount is not an amount of money above zero, or beyond bounds.")
     if command.account is not None:
         _refuse_account(stock, command.account)
     session = open_session_of(stock)
