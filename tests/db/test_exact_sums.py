@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from holdfast.core.sales.completion import CompleteSale
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.bulk import level_rows
+from holdfast.db.credentials import is_away
 from holdfast.db.exact_sum import exact, exact_sum, exact_sum_sql
 from holdfast.db.upkeep import day_ends
 from holdfast.db.upkeep.day_ends import keep_day_ends
@@ -64,6 +66,16 @@ def test_halves_make_the_sum(numbers: list[int | None]) -> None:
     [(answer,)] = connection.execute(f"SELECT {exact_sum_sql('x', is_sqlite=True)} FROM t")
     connection.close()
     assert exact(answer) == sum(number for number in numbers if number is not None)
+
+
+def test_an_overflow_is_no_absence(tmp_path: Path) -> None:
+    """A sum that SQLite cannot keep is a fault of ours, and is not told as a database that is away."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    most = sa.text(f"SELECT sum(x) FROM (SELECT {2**63 - 1} AS x UNION ALL SELECT 1)")
+    with engine.connect() as connection, pytest.raises(sa.exc.OperationalError) as raised:
+        connection.execute(most).all()
+    assert not is_away(raised.value)
+    engine.dispose()
 
 
 def test_nothing_has_no_sum(shop: Shop) -> None:

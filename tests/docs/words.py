@@ -25,11 +25,11 @@ PLAIN = _words(
     active add address adhoc adjust admin age ahead allocated allowed already amend answer any append arrived as at
     attempts away back backorder bad balance begun bench beside body bounded bounds break by call came cancel candidate
     cause change changed choice chooser close code complete condition conflict contended context core cost counter
-    create day dead decide demands demo docs doubled dry edit elsewhere ended ends entered error established ever
-    everything exempt expected expiry failure fill for forbidden foreseen form found from fulfill full gone goods
-    grantable group head health history holdfast hours idle in inventory kept kind large last late layout left limits
-    list load loaded looked loose lost main malformed many max meaning merged mismatch missing misuse mode money move
-    movement named names near new no not note nothing number of only open opener operation org outcome outdated
+    create crowded day dead decide demands demo docs doubled dry edit elsewhere ended ends entered error established
+    ever everything exact exempt expected expiry failure fill for forbidden foreseen form found from fulfill full gone
+    goods grantable group head health history holdfast hours idle in inventory kept kind large last late layout left
+    limits list load loaded looked loose lost main malformed many max meaning merged mismatch missing misuse mode money
+    move movement named names near new no not note nothing number of only open opener operation org outcome outdated
     outright overloaded overview own owners past patience pending person place plain planned possible post prepared
     previous price priced proportion purchases put quantity quote read receive refresh refused rejected reliance remove
     rename reply reserve reset retail revert revoke rights roaming roll rule run save second section seen sent shape

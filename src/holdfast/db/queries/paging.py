@@ -12,7 +12,7 @@ import base64
 import binascii
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -21,17 +21,6 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from holdfast.db import schema
 
 Json = dict[str, Any]
-
-
-class HasId(Protocol):
-    """A row or struct with an id."""
-
-    @property
-    def id(self) -> Any:
-        """Its id."""
-
-
-T = TypeVar("T", bound=HasId)
 
 LIMIT_MAX = 200
 """Most items of a page."""
@@ -217,7 +206,7 @@ def page_in_pieces(
     return Page(items, None if keys.floor is None else encode_cursor(keys.floor))
 
 
-def in_order(found: Iterable[T], ids: Sequence[str]) -> list[T]:
+def in_order(found: Iterable[Any], ids: Sequence[str]) -> list[Any]:
     """The rows or structs with these ids, in the order of the ids."""
     known = {str(one.id): one for one in found}
     return [known[name] for name in ids]
