@@ -23,13 +23,11 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Refused, invalid_state, not_found
 from holdfast.core.records.time import day_at, instant_text
 from holdfast.core.records.wants import AccountSums, BalancesThrough
-from holdfast.core.stock.journal import ACCOUNTS, Account, Posting
+from holdfast.core.stock.journal import ACCOUNTS, Account, Posting, account_kind
 from holdfast.core.stock.posting import Stock
 
 ACCOUNT_CODE = "[1-9][0-9]{3,9}"
 """What a code looks like; its first digit says what kind of account it is (`account_kind`)."""
-
-_KINDS = {"1": "asset", "2": "liability", "3": "equity", "4": "income"}
 
 
 class ClosePeriod(Command, frozen=True, gc=False):
@@ -131,11 +129,6 @@ def rename_account(stock: Stock, command: RenameAccount) -> AccountDocument:
     account = msgspec.structs.replace(known, name=command.name, updated_at=stock.now)
     put(stock, "account", account)
     return account_document(account.id, account.name)
-
-
-def account_kind(code: str) -> str:
-    """`asset`, `liability`, `equity`, `income` or `expense`."""
-    return _KINDS.get(code[:1], "expense")
 
 
 def account_document(code: str, name: str) -> AccountDocument:

@@ -31,7 +31,7 @@ from holdfast.core.sales.gift_cards import issue, load
 from holdfast.core.sales.lines import rules_of
 from holdfast.core.sales.payments import refuse_cash_out, refuse_code, with_settled
 from holdfast.core.sales.register import SessionTotals, add_to_session
-from holdfast.core.sales.return_record import KeptLine, Refund, Return
+from holdfast.core.sales.return_record import KeptLine, Refund, Return, not_too_many
 from holdfast.core.sales.taxes import refundable_taxes
 from holdfast.core.stock.journal import (
     COST_OF_GOODS,
@@ -80,7 +80,7 @@ def returns_before(stock: Stock, sale: Sale) -> list[Return]:
     if not sale.refunded and not any(line.returned for line in lines_of(stock, sale)):
         return []
     stock.require(ReturnsOfSale(sale.id))
-    return stock.rows_of_sale(Return, sale.id)
+    return not_too_many(stock.rows_of_sale(Return, sale.id))
 
 
 # By line -------------------------------------------------------------------------------------------------------------

@@ -18,9 +18,10 @@ from typing import NamedTuple
 import msgspec
 
 from holdfast.core.records.ledger import Entry
+from holdfast.core.records.number import VALUE_MAX
 from holdfast.core.records.tax import TaxShare
 from holdfast.core.records.time import day_at
-from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.posting import Stock, value_exceeded
 from holdfast.core.stock.record_changes import Money
 
 replace = msgspec.structs.replace
@@ -61,6 +62,8 @@ ACCOUNTS = {
     PRICE_VARIANCE: "Purchase price variance",
 }
 """The chart that every organisation begins with; names may be changed and accounts added."""
+
+_KINDS = {"1": "asset", "2": "liability", "3": "equity", "4": "income"}
 
 OPENING = "OPENING"
 """The `ref_type` of the entry that books what stock was worth when the books began: all older movements at once."""
@@ -132,6 +135,11 @@ class Posting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def id(self) -> str:
         """Its entry and its place in it."""
         return f"{self.entry_id} {self.position}"
+
+
+def account_kind(code: str) -> str:
+    """`asset`, `liability`, `equity`, `income` or `expense`: codes of 5 and above are expenses."""
+    return _KINDS.get(code[:1], "expense")
 
 
 def account_of_money(method: str) -> str:
@@ -209,6 +217,8 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
     lines += [line for line in taxes if line.amount or line.net]
     lines.sort(key=lambda line: line[0])
     assert sum(line[1] for line in lines) == 0, (ref, lines)
+    if any(abs(line[1]) > VALUE_MAX for line in lines):
+        raise value_exceeded()
     if not lines:
         return
     day = open_day(stock, money.store_id) if money.day is None else _earlier_day(stock, money.day, money.store_id)

@@ -71,9 +71,10 @@ async def stream_events(application: Serving, call: Call, sender: Sender, receiv
     """Send events as they come until somebody stops."""
     with application.callers.streaming(call.actor):
         cursor = _begin(call, sender.headers)
-        if cursor == END:
-            cursor = await application.read(call.shop.reports.events_end, call.actor.org_id)
-        page = await application.read(_page, call, cursor)  # a bad cursor is refused before the stream begins
+        async with application.callers.reading(call.actor):
+            if cursor == END:
+                cursor = await application.read(call.shop.reports.events_end, call.actor.org_id)
+            page = await application.read(_page, call, cursor)  # a bad cursor is refused before the stream begins
         await _follow(application, call, page, sender, receive, answer)
 
 
@@ -98,7 +99,8 @@ async def _follow(
             if time.monotonic() - spoke_at >= HEARTBEAT_SECONDS:
                 await answer.part(b": alive\n\n")
                 spoke_at = time.monotonic()
-            page = await application.read(_page, call, cursor)
+            async with application.callers.reading(call.actor):
+                page = await application.read(_page, call, cursor)
         if not gone.done():
             await answer.end()
     finally:

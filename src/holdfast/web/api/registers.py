@@ -435,8 +435,9 @@ ROUTES = (
         method="POST",
         path="/api/v1/pos/cash",
         summary="Put cash into the drawer, or take some out",
-        about="Nothing is booked unless `account` names the other side. More than should be in the drawer cannot be "
-        "taken out.",
+        about="Nothing is booked unless `account` names the other side: `5100`, `5200` or an expense that was added; "
+        "with `inventory:manage` others as well, but for `1000`, `1200` and `2200`. More than should be in the drawer "
+        "cannot be taken out.",
         plan=plan_cash,
         body=CashBody,
         answer=CashDocument,

@@ -177,8 +177,7 @@ class Dispatcher:
     async def _answer_read(self, route: Route, call: Call, scope: Scope, answer: Answer) -> None:
         """Answer a read, without what is for managers where somebody else asks."""
         assert route.answer_with is not None
-        async with self.callers.reading(call.actor):
-            document = await self.read(route.answer_with, call)
+        document = await self._read_for(call, route.answer_with)
         link: Headers = []
         if route.array:
             document, link = arrays.said(document, scope["path"], scope["query_string"])
@@ -225,11 +224,11 @@ class Dispatcher:
         render = route.render
         try:
             planned: Command | PlannedCommand = (
-                await self.read(route.plan, call) if _looks_up(route, call) else route.plan(call)
+                await self._read_for(call, route.plan) if _looks_up(route, call) else route.plan(call)
             )
         except Problem as problem:
             if problem.status == 400 and problem.code != "INVALID_REQUEST" and route.missing is not None:
-                await self.read(route.missing, call)
+                await self._read_for(call, route.missing)
             # What the call names may be gone, or in another state, because this very call was answered before.
             if call.key is None or problem.status not in (404, 409):
                 raise
@@ -284,6 +283,11 @@ class Dispatcher:
     async def _decode(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Take a large body apart in a thread that is there for that."""
         return await asyncio.get_running_loop().run_in_executor(self._body_threads, function, *arguments)
+
+    async def _read_for(self, call: Call, function: Callable[[Call], Any]) -> Any:
+        """What a call asks of the database, when it is the caller's turn."""
+        async with self.callers.reading(call.actor):
+            return await self.read(function, call)
 
     async def read(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run what would keep the loop waiting in a thread: what asks the database, above all."""
