@@ -59,6 +59,8 @@ LEAST: dict[str, str] = {
     "POST /api/v1/sales/{id}/resume": "cashier",
     "POST /api/v1/sales/{id}/complete": "cashier",
     "POST /api/v1/sales/{id}/cancel": "cashier",
+    "POST /api/v1/sales/{id}/payments": "cashier",
+    "POST /api/v1/sales/{id}/payments/{payment_id}/correct": "cashier",
     "POST /api/v1/sales/{id}/fulfillments": "cashier",
     "POST /api/v1/sales/{id}/fulfillments/{fulfillment_id}/revert": "cashier",
     "GET /api/v1/supplier-orders": "cashier",
