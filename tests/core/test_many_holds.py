@@ -12,7 +12,7 @@ import pytest
 from holdfast.core.records import wants
 from holdfast.core.records.command import CommandGroup
 from holdfast.core.reservations.appointments import Book, ChangeAppointment
-from holdfast.core.reservations.by_order import ConsumeAtLevel, OrderClose, OrderLine, OrderReserve, ReleaseAtLevel
+from holdfast.core.reservations.order_holds import ConsumeAtLevel, OrderClose, OrderLine, OrderReserve, ReleaseAtLevel
 from holdfast.core.reservations.reserve import Release, Reserve, Target
 from holdfast.core.sales.cart import EditLine
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
@@ -30,7 +30,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three holds of one order, and six that are looked at."""
     for module in ("core.records.wants", "core.reservations.hold_bounds"):
         monkeypatch.setattr(f"holdfast.{module}.HOLDS_MAX", MADE)
-    for module in ("core.stock.working_set", "core.reservations.by_order"):
+    for module in ("core.stock.working_set", "core.reservations.order_holds"):
         monkeypatch.setattr(f"holdfast.{module}.HOLDS_READ_MAX", READ)
     keys = {
         wants.HoldsOfOrder: (("order_number", "text"), ("source", "text")),
@@ -83,7 +83,7 @@ def test_holds_that_were_made_before_there_was_a_bound(many: Scene, monkeypatch:
     """Whoever means all of them is told to name them; each can be released, and then all of what is left."""
     with monkeypatch.context() as before:
         before.setattr("holdfast.core.reservations.hold_bounds.refuse_crowded_order", lambda *_: None)
-        before.setattr("holdfast.core.reservations.by_order.refuse_crowded_order", lambda *_: None)
+        before.setattr("holdfast.core.reservations.order_holds.refuse_crowded_order", lambda *_: None)
         made = [many.do(hold()) for _ in range(READ + 2)]
     lines = (LineRequest("MUG-1", 1),)
     too_many = (

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from holdfast.core.sales.cart import AddLine, RemoveLine, ResumeSale, SuspendSale
+from holdfast.core.sales.cart import AddLine, CancelSale, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.order_entry import DiscountRequest, LineRequest, OpenSale
 from tests.core.scene import Scene
 from tests.shop import FOUNDED, SECOND, Clock, open_shop, quick_sqlite
@@ -82,6 +82,8 @@ def test_merged_lines_are_as_many_units_in_one_line_for_each_terms(scene: Scene,
     assert [line.quantity for line in sale.lines] == [line.quantity for line in whole.lines] == list(units.values())
     assert [line.line_total for line in sale.lines] == [line.line_total for line in whole.lines]
     assert (sale.total, sale.discount_total) == (whole.total, whole.discount_total)
+    for one in (sale, whole):
+        scene.do(CancelSale(one.id))  # the next example begins with all the stock
 
 
 def test_a_resumed_cart_is_held_from_now_on(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from msgspec import convert
 from msgspec.structs import replace
@@ -367,6 +367,7 @@ def command_of(sale: Any, step: Any) -> Any:
 def test_any_sequence_keeps_the_books(tmp_path_factory: Any, steps: list[Any], last: str) -> None:
     """Drawer = cash movements, 1100 = what is owed and what cards owe, tax = tax report, refunds at most what was paid;
     in the end all of it in any parts is all of it."""
+    note(f"{steps} {last}")
     path = tmp_path_factory.mktemp("walk")
     with quick_sqlite(), open_shop(f"sqlite:///{path / 'scene.db'}") as shop:
         scene = Scene(shop, None)

@@ -234,6 +234,7 @@ def book_sale(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Paymen
         payments=together,
         paid=sum(payment.amount for payment in together),
         change=sum(payment.own_change for payment in together),
+        rounding=receipt.rounding,
         posted=receipt.total,
         posted_tax=receipt.tax_total,
         posted_taxes=taxes_of(sale, lines_of(stock, sale)) or None,

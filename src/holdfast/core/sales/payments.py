@@ -243,13 +243,15 @@ def take_payment(stock: Stock, command: TakePayment) -> SaleDocument:
     paid = standing(sale.payments)
     before = sum(one.amount for one in paid)
     total = now.total - sale.settled
-    if now.owed <= 0:
-        digits = stock.settings.minor_digits
-        numbers = {"due": from_minor(now.due, digits), "paid": from_minor(before, digits)}
-        raise Refused(Code.PAYMENT_MISMATCH, "Nothing is owed of the sale.", numbers)
-    tender = tendered(total, (*paid, payment), rules_of(stock).cash_rounding, partly=True)
+    rules = rules_of(stock)
+    so_far = tendered(total, paid, rules.cash_rounding, partly=True)
+    if isinstance(so_far, Rejected) or so_far.owed <= 0:
+        raise _nothing_owed(stock, now, before)
+    tender = tendered(total, (*paid, payment), rules.cash_rounding, partly=True)
     if isinstance(tender, Rejected):
         raise told_in_currency(stock, tender)
+    if tender.change and payment.method != "cash":
+        raise _nothing_owed(stock, now, before)
     if before + payment.amount > VALUE_MAX:
         raise Refused(Code.INVALID_AMOUNT, "The payments are out of bounds.")
     rounding = 0 if sale.unfinished else tender.rounding - sale.rounding
@@ -260,6 +262,12 @@ def take_payment(stock: Stock, command: TakePayment) -> SaleDocument:
         _share_rounding(stock, sale, rounding)
     stock.tell("SalePaid", None, payment_facts(stock, sale, made))
     return describe_sale(stock, sale)
+
+
+def _nothing_owed(stock: Stock, sale: Sale, paid: int) -> Refused:
+    digits = stock.settings.minor_digits
+    numbers = {"due": from_minor(sale.due, digits), "paid": from_minor(paid, digits)}
+    return Refused(Code.PAYMENT_MISMATCH, "So much is not owed of the sale.", numbers)
 
 
 def _share_rounding(stock: Stock, sale: Sale, delta: int) -> None:
