@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from holdfast.access import Actor
+from holdfast.core.organisation.bookkeeping import BillReceipt, EntryLine, PostEntry, ReverseEntry
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate
 from holdfast.core.sales.cart import CancelSale, RemoveLine, SuspendSale
@@ -32,6 +33,8 @@ def trade(shop: Shop) -> None:
     shop.receive("TEE-1", 40, lot="T", cost="7.003")
     shop.receive("OIL-1", 20, cost="1.11")
     shop.ok(AddAccount("6000", "Window cleaner"))
+    shop.ok(AddAccount("1110", "Cards"))
+    shop.settings(payment_accounts={"card": "1110"})
     till = shop.ok(AddRegister(store_id=main, code="TILL-1", name=None))
     drawer = shop.ok(OpenSession(till.id, "100.00", "a" * 64, "user:owner", str(uuid.uuid4())))
     at_till = msgspec.structs.replace(shop.owner, session_id=drawer.id)
@@ -45,6 +48,7 @@ def trade(shop: Shop) -> None:
     second = shop.ok(OpenSession(till.id, "80.00", "b" * 64, "user:owner", str(uuid.uuid4())))
     shop.ok(MoveCash("in", "1.00", "coins"), actor=msgspec.structs.replace(shop.owner, session_id=second.id))
     beside_the_till(shop)
+    by_hand(shop)
     shop.ok(ClosePeriod(_yesterday(shop)))
 
 
@@ -92,6 +96,18 @@ def beside_the_till(shop: Shop) -> None:
     shop.ok(RemoveLine(gone.id, gone.lines[1].id))
     shop.ok(CancelSale(gone.id))
     shop.ok(OpenSale(shop.stores["MAIN"], lines=lines))
+
+
+def by_hand(shop: Shop) -> None:
+    """A payout of card money less its fee, entered twice, and bills of two receipts, one of them taken back."""
+    lines = (EntryLine("2010", "9.70"), EntryLine("6000", "0.30"), EntryLine("1110", credit="10.00"))
+    shop.ok(PostEntry("Card payout", lines))
+    shop.ok(ReverseEntry(shop.ok(PostEntry("Card payout", lines, _yesterday(shop))).id))
+    receipts = [str(row["id"]) for row in shop.rows("SELECT id FROM receipt ORDER BY id")]
+    shop.ok(BillReceipt(receipts[0], "17.00", "INV-1"))
+    bill = shop.ok(BillReceipt(receipts[1], "20.00"))
+    shop.ok(ReverseEntry(bill.id))
+    shop.ok(BillReceipt(receipts[1], "20.10"))
 
 
 def _yesterday(shop: Shop) -> str:

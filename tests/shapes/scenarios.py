@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from holdfast.core.decide import CommandGroup, Sweep
+from holdfast.core.organisation.bookkeeping import BillReceipt, EntryLine, PostEntry, ReverseEntry
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book
@@ -639,6 +640,31 @@ def account_is_added(shop: Shop, n: int) -> Built:
 @scenario(RenameAccount)
 def account_is_renamed(shop: Shop, n: int) -> Built:
     return RenameAccount("4000", f"Revenue {n}")
+
+
+def _entry_of(shop: Shop, n: int, kind: str) -> PostEntry:
+    codes = [f"{kind}{n:02d}{index:03d}" for index in range(n + 1)]
+    for code in codes:
+        shop.ok(AddAccount(code, "Costs"))
+    lines = tuple(EntryLine(code, debit="1.00") for code in codes[:-1])
+    return PostEntry(f"Entry {n}", (*lines, EntryLine(codes[-1], credit=f"{n}.00")))
+
+
+@scenario(PostEntry)
+def entry_of_n_accounts(shop: Shop, n: int) -> Built:
+    return _entry_of(shop, n, "7")
+
+
+@scenario(ReverseEntry)
+def reversal_of_an_entry_of_n_accounts(shop: Shop, n: int) -> Built:
+    return ReverseEntry(shop.ok(_entry_of(shop, n, "8")).id)
+
+
+@scenario(BillReceipt)
+def bill_of_n_lots(shop: Shop, n: int) -> Built:
+    names = skus(shop, n, "BL")
+    receipt = shop.ok(Receive("MAIN", tuple(ReceiptLine(name, 1, "0.50") for name in names)))
+    return BillReceipt(receipt.id, "9.99")
 
 
 # Groups and time -----------------------------------------------------------------------------------------------------

@@ -65,6 +65,8 @@ def check(
         books = BooksCheck(rows, org_id, tally, sales.money)
         books.journal()
         books.movements()
+        books.corrections()
+        books.bills()
         books.kept_balances()
         books.accounts()
     return CheckResult(not tally.mismatches, tally.checked, tally.mismatches)

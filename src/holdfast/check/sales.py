@@ -32,7 +32,7 @@ from holdfast.core.stock.journal import (
     ROUNDING,
     TAX_PAYABLE,
     TIPS,
-    account_of_money,
+    usual_account,
 )
 from holdfast.db.audit_rows import Snapshot
 from holdfast.db.audit_shapes import Stored
@@ -145,7 +145,7 @@ class SalesCheck(Run):
             if made.sale_id is None and made.method != "cash":
                 self._same("sale_return.refund_total", name, 0, made.rounding, org_id=row.org_id)
             tax = sum(line.tax for line in made.lines)
-            self.money.put(row.org_id, account_of_money(made.method), -made.refund_total)
+            self.money.put(row.org_id, usual_account(made.method), -made.refund_total)
             self.money.put(row.org_id, TAX_PAYABLE, tax)
             tips = sum(line.tip for line in made.lines if line.tip is not UNSET)
             self.money.put(row.org_id, TIPS, tips)

@@ -25,9 +25,11 @@ from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.journal import JournalEntry, Posting
+from holdfast.db import audit_entries
 from holdfast.db.audit_shapes import (
     Balances,
     Beside,
+    Billed,
     Booked,
     DaySum,
     Doubled,
@@ -37,6 +39,7 @@ from holdfast.db.audit_shapes import (
     Kept,
     LeftOpen,
     Moved,
+    Reversal,
     Seal,
     Sold,
     Stored,
@@ -358,6 +361,18 @@ class Snapshot:
         )
         for org, ledger_id, ref_type, ref_id, value, at in rows:
             yield Moved(str(org), str(ledger_id), ref_type, ref_id, int(value), int(at))
+
+    def reversals(self, org_id: str | None) -> Iterator[Reversal]:
+        """Entries that take others back, by id."""
+        for org, entry_id, same, left in self._stream(
+            audit_entries.reversals(org_id, is_sqlite=self._is_sqlite), org_id
+        ):
+            yield Reversal(str(org), str(entry_id), bool(same), int(left))
+
+    def bills(self, org_id: str | None) -> Iterator[Billed]:
+        """Receipts with bills, by id."""
+        for org, receipt_id, received, cleared, standing in self._stream(audit_entries.bills(org_id), org_id):
+            yield Billed(str(org), receipt_id, int(received), int(cleared), int(standing))
 
     def kept_balances(self, org_id: str | None) -> Iterator[Kept]:
         """What closes and ends of days kept, by day."""

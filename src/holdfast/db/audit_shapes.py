@@ -110,6 +110,27 @@ class Moved(NamedTuple):
     at: int
 
 
+class Reversal(NamedTuple):
+    """An entry that takes another one back: does it refer as that one does (an entry by hand refers to the first by its
+    id), and how many lines of the two have no opposite in the other?"""
+
+    org_id: str
+    entry_id: str
+    same_reference: bool
+    unmatched: int
+
+
+class Billed(NamedTuple):
+    """A receipt with bills: what it posted as not invoiced, what its bills cleared of it, in minor units, and how many
+    of them stand."""
+
+    org_id: str
+    receipt_id: str
+    received: int
+    cleared: int
+    standing: int
+
+
 class Seal(NamedTuple):
     """What the entries of a level that have no link come to."""
 

@@ -134,6 +134,12 @@ def rename_account(stock: Stock, command: RenameAccount) -> AccountDocument:
     return account_document(account.id, account.name)
 
 
+def account_name(stock: Stock, code: str) -> str | None:
+    """What the account is called; None when the chart has none of that code."""
+    own: Account | None = stock.record("account", code) if re.fullmatch(ACCOUNT_CODE, code) else None
+    return ACCOUNTS.get(code) if own is None else own.name
+
+
 def account_kind(code: str) -> str:
     """`asset`, `liability`, `equity`, `income` or `expense`."""
     return _KINDS.get(code[:1], "expense")

@@ -324,6 +324,18 @@ class AnyJournalEntry(Want, frozen=True, gc=False):
     """Has the organisation a journal entry? The answer is not empty when it has."""
 
 
+class EntryById(Want, frozen=True, gc=False):
+    """A journal entry with its postings."""
+
+    entry_id: str
+
+
+class EntriesOf(Want, frozen=True, gc=False):
+    """The journal entries that refer to something (`ref_id`), with their postings."""
+
+    ref_id: str
+
+
 class BalancesThrough(Want, frozen=True, gc=False):
     """What each account has come to through a day: "account debits credits" each."""
 

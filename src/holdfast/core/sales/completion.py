@@ -67,7 +67,7 @@ from holdfast.core.stock.journal import (
     ROUNDING,
     TIPS,
     Line,
-    account_of_money,
+    paid_by,
     stage_money,
     tax_payable,
 )
@@ -238,7 +238,7 @@ def take_payment(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Pay
 def _stage_sale_money(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> None:
     """Book what fulfilments have not: revenue and tax against payments; what is unpaid stays receivable."""
     kept = kept_by_method(payments, receipt.change)
-    money: list[Line] = [(account_of_money(method), amount) for method, amount in kept.items()]
+    money: list[Line] = [paid_by(method, amount) for method, amount in kept.items()]
     money.append((RECEIVABLE, receipt.total + receipt.rounding - sum(kept.values()) - sale.posted))
     tax = receipt.tax_total - sale.posted_tax
     money += tax_payable(taxes_left(sale, lines_of(stock, sale)))

@@ -51,7 +51,7 @@ from holdfast.core.stock.journal import (
     SHRINKAGE,
     TIPS,
     Line,
-    account_of_money,
+    paid_by,
     stage_money,
     tax_payable,
 )
@@ -451,7 +451,7 @@ def _finish(
     assert cause.ref_id is not None
     name = "without a sale" if sale is None else f"of sale {sale.number}"
     money: list[Line] = [
-        (account_of_money(method), -refund),
+        paid_by(method, -refund),
         *tax_payable(taxes),
         (TIPS, tips),
         (RETURNS, exact - tax - tips),

@@ -5,8 +5,9 @@
 
 Every ledger entry that moves value is booked by the command that made it, in the same transaction, so the inventory
 account always equals the lots. Holds, transfers and recalls book nothing: their goods stay inventory. The accounting
-day is the store's: a sale at 17:21 UTC in a store at +14 belongs to the next day. Amounts are minor units, debit
-positive, credit negative. Nothing here is ever changed; a correction is a new entry.
+day is the store's: a sale at 17:21 UTC in a store at +14 belongs to the next day. What is paid by a method lies on the
+account that the settings name for it. Amounts are minor units, debit positive, credit negative. Nothing here is ever
+changed; a correction is a new entry.
 """
 
 from __future__ import annotations
@@ -76,8 +77,17 @@ class TaxLine(NamedTuple):
     net: int
 
 
-Line = tuple[str, int] | TaxLine
-"""(account, amount): minor units, debit positive, credit negative; of tax with its rate."""
+class PaymentLine(NamedTuple):
+    """A line of the account that the settings name for a method of payment; `account` is the usual one."""
+
+    account: str
+    amount: int
+    method: str
+
+
+Line = tuple[str, int] | TaxLine | PaymentLine
+"""(account, amount): minor units, debit positive, credit negative; of tax with its rate, of a payment with its method.
+"""
 
 
 def tax_payable(shares: Iterable[TaxShare]) -> list[Line]:
@@ -96,7 +106,11 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
 class JournalEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One balanced entry. `day` is the accounting day (YYYY-MM-DD); `at` when it was made (microseconds). `store_id` is
-    the store in which its money moved; an entry of an older version has none."""
+    the store in which its money moved; an entry of an older version has none.
+
+    `settled` says what of it was paid by methods with an account of their own: (method, account, amount). An entry that
+    takes another one back names it in `reverses`.
+    """
 
     id: str
     at: int
@@ -107,6 +121,8 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ledger_ids: tuple[str, ...]
     actor: str
     store_id: str | None = None
+    settled: tuple[tuple[str, str, int], ...] | None = None
+    reverses: str | None = None
 
 
 class Posting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -131,9 +147,15 @@ class Posting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return f"{self.entry_id} {self.position}"
 
 
-def account_of_money(method: str) -> str:
-    """Where a payment lies: cash in the drawer, anything else until it is settled."""
+def usual_account(method: str) -> str:
+    """Where a payment lies while the settings name no account: cash in the drawer, anything else until it is
+    settled."""
     return CASH if method == "cash" else RECEIVABLE
+
+
+def paid_by(method: str, amount: int) -> PaymentLine:
+    """The line of a payment by the method (negative: of a refund); its account is found when it is booked."""
+    return PaymentLine(usual_account(method), amount, method)
 
 
 def stage_money(
@@ -191,11 +213,17 @@ def _contra(entry: Entry) -> str:
 def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: list[Entry]) -> None:
     amounts: dict[str, int] = {}
     taxes: list[TaxLine] = []
+    settled: dict[tuple[str, str], int] = {}
+    own = stock.settings.payment_accounts or {}
     for line in money.lines:
         if isinstance(line, TaxLine):
             taxes.append(line)
-        else:
-            amounts[line[0]] = amounts.get(line[0], 0) + line[1]
+            continue
+        account = line[0]
+        if isinstance(line, PaymentLine) and line.method in own:
+            account = own[line.method]
+            settled[line.method, account] = settled.get((line.method, account), 0) + line.amount
+        amounts[account] = amounts.get(account, 0) + line[1]
     for entry in goods:
         contra = _contra(entry)
         amounts[INVENTORY] = amounts.get(INVENTORY, 0) + entry.value_delta
@@ -206,28 +234,43 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
     assert sum(line[1] for line in lines) == 0, (ref, lines)
     if not lines:
         return
-    day = open_day(stock, money.store_id)
     made = JournalEntry(
         stock.new_id(),
         stock.now,
-        day,
+        open_day(stock, money.store_id),
         money.description,
         *ref,
         tuple(entry.id for entry in goods),
         stock.caller.actor,
         money.store_id,
+        tuple((*key, amount) for key, amount in sorted(settled.items()) if amount) or None,
     )
-    stock.put_row(made)
+    put_entry(stock, made, lines)
+
+
+def put_entry(stock: Stock, entry: JournalEntry, lines: Iterable[Line]) -> list[Posting]:
+    """Keep a balanced entry with its lines, on its day."""
+    postings = []
     for position, line in enumerate(lines):
         more = line[2:] if isinstance(line, TaxLine) else ()
-        stock.put_row(Posting(made.id, position, line[0], line[1], day, stock.now, *more))
+        postings.append(Posting(entry.id, position, line[0], line[1], entry.day, entry.at, *more))
+    assert sum(posting.amount for posting in postings) == 0, (entry, postings)
+    stock.put_row(entry)
+    for posting in postings:
+        stock.put_row(posting)
+    return postings
+
+
+def calendar_day(stock: Stock, store_id: str | None) -> str:
+    """Today by the calendar of the store, or of the organisation where there is none."""
+    store = None if store_id is None else stock.catalog.stores.get(store_id)
+    return day_at(stock.now, stock.settings.timezone if store is None else store.timezone)
 
 
 def open_day(stock: Stock, store_id: str | None) -> str:
     """Today by the calendar of the store, or of the organisation where there is none; the first day after the closed
     ones when that day is closed."""
-    store = None if store_id is None else stock.catalog.stores.get(store_id)
-    today = day_at(stock.now, stock.settings.timezone if store is None else store.timezone)
+    today = calendar_day(stock, store_id)
     closed = stock.settings.books_closed_through
     if closed is None or today > closed:
         return today

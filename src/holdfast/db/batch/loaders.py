@@ -25,7 +25,7 @@ from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
-from holdfast.db.batch import lots
+from holdfast.db.batch import entry_queries, lots
 from holdfast.db.batch.documents import DOCUMENTS
 from holdfast.db.batch.rows import record_of, row_type
 from holdfast.db.batch.session import Query, Row
@@ -450,6 +450,8 @@ LOADERS: dict[type[Want], Loader] = {
     wants.ProductSoldUncounted: _exists("sale_line", "product_id", "t.kind <> 'stock'"),
     wants.AnyProduct: _any("product"),
     wants.AnyJournalEntry: _any("journal_entry"),
+    wants.EntryById: Loader(entry_queries.named_queries, entry_queries.take),
+    wants.EntriesOf: Loader(entry_queries.about_queries, entry_queries.take),
     wants.SaleById: Loader(_sale_queries, _take_sales),
 }
 """One loader for each kind of want that one query or several independent ones answer, in the order in which a

@@ -55,6 +55,7 @@ def settings_fields(settings: Settings) -> Json:
         "timezone": settings.timezone,
         "api_rate_limit": settings.api_rate_limit,
         "totp_roles": (settings.totp_roles or "").split(),
+        "payment_accounts": settings.payment_accounts or {},
         "created_at": instant_text(settings.created_at),
         "updated_at": instant_text(settings.updated_at),
     }

@@ -40,6 +40,7 @@ organisation = Table(
     Column("books_closed_through", String(10), nullable=True),
     Column("totp_roles", String(100), nullable=True),
     Column("tax_rounding", String(10), nullable=False, server_default="line"),
+    Column("payment_accounts", JSON, nullable=True),
     PrimaryKeyConstraint("org_id"),
 )
 """`catalog_version` grows with every change of a record below, so that a process knows when its copies are stale."""

@@ -303,6 +303,8 @@ journal_entry = Table(
     Column("ledger_ids", JSON, nullable=False),
     Column("actor", Name, nullable=False),
     id_of("store_id", nullable=True),
+    Column("settled", JSON, nullable=True),
+    id_of("reverses", nullable=True),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     Index(
@@ -312,6 +314,25 @@ journal_entry = Table(
         "id",
         postgresql_where=text("ref_id IS NOT NULL"),
         sqlite_where=text("ref_id IS NOT NULL"),
+    ),
+    # An entry is taken back once.
+    Index(
+        "ix_journal_entry_reverses",
+        "org_id",
+        "reverses",
+        unique=True,
+        postgresql_where=text("reverses IS NOT NULL"),
+        sqlite_where=text("reverses IS NOT NULL"),
+    ),
+    # Entries by hand are the only ones whose day may be long before they were made; they are few.
+    Index(
+        "ix_journal_entry_by_hand",
+        "org_id",
+        "at",
+        "day",
+        "id",
+        postgresql_where=text("ref_type IN ('ENTRY', 'BILL')"),
+        sqlite_where=text("ref_type IN ('ENTRY', 'BILL')"),
     ),
 )
 

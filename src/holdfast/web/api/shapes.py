@@ -204,6 +204,7 @@ class SettingsDocument(msgspec.Struct):
     timezone: str
     api_rate_limit: int | None
     totp_roles: list[str]
+    payment_accounts: dict[str, str]
     created_at: str
     updated_at: str
 
