@@ -10,6 +10,7 @@ import msgspec
 
 from holdfast.access import Actor
 from holdfast.core.organisation.bookkeeping import BillReceipt, EntryLine, PostEntry, ReverseEntry
+from holdfast.core.organisation.key_pool import AddLicenseKeys
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate
 from holdfast.core.sales.cart import CancelSale, RemoveLine, SuspendSale
@@ -18,6 +19,7 @@ from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
 from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.encryption import encrypted_key
 from tests.shop import DAY, Shop
 
 
@@ -48,6 +50,7 @@ def trade(shop: Shop) -> None:
     second = shop.ok(OpenSession(till.id, "80.00", "b" * 64, "user:owner", str(uuid.uuid4())))
     shop.ok(MoveCash("in", "1.00", "coins"), actor=msgspec.structs.replace(shop.owner, session_id=second.id))
     beside_the_till(shop)
+    licensed(shop)
     by_hand(shop)
     shop.ok(ClosePeriod(_yesterday(shop)))
 
@@ -96,6 +99,21 @@ def beside_the_till(shop: Shop) -> None:
     shop.ok(RemoveLine(gone.id, gone.lines[1].id))
     shop.ok(CancelSale(gone.id))
     shop.ok(OpenSale(shop.stores["MAIN"], lines=lines))
+
+
+def licensed(shop: Shop) -> None:
+    """License keys that are free, sold and blocked, and sales that wait for some."""
+    method = {"digital_delivery_method": "license_key"}
+    shop.product("GAME-1", price=1000, kind="digital", oversell="backorder", **method)
+    keys = tuple(encrypted_key(shop.holdfast.cipher, shop.org_id, f"KEY-{index}") for index in range(4))
+    shop.ok(AddLicenseKeys("GAME-1", keys[:3]))
+    sold = shop.ok(OpenSale(lines=(LineRequest("GAME-1", 2),)))
+    shop.ok(CompleteSale(sold.id, (PaymentRequest("other", "20.00"),)))
+    shop.ok(ReturnSale(sold.id, (ReturnedLine(sold.lines[0].id, 1),), "other"))
+    waits = shop.ok(OpenSale(lines=(LineRequest("GAME-1", 3),)))
+    shop.ok(CompleteSale(waits.id))
+    shop.product("GAME-2", price=1000, kind="digital", **method)
+    shop.ok(AddLicenseKeys("GAME-2", keys[3:]))
 
 
 def by_hand(shop: Shop) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from holdfast.core.decide import CommandGroup, Sweep
 from holdfast.core.organisation.bookkeeping import BillReceipt, EntryLine, PostEntry, ReverseEntry
+from holdfast.core.organisation.key_pool import AddLicenseKeys
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book
@@ -39,6 +40,7 @@ from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, Fi
 from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, SendBack, TransferLine
+from holdfast.encryption import encrypted_key
 from tests.shop import Shop
 
 Built = Any
@@ -595,6 +597,45 @@ def return_out_of_n_lots(shop: Shop, n: int) -> Built:
 def return_of_n_lines_without_a_sale(shop: Shop, n: int) -> Built:
     lines = tuple(BlindLine(name, 1, "1.00") for name in skus(shop, n, "EB", stock=1))
     return ReturnBlind(shop.stores["MAIN"], lines, "cash")
+
+
+def games(shop: Shop, n: int, purpose: str, keys: int, **fields: Any) -> list[str]:
+    """n products of that purpose that are delivered by license keys, each with so many of them."""
+    names = skus(shop, n, purpose, kind="digital", digital_delivery_method="license_key", **fields)
+    for name in names:
+        shop.ok(AddLicenseKeys(name, license_keys(shop, keys)))
+    return names
+
+
+def license_keys(shop: Shop, n: int, first: int = 0) -> tuple[Any, ...]:
+    """n keys as they come into the core."""
+    return tuple(encrypted_key(shop.holdfast.cipher, shop.org_id, f"KEY-{first + index}") for index in range(n))
+
+
+@scenario(Checkout)
+def checkout_of_n_licensed_products(shop: Shop, n: int) -> Built:
+    names = games(shop, n, "KC", 2)
+    return Checkout(shop.stores["MAIN"], asked(names), payments=(PaymentRequest("card", f"{n}.00"),))
+
+
+@scenario(CompleteSale)
+def cart_of_n_licensed_products_that_wait(shop: Shop, n: int) -> Built:
+    names = games(shop, n, "KW", 1, oversell="backorder")
+    return CompleteSale(cart(shop, names, 2).id)
+
+
+@scenario(AddLicenseKeys)
+def n_keys_for_n_sales_that_wait(shop: Shop, n: int) -> Built:
+    [name] = games(shop, 1, f"KA{n}", 1, oversell="backorder")
+    for _ in range(n + 1):
+        shop.ok(CompleteSale(cart(shop, [name]).id))
+    return AddLicenseKeys(name, license_keys(shop, n, 1))
+
+
+@scenario(ReturnSale)
+def return_of_n_licensed_lines(shop: Shop, n: int) -> Built:
+    sale = _sold(shop, games(shop, n, "KR", 1))
+    return ReturnSale(sale.id, tuple(ReturnedLine(line.id, 1) for line in sale.lines), "cash")
 
 
 # Tills and books -----------------------------------------------------------------------------------------------------

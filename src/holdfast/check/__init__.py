@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from holdfast.check.books import BooksCheck
+from holdfast.check.license_keys import KeysCheck
 from holdfast.check.run import PROGRESS_ROWS, Mismatch, Tally
 from holdfast.check.sales import SalesCheck
 from holdfast.check.stock import StockCheck
@@ -62,6 +63,9 @@ def check(
         sales = SalesCheck(rows, org_id, tally)
         sales.sales()
         sales.sessions()
+        keys = KeysCheck(rows, org_id, tally)
+        keys.keys()
+        keys.lines()
         books = BooksCheck(rows, org_id, tally, sales.money)
         books.journal()
         books.movements()

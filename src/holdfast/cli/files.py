@@ -45,6 +45,7 @@ from holdfast.import_export import (
     export_journal,
     export_ledger,
     export_stock,
+    import_license_keys,
     import_orders,
     import_products,
     import_stock,
@@ -198,6 +199,24 @@ def import_orders_file(
         "refunded": from_minor(outcome.refunded, organisation.minor_digits),
     }
     _report(outcome, "orders", dry_run=dry_run, as_json=as_json, figures=figures)
+    _end(outcome)
+
+
+@import_commands.command("license-keys")
+def import_license_keys_file(
+    file: FileArgument,
+    org: Org,
+    product: Annotated[
+        str | None, typer.Option("--product", metavar="SKU", help="The product of lines that name none.")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add license keys of digital products: sku,license_key; those that are known are skipped."""
+    with _opened(file) as opened, open_shop(org) as (shop, organisation), progress("lines") as show:
+        actor = command_line(organisation.id)
+        outcome = import_license_keys(shop, actor, opened, product=product, dry_run=dry_run, progress=_counting(show))
+    _report(outcome, "license keys", dry_run=dry_run, as_json=as_json, skipped="known already")
     _end(outcome)
 
 

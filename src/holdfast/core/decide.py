@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.organisation import bookkeeping, keys, periods, places, products, settings, sign_in, users
+from holdfast.core.organisation import bookkeeping, key_pool, keys, periods, places, products, settings, sign_in, users
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.command import ALL_STORES, Command, CommandGroup, Decision
 from holdfast.core.records.organisation import Location
@@ -176,6 +176,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *register.DECISIONS,
         *periods.DECISIONS,
         *bookkeeping.DECISIONS,
+        *key_pool.DECISIONS,
         Decision(Sweep, _sweep, Permission.STOCK),
         Decision(CommandGroup, _decide_group, Permission.READ),
     )

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from holdfast.core.records.ledger import Entry
+from holdfast.core.records.license_key import LicenseKey
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.sales.register import CashMovement, RegisterSession
@@ -37,12 +38,14 @@ from holdfast.db.audit_shapes import (
     HoldSum,
     InTransit,
     Kept,
+    KeyedLine,
     LeftOpen,
     Moved,
     Reversal,
     Seal,
     Sold,
     Stored,
+    texts_in,
 )
 from holdfast.db.batch.rows import SALE_TABLES, STOCK_TABLES, checksum, row_type
 from holdfast.db.engine import Database
@@ -313,6 +316,20 @@ class Snapshot:
         """Returns to a till by its session."""
         order = f"{_and(org_id)} t.session_id IS NOT NULL ORDER BY t.org_id, t.session_id"
         yield from self._structs(Return, "", "", order, org_id)
+
+    def license_keys(self, org_id: str | None) -> Iterator[Stored]:
+        """License keys by id, beside each its line's product, sale and keys, and its own product."""
+        beside_it = "l.product_id, l.sale_id, l.key_ids, p.id"
+        yield from self._structs(LicenseKey, beside_it, audit_entries.BESIDE_KEYS, "ORDER BY t.org_id, t.id", org_id)
+
+    def keyed_lines(self, org_id: str | None) -> Iterator[KeyedLine]:
+        """Lines of sales that got license keys, or wait for some, by id."""
+        for row in self._stream(audit_entries.keyed_lines(org_id), org_id):
+            yield KeyedLine(str(row[0]), str(row[1]), texts_in(row[2]), row[3], row[4], row[5], row[6], row[7])
+
+    def keys_added(self, org_id: str | None) -> Iterator[Sequence[Any]]:
+        """(organisation, product, `{"added": n}`) for each time when license keys were added, as the audit log says."""
+        yield from self._stream(audit_entries.keys_added(org_id), org_id)
 
     # Books -----------------------------------------------------------------------------------------------------------
 

@@ -58,11 +58,14 @@ PRODUCT_COLUMNS = (
     "dropship",
     "supplier",
     "active",
+    "digital_delivery_method",
+    "download_url",
 )
 _NUMBERS = frozenset({"price", "variant price", "reorder_point", "preorder_limit"})
 _CHOICES = {
     "kind": ("physical", "digital", "service", "subscription"),
     "oversell": ("deny", "backorder", "preorder"),
+    "digital_delivery_method": ("license_key", "download", "email"),
 }
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -211,6 +214,7 @@ _PRODUCT_CELLS: dict[str, Callable[[str, str], Any]] = {
     "precision": precision_cell,
     "reorder_point": quantity_cell,
     "oversell": _choice,
+    "digital_delivery_method": _choice,
     "preorder_limit": quantity_cell,
     "available_from": instant_or_day_cell,
     "track_expiry": flag_cell,

@@ -26,6 +26,7 @@ from holdfast.db.queries import documents as document_queries
 from holdfast.db.queries import events as event_queries
 from holdfast.db.queries import ledger as ledger_queries
 from holdfast.db.queries import levels as level_queries
+from holdfast.db.queries import license_keys as license_key_queries
 from holdfast.db.queries import lots as lot_queries
 from holdfast.db.queries import overview as overview_queries
 from holdfast.db.queries import products as product_queries
@@ -83,6 +84,7 @@ class Reports(View):
     product = report(product_queries.one, None)
     product_by_code = report(product_queries.coded, None)
     product_summary = report(level_queries.summary, None)
+    license_keys = report(license_key_queries.of_product, None)
 
     # Levels
 

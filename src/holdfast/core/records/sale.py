@@ -189,8 +189,9 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `total` is what it costs the customer, tax included; `discount` includes its share of the sale's, `asked` is the
     line's own. `due` is its part of what was due, from which refunds are taken. `tax_rate` is the sum of the rates of
-    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. Rows of before they were
-    there keep their checksum: a default is left out of it.
+    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. `key_ids` are the license
+    keys that it got, those that came back too, and `keys_owed` how many are to follow. Rows of before they were there
+    keep their checksum: a default is left out of it.
     """
 
     id: str
@@ -219,6 +220,8 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     updated_at: int
     taxes: tuple[TaxShare, ...] | None = None
     breaks: tuple[PriceBreak, ...] | None = None
+    key_ids: tuple[str, ...] | None = None
+    keys_owed: int = 0
 
     @property
     def rates(self) -> tuple[Rate, ...]:

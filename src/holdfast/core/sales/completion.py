@@ -49,6 +49,7 @@ from holdfast.core.reservations.adoption import release_rest
 from holdfast.core.reservations.sourcing import adjust_hold, release_all
 from holdfast.core.sales.cart import CancelSale, reprice_if_it_can_be, sale_facts
 from holdfast.core.sales.documents import SaleDocument, describe_sale
+from holdfast.core.sales.license_keys import deliver, seek_keys, withdraw_open
 from holdfast.core.sales.lines import kept_receipt, put_receipt, rated, receipt_of
 from holdfast.core.sales.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.sales.shipment import amounts_of, cut_lines, terms_now, with_terms
@@ -167,8 +168,11 @@ def payments_of(stock: Stock, asked: tuple[PaymentRequest, ...] | None) -> tuple
 def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> None:
     """Let lapsed holds compete again; every line that is short or waits is named."""
 
+    keys: dict[str, int] = {}
+
     def cover(_: int, line: SaleLine) -> None:
         if line.kind != "stock":
+            seek_keys(stock, sale, line, line.open, keys)
             return
         current = stock.row(SaleLine, line.id)
         assert current is not None
@@ -184,8 +188,9 @@ def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> None:
     stock.each_line(lines, cover)
 
 
-def fulfil_line(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
-    """Units of a line leave: from what its holds have, oldest hold first; unlimited and supplied ones just go."""
+def fulfil_line(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bool = False) -> None:
+    """Units of a line leave: from what its holds have, oldest hold first; unlimited and supplied ones just go, digital
+    ones with their license keys. Of a `fact` the keys may follow."""
     taken = line.taken
     if line.kind == "stock":
         left = units
@@ -201,7 +206,8 @@ def fulfil_line(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
         order_from_supplier(stock, sale, line)
     current = stock.row(SaleLine, line.id)
     assert current is not None
-    stock.put_row(replace(current, fulfilled=current.fulfilled + units, taken=taken, updated_at=stock.now))
+    current = replace(current, fulfilled=current.fulfilled + units, taken=taken, updated_at=stock.now)
+    stock.put_row(deliver(stock, sale, current, fact=fact) if line.kind == "unlimited" else current)
 
 
 def finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
@@ -350,8 +356,12 @@ def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int]:
 def _refuse_unbacked(stock: Stock, sale: Sale, asked: dict[str, int]) -> None:
     """Refuse to ship what is not backed by stock, or not open any more; every such line is named."""
 
+    keys: dict[str, int] = {}
+
     def test(_: int, line: SaleLine) -> None:
         units = asked.get(line.id, 0)
+        if units:
+            seek_keys(stock, sale, line, units, keys)
         holds = stock.holds_of_line(line.id) if units else []
         backed = sum(hold.allocated for hold in holds) if line.kind == "stock" else line.open
         if units > min(backed, line.open):
@@ -373,9 +383,11 @@ def finish_shipped(stock: Stock, sale: Sale) -> Sale:
     if sale.fulfillments and not beside:
         last = replace(sale.fulfillments[-1], before=sale.status)
         sale = replace(sale, fulfillments=(*sale.fulfillments[:-1], last))
+    keys: dict[str, int] = {}
+    stock.each(lines_of(stock, sale), lambda _, line: seek_keys(stock, sale, line, line.open, keys, fact=True))
     for line in lines_of(stock, sale):
         if line.open:
-            fulfil_line(stock, sale, line, line.open)
+            fulfil_line(stock, sale, line, line.open, fact=True)
     _consume_others(stock, sale)
     return finish(stock, sale, kept_receipt(stock, sale), ())
 
@@ -387,6 +399,7 @@ def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument:
     release_all(stock, sale, "voided")
     release_rest(stock, sale, "voided")
     withdraw_supplier_orders(stock, sale)
+    withdraw_open(stock, sale)
     if any(line.fulfilled for line in lines_of(stock, sale)):
         return describe_sale(stock, finish_shipped(stock, _cut_to_shipped(stock, sale)))
     sale = replace(sale, status=CANCELLED, updated_at=max(stock.now, sale.updated_at))

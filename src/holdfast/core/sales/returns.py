@@ -38,6 +38,7 @@ from holdfast.core.records.tax import Taxable, TaxShare, by_rate, negative, tax_
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import kept_by_method
 from holdfast.core.records.wants import ReturnsOfSale, SaleById
+from holdfast.core.sales.license_keys import withdraw
 from holdfast.core.sales.lines import rules_of
 from holdfast.core.sales.register import SessionTotals, add_to_session, open_session_of
 from holdfast.core.sales.return_record import KeptLine, Return, ReturnDocument, return_document
@@ -238,7 +239,8 @@ def _take_back(stock: Stock, cause: Cause, part: _Part, refunds: _Refunds) -> Ke
     if line.kind == "stock":
         taken, value = _restock(stock, line, cause, part)
     with stock.consequences():  # a receipt is good in every store: the sale may be another one's
-        stock.put_row(replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now))
+        after = replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now)
+        stock.put_row(withdraw(stock, after, part.units))
     return refunds.take(line, part.units, part.condition, value if part.condition == "damaged" else 0)
 
 

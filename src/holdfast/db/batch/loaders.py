@@ -17,6 +17,7 @@ import msgspec
 
 from holdfast.core.organisation import changes as records
 from holdfast.core.records import wants
+from holdfast.core.records.license_key import LicenseKey
 from holdfast.core.records.sale import OWN_SOURCES, Sale, SaleLine
 from holdfast.core.records.stock import Lot, Reservation
 from holdfast.core.records.wants import Want
@@ -25,7 +26,7 @@ from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
-from holdfast.db.batch import entry_queries, lots
+from holdfast.db.batch import entry_queries, key_queries, lots
 from holdfast.db.batch.documents import DOCUMENTS
 from holdfast.db.batch.rows import record_of, row_type
 from holdfast.db.batch.session import Query, Row
@@ -453,6 +454,10 @@ LOADERS: dict[type[Want], Loader] = {
     wants.EntryById: Loader(entry_queries.named_queries, entry_queries.take),
     wants.EntriesOf: Loader(entry_queries.about_queries, entry_queries.take),
     wants.SaleById: Loader(_sale_queries, _take_sales),
+    wants.LinesWaitingForKeys: Loader(key_queries.owed_queries, key_queries.take_owed),
+    wants.KnownKeys: _ids("license_key", (("product_id", _UUID), ("digest", "text"))),
+    wants.KeysOfSale: _rows(LicenseKey, "sale_id"),
+    wants.FreeKeys: Loader(key_queries.free_queries, key_queries.take_free),
 }
 """One loader for each kind of want that one query or several independent ones answer, in the order in which a
 transaction asks: what several of them lock is locked in this order."""

@@ -28,7 +28,18 @@ APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
 CHANGING: Final = frozenset(
     {
         *("account", "answered", "api_key", "app_user", "appointment", "attempt", "browser_session", "cash_movement"),
-        *("count_sheet", "counter", "day_end", "level", "location", "lot", "lot_stock", "organisation", "period"),
+        *(
+            "count_sheet",
+            "counter",
+            "day_end",
+            "level",
+            "license_key",
+            "location",
+            "lot",
+            "lot_stock",
+            "organisation",
+            "period",
+        ),
         *("product", "product_cost", "receipt", "register", "register_session", "reservation", "sale", "sale_line"),
         *("sale_return", "second_factor", "store", "supplier_order", "tax_rate", "till_lock", "transfer"),
     }

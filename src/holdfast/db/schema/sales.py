@@ -14,6 +14,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -142,6 +143,8 @@ sale_line = Table(
     big("updated_at"),
     Column("taxes", JSON, nullable=True),
     Column("breaks", JSON, nullable=True),
+    Column("key_ids", JSON, nullable=True),
+    Column("keys_owed", BigInteger, nullable=False, server_default="0"),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     CheckConstraint("fulfilled BETWEEN 0 AND quantity", name="fulfilled"),
@@ -155,7 +158,46 @@ sale_line = Table(
         postgresql_where=text("kind <> 'stock'"),
         sqlite_where=text("kind <> 'stock'"),
     ),
+    Index(
+        "ix_sale_line_owed",
+        "org_id",
+        "product_id",
+        "id",
+        postgresql_where=text("keys_owed > 0"),
+        sqlite_where=text("keys_owed > 0"),
+    ),
 )
+
+license_key = Table(
+    "license_key",
+    metadata,
+    org(),
+    id_of(),
+    id_of("product_id"),
+    Column("digest", String(64), nullable=False),
+    Column("encrypted", Text, nullable=False),
+    Column("hint", String(8), nullable=False),
+    Column("status", String(8), nullable=False),
+    id_of("sale_id", nullable=True),
+    id_of("line_id", nullable=True),
+    Column("actor", Name, nullable=False),
+    big("created_at"),
+    big("updated_at"),
+    big("checksum"),
+    PrimaryKeyConstraint("org_id", "id"),
+    UniqueConstraint("org_id", "product_id", "digest"),
+    CheckConstraint("status IN ('free', 'sold', 'blocked')", name="status"),
+    CheckConstraint("(status = 'free') = (sale_id IS NULL)", name="sale"),
+    Index("ix_license_key_pool", "org_id", "product_id", "status", "id"),
+    Index(
+        "ix_license_key_sale",
+        "org_id",
+        "sale_id",
+        postgresql_where=text("sale_id IS NOT NULL"),
+        sqlite_where=text("sale_id IS NOT NULL"),
+    ),
+)
+"""Keys of digital products, encrypted (`holdfast.encryption`); the `digest` is keyed as well."""
 
 sale_return = Table(
     "sale_return",

@@ -26,6 +26,8 @@ class ProductDocument(msgspec.Struct, forbid_unknown_fields=False):
     price: str | None
     price_breaks: list[PriceBreakDocument]
     tax_class: str | None
+    digital_delivery_method: str | None
+    download_url: str | None
     gtin: str | None
     precision: int
     reorder_point: Num | None

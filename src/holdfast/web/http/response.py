@@ -9,7 +9,7 @@ A client that is gone ends the request (`ClientGone`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from holdfast.access import Actor
 from holdfast.web.http.request_body import ClientGone, Message, Scope, Send
@@ -41,11 +41,12 @@ JSON_TYPE = b"application/json"
 class Answer:
     """The response of one request: sent once, with the request id, to a client that may be gone."""
 
-    __slots__ = ("_head", "_safe", "_send", "actor", "origin", "request_id", "route", "started", "status")
+    __slots__ = ("_head", "_safe", "_send", "actor", "decrypted", "origin", "request_id", "route", "started", "status")
 
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self.request_id = request_id
         self.actor: Actor | None = None
+        self.decrypted: Callable[[bytes], bytes] = bytes
         self.origin = NOWHERE
         self.route = NO_ROUTE
         self.started = False
@@ -63,7 +64,11 @@ class Answer:
         *,
         more: bool = False,
     ) -> None:
-        """Send the whole response; with `more` its end is still to be said, which keeps the connection open."""
+        """Send the whole response; with `more` its end is still to be said, which keeps the connection open.
+
+        License keys in it are encrypted until here: what is kept for an Idempotency-Key holds none in plain.
+        """
+        body = self.decrypted(body)
         own = {name for name, _ in extra}
         safe = [header for header in self._safe if header[0] not in own] if own else self._safe
         headers: Headers = [(b"x-request-id", self.request_id.encode()), *safe, *extra]
