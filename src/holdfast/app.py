@@ -4,9 +4,10 @@
     reply = shop.do(actor, Reserve("MUG-1", 2, "MAIN", Target("102")), key="order-102")
     reply.answer                                                          -> the reservation, or a Rejected
 
-`submit`, `do` and `ask` are the same write in three ways of waiting; `reports` are the reads. Every command passes
-here, whichever door it came through: its types are tested, and with a `key` it is done once. It refuses what the actor
-may not give (`Forbidden`); every other no is a `Rejected` in the Reply.
+`submit`, `do` and `ask` are the same write in three ways of waiting; `reports` are the reads. Every command of a caller
+passes here, whichever door it came through: its types are tested, and with a `key` it is done once. (The sweeper and
+the security log give theirs to the executor.) It refuses what the actor may not give (`Forbidden`); every other no is a
+`Rejected` in the Reply.
 """
 
 from __future__ import annotations
@@ -107,8 +108,10 @@ class Holdfast:
         render: Callable[[Any], bytes] | None = None,
         status: int = 200,
     ) -> Future[Reply]:
-        """Queue a command; the future holds the Reply after the commit, or raises Overloaded or Unavailable.
+        """Queue a command; the future holds the Reply when its batch is done.
 
+        Raises Forbidden, Overloaded or Unavailable at once when it cannot be queued. The future raises Overloaded or
+        Unavailable (or a kind of it) when nothing was done or nobody knows, and by a defect what the decision raised.
         A command that has not the types which it declares is refused (a Reply with a Rejected), and nothing is done.
 
         With `key` the answer is kept in the same transaction and given again to the same key and command: the Reply is

@@ -1,4 +1,4 @@
-"""What Holdfast measures of itself, for Prometheus: no tenant labels (docs/how-to/operate.md)."""
+"""What Holdfast measures of itself, for Prometheus, with no label of an organisation (docs/how-to/operate.md)."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ QUEUE_DEPTH = Gauge("holdfast_queue_depth", "Commands waiting for a batch", regi
 QUEUE_AGE = Gauge("holdfast_queue_age_seconds", "Age of the oldest command of the last batch", registry=REGISTRY)
 ACTIVE_HOLDS = Gauge("holdfast_active_holds", "Reservations that are active", registry=REGISTRY)
 BACKORDERED_UNITS = Gauge("holdfast_backordered_units", "Smallest units promised without stock", registry=REGISTRY)
-DEAD_HOLDS = Gauge("holdfast_expired_holds_waiting", "Expired holds that are not released yet", registry=REGISTRY)
+EXPIRED_HOLDS = Gauge("holdfast_expired_holds_waiting", "Expired holds that are not released yet", registry=REGISTRY)
 RETRIES = Counter("holdfast_batch_retries", "Batches tried again, by reason", ["reason"], registry=REGISTRY)

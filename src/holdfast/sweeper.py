@@ -1,6 +1,6 @@
 """The sweeper: does what time has made due for stock that nobody asks about (docs/how-to/operate.md#sweeping).
 
-    sweep(database, executor)    -> levels settled: dead holds released, expired lots set aside, the waiting served
+    sweep(database, executor)    -> levels settled: expired holds released, expired lots set aside, the waiting served
     serve_stuck(database, executor)    -> levels whose free units went to who waited elsewhere (a location now sells)
 
 Every command settles the levels that it touches by itself; the sweeper submits a `Sweep` for the others, through the
@@ -124,7 +124,7 @@ class Sweeper:
         self._last = time.monotonic()
         serve_stuck(self._database, self._executor)
         keep_day_ends(self._database, time.time_ns() // 1000)
-        active, backordered, dead = totals(self._database, time.time_ns() // 1000)
+        active, backordered, expired = totals(self._database, time.time_ns() // 1000)
         metrics.ACTIVE_HOLDS.set(active)
         metrics.BACKORDERED_UNITS.set(backordered)
-        metrics.DEAD_HOLDS.set(dead)
+        metrics.EXPIRED_HOLDS.set(expired)

@@ -15,6 +15,7 @@ from holdfast.web.api import ROUTES, organisation
 from holdfast.web.identity.cookies import session_cookie
 from tests.api.client import Client
 from tests.api.conftest import Shop
+from tests.gift_cards import ActOnCard, acting_on_cards
 
 ROLES = ("cashier", "staff", "manager", "admin", "owner")
 NIL = "01890000-0000-7000-8000-000000000000"
@@ -68,6 +69,8 @@ LEAST: dict[str, str] = {
     "GET /api/v1/returns": "cashier",
     "GET /api/v1/returns/{id}": "cashier",
     "POST /api/v1/tax-rates": "manager",
+    "GET /api/v1/gift-cards": "manager",
+    "GET /api/v1/gift-cards/{code}": "cashier",
     "GET /api/v1/tax-rates": "cashier",
     "GET /api/v1/tax-rates/{id}": "cashier",
     "PATCH /api/v1/tax-rates/{id}": "manager",
@@ -445,8 +448,11 @@ def _things(shop: Shop) -> dict[str, str]:
     rate = shop.owner.post("/api/v1/tax-rates", {"tax_class": "standard", "rate": "0.15"})
     register = shop.owner.post("/api/v1/registers", {"store_id": "MAIN", "code": "TILL-1"}).json()["id"]
     shop.owner.post(f"/api/v1/registers/{register}/sessions", {"opening_float": "100.00"})
+    with acting_on_cards():
+        shop.holdfast.do(shop.made.actor, ActOnCard("issue", 5000, code="XMAS-0001"))
     return {
         "registers": register,
+        "gift-cards": "XMAS-0001",
         "accounts": shop.owner.post("/api/v1/accounts", {"code": "6000", "name": "Petty cash"}).json()["code"],
         "inventory-reservations": hold["id"],
         "store/inventory": level,

@@ -138,7 +138,7 @@ def test_no_body_is_read_of_who_may_not_send_it(shop: Shop, monkeypatch: pytest.
         read.append(arguments)
         return await request_body.read_body(*arguments)
 
-    monkeypatch.setattr("holdfast.web.http.application.read_body", seen)
+    monkeypatch.setattr("holdfast.web.http.dispatcher.read_body", seen)
     cashier = shop.caller("cashier")
     kept_out = [route for route in ROUTES if route.writes and route.permission and RANK[FROM[route.permission]] > 0]
     assert len(kept_out) > 40

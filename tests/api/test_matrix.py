@@ -16,11 +16,12 @@ import pytest
 import sqlalchemy as sa
 
 from holdfast.db import schema
-from holdfast.organisation import establish
+from holdfast.organisation import Established, establish
 from holdfast.web.api import ROUTES
 from holdfast.web.http.route import Route
 from tests.api.client import Client, Response
 from tests.api.conftest import Shop
+from tests.gift_cards import ActOnCard, acting_on_cards
 
 ROLES = ("cashier", "staff", "manager", "owner")
 """An admin may what an owner may: those who are told apart are tested in test_access."""
@@ -133,6 +134,7 @@ class Owned:
             "registers": register["id"],
             "sessions": "1",
             "accounts": "5100",
+            "gift-cards": f"{mark}-CARD-0001",
         }
         self.of_field: dict[str, Any] = {
             "product_id": self.sku,
@@ -237,11 +239,19 @@ def leaked(route: Route, answer: Response, sent: str, mark: str) -> str | None:
     return None if found is None else found.group()
 
 
+def issue_card(shop: Shop, made: Established, owned: Owned) -> None:
+    """A gift card of whoever owns all of it, by its code."""
+    with acting_on_cards():
+        shop.holdfast.do(made.actor, ActOnCard("issue", 5000, code=owned.of_path["gift-cards"]))
+
+
 @pytest.fixture
 def east(shop: Shop) -> Owned:
     """The other store's things."""
     store = shop.owner.post("/api/v1/stores", {"code": MARK, "name": f"{MARK} side"}).json()["id"]
-    return Owned(shop.owner, store, MARK, sku="MUG-A")
+    owned = Owned(shop.owner, store, MARK, sku="MUG-A")
+    issue_card(shop, shop.made, owned)
+    return owned
 
 
 @pytest.fixture
@@ -299,6 +309,7 @@ def test_nothing_crosses_organisations(shop: Shop, west: Owned) -> None:
     stranger = shop.owner.using(made.api_key)
     store = stranger.get("/api/v1/stores").json()["items"][0]["id"]
     other = Owned(stranger, store, "THEIRS", sku="THEIRS-MUG")
+    issue_card(shop, made, other)
     count, holes = asked(shop, shop.owner, other, west)
     assert not holes, "\n".join(hole[:600] for hole in holes)
     assert count > 400

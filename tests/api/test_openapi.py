@@ -19,6 +19,7 @@ from holdfast.web.docs.openapi import openapi_document
 from holdfast.web.http.problems import STATUS
 from holdfast.web.http.strict_json import decode, decoder_of
 from tests.api.conftest import Shop
+from tests.gift_cards import ActOnCard, acting_on_cards
 
 
 def test_every_route_is_in_the_document() -> None:
@@ -116,12 +117,16 @@ def test_answers_fit_the_document(shop: Shop) -> None:
     sale = post("/api/v1/sales", {"lines": [{**line, "product_id": "SOFA-1"}, line]}).json()
     post(f"/api/v1/sales/{sale['id']}/complete", {"payments": [{"method": "cash", "amount": "310.00"}]})
     post("/api/v1/periods/close", {"through": "2026-01-31"})
+    shop.product("GAME-1", kind="digital", digital_delivery_method="license_key")
+    post("/api/v1/products/GAME-1/license-keys", {"keys": ["7GQX-11PA-K7QX"]})
     back = {"line_id": sale["lines"][1]["id"], "quantity": 1, "condition": "good"}
     returned = post("/api/v1/returns", {"sale_id": sale["id"], "lines": [back], "refund": {"method": "cash"}}).json()
     rate = post("/api/v1/tax-rates", {"tax_class": "standard", "rate": "0.15"}).json()["id"]
     shop.product("CUP-1", 3, price="1.00", tax_class="standard")
     taxed = post("/api/v1/sales", {"lines": [{"product_id": "CUP-1", "quantity": 1}]}).json()["id"]
     post(f"/api/v1/sales/{taxed}/complete", {"payments": [{"method": "cash", "amount": "2.00"}]})
+    with acting_on_cards():
+        shop.holdfast.do(shop.made.actor, ActOnCard("issue", 5000, code="XMAS-0001"))
     post("/api/v1/registers", {"store_id": "MAIN", "code": "TILL-1"})
     till = post("/api/v1/registers/TILL-1/sessions", {"opening_float": "100.00"}).json()["token"]
     names = {
@@ -137,10 +142,12 @@ def test_answers_fit_the_document(shop: Shop) -> None:
         "/api/v1/sales/{id}": sale["id"],
         "/api/v1/returns/{id}": returned["id"],
         "/api/v1/tax-rates/{id}": rate,
+        "/api/v1/gift-cards/{code}": "XMAS-0001",
         "/api/v1/users/{id}": shop.made.user_id,
         "/api/v1/api-keys/{id}": shop.made.key_id,
         "/api/v1/stores/{id}": "MAIN",
         "/api/v1/locations/{id}": "BACK",
+        "/api/v1/products/{id}/license-keys": "GAME-1",
         "/api/v1/admin/inventory/stores/{id}": "MAIN",
     }
     document = openapi_document()

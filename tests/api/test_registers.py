@@ -237,7 +237,7 @@ def test_a_dead_till_is_bounded_like_every_caller(any_shop: Shop, monkeypatch: p
     path, key = "/pos/session/close", {"Idempotency-Key": "close-1"}
     assert till.post(path, {"counted_cash": "100.00"}, **key).status == 200
     looked: list[Any] = []
-    monkeypatch.setattr("holdfast.web.http.application.said_to_ended_session", lambda *one: looked.append(one))
+    monkeypatch.setattr("holdfast.web.http.dispatcher.said_to_ended_session", lambda *one: looked.append(one))
     for content in (b'{"counted_cash": "1.00"' + b" " * 5000 + b"}", b'{"counted_cash": ' + b"9" * 3000 + b"}", b"{"):
         answer = till.client.post(f"/api/v1{path}", content=content, headers=till.headers | key)
         assert answer.status == 401, answer

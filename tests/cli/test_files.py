@@ -230,7 +230,7 @@ def test_a_gtin_that_another_product_has_is_refused_by_line(cli: Cli, tmp_path: 
     ("content", "words", "code"),
     [
         (b"", "is empty", 1),
-        (b"a,b\n1,2\n", "no column 'sku'", 1),
+        (b"a,b\n1,2\n", "missing: 'sku'", 1),
         (b"sku,title,colour\nX,y,red\n", "column 'colour' is not known", 1),
         (b"sku,title,sku\nX,y,z\n", "in the header twice", 1),
         (b"sku,title\n\xff\xfe,x\n", "UTF-8", 1),

@@ -70,9 +70,11 @@ def sale_faults(shop: Shop) -> list[str]:
     for one in returns.values():
         if one["sale_id"] is not None:
             kept = json.loads(one["lines"]) if isinstance(one["lines"], str) else one["lines"]
-            refunds[one["sale_id"]] += sum(line["refund"] for line in kept)  # what no coin can pay is beside it
-        if one["method"] == "cash" and one["refund_total"] % coin:
-            faults.append(f"return {one['id']}: no coins for {one['refund_total']}")
+            # What no coin can pay is beside it; what the shop withheld is answered as well.
+            refunds[one["sale_id"]] += sum(line["refund"] + line.get("withheld", 0) for line in kept)
+        for part in _refunds_of(one):
+            if part["method"] == "cash" and part["amount"] % coin:
+                faults.append(f"return {one['id']}: no coins for {part['amount']}")
     active = shop.rows("SELECT reserved_for_id FROM reservation WHERE status = 'active'")
     held = {hold["reserved_for_id"] for hold in active}
     for sale in shop.rows("SELECT * FROM sale"):
@@ -98,6 +100,12 @@ def sale_faults(shop: Shop) -> list[str]:
     return faults
 
 
+def _refunds_of(one: dict[str, Any]) -> list[dict[str, Any]]:
+    """What went back by each method."""
+    parts = json.loads(one["refunds"]) if isinstance(one["refunds"], str) else one["refunds"]
+    return parts or [{"method": one["method"], "amount": one["refund_total"]}]
+
+
 def _completed_faults(
     sale: dict[str, Any], lines: list[dict[str, Any]], due: int, refunded: int, precision: dict[str, int]
 ) -> list[str]:
@@ -116,8 +124,8 @@ def _completed_faults(
                 faults.append(f"{sale['number']}: what came back whole has not its value: {part}")
     if sale["posted"] != sale["total"]:
         faults.append(f"{sale['number']}: {sale['posted']} posted of {sale['total']}")
-    if sale["paid"] and sale["paid"] - sale["change"] != due:
+    if sale["paid"] - sale["change"] + sale["settled"] > due:
         faults.append(f"{sale['number']}: paid {sale['paid']}, change {sale['change']}, due {due}")
-    if all(line["returned"] == line["quantity"] for line in lines) and refunded != due:
+    if all(line["returned"] == line["quantity"] for line in lines) and refunded != sum(line["due"] for line in lines):
         faults.append(f"{sale['number']}: all came back for {refunded}, {due} was due")
     return faults

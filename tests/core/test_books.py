@@ -25,8 +25,9 @@ from holdfast.core.organisation.settings import AddRegister
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, PaymentRequest
+from holdfast.core.sales.completion import CompleteSale
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
@@ -37,7 +38,7 @@ from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, Transfer
 from holdfast.db.organisations import clock
 from holdfast.db.queries import valuation
 from holdfast.db.upkeep.day_ends import keep_day_ends
-from holdfast.executor import batch
+from holdfast.executor import transaction
 from tests.core.books import balances, entries_of
 from tests.core.scene import Scene
 from tests.shop import DAY, Clock, Shop, open_shop, quick_sqlite
@@ -291,7 +292,7 @@ def dated(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     def made() -> str:
         return str(uuid.UUID(f"{clock.now // 1000:012x}7{0:03x}8{next(_NUMBERS):015x}"))
 
-    monkeypatch.setattr(batch, "_new_id", made)
+    monkeypatch.setattr(transaction.uuid_utils, "uuid7", made)
 
 
 def _tie(scene: Scene, *days: str) -> list[str]:

@@ -20,9 +20,10 @@ from holdfast.core.records.proportion import share_of_older_versions
 from holdfast.core.records.sale import Fulfillment, Sale
 from holdfast.core.reservations.reserve import Consume, Reserve, Target
 from holdfast.core.sales.cart import CancelSale, ChangeSale, EditLine, SuspendSale
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import CloseSession, OpenSession
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock

@@ -2,11 +2,11 @@
 
     (reserve(4), "MAIN 10/4")          10 units on hand, 4 of them promised
     (reserve(9), "INSUFFICIENT_STOCK") refused, and nothing is changed
-    (reserve(6), "MAIN 0/0 +6")        nothing on hand, 6 units wait
+    (reserve(6), "MAIN 0/0 +6")        nothing on hand, 6 units wait (of a product that may be backordered)
 
-Everything happens in memory, by the core alone: commands go in, decisions change a `Stock`, and no database is asked. A
-shop has three stores (ROAD is where goods are on the road), MAIN and EAST, with a location each of the same name, and a
-quarantine each (`MAIN!`). Levels at which there is nothing are left out. Lots are shown where a rule is about them: `A
+Everything happens in memory, by the core alone: commands go in, decisions change a `Stock`, and no database is asked.
+The shop has three stores: MAIN, EAST and ROAD. Each has a location of its name (that of ROAD is the transit location)
+and a quarantine (`MAIN!`). Levels at which there is nothing are left out. Lots are shown where a rule is about them: `A
 3/1` has 3 units, 1 of them promised.
 """
 
@@ -64,7 +64,10 @@ class Shelf:
         return f"00000000-0000-7000-8000-{next(self._numbers):012}"
 
     def do(self, step: Any) -> Any:
-        """Decide a command, or a function of this shelf that makes one. The database has nothing of what is asked."""
+        """Decide a command, or do what a function of this shelf makes: a command, or something to call (`later`).
+
+        Every want is answered as by an empty database.
+        """
         command = step(self) if callable(step) else step
         act = command if callable(command) else lambda: decide(self.stock, self.clerk, command)
         for _ in range(ROUNDS_MAX):
@@ -168,7 +171,7 @@ def later(seconds: int) -> Callable[[Shelf], Callable[[], None]]:
         for level in shelf.stock.levels.values():
             dead = [hold for hold in shelf.stock.reservations.values() if hold.level_id == level.id and hold.active]
             dead = [hold for hold in dead if hold.expires_at is not None and hold.expires_at <= shelf.stock.now]
-            shelf.stock.dead[level.id] = [hold.id for hold in dead]
+            shelf.stock.expired_holds[level.id] = [hold.id for hold in dead]
         return lambda: settle(shelf.stock)
 
     return pass_time
@@ -247,12 +250,12 @@ RULES: dict[str, list[tuple[Any, str]]] = {
         (reserve(1, location="MAIN!"), "INSUFFICIENT_STOCK"),
     ],
     # Goods come and are counted
-    "a correction says how many more or fewer there are": [
+    "an adjustment says how many more or fewer there are": [
         (receive(5), "MAIN 5/0"),
         (AdjustStock("MUG", "MAIN", -2), "MAIN 3/0"),
         (AdjustStock("MUG", "MAIN", -4), "INSUFFICIENT_STOCK"),
     ],
-    "a count says how many there are, when nobody was faster": [
+    "a set says how many there are, if `expected` is what was there": [
         (receive(5), "MAIN 5/0"),
         (SetStock("MUG", "MAIN", 7, expected=5), "MAIN 7/0"),
         (SetStock("MUG", "MAIN", 9, expected=5), "QUANTITY_CHANGED"),

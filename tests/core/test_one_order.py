@@ -12,13 +12,14 @@ import pytest
 from msgspec import UNSET
 
 from holdfast.check import check
-from holdfast.core.reservations.by_order import OrderClose, OrderReserve, ReserveAtLevel
-from holdfast.core.reservations.by_order import OrderLine as Line
+from holdfast.core.reservations.order_holds import OrderClose, OrderReserve, ReserveAtLevel
+from holdfast.core.reservations.order_holds import OrderLine as Line
 from holdfast.core.reservations.reserve import Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from tests.core.books import book_faults, sale_faults
 from tests.core.scene import Scene

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from holdfast.core.reservations.by_order import ConsumeAtLevel, OrderClose, OrderReserve, ReleaseAtLevel, ReserveAtLevel
-from holdfast.core.reservations.by_order import OrderLine as Line
+from holdfast.core.reservations.order_holds import (
+    ConsumeAtLevel,
+    OrderClose,
+    OrderReserve,
+    ReleaseAtLevel,
+    ReserveAtLevel,
+)
+from holdfast.core.reservations.order_holds import OrderLine as Line
 from holdfast.core.reservations.reserve import Reserve, Target
 from tests.core.scene import Scene
 from tests.shop import SECOND

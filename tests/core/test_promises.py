@@ -15,8 +15,8 @@ from holdfast.core.decide import CommandGroup, Refusal
 from holdfast.core.organisation.places import AddStore
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book, ChangeAppointment
-from holdfast.core.reservations.by_order import OrderLine as Line
-from holdfast.core.reservations.by_order import OrderReserve
+from holdfast.core.reservations.order_holds import OrderLine as Line
+from holdfast.core.reservations.order_holds import OrderReserve
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from tests.core.scene import Scene
 from tests.shop import SECOND

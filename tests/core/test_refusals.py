@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.reservations.amend import Amend
-from holdfast.core.reservations.by_order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
+from holdfast.core.reservations.order_holds import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
+from holdfast.core.sales.completion import CompleteSale
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine
@@ -44,6 +47,24 @@ def test_reserve_tells_the_first_of_what_is_wrong(scene: Scene) -> None:
     told("INVALID_EXPIRY", "MUG-1", 9, "MAIN", Target("1"), None, past)
     told("INSUFFICIENT_STOCK", "MUG-1", 9, "MAIN", Target("1"))
     told("PRODUCT_NOT_STOCK_TRACKED", "SONG-1", 9, "MAIN", Target("1"))
+
+
+def test_what_a_hold_is_for_is_told_in_the_same_order(scene: Scene) -> None:
+    """403, 404, 400 and 409 of a sale line: of another store, of nothing, of another product, of what is finished."""
+    scene.given("""
+        MUG-1 MAIN  A 5
+        TEE-1 EAST  T 5
+    """)
+    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineRequest("MUG-1", 1),)))
+    line = Target(sale_line_id=sale.lines[0].id)
+    east = scene.shop.east_staff
+    scene.refuses(Reserve("GHOST-1", 1, None, line), "FORBIDDEN", actor=east)
+    scene.do(ChangeProduct(scene.products["TEE-1"].id, active=False))
+    scene.refuses(Reserve("TEE-1", 1, None, line), "FORBIDDEN", actor=east)
+    scene.refuses(Reserve("TEE-1", 1, None, line), "INVALID_REQUEST")
+    scene.do(CompleteSale(sale.id))
+    scene.refuses(Reserve("TEE-1", 1, None, line), "INVALID_REQUEST")
+    scene.refuses(Reserve("MUG-1", 1, None, line), "INVALID_STATE")
 
 
 def test_a_lot_that_is_elsewhere_expired_or_recalled_is_not_available(scene: Scene) -> None:

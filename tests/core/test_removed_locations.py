@@ -20,7 +20,7 @@ from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book, ChangeAppointment
-from holdfast.core.reservations.by_order import (
+from holdfast.core.reservations.order_holds import (
     ConsumeAtLevel,
     OrderClose,
     OrderLine,
@@ -31,10 +31,11 @@ from holdfast.core.reservations.by_order import (
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine

@@ -20,13 +20,14 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import OpenSession
 from holdfast.core.sales.return_record import KeptLine
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.quarantine import Quarantine
-from holdfast.executor import batch
+from holdfast.executor import transaction
 from tests.core.books import balances, book_faults, entries_of, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite
@@ -145,10 +146,10 @@ def test_what_an_older_version_refunded_stays_and_the_rest_follows(scene: Scene,
     sale = sell(scene, LineRequest("CHEESE-1", Decimal("2.5")))
     with monkeypatch.context() as older:
         older.setattr(
-            "holdfast.core.sales.returns.share_still_due",
+            "holdfast.core.sales.refunds.share_still_due",
             lambda amount, whole, reached, given: share_of_older_versions(amount, whole, reached - 1000, 1000),
         )
-        older.setattr("holdfast.core.sales.returns.KeptLine", lambda **fields: KeptLine(*list(fields.values())[:7]))
+        older.setattr("holdfast.core.sales.refunds.KeptLine", lambda **fields: KeptLine(*list(fields.values())[:7]))
         first = scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "cash"))
     assert first.refund_total == "30.00"
     parts = (Decimal("0.1"), Decimal("0.4"), 1)
@@ -167,7 +168,7 @@ def test_the_check_sees_money_that_was_given_against_proportion(scene: Scene, mo
     scene.shop.receive("CHEESE-1", 10, lot="C", cost="1.00")
     lines = (LineRequest("CHEESE-1", Decimal("2.5")),)
     sale, shipped = sell(scene, *lines), scene.do(OpenSale(lines=lines))
-    monkeypatch.setattr("holdfast.core.sales.returns.share_still_due", planted)
+    monkeypatch.setattr("holdfast.core.sales.refunds.share_still_due", planted)
     monkeypatch.setattr("holdfast.core.sales.shipment.share_still_due", planted)
     scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "card"))
     scene.do(Fulfill(shipped.id, (ShipLine(shipped.lines[0].id, 1),)))
@@ -179,7 +180,7 @@ def test_the_check_sees_cash_that_is_no_nearest_coin(scene: Scene, monkeypatch: 
     scene.shop.settings(cash_rounding="0.05")
     scene.given("MUG-1 MAIN  A 5")
     sale = sell(scene, LineRequest("MUG-1", 1, discount=DiscountRequest(amount="0.01")), method="card", amount="9.89")
-    monkeypatch.setattr("holdfast.core.sales.returns.cash_rounded", lambda amount, coin: amount - amount % coin)
+    monkeypatch.setattr("holdfast.core.sales.refunds.cash_rounded", lambda amount, coin: amount - amount % coin)
     assert scene.do(bring(sale, (0, 1))).refund_total == "9.85"
     assert [one.invariant for one in check(scene.shop.holdfast.database).mismatches] == ["sale_return.refund_total"]
 
@@ -262,7 +263,7 @@ def test_no_money_goes_out_for_what_was_never_paid(scene: Scene, method: str) ->
         for actor in (scene.shop.cashier, None):
             returned = scene.shop.do(bring(sale, (0, 1, "none"), method=method), actor=actor)
             if not isinstance(returned, Rejected):
-                assert returned.refund == {"method": "other", "amount": "9.90"}
+                assert returned.refund == {"method": "owed", "amount": "9.90"}
     assert not {"1000", "1100"} & set(balances(scene.shop))
 
 
@@ -326,8 +327,8 @@ def test_a_return_knows_ahead_where_its_goods_go(scene_anywhere: Scene, monkeypa
     """)
     sale = sell(scene, LineRequest("MUG-1", 3))
     begun = []
-    begin = batch.begin
-    monkeypatch.setattr(batch, "begin", lambda *given, **how: begun.append(given) or begin(*given, **how))
+    begin = transaction.begin
+    monkeypatch.setattr(transaction, "begin", lambda *given, **how: begun.append(given) or begin(*given, **how))
     scene.do(bring(sale, (0, 3)))
     assert len(begun) == 1
     scene.refuses(ReturnSale(sale.id, (ReturnedLine("junk", 1),), "cash"), "NOT_FOUND")
@@ -496,7 +497,7 @@ def test_no_cash_goes_out_for_what_was_never_paid(scene: Scene) -> None:
 
     returned = scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "cash"))
 
-    assert returned.refund == {"method": "other", "amount": sale.total}
+    assert returned.refund == {"method": "owed", "amount": sale.total}
     assert not {"1000", "1100"} & set(balances(scene.shop))
 
 

@@ -16,12 +16,13 @@ from holdfast.check import check
 from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import ChangeProduct
 from holdfast.core.organisation.settings import AddTaxRate, ChangeTaxRate
-from holdfast.core.reservations.by_order import OrderClose
+from holdfast.core.reservations.order_holds import OrderClose
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine, ShipSupplierOrder
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

@@ -25,9 +25,10 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine, ShipSupplierOrder
 from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine

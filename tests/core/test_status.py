@@ -13,16 +13,18 @@ from holdfast.core.reservations.appointments import Appointment, Book, ChangeApp
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import CancelSale, EditLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine, ShipSupplierOrder
 from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import CloseSession, OpenSession
-from holdfast.core.stock import posting
+from holdfast.core.stock import posting, record_changes
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine
 from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, SendBack, TransferLine
 from tests.core.scene import Scene
+from tests.gift_cards import ActOnCard, acting_on_cards
 
 TABLES = {
     "Sale": status.SALE,
@@ -33,6 +35,7 @@ TABLES = {
     "CountSheet": status.COUNT_SHEET,
     "Appointment": status.APPOINTMENT,
     "SupplierOrder": status.SUPPLIER_ORDER,
+    "GiftCard": status.GIFT_CARD,
 }
 
 CASH = (PaymentRequest("cash", "100.00"),)
@@ -98,6 +101,13 @@ def documents(scene: Scene) -> None:
     scene.do(CloseSession("0.00", till.id))
 
 
+def gift_cards(scene: Scene) -> None:
+    """Sold, and given back."""
+    with acting_on_cards():
+        scene.do(ActOnCard("issue", 500, code="XMAS-0001"))
+        scene.do(ActOnCard("block", code="XMAS-0001"))
+
+
 def test_every_way_of_the_tables_is_gone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     gone: dict[str, set[Any]] = {kind: set() for kind in TABLES}
 
@@ -108,7 +118,8 @@ def test_every_way_of_the_tables_is_gone(scene: Scene, monkeypatch: pytest.Monke
         if ways is not None and record.status != was:
             ways.add((was, record.status))
 
-    monkeypatch.setattr(posting, "assert_follows", follow)
+    for module in (posting, record_changes):
+        monkeypatch.setattr(module, "assert_follows", follow)
     scene.shop.location("BACK", priority=200)
     scene.product("PRINT-1", price=500, dropship=True)
     scene.product("MUG-1", price=500)
@@ -117,6 +128,7 @@ def test_every_way_of_the_tables_is_gone(scene: Scene, monkeypatch: pytest.Monke
     sales(scene)
     holds(scene)
     documents(scene)
+    gift_cards(scene)
     for kind, table in TABLES.items():
         assert gone[kind] == {(was, after) for was, ways in table.items() for after in ways}, kind
 

@@ -20,9 +20,10 @@ from holdfast.core.organisation.products import AddProduct, ChangeProduct, Price
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate, ChangeSettings
 from holdfast.core.sales.cart import CancelSale, ChangeSale, EditLine
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.order_entry import FeeRequest, LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import OpenSession
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from tests.core.books import balances, book_faults, sale_faults

@@ -171,7 +171,8 @@ def test_records_are_named_by_what_people_call_them(scene: Scene) -> None:
 
 def test_every_command_is_declared_once() -> None:
     def below(kind: type[Command]) -> list[type[Command]]:
-        return [one for sub in kind.__subclasses__() for one in (below(sub) or [sub])]
+        subs = [sub for sub in kind.__subclasses__() if sub.__module__.startswith("holdfast.")]  # tests have some too
+        return [one for sub in subs for one in (below(sub) or [sub])]
 
     assert {one.__name__ for one in DECISIONS} == {
         one.__name__ for one in set(below(Command)) | set(DECISIONS) if not one.__name__.startswith("Product")

@@ -9,8 +9,8 @@ import pytest
 
 from holdfast.core.decide import CommandGroup, Sweep
 from holdfast.core.reservations.amend import Amend
-from holdfast.core.reservations.by_order import OrderClose, ReleaseAtLevel, ReserveAtLevel
-from holdfast.core.reservations.by_order import OrderLine as Line
+from holdfast.core.reservations.order_holds import OrderClose, ReleaseAtLevel, ReserveAtLevel
+from holdfast.core.reservations.order_holds import OrderLine as Line
 from holdfast.core.reservations.reserve import Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine

@@ -11,12 +11,13 @@ import pytest
 
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.sales.cart import CancelSale, EditLine
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.order_entry import DiscountRequest, LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.batch.session import open_batch_session
-from holdfast.executor import Batch, Submission, batch
+from holdfast.executor import Batch, Submission, batch, transaction
 from tests.core.books import balances, book_faults, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite
@@ -233,6 +234,6 @@ def test_a_batch_of_three_is_one_transaction(scene: Scene) -> None:
 
 
 def test_the_bounds_of_a_batch_are_those_of_its_head() -> None:
-    bounds = (batch.BEGINNINGS_MAX, batch.QUESTIONS_MAX, batch.FIRST_PAUSE_SECONDS, batch.TRIES_MAX)
+    bounds = (transaction.BEGINNINGS_MAX, transaction.QUESTIONS_MAX, batch.FIRST_PAUSE_SECONDS, batch.TRIES_MAX)
 
-    assert (bounds, batch.UNSETTLED_SECONDS) == ((12, 60, 0.02, 6), 60.0)
+    assert (bounds, batch.UNKNOWN_SECONDS) == ((12, 60, 0.02, 6), 60.0)

@@ -38,7 +38,7 @@ COLUMNS = [(table, column.name) for table in TABLES for column in schema.metadat
 
 STOCK = ("level", "lot", "lot_stock", "reservation", "ledger")
 
-NEIGHBOURS = ("level_id", "lot_id", "sale_id", "line_id", "session_id", "entry_id")
+NEIGHBOURS = ("level_id", "lot_id", "sale_id", "line_id", "session_id", "entry_id", "card_id")
 """Columns that name rows which tell of a row that is missing."""
 
 Row = dict[str, Any]

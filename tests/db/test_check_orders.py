@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from holdfast.check import check
 from holdfast.core.records.stock import Reservation
-from holdfast.core.reservations.by_order import OrderLine, OrderReserve
+from holdfast.core.reservations.order_holds import OrderLine, OrderReserve
 from holdfast.core.reservations.reserve import Release, Reserve, Target
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.completion import CompleteSale

@@ -20,7 +20,7 @@ from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLeve
 from holdfast.core.warehouse.count_sheet import Count, CountLine
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, TransferLine
-from holdfast.executor import batch
+from holdfast.executor import transaction
 from holdfast.reports import LevelFilter, Reports
 from tests.shop import DAY, SECOND, Clock, Shop, open_shop, quick_sqlite
 
@@ -444,7 +444,7 @@ def test_the_ledger_is_newest_first_after_the_clock_was_set_back(
         return uuid.UUID(int=(clock.now // 1000) << 80 | 7 << 76 | 2 << 62 | random)
 
     with quick_sqlite(), clock.running(), open_shop(sqlite_url) as shop:
-        monkeypatch.setattr(batch.uuid_utils, "uuid7", by_the_clock)
+        monkeypatch.setattr(transaction.uuid_utils, "uuid7", by_the_clock)
         shop.product("MUG-1")
         shop.receive("MUG-1", 10)
         for step in (HOUR, -5 * HOUR, SECOND, -HOUR, SECOND):

@@ -1,4 +1,4 @@
-"""A day of trading that gives every table of sales and books rows of many kinds."""
+"""A day of trading that gives every table of sales, gift cards and books rows of many kinds."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from holdfast.core.organisation.periods import AddAccount, ClosePeriod
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate
 from holdfast.core.sales.cart import CancelSale, RemoveLine, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine, ShipSupplierOrder
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.encryption import encrypted_key
+from tests.gift_cards import ActOnCard, acting_on_cards
 from tests.shop import DAY, Shop
 
 
@@ -50,6 +52,7 @@ def trade(shop: Shop) -> None:
     second = shop.ok(OpenSession(till.id, "80.00", "b" * 64, "user:owner", str(uuid.uuid4())))
     shop.ok(MoveCash("in", "1.00", "coins"), actor=msgspec.structs.replace(shop.owner, session_id=second.id))
     beside_the_till(shop)
+    gift_cards(shop)
     licensed(shop)
     by_hand(shop)
     shop.ok(ClosePeriod(_yesterday(shop)))
@@ -126,6 +129,18 @@ def by_hand(shop: Shop) -> None:
     bill = shop.ok(BillReceipt(receipts[1], "20.00"))
     shop.ok(ReverseEntry(bill.id))
     shop.ok(BillReceipt(receipts[1], "20.10"))
+
+
+def gift_cards(shop: Shop) -> None:
+    """One that is spent in parts, one of a sale that is given back, one that nobody has touched."""
+    sale_id = shop.rows("SELECT id FROM sale WHERE status = 'completed' ORDER BY id")[0]["id"]
+    with acting_on_cards():
+        shop.ok(ActOnCard("issue", 5000, code="XMAS-0001"))
+        shop.ok(ActOnCard("spend", 1990, code="XMAS-0001"))
+        shop.ok(ActOnCard("load", 500, code="XMAS-0001"))
+        given_back = shop.ok(ActOnCard("issue", 2500, sale_id=sale_id))
+        shop.ok(ActOnCard("block", code=given_back.code))
+        shop.ok(ActOnCard("issue", 100))
 
 
 def _yesterday(shop: Shop) -> str:

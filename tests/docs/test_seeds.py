@@ -20,7 +20,7 @@ from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.core.records.ledger import RefType
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservations.by_order import ConsumeAtLevel
+from holdfast.core.reservations.order_holds import ConsumeAtLevel
 from holdfast.core.reservations.reserve import Release, Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive

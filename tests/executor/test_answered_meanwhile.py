@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-import holdfast.executor.batch
+import holdfast.executor.transaction
 from tests.shop import Shop, founded, shop_in
 
 
@@ -34,7 +34,7 @@ def test_the_key_is_read_once_more_before_a_refusal(
     two_doors: tuple[Shop, Shop], monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     first, second = two_doors
-    original = holdfast.executor.batch.load_more
+    original = holdfast.executor.transaction.load_more
     done: list[Any] = []
 
     def load_more(session: Any, stock: Any, wants: Any) -> None:
@@ -45,7 +45,7 @@ def test_the_key_is_read_once_more_before_a_refusal(
             done[0] = add(first, "same")
         original(session, stock, wants)
 
-    monkeypatch.setattr(holdfast.executor.batch, "load_more", load_more)
+    monkeypatch.setattr(holdfast.executor.transaction, "load_more", load_more)
     reply = add(second, key)
     assert done[0].status == 201
     if key == "same":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import structlog
 from msgspec.structs import replace
 
 import holdfast.executor.batch
+import holdfast.executor.transaction
 from holdfast.app import Forbidden, Holdfast
 from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
@@ -26,8 +29,9 @@ from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import failures
 from holdfast.db.batch import session as sessions
+from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.engine import Database
-from holdfast.executor import Overloaded, Reply, Unavailable
+from holdfast.executor import Batch, Overloaded, Reply, Submission, Unavailable
 from holdfast.organisation import establish
 from tests.shop import SECOND, Clock, Shop, open_shop, quick_sqlite, shop_in
 
@@ -169,7 +173,7 @@ def test_a_change_of_nothing_but_a_lot_is_kept(shop: Shop) -> None:
 def test_a_poisoned_command_costs_only_itself(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.product("MUG-1")
     shop.receive(quantity=1000)
-    original = holdfast.executor.batch.decide
+    original = holdfast.executor.transaction.decide
 
     def decide(stock: Any, caller: Any, command: Any) -> Any:
         answer = original(stock, caller, command)
@@ -177,7 +181,7 @@ def test_a_poisoned_command_costs_only_itself(shop: Shop, monkeypatch: pytest.Mo
             raise ZeroDivisionError(command.target.order_number)
         return answer
 
-    monkeypatch.setattr(holdfast.executor.batch, "decide", decide)
+    monkeypatch.setattr(holdfast.executor.transaction, "decide", decide)
     with stopped(shop.holdfast) as go:
         futures = {str(n): shop.holdfast.submit(shop.owner, reserve(str(n))) for n in range(300)}
         go.set()
@@ -405,6 +409,41 @@ def test_a_commit_that_did_not_go_through_is_done_once_or_told(
     shop.holdfast.do(shop.owner, reserve("102", 3), key="k", fingerprint="f")
     assert level(shop) == (10, 3, 0)
     assert len(shop.rows("SELECT id FROM reservation")) == 1
+
+
+def test_what_a_lost_transaction_had_no_room_for_is_done_after_it(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit arrives late, when the next try has begun and met a conflict: the rest is of the one that was lost."""
+    with open_shop(postgres_url) as shop:
+        shop.product("MUG-1")
+        shop.receive(quantity=10)
+        lose_answers(shop, monkeypatch, after=True)
+        monkeypatch.setattr(holdfast.executor.transaction, "ENTRIES_MAX", 1)
+        looks: list[int] = []
+        found, decided = holdfast.executor.batch.is_written, holdfast.executor.transaction.decide
+
+        def is_written(*asked: Any) -> bool:
+            looks.append(1)
+            return len(looks) > 1 and bool(found(*asked))
+
+        def decide(*asked: Any) -> Any:
+            if len(looks) == 1:
+                raise failures.Conflict("another came first")
+            return decided(*asked)
+
+        monkeypatch.setattr(holdfast.executor.batch, "is_written", is_written)
+        monkeypatch.setattr(holdfast.executor.transaction, "decide", decide)
+        heard: list[Future[Reply]] = [Future(), Future()]
+        kept = {"key": None, "fingerprint": "", "render": None, "status": 201, "loop": None}
+        submissions = [
+            Submission(shop.owner.caller, reserve(number), future=one, **kept)
+            for number, one in zip(("101", "102"), heard, strict=True)
+        ]
+        with contextlib.closing(sessions.open_batch_session(shop.holdfast.database)) as session:
+            Batch(session, WriterCatalogs(), shop.org_id, submissions).run()
+        assert [one.done() for one in heard] == [True, True]
+        assert (len(looks), level(shop)) == (2, (10, 2, 0))
 
 
 def test_the_answer_of_a_lost_commit_is_the_one_that_is_kept(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

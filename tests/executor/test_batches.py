@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import holdfast.executor.batch
 from holdfast.core.decide import Command, CommandGroup, Refusal
 from holdfast.core.organisation.places import RemoveLocation
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
@@ -22,7 +21,7 @@ from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book, ChangeAppointment
-from holdfast.core.reservations.by_order import (
+from holdfast.core.reservations.order_holds import (
     ConsumeAtLevel,
     OrderClose,
     OrderLine,
@@ -39,7 +38,7 @@ from holdfast.core.warehouse.transfer import Dispatch, TransferLine
 from holdfast.db.batch.load import WriterCatalogs
 from holdfast.db.batch.session import open_batch_session
 from holdfast.db.engine import Database
-from holdfast.executor import Batch, Submission
+from holdfast.executor import Batch, Submission, transaction
 from tests.shop import SECOND, Clock, Shop, open_shop, quick_sqlite
 from tests.truth import untruths
 
@@ -120,7 +119,7 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> None:
 @contextmanager
 def fixed_ids() -> Iterator[None]:
     """Ids that count up instead of random ones."""
-    original = holdfast.executor.batch._new_id
+    original = transaction.uuid_utils.uuid7
     count = 0
 
     def new_id() -> str:
@@ -128,11 +127,11 @@ def fixed_ids() -> Iterator[None]:
         count += 1
         return f"01a00000-0000-7000-8000-{count:012x}"
 
-    holdfast.executor.batch._new_id = new_id
+    transaction.uuid_utils.uuid7 = new_id
     try:
         yield
     finally:
-        holdfast.executor.batch._new_id = original
+        transaction.uuid_utils.uuid7 = original
 
 
 class Stand:
@@ -263,11 +262,11 @@ def plain(reply: Any) -> Any:
     phases=[Phase.generate],
     print_blob=False,
 )
-@given(data=st.data(), send_entries=st.sampled_from([1, holdfast.executor.batch.SEND_ENTRIES]))
+@given(data=st.data(), send_entries=st.sampled_from([1, transaction.SEND_ENTRIES]))
 @pytest.mark.slow
 def test_a_batch_of_many_is_many_batches_of_one(data: st.DataObject, send_entries: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(holdfast.executor.batch, "SEND_ENTRIES", send_entries)
+        patch.setattr(transaction, "SEND_ENTRIES", send_entries)
         _compare(data)
 
 

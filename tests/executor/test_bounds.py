@@ -9,6 +9,7 @@ import pytest
 
 import holdfast.core.decide
 import holdfast.executor.batch
+import holdfast.executor.transaction
 import holdfast.sweeper
 from holdfast.core.decide import CommandGroup, Sweep
 from holdfast.core.records.rejection import Rejected
@@ -16,9 +17,9 @@ from holdfast.core.records.wants import LevelAt, LotById, Missing
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.db.batch.load import WriterCatalogs
-from holdfast.db.batch.session import DEAD_MAX, open_batch_session
-from holdfast.executor.batch import BEGINNINGS_MAX, ENTRIES_MAX, TooManyRounds
+from holdfast.db.batch.session import EXPIRED_FIRST, open_batch_session
 from holdfast.executor.submission import Reply, Submission, Unavailable
+from holdfast.executor.transaction import BEGINNINGS_MAX, ENTRIES_MAX, TooManyRounds
 from tests.executor.test_batches import Told
 from tests.shapes.measuring import CountingSession
 from tests.shop import SECOND, Clock, Shop
@@ -41,14 +42,14 @@ def run(shop: Shop, commands: list[Any], session: Any = None) -> list[Any]:
 
 def asks_for_ever(monkeypatch: pytest.MonkeyPatch, want: Any) -> None:
     """The order "poison" asks for something else each time it is decided."""
-    original = holdfast.executor.batch.decide
+    original = holdfast.executor.transaction.decide
 
     def decide(stock: Any, caller: Any, command: Any) -> Any:
         if isinstance(command, Reserve) and command.target.order_number == "poison":
             raise Missing((want(stock.new_id()),))
         return original(stock, caller, command)
 
-    monkeypatch.setattr(holdfast.executor.batch, "decide", decide)
+    monkeypatch.setattr(holdfast.executor.transaction, "decide", decide)
 
 
 @pytest.mark.parametrize("want", [lambda name: LevelAt(name, name), LotById], ids=["levels", "lots"])
@@ -71,7 +72,7 @@ def test_a_transaction_takes_no_further_command_after_its_bound(shop: Shop, monk
     """What is left of the batch goes into the next transaction; everybody is answered, in order."""
     shop.product("MUG-1")
     shop.receive(quantity=100)
-    monkeypatch.setattr(holdfast.executor.batch, "ENTRIES_MAX", 10)
+    monkeypatch.setattr(holdfast.executor.transaction, "ENTRIES_MAX", 10)
     before = shop.rows("SELECT count(*) AS n FROM event_batch")[0]["n"]
     outcomes = run(shop, [Reserve("MUG-1", 1, "MAIN", Target(str(order))) for order in range(45)])
     assert [outcome.answer.order_number for outcome in outcomes] == [str(order) for order in range(45)]
@@ -111,34 +112,34 @@ def dead_holds(shop: Shop, clock: Clock, number: int) -> tuple[str, str]:
 
 def test_a_sweep_releases_a_bounded_number_at_once(shop: Shop, clock: Clock) -> None:
     """It says that there is more, and the next one goes on; nothing else is in its way meanwhile."""
-    pair = dead_holds(shop, clock, DEAD_MAX * 2 + 5)
+    pair = dead_holds(shop, clock, EXPIRED_FIRST * 2 + 5)
     left = []
     while shop.do(Sweep((pair,))):
         left.append(shop.rows("SELECT reserved FROM level WHERE on_hand > 0")[0]["reserved"])
-    assert left == [DEAD_MAX + 5, 5]
+    assert left == [EXPIRED_FIRST + 5, 5]
     assert shop.rows("SELECT reserved FROM level WHERE on_hand > 0") == [{"reserved": 0}]
 
 
 def test_a_sweep_of_everything_comes_in_pieces(shop: Shop, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    dead_holds(shop, clock, DEAD_MAX * 2 + 5)
+    dead_holds(shop, clock, EXPIRED_FIRST * 2 + 5)
     before = shop.rows("SELECT count(*) AS n FROM event_batch")[0]["n"]
     monkeypatch.setattr(holdfast.sweeper, "time", clock)
     shop.holdfast.sweep()
     largest = shop.rows("SELECT max(size) AS n FROM event_batch")[0]["n"]
     assert shop.rows("SELECT reserved FROM level WHERE on_hand > 0") == [{"reserved": 0}]
     assert shop.rows("SELECT count(*) AS n FROM event_batch")[0]["n"] >= before + 3
-    assert largest <= max(DEAD_MAX, 1000)
+    assert largest <= max(EXPIRED_FIRST, 1000)
 
 
-@pytest.mark.parametrize("units", [1, DEAD_MAX + 1, DEAD_MAX * 2])
+@pytest.mark.parametrize("units", [1, EXPIRED_FIRST + 1, EXPIRED_FIRST * 2])
 def test_expired_holds_that_are_not_released_yet_stand_in_nobodys_way(shop: Shop, clock: Clock, units: int) -> None:
-    dead_holds(shop, clock, DEAD_MAX * 2)
+    dead_holds(shop, clock, EXPIRED_FIRST * 2)
     assert shop.ok(Reserve("MUG-1", units, target=Target("new"))).allocated_quantity == units
 
 
 def test_a_fact_takes_from_expired_holds_first(shop: Shop, clock: Clock) -> None:
     """A count below what expired holds have shorts nobody who is still promised something."""
-    pair = dead_holds(shop, clock, DEAD_MAX * 2)
+    pair = dead_holds(shop, clock, EXPIRED_FIRST * 2)
     assert pair
     shop.receive(quantity=10)
     shop.ok(Reserve("MUG-1", 10, "MAIN", Target("alive")))
@@ -150,15 +151,15 @@ def test_too_many_expired_holds_at_once_are_told_as_such(
     shop: Shop, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was released on the way is kept, so that whoever comes again gets further."""
-    monkeypatch.setattr(holdfast.executor.batch, "DEAD_QUESTIONS_MAX", 0)
-    dead_holds(shop, clock, DEAD_MAX * 3)
-    (outcome,) = run(shop, [Reserve("MUG-1", DEAD_MAX * 3, target=Target("all"))])
+    monkeypatch.setattr(holdfast.executor.transaction, "EXPIRED_QUESTIONS_MAX", 0)
+    dead_holds(shop, clock, EXPIRED_FIRST * 3)
+    (outcome,) = run(shop, [Reserve("MUG-1", EXPIRED_FIRST * 3, target=Target("all"))])
     assert isinstance(outcome, Unavailable)
     assert "expired holds" in str(outcome)
     reserved = shop.rows("SELECT reserved FROM level WHERE on_hand > 0")[0]["reserved"]
-    assert reserved < DEAD_MAX * 3
+    assert reserved < EXPIRED_FIRST * 3
     for _ in range(3):
-        (outcome,) = run(shop, [Reserve("MUG-1", DEAD_MAX * 3, target=Target("all"))])
+        (outcome,) = run(shop, [Reserve("MUG-1", EXPIRED_FIRST * 3, target=Target("all"))])
         if isinstance(outcome, Reply):
             break
     assert not isinstance(outcome.answer, Rejected)

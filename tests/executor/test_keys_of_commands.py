@@ -13,7 +13,7 @@ from holdfast.core.decide import DECISIONS, Refusal, Sweep
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.command import CommandGroup
 from holdfast.core.records.rejection import Code, Rejected
-from holdfast.core.reservations.by_order import OrderLine, OrderReserve, ReserveAtLevel
+from holdfast.core.reservations.order_holds import OrderLine, OrderReserve, ReserveAtLevel
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.sales.order_entry import DiscountRequest, LineRequest, OpenSale
 from tests.shop import Shop

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 import holdfast.db.batch.session as sessions
-import holdfast.executor.batch
+import holdfast.executor.transaction
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.amend import Amend
-from holdfast.core.reservations.by_order import OrderClose
+from holdfast.core.reservations.order_holds import OrderClose
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import EditLine
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.books import book_faults
@@ -71,7 +72,7 @@ def test_a_large_batch_goes_in_parts(stocked: Shop, sent: list[int]) -> None:
 
 def test_a_hold_that_was_sent_changes_again_in_the_same_batch(stocked: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids are not known before the answer, so the later commands find the holds by their order."""
-    monkeypatch.setattr(holdfast.executor.batch, "SEND_ENTRIES", 1)
+    monkeypatch.setattr(holdfast.executor.transaction, "SEND_ENTRIES", 1)
     commands: list[Any] = []
     for number in range(20):
         commands += [reserve(number), OrderClose(str(number), "manual", consume=number % 2 == 0)]
@@ -122,7 +123,7 @@ def test_a_question_in_between_is_answered(stocked: Shop) -> None:
 
 def test_one_poisoned_part_costs_only_its_cause(stocked: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row that the database itself refuses is found by halves, wherever in the batch it was sent."""
-    original = holdfast.executor.batch.early_writes
+    original = holdfast.executor.transaction.early_writes
 
     def early_writes(stock: Any, dialect: str, progress: Any) -> Any:
         writes = original(stock, dialect, progress)
@@ -130,8 +131,8 @@ def test_one_poisoned_part_costs_only_its_cause(stocked: Shop, monkeypatch: pyte
             return [*writes, sessions.Write("INSERT INTO level (id) VALUES (NULL)", {})]
         return writes
 
-    monkeypatch.setattr(holdfast.executor.batch, "early_writes", early_writes)
-    monkeypatch.setattr(holdfast.executor.batch, "SEND_ENTRIES", 1)
+    monkeypatch.setattr(holdfast.executor.transaction, "early_writes", early_writes)
+    monkeypatch.setattr(holdfast.executor.transaction, "SEND_ENTRIES", 1)
     commands = [reserve(number) for number in range(40)]
     commands[17] = Reserve("MUG-1", 1, "MAIN", Target("poison"))
 
@@ -144,7 +145,7 @@ def test_one_poisoned_part_costs_only_its_cause(stocked: Shop, monkeypatch: pyte
 
 def test_sales_and_books_go_ahead_too(stocked: Shop, sent: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkouts, carts that change again and a drawer's totals in one batch: rows that were sent are changed after."""
-    monkeypatch.setattr(holdfast.executor.batch, "SEND_ENTRIES", 1)
+    monkeypatch.setattr(holdfast.executor.transaction, "SEND_ENTRIES", 1)
     store = stocked.stores["MAIN"]
     opened = stocked.ok(OpenSale(store, lines=(LineRequest("MUG-1", 3),)))
     line = opened.lines[0].id

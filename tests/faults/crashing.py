@@ -23,8 +23,12 @@ from holdfast.app import Holdfast
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import PaymentRequest
-from holdfast.core.sales.order_entry import LineRequest
+from holdfast.core.sales.completion import CompleteSale
+from holdfast.core.sales.exchange import Exchanged, ExchangedSale
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.payments import CorrectPayment, PaymentRequest, TakePayment
+from holdfast.core.sales.refunds import RefundRequest
+from holdfast.core.sales.returns import MoneyOff, ReturnedLine, ReturnSale
 from holdfast.db.batch.session import PostgresBatchSession, SqliteBatchSession, Write
 from holdfast.executor import Reply
 from tests.races.stand import buy
@@ -47,7 +51,9 @@ def main() -> None:
     with Holdfast.open(order["url"], batch_max=40) as shop:
         actor = Actor(order["org_id"], "key:race", Role.OWNER)
         os.write(ACKNOWLEDGED, b"ready\n")
-        if order.get("store_id"):
+        if order.get("money"):
+            _move_money(shop, actor, order)
+        elif order.get("store_id"):
             _check_out(shop, actor, order)
         else:
             _sell(shop, actor, order["sku"], order["prefix"], order["count"])
@@ -99,6 +105,38 @@ def _check_out(shop: Holdfast, actor: Actor, order: dict[str, Any]) -> None:
         room.acquire()
         future = shop.submit(actor, command, key=key, fingerprint="k", render=msgspec.json.encode, status=201)
         future.add_done_callback(lambda done, key=key: tell(key, done))
+
+
+def money_of(shop: Holdfast, actor: Actor, store_id: str, sku: str, name: str) -> list[str]:
+    """The life of the money of a sale, one command after the other under keys of its own; what each answered."""
+    told: list[str] = []
+
+    def give(command: Any) -> Any:
+        key = f"{name}-{len(told)}"
+        reply = shop.do(actor, command, key=key, fingerprint="m", render=msgspec.json.encode, status=201)
+        assert not isinstance(reply.answer, Rejected), (key, reply)
+        body = (reply.body or b"").decode()
+        told.append(body)
+        os.write(ACKNOWLEDGED, f"{json.dumps({'key': key, 'kind': 'money', 'body': body})}\n".encode())
+        return json.loads(body)
+
+    sale = give(OpenSale(store_id, lines=(LineRequest(sku, 3),)))
+    give(TakePayment(sale["id"], PaymentRequest("cash", "5.00")))
+    done = give(CompleteSale(sale["id"]))
+    paid = give(TakePayment(sale["id"], PaymentRequest("cash", done["owed"])))
+    give(CorrectPayment(sale["id"], paid["payments"][1]["id"], "card"))
+    give(MoneyOff(sale["id"], "0.30", "late", "card"))
+    line = (ReturnedLine(sale["lines"][0]["id"], 1),)
+    give(ReturnSale(sale["id"], line, refunds=(RefundRequest("cash", "1.00"), RefundRequest("card", "2.00"))))
+    give(Checkout(store_id, (LineRequest(sku, 1),), payments=(PaymentRequest("cash", "9.00"),), exchange=Exchanged(
+        (ExchangedSale(sale["id"], line),), "cash")))  # fmt: skip
+    return told
+
+
+def _move_money(shop: Holdfast, actor: Actor, order: dict[str, Any]) -> None:
+    """The money of sale after sale."""
+    for number in range(order["count"]):
+        money_of(shop, actor, order["store_id"], order["sku"], f"{order['prefix']}-{number}")
 
 
 def _id(reply: Reply) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import tempfile
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from holdfast.check import check
 from holdfast.core.reservations.reserve import Consume
-from tests.faults.crashing import check_out
+from tests.faults.crashing import ACKNOWLEDGED, check_out, money_of
 from tests.races.stand import (
     ANSWER_SECONDS,
     Tally,
@@ -173,6 +176,27 @@ def test_killed_in_the_middle_of_a_checkout(database_url, step):
         assert {key: again.get(key) for key in receipts} == receipts
         assert {json.loads(body)["id"] for body in again.values()} == sold, "what was done unheard is told now"
         assert len(_whole_sales(shop, actor)) == len(keys)
+
+
+@pytest.mark.parametrize("step", ["decided", "writing", "committed"])
+def test_killed_in_the_middle_of_a_payment(database_url, step):
+    """Deposit, payment, correction, money off, split refund, exchange: each is done once, whichever was under way."""
+    with open_shop(database_url) as shop:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", UNITS, price=990)
+        [store] = rows(shop.database, "SELECT id FROM store")
+        for at in (3, 5, 7, 9):
+            more = {"die": step, "die_at": at, "store_id": store["id"], "money": True}
+            heard = Seller(database_url, actor, f"m{at}", **more).heard(None)
+
+            assert check(shop.database).mismatches == []
+            with Path(os.devnull).open("wb") as nowhere:  # nobody hears what is acknowledged here
+                os.dup2(nowhere.fileno(), ACKNOWLEDGED)
+            told = money_of(shop, actor, store["id"], "MUG-1", f"m{at}-0")
+            assert [one["body"] for one in heard] == told[: len(heard)]
+            assert check(shop.database).mismatches == []
+        returned = rows(shop.database, "SELECT id FROM sale_return")
+        assert len(returned) == 3 * 4
 
 
 def _whole_sales(shop: Any, actor: Any) -> set[str]:

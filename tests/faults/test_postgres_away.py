@@ -174,7 +174,7 @@ def test_a_commit_whose_answer_is_lost_is_found_out_however_long_it_takes(postgr
 
 def test_an_outcome_that_cannot_be_found_out_is_called_unknown(postgres_url, monkeypatch, quick):
     """The database stays away: the answer does not say that nothing was done, and the key tells it later."""
-    monkeypatch.setattr(batch, "UNSETTLED_SECONDS", 0.1)
+    monkeypatch.setattr(batch, "UNKNOWN_SECONDS", 0.1)
     with open_shop(postgres_url) as shop:
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 1000)

@@ -15,7 +15,7 @@ from hypothesis.stateful import initialize, precondition, rule
 from holdfast.core.decide import CommandGroup, Refusal, Sweep
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book, ChangeAppointment
-from holdfast.core.reservations.by_order import (
+from holdfast.core.reservations.order_holds import (
     ConsumeAtLevel,
     OrderClose,
     OrderLine,

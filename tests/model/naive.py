@@ -540,7 +540,7 @@ class Naive:
         return dead or any(pile.units and self.expired(lot, at) for (lot, at), pile in self.piles.items())
 
     def settle(self) -> None:
-        """What time has made due, level by level: dead holds are released, the oldest first; expired lots leave."""
+        """What time has made due, level by level: expired holds are released, the oldest first; expired lots leave."""
         for sku in self.products:
             for place in self.places:
                 dead = [h for h in self.holds_at(sku, place) if h.expires is not None and h.expires <= self.now]
@@ -1022,7 +1022,7 @@ class Naive:
             parts[first[0]] = parts.get(first[0], 0) + left
             order += [] if first[0] in order else [first[0]]
         for code in order:
-            own = [hold for hold in self.holds if hold.open and hold.target == target and hold.place == code]
+            own = [h for h in self.holds if h.open and h.target == target and h.place == code and h.pinned is None]
             made = min(own, key=lambda h: (h.created, h.n)) if own else None
             if made is None:
                 made = Hold(len(self.holds), sku, code, 0, self.now, target, reach=tuple(places))

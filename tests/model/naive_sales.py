@@ -428,18 +428,14 @@ class NaiveSales(Naive):
         self.charge(self.deals[n], units, new=False)
 
     def promise_less(self, sale: Sale, index: int, units: int) -> None:
-        """What waits goes first, then the newest holds."""
-        parts = []
-        holds = self.line_holds(sale, index)
-        for hold in sorted(holds, key=lambda h: (h.waits > 0, h.created, h.n), reverse=True):
-            part = min(units, hold.open)
-            if part:
-                parts.append((hold, min(part, hold.waits), part))
-                units -= part
-        for hold, waits, _ in parts:
-            self.shrink(hold, waits)
-        for hold, waits, part in parts:
-            self.shrink(hold, part - waits)
+        """The units that wait go first, whichever hold they are of, then the others; of the newest hold first."""
+        holds = sorted(self.line_holds(sale, index), key=lambda h: (h.created, h.n), reverse=True)
+        waiting = [(hold, hold.waits) for hold in holds]
+        backed = [(hold, hold.open - hold.waits) for hold in holds]
+        for hold, has in (*waiting, *backed):
+            part = min(units, has)
+            self.shrink(hold, part)
+            units -= part
 
     def shrink(self, hold: Hold, units: int) -> None:
         if not units:

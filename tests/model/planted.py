@@ -39,9 +39,9 @@ BUGS: dict[str, Edit | list[Edit]] = {
     ),
     "a group's members do not see each other": Edit(
         "_decide_group",
-        "lambda _, member: _decide(stock, caller, member)",
+        "lambda _, member: _decide_or_undo(stock, caller, member)",
         "lambda index, member: (lambda mark, answer: (stock.undo(mark) if index + 1 < len(command.commands) else None, "
-        "answer)[1])(stock.mark(), _decide(stock, caller, member))",
+        "answer)[1])(stock.mark(), _decide_or_undo(stock, caller, member))",
     ),
     "waiting is not served on release": Edit(
         "release_units", "    serve_waiting(stock, level, stock.caller.actor)\n", ""
@@ -50,18 +50,18 @@ BUGS: dict[str, Edit | list[Edit]] = {
         "_bring_in", "        serve_waiting(stock, level, stock.caller.actor)\n", ""
     ),
     "newest is served first": Edit(
-        "in_turn",
-        "hold.priority, hold.created_at, hold.id",
-        "hold.priority, -hold.created_at, hold.id",
+        "Reservation.turn",
+        "self.priority, self.created_at, self.id",
+        "self.priority, -self.created_at, self.id",
     ),
     "priority is ignored when serving": Edit(
-        "in_turn", "hold.priority, hold.created_at, hold.id", "0, hold.created_at, hold.id"
+        "Reservation.turn", "self.priority, self.created_at, self.id", "0, self.created_at, self.id"
     ),
     "only who waits at the level is served": Edit(
         "_queue", "for hold in stock.roaming(level.product_id)", "for hold in ()"
     ),
     "a hold of a given location moves": Edit(
-        "reserve", "None if command.location is not None else anywhere(stock)", "anywhere(stock)"
+        "make_direct_hold", "None if command.location is not None else anywhere(stock)", "anywhere(stock)"
     ),
     "a hold waits at the first place by code": Edit(
         "in_waiting_order", "if len({place.priority for place in places}) == len(places):", "if True:"
@@ -79,7 +79,7 @@ BUGS: dict[str, Edit | list[Edit]] = {
     ),
     "an order that becomes a sale is held twice": Edit("adopt", "if not names:", "if True:"),
     "an adopted hold is not split": Edit("_adopt_for", "if over > 0:", "if False:"),
-    "what an order does not ask for stays held": Edit("adopt", 'hold.held_for == "order"]', "False]"),
+    "what an order does not ask for stays held": Edit("adopt", "hold.held_for == FOR_ORDER]", "False]"),
     "what left before the order came is sold again": Edit("_adopt_for", "hold.consumed > need:", "hold.consumed:"),
     "a cancelled order keeps its other holds": Edit(
         "release_rest", "    _release(stock, loose, reason)\n", "    pass\n"
@@ -97,7 +97,7 @@ BUGS: dict[str, Edit | list[Edit]] = {
     ),
     "FEFO is ignored": Edit("removal_order", "expiring_first=product.track_expiry", "expiring_first=False"),
     "override needs no permission": Edit(
-        "shortfall_allowed", "command.override and stock.caller.may_override and", "command.override and"
+        "shortfall_allowed", "override and stock.caller.may_override and", "override and"
     ),
     "override ignores the organisation": Edit("shortfall_allowed", " and stock.settings.allow_override", ""),
     "preorders forget who waits already": Edit(
@@ -107,13 +107,13 @@ BUGS: dict[str, Edit | list[Edit]] = {
     ),
     "the best priority gives way": Edit(
         "_worst_first",
-        "holds.sort(key=lambda hold: (hold.priority,",
-        "holds.sort(key=lambda hold: (-hold.priority,",
+        "holds.sort(key=lambda hold: hold.turn,",
+        "holds.sort(key=lambda hold: (-hold.priority, *hold.turn[1:]),",
     ),
-    "the oldest gives way": Edit("_worst_first", "hold.created_at, hold.id)", "-hold.created_at, hold.id)"),
+    "the oldest gives way": Edit("_worst_first", "hold.turn,", "(hold.priority, -hold.created_at, hold.id),"),
     "pinned holds are not the first to lose their lot": Edit("vacate_lots", "if lost > 0:", "if False:"),
     "holds of a lost lot are not moved": Edit(
-        "vacate_lots", " and _move_holds(stock, level, lot, units - lot.free, cause):", ":"
+        "vacate_lots", " and _move_holds(stock, level, at, units - at.free, cause):", ":"
     ),
     "released units go back to the oldest lot": Edit(
         "release_units",
@@ -131,13 +131,13 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "value is rounded half up": Edit(
         "divide_half_even", "(twice == denominator and quotient % 2)", "twice == denominator"
     ),
-    "a dead hold may be sold": Edit(
+    "an expired hold may be sold": Edit(
         "_settle_level",
         'release_units(stock, hold, hold.open, "expired")',
         "stock.put_hold(__import__('msgspec').structs.replace(hold, expires_at=None))",
     ),
-    "settling forgets dead holds when it has to ask": Edit(
-        "_settle_level", "stock.dead.get(level.id, ())", "stock.dead.pop(level.id, ())"
+    "settling forgets expired holds when it has to ask": Edit(
+        "_settle_level", "stock.expired_holds.get(level.id, ())", "stock.expired_holds.pop(level.id, ())"
     ),
     "a backordered part may be sold": Edit("consume", "units > hold.allocated", "units > hold.open"),
     "a sheet ignores the moves since it was opened": Edit(

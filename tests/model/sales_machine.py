@@ -25,9 +25,10 @@ from hypothesis.stateful import initialize, precondition, rule
 from holdfast.core.organisation.settings import AddTaxRate
 from holdfast.core.sales.cart import EditLine
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CancelSale, CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CancelSale, CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from tests.model.naive import Caller, No, Product

@@ -8,7 +8,7 @@ from html import unescape
 
 import pytest
 
-from holdfast.core.reservations.by_order import ReleaseAtLevel
+from holdfast.core.reservations.order_holds import ReleaseAtLevel
 from holdfast.core.warehouse.adjustment import SetStock, UnlistLevel
 from tests.pages.conftest import House
 from tests.pages.household import EAST_MANAGER

@@ -16,10 +16,11 @@ from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import AddProduct, ChangeProduct
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import PaymentRequest
 from holdfast.core.sales.order_entry import LineRequest
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.executor import Reply
+from tests.gift_cards import ActOnCard, acting_on_cards
 from tests.races.stand import Outcome, Tally, buy, rush
 
 
@@ -100,6 +101,13 @@ def add_products(shop: Holdfast, actor: Actor, *, prefix: str, count: int) -> di
     return _told(names, outcomes)
 
 
+def spend_card(shop: Holdfast, actor: Actor, *, code: str, amount: int, times: int) -> dict[str, Any]:
+    """Many who pay with one gift card at once."""
+    with acting_on_cards():
+        outcomes = rush(shop, actor, [ActOnCard("spend", amount, code=code)] * times, threads=8)
+    return _told([str(number) for number in range(times)], outcomes)
+
+
 def _told(names: list[str], outcomes: list[Outcome]) -> dict[str, Any]:
     tally = Tally(outcomes)
     done = [
@@ -119,6 +127,7 @@ JOBS = {
     "change_precision": change_precision,
     "receive_first": receive_first,
     "add_products": add_products,
+    "spend_card": spend_card,
 }
 
 if __name__ == "__main__":

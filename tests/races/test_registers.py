@@ -11,9 +11,10 @@ from holdfast.core.organisation.places import AddStore, RemoveStore
 from holdfast.core.organisation.settings import AddRegister, RemoveRegister
 from holdfast.core.organisation.users import AddUser, ChangeUser
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, PaymentRequest
+from holdfast.core.sales.completion import CompleteSale
 from holdfast.core.sales.documents import SaleDocument
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession, SessionDocument
 from holdfast.db import schema
 from tests.races.stand import Tally, assert_books, do, found, open_shop, refused, rush, stock_up

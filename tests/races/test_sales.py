@@ -12,8 +12,9 @@ from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.sales.cart import AddLine, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from tests.races.stand import (
     Tally,

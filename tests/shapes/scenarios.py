@@ -18,7 +18,7 @@ from holdfast.core.organisation.key_pool import AddLicenseKeys
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book
-from holdfast.core.reservations.by_order import (
+from holdfast.core.reservations.order_holds import (
     ConsumeAtLevel,
     OrderClose,
     OrderLine,
@@ -29,10 +29,11 @@ from holdfast.core.reservations.by_order import (
 from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine, ShipSupplierOrder
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine, ShipSupplierOrder
 from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel

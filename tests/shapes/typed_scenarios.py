@@ -33,9 +33,12 @@ from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, 
 from holdfast.core.organisation.users import AddUser, ChangeUser, RemoveUser
 from holdfast.core.reservations.appointments import ChangeAppointment
 from holdfast.core.sales.cart import ChangeSale, EditLine
-from holdfast.core.sales.completion import Fulfill, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
+from holdfast.core.sales.exchange import Exchanged, ExchangedSale
+from holdfast.core.sales.payments import CorrectPayment, PaymentRequest, TakePayment
+from holdfast.core.sales.returns import MoneyOff, ReturnedLine
 from holdfast.core.warehouse.adjustment import SetStock
-from tests.shapes.scenarios import Built, _appointment, cart, places, scenario, sku, skus, stores
+from tests.shapes.scenarios import Built, _appointment, _sold, cart, places, scenario, sku, skus, stores
 from tests.shop import Shop
 
 
@@ -288,3 +291,32 @@ def register_among_n_is_changed(shop: Shop, n: int) -> Built:
 @scenario(RemoveRegister)
 def register_among_n_is_removed(shop: Shop, n: int) -> Built:
     return RemoveRegister(_tills(shop, n, "GR").id)
+
+
+@scenario(TakePayment)
+def deposit_on_a_sale_of_n_lines(shop: Shop, n: int) -> Built:
+    return TakePayment(cart(shop, skus(shop, n, "TP", stock=1)).id, PaymentRequest("card", "0.50"))
+
+
+@scenario(TakePayment)
+def payment_of_a_sale_of_n_lines_that_is_owed(shop: Shop, n: int) -> Built:
+    sale = shop.ok(CompleteSale(cart(shop, skus(shop, n, "TO", stock=1)).id))
+    return TakePayment(sale.id, PaymentRequest("cash", sale.owed))
+
+
+@scenario(CorrectPayment)
+def correction_of_a_tender_of_a_sale_of_n_lines(shop: Shop, n: int) -> Built:
+    sale = _sold(shop, skus(shop, n, "CP", stock=1))
+    return CorrectPayment(sale.id, sale.payments[0]["id"], "card")
+
+
+@scenario(MoneyOff)
+def money_off_a_sale_of_n_lines(shop: Shop, n: int) -> Built:
+    return MoneyOff(_sold(shop, skus(shop, n, "MO", stock=1)).id, "0.50", "late", "cash")
+
+
+@scenario(CompleteSale)
+def exchange_of_n_lines_for_one(shop: Shop, n: int) -> Built:
+    old, new = _sold(shop, skus(shop, n, "XO", stock=1)), skus(shop, 1, f"XN{n}", stock=1)
+    lines = tuple(ReturnedLine(line.id, 1) for line in old.lines)
+    return CompleteSale(cart(shop, new).id, (), Exchanged((ExchangedSale(old.id, lines),), "cash"))

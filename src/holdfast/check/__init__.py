@@ -6,9 +6,9 @@
 One consistent snapshot is read from end to end, in memory that does not grow with the history, beside running writers.
 Every level is replayed from its ledger with the fold that writes it (`core.records.ledger.follow`), and its chain is
 followed from the first entry (`chain`); lots, holds and ledger are added up against each other (`stock`), sales,
-returns and drawers with the arithmetic that made them (`sales`), the journal against the ledger, the lots and the money
-(`books`). Every row's checksum is recomputed, so that a change of any single field behind Holdfast's back is found and
-the row is named. It repairs nothing.
+returns and drawers with the arithmetic that made them (`sales`), gift cards from their entries (`gift_cards`), the
+journal against the ledger, the lots and the money (`books`). Every row's checksum is recomputed, so that a change of
+any single field behind Holdfast's back is found and the row is named. It repairs nothing.
 
 See docs/reference/invariants.md and docs/how-to/sell.md and docs/how-to/books.md.
 """
@@ -20,6 +20,9 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from holdfast.check.books import BooksCheck
+from holdfast.check.drawers import DrawersCheck
+from holdfast.check.expected_money import ExpectedMoney, PaidAtTills
+from holdfast.check.gift_cards import GiftCardsCheck
 from holdfast.check.license_keys import KeysCheck
 from holdfast.check.run import PROGRESS_ROWS, Mismatch, Tally
 from holdfast.check.sales import SalesCheck
@@ -60,13 +63,15 @@ def check(
         stock.lots()
         stock.documents()
         stock.roads()
-        sales = SalesCheck(rows, org_id, tally)
-        sales.sales()
-        sales.sessions()
+        money = ExpectedMoney()
+        tills = PaidAtTills()
+        SalesCheck(rows, org_id, tally, money, tills).sales()
+        DrawersCheck(rows, org_id, tally, money, tills).sessions()
+        GiftCardsCheck(rows, org_id, tally, money).cards()
         keys = KeysCheck(rows, org_id, tally)
         keys.keys()
         keys.lines()
-        books = BooksCheck(rows, org_id, tally, sales.money)
+        books = BooksCheck(rows, org_id, tally, money)
         books.journal()
         books.movements()
         books.corrections()

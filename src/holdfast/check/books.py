@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 import msgspec
 
+from holdfast.check.expected_money import ExpectedMoney
 from holdfast.check.run import Merged, Run, Tally
-from holdfast.check.sales import Money
-from holdfast.core.organisation.bookkeeping import BILL, BY_HAND, KEPT_BY_ITSELF
+from holdfast.core.organisation.bookkeeping import BILL, BY_HAND
 from holdfast.core.stock.journal import (
     CASH,
     CASH_OVER_SHORT,
+    GIFT_CARDS,
     INVENTORY,
+    KEPT_BY_ITSELF,
     OPENING,
     RECEIVABLE,
     RETURNS,
@@ -27,8 +29,8 @@ from holdfast.core.stock.journal import (
 from holdfast.db.audit_rows import Snapshot
 from holdfast.db.audit_shapes import Booked, Moved, Stored
 
-_OF_MONEY = (CASH, RECEIVABLE, TAX_PAYABLE, TIPS, REVENUE, RETURNS, CASH_OVER_SHORT, ROUNDING)
-"""Accounts to which only sales, returns, drawers and the bookkeeper post."""
+_OF_MONEY = (CASH, RECEIVABLE, TAX_PAYABLE, GIFT_CARDS, TIPS, REVENUE, RETURNS, CASH_OVER_SHORT, ROUNDING)
+"""Accounts to which only sales, returns, gift cards, drawers and the bookkeeper post."""
 
 
 class Opening(msgspec.Struct):
@@ -46,7 +48,7 @@ class Opening(msgspec.Struct):
 class BooksCheck(Run):
     """The journal; `money` is what sales, returns and drawers must have brought to the accounts."""
 
-    def __init__(self, rows: Snapshot, org_id: str | None, tally: Tally, money: Money) -> None:
+    def __init__(self, rows: Snapshot, org_id: str | None, tally: Tally, money: ExpectedMoney) -> None:
         super().__init__(rows, org_id, tally)
         self._money = money
         self._balances: dict[tuple[str, str], int] = {}
@@ -113,7 +115,7 @@ class BooksCheck(Run):
             self._money.put(org_id, usual_account(method), -amount)
             self._money.put(org_id, account, amount)
             self._settling.add((org_id, account))
-        unknown = {account for _, account, _ in entry.settled or ()} & {CASH, INVENTORY}
+        unknown = {account for _, account, _ in entry.settled or ()} & KEPT_BY_ITSELF.keys()
         self._same("journal_entry.settled", name, set(), unknown, org_id=org_id)
 
     def _by_hand(self, org_id: str, name: str, lines: list[Posting]) -> None:

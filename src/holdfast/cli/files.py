@@ -31,13 +31,15 @@ from holdfast.cli.terminal import (
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.time import instant_text
 from holdfast.db.audit_rows import snapshot
-from holdfast.db.bulk import journal_size
+from holdfast.db.bulk import journal_size, titles
 from holdfast.db.organisations import clock
 from holdfast.import_export import (
     JOURNAL_EXPORT,
     LEDGER_EXPORT,
     STOCK_EXPORT,
+    Choices,
     FileRefused,
+    NameMap,
     OrderFormat,
     Outcome,
     StockMode,
@@ -169,36 +171,52 @@ def import_orders_file(
     form: Annotated[
         OrderFormat | None, typer.Option("--format", help="What wrote it; without it the header tells.")
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns", metavar="NAME=HEADER,...", help='For any other file: order_number="Order ID",sku=SKU,...'
+        ),
+    ] = None,
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="FILE", help="Which products lines without a SKU are; a dry run writes it."),
+    ] = None,
+    custom_lines: Annotated[
+        bool, typer.Option("--custom-lines", help="Lines without a SKU, and not in the map, need no stock.")
+    ] = False,
+    post_on_order_date: Annotated[
+        bool, typer.Option("--post-on-order-date", help="Book money on the day of the order, where it is not closed.")
+    ] = False,
     store: Annotated[
         str | None, typer.Option("--store", metavar="CODE", help="The store of orders that name none.")
     ] = None,
     restock: Annotated[
-        Condition, typer.Option("--restock", help="What became of goods that Shopify's file calls refunded.")
+        Condition, typer.Option("--restock", help="What became of goods that the file calls refunded.")
     ] = Condition.GOOD,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take orders and sales: order_number,sku,quantity,... or Shopify's order export, or the UCI retail data set."""
+    """Take orders and sales: in our own columns, or as Shopify, WooCommerce, Amazon, Etsy and Square export them."""
+    names = _names_of(map_file, dry_run=dry_run)
+    choices = Choices(form, columns, store, restock.value, names, custom_lines, post_on_order_date)
     with _opened(file) as opened, open_shop(org) as (shop, organisation), progress("lines") as show:
-        outcome = import_orders(
-            shop,
-            command_line(organisation.id),
-            organisation,
-            opened,
-            form=form,
-            store=store,
-            restock=restock.value,
-            dry_run=dry_run,
-            progress=_counting(show),
-        )
+        actor = command_line(organisation.id)
+        outcome = import_orders(shop, actor, organisation, opened, choices, dry_run=dry_run, progress=_counting(show))
+        new = None
+        if dry_run and map_file is not None and names is not None:
+            new = names.learn(outcome.names, titles(shop.database, organisation.id))
+            names.write(map_file)
     figures = {
         "returns": outcome.returns,
         "adjustments": outcome.adjustments,
         "waiting": outcome.waiting,
+        "unmapped": outcome.unmapped,
         "sold": from_minor(outcome.sold, organisation.minor_digits),
         "refunded": from_minor(outcome.refunded, organisation.minor_digits),
     }
     _report(outcome, "orders", dry_run=dry_run, as_json=as_json, figures=figures)
+    if new is not None:
+        tell(f"{map_file} has {new} new names: write into its column sku which product each of them is.")
     _end(outcome)
 
 
@@ -268,6 +286,16 @@ def export_heads(
             sys.stdout.writelines(heads_lines(rows.heads(org_id), instant_text(clock(database)), key))
 
 
+def _names_of(path: Path | None, *, dry_run: bool) -> NameMap | None:
+    """The map of that file; a dry run begins one where there is none."""
+    if path is None:
+        return None
+    if dry_run and not path.exists():
+        return NameMap()
+    with _opened(path) as opened:
+        return NameMap.read(opened)
+
+
 def _told(lines: Iterator[T], show: Callable[[int, int | None], None], total: int) -> Iterator[T]:
     """The lines, while progress is told."""
     for done, line in enumerate(lines, 1):
@@ -279,7 +307,12 @@ def _told(lines: Iterator[T], show: Callable[[int, int | None], None], total: in
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open("rb") as begin:
+            first = begin.read(4)
+        if first == b"PK\x03\x04":
+            raise Refusal(f"{path}: This is a workbook, not CSV: save it as `CSV UTF-8`.")
+        encoding = "utf-16" if first[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        with path.open(encoding=encoding, newline="") as file:
             yield file
     except FileRefused as error:
         raise Refusal(f"{path}: {error}") from error

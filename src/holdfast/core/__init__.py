@@ -1,9 +1,8 @@
 """The business of Holdfast, pure: what may happen to stock, and why.
 
-Nothing here reads a clock, a database, a file or a random source; ids and time come in from outside. Each room may use
-the rooms below it:
+Nothing here reads a clock, a database, a file or a random source; ids and time come in from outside. Six rooms
+stand one above another, and each may use those below it; `decide`, `answer` and `fingerprint` stand above them:
 
-    decide          which decision belongs to a command, and a guess of what it looks at
     organisation    who and what a shop consists of: users, keys, places, products, accounts
     sales           carts, orders, shipments, returns, tills
     reservations    promises that are asked for: reserve, amend, by order, appointments
@@ -12,5 +11,6 @@ the rooms below it:
     records         what exists, as it is kept: products, levels, lots, sales, numbers, refusals
 
 A newcomer reads `records.stock` (a level, a lot, a hold), `records.command` (a command and its decision),
-`stock.posting` (the one way to change stock), `reservations.reserve` (a whole decision), and then `decide`.
+`stock.posting` (the one way to change stock), `reservations.reserve` (how a hold is made; `consume` is a whole
+decision), and then `decide` (which decision belongs to a command, and a guess of what it looks at).
 """

@@ -1,6 +1,6 @@
 """decide: stock as it stands + a command + its caller -> an answer, or a refusal that leaves the stock as it was.
 
-The one door to the business. `DECISIONS` is the closed list of everything that can change stock. `needs` guesses what a
+The one door to the business. `DECISIONS` is the closed list of all commands. `needs` guesses what a
 command will look at, so that it can be loaded and locked at once. A decision asks for what the guess lacks (`Missing`).
 Decisions run one after another on the same Stock, each seeing what the ones before it did.
 """
@@ -31,7 +31,7 @@ from holdfast.core.records.wants import (
     SessionById,
     Want,
 )
-from holdfast.core.reservations import amend, appointments, by_order, reserve
+from holdfast.core.reservations import amend, appointments, order_holds, reserve
 from holdfast.core.sales import (
     cart,
     checkout,
@@ -39,6 +39,7 @@ from holdfast.core.sales import (
     correction,
     order_entry,
     order_import,
+    payments,
     register,
     returns,
     whole_order,
@@ -55,9 +56,10 @@ OPERATIONS_MAX = 1000
 
 
 class Sweep(Command, frozen=True, gc=False):
-    """Do what time has made due at the levels: (product id, location id) pairs, as much as one transaction may.
+    """Settle these levels, given as (product id, location id), as far as one transaction goes, and offer what lies
+    free.
 
-    Answers at how many of them more may be due.
+    Answers how many of them may have more expired holds.
     """
 
     levels: tuple[tuple[str, str], ...]
@@ -74,16 +76,18 @@ Answer = Any
 
 
 def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
-    """Decide one command and post what it does; a Rejected (or a raised Missing) leaves the stock untouched."""
+    """Decide one command and post what it does; a Rejected (or a raised Missing) leaves no level, lot, hold or row
+    changed."""
     stock.entries_max = len(stock.entries) + COMMAND_ENTRIES_MAX
-    return _decide(stock, caller, command)
+    return _decide_or_undo(stock, caller, command)
 
 
-def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
+def _decide_or_undo(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:
+    """Decide a command, or a member of a group; a refusal is undone and answered as a value."""
     stock.caller = caller
     mark = stock.mark()
     try:
-        answer = _decided(stock, command, mark[1])
+        answer = _answer_and_book(stock, command, mark[1])
     except Refused as no:
         _undo(stock, mark)
         return no.rejected
@@ -93,7 +97,7 @@ def _decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected
     return describe(stock, stock.reservations[answer.id]) if type(answer) is Reservation else answer
 
 
-def _decided(stock: Stock, command: Command, first_entry: int) -> Answer:
+def _answer_and_book(stock: Stock, command: Command, first_entry: int) -> Answer:
     """What the command's decision answers; what it did is in the books."""
     decision = _DECISIONS.get(type(command))
     if decision is None:
@@ -128,7 +132,7 @@ def _decide_group(stock: Stock, command: CommandGroup) -> list[Answer]:
     caller = stock.caller
     answers: list[Answer] = []
     refused: list[tuple[int, Rejected]] = []
-    decided = stock.each(command.commands, lambda _, member: _decide(stock, caller, member))
+    decided = stock.each(command.commands, lambda _, member: _decide_or_undo(stock, caller, member))
     for index, answer in enumerate(decided):
         if type(answer) is Rejected:
             refused.append((index, answer))
@@ -141,11 +145,14 @@ def _decide_group(stock: Stock, command: CommandGroup) -> list[Answer]:
 
 
 def _sweep(stock: Stock, command: Sweep) -> int:
-    """Offer free units to the holds that wait. Loading the levels settled them, as far as one transaction may."""
+    """Offer the free units of these levels to the holds that wait at other locations.
+
+    Loading the levels has settled them, as far as one transaction goes.
+    """
     stock.lock_levels(command.levels)
     levels = [stock.levels[pair] for pair in command.levels if pair in stock.levels]
     offer(stock, levels)
-    return sum(level.id in stock.more_dead for level in levels)
+    return sum(level.id in stock.more_expired for level in levels)
 
 
 DECISIONS: dict[type[Command], Decision] = {
@@ -153,7 +160,7 @@ DECISIONS: dict[type[Command], Decision] = {
     for decision in (
         *reserve.DECISIONS,
         *amend.DECISIONS,
-        *by_order.DECISIONS,
+        *order_holds.DECISIONS,
         *appointments.DECISIONS,
         *whole_order.DECISIONS,
         *receiving.DECISIONS,
@@ -172,6 +179,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *correction.DECISIONS,
         *checkout.DECISIONS,
         *order_import.DECISIONS,
+        *payments.DECISIONS,
         *returns.DECISIONS,
         *register.DECISIONS,
         *periods.DECISIONS,
@@ -255,7 +263,7 @@ def _need_order(known: Catalog, caller: Caller, command: Any, wants: set[Want]) 
 
 
 def _need_counter(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:
-    """The levels, and the number that the sale will have."""
+    """The levels, and the counter of sale numbers, unless it is a quote."""
     _need_levels(known, caller, command, wants)
     if not command.quote:
         wants.add(RecordById("counter", "sale"))
@@ -263,8 +271,12 @@ def _need_counter(known: Catalog, caller: Caller, command: Any, wants: set[Want]
 
 _AT_TILL = (
     completion.CompleteSale,
+    cart.CancelSale,
+    payments.TakePayment,
+    payments.CorrectPayment,
     checkout.Checkout,
     returns.ReturnSale,
+    returns.MoneyOff,
     returns.ReturnBlind,
     register.MoveCash,
     register.CloseSession,
@@ -283,7 +295,10 @@ _OF_SALE = (
     completion.CompleteSale,
     completion.Fulfill,
     correction.RevertShipment,
+    payments.TakePayment,
+    payments.CorrectPayment,
     returns.ReturnSale,
+    returns.MoneyOff,
 )
 """Commands that name a sale."""
 
@@ -339,9 +354,9 @@ _GUESSES: dict[type, Callable[[Catalog, Caller, Any, set[Want]], None]] = {
     **dict.fromkeys(_OF_DOCUMENT, _need_document),
     **dict.fromkeys((bookkeeping.PostEntry, bookkeeping.ReverseEntry), _need_nothing),
     bookkeeping.BillReceipt: _need_receipt,
-    **dict.fromkeys((reserve.Reserve, by_order.ReserveAtLevel), _need_held_order),
+    **dict.fromkeys((reserve.Reserve, order_holds.ReserveAtLevel), _need_held_order),
     **dict.fromkeys(
-        (order_entry.OpenSale, order_import.ImportOrder, by_order.OrderReserve, by_order.OrderClose), _need_order
+        (order_entry.OpenSale, order_import.ImportOrder, order_holds.OrderReserve, order_holds.OrderClose), _need_order
     ),
     checkout.Checkout: _need_counter,
     Sweep: _need_pairs,

@@ -79,6 +79,15 @@ def products_by_sku(database: Database, org_id: str, skus: Iterable[str]) -> dic
     return known
 
 
+def titles(database: Database, org_id: str) -> Iterator[tuple[str, str]]:
+    """(SKU, title) of the organisation's products in use, as a stream."""
+    table = schema.product
+    query = sa.select(table.c.sku, table.c.title).where(table.c.org_id == org_id, table.c.active)
+    with database.reading() as connection:
+        for part in connection.execution_options(yield_per=ROWS).execute(query).partitions(ROWS):
+            yield from ((str(sku), str(title)) for sku, title in part)
+
+
 class Balance(NamedTuple):
     """What a level has: units on hand when what has ended is settled; `begun` when the ledger has an entry of it, or
     settling writes one."""

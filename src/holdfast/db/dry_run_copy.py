@@ -21,6 +21,7 @@ _LEFT_BEHIND = {
     schema.browser_session,
     schema.cash_movement,
     schema.event_batch,
+    schema.gift_card_entry,
     schema.journal_entry,
     schema.ledger,
     schema.posting,

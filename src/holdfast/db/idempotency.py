@@ -12,7 +12,7 @@ from holdfast.db.engine import Database
 _answered = schema.answered.c
 
 
-class KeptAnswer(NamedTuple):
+class SaidAnswer(NamedTuple):
     """What was answered, and to which request."""
 
     fingerprint: str
@@ -20,9 +20,9 @@ class KeptAnswer(NamedTuple):
     body: bytes
 
 
-def kept_answer(database: Database, org_id: str, key: str) -> KeptAnswer | None:
+def kept_answer(database: Database, org_id: str, key: str) -> SaidAnswer | None:
     """The answer that is kept for an organisation's key."""
     asked = sa.select(_answered.fingerprint, _answered.status, _answered.body)
     with database.reading() as connection:
         row = connection.execute(asked.where(_answered.org_id == org_id, _answered.key == key)).first()
-    return None if row is None else KeptAnswer(row.fingerprint, row.status, row.body.encode())
+    return None if row is None else SaidAnswer(row.fingerprint, row.status, row.body.encode())

@@ -47,6 +47,7 @@ class StoreRow(NamedTuple):
     id: str
     code: str
     name: str
+    timezone: str
 
 
 def clock(database: Database) -> int:
@@ -88,6 +89,7 @@ def organisations(database: Database, reference: str | None = None) -> list[Orga
 def stores(database: Database, org_id: str) -> list[StoreRow]:
     """The organisation's stores in use, by code."""
     table = schema.store
-    asked = sa.select(table.c.id, table.c.code, table.c.name).where(table.c.org_id == org_id, table.c.active)
+    asked = sa.select(table.c.id, table.c.code, table.c.name, table.c.timezone)
+    asked = asked.where(table.c.org_id == org_id, table.c.active)
     with database.reading() as connection:
         return [StoreRow(str(row[0]), *row[1:]) for row in connection.execute(asked.order_by(table.c.code))]

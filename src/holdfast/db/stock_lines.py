@@ -99,13 +99,13 @@ class StockLines:
             self._file.execute("COMMIT")
 
     def add(self, lines: Iterable[tuple[int, bytes, Meaning | None]]) -> None:
-        """Add lines of the file: number, payload, meaning."""
+        """Add lines of the file: number (a row may have several), payload, meaning."""
         rows = [
             (number, payload, *((None,) * 4 if meaning is None else (*meaning.group, meaning.text)))
             for number, payload, meaning in lines
         ]
         self._file.execute("BEGIN")
-        self._file.executemany("INSERT INTO line VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._file.executemany("INSERT INTO line VALUES (NULL, ?, ?, ?, ?, ?, ?)", rows)
         self._file.execute("COMMIT")
 
     def read(self, size: int) -> Iterator[list[KeptLine]]:
@@ -159,11 +159,11 @@ _TABLES = (
     "PRAGMA journal_mode = OFF",
     "PRAGMA synchronous = OFF",
     "CREATE TABLE book (product, location, code, meaning, words)",
-    "CREATE TABLE line (number INTEGER PRIMARY KEY, payload, product, location, code, meaning)",
+    "CREATE TABLE line (id INTEGER PRIMARY KEY, number, payload, product, location, code, meaning)",
 )
 _GROUP = "product, location, code"
 _COMPARE = (
-    f"CREATE INDEX ix_line ON line ({_GROUP}, meaning, number)",
+    f"CREATE INDEX ix_line ON line ({_GROUP}, meaning, id)",
     f"""CREATE TABLE booked AS SELECT {_GROUP}, meaning, min(words) AS words, count(*) AS times
         FROM book GROUP BY {_GROUP}, meaning""",
     f"CREATE UNIQUE INDEX ix_booked ON booked ({_GROUP}, meaning)",
@@ -176,19 +176,19 @@ _COMPARE = (
     f"""CREATE TABLE other AS SELECT {_GROUP}, group_concat(words, ', ') AS words
         FROM missing WHERE place <= {SAMPLE_MAX} GROUP BY {_GROUP}""",
     f"CREATE UNIQUE INDEX ix_other ON other ({_GROUP})",
-    f"""CREATE TABLE place AS SELECT number,
-        row_number() OVER (PARTITION BY {_GROUP}, meaning ORDER BY number) AS which,
+    f"""CREATE TABLE place AS SELECT id,
+        row_number() OVER (PARTITION BY {_GROUP}, meaning ORDER BY id) AS which,
         min(number) OVER (PARTITION BY product, location) AS first
         FROM line WHERE product IS NOT NULL""",
-    "CREATE UNIQUE INDEX ix_place ON place (number)",
+    "CREATE UNIQUE INDEX ix_place ON place (id)",
 )
 _READ = """
 SELECT l.number, l.payload, l.product || ' ' || l.location || ' ' || l.meaning, coalesce(p.which, 1),
     coalesce(b.times, 0), coalesce(p.first, l.number), o.words
 FROM line l
-LEFT JOIN place p ON p.number = l.number
+LEFT JOIN place p ON p.id = l.id
 LEFT JOIN booked b
     ON b.product = l.product AND b.location = l.location AND b.code = l.code AND b.meaning = l.meaning
 LEFT JOIN other o ON o.product = l.product AND o.location = l.location AND o.code = l.code
-ORDER BY l.number
+ORDER BY l.id
 """

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve
+from holdfast.core.reservations.order_holds import OrderClose, OrderLine, OrderReserve
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.bulk import level_rows

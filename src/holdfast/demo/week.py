@@ -18,7 +18,7 @@ from holdfast.core.records.command import Command
 from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.appointments import Book
-from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve
+from holdfast.core.reservations.order_holds import OrderClose, OrderLine, OrderReserve
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.count_sheet import Count, CountLine, FillSheet

@@ -1,7 +1,8 @@
 """The executor: commands wait in a queue, and writers decide and commit them in batches (docs/why/batches.md).
 
-    executor = Executor(database)
-    executor.submit(org_id, Submission(caller, command, ...))    -> the submission's future has a Reply after the commit
+    executor = Executor(database) executor.submit(org_id, Submission(caller, command, ...))    -> the submission's
+    future has a Reply when its batch is
+                                                                    done, or the reason why not (Overloaded, ...)
 
 `writers` has the queue and the threads; `batch` is what happens to the commands that one transaction takes; `patience`
 says how long commands wait, and which of them stand behind a lock; `submission` is one command on its way. They may

@@ -4,7 +4,7 @@
     -> commands on MUG-1 are parked, tried again every quarter of a second, and told so when their time is over
     -> all others go on at once
 
-A writer has one Patience for each organisation that it works for. It knows nothing of the database.
+The executor keeps one Patience for each organisation. It knows nothing of the database.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ QUEUE_AGE_SECONDS = 10.0
 
 
 class Patience:
-    """What a writer knows of the waiting in one organisation."""
+    """What the executor knows of the waiting in one organisation."""
 
     def __init__(self, queue_age_seconds: float = QUEUE_AGE_SECONDS) -> None:
         self.parked: list[Submission] = []

@@ -74,7 +74,10 @@ class OutcomeUnknown(Unavailable):
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """What a caller hears: the core's answer or refusal, and, rendered, the response that was kept for its key."""
+    """The outcome of a command. `answer` is a document or a Rejected (None when only `body` was kept for its key).
+
+    `body` is the answer as JSON bytes, if it was rendered; `status` is the HTTP status, 0 for a Rejected.
+    """
 
     answer: Any
     status: int

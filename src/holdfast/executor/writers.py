@@ -1,9 +1,10 @@
-"""Writers: group commit. Commands wait in a queue, one transaction takes all that wait, decides, commits, answers.
+"""Writers: group commit. Commands wait in a queue; one transaction takes up to 512 of them, decides, commits, answers.
 
     while batch N commits, batch N+1 collects; under light load a batch is one command
 
 One organisation a transaction; batches of different organisations run at once on a small pool of writers (one on
-SQLite). The queue is bounded in length and age: nobody waits for longer than `queue_age_seconds`, whoever holds a lock.
+SQLite). The queue is bounded in length and age: no command waits in it for longer than `queue_age_seconds`, whoever
+holds a lock. (In a batch it may be longer: a commit whose answer was lost is asked about for 60 seconds.)
 A refusal is decided in memory and costs no write. Nobody hears yes before the commit.
 
 It refuses to know the business (`core.decide`) and SQL (`db`); what happens to a batch is in `batch`.
@@ -93,17 +94,14 @@ class Executor:
         """Queue a command; its future is resolved after the commit.
 
         Raises Overloaded when too much waits, of all, of the organisation or of the caller, unless it is `always` taken
-        (lines of the security log, which others bound).
+        (lines of the security log, which others bound); Unavailable while it closes, or when the writer has died.
         """
         with self._lock:
             if self._closing or not self._threads[0].is_alive():
                 raise Unavailable("shutting down" if self._closing else "the writer has died")
             if not always and self._is_full(org_id, submission):
                 raise Overloaded
-            self._waiting += submission.weight
-            self._weights[org_id] += submission.weight
-            if submission.weight > 1:
-                self._weights[org_id, submission.caller.id] += submission.weight
+            self._weigh(org_id, [submission], 1)
             queue = self._queues.get(org_id)
             if queue is None:
                 self._queues[org_id] = deque((submission,))
@@ -121,7 +119,7 @@ class Executor:
             return False
         return self._weights[org_id, submission.caller.id] >= self._queue_max // CALLER_PART
 
-    def _count(self, org_id: str, submissions: list[Submission], sign: int) -> None:
+    def _weigh(self, org_id: str, submissions: list[Submission], sign: int) -> None:
         """Submissions wait (1), or wait no more (-1)."""
         weight = sign * sum(submission.weight for submission in submissions)
         self._waiting += weight
@@ -154,7 +152,7 @@ class Executor:
                     self._idle -= 1
                 org_id = self._ready.popleft()
                 batch = self._of_queue(self._queues[org_id])
-                self._count(org_id, batch, -1)
+                self._weigh(org_id, batch, -1)
                 metrics.QUEUE_DEPTH.set(self._waiting)
                 if batch:
                     return org_id, batch
@@ -175,7 +173,7 @@ class Executor:
         with self._lock:
             patience = self._patience.setdefault(org_id, Patience(self._queue_age))
             if patience.parked:
-                self._count(org_id, patience.parked, 1)
+                self._weigh(org_id, patience.parked, 1)
                 at, before = self._parked.get(org_id, (time.monotonic() + PARKED_SECONDS, []))
                 self._parked[org_id] = (at, before + patience.parked)
                 patience.parked = []
@@ -187,11 +185,6 @@ class Executor:
                     self._lock.notify()
             else:
                 del self._queues[org_id]
-
-    @property
-    def healthy(self) -> bool:
-        """Are all writers at work?"""
-        return all(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
         session = open_batch_session(self._database)
@@ -229,11 +222,11 @@ class Executor:
             while queue and now - queue[0].since > self._queue_age:
                 queue[0].blocked |= blocked
                 over.append(queue.popleft())
-            self._count(org_id, over, -1)
+            self._weigh(org_id, over, -1)
             late.extend(over)
         for org_id, (at, parked) in list(self._parked.items()):
             over = [submission for submission in parked if now - submission.since > self._queue_age]
-            self._count(org_id, over, -1)
+            self._weigh(org_id, over, -1)
             late.extend(over)
             left = [submission for submission in parked if now - submission.since <= self._queue_age]
             if left:

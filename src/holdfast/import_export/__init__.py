@@ -2,7 +2,7 @@
 
     import_products(shop, actor, organisation, file)     sku,title,price,...   or a product export of Shopify
     import_stock(shop, actor, file)                      sku,location,quantity[,unit_cost,lot_code,expires_at]
-    import_orders(shop, actor, organisation, file)       order_number,sku,quantity,... or Shopify's, or the retail set
+    import_orders(shop, actor, organisation, file)       order_number,sku,quantity,... or one of `order_formats`
     import_license_keys(shop, actor, file)               sku,license_key
     write_csv(export_ledger(database, organisation), LEDGER_EXPORT, sys.stdout)
     for piece in beancount(database, organisation): ...  the journal for an accountant
@@ -22,7 +22,9 @@ from holdfast.import_export.export import (
 )
 from holdfast.import_export.journal import JOURNAL_EXPORT, beancount, export_journal
 from holdfast.import_export.license_keys import import_license_keys
-from holdfast.import_export.orders import OrderFormat, OrdersOutcome, import_orders
+from holdfast.import_export.order_formats import OrderFormat
+from holdfast.import_export.order_names import NameMap
+from holdfast.import_export.orders import Choices, OrdersOutcome, import_orders
 from holdfast.import_export.products import import_products
 from holdfast.import_export.stock import StockMode, import_stock
 from holdfast.import_export.table import FileRefused, Named, Outcome
@@ -31,7 +33,9 @@ __all__ = [
     "JOURNAL_EXPORT",
     "LEDGER_EXPORT",
     "STOCK_EXPORT",
+    "Choices",
     "FileRefused",
+    "NameMap",
     "Named",
     "OrderFormat",
     "OrdersOutcome",

@@ -16,17 +16,33 @@ from typing import NamedTuple
 from holdfast.core.records.number import Number, from_minor, to_minor
 from holdfast.core.sales.order_import import ImportOrder
 from holdfast.import_export.cells import amount_text, quantity_cell
-from holdfast.import_export.table import BadLine, Line
+from holdfast.import_export.table import BadLine, Line, without_currency
+
+TITLE_MAX = 200
+"""Most characters of what a line is called."""
+
+
+class LineName(NamedTuple):
+    """What a file calls the product of a line: its SKU there (blank: none), its title, the option that was chosen."""
+
+    sku: str
+    title: str = ""
+    option: str = ""
+
+    @property
+    def words(self) -> str:
+        """Title and option in one text; the SKU where there is none."""
+        return " - ".join(filter(None, (self.title, self.option)))[:TITLE_MAX].strip() or self.sku
 
 
 class FileOrder(NamedTuple):
-    """An order; `rows` are the file's lines of its lines, `said_total` what the file says it comes to."""
+    """An order; `rows` are the file's lines of its lines, `names` what the file calls each of them."""
 
     line: int
     command: ImportOrder
     rows: tuple[int, ...]
     notes: tuple[str, ...] = ()
-    said_total: str | None = None
+    names: tuple[LineName, ...] = ()
 
     @property
     def name(self) -> str:
@@ -87,16 +103,27 @@ class Unread(NamedTuple):
     rows: int = 1
 
 
-Item = FileOrder | FileReturn | FileFacts | Unread
+class Passed(NamedTuple):
+    """Rows of which nothing is taken, and why that is right."""
+
+    line: int
+    words: str
+    rows: int = 1
+
+
+Item = FileOrder | FileReturn | FileFacts | Unread | Passed
 
 
 class Context(NamedTuple):
-    """What a format needs to know: the currency, the store of orders without one, what becomes of refunded goods."""
+    """What a format needs to know: the currency, the store of orders without one, what becomes of refunded goods, by
+    which clock times without an offset are told, and whether money is booked on the day of the order."""
 
     currency: str
     minor_digits: int
     store: str | None
     condition: str
+    timezone: str = "UTC"
+    post_on_order_date: bool = False
 
 
 def groups(lines: Iterator[Line], columns: tuple[str, ...], *, blank_continues: bool = False) -> Iterator[list[Line]]:
@@ -130,6 +157,33 @@ def amount_cell(name: str, text: str, minor_digits: int) -> str:
     if amount is None or amount < 0:
         raise BadLine(f"{name} {text[:40]!r} is no amount such as {from_minor(1999, minor_digits)}.")
     return from_minor(amount, minor_digits)
+
+
+SYMBOLS = {
+    "$": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN", "TWD"),
+    "\u20ac": ("EUR",),
+    "\u00a3": ("GBP", "EGP", "GIP", "FKP", "SHP"),
+    "\u00a5": ("JPY", "CNY"),
+}
+"""Signs of money, and the currencies that are written with them."""
+
+
+def money_cell(name: str, text: str, context: Context, *, signed: bool = False) -> int:
+    """An amount of money in minor units, with a sign or code of the currency or without; (3.00) is less than 0."""
+    if not text:
+        return 0
+    bare, sign = without_currency(text)
+    if sign and context.currency not in SYMBOLS.get(sign, (sign.upper(),)):
+        raise BadLine(f"{name} {text[:40]!r} is in {sign}, the organisation's money is {context.currency}.")
+    amount = to_minor(amount_text(bare), context.minor_digits)
+    if amount is None or (amount < 0 and not signed):
+        raise BadLine(f"{name} {text[:40]!r} is no amount such as {from_minor(1999, context.minor_digits)}.")
+    return amount
+
+
+def in_words(amount: int, context: Context) -> str:
+    """Minor units as a decimal string."""
+    return from_minor(amount, context.minor_digits)
 
 
 def minor_of(text: str, minor_digits: int) -> int:

@@ -1,10 +1,11 @@
 """Orders from a CSV file: sales that were made elsewhere, taken once each, as a whole or not at all.
 
-    import_orders(shop, actor, organisation, file)      our own columns, Shopify's export, or the retail data set
+    import_orders(shop, actor, organisation, file)      in any of the formats of `order_formats`
 
-An order is known by its source and number. Importing a file again brings on what is new of each (shipped, cancelled,
-returned since) and leaves the rest alone. Orders are taken in the file's order, several on their way at once, so memory
-does not grow with the file. Books and ledger have them on the day of the import: what happened then is only told now.
+An order is known by its source and number. A line whose product is not known waits, and its order is taken. Importing
+a file again brings on what is new of each (shipped, cancelled, returned since, a product that is known now) and leaves
+the rest alone. Orders are taken in the file's order, several on their way at once, so memory does not grow with the
+file. Books and ledger have them on the day of the import, unless their money is asked to be booked on the order's.
 
 A dry run is the same run, on a copy of the organisation that is thrown away: what it says is what would happen to the
 shop as it stood then. It cannot know what others will have done by the time of the real one.
@@ -14,23 +15,25 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
-from enum import StrEnum
 from itertools import islice
 from typing import Any, NamedTuple, TextIO
+
+import msgspec
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
 from holdfast.core.records.command import CommandGroup
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.organisation import Location
-from holdfast.core.records.product import Product, folded
+from holdfast.core.records.product import folded
 from holdfast.core.records.rejection import Code, Rejected
-from holdfast.core.sales.order_import import ImportedOrder, ImportOrder, OrderedLine
+from holdfast.core.sales.order_facts import OrderedLine
+from holdfast.core.sales.order_import import ImportedOrder, ImportOrder
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock
-from holdfast.db.bulk import locations_by_code, products_by_sku
+from holdfast.db.bulk import locations_by_code
 from holdfast.db.open_purchases import Sold
 from holdfast.db.organisations import OrganisationRow, StoreRow, stores
 from holdfast.import_export.dry_run import copy_of
@@ -40,45 +43,25 @@ from holdfast.import_export.order_file import (
     FileOrder,
     FileReturn,
     Item,
+    LineName,
+    Passed,
     Unread,
     minor_of,
 )
-from holdfast.import_export.own_orders import own_orders
-from holdfast.import_export.retail import METHOD, RETAIL, is_retail, retail_items
-from holdfast.import_export.shopify_orders import is_shopify_orders, shopify_orders
-from holdfast.import_export.table import NAMED_MAX, BadLine, FileRefused, Named, Outcome, Progress, Table, read_table
+from holdfast.import_export.order_formats import NUMBERS, OrderFormat, columns_said, reader_of, recognised, with_columns
+from holdfast.import_export.order_names import NameMap
+from holdfast.import_export.order_products import FileProducts
+from holdfast.import_export.retail import METHOD, RETAIL
+from holdfast.import_export.table import NAMED_MAX, BadLine, FileRefused, Named, Outcome, Progress, read_table
 from holdfast.organisation import NotPossible, store_of
 
-_NUMBERS = frozenset(
-    {
-        "quantity",
-        "unit_price",
-        "discount",
-        "order_discount",
-        "shipping",
-        "fulfilled",
-        "returned",
-        "subtotal",
-        "taxes",
-        "total",
-        "discount amount",
-        "refunded amount",
-        "lineitem quantity",
-        "lineitem price",
-        "lineitem discount",
-        "unitprice",
-    }
-)
-"""Columns of numbers, of all formats."""
+replace = msgspec.structs.replace
 
 LINES_WAITING_MAX = 1_000
 """Lines of orders that are on their way at once."""
 
 PART_ORDERS = 50
 """Orders that are looked at together."""
-
-PRODUCTS_KEPT_MAX = 50_000
-"""Products that are remembered while a file is read."""
 
 STAYS_SOLD = (
     "it is sold here and stays so: a cancellation takes nothing back. "
@@ -101,29 +84,37 @@ NAMED_SKUS_MAX = 5
 """Reasons that a refused order is named with."""
 
 
-class OrderFormat(StrEnum):
-    """The formats of a file of orders."""
-
-    HOLDFAST = "holdfast"
-    SHOPIFY = "shopify"
-    RETAIL = "retail"
-
-
-_READERS: dict[OrderFormat, Callable[[Table, Context], Iterator[Item]]] = {
-    OrderFormat.HOLDFAST: own_orders,
-    OrderFormat.SHOPIFY: shopify_orders,
-    OrderFormat.RETAIL: retail_items,
-}
-
-
 class OrdersOutcome(Outcome):
-    """What became of a file's orders. Amounts in minor units; `sold` is of orders added that are not cancelled."""
+    """What became of a file's orders. Amounts in minor units; `sold` is of orders added that are not cancelled.
+
+    `unmapped` are lines that wait until it is known which product they are; `names` says how many lines of orders the
+    file calls so, without their product being known.
+    """
 
     returns: int = 0
     adjustments: int = 0
     waiting: int = 0
+    unmapped: int = 0
     sold: int = 0
     refunded: int = 0
+    names: dict[LineName, int] = msgspec.field(default_factory=dict)
+
+
+class Choices(NamedTuple):
+    """What the one who imports has decided: the format, names for the file's columns, the store of orders without one,
+    the condition of refunded goods, which products its names are, whether unknown lines are lines without stock, and
+    whether money is booked on the day of the order."""
+
+    form: OrderFormat | None = None
+    columns: str | None = None
+    store: str | None = None
+    restock: str = "good"
+    names: NameMap | None = None
+    custom_lines: bool = False
+    post_on_order_date: bool = False
+
+
+NO_CHOICES = Choices()
 
 
 class _Sent(NamedTuple):
@@ -132,45 +123,44 @@ class _Sent(NamedTuple):
     size: int
 
 
-def format_of(columns: tuple[str, ...]) -> OrderFormat:
-    """The format that a header shows."""
-    if is_retail(columns):
-        return OrderFormat.RETAIL
-    return OrderFormat.SHOPIFY if is_shopify_orders(columns) else OrderFormat.HOLDFAST
-
-
 def import_orders(
     shop: Holdfast,
     actor: Actor,
     organisation: OrganisationRow,
     file: TextIO,
+    choices: Choices = NO_CHOICES,
     *,
-    form: OrderFormat | None = None,
-    store: str | None = None,
-    restock: str = "good",
     dry_run: bool = False,
     progress: Progress = lambda _: None,
 ) -> OrdersOutcome:
-    """Take the orders of a file; `store` is that of orders without one, `restock` the condition of refunded goods.
+    """Take the orders of a file.
 
     With `dry_run` all of it happens to a copy of the organisation, which needs room for that in the temporary folder.
     """
     if dry_run:
         with copy_of(shop, actor.org_id) as copy:
-            return import_orders(
-                copy, actor, organisation, file, form=form, store=store, restock=restock, progress=progress
-            )
-    table = read_table(file, _NUMBERS)
-    form = form or format_of(table.columns)
+            return import_orders(copy, actor, organisation, file, choices, progress=progress)
+    named = {} if choices.columns is None else columns_said(choices.columns)
+    table = read_table(file, NUMBERS | {header for header, field in named.items() if field in NUMBERS})
+    if named:
+        table = with_columns(table, named)
+    form = recognised(table, OrderFormat.HOLDFAST if named else choices.form)
     try:
-        place = None if store is None else store_of(shop.database, actor.org_id, store)
+        place = None if choices.store is None else store_of(shop.database, actor.org_id, choices.store)
     except NotPossible as error:
         raise FileRefused(str(error)) from error
     if form is OrderFormat.RETAIL and place is None:
         place = _only_store(shop, actor)
-    taking = _Taking(shop, actor, organisation, place, progress)
-    context = Context(organisation.currency, organisation.minor_digits, place.code if place else None, restock)
-    items = _READERS[form](table, context)
+    taking = _Taking(shop, actor, organisation, place, choices, progress)
+    context = Context(
+        organisation.currency,
+        organisation.minor_digits,
+        place.code if place else None,
+        choices.restock,
+        organisation.timezone if place is None else place.timezone,
+        choices.post_on_order_date,
+    )
+    items = reader_of(form)(table, context)
     try:
         while part := list(islice(items, PART_ORDERS)):
             taking.take(part)
@@ -196,6 +186,7 @@ class _Taking:
         actor: Actor,
         organisation: OrganisationRow,
         store: StoreRow | None,
+        choices: Choices,
         progress: Progress,
     ) -> None:
         self.shop = shop
@@ -207,20 +198,29 @@ class _Taking:
         self.sold = Sold()
         self._stores = stores(shop.database, actor.org_id)
         self._locations = locations_by_code(shop.database, actor.org_id)
-        self._products: dict[str, Product | None] = {}
+        self._products = FileProducts(
+            shop, actor, choices.names or NameMap(), self.outcome.names, custom_lines=choices.custom_lines
+        )
         self._sent: deque[_Sent] = deque()
         self._size = 0
         self._documents: dict[str, int] = {}
 
     def take(self, items: list[Item]) -> None:
         """Send the items; those that cannot be are named."""
-        self._look_up(items)
+        self._products.look_up(items)
         for item in items:
             if isinstance(item, Unread):
                 self.outcome.refuse(item.line, item.words)
                 self.progress(item.rows)
                 continue
+            if isinstance(item, Passed):
+                self.outcome.skipped += 1
+                self._tell(item.line, item.words)
+                self.progress(item.rows)
+                continue
             try:
+                if isinstance(item, FileOrder):
+                    item = self._products.mapped(item)
                 self._test(item)
                 self._send(item)
             except BadLine as bad:
@@ -233,16 +233,6 @@ class _Taking:
             self._answered()
 
     # Before ----------------------------------------------------------------------------------------------------------
-
-    def _look_up(self, items: list[Item]) -> None:
-        wanted = {sku for item in items for sku in _skus(item)} - self._products.keys()
-        if not wanted:
-            return
-        if len(self._products) > PRODUCTS_KEPT_MAX:
-            self._products.clear()
-            wanted = {sku for item in items for sku in _skus(item)}
-        self._products.update(dict.fromkeys(wanted))
-        self._products.update(products_by_sku(self.shop.database, self.actor.org_id, wanted))
 
     def _test(self, item: FileOrder | FileReturn | FileFacts) -> None:
         """Refuse what names something that is not there; all of it is named, up to a few."""
@@ -257,14 +247,16 @@ class _Taking:
                 wrong.append(f"store {store!r} does not exist")
         else:
             for row in item.rows:
-                if self._products[row.sku] is None:
+                if self._products.of(row.sku) is None:
                     wrong.append(f"product {row.sku!r} does not exist (line {row.line})")
         if wrong:
             more = f", and {len(wrong) - NAMED_SKUS_MAX} more" if len(wrong) > NAMED_SKUS_MAX else ""
             raise BadLine(", ".join(wrong[:NAMED_SKUS_MAX]) + more + ".")
 
     def _wrong(self, asked: OrderedLine) -> str | None:
-        product = self._products[asked.product]
+        if asked.product is None:
+            return None
+        product = self._products.of(asked.product)
         if product is None:
             return f"product {asked.product!r} does not exist"
         for number in (asked.quantity, asked.fulfilled, asked.returned):
@@ -339,7 +331,7 @@ class _Taking:
         return tuple(AdjustStock(row.sku, place.code, row.quantity, reason=item.reason[:200]) for row in rows)
 
     def _unlimited(self, sku: str) -> bool:
-        product = self._products[sku]
+        product = self._products.of(sku)
         return product is not None and product.unlimited
 
     def _shelf(self) -> Location:
@@ -376,7 +368,8 @@ class _Taking:
         if taken.brought == "added":
             outcome.added += 1
             if taken.status != "cancelled":
-                outcome.sold += minor_of(taken.total, self.digits)
+                stated = taken.stated_total if taken.unmapped else None
+                outcome.sold += minor_of(stated or taken.total, self.digits)
         elif taken.brought == "changed":
             outcome.changed += 1
         else:
@@ -389,7 +382,7 @@ class _Taking:
             bought = [
                 (line.product, line.unit_price or "", taken.sale_id, line_id, int(line.quantity))
                 for line, line_id in zip(command.lines, taken.line_ids, strict=True)
-                if line_id is not None
+                if line_id is not None and line.product is not None
             ]
             self.sold.add(command.customer, bought)
         for word in _contradictions(command, taken):
@@ -402,13 +395,21 @@ class _Taking:
             self._note(item, (f"{short.quantity} of {short.sku} wait for stock.",), item.rows[short.index])
         if taken.pending:
             self._note(item, ("what came back is taken back when the rest of the order has gone out.",))
-        if news and item.said_total is not None and taken.status != "cancelled" and taken.total != item.said_total:
-            words = f"the file says {item.said_total}, with the tax rates kept here it comes to {taken.total}."
+        for place in taken.unmapped:
+            outcome.unmapped += 1
+            name = item.names[place].words if item.names else "a line"
+            self._note(item, (f"{name!r} waits: which product it is has to be said in a --map.",), item.rows[place])
+        if news and taken.difference is not None and taken.status != "cancelled":
+            words = f"{taken.difference} of its total {taken.stated_total} is explained by nothing else in the file."
             self._note(item, (words,))
 
     def _note(self, item: FileOrder | FileReturn | FileFacts, words: tuple[str, ...], line: int | None = None) -> None:
-        for one in words[: max(NAMED_MAX - len(self.outcome.notes), 0)]:
-            self.outcome.notes.append(Named(line or item.line, f"{item.name}: {one}"))
+        for one in words:
+            self._tell(line or item.line, f"{item.name}: {one}")
+
+    def _tell(self, line: int, words: str) -> None:
+        if len(self.outcome.notes) < NAMED_MAX:
+            self.outcome.notes.append(Named(line, words))
 
     def _refuse(self, item: FileOrder | FileReturn | FileFacts, words: str) -> None:
         self.outcome.refuse(item.line, f"{item.name} is not taken: {words}")
@@ -424,12 +425,6 @@ def _contradictions(command: ImportOrder, taken: ImportedOrder) -> Iterator[str]
         yield STAYS_CANCELLED
     if taken.owing and taken.status == "completed":
         yield SOLD_LESS
-
-
-def _skus(item: Item) -> list[str]:
-    if isinstance(item, FileOrder):
-        return [line.product for line in item.command.lines]
-    return [] if isinstance(item, Unread) else [row.sku for row in item.rows]
 
 
 def _detail(item: FileOrder | FileReturn | FileFacts, refused: Rejected) -> str:

@@ -30,13 +30,17 @@ from holdfast.import_export.cells import (
     title_cell,
 )
 from holdfast.import_export.dry_run import copy_of
+from holdfast.import_export.foreign_products import FOREIGN, foreign_products
+from holdfast.import_export.layout import Layout, answer_to, missing_of, nearest
 from holdfast.import_export.shopify import is_shopify, shopify_lines
 from holdfast.import_export.table import (
     WAITING_MAX,
     BadLine,
+    FileRefused,
     Line,
     Outcome,
     Progress,
+    Table,
     read_table,
     require_columns,
     test_width,
@@ -61,9 +65,18 @@ PRODUCT_COLUMNS = (
     "digital_delivery_method",
     "download_url",
 )
-_NUMBERS = frozenset({"price", "variant price", "reorder_point", "preorder_limit"})
+_NUMBERS = frozenset({"price", "variant price", "regular price", "low stock amount", "reorder_point", "preorder_limit"})
+OWN = Layout(
+    "holdfast",
+    "Holdfast's own format",
+    "",
+    {name: (name,) for name in PRODUCT_COLUMNS},
+    marks=("sku",),
+    needed=("sku",),
+)
+HINT = "Exports of products of Shopify, WooCommerce and Square are read as well; docs/how-to/import.md has the columns."
 _CHOICES = {
-    "kind": ("physical", "digital", "service", "subscription"),
+    "kind": ("physical", "digital", "service", "subscription", "gift_card"),
     "oversell": ("deny", "backorder", "preorder"),
     "digital_delivery_method": ("license_key", "download", "email"),
 }
@@ -95,11 +108,7 @@ def import_products(
             return import_products(copy, actor, organisation, file, progress=progress)
     table = read_table(file, _NUMBERS)
     outcome = Outcome()
-    if is_shopify(table):
-        lines = shopify_lines(table, outcome)
-    else:
-        require_columns(table, PRODUCT_COLUMNS, ("sku",))
-        lines = table.lines
+    lines = _lines(table, outcome)
     seen: dict[str, int] = {}
     prepared = _prepared_products(lines, organisation, seen, outcome)
     while part := list(islice(prepared, WAITING_MAX)):
@@ -126,6 +135,20 @@ def import_products(
                 outcome.changed += 1
         progress(len(part))
     return outcome
+
+
+def _lines(table: Table, outcome: Outcome) -> Iterator[Line]:
+    """The lines of a file with our columns, whichever system wrote it."""
+    if is_shopify(table):
+        return shopify_lines(table, outcome)
+    foreign = foreign_products(table, outcome)
+    if foreign is not None:
+        return foreign
+    if "sku" not in table.columns:
+        layout = nearest((OWN, *(layout for layout, _ in FOREIGN)), table.columns)
+        raise FileRefused(answer_to(layout, table.columns, missing_of(layout, table.columns), HINT, sure=False))
+    require_columns(table, PRODUCT_COLUMNS, ("sku",))
+    return table.lines
 
 
 def _prepared_products(
@@ -192,7 +215,8 @@ def product_fields(cells: Mapping[str, str], minor_digits: int) -> dict[str, Any
     if _UUID.fullmatch(fields["sku"]):
         raise BadLine("A sku may not look like an id (UUID).")
     if "price" in fields:
-        price = to_minor(amount_text(fields["price"]), minor_digits)
+        fields["price"] = amount_text(fields["price"])
+        price = to_minor(fields["price"], minor_digits)
         if price is None or price < 0:
             raise BadLine(f"price {fields['price'][:40]!r} is no amount such as {from_minor(1999, minor_digits)}.")
     return fields

@@ -17,12 +17,15 @@ from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
-from holdfast.core.sales.order_import import ImportOrder, OrderedLine
+from holdfast.core.sales.order_facts import OrderedLine
+from holdfast.core.sales.order_import import ImportOrder
 from holdfast.import_export.cells import code_cell, order_number_cell, quantity_cell, text_cell
 from holdfast.import_export.order_file import BackRow, Context, FactRow, FileFacts, FileOrder, FileReturn, Item, Unread
 from holdfast.import_export.table import BadLine, Line, Table
 
 RETAIL = "retail"
+RETAIL_NUMBERS = ("quantity", "unitprice")
+"""Headers of numbers."""
 COLUMNS = ("invoiceno", "stockcode", "description", "quantity", "invoicedate", "unitprice", "customerid", "country")
 METHOD = "other"
 """The shop sold by post, on account."""

@@ -42,10 +42,10 @@ def shopify_lines(table: Table, outcome: Outcome) -> Iterator[Line]:
             if line.cells.get(name):
                 product[name] = line.cells[name]
         if _cell(line.cells, _SKU) or _cell(line.cells, _PRICE) or any(line.cells.get(name) for name in _OPTIONS):
-            yield _without_doubled_barcode(_variant(line, product, outcome), barcodes, outcome)
+            yield without_doubled_barcode(_variant(line, product, outcome), barcodes, outcome)
 
 
-def _without_doubled_barcode(line: Line, barcodes: dict[str, int], outcome: Outcome) -> Line:
+def without_doubled_barcode(line: Line, barcodes: dict[str, int], outcome: Outcome) -> Line:
     """The line without its barcode when an active one before it has the same: shops do that, a scan could not tell."""
     gtin, sku = line.cells["gtin"], line.cells["sku"]
     if not gtin or line.cells["active"] != "true":
@@ -62,18 +62,11 @@ def _variant(line: Line, product: Mapping[str, str], outcome: Outcome) -> Line:
     options = [cells[name] for name in _OPTIONS if cells.get(name) and cells[name].lower() != _ONLY_VARIANT]
     sku = _cell(cells, _SKU)
     if not sku:
-        sku = re.sub(r"[^A-Z0-9]+", "-", "-".join([product["handle"], *options]).upper()).strip("-")
+        sku = called(product["handle"], *options)
         outcome.notes.append(Named(line.number, f"no SKU: called {sku}"))
     title = " - ".join([product.get("title", ""), " / ".join(options)]).strip(" -")
-    if len(title) > _TITLE_CHARACTERS_MAX:
-        title = title[:_TITLE_CHARACTERS_MAX].rstrip()
-        outcome.notes.append(Named(line.number, f"{sku}: the title is cut to {_TITLE_CHARACTERS_MAX} characters"))
-    gtin = _cell(cells, _BARCODE)
-    try:
-        gtin = gtin_cell("barcode", gtin) if gtin else ""
-    except BadLine as bad:
-        outcome.notes.append(Named(line.number, f"{sku}: imported without barcode. {bad}"))
-        gtin = ""
+    title = title_of(line.number, sku, title, outcome)
+    gtin = barcode_of(line.number, sku, _cell(cells, _BARCODE), outcome)
     unshipped = _cell(cells, _SHIPPED).lower() == "false" and not _cell(cells, _TRACKER)
     found = {
         "sku": sku,
@@ -86,6 +79,28 @@ def _variant(line: Line, product: Mapping[str, str], outcome: Outcome) -> Line:
         "active": {"draft": "false", "archived": "false"}.get(product.get("status", "").lower(), "true"),
     }
     return Line(line.number, found)
+
+
+def called(*names: str) -> str:
+    """The SKU of a product that has none: its names in capitals, with dashes between them."""
+    return re.sub(r"[^A-Z0-9]+", "-", "-".join(names).upper()).strip("-")
+
+
+def barcode_of(number: int, sku: str, text: str, outcome: Outcome) -> str:
+    """The GTIN of a cell; what is none is left out and noted."""
+    try:
+        return gtin_cell("barcode", text) if text else ""
+    except BadLine as bad:
+        outcome.notes.append(Named(number, f"{sku}: imported without barcode. {bad}"))
+        return ""
+
+
+def title_of(number: int, sku: str, title: str, outcome: Outcome) -> str:
+    """A title that is short enough; one that was cut is noted."""
+    if len(title) <= _TITLE_CHARACTERS_MAX:
+        return title
+    outcome.notes.append(Named(number, f"{sku}: the title is cut to {_TITLE_CHARACTERS_MAX} characters"))
+    return title[:_TITLE_CHARACTERS_MAX].rstrip()
 
 
 def _cell(cells: Mapping[str, str], names: tuple[str, ...]) -> str:

@@ -29,9 +29,11 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountDocument, CountLine
 from holdfast.db.bulk import Balance, balances, locations_by_code, products_named
-from holdfast.db.organisations import organisations
+from holdfast.db.organisations import organisations, stores
 from holdfast.db.stock_lines import KeptLine, Meaning, StockLines
 from holdfast.import_export.dry_run import copy_of
+from holdfast.import_export.layout import Layout, answer_to, missing_of, nearest
+from holdfast.import_export.shopify_stock import SHOPIFY_STOCK, is_shopify_stock, places_by_name, shopify_stock
 from holdfast.import_export.stock_line import (
     EXPORTED_COLUMNS,
     NUMBERS,
@@ -47,10 +49,12 @@ from holdfast.import_export.table import (
     NAMED_MAX,
     WAITING_MAX,
     BadLine,
+    FileRefused,
     Line,
     Named,
     Outcome,
     Progress,
+    Table,
     read_table,
     require_columns,
 )
@@ -83,16 +87,42 @@ def import_stock(
         with copy_of(shop, actor.org_id) as copy:
             return import_stock(copy, actor, file, mode=mode, reference=reference, again=again, progress=progress)
     table = read_table(file, NUMBERS)
-    require_columns(table, STOCK_COLUMNS + EXPORTED_COLUMNS, ("sku", "location", "quantity"))
-    taking = _Taking(shop, actor, mode, reference, exported=is_export(table), again=again)
+    shopify = is_shopify_stock(table.columns)
+    if not shopify:
+        _refuse_foreign(table)
+    taking = _Taking(shop, actor, mode, reference, exported=shopify or is_export(table), again=again)
+    read = shopify_stock(table, taking.places()) if shopify else table.lines
     with StockLines() as lines:
         if mode is StockMode.OPENING and not again:
             lines.learn(shop.database, actor.org_id, taking.minor_digits)
-        taking.keep(table.lines, lines)
+        taking.keep(read, lines)
         for part in lines.read(WAITING_MAX):
             taking.take([(line, _decode(line.payload)) for line in part])
             progress(len(part))
     return taking.outcome
+
+
+OWN = Layout(
+    "holdfast",
+    "Holdfast's own format",
+    "",
+    {name: (name,) for name in STOCK_COLUMNS + EXPORTED_COLUMNS},
+    marks=("sku", "location", "quantity"),
+    needed=("sku", "location", "quantity"),
+)
+HINT = (
+    "Shopify's export of inventory and `holdfast export stock` are read as well; docs/how-to/import.md has the columns."
+)
+
+
+def _refuse_foreign(table: Table) -> None:
+    """Refuse a header that is not ours, and say which comes nearest."""
+    missing = missing_of(OWN, table.columns)
+    if missing:
+        layout = nearest((OWN, SHOPIFY_STOCK), table.columns)
+        words = answer_to(layout, table.columns, missing_of(layout, table.columns), HINT, sure=False)
+        raise FileRefused(words)
+    require_columns(table, STOCK_COLUMNS + EXPORTED_COLUMNS, OWN.needed)
 
 
 _decode = msgspec.msgpack.Decoder(StockLine).decode
@@ -122,6 +152,10 @@ class _Taking:
             row.minor_digits for row in organisations(shop.database, actor.org_id) if row.id == actor.org_id
         )
         self._locations = locations_by_code(shop.database, actor.org_id)
+
+    def places(self) -> dict[str, str]:
+        """Codes of locations by what another system may call them."""
+        return places_by_name(self._locations, stores(self.shop.database, self.actor.org_id))
 
     def keep(self, lines: Iterator[Line], kept: StockLines) -> None:
         """Read all lines, and keep those that can be understood with their meaning; the others are named."""

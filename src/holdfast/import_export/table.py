@@ -167,20 +167,43 @@ def _lines_of_spreadsheet(file: TextIO, header: _Header, numbers: frozenset[str]
         yield from _with_points(copy, header, numbers)
 
 
+_SIGN = re.compile(r"(?:[$\u20ac\u00a3\u00a5]|[A-Za-z]{3})")
+_MONEY = re.compile(
+    rf"(?P<open>\()?\s*(?P<minus>-)?\s*(?P<before>{_SIGN.pattern})?\s*(?P<less>-)?"
+    rf"(?P<number>[\d.,'\u00a0\u202f ]*\d)\s*(?P<after>{_SIGN.pattern})?\s*(?P<close>\))?"
+)
+
+
+def without_currency(text: str) -> tuple[str, str]:
+    """The number of an amount of money, and the sign or code of the currency beside it: -$3.00 is (-3.00, $). A text
+    that is none comes back as it is."""
+    found = _MONEY.fullmatch(text)
+    if found is None or bool(found["open"]) != bool(found["close"]) or (found["before"] and found["after"]):
+        return text, ""
+    minus = "-" if found["open"] or found["minus"] or found["less"] else ""
+    return minus + found["number"], found["before"] or found["after"] or ""
+
+
 def _with_points(file: TextIO, header: _Header, numbers: frozenset[str]) -> Iterator[Line]:
     begin = file.tell()
     commas = points = False
     for line in _lines(file, header):
         for name in numbers & line.cells.keys():
-            text = line.cells[name]
+            text = without_currency(line.cells[name])[0]
             commas = commas or "," in text
             points = points or (bool(_POINT_NUMBER.fullmatch(text)) and not _DOUBTFUL_NUMBER.fullmatch(text))
     file.seek(begin)
     for line in _lines(file, header):
         if commas and not points:
-            said = {name: _with_point(line.cells[name]) for name in numbers & line.cells.keys()}
+            said = {name: _amount_with_point(line.cells[name]) for name in numbers & line.cells.keys()}
             line = Line(line.number, {**line.cells, **said})
         yield line
+
+
+def _amount_with_point(text: str) -> str:
+    """An amount of money, or a number, with a decimal point; the sign of its currency stays."""
+    number, sign = without_currency(text)
+    return f"{_with_point(number)} {sign}".strip()
 
 
 def _with_point(text: str) -> str:

@@ -11,7 +11,7 @@ consistent view. Lists are newest first and go on with `next_cursor`. Where a fi
 would mean reading the whole history, a page may be short, even empty, and still have a `next_cursor`: go on until it is
 None. Cursors are opaque; one that was not given out is a `BadCursor`.
 
-`stores` limits an answer to those stores (None: all), `now` is the instant that decides which holds and lots are dead
+`stores` limits an answer to those stores (None: all), `now` is the instant that decides what has expired
 (microseconds since 1970; default: the clock): reads never show as promised or available what time has ended.
 
 What a report takes and answers is written at its query (`db.queries`), and nowhere else (decision 0036).
@@ -24,6 +24,7 @@ from holdfast.db.queries import audit as audit_queries
 from holdfast.db.queries import books as book_queries
 from holdfast.db.queries import documents as document_queries
 from holdfast.db.queries import events as event_queries
+from holdfast.db.queries import gift_cards as gift_card_queries
 from holdfast.db.queries import ledger as ledger_queries
 from holdfast.db.queries import levels as level_queries
 from holdfast.db.queries import license_keys as license_key_queries
@@ -111,13 +112,15 @@ class Reports(View):
     transfers = Listing(document_queries.transfers, document_queries.TransferFilter, EMPTY)
     transfer = report(document_queries.transfer, None)
 
-    # Sales, what suppliers ship, tax rates, registers and their sessions
+    # Sales, what suppliers ship, gift cards, tax rates, registers and their sessions
 
     sales = Listing(sale_queries.listed, sale_queries.SaleFilter, EMPTY)
     sale = report(sale_queries.one, None)
     returns = Listing(sale_queries.returns, sale_queries.ReturnFilter, EMPTY)
     return_ = report(sale_queries.one_return, None)
     supplier_orders = Listing(sale_queries.supplier_orders, sale_queries.SupplierOrderFilter, EMPTY)
+    gift_cards = Listing(gift_card_queries.listed, gift_card_queries.GiftCardFilter, EMPTY)
+    gift_card = report(gift_card_queries.of_code, None)
     tax_rates = Listing(sale_queries.tax_rates, Everything, EMPTY)
     tax_rate = report(sale_queries.tax_rate, None)
     registers = Listing(register_queries.listed, Everything, EMPTY)

@@ -1,7 +1,7 @@
 """What needs no key: health, metrics, and the documentation (docs/how-to/operate.md).
 
 GET /healthz   200 while the process runs        GET /readyz   503 while the database is away or not migrated
-GET /metrics   Prometheus, without any tenant    GET /openapi.json, /docs
+GET /metrics   Prometheus, of no organisation    GET /openapi.json, /docs
 """
 
 from __future__ import annotations

@@ -30,10 +30,8 @@ from holdfast.core.records.text import TEXT_MAX
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import EntriesOf, EntryById
 from holdfast.core.stock.journal import (
-    CASH,
-    GIFT_CARDS,
     GOODS_RECEIVED,
-    INVENTORY,
+    KEPT_BY_ITSELF,
     PAYABLE,
     PRICE_VARIANCE,
     JournalEntry,
@@ -59,9 +57,6 @@ LINES_MAX = 100
 
 FIRST_DAY = "1970-01-01"
 """Nothing is posted before it."""
-
-KEPT_BY_ITSELF = {CASH: "drawers", INVENTORY: "lots", GIFT_CARDS: "balances of gift cards"}
-"""Accounts on which no entry by hand may be, and what each follows."""
 
 
 class EntryLine(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ from holdfast.core.records.field import Day
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Refused, invalid_state, not_found
 from holdfast.core.records.time import day_at, instant_text
-from holdfast.core.records.wants import BalancesThrough
+from holdfast.core.records.wants import AccountSums, BalancesThrough
 from holdfast.core.stock.journal import ACCOUNTS, Account, Posting
 from holdfast.core.stock.posting import Stock
 
@@ -97,9 +97,8 @@ def close_period(stock: Stock, command: ClosePeriod) -> PeriodDocument:
 def _balances(stock: Stock, through: str) -> tuple[tuple[str, int, int], ...]:
     """What each account has come to through the day: what is in the database, and what this batch posted before."""
     sums: dict[str, list[int]] = {}
-    for text in stock.require(BalancesThrough(through)):
-        account, debit, credit = text.split()
-        sums[account] = [int(debit), int(credit)]
+    for known in map(AccountSums.of, stock.require(BalancesThrough(through))):
+        sums[known.account] = [known.debit, known.credit]
     for posting in stock.rows_of(Posting):
         if posting.day <= through:
             own = sums.setdefault(posting.account, [0, 0])

@@ -3,6 +3,7 @@
     AddProduct(sku="MUG-1", title="Mug", price="19.99")       -> a product
     ChangeProduct("MUG-1", price=None)                        -> it has no price any more
     ChangeProduct("MUG-1", precision=2)                       -> its reorder points follow; refused once it has entries
+    AddProduct(sku="CARD", kind="gift_card", tax_class="std") -> refused: who buys a gift card has bought nothing yet
 
 Values come in as they are written outside: a price is a decimal string, a quantity a number, an instant microseconds
 since 1970; in a change `UNSET` leaves a field as it is. What is refused here needs the other records: a SKU or GTIN
@@ -116,6 +117,7 @@ def add_product(stock: Stock, command: AddProduct) -> Product:
     inner["title"] = command.title or command.sku
     product = Product(id=product_id, **inner, created_at=stock.now, updated_at=stock.now)
     _refuse_delivery(product)
+    _refuse_on_gift_card(product)
     put(stock, "product", product)
     return product
 
@@ -139,6 +141,7 @@ def change_product(stock: Stock, command: ChangeProduct) -> Product:
         inner = _rescaled(stock, product, precision, inner)
     changed = replace(product, **inner, updated_at=stock.now)
     _refuse_delivery(changed)
+    _refuse_on_gift_card(changed)
     put(stock, "product", changed)
     return changed
 
@@ -155,6 +158,19 @@ def _refuse_delivery(product: Product) -> None:
         raise malformed("download_url", "must begin with https:// or http://.")
     if method == "license_key" and product.precision:
         raise malformed("digital_delivery_method", "license keys are for whole units: the precision must be 0.")
+
+
+def _refuse_on_gift_card(product: Product) -> None:
+    """Refuse what a gift card cannot have: parts of one, tax, and a price of several together. It is money that is
+    owed: tax is paid on what is bought with it, and each card has an amount of its own."""
+    if product.kind != "gift_card":
+        return
+    if product.precision:
+        raise malformed("precision", "of a gift card must be 0: it is sold whole.")
+    if product.tax_class is not None:
+        raise malformed("tax_class", "of a gift card must be null: tax is paid on what is bought with it.")
+    if product.price_breaks:
+        raise malformed("price_breaks", "of a gift card must be empty: each card has its own amount.")
 
 
 def _inner(stock: Stock, fields: dict[str, Any], precision: int) -> dict[str, Any]:

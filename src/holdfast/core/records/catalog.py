@@ -17,8 +17,8 @@ from holdfast.core.records.wants import Missing, ProductNamed
 ONLINE, EVERYWHERE = "online", "everywhere"
 
 
-def serving(store_ids: frozenset[str] | None, *, online: bool) -> str:
-    """What a hold remembers of a selling order: `online`, `everywhere`, or the ids of the stores, apart by a space."""
+def served_from_text(store_ids: frozenset[str] | None, *, online: bool) -> str:
+    """Where a hold may be served, as it keeps it: `online`, `everywhere`, or the ids of stores with a space between."""
     if store_ids is None:
         return ONLINE if online else EVERYWHERE
     return " ".join(sorted(store_ids))
@@ -120,7 +120,7 @@ class Catalog:
         return found if found is not None and found.active else None
 
     def serving_places(self, served_from: str) -> list[Location]:
-        """Where a hold may be served, in selling order; what `serving` has written down of it."""
+        """Where a hold may be served, in selling order; as `served_from_text` wrote it."""
         if served_from in (ONLINE, EVERYWHERE):
             return self.sellable_places(None, online=served_from == ONLINE)
         return self.sellable_places(frozenset(served_from.split()), online=False)

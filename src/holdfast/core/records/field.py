@@ -170,6 +170,9 @@ Day = Annotated[str, Meta(extra={CHECK: calendar_day_of}, min_length=1, max_leng
 Condition = Annotated[str, Meta(extra={CHECK: one_of("good", "damaged", "none")})]
 """In what condition goods come back; `none` are not there any more."""
 
+PayMethod = Annotated[str, Meta(extra={CHECK: one_of("cash", "card", "other", "gift_card")})]
+"""By what money comes in or goes back; a gift card has a code."""
+
 TenderMethod = Annotated[str, Meta(extra={CHECK: one_of("cash", "card", "other")})]
 """By what money goes out or comes in."""
 

@@ -1,7 +1,7 @@
 """What is counted: Product.
 
-A product is physical (counted) or unlimited (digital, service, subscription). When stock does not suffice, its
-`oversell` policy decides: `deny`, `backorder`, or `preorder` up to a limit.
+A product is physical (counted) or unlimited (digital, service, subscription, gift_card). When stock does not suffice,
+its `oversell` policy decides: `deny`, `backorder`, or `preorder` up to a limit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from holdfast.core.records.number import Number, from_units, to_units
 from holdfast.core.records.organisation import Location, LocationKind, Register, Settings, Store, TaxRate
 from holdfast.core.records.text import folded
 
-ProductKind = Literal["physical", "digital", "service", "subscription"]
+ProductKind = Literal["physical", "digital", "service", "subscription", "gift_card"]
 Oversell = Literal["deny", "backorder", "preorder"]
 DigitalDelivery = Literal["license_key", "download", "email"]
 
@@ -66,7 +66,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def unlimited(self) -> bool:
-        """True for what is never counted: digital, service, subscription."""
+        """True for what is never counted: digital, service, subscription, gift_card."""
         return self.kind != "physical"
 
     @property

@@ -7,9 +7,9 @@
 batch hear nothing of it. The functions below that make a `Refused` do not raise it; `raise` stands where it is said.
 What only computes or tests a shape (`totals`, `shape`) returns a Rejected, because no command is under way there.
 
-`Code` is closed and is the public contract (docs/reference/errors.md). Precedence when several apply: the shape of the
-request, then what does not exist, then what has no meaning, then what the state of the stock forbids; decisions test in
-that order.
+`Code` is closed and is the public contract (docs/reference/errors.md). Precedence when several apply: what the caller
+may not do, then what does not exist, then what has no meaning, then what the state forbids. Decisions test in that
+order, but for what docs/reference/errors.md names.
 """
 
 from __future__ import annotations
@@ -106,10 +106,10 @@ def invalid_quantity(product: Product, quantity: Any, must_be: str = "greater th
 
 
 def not_stock_tracked(product: Product) -> Refused:
-    """The product is digital, a service or a subscription: it has no stock to hold or count."""
-    return Refused(
-        Code.PRODUCT_NOT_STOCK_TRACKED, f"{product.sku} is {product.kind}: it has no stock.", {"product_id": product.id}
-    )
+    """The product is digital, a service, a subscription or a gift card: it has no stock to hold or count."""
+    kind = "a gift card" if product.kind == "gift_card" else product.kind
+    words = f"{product.sku} is {kind}: it has no stock."
+    return Refused(Code.PRODUCT_NOT_STOCK_TRACKED, words, {"product_id": product.id})
 
 
 def insufficient_stock(product: Product, requested: int, available: int, **numbers: Any) -> Refused:
@@ -128,7 +128,10 @@ def insufficient_stock(product: Product, requested: int, available: int, **numbe
 
 
 def insufficient_reserved(product: Product, words: str, requested: int, allocated: int, waiting: int) -> Refused:
-    """More is to leave or to be given back than stock backs of what is held: `allocated`, beside what is `waiting`."""
+    """More is to leave or to be given back than stock backs of what is held: `allocated`, beside what is `waiting`.
+
+    `available` repeats `allocated`, for clients that read one name in all refusals.
+    """
     numbers = {
         "product_id": product.id,
         "requested": product.number(requested),

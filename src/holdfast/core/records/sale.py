@@ -15,17 +15,20 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from holdfast.core.records.product import PriceBreak
-from holdfast.core.records.status import OPEN, SALE, SUSPENDED, SaleStatus, Transitions
+from holdfast.core.records.status import CANCELLED, OPEN, SALE, SUSPENDED, SaleStatus, Transitions
 from holdfast.core.records.tax import Rate, TaxShare
-from holdfast.core.records.totals import Discount, Payment
+from holdfast.core.records.totals import Discount, Method, Payment
 
-LineKind = Literal["stock", "unlimited", "dropship"]
+LineKind = Literal["stock", "unlimited", "dropship", "gift_card"]
+
+WITHOUT_GOODS = ("unlimited", "gift_card")
+"""Kinds of lines that go out when their sale is completed: nothing has to be shipped."""
 
 
 CHANNELS = ("shopify", "woocommerce", "amazon", "etsy")
 """Sources whose orders come by themselves, and are of the whole organisation."""
 
-OWN_SOURCES = ("pos", "manual")
+NUMBERED_SOURCES = ("pos", "manual")
 """Sources whose order number is ours."""
 
 
@@ -42,6 +45,9 @@ def is_own_number(text: str) -> bool:
     serial = text.removeprefix(OWN_NUMBER)
     return serial != text and serial.isdigit() and len(serial) >= NUMBER_DIGITS
 
+
+PAYMENTS_MAX = 100
+"""Most payments of one sale, what went back among them."""
 
 SHIPMENTS_MAX = 1_000
 """Most shipments of one sale, those that were taken back left out: all of them are kept with it."""
@@ -126,13 +132,50 @@ class Fulfillment(msgspec.Struct, frozen=True, gc=False):
     before: SaleStatus | UnsetType = UNSET
 
 
+class Stated(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What an order came to where it was sold, in minor units: facts, which are never computed again.
+
+    `refunded` is what was paid back there beside goods that came back, `unpaid` what was still owed there,
+    `difference` (negative: less) what of the total nothing but it explained. Once lines or prices were `changed` here,
+    the sale is priced here, and this only says what it was.
+    """
+
+    total: int
+    tax: int
+    refunded: int = 0
+    unpaid: int = 0
+    difference: int = 0
+    changed: bool = False
+
+
+class UnmappedLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A line of an order whose product is not known here yet: its place in the order, and what its source calls it.
+
+    `quantity` is a decimal text, amounts are minor units; they become the line's when its product is known.
+    """
+
+    position: int
+    quantity: str
+    unit_price: int
+    title: str | None = None
+    sku: str | None = None
+    gross: int = 0
+    discount: int = 0
+    tax: int = 0
+    total: int = 0
+    taxes: tuple[TaxShare, ...] = ()
+
+
 class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A sale. `posted` is what of `total`, and `posted_tax` what of its tax, fulfilments have booked already;
     `posted_taxes` says it by rate (None: an older version booked it, or nothing was).
 
     `external_id` is another number of the order at its source (Shopify's numeric id beside the name #1001). A sale that
-    is `tax_exempt` has no tax, for that reason; `exempted` is what prices included of it. Rows of before a field was
-    there keep their checksum: a default is left out of it.
+    is `tax_exempt` has no tax, for that reason; `exempted` is what prices included of it. `refunded` is what returns
+    gave back or set against what was owed, before cash was rounded; `settled` is the second of the two. `ordered_at` is
+    when it was ordered at its source, `stated` what it came to there, `unmapped` are lines that are no lines of the
+    sale until their products are known. A checksum leaves out fields that have their default, so rows that an older
+    version wrote still fit.
     """
 
     transitions: ClassVar[Transitions] = SALE
@@ -167,11 +210,40 @@ class Sale(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     tax_exempt: str | None = None
     exempted: int = 0
     posted_taxes: tuple[TaxShare, ...] | None = None
+    refunded: int = 0
+    settled: int = 0
+    ordered_at: int | None = None
+    stated: Stated | None = None
+    unmapped: tuple[UnmappedLine, ...] | None = None
+
+    @property
+    def as_stated(self) -> bool:
+        """Is its money what its source states? Then it is never computed."""
+        return self.stated is not None and not self.stated.changed
 
     @property
     def due(self) -> int:
         """What the customer owes in all: the exact total and the rounding of its cash part."""
         return self.total + self.rounding
+
+    @property
+    def owed(self) -> int:
+        """What the customer still owes, minor units: of a cart what it comes to now."""
+        if self.status == CANCELLED:
+            return 0
+        return max(0, self.due - (self.paid - self.change) - self.settled)
+
+    def kept_by_method(self) -> dict[Method, int]:
+        """What stays of its payments by method, in minor units; of an exchange, how its goods had been paid."""
+        kept: dict[Method, int] = {}
+        for payment in self.payments:
+            parts = ((payment.method, payment.kept),) if payment.of is UNSET else payment.of
+            for method, amount in parts:
+                kept[method] = kept.get(method, 0) + amount
+        older = self.change - sum(payment.own_change for payment in self.payments)
+        if older:  # older versions kept the change with the sale alone
+            kept["cash"] -= older
+        return kept
 
     @property
     def tips(self) -> int:
@@ -189,9 +261,10 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `total` is what it costs the customer, tax included; `discount` includes its share of the sale's, `asked` is the
     line's own. `due` is its part of what was due, from which refunds are taken. `tax_rate` is the sum of the rates of
-    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. `key_ids` are the license
-    keys that it got, those that came back too, and `keys_owed` how many are to follow. Rows of before they were there
-    keep their checksum: a default is left out of it.
+    its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. `gift_code` is the code of
+    the printed gift card that is sold. `title` is what its source calls it, where that is not the product's title.
+    `key_ids` are the license keys that it got, those that came back too, and `keys_owed` how many are to follow. A
+    checksum leaves out fields that have their default, so rows that an older version wrote still fit.
     """
 
     id: str
@@ -220,6 +293,8 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     updated_at: int
     taxes: tuple[TaxShare, ...] | None = None
     breaks: tuple[PriceBreak, ...] | None = None
+    gift_code: str | None = None
+    title: str | None = None
     key_ids: tuple[str, ...] | None = None
     keys_owed: int = 0
 

@@ -32,6 +32,9 @@ blocked, and nothing follows on that.
 
 An order to a supplier is open until the supplier has shipped. It is withdrawn (cancelled) when its line is, and stands
 again when the sale is taken up after all.
+
+A gift card is active also when nothing is left on it: it can be loaded again. It is blocked when the sale that issued
+it is returned, and stays so.
 """
 
 from __future__ import annotations
@@ -61,6 +64,7 @@ BLOCKED: Final = "blocked"
 
 SaleStatus = Literal["open", "suspended", "completed", "cancelled"]
 AppointmentStatus = Literal["booked", "completed", "cancelled"]
+GiftCardStatus = Literal["active", "blocked"]
 
 Transitions = Mapping[str | None, tuple[str, ...]]
 """Each status, and those that may follow on it; beside None those with which a thing begins."""
@@ -101,6 +105,8 @@ APPOINTMENT: Transitions = {
 }
 
 SUPPLIER_ORDER: Transitions = {None: (OPEN,), OPEN: (SHIPPED, CANCELLED), SHIPPED: (), CANCELLED: (OPEN,)}
+
+GIFT_CARD: Transitions = {None: (ACTIVE,), ACTIVE: (BLOCKED,), BLOCKED: ()}
 
 
 LICENSE_KEY: Transitions = {None: (FREE,), FREE: (SOLD,), SOLD: (BLOCKED,), BLOCKED: ()}

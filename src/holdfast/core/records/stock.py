@@ -14,12 +14,16 @@ from holdfast.core.records.status import ACTIVE, LOT, RESERVATION, Transitions
 LevelKey = tuple[str, str]
 """(product id, location id)."""
 
+FOR_LINE, FOR_SALE, FOR_APPOINTMENT, FOR_ORDER, FOR_NOBODY = "sale", "transaction", "appointment", "order", "adhoc"
+"""What a hold may be for (`Reservation.held_for`). The words are older than the names: "sale" is a line of a sale, and
+a sale itself is a "transaction", as in the API."""
+
 
 class Level(msgspec.Struct, gc=False, omit_defaults=True):
     """A product at a location, in smallest units. `seq` is the number of its last ledger entry.
 
-    `head` is the last link of its ledger's chain (`db.batch.chain`); None before the first. (Rows of before there were
-    chains keep their checksum: a default is left out of it.)
+    `head` is the last link of its ledger's chain (`db.batch.chain`); None before the first. (A checksum
+    leaves out fields that have their default, so rows that an older version wrote still fit.)
     """
 
     id: str
@@ -87,8 +91,9 @@ class LotStock(msgspec.Struct, gc=False):
 class Reservation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A promise of `quantity` units at one level to one target. `allocations` are (lot id, units still held).
 
-    `served_from` says from where else it may be served (`Catalog.serving_places`); None: its location was given, there
-    it stays. (Rows of before this field was there keep their checksum: a default is left out of it.)
+    `served_from` says where it may be served, its own location among them, as `catalog.served_from_text` writes it;
+    None: its location was given, and it stays there. (A checksum leaves out fields that have their default, so rows
+    that an older version wrote still fit.)
     """
 
     transitions: ClassVar[Transitions] = RESERVATION
@@ -132,6 +137,11 @@ class Reservation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def active(self) -> bool:
         """True while something is open."""
         return self.status == ACTIVE
+
+    @property
+    def turn(self) -> tuple[int, int, str]:
+        """The place in the queue of those that wait: best priority, then oldest."""
+        return self.priority, self.created_at, self.id
 
     @property
     def roams(self) -> bool:

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from holdfast.core.records.number import VALUE_MAX
 from holdfast.core.records.product import PriceBreak
@@ -35,7 +36,11 @@ from holdfast.core.records.tax import Rate, Taxable, TaxRounding, TaxShare, tax_
 PERCENT_WHOLE = 100 * 10**4
 """100 percent in the unit of percents (10**-4 percent)."""
 
-Method = Literal["cash", "card", "other"]
+Method = Literal["cash", "card", "other", "gift_card", "exchange", "owed"]
+"""How money moves. `exchange` is goods that came back, `owed` is set against what was not paid: no money moves."""
+
+NO_MONEY = ("exchange", "owed")
+"""Methods by which no money moves: neither a drawer nor a card knows of them."""
 
 
 class Discount(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +56,8 @@ class Discount(msgspec.Struct, frozen=True, gc=False):
 
 class PricedLine(msgspec.Struct, frozen=True, gc=False):
     """What is sold: `price` in minor units per whole unit, `quantity` in smallest units; without `rates` it is
-    untaxed. With `breaks` units are priced in groups as long as a group is full, the largest first, the rest singly."""
+    untaxed. With `breaks` units are priced in groups as long as a group is full, the largest first, the rest singly. At
+    `full_price` it bears nothing of a discount of the sale: a gift card is worth what it costs."""
 
     price: int
     quantity: int
@@ -59,6 +65,7 @@ class PricedLine(msgspec.Struct, frozen=True, gc=False):
     discount: Discount | None = None
     rates: tuple[Rate, ...] = ()
     breaks: tuple[PriceBreak, ...] = ()
+    full_price: bool = False
 
 
 class Fee(msgspec.Struct, frozen=True, gc=False):
@@ -70,10 +77,42 @@ class Fee(msgspec.Struct, frozen=True, gc=False):
 
 
 class Payment(msgspec.Struct, frozen=True, gc=False):
-    """What the customer hands over, in minor units; of cash that may be more than is due."""
+    """What the customer hands over, in minor units; of cash that may be more than is due. Negative: it went back.
+
+    A payment that is kept has an `id`; one that an older version kept has none. One that was not made with the sale's
+    completion says when (`at`), by whom (`actor`), at which till (`session_id`) and with what `change`. `card` is the
+    id of the gift card. `pressed` is the (method, amount kept) that its till counted, where it was corrected after that
+    was closed. Of an exchange `returns` are those that it stands for, and `of` how their goods had been paid, as
+    (method, amount) pairs. `account` is the one on which it lies, where the settings named one for its method.
+    """
 
     method: Method
     amount: int
+    id: str | UnsetType = UNSET
+    at: int | UnsetType = UNSET
+    actor: str | UnsetType = UNSET
+    session_id: str | UnsetType | None = UNSET
+    change: int | UnsetType = UNSET
+    card: str | UnsetType = UNSET
+    pressed: tuple[Method, int] | UnsetType = UNSET
+    returns: tuple[str, ...] | UnsetType = UNSET
+    of: tuple[tuple[Method, int], ...] | UnsetType = UNSET
+    account: str | UnsetType = UNSET
+
+    @property
+    def own_change(self) -> int:
+        """The change that was given for it alone."""
+        return 0 if self.change is UNSET else self.change
+
+    @property
+    def kept(self) -> int:
+        """What stayed of it."""
+        return self.amount - self.own_change
+
+    @property
+    def with_sale(self) -> bool:
+        """Was it made when the sale was completed?"""
+        return self.session_id is UNSET
 
 
 class Rules(msgspec.Struct, frozen=True, gc=False):
@@ -142,8 +181,10 @@ def compute_receipt(
     rules: Rules,
     payments: Sequence[Payment] | None = None,
     cap_discount: bool = False,
+    partly: bool = False,
 ) -> Receipt | Rejected:
-    """All amounts of a sale, or why they make no sense; `payments` is None for an open cart.
+    """All amounts of a sale, or why they make no sense; `payments` is None for an open cart. With `partly` less may be
+    paid than is due.
 
     With `cap_discount` a sale discount that was given as an amount takes off no more than there is.
 
@@ -162,15 +203,16 @@ def compute_receipt(
             return _invalid(f"The discount of line {index + 1} is negative, or above its price.", index=index)
         grosses.append(gross)
         nets.append(gross - less)
+    weights = [0 if line.full_price else net for line, net in zip(lines, nets, strict=True)]
     if cap_discount and sale_discount is not None and sale_discount.amount is not None:
-        sale_discount = Discount(amount=min(sale_discount.amount, sum(nets)))
-    sale_less = taken_off(sum(nets), sale_discount)
+        sale_discount = Discount(amount=min(sale_discount.amount, sum(weights)))
+    sale_less = taken_off(sum(weights), sale_discount)
     if sale_less is None:
         return _invalid("The discount of the sale is negative, or above the price of its lines.")
     for index, fee in enumerate(fees):
         if fee.amount < 0:
             return _invalid(f"Fee {index + 1} is negative.", fee=index)
-    left = [net - share for net, share in zip(nets, allocate(sale_less, nets), strict=True)]
+    left = [net - share for net, share in zip(nets, allocate(sale_less, weights), strict=True)]
     taxables = [Taxable(amount, line.rates) for amount, line in zip(left, lines, strict=True)]
     taxables += [Taxable(fee.amount, fee.rates) for fee in fees]
     taxed = [_taxed(one.amount, shares, rules) for one, shares in zip(taxables, _shares(taxables, rules), strict=True)]
@@ -182,7 +224,7 @@ def compute_receipt(
     total = sum(line.total for line in line_totals) + sum(fee.total for fee in fee_totals)
     if subtotal > VALUE_MAX or total > VALUE_MAX:
         return _invalid("The total of the sale is out of bounds.")
-    tender = tendered(total, payments, rules.cash_rounding)
+    tender = tendered(total, payments, rules.cash_rounding, partly=partly)
     if isinstance(tender, Rejected):
         return tender
     return Receipt(
@@ -281,14 +323,22 @@ def tendered(
     return Tender(rounding, paid, paid - due)
 
 
-def kept_by_method(payments: tuple[Payment, ...], change: int) -> dict[str, int]:
-    """What stays of the payments by method, in minor units: cash less the change that was given out of it."""
+def kept_by_method(payments: Sequence[Payment], change: int) -> dict[str, int]:
+    """What stays of the payments by method, in minor units: cash less the `change` that was given out of all of it."""
     kept: dict[str, int] = {}
     for payment in payments:
         kept[payment.method] = kept.get(payment.method, 0) + payment.amount
     if change:
         kept["cash"] -= change
     return kept
+
+
+def standing(payments: Sequence[Payment]) -> tuple[Payment, ...]:
+    """What payments that are kept come to, one for each method: what went back is taken off."""
+    kept: dict[Method, int] = {}
+    for payment in payments:
+        kept[payment.method] = kept.get(payment.method, 0) + payment.kept
+    return tuple(Payment(method, amount) for method, amount in kept.items() if amount)
 
 
 def _invalid(detail: str, **numbers: Any) -> Rejected:

@@ -12,6 +12,7 @@ of `holdfast.db.batch.load`; it answers all wants of its kind together. Nothing 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,6 +27,11 @@ class Missing(Exception):
     def __init__(self, wants: Iterable[Want]) -> None:
         self.wants = frozenset(wants)
         super().__init__(self.wants)
+
+
+def answer_text(answer: tuple[Any, ...]) -> str:
+    """An answer of several parts as the one text in which a loader gives it; `of` of its type reads it."""
+    return " ".join(map(str, answer))
 
 
 # Stock ---------------------------------------------------------------------------------------------------------------
@@ -90,7 +96,7 @@ class LastCost(Want, frozen=True, gc=False):
     product_id: str
 
 
-class DeadAt(Want, frozen=True, gc=False):
+class ExpiredHoldsAt(Want, frozen=True, gc=False):
     """More of the expired holds of a level; the same question may be asked again, for the next ones."""
 
     level_id: str
@@ -123,8 +129,21 @@ class RoamingFor(Want, frozen=True, gc=False):
     product_id: str
 
 
+class LastCameIn(NamedTuple):
+    """When goods last came in at a location (microseconds)."""
+
+    location_id: str
+    at: int
+
+    @classmethod
+    def of(cls, text: str) -> LastCameIn:
+        """It as it was answered."""
+        location_id, at = text.split()
+        return cls(location_id, int(at))
+
+
 class CameIn(Want, frozen=True, gc=False):
-    """When goods last came to each location of a product: "location instant" each, instants in microseconds."""
+    """When goods last came to each location of a product: `LastCameIn` each."""
 
     product_id: str
 
@@ -147,8 +166,24 @@ class LooseHoldsOf(Want, frozen=True, gc=False):
     sale_id: str
 
 
+class SoldPart(NamedTuple):
+    """What left by a hold: smallest units, value in minor units."""
+
+    reservation_id: str
+    lot_id: str
+    location_id: str
+    units: int
+    value: int
+
+    @classmethod
+    def of(cls, text: str) -> SoldPart:
+        """It as it was answered."""
+        reservation_id, lot_id, location_id, units, value = text.split()
+        return cls(reservation_id, lot_id, location_id, int(units), int(value))
+
+
 class SoldForOrder(Want, frozen=True, gc=False):
-    """What left by holds of an order number: "reservation lot location units value" each (smallest and minor units)."""
+    """What left by holds of an order number: `SoldPart` each."""
 
     order_number: str
 
@@ -160,7 +195,7 @@ class HoldsOfTarget(Want, frozen=True, gc=False):
 
 
 class PlacesOfTaken(Want, frozen=True, gc=False):
-    """The levels that a sale line took its units from, locked; only a first guess asks for it."""
+    """The levels that a sale line took its units from, locked; only `decide.needs` asks for it."""
 
     line_id: str
 
@@ -243,6 +278,27 @@ class LinesWaitingForKeys(Want, frozen=True, gc=False):
     """The ids of the sales that license keys of a product are owed to, those with the oldest lines first."""
 
     product_id: str
+
+
+# Gift cards ----------------------------------------------------------------------------------------------------------
+
+
+class GiftCardOfCode(Want, frozen=True, gc=False):
+    """The gift card with that code, locked."""
+
+    code: str
+
+
+class GiftCardById(Want, frozen=True, gc=False):
+    """A gift card, locked."""
+
+    id: str
+
+
+class GiftCardsOfSale(Want, frozen=True, gc=False):
+    """The gift cards that a sale issued, locked."""
+
+    sale_id: str
 
 
 # Documents and records -----------------------------------------------------------------------------------------------
@@ -364,7 +420,21 @@ class EntriesOf(Want, frozen=True, gc=False):
     ref_id: str
 
 
+class AccountSums(NamedTuple):
+    """What an account has come to, debits and credits in minor units."""
+
+    account: str
+    debit: int
+    credit: int
+
+    @classmethod
+    def of(cls, text: str) -> AccountSums:
+        """It as it was answered."""
+        account, debit, credit = text.split()
+        return cls(account, int(debit), int(credit))
+
+
 class BalancesThrough(Want, frozen=True, gc=False):
-    """What each account has come to through a day: "account debits credits" each."""
+    """What each account has come to through a day: `AccountSums` each."""
 
     day: str

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 import msgspec
 
 from holdfast.core.records.sale import Sale, SaleLine, Taken
-from holdfast.core.records.stock import Reservation
-from holdfast.core.records.wants import HoldsOfOrder, LooseHoldsOf, SaleOfOrder, SoldForOrder
+from holdfast.core.records.stock import FOR_LINE, FOR_ORDER, Reservation
+from holdfast.core.records.wants import HoldsOfOrder, LooseHoldsOf, SaleOfOrder, SoldForOrder, SoldPart
 from holdfast.core.reservations.sourcing import cart_expiry, served_from
 from holdfast.core.stock.allocation import held_in_order
 from holdfast.core.stock.holds import closed, release_together
@@ -58,20 +58,24 @@ def loose_holds(stock: Stock, source: str, numbers: Sequence[str]) -> list[Reser
 def _is_loose(stock: Stock, hold: Reservation) -> bool:
     stores = stock.caller.stores
     own = stores is None or stock.catalog.locations[hold.location_id].store_id in stores
-    return own and hold.held_for == "order"
+    return own and hold.held_for == FOR_ORDER
 
 
 def adopt(stock: Stock, sale: Sale, lines: list[SaleLine], numbers: Sequence[str]) -> list[SaleLine]:
-    """The lines with the holds that were made for the order; they are for the caller to keep."""
+    """The lines with the holds that were made for the order. The holds are changed here; the caller puts the lines."""
     names = [hold.id for hold in loose_holds(stock, sale.source, numbers)]
     if not names:
         return lines
     if any(stock.reservations[name].consumed for name in names):
         stock.require(*(SoldForOrder(number) for number in numbers))
-    adopted = [_adopt_for(stock, sale, line, names) for line in lines]
+    adopted = []
+    for line in lines:
+        line, made = _adopt_for(stock, sale, line, names)
+        adopted.append(line)
+        names += made
     listed = {line.product_id for line in lines if line.kind == "stock"}
     over = [hold for name in names if (hold := stock.reservations[name]).product_id in listed]
-    _release(stock, [hold for hold in over if hold.active and hold.held_for == "order"], "edited")
+    _release(stock, [hold for hold in over if hold.active and hold.held_for == FOR_ORDER], "edited")
     return adopted
 
 
@@ -93,31 +97,35 @@ def release_rest(stock: Stock, sale: Sale, reason: str) -> None:
     _release(stock, loose, reason)
 
 
-def _adopt_for(stock: Stock, sale: Sale, line: SaleLine, names: list[str]) -> SaleLine:
-    """The line with the holds that it needs. A hold with too many units is split; the rest is added to `names`."""
+def _adopt_for(stock: Stock, sale: Sale, line: SaleLine, names: list[str]) -> tuple[SaleLine, list[str]]:
+    """The line with the holds that it needs of those named, and the ids of the holds that were made on the way.
+
+    A hold with too many units is parted: what the line does not need is a hold of the order for the next one.
+    """
+    made: list[str] = []
     if line.kind != "stock":
-        return line
+        return line, made
     need = line.open - sum(hold.open for hold in stock.holds_of_line(line.id))
-    for name in list(names):
+    for name in names:
         hold = stock.reservations[name]
         if need <= 0:
             break
-        if hold.held_for != "order" or not _fits(line, hold) or hold.consumed > need:
+        if hold.held_for != FOR_ORDER or not _fits(line, hold) or hold.consumed > need:
             continue
         left = _left_by(stock, hold) if hold.consumed else ()
         over = hold.open - (need - hold.consumed)
         if over > 0:
-            names.append(_split_off(stock, hold, over))
+            made.append(_part(stock, hold, over))
             hold = stock.reservations[name]
         need -= hold.consumed + hold.open
-        _aim(stock, sale, line, hold)
+        _give_to_line(stock, sale, line, hold)
         line = replace(
             line,
             fulfilled=line.fulfilled + sum(part.units for part in left),
             taken=(*line.taken, *left),
             reservations=(*line.reservations, hold.id),
         )
-    return line
+    return line, made
 
 
 def _fits(line: SaleLine, hold: Reservation) -> bool:
@@ -129,13 +137,13 @@ def _fits(line: SaleLine, hold: Reservation) -> bool:
     return hold.lot_id is None and not hold.backordered and all(lot == line.lot_id for lot, _ in hold.allocations)
 
 
-def _aim(stock: Stock, sale: Sale, line: SaleLine, hold: Reservation) -> None:
-    """The hold is the line's from now on."""
+def _give_to_line(stock: Stock, sale: Sale, line: SaleLine, hold: Reservation) -> None:
+    """Make a hold of the order one of the line."""
     stock.moved.add(hold.id)
     stock.put_hold(
         replace(
             hold,
-            held_for="sale",
+            held_for=FOR_LINE,
             sale_line_id=line.id,
             reserved_for_type="transaction",
             reserved_for_id=sale.id,
@@ -148,7 +156,7 @@ def _aim(stock: Stock, sale: Sale, line: SaleLine, hold: Reservation) -> None:
     )
 
 
-def _split_off(stock: Stock, hold: Reservation, units: int) -> str:
+def _part(stock: Stock, hold: Reservation, units: int) -> str:
     """Part a hold in two: `units` of it, what waits first and then from its newest lots, get a hold of their own, which
     is as old; its id."""
     level = stock.level_of_id[hold.level_id]
@@ -193,10 +201,9 @@ def _split_off(stock: Stock, hold: Reservation, units: int) -> str:
 def _left_by(stock: Stock, hold: Reservation) -> tuple[Taken, ...]:
     """What has left by a hold: from which lots, with which value."""
     parts = []
-    for line in stock.require(SoldForOrder(str(hold.order_number))):
-        name, lot_id, location_id, units, value = line.split()
-        if name == hold.id:
-            parts.append(Taken(lot_id, location_id, int(units), int(value)))
+    for part in map(SoldPart.of, stock.require(SoldForOrder(str(hold.order_number)))):
+        if part.reservation_id == hold.id:
+            parts.append(Taken(part.lot_id, part.location_id, part.units, part.value))
     for entry in stock.entries:  # and what this batch sold
         if entry.reservation_id == hold.id and entry.ref_type == "SALE" and entry.lot_id is not None:
             parts.append(Taken(entry.lot_id, entry.location_id, -entry.qty_delta, -entry.value_delta))

@@ -1,6 +1,6 @@
 """Amending a hold: its total, its priority, its expiry, its location; its own units never stand in its way.
 
-total 2 -> 5 of a hold with 1 consumed    -> 3 more compete like a new hold
+total 2 -> 5 of a hold with 1 consumed    -> 3 more compete like a new hold, at its location and without an override
 total 5 -> 3                              -> 2 go back, and serve the holds that wait
 location MAIN -> EAST                     -> all that is open is held at EAST, as old as it was, or it is refused
 """
@@ -19,10 +19,10 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import insufficient_stock, invalid_state
 from holdfast.core.records.stock import Level, Reservation
-from holdfast.core.reservations.reserve import Reserve, candidates, not_sold_any_more, shortfall_allowed
-from holdfast.core.stock.allocation import back, refuse_pinned_lot
+from holdfast.core.reservations.reserve import candidates, not_sold_any_more, shortfall_allowed
+from holdfast.core.stock.allocation import back, post_backing, refuse_pinned_lot
 from holdfast.core.stock.backorders import relocate, serve_waiting
-from holdfast.core.stock.holds import active_hold, release_units
+from holdfast.core.stock.holds import hold_to_change, release_units
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.reliance import refuse_gone
 from holdfast.core.stock.shortages import allocations_left, cause_of_hold, tell_hold
@@ -44,20 +44,20 @@ class Amend(Command, frozen=True, gc=False):
 
 def amend(stock: Stock, command: Amend) -> Reservation:
     """Decide an Amend; the hold as it stands after it. Its own units never stand in its way."""
-    hold = active_hold(
+    hold = hold_to_change(
         stock, command.reservation_id, command.quantity, command.expires_at if command.set_expiry else None
     )
-    [place] = [None] if command.location is None else candidates(stock, command.location)
+    place = None if command.location is None else candidates(stock, command.location)[0]
     product = stock.product_of(stock.level_of_id[hold.level_id])
     total = hold.quantity
     if command.quantity is not None:
         units = product.units(command.quantity)
         assert units is not None
         total = units
-    settled = hold.consumed + hold.released
-    if total < settled:
+    done = hold.consumed + hold.released
+    if total < done:
         raise invalid_state(
-            f"{product.number(settled)} of the reservation are consumed or released already.",
+            f"{product.number(done)} of the reservation are consumed or released already.",
             product_id=product.id,
             consumed=product.number(hold.consumed),
             released=product.number(hold.released),
@@ -98,7 +98,7 @@ def move(stock: Stock, hold: Reservation, place: Location) -> Reservation:
     if short:
         stock.require_expired_holds((level,))
         waiting = 0 if level is None else level.backordered
-        allowed = shortfall_allowed(stock, product, short, waiting, Reserve(product.sku, 1))
+        allowed = shortfall_allowed(stock, product, short, waiting)
         if not place.sellable or not (allowed or short <= hold.backordered):
             raise insufficient_stock(product, hold.open, hold.open - short)
     moved = relocate(stock, hold, stock.open_level(product.id, place.id), backing, stock.caller.actor)
@@ -115,24 +115,32 @@ def shrink(stock: Stock, hold: Reservation, units: int) -> Reservation:
 
 
 def extend(
-    stock: Stock, level: Level, product: Product, hold: Reservation, units: int, *, fact: bool = False
+    stock: Stock,
+    level: Level,
+    product: Product,
+    hold: Reservation,
+    units: int,
+    *,
+    fact: bool = False,
+    override: bool = False,
 ) -> Reservation:
-    """More are promised: the addition competes like a new hold of the same target."""
+    """Promise `units` more by a hold, at its location: free units back them, the rest waits where that is allowed.
+
+    Refused with INSUFFICIENT_STOCK.
+    """
     refuse_gone(stock.catalog.locations[hold.location_id])
     backing = back(stock, level, product, units, hold.lot_id)
     short = units - sum(taken for _, taken in backing)
-    asked = Reserve(product.sku, 1, fact=fact)
     if short:
         stock.require_expired_holds((level,))
-        if not shortfall_allowed(stock, product, short, level.backordered, asked):
-            raise insufficient_stock(product, units, units - short)  # a hold is not extended by override
-    cause = cause_of_hold(hold, stock.caller.actor, "edited")
+        if not shortfall_allowed(stock, product, short, level.backordered, fact=fact, override=override):
+            raise insufficient_stock(product, units, units - short)
+    overridden = short > 0 and override and product.oversell == "deny"
+    cause = cause_of_hold(hold, stock.caller.actor, "override" if overridden else "edited")
     allocations = dict(hold.allocations)
     for at, taken in backing:
-        stock.post(cause, level, at, "RESERVE", reserved=taken, hold=hold.id)
         allocations[at.lot_id] = allocations.get(at.lot_id, 0) + taken
-    if short:
-        stock.post(cause, level, None, "RESERVE", backordered=short, hold=hold.id)
+    post_backing(stock, cause, level, hold.id, backing, short)
     hold = replace(
         hold,
         quantity=hold.quantity + units,

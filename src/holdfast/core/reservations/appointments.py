@@ -24,7 +24,7 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.status import APPOINTMENT, BOOKED, COMPLETED, AppointmentStatus, Transitions
 from holdfast.core.records.time import instant_text
-from holdfast.core.reservations.by_order import sell_or_release, too_many
+from holdfast.core.reservations.order_holds import sell_or_release, too_many
 from holdfast.core.stock.gate import OTHER_STORE, is_of
 from holdfast.core.stock.posting import Stock
 
@@ -47,7 +47,10 @@ class Appointment(msgspec.Struct, frozen=True, gc=False):
 
 
 class Book(Command, frozen=True, gc=False):
-    """Make an appointment, in a store (id or code) or, for callers of all stores, in none."""
+    """Make an appointment in the store that is named (id or code), else in the only one that can be meant.
+
+    Without either a caller of all stores makes one of no store; who acts in several stores must name one.
+    """
 
     starts_at: Instant
     customer: str | None = None

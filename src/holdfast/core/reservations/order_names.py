@@ -3,16 +3,16 @@
     EAST's staff hold for 5002 of shopify     -> FORBIDDEN: the order is of the whole organisation
     the owner holds for 5002 of shopify       -> held
     the owner holds for 5002 of Shopify       -> INVALID_REQUEST: one source has one spelling
-    anybody holds for S-000006, not yet a sale -> TARGET_NOT_FOUND: the sale that gets the number would take the hold
+    anybody holds for S-000006 of manual, not yet a sale -> TARGET_NOT_FOUND: the sale with the number would take it
 
-An order of a channel is outside of all stores: whoever takes a number of it takes it from all of them. Sources of a
-shop's own (`website`, `phone`) may be a store's. Source names that we know have one spelling, in lower case.
+An order of a channel is outside of all stores: whoever takes a number of it takes it from all of them. Sources that
+a shop makes up (`website`, `phone`) may be a store's. Source names that we know have one spelling, in lower case.
 """
 
 from __future__ import annotations
 
 from holdfast.core.records.rejection import Code, Refused, malformed, not_found
-from holdfast.core.records.sale import CHANNELS, OWN_SOURCES, is_own_number
+from holdfast.core.records.sale import CHANNELS, NUMBERED_SOURCES, is_own_number
 from holdfast.core.reservations.adoption import sale_of_order
 from holdfast.core.stock.posting import Stock
 
@@ -22,7 +22,7 @@ def refuse_source(stock: Stock, source: str) -> None:
     known = source.strip().casefold()
     if source != source.strip():
         raise malformed("source", "has white space around it.")
-    if known != source and known in (*OWN_SOURCES, *CHANNELS):
+    if known != source and known in (*NUMBERED_SOURCES, *CHANNELS):
         raise malformed("source", f"is written {known}.")
     if known in CHANNELS and stock.caller.stores is not None:
         # Its number would be taken for the whole organisation, and the source's own order would find it gone.
@@ -32,6 +32,6 @@ def refuse_source(stock: Stock, source: str) -> None:
 def refuse_held_order(stock: Stock, source: str, order_number: str) -> None:
     """Refuse to hold for an order that the caller may not name, or for a number of ours that no sale has."""
     refuse_source(stock, source)
-    ours = source in OWN_SOURCES and is_own_number(order_number)
+    ours = source in NUMBERED_SOURCES and is_own_number(order_number)
     if ours and sale_of_order(stock, source, order_number) is None:
         raise not_found(Code.TARGET_NOT_FOUND, "Sale", order_number)

@@ -14,14 +14,14 @@ A worked example. MUG-1 lies at EAST (3 units), MAIN (4) and BACK (6). They sell
 
 Editing competes for the difference only. With EAST and MAIN alone a line of 5 is held as 4 at MAIN and 1 at EAST.
 Edited to 7, it takes 2 more at EAST. Edited to 8, it is refused and keeps its 7. Edited to 2, it gives 5 back: what
-waits goes first, then the newest hold.
+waits goes first, whichever hold it is of, and then the units of the newest hold.
 
 The decision. `spread` takes the first place in selling order that has all of it. If there is none it takes the places
 by their free units, most first; among equals, selling order. Taking the largest first is the fewest places, because
 each place gives all that it has. What no place has may wait if the product allows it (`oversell`), or if the sale is a
 fact that happened elsewhere. It waits at one place, the first in waiting order (`core.stock.backorders`). Otherwise the
-line is refused with the numbers. The holds of a cart end together, after `cart_hold_minutes` without activity; those of
-a suspended sale have no end.
+line is refused with the numbers. The holds of a cart end together, `cart_hold_minutes` after its last change; those of
+a suspended sale have no end, nor have they when it is resumed, until its next change.
 
 What was left out. The fewest places are found for each line, not for the sale: two lines may be held at two places
 although one place had both. Distance, cost and the age of lots do not count: selling order is where a shop says what it
@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.core.records.catalog import serving
+from holdfast.core.records.catalog import served_from_text
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Refused, insufficient_stock
@@ -42,8 +42,9 @@ from holdfast.core.records.status import OPEN
 from holdfast.core.records.stock import Reservation
 from holdfast.core.reservations.amend import extend, move, shrink
 from holdfast.core.reservations.reserve import (
-    Reserve,
+    PRIORITY_DEFAULT,
     Target,
+    Terms,
     anywhere,
     ask_for_pinned,
     lot_lies_at,
@@ -52,7 +53,7 @@ from holdfast.core.reservations.reserve import (
 )
 from holdfast.core.stock.allocation import pinned_lot_refusal
 from holdfast.core.stock.backorders import free_units_at, in_waiting_order
-from holdfast.core.stock.holds import release_together, release_units, waiting_first
+from holdfast.core.stock.holds import release_together, release_units
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import holds_of, product_of_line
 
@@ -88,11 +89,11 @@ def places_of(stock: Stock, sale: Sale, line: SaleLine) -> list[Location]:
 
 
 def served_from(stock: Stock, sale: Sale, line: SaleLine) -> str | None:
-    """From where else the line's holds may be served; None where its location was given."""
+    """Where the line's holds may be served (`catalog.served_from_text`); None where its location was given."""
     if line.location_id is not None:
         return None
     if sale.store_id is not None:
-        return serving(frozenset((sale.store_id,)), online=False)
+        return served_from_text(frozenset((sale.store_id,)), online=False)
     return anywhere(stock)
 
 
@@ -136,29 +137,46 @@ def spread(
     return [(place, parts[place.id]) for place in places if place.id in parts], left
 
 
-def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bool = False) -> SaleLine:
-    """Hold `units` more for a line, split where one place is not enough; the line with the holds."""
+def hold_units(
+    stock: Stock,
+    sale: Sale,
+    line: SaleLine,
+    units: int,
+    *,
+    priority: int | None = None,
+    fact: bool = False,
+    override: bool = False,
+) -> SaleLine:
+    """Hold `units` more for a line, split where one place is not enough; the line with the holds.
+
+    A hold that the line has there already takes them, if it is of the line's lot and of the `priority` (None: of any).
+    Refused with INSUFFICIENT_STOCK, or as `refuse_pinned_nowhere` refuses.
+    """
     product = product_of_line(stock, line)
     places = places_of(stock, sale, line)
     refuse_pinned_nowhere(stock, product, places, line.lot_id)
     parts, short = spread(stock, product, places, units, line.lot_id)
     if short:
-        waiting_place = _waiting_place(stock, product, places, short, line.lot_id, fact=fact)
+        waiting_place = _waiting_place_of_line(stock, product, places, short, line.lot_id, fact=fact, override=override)
         if waiting_place is None:
             raise insufficient_stock(product, units, units - short)
         at_first = [(place, part + short if place is waiting_place else part) for place, part in parts]
         parts = at_first if any(place is waiting_place for place, _ in parts) else [*parts, (waiting_place, short)]
-    known = stock.holds_of_line(line.id)
+    known = [
+        hold
+        for hold in stock.holds_of_line(line.id)
+        if hold.active and hold.lot_id == line.lot_id and priority in (None, hold.priority)
+    ]
 
     def hold_part(_: int, at: tuple[Location, int]) -> Reservation:
         place, part = at
-        own = next((hold for hold in known if hold.location_id == place.id and hold.active), None)
+        own = next((hold for hold in known if hold.location_id == place.id), None)
         if own is None:
-            asked = _reserve_of(stock, sale, line, product, place, fact)
-            return promise(stock, product, place, part, asked, served_from(stock, sale, line))
+            terms = _terms_of(stock, sale, line, priority, fact=fact, override=override)
+            return promise(stock, product, place, part, terms, served_from(stock, sale, line))
         level = stock.level(product.id, place.id)
         assert level is not None
-        return extend(stock, level, product, own, part, fact=fact)
+        return extend(stock, level, product, own, part, fact=fact, override=override)
 
     made: list[str] = []
     for held in stock.each(parts, hold_part):
@@ -167,25 +185,29 @@ def hold_units(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bo
     return replace(line, reservations=(*line.reservations, *made))
 
 
-def _waiting_place(
-    stock: Stock, product: Product, places: list[Location], short: int, lot_id: str | None, *, fact: bool
+def _waiting_place_of_line(
+    stock: Stock,
+    product: Product,
+    places: list[Location],
+    short: int,
+    lot_id: str | None,
+    *,
+    fact: bool,
+    override: bool,
 ) -> Location | None:
-    """Where `short` units of a line may wait; None where the product does not allow it."""
-    asked = Reserve(product.sku, 1, fact=fact)
+    """Where `short` units of a line may wait; None where nothing allows it."""
     for place in in_waiting_order(stock, product, places):
+        if not place.sellable or not (lot_id is None or lot_lies_at(stock, product, place, lot_id)):
+            continue
         level = stock.level(product.id, place.id)
         waiting = 0 if level is None else level.backordered
-        if _may_wait_at(stock, product, place, lot_id) and shortfall_allowed(stock, product, short, waiting, asked):
+        if shortfall_allowed(stock, product, short, waiting, fact=fact, override=override):
             return place
     return None
 
 
-def _may_wait_at(stock: Stock, product: Product, place: Location, lot_id: str | None) -> bool:
-    """Units wait where goods are sold; those of a named lot where it lies."""
-    return place.sellable and (lot_id is None or lot_lies_at(stock, product, place, lot_id))
-
-
-def _reserve_of(stock: Stock, sale: Sale, line: SaleLine, product: Product, place: Location, fact: bool) -> Reserve:
+def _terms_of(stock: Stock, sale: Sale, line: SaleLine, priority: int | None, *, fact: bool, override: bool) -> Terms:
+    """The terms of a new hold of a line."""
     target = Target(
         order_number=sale.order_number,
         source=sale.source,
@@ -193,32 +215,38 @@ def _reserve_of(stock: Stock, sale: Sale, line: SaleLine, product: Product, plac
         reserved_for_id=sale.id,
         sale_line_id=line.id,
     )
-    return Reserve(
-        product.sku,
-        1,
-        place.code,
+    return Terms(
         target,
-        lot_id=line.lot_id,
-        expires_at=cart_expiry(stock, sale),
-        fact=fact,
+        line.lot_id,
+        cart_expiry(stock, sale),
+        PRIORITY_DEFAULT if priority is None else priority,
+        override,
+        fact,
     )
 
 
 def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine:
-    """Make the line's holds promise exactly what is open of it; fewer: what waits goes first, then the newest."""
+    """Make the line's holds promise exactly what is open of it; the line with the holds.
+
+    Of a surplus the units that wait go first, whichever hold they are of, and then those that stock backs; each of the
+    newest hold first. More units are held as `hold_units` holds them.
+    """
     holds = stock.holds_of_line(line.id)
     lack = line.open - sum(hold.open for hold in holds)
     if lack > 0:
         return hold_units(stock, sale, line, lack)
     surplus = -lack
-    parts: list[tuple[Reservation, int]] = []
-    for hold in sorted(holds, key=lambda hold: (hold.backordered > 0, hold.created_at, hold.id), reverse=True):
-        part = min(surplus, hold.open)
-        if part:
-            parts.append((hold, part))
-            surplus -= part
-    for some in waiting_first(parts):
-        stock.each(some, lambda _, part: _give_back(stock, part[0].id, part[1]))
+    newest_first = sorted(holds, key=lambda hold: (hold.created_at, hold.id), reverse=True)
+    waiting = [(hold.id, hold.backordered) for hold in newest_first]
+    backed = [(hold.id, hold.allocated) for hold in newest_first]
+    for has in (waiting, backed):
+        parts: list[tuple[str, int]] = []
+        for name, units in has:
+            part = min(surplus, units)
+            if part:
+                parts.append((name, part))
+                surplus -= part
+        stock.each(parts, lambda _, part: _give_back(stock, *part))
     return line
 
 

@@ -56,8 +56,9 @@ from holdfast.core.sales.order_entry import (
     price_of,
     priced_request,
     refuse_discount,
+    refuse_wrong_card,
 )
-from holdfast.core.sales.shipment import borne_of_sale, priced_anew
+from holdfast.core.sales.shipment import borne_of_sale, cut_lines, priced_anew
 from holdfast.core.sales.supplier_orders import change_supplier_order, order_from_supplier, withdraw_supplier_orders
 from holdfast.core.stock.backorders import seek
 from holdfast.core.stock.holds import release_together
@@ -68,17 +69,18 @@ replace = msgspec.structs.replace
 
 
 class AddLine(Command, frozen=True, gc=False):
-    """Put a line into a cart."""
+    """Put a line into a sale that is open or suspended."""
 
     sale_id: str
     line: LineRequest
 
 
 class EditLine(Command, frozen=True, gc=False):
-    """Change a line of a cart; None takes the discount away, or goes back to the catalogue's price.
+    """Change a line of a sale that is open or suspended; None takes the discount away, or goes back to the catalogue's
+    price.
 
-    More units of a line that has another price, or a discount, need the permission to give it.
-    The location (code or id) alone also after a part went out.
+    More units of a line that has another price, or a discount, need the permission to give it. After a part went out
+    only two changes are left: the location (code or id) alone, or the quantity alone and only smaller.
     """
 
     sale_id: str
@@ -90,14 +92,15 @@ class EditLine(Command, frozen=True, gc=False):
 
 
 class RemoveLine(Command, frozen=True, gc=False):
-    """Take a line out of a cart."""
+    """Take a line out of a sale that is open or suspended."""
 
     sale_id: str
     line_id: str
 
 
 class ChangeSale(Command, frozen=True, gc=False):
-    """Change a cart; `fees` are all its fees. The customer alone can be changed after a part went out as well."""
+    """Change a sale that is open or suspended; `fees` are all its fees. The customer alone can be changed after a part
+    went out as well."""
 
     sale_id: str
     customer: str | UnsetType | None = UNSET
@@ -145,13 +148,13 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument:
 
 def add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -> None:
     """Lines of the sale, with their stock held and what others supply ordered if they are a `fact`."""
-    stock.each_line(lines, lambda _, line: _put_line(stock, sale, line, fact=fact))
+    stock.each_line(lines, lambda _, line: put_line(stock, sale, line, fact=fact))
     for line in lines_of(stock, sale) if fact else ():
         if line.kind == "dropship":
             order_from_supplier(stock, sale, line)
 
 
-def _put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> None:
+def put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> None:
     """A new line of the sale, with its stock held; what it has adopted it has."""
     lack = line.open - sum(hold.open for hold in stock.holds_of_line(line.id))
     if line.kind == "stock" and lack:
@@ -171,13 +174,15 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument:
         raise invalid_state(f"A sale has at most {LINES_MAX} lines.")
     position = max((line.position for line in known), default=-1) + 1
     [asked] = adopt(stock, sale, [line_of(stock, sale, command.line, meant, position)], numbers_of(sale))
-    _put_line(stock, sale, asked)
+    put_line(stock, sale, asked)
     seek(stock)
     return _changed(stock, priced_anew(sale))
 
 
 def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument:
-    """Decide an EditLine: the hold follows the quantity; the line's own units never stand in its way.
+    """Edit a line of a sale of which nothing has gone out, or move one; `correction.edit_line` decides the command.
+
+    The hold follows the quantity; the line's own units never stand in its way.
 
     Only a quantity, be it the same again, makes units that lapsed compete again: another price or discount needs no
     stock, renews the holds that there are, and leaves the rest to the completion, which competes for it.
@@ -225,6 +230,7 @@ def _edited(stock: Stock, line: SaleLine, command: EditLine) -> SaleLine:
         line = replace(line, unit_price=price, breaks=breaks_at(product, price))
     if not isinstance(command.discount, UnsetType):
         line = replace(line, asked=discount_of(stock, command.discount))
+    refuse_wrong_card(product, line.unit_price, line.quantity, discounted=line.asked is not None, code=line.gift_code)
     if not isinstance(command.location, UnsetType):
         [place] = candidates(stock, command.location)
         line = replace(line, location_id=place.id)
@@ -267,6 +273,10 @@ def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument:
     _refuse_fixed(stock, sale)
     release_together(stock, [(hold, hold.open) for hold in stock.holds_of_line(line.id)], "edited")
     withdraw_supplier_orders(stock, sale, line)
+    if sale.as_stated:
+        sale = cut_lines(stock, sale, {line.id: 0})
+        renew(stock, sale)
+        return describe_sale(stock, sale)
     stock.put_row(replace(line, removed=True, updated_at=stock.now))
     return _changed(stock, priced_anew(_with_less(stock, sale, line, 0)))
 

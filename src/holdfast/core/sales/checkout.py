@@ -1,9 +1,10 @@
-"""Checkout: sold at once at a till, straight from the shelf, or only quoted (docs/how-to/sell.md).
+"""Checkout: sold at once, straight from the shelf, or only quoted (docs/how-to/sell.md).
 
     checkout of 2 mugs, cash 20.00    -> goods, payment, change, books: all of it in one command, or nothing
     the same as a quote               -> what it would cost; no trace, and no stock is tested
 
-Insufficient stock names every short line. No hold is made that would live for no time.
+At a till its register session takes the money. Insufficient stock names every short line. No hold is made that would
+live for no time.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from holdfast.core.records.rejection import (
     insufficient_stock,
 )
 from holdfast.core.records.sale import Sale, SaleLine
-from holdfast.core.records.totals import Payment, Receipt, due_by_line
+from holdfast.core.records.totals import Payment, Receipt, due_by_line, standing
 from holdfast.core.reservations.sourcing import places_of, refuse_pinned_nowhere, spread
-from holdfast.core.sales.completion import PaymentRequest, fulfil_line, payments_of, take_payment
+from holdfast.core.sales.completion import book_sale, fulfil_line
 from holdfast.core.sales.documents import SaleDocument, describe_sale, sale_document
+from holdfast.core.sales.exchange import Exchanged, described_returns, pay_out, payment_in_goods, take_in
 from holdfast.core.sales.lines import lines_with, rated, receipt_of, rules_of, sale_with
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale, new_sale
+from holdfast.core.sales.payments import PaymentRequest, payments_of
 from holdfast.core.sales.register import open_session_of
 from holdfast.core.stock.holds import sell_free_units
 from holdfast.core.stock.posting import Cause, Stock
@@ -35,7 +38,12 @@ replace = msgspec.structs.replace
 
 
 class Checkout(Command, frozen=True, gc=False):
-    """Sell at once: open, pay, hand over. `quote` only computes it and changes nothing."""
+    """Sell at once: open, pay, hand over. `quote` only computes it and changes nothing. Goods that come back in
+    `exchange` pay for it first.
+
+    `store_id` is an id or a code; amounts are decimal strings. INSUFFICIENT_STOCK names every short line;
+    PAYMENT_MISMATCH; INVALID_STATE when the register session is closed.
+    """
 
     store_id: str
     lines: tuple[LineRequest, ...]
@@ -45,6 +53,7 @@ class Checkout(Command, frozen=True, gc=False):
     customer: str | None = None
     quote: bool = False
     tax_exempt: str | None = None
+    exchange: Exchanged | None = None
 
 
 # Sell at once --------------------------------------------------------------------------------------------------------
@@ -66,8 +75,14 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument:
     )
     sale, lines = rated(stock, *new_sale(stock, request, numbered=not command.quote))
     payments = payments_of(stock, command.payments if command.quote else command.payments or ())
+    mark = stock.mark()
+    credit = take_in(stock, command.exchange)
+    if credit.brought:
+        in_goods = payment_in_goods(credit, receipt_of(stock, sale, lines, None, new_discount=True).total)
+        payments = (*in_goods, *(payments or ()))
     receipt = receipt_of(stock, sale, lines, payments, new_discount=True)
     if command.quote:
+        stock.undo(mark)
         return sale_document(
             replace(sale_with(stock, sale, receipt), payments=payments or ()),
             lines_with(stock, lines, receipt),
@@ -77,7 +92,9 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument:
             stock.settings.currency,
             quoted=True,
         )
-    return describe_sale(stock, _complete_from_shelf(stock, sale, lines, receipt, payments or ()))
+    kept, returns = pay_out(stock, sale, credit, payments or ())
+    done = _complete_from_shelf(stock, sale, lines, receipt, kept)
+    return describe_sale(stock, done, described_returns(stock, returns))
 
 
 def _complete_from_shelf(
@@ -87,27 +104,35 @@ def _complete_from_shelf(
     dues = due_by_line(receipt)
     computed = [replace(line, due=due) for line, due in zip(lines_with(stock, lines, receipt), dues, strict=True)]
     stock.each_line(computed, lambda _, line: _sell_line(stock, sale, line))
-    return take_payment(stock, sale_with(stock, sale, receipt), receipt, payments)
+    return book_sale(stock, sale_with(stock, sale, receipt), receipt, payments)
 
 
 def sell_outright(stock: Stock, request: OpenSale, method: str | None) -> Sale:
-    """Sell what has left already somewhere else, paid in full by `method` or (None) not at all: a fact, from the shelf.
+    """Try to sell from free units what has left already somewhere else, paid by `method` or (None) not at all.
 
-    INSUFFICIENT_STOCK when the shelf has not all of it.
+    It is paid in full, but for what is stated to be unpaid. INSUFFICIENT_STOCK when too few are free: the caller undoes
+    it, and takes the order as a fact.
     """
     sale, lines = rated(stock, *new_sale(stock, request))
-    payments: tuple[Payment, ...] | None = None
     receipt = receipt_of(stock, sale, lines, None, new_discount=True)
-    if method is not None:
-        payments = payments_of(stock, paid_in_full(stock, receipt.total, method))
-        receipt = receipt_of(stock, sale, lines, payments, new_discount=True)
+    payments = payments_of(stock, paid_elsewhere(stock, sale, receipt.total, method))
+    if payments is not None:
+        receipt = receipt_of(stock, sale, lines, payments, new_discount=True, partly=True)
     return _complete_from_shelf(stock, sale, lines, receipt, payments or ())
 
 
-def paid_in_full(stock: Stock, total: int, method: str) -> tuple[PaymentRequest, ...]:
-    """The payment by one method that is exactly due for a total."""
-    due = cash_rounded(total, rules_of(stock).cash_rounding) if method == "cash" else total
-    return (PaymentRequest(method, from_minor(due, stock.settings.minor_digits)),)  # type: ignore[arg-type] # a method
+def paid_elsewhere(stock: Stock, sale: Sale, total: int, method: str | None) -> tuple[PaymentRequest, ...] | None:
+    """The payment by which a sale was paid where it was made: what is exactly due for a total, or what is stated to be
+    paid of it. None: nothing was."""
+    if method is None:
+        return None
+    unpaid = sale.stated.unpaid if sale.stated is not None else 0
+    total = max(0, total - sum(one.amount for one in standing(sale.payments)))
+    if unpaid:
+        due = max(0, total - unpaid)
+    else:
+        due = cash_rounded(total, rules_of(stock).cash_rounding) if method == "cash" else total
+    return (PaymentRequest(method, from_minor(due, stock.settings.minor_digits)),)
 
 
 def _sell_line(stock: Stock, sale: Sale, line: SaleLine) -> None:

@@ -13,15 +13,16 @@ Worked examples, of mugs that cost 4.00 each. At once: 2 at 9.90, paid with 20.0
     complete    revenue 3.33: the last part takes the rest; the customer owes 10.00
     given up    (the third sale) 2 go back to the shelf; it is completed with what was shipped: 10.00
 
-The design. Units of a cart or an order leave in one function, `fulfil_line`: from the line's holds, the oldest first.
-(A checkout takes them from the shelf, `core.sales.checkout`.) A shipment keeps its amounts, lots and holds, so that it
-can be taken back (`core.sales.correction`). The first part is priced by the tax rates of its day; from then on the
-amounts stand. A part of an amount is its proportion, the last part takes the rest. Completing books what shipments have
-not booked; what is not paid stays receivable. A hold that lapsed competes again. What no stock backs cannot be
-completed; what is there can be shipped.
+The design. Units of a line leave in one function, `fulfil_line`: from the line's holds, the oldest first. (Beside it: a
+checkout takes them from the shelf; a hold that is consumed by itself, `core.stock.holds`; `_consume_others`.) A
+shipment keeps its amounts, lots and holds, so that it can be taken back (`core.sales.correction`). The first part is
+priced by the tax rates of its day; from then on the amounts stand. A part of an amount is its proportion, the last part
+takes the rest. Completing books what shipments have not booked; what is not paid stays receivable. A hold that lapsed
+competes again. What no stock backs cannot be completed; what is there can be shipped.
 
-What was left out. A shipment takes no payment: a sale whose last part is shipped stays to be paid. Goods of a completed
-sale come back by a return, a mistaken shipment by its correction. Change is given from cash only.
+What was left out. A shipment takes no payment: what deposits do not cover when the last part is shipped is owed, and
+paid later (`core.sales.payments`). Goods of a completed sale come back by a return, a mistaken shipment by its
+correction. Change is given from cash only.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import msgspec
 from msgspec import UNSET
 
 from holdfast.core.records.command import Command, Decision
-from holdfast.core.records.number import Number, to_minor
+from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import (
     Code,
@@ -40,19 +41,29 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.records.sale import SHIPMENTS_MAX, Fulfillment, Sale, SaleLine, Shipped
+from holdfast.core.records.sale import SHIPMENTS_MAX, WITHOUT_GOODS, Fulfillment, Sale, SaleLine, Shipped
 from holdfast.core.records.status import CANCELLED, COMPLETED, OPEN, SHIPPED
 from holdfast.core.records.tax import less
-from holdfast.core.records.totals import Method, Payment, Receipt, due_by_line, kept_by_method
+from holdfast.core.records.totals import Payment, Receipt, due_by_line, standing
 from holdfast.core.records.wants import SupplierOrderById
 from holdfast.core.reservations.adoption import release_rest
 from holdfast.core.reservations.sourcing import adjust_hold, release_all
 from holdfast.core.sales.cart import CancelSale, reprice_if_it_can_be, sale_facts
 from holdfast.core.sales.documents import SaleDocument, describe_sale
+from holdfast.core.sales.exchange import Exchanged, described_returns, pay_out, payment_in_goods, take_in
+from holdfast.core.sales.gift_cards import issue_cards
 from holdfast.core.sales.license_keys import deliver, seek_keys, withdraw_open
-from holdfast.core.sales.lines import kept_receipt, put_receipt, rated, receipt_of
-from holdfast.core.sales.register import SessionTotals, add_to_session, open_session_of
-from holdfast.core.sales.shipment import amounts_of, cut_lines, terms_now, with_terms
+from holdfast.core.sales.lines import put_receipt, rated, receipt_of
+from holdfast.core.sales.payments import (
+    PaymentRequest,
+    give_back,
+    kept_with_sale,
+    line_of,
+    payments_of,
+    take_at_till,
+)
+from holdfast.core.sales.register import SessionTotals, open_session_of
+from holdfast.core.sales.shipment import amounts_of, cut_lines, moved_since, terms_now, with_terms
 from holdfast.core.sales.supplier_orders import (
     SupplierOrder,
     SupplierOrderDocument,
@@ -63,12 +74,12 @@ from holdfast.core.sales.supplier_orders import (
 from holdfast.core.sales.taxes import taxes_booked, taxes_left, taxes_of
 from holdfast.core.stock.holds import consume_units
 from holdfast.core.stock.journal import (
+    GIFT_CARDS,
     RECEIVABLE,
     REVENUE,
     ROUNDING,
     TIPS,
     Line,
-    paid_by,
     stage_money,
     tax_payable,
 )
@@ -85,18 +96,19 @@ from holdfast.core.stock.sale_lines import (
 replace = msgspec.structs.replace
 
 
-class PaymentRequest(msgspec.Struct, frozen=True, gc=False):
-    """What the customer hands over; `amount` a decimal string."""
-
-    method: Method
-    amount: str
+UNMAPPED_NAMED_MAX = 5
+"""Lines without a product that a refusal names."""
 
 
 class CompleteSale(Command, frozen=True, gc=False):
-    """Sell a sale that is open or in the queue; without `payments` it stays to be paid (receivable)."""
+    """Sell a sale that is open or in the queue; without `payments` what deposits leave of it stays to be paid.
+
+    Goods that come back in `exchange` pay for it first.
+    """
 
     sale_id: str
     payments: tuple[PaymentRequest, ...] | None = None
+    exchange: Exchanged | None = None
 
 
 class ShipLine(msgspec.Struct, frozen=True, gc=False):
@@ -121,48 +133,50 @@ class ShipSupplierOrder(Command, frozen=True, gc=False):
     tracking: str | None = None
 
 
-def complete_sale(stock: Stock, command: CompleteSale) -> SaleDocument:
-    """Decide a CompleteSale."""
+def complete_sale(stock: Stock, command: CompleteSale, *, partly: bool = False) -> SaleDocument:
+    """Decide a CompleteSale; with `partly` less may be paid than is due, as it is stated of an order from elsewhere."""
     sale = find_sale(stock, command.sale_id)
     payments = payments_of(stock, command.payments)
     refuse_finished_sale(sale)
+    _refuse_unmapped(sale)
     lines = lines_of(stock, sale)
     if not lines:
         raise invalid_state("The sale has no lines.")
     if not sale.fulfillments:
         sale, lines = rated(stock, sale, lines)
-    receipt = receipt_of(stock, sale, lines, payments)
     open_session_of(stock)
+    credit = take_in(stock, command.exchange)
+    total = receipt_of(stock, sale, lines, None).total
+    sale = give_back(stock, sale, total)
+    paid = standing(sale.payments)
+    new = (*payment_in_goods(credit, total - sum(one.amount for one in paid)), *(payments or ()))
+    tender = None if payments is None and not paid and not new else (*paid, *new)
+    receipt = receipt_of(stock, sale, lines, tender, partly=partly or payments is None)
     _cover(stock, sale, lines)
     sale = put_receipt(stock, sale, lines_as_they_stand(stock, lines), receipt)
     for line in lines_of(stock, sale):
         fulfil_line(stock, sale, line, line.open)
     _consume_others(stock, sale)
-    sale = finish(stock, sale, receipt, payments or ())
-    return describe_sale(stock, sale)
+    new, returns = pay_out(stock, sale, credit, new)
+    sale = finish(stock, sale, receipt, new)
+    return describe_sale(stock, sale, described_returns(stock, returns))
+
+
+def _refuse_unmapped(sale: Sale) -> None:
+    """Refuse to complete a sale some of whose lines wait for their product: ship the others."""
+    if sale.unmapped:
+        called = ", ".join(line.title or line.sku or "without a name" for line in sale.unmapped[:UNMAPPED_NAMED_MAX])
+        raise invalid_state(f"Lines wait until it is known which product they are: {called}.", sale_status=sale.status)
 
 
 def _consume_others(stock: Stock, sale: Sale) -> None:
-    """Holds that name the sale but none of its lines are sold as well; what is over of any goes back."""
+    """Sell the holds that name the sale and no line too. Units that any hold of the sale still has are released."""
     for name in [hold.id for hold in holds_of(stock, sale) if hold.sale_line_id is None]:
         hold = stock.reservations[name]
         if hold.allocated:
             consume_units(stock, hold, hold.allocated, ref_id=sale.id)
     release_all(stock, sale, "cancelled")
     release_rest(stock, sale, "cancelled")
-
-
-def payments_of(stock: Stock, asked: tuple[PaymentRequest, ...] | None) -> tuple[Payment, ...] | None:
-    """The payments in minor units."""
-    if asked is None:
-        return None
-    payments = []
-    for payment in asked:
-        amount = to_minor(payment.amount, stock.settings.minor_digits)
-        if amount is None or amount < 0:
-            raise Refused(Code.INVALID_AMOUNT, f"The payment {payment.amount[:40]!r} is not an amount of money.")
-        payments.append(Payment(payment.method, amount))
-    return tuple(payments)
 
 
 def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> None:
@@ -214,16 +228,24 @@ def finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, 
     """The sale is done: each line knows what was due for it, and the money is settled."""
     for line, due in zip(lines_of(stock, sale), due_by_line(receipt), strict=True):
         stock.put_row(replace(line, due=due, updated_at=stock.now))
-    return take_payment(stock, sale, receipt, payments)
+    return book_sale(stock, sale, receipt, payments)
 
 
-def take_payment(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
-    """The sale, all lines of which went out, is completed: the drawer knows what was paid, the rest is receivable."""
-    _stage_sale_money(stock, sale, receipt, payments)
+def book_sale(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
+    """Complete a sale whose units have all gone out.
+
+    Its register session counts what is paid with it; what neither that nor deposits cover is receivable.
+    """
+    kept = kept_with_sale(stock, payments, receipt.change)
+    issue_cards(stock, sale, lines_of(stock, sale))
+    _stage_sale_money(stock, sale, receipt, kept)
+    together = (*sale.payments, *kept)
     sale = replace(
         sale,
         status=COMPLETED,
-        payments=payments,
+        payments=together,
+        paid=sum(payment.amount for payment in together),
+        change=sum(payment.own_change for payment in together),
         posted=receipt.total,
         posted_tax=receipt.tax_total,
         posted_taxes=taxes_of(sale, lines_of(stock, sale)) or None,
@@ -233,23 +255,23 @@ def take_payment(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Pay
         updated_at=max(stock.now, sale.updated_at),
     )
     stock.put_row(sale)
-    if stock.caller.session_id is not None:
-        kept = kept_by_method(payments, receipt.change)
-        more = SessionTotals(cash_sales=kept.get("cash", 0), by_method=kept, sales=1, taxes=sale.posted_taxes or ())
-        add_to_session(stock, more)
+    take_at_till(stock, kept, SessionTotals(sales=1, taxes=sale.posted_taxes or ()))
     stock.tell("SaleCompleted", None, sale_facts(stock, sale))
     return sale
 
 
 def _stage_sale_money(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> None:
-    """Book what fulfilments have not: revenue and tax against payments; what is unpaid stays receivable."""
-    kept = kept_by_method(payments, receipt.change)
-    money: list[Line] = [paid_by(method, amount) for method, amount in kept.items()]
-    money.append((RECEIVABLE, receipt.total + receipt.rounding - sum(kept.values()) - sale.posted))
+    """Book what fulfilments have not: revenue and tax against these payments; what is unpaid stays receivable, and
+    what was paid in advance has made that smaller already."""
+    money: list[Line] = [line_of(payment) for payment in payments]
+    kept = sum(payment.kept for payment in payments)
+    money.append((RECEIVABLE, receipt.total + receipt.rounding - kept - sale.posted))
     tax = receipt.tax_total - sale.posted_tax
     money += tax_payable(taxes_left(sale, lines_of(stock, sale)))
     money.append((TIPS, -sale.tips))
-    money.append((REVENUE, -(receipt.total - sale.posted - tax - sale.tips)))
+    cards = sum(line.total for line in lines_of(stock, sale) if line.kind == "gift_card")
+    money.append((GIFT_CARDS, -cards))
+    money.append((REVENUE, -(receipt.total - sale.posted - tax - sale.tips - cards)))
     money.append((ROUNDING, -receipt.rounding))
     stage_money(stock, "SALE", sale.id, f"Sale {sale.number}", money, sale.store_id)
 
@@ -286,7 +308,7 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     for line_id, units in asked.items():
         first = len(stock.entries)
         fulfil_line(stock, sale, lines[line_id], units)
-        moved += _moved_since(stock, first, line_id)
+        moved += moved_since(stock, first, line_id)
     part = Fulfillment(
         id=stock.new_id(),
         at=stock.now,
@@ -307,7 +329,7 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     )
     stock.put_row(sale)
     stock.tell("SaleFulfilled", None, {**sale_facts(stock, sale), "fulfillment_id": part.id, "tracking": part.tracking})
-    if any(line.open for line in lines_of(stock, sale) if line.kind != "unlimited"):
+    if sale.unmapped or any(line.open for line in lines_of(stock, sale) if line.kind not in WITHOUT_GOODS):
         taxes = taxes_booked(sale, list(lines.values()))
         sale = replace(sale, posted_taxes=taxes)
         stock.put_row(sale)
@@ -317,22 +339,6 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
         return sale
     sale = replace(sale, posted=sale.posted - total, posted_tax=sale.posted_tax - tax)
     return finish_shipped(stock, sale)
-
-
-def _moved_since(stock: Stock, first_entry: int, line_id: str) -> list[Shipped]:
-    """What SALE entries from that number on took from which lots by which holds."""
-    return [
-        Shipped(
-            line_id,
-            entry.reservation_id,
-            entry.lot_id,
-            entry.location_id,
-            -entry.qty_delta,
-            -entry.value_delta,
-        )
-        for entry in stock.entries[first_entry:]
-        if entry.ref_type == "SALE" and entry.lot_id is not None and entry.reservation_id is not None
-    ]
 
 
 def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int]:
@@ -346,6 +352,8 @@ def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int]:
         if line is None:
             raise not_found(Code.NOT_FOUND, "Line", part.line_id)
         product = product_of_line(stock, line)
+        if line.kind == "gift_card":
+            raise invalid_state("A gift card is made when its sale is completed: it is not shipped.")
         units = product.units(part.quantity)
         if units is None or units <= 0:
             raise invalid_quantity(product, part.quantity)
@@ -376,8 +384,8 @@ def _refuse_unbacked(stock: Stock, sale: Sale, asked: dict[str, int]) -> None:
 def finish_shipped(stock: Stock, sale: Sale) -> Sale:
     """All went out: digital lines count as fulfilled, the last part takes the rest of the money.
 
-    The last shipment remembers how the sale stood before, so that it can be taken back: unless a hold beside the lines
-    is sold with them.
+    The last shipment keeps the status that the sale had, so that it can be taken back. It keeps none when a hold
+    without a line is sold with it.
     """
     beside = any(hold.sale_line_id is None for hold in holds_of(stock, sale))
     if sale.fulfillments and not beside:
@@ -389,7 +397,10 @@ def finish_shipped(stock: Stock, sale: Sale) -> Sale:
         if line.open:
             fulfil_line(stock, sale, line, line.open, fact=True)
     _consume_others(stock, sale)
-    return finish(stock, sale, kept_receipt(stock, sale), ())
+    sale = give_back(stock, sale, sale.total)
+    return finish(
+        stock, sale, receipt_of(stock, sale, lines_of(stock, sale), standing(sale.payments) or None, partly=True), ()
+    )
 
 
 def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument:
@@ -402,7 +413,7 @@ def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument:
     withdraw_open(stock, sale)
     if any(line.fulfilled for line in lines_of(stock, sale)):
         return describe_sale(stock, finish_shipped(stock, _cut_to_shipped(stock, sale)))
-    sale = replace(sale, status=CANCELLED, updated_at=max(stock.now, sale.updated_at))
+    sale = replace(give_back(stock, sale, 0), status=CANCELLED, updated_at=max(stock.now, sale.updated_at))
     stock.put_row(sale)
     stock.tell("SaleCancelled", None, sale_facts(stock, sale))
     return describe_sale(stock, sale)

@@ -20,7 +20,7 @@ from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, invalid_quantity, invalid_state, not_found
-from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped, Taken
+from holdfast.core.records.sale import WITHOUT_GOODS, Fulfillment, Sale, SaleLine, Shipped, Taken
 from holdfast.core.records.status import ACTIVE, OPEN
 from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.records.tax import less, negative
@@ -59,19 +59,25 @@ class RevertShipment(Command, frozen=True, gc=False):
 
 
 def edit_line(stock: Stock, command: EditLine) -> SaleDocument:
-    """Decide an EditLine: of a sale of which a part has gone out only the open part of a line can be made smaller."""
+    """Decide an EditLine: of a sale of which a part has gone out only the open part of a line can be made smaller.
+
+    Money that the order's source has stated goes down in proportion; what is made more is priced here.
+    """
     sale = find_sale(stock, command.sale_id)
     only_units = given(command, "sale_id", "line_id").keys() == {"quantity"}
-    if not (only_units and sale.unfinished and shipped(stock, sale)):
+    in_proportion = sale.as_stated or shipped(stock, sale)
+    if not (only_units and sale.unfinished and in_proportion):
         return cart.edit_cart_line(stock, command)
     assert not isinstance(command.quantity, UnsetType)
     line = line_of_sale(stock, sale, command.line_id)
+    if not shipped(stock, sale) and (product_of_line(stock, line).units(command.quantity) or 0) > line.quantity:
+        return cart.edit_cart_line(stock, command)
     units = _units_left(stock, line, command.quantity)
     if units < line.quantity:
         sale = _reduced(stock, sale, line, units)
-    if any(one.open for one in lines_of(stock, sale) if one.kind != "unlimited"):
+    if any(one.open for one in lines_of(stock, sale) if one.kind not in WITHOUT_GOODS):
         renew(stock, sale)
-    elif sale.fulfillments:
+    elif sale.fulfillments and not sale.unmapped:
         sale = finish_shipped(stock, sale)
     return describe_sale(stock, sale)
 
@@ -101,7 +107,7 @@ def _reduced(stock: Stock, sale: Sale, line: SaleLine, units: int) -> Sale:
     if line.kind == "stock" and sum(hold.open for hold in stock.holds_of_line(line.id)) > fewer.open:
         adjust_hold(stock, sale, fewer)
     change_supplier_order(stock, fewer)
-    if sale.fulfillments:
+    if sale.fulfillments or sale.as_stated:
         return cut_lines(stock, sale, {line.id: units})
     stock.put_row(fewer)
     return reprice(stock, sale)
@@ -234,7 +240,7 @@ def _open_lines(stock: Stock, sale: Sale, part: Fulfillment, lines: list[SaleLin
         held.setdefault(hold.sale_line_id, []).append(hold.id)
     for line in lines:
         fulfilled = line.fulfilled - back.get(line.id, 0)
-        if line.kind == "unlimited" and not sale.unfinished:
+        if line.kind in WITHOUT_GOODS and not sale.unfinished:
             fulfilled = elsewhere.get(line.id, 0)
         made = dict.fromkeys(name for name in held.get(line.id, []) if name not in line.reservations)
         changed = replace(

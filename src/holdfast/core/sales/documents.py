@@ -5,7 +5,7 @@ See docs/how-to/sell.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,13 +14,16 @@ from msgspec import UNSET, UnsetType
 from holdfast.core.records.license_key import KeyStatus, LicenseKey
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
-from holdfast.core.records.sale import Fulfillment, Sale, SaleFee, SaleLine
+from holdfast.core.records.sale import Fulfillment, Sale, SaleLine
 from holdfast.core.records.status import COMPLETED
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.tax import TaxDocument, tax_documents
 from holdfast.core.records.time import instant_text
+from holdfast.core.records.totals import Payment
+from holdfast.core.sales.gift_cards import cards_of_sale
 from holdfast.core.sales.license_keys import keys_of
 from holdfast.core.sales.lines import priced_today
+from holdfast.core.sales.return_record import ReturnDocument
 from holdfast.core.sales.taxes import taxes_of
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import holds_of, lines_of, product_of_line
@@ -29,7 +32,7 @@ Money = Callable[[int], str]
 """Minor units as a decimal string of the currency."""
 
 
-class KeyDocument(msgspec.Struct, frozen=True, gc=False):
+class LicenseKeyDocument(msgspec.Struct, frozen=True, gc=False):
     """A license key of a line: `key` is encrypted until the answer is sent; a `blocked` one came back."""
 
     id: str
@@ -41,7 +44,7 @@ class DeliveryDocument(msgspec.Struct, frozen=True, gc=False):
     """How digital units of a line were delivered: their license keys, of which some may follow, or a link."""
 
     method: str
-    license_keys: list[KeyDocument]
+    license_keys: list[LicenseKeyDocument]
     waiting: int
     download_url: str | None
 
@@ -69,6 +72,29 @@ class SaleLineDocument(msgspec.Struct, frozen=True, gc=False):
     delivery: DeliveryDocument | UnsetType = UNSET
 
 
+class StatedDocument(msgspec.Struct, frozen=True, gc=False):
+    """What an order came to where it was sold; `refunded` was given back there beside goods that came back, and is
+    booked nowhere here; `changed`: lines or prices were changed here since."""
+
+    total: str
+    tax_total: str
+    refunded: str
+    unpaid: str
+    difference: str
+    changed: bool
+
+
+class UnmappedLineDocument(msgspec.Struct, frozen=True, gc=False):
+    """A line of an order whose product is not known here yet; `quantity` is a decimal text."""
+
+    position: int
+    title: str | None
+    sku: str | None
+    quantity: str
+    unit_price: str
+    line_total: str
+
+
 class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     """A sale as the API shows it."""
 
@@ -90,18 +116,24 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     rounding: str
     paid: str
     change: str
-    payments: list[dict[str, str]]
+    owed: str
+    payments: list[dict[str, Any]]
     fees: list[dict[str, Any]]
     fulfillments: list[dict[str, Any]]
+    returns: list[ReturnDocument]
+    gift_cards: list[dict[str, str]]
     receipt: dict[str, Any] | None
     conflict: bool
+    ordered_at: str | None
+    stated: StatedDocument | None
+    unmapped_lines: list[UnmappedLineDocument]
     cashier: str
     created_at: str | None
     updated_at: str | None
 
 
-def describe_sale(stock: Stock, sale: Sale) -> SaleDocument:
-    """The public shape of a sale as it stands now."""
+def describe_sale(stock: Stock, sale: Sale, returns: Sequence[ReturnDocument] = ()) -> SaleDocument:
+    """The public shape of a sale as it stands now, with the `returns` that it was exchanged for."""
     sale, lines = priced_today(stock, sale, lines_of(stock, sale))
     holds = holds_of(stock, sale) if sale.unfinished else []
     return sale_document(
@@ -112,7 +144,22 @@ def describe_sale(stock: Stock, sale: Sale) -> SaleDocument:
         stock.settings.minor_digits,
         stock.settings.currency,
         keys=keys_of(stock, lines),
+        returns=returns,
+        gift_cards=_sold_cards(stock, sale, lines),
     )
+
+
+def _sold_cards(stock: Stock, sale: Sale, lines: Sequence[SaleLine]) -> list[dict[str, str]]:
+    """The gift cards that a completed sale has sold, with their codes: for who sells them."""
+    if sale.status != COMPLETED or not any(line.kind == "gift_card" for line in lines):
+        return []
+    digits = stock.settings.minor_digits
+    return [card_facts(card.code, card.issued, digits) for card in cards_of_sale(stock, sale.id)]
+
+
+def card_facts(code: str, amount: int, digits: int) -> dict[str, str]:
+    """A gift card as a sale shows it."""
+    return {"code": code, "amount": from_minor(amount, digits)}
 
 
 def sale_document(
@@ -125,24 +172,26 @@ def sale_document(
     *,
     quoted: bool = False,
     keys: Mapping[str, LicenseKey] | None = None,
+    returns: Sequence[ReturnDocument] = (),
+    gift_cards: Sequence[dict[str, str]] = (),
 ) -> SaleDocument:
     """The public shape of a sale from its parts; a quoted one was never kept and has no ids. `keys` are the license
-    keys of its lines by id."""
+    keys of its lines by id, `returns` those that paid for it, `gift_cards` those that it sold."""
 
     def money(amount: int) -> str:
         return from_minor(amount, digits)
 
-    holds_of: dict[str | None, list[Reservation]] = {}
+    holds_by_line: dict[str | None, list[Reservation]] = {}
     for hold in holds:
-        holds_of.setdefault(hold.sale_line_id, []).append(hold)
+        holds_by_line.setdefault(hold.sale_line_id, []).append(hold)
     shown = [
         _line_document(
-            sale, line, products[line.product_id], holds_of.get(line.id, []), digits, keys or {}, quoted=quoted
+            sale, line, products[line.product_id], holds_by_line.get(line.id, []), digits, keys or {}, quoted=quoted
         )
         for line in lines
     ]
     product_of = {line.id: products[line.product_id] for line in lines}
-    payments = [{"method": payment.method, "amount": money(payment.amount)} for payment in sale.payments]
+    payments = [_payment(sale, payment, money) for payment in sale.payments]
     finished = sale.status == COMPLETED or quoted
     taxes = tax_documents(taxes_of(sale, lines), digits)
     exempt = None if sale.tax_exempt is None else {"reason": sale.tax_exempt, "amount": money(sale.exempted)}
@@ -165,27 +214,59 @@ def sale_document(
         rounding=money(sale.rounding),
         paid=money(sale.paid),
         change=money(sale.change),
+        owed=money(0 if quoted else sale.owed),
         payments=payments,
         fees=[
             {"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class, "tip": fee.tip is True}
             for fee in sale.fees
         ],
         fulfillments=[_shipment(part, product_of) for part in sale.fulfillments if part.lines],
-        receipt=_receipt(sale, shown, taxes, payments, money, currency, quoted=quoted) if finished else None,
+        returns=list(returns),
+        gift_cards=list(gift_cards),
+        receipt=_receipt(sale, shown, taxes, payments, returns, gift_cards, money, currency, quoted=quoted)
+        if finished
+        else None,
         conflict=any(line.backordered for line in shown),
+        ordered_at=None if quoted else instant_text(sale.created_at if sale.ordered_at is None else sale.ordered_at),
+        stated=_stated(sale, money),
+        unmapped_lines=[
+            UnmappedLineDocument(
+                line.position, line.title, line.sku, line.quantity, money(line.unit_price), money(line.total)
+            )
+            for line in sale.unmapped or ()
+        ],
         cashier=sale.actor,
         created_at=None if quoted else instant_text(sale.created_at),
         updated_at=None if quoted else instant_text(sale.updated_at),
     )
 
 
-def _fee(fee: SaleFee, money: Money) -> dict[str, Any]:
-    """A fee as the API shows it."""
+def _stated(sale: Sale, money: Money) -> StatedDocument | None:
+    """What the order's source states of its money."""
+    said = sale.stated
+    if said is None:
+        return None
+    return StatedDocument(
+        money(said.total),
+        money(said.tax),
+        money(said.refunded),
+        money(said.unpaid),
+        money(said.difference),
+        said.changed,
+    )
+
+
+def _payment(sale: Sale, payment: Payment, money: Money) -> dict[str, Any]:
+    """A payment as the API shows it; what went back is below zero."""
+    at = sale.completed_at if payment.at is UNSET else payment.at
     return {
-        "name": fee.name,
-        "amount": money(fee.amount),
-        "tax_class": fee.tax_class,
-        "tip": fee.tip is True,
+        "id": None if payment.id is UNSET else payment.id,
+        "method": payment.method,
+        "amount": money(payment.amount),
+        "change": money(payment.own_change),
+        "at": None if at is None else instant_text(at),
+        "cashier": sale.actor if payment.actor is UNSET else payment.actor,
+        "returns": [] if payment.returns is UNSET else list(payment.returns),
     }
 
 
@@ -208,7 +289,7 @@ def _line_document(
         id=None if quoted else line.id,
         product_id=product.id,
         sku=product.sku,
-        title=product.title,
+        title=line.title or product.title,
         quantity=product.number(line.quantity),
         fulfilled=product.number(line.fulfilled),
         returned=product.number(line.returned),
@@ -232,7 +313,7 @@ def _delivery(line: SaleLine, product: Product, keys: Mapping[str, LicenseKey]) 
     method = "license_key" if own or line.keys_owed else product.digital_delivery_method
     if method is None or line.kind != "unlimited" or not line.fulfilled:
         return UNSET
-    shown = [KeyDocument(key.id, key.encrypted, key.status) for key in own]
+    shown = [LicenseKeyDocument(key.id, key.encrypted, key.status) for key in own]
     return DeliveryDocument(method, shown, line.keys_owed, product.download_url if method == "download" else None)
 
 
@@ -240,7 +321,9 @@ def _receipt(
     sale: Sale,
     lines: list[SaleLineDocument],
     taxes: list[TaxDocument],
-    payments: list[dict[str, str]],
+    payments: list[dict[str, Any]],
+    returns: Sequence[ReturnDocument],
+    gift_cards: Sequence[dict[str, str]],
     money: Money,
     currency: str,
     *,
@@ -259,6 +342,17 @@ def _receipt(
         "due": money(sale.due),
         "payments": payments,
         "change": money(sale.change),
+        "owed": money(0 if quoted else sale.owed),
+        "gift_cards": list(gift_cards),
+        "returned": [
+            {
+                "lines": [{"sku": line.sku, "quantity": line.quantity, "refund": line.refund} for line in one.lines],
+                "refunds": one.refunds,
+                "refund_total": one.refund_total,
+                "taxes": one.taxes,
+            }
+            for one in returns
+        ],
     }
 
 

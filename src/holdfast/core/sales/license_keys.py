@@ -20,7 +20,7 @@ import msgspec
 from holdfast.core.records.license_key import KEYS_MAX, LicenseKey
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Refused, insufficient_stock
-from holdfast.core.records.sale import OWN_SOURCES, Sale, SaleLine
+from holdfast.core.records.sale import NUMBERED_SOURCES, Sale, SaleLine
 from holdfast.core.records.status import BLOCKED, FREE, SOLD
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import FreeKeys, KeysOfSale
@@ -82,7 +82,7 @@ def seek_keys(
 
 def may_wait(sale: Sale, product: Product, *, fact: bool) -> bool:
     """May units of the product be sold whose keys follow?"""
-    return fact or product.oversell != "deny" or sale.source not in OWN_SOURCES
+    return fact or product.oversell != "deny" or sale.source not in NUMBERED_SOURCES
 
 
 def take_keys(stock: Stock, product: Product, units: int, *, owing: bool) -> list[LicenseKey]:

@@ -32,7 +32,10 @@ def rules_of(stock: Stock, *, exempt: bool = False) -> Rules:
 
 
 def rated(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[SaleLine]]:
-    """The sale's fees and the lines with the tax rates of today: a store's own, else the organisation's."""
+    """The sale's fees and the lines with the tax rates of today: a store's own, else the organisation's. Money that the
+    order's source has stated keeps the rates that it states."""
+    if sale.as_stated:
+        return sale, lines
     classes = {fee.tax_class for fee in sale.fees} | {line.tax_class for line in lines}
     rates = {tax_class: stock.catalog.rates(tax_class, sale.store_id) for tax_class in classes}
     fees = tuple(_with_rates(fee, rates[fee.tax_class]) for fee in sale.fees)
@@ -51,10 +54,10 @@ def _with_rates(taxed: Any, rates: tuple[Rate, ...]) -> Any:
     )
 
 
-def kept_receipt(stock: Stock, sale: Sale) -> Receipt:
-    """The receipt that the sale's persisted amounts are."""
+def kept_receipt(stock: Stock, sale: Sale, lines: list[SaleLine] | None = None) -> Receipt:
+    """The receipt that the persisted amounts of the sale and its lines are; `lines` of a sale that is not kept yet."""
     return Receipt(
-        lines=tuple(lines_of(stock, sale)),  # type: ignore[arg-type] # a line has its totals under the same names
+        lines=tuple(lines_of(stock, sale) if lines is None else lines),  # type: ignore[arg-type] # a line has its totals under the same names
         fees=(),
         subtotal=sale.subtotal,
         discount_total=sale.discount_total,
@@ -76,19 +79,21 @@ def receipt_of(
     payments: tuple[Payment, ...] | None,
     *,
     new_discount: bool = False,
+    partly: bool = False,
 ) -> Receipt:
     """The receipt of a sale with these lines; a refusal of `compute_receipt` is told, its amounts in the currency.
 
     A `new_discount` above the price of the lines is refused; one given before takes off what there is, when lines have
-    gone since. Once a part was shipped its amounts stand as they were booked; only the tender is new.
+    gone since. Once a part was shipped its amounts stand as they were booked, and money that the order's source has
+    stated stands from the beginning; only the tender is new. With `partly` less than that may be paid.
     """
     rules = rules_of(stock, exempt=sale.tax_exempt is not None)
-    if sale.fulfillments:
-        tender = tendered(sale.total, payments, rules.cash_rounding)
+    if sale.fulfillments or sale.as_stated:
+        tender = tendered(sale.total, payments, rules.cash_rounding, partly=partly)
         if isinstance(tender, Rejected):
-            raise _told_in_currency(stock, tender)
+            raise told_in_currency(stock, tender)
         return replace(
-            kept_receipt(stock, sale),
+            kept_receipt(stock, sale, lines),
             rounding=tender.rounding,
             due=sale.total + tender.rounding,
             paid=tender.paid,
@@ -103,6 +108,7 @@ def receipt_of(
                 line.asked,
                 line.rates,
                 line.breaks or (),
+                line.kind == "gift_card",
             )
             for line in lines
         ],
@@ -111,13 +117,14 @@ def receipt_of(
         rules=rules,
         payments=payments,
         cap_discount=not new_discount,
+        partly=partly,
     )
     if isinstance(computed, Rejected):
-        raise _told_in_currency(stock, computed)
+        raise told_in_currency(stock, computed)
     return computed
 
 
-def _told_in_currency(stock: Stock, rejected: Rejected) -> Refused:
+def told_in_currency(stock: Stock, rejected: Rejected) -> Refused:
     """What the computing of a receipt found wrong; the amounts of a payment that does not fit are formatted."""
     numbers = rejected.numbers
     if rejected.code is Code.PAYMENT_MISMATCH:
@@ -136,7 +143,7 @@ def receipt_if_any(stock: Stock, sale: Sale, lines: list[SaleLine]) -> Receipt |
 def priced_today(stock: Stock, sale: Sale, lines: list[SaleLine]) -> tuple[Sale, list[SaleLine]]:
     """A sale and its lines with the money that it would take now: rates and settings may be others than at its last
     change. Of a finished sale, and once a part was shipped, the amounts stand."""
-    if not sale.unfinished or sale.fulfillments:
+    if not sale.unfinished or sale.fulfillments or sale.as_stated:
         return sale, lines
     sale_rated, lines_rated = rated(stock, sale, lines)
     receipt = receipt_if_any(stock, sale_rated, lines_rated)
@@ -164,7 +171,8 @@ def lines_with(stock: Stock, lines: list[SaleLine], receipt: Receipt) -> list[Sa
 
 
 def sale_with(stock: Stock, sale: Sale, receipt: Receipt) -> Sale:
-    """The sale with what was computed for it. A receipt that was kept has no fees: those of the sale stand."""
+    """The sale with what was computed for it. A receipt that was kept has no fees: those of the sale stand. So does
+    what was paid in advance."""
     fees = sale.fees
     if receipt.fees:
         fees = tuple(replace(fee, taxes=totals.taxes or UNSET) for fee, totals in zip(fees, receipt.fees, strict=True))
@@ -178,8 +186,8 @@ def sale_with(stock: Stock, sale: Sale, receipt: Receipt) -> Sale:
         fee_total=receipt.fee_total,
         total=receipt.total,
         rounding=receipt.rounding,
-        paid=receipt.paid,
-        change=receipt.change,
+        paid=sale.paid if sale.payments else receipt.paid,
+        change=sale.change if sale.payments else receipt.change,
         updated_at=max(stock.now, sale.updated_at),
     )
 

@@ -33,8 +33,8 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import (
     LINES_MAX,
     NUMBER_DIGITS,
+    NUMBERED_SOURCES,
     OWN_NUMBER,
-    OWN_SOURCES,
     Counter,
     LineKind,
     Sale,
@@ -47,6 +47,8 @@ from holdfast.core.records.totals import PERCENT_WHOLE, Discount
 from holdfast.core.records.wants import HoldsOfTarget, LooseHoldsOf, SaleById, SaleOfOrder
 from holdfast.core.reservations.order_names import refuse_source
 from holdfast.core.reservations.reserve import candidates, not_sold_any_more
+from holdfast.core.sales.gift_cards import CARDS_MAX, free_code, read_code
+from holdfast.core.sales.order_facts import Description, described
 from holdfast.core.stock.allocation import ask_for_named_lots, lot_exists
 from holdfast.core.stock.posting import Stock
 
@@ -68,7 +70,8 @@ class FeeRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class LineRequest(msgspec.Struct, frozen=True, gc=False):
-    """What shall be on a line; `unit_price` a decimal string, the catalogue's when it is None."""
+    """What shall be on a line; `unit_price` a decimal string, the catalogue's when it is None. `code` is that of the
+    printed gift card that is sold; without it one is made."""
 
     product: str
     quantity: Number
@@ -76,6 +79,7 @@ class LineRequest(msgspec.Struct, frozen=True, gc=False):
     discount: DiscountRequest | None = None
     lot_id: str | None = None
     location: str | None = None
+    code: str | None = None
 
 
 class OpenSale(Command, frozen=True, gc=False):
@@ -83,6 +87,8 @@ class OpenSale(Command, frozen=True, gc=False):
 
     With `fact` it is an order that a channel has taken: suspended at once, whatever stock says; the shortfall waits.
     `external_id` is another number of the order at its source. `tax_exempt` is the reason for which it has no tax.
+    `said` is all that an order from elsewhere says of itself; `lines` are then those of its lines whose product is
+    known.
     """
 
     store_id: str | None = None
@@ -95,6 +101,7 @@ class OpenSale(Command, frozen=True, gc=False):
     fact: bool = False
     external_id: str | None = None
     tax_exempt: str | None = None
+    said: Description | None = None
 
 
 def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]]:
@@ -150,7 +157,8 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
         tax_exempt=exemption_of(stock, command.tax_exempt),
     )
     asked_and_meant = enumerate(zip(command.lines, meant, strict=True))
-    return sale, [line_of(stock, sale, asked, one, index) for index, (asked, one) in asked_and_meant]
+    lines = [line_of(stock, sale, asked, one, index) for index, (asked, one) in asked_and_meant]
+    return (sale, lines) if command.said is None else described(stock, sale, lines, command.said)
 
 
 def exemption_of(stock: Stock, reason: str | None) -> str | None:
@@ -163,7 +171,7 @@ def exemption_of(stock: Stock, reason: str | None) -> str | None:
 def _refuse_order(stock: Stock, command: OpenSale, order_number: str) -> None:
     """Refuse an order that the caller may not name, a number that looks like ours, and one that is used already."""
     refuse_source(stock, command.source)
-    if command.source in OWN_SOURCES and is_own_number(order_number):
+    if command.source in NUMBERED_SOURCES and is_own_number(order_number):
         raise Refused(Code.INVALID_REQUEST, f"Numbers like {order_number} are given here.", {"field": "order_number"})
     known = stock.require(SaleOfOrder(command.source, order_number))
     if known or stock.sales_of_order(command.source, order_number):
@@ -256,6 +264,8 @@ def price_of(stock: Stock, product: Product, asked: str | None, *, fact: bool = 
     price = to_minor(asked, stock.settings.minor_digits)
     if price is None or price < 0:
         raise Refused(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
+    if product.kind == "gift_card":
+        return price  # whoever buys it says what it shall be worth
     if price != product.price and not stock.caller.may_price:
         if product.price is None:
             raise _no_price(product)
@@ -310,8 +320,30 @@ def _priced(stock: Stock, asked: LineRequest, *, fact: bool) -> PricedRequest:
     if units is None or units <= 0:
         raise invalid_quantity(product, asked.quantity)
     price = price_of(stock, product, asked.unit_price, fact=fact)
+    refuse_wrong_card(product, price, units, discounted=asked.discount is not None, code=asked.code)
+    if asked.code is not None:
+        free_code(stock, asked.code)
     breaks = None if fact else breaks_at(product, price)
     return PricedRequest(product, units, price, discount_of(stock, asked.discount), breaks)
+
+
+def refuse_wrong_card(product: Product, price: int, units: int, *, discounted: bool, code: str | None) -> None:
+    """Refuse a gift card that would be worth nothing, or other than it costs, and a code of what is no card, or of
+    several."""
+    if product.kind != "gift_card":
+        if code is not None:
+            raise malformed("code", "is for a gift card.")
+        return
+    if discounted:
+        raise malformed("discount", "cannot be given on a gift card: it is worth what it costs.")
+    if price <= 0:
+        words = "A gift card needs an amount: say it in unit_price."
+        raise Refused(Code.INVALID_AMOUNT, words, {"product_id": product.id, "field": "unit_price"})
+    if units > CARDS_MAX:
+        words = f"At most {CARDS_MAX} gift cards are sold on one line."
+        raise Refused(Code.INVALID_QUANTITY, words, {"product_id": product.id})
+    if code is not None and units != 1:
+        raise malformed("code", "is of one gift card: sell the others on lines of their own.")
 
 
 def breaks_at(product: Product, price: int) -> tuple[PriceBreak, ...] | None:
@@ -327,11 +359,25 @@ def priced_request(stock: Stock, asked: LineRequest) -> PricedRequest:
     return meant
 
 
+def line_of_fact(stock: Stock, sale: Sale, asked: LineRequest, position: int) -> SaleLine:
+    """The line of an order that a channel has taken, before any stock is held for it."""
+    _refuse_unknown(stock, asked)
+    return line_of(stock, sale, asked, _priced(stock, asked, fact=True), position)
+
+
 def line_of(stock: Stock, sale: Sale, asked: LineRequest, meant: PricedRequest, position: int) -> SaleLine:
     """The line of the sale, in inner units, before any stock is held for it."""
     product = meant.product
     place = None if asked.location is None else stock.catalog.location(asked.location)
-    kind: LineKind = "unlimited" if product.unlimited else "dropship" if product.dropship else "stock"
+    kind: LineKind = (
+        "gift_card"
+        if product.kind == "gift_card"
+        else "unlimited"
+        if product.unlimited
+        else "dropship"
+        if product.dropship
+        else "stock"
+    )
     return SaleLine(
         id=stock.new_id(),
         sale_id=sale.id,
@@ -358,4 +404,5 @@ def line_of(stock: Stock, sale: Sale, asked: LineRequest, meant: PricedRequest, 
         created_at=stock.now,
         updated_at=stock.now,
         breaks=meant.breaks,
+        gift_code=None if asked.code is None else read_code(asked.code),
     )

@@ -25,8 +25,12 @@ Two things do not go backwards. A cancellation brings nothing back: where more w
 out, the sale `stays_sold`. And goods that have left bring a cancelled sale back: an order that was cancelled here and
 has gone out is taken up again (`taken_up`), and sold.
 
+What an order states of its money is a fact (`order_facts`). A line whose product is not known here waits (`unmapped`),
+and the order with it; the others go on. Brought again with its product, the line is one of the sale.
+
 What was left out. Once the order is here, only its state is taken from it: no other prices, fees or customer. A return
-of a sale that is not completed waits until it is (`pending`). See docs/how-to/import.md.
+of a sale that is not completed waits until it is (`pending`). What was refunded beside goods is kept, and booked
+nowhere. See docs/how-to/import.md.
 """
 
 from __future__ import annotations
@@ -37,55 +41,42 @@ from typing import Literal
 import msgspec
 
 from holdfast.core.records.command import Command, Decision
-from holdfast.core.records.field import Condition, TenderMethod
+from holdfast.core.records.field import TenderMethod
 from holdfast.core.records.number import Number, from_minor
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, Refused, invalid_quantity, malformed, not_found
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import CANCELLED, COMPLETED, OPEN, SHIPPED
+from holdfast.core.records.time import day_at
 from holdfast.core.reservations.adoption import adopt, loose_holds, numbers_of, release_loose, sale_of_order
 from holdfast.core.sales.cart import CancelSale, add_lines, open_sale, suspend
-from holdfast.core.sales.checkout import paid_in_full, sell_outright
-from holdfast.core.sales.completion import (
-    CompleteSale,
-    Fulfill,
-    PaymentRequest,
-    ShipLine,
-    cancel_sale,
-    complete_sale,
-    fulfill,
-)
+from holdfast.core.sales.checkout import paid_elsewhere, sell_outright
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine, cancel_sale, complete_sale, fulfill
 from holdfast.core.sales.lines import rated, receipt_if_any
-from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
+from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, OpenSale
+from holdfast.core.sales.order_facts import Description, OrderedLine, OrderFacts, quantity_text
+from holdfast.core.sales.order_mapping import mapped, request_of
+from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale, return_sale
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.backorders import seek
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import find_sale, holds_of, lines_of, product_of_line
 
+__all__ = ["DECISIONS", "ImportOrder", "ImportedOrder", "OrderedLine", "Waiting", "import_order"]
+
 replace = msgspec.structs.replace
 
 Brought = Literal["added", "changed", "unchanged"]
 
 
-class OrderedLine(msgspec.Struct, frozen=True, gc=False):
-    """A line of an order: how much was ordered, has gone out, and came back in which condition; all in all."""
-
-    product: str
-    quantity: Number
-    unit_price: str | None = None
-    discount: str | None = None
-    location: str | None = None
-    fulfilled: Number = 0
-    returned: Number = 0
-    condition: Condition = "good"
-
-
 class ImportOrder(Command, frozen=True, gc=False):
     """An order as it stands where it was taken. `payment` is the method by which it was paid, None when it was not.
 
-    `external_id` is another number that the order has there, by which holds may have been made for it.
+    `external_id` is another number that the order has there, by which holds may have been made for it. `facts` is its
+    money where that is stated, `ordered_at` when it was ordered (microseconds since 1970). With `post_on_order_date`
+    its money is booked on that day, unless the books are closed then.
     """
 
     order_number: str
@@ -98,6 +89,9 @@ class ImportOrder(Command, frozen=True, gc=False):
     cancelled: bool = False
     payment: TenderMethod | None = None
     external_id: str | None = None
+    facts: OrderFacts | None = None
+    ordered_at: int | None = None
+    post_on_order_date: bool = False
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -112,7 +106,9 @@ class ImportedOrder(msgspec.Struct, frozen=True, gc=False):
     """What became of an order; `line_ids` in its order (None: only cancelled units), `pending` lines wait to come back
     until the sale is finished. `stays_sold`: it is said to be cancelled, but more of it was sold here than it says went
     out, and a cancellation brings nothing back. `taken_up`: it was cancelled here, but has gone out, so it is not any
-    more. `owing`: more has gone out than is sold here, since stock does not cover it or the sale is finished."""
+    more. `owing`: more has gone out than is sold here, since stock does not cover it or the sale is finished.
+    `unmapped` are the places of the lines that wait until their product is known; the `total` of the sale is without
+    them, `stated_total` is the order's own with them, and `difference` what of it nothing but it explains."""
 
     sale_id: str
     number: str
@@ -126,6 +122,9 @@ class ImportedOrder(msgspec.Struct, frozen=True, gc=False):
     stays_sold: bool
     taken_up: bool = False
     owing: bool = False
+    unmapped: tuple[int, ...] = ()
+    stated_total: str | None = None
+    difference: str | None = None
 
 
 def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
@@ -134,18 +133,21 @@ def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
         raise malformed("lines", "an order has a line at least.")
     sale = _known(stock, command)
     known, was = sale is not None, None if sale is None else sale.status
-    first_entry = len(stock.entries)
+    first_entry, waited = len(stock.entries), None if sale is None else sale.unmapped
     sale = _opened(stock, command) if sale is None else _rejoined(stock, sale, command)
     lines = _matched(stock, sale, command)
-    before = first_entry, sale.status, sale.fulfillments
+    before = first_entry, waited, sale.status, sale.fulfillments
     _send_out(stock, sale, command, lines)
     sale = _current(stock, sale)
-    if command.cancelled and sale.unfinished and not _owing(stock, command, lines):
+    if command.cancelled and sale.unfinished and not _owing(stock, sale, command, lines):
         cancel_sale(stock, CancelSale(sale.id))
     refunded, pending = _bring_back(stock, _current(stock, sale), command, lines)
     _supplied(stock, command, lines)
     sale = _current(stock, sale)
-    changed = (len(stock.entries), sale.status, sale.fulfillments) != before or refunded is not None
+    changed = (len(stock.entries), sale.unmapped, sale.status, sale.fulfillments) != before or refunded is not None
+    if command.post_on_order_date and sale.ordered_at is not None:
+        stock.date_money("SALE", sale.id, day_at(sale.ordered_at, _timezone(stock, sale)))
+    stated = sale.stated
     return ImportedOrder(
         sale_id=sale.id,
         number=sale.number,
@@ -158,12 +160,24 @@ def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
         pending=pending,
         stays_sold=command.cancelled and _out_beyond(stock, command, lines),
         taken_up=was == CANCELLED and sale.status != CANCELLED,
-        owing=_owing(stock, command, lines),
+        owing=_owing(stock, sale, command, lines),
+        unmapped=tuple(line.position for line in sale.unmapped or ()),
+        stated_total=None if stated is None else from_minor(stated.total, stock.settings.minor_digits),
+        difference=from_minor(stated.difference, stock.settings.minor_digits) if stated and stated.difference else None,
     )
 
 
-def _owing(stock: Stock, command: ImportOrder, lines: list[SaleLine | None]) -> bool:
-    """Has more gone out than is sold here? Until stock covers it the sale waits with it, cancelled or not."""
+def _timezone(stock: Stock, sale: Sale) -> str:
+    """By whose calendar the sale was made: the store's, or the organisation's where there is none."""
+    store = None if sale.store_id is None else stock.catalog.stores.get(sale.store_id)
+    return stock.settings.timezone if store is None else store.timezone
+
+
+def _owing(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> bool:
+    """Has more gone out than is sold here? Until stock covers it, and it is known what it is, the sale waits with it,
+    cancelled or not."""
+    if any(command.lines[line.position].fulfilled for line in sale.unmapped or () if line.position < len(lines)):
+        return True
     for asked, matched in zip(command.lines, lines, strict=True):
         line = None if matched is None else stock.row(SaleLine, matched.id)
         if line is None or line.removed:
@@ -201,6 +215,7 @@ def _rejoined(stock: Stock, sale: Sale, command: ImportOrder) -> Sale:
     if not sale.unfinished:
         release_loose(stock, sale.source, numbers)
         return sale
+    sale = mapped(stock, sale, command.lines)
     lines = lines_of(stock, sale)
     for line, adopted in zip(lines, adopt(stock, sale, lines, numbers), strict=True):
         if adopted is not line:
@@ -213,16 +228,7 @@ def _rejoined(stock: Stock, sale: Sale, command: ImportOrder) -> Sale:
 
 def _opened(stock: Stock, command: ImportOrder) -> Sale:
     """The order as a new sale: sold from the shelf when all of it has gone out and is there, else held or waiting."""
-    lines = tuple(
-        LineRequest(
-            line.product,
-            line.quantity,
-            line.unit_price,
-            None if line.discount is None else DiscountRequest(amount=line.discount),
-            location=line.location,
-        )
-        for line in command.lines
-    )
+    lines = tuple(request_of(line, line.product) for line in command.lines if line.product is not None)
     asked = OpenSale(
         store_id=command.store_id,
         customer=command.customer,
@@ -233,8 +239,10 @@ def _opened(stock: Stock, command: ImportOrder) -> Sale:
         fees=command.fees,
         fact=True,
         external_id=command.external_id,
+        said=Description(command.lines, command.facts, command.ordered_at),
     )
-    all_gone = not command.cancelled and all(line.fulfilled == line.quantity for line in command.lines)
+    all_known = len(lines) == len(command.lines)
+    all_gone = all_known and not command.cancelled and all(line.fulfilled == line.quantity for line in command.lines)
     if all_gone and not loose_holds(stock, command.source, _numbers(command)):
         mark = stock.mark()
         try:
@@ -262,14 +270,20 @@ def _matched(stock: Stock, sale: Sale, command: ImportOrder) -> list[SaleLine | 
     After a cancellation only what was shipped is left of it: lines are gone, or cut.
     """
     at = {line.position: line for line in lines_of(stock, sale)}
-    stock.catalog.know_products(asked.product for asked in command.lines)
+    waiting = {line.position: line for line in sale.unmapped or ()}
+    stock.catalog.know_products(asked.product for asked in command.lines if asked.product is not None)
     cut = command.cancelled and not sale.unfinished
     matched: list[SaleLine | None] = []
     for index, asked in enumerate(command.lines):
         line = at.pop(index, None)
-        product = stock.catalog.product(asked.product)
+        if index in waiting:
+            if quantity_text(asked.quantity) != waiting.pop(index).quantity:
+                raise _other_lines(command)
+            matched.append(None)
+            continue
+        product = _product_asked(stock, asked, line)
         if product is None:
-            raise not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
+            raise _other_lines(command)
         for number in (asked.fulfilled, asked.returned):
             units = product.units(number)
             if units is None or units < 0:
@@ -281,9 +295,19 @@ def _matched(stock: Stock, sale: Sale, command: ImportOrder) -> list[SaleLine | 
             matched.append(None)
         else:
             raise _other_lines(command)
-    if at:
+    if at or waiting:
         raise _other_lines(command)
     return matched
+
+
+def _product_asked(stock: Stock, asked: OrderedLine, line: SaleLine | None) -> Product | None:
+    """The product of a line of the order; of one that comes without its product again, that of the sale's line."""
+    if asked.product is None:
+        return None if line is None else product_of_line(stock, line)
+    product = stock.catalog.product(asked.product)
+    if product is None:
+        raise not_found(Code.PRODUCT_NOT_FOUND, "Product", asked.product)
+    return product
 
 
 def _kept_id(stock: Stock, line: SaleLine | None) -> str | None:
@@ -308,7 +332,9 @@ def _send_out(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLi
     parts: list[ShipLine] = []
     everything = not command.cancelled
     for asked, line in zip(command.lines, lines, strict=True):
-        assert line is not None, command
+        if line is None:  # it waits until its product is known
+            everything = False
+            continue
         product = product_of_line(stock, line)
         gone = product.units(asked.fulfilled) or 0
         units = min(gone - line.fulfilled, line.open)
@@ -319,7 +345,7 @@ def _send_out(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLi
         if units > 0:
             parts.append(ShipLine(line.id, _exact(product, units)))
     if everything:
-        complete_sale(stock, CompleteSale(sale.id, _paid(stock, sale, command.payment)))
+        complete_sale(stock, CompleteSale(sale.id, _paid(stock, sale, command.payment)), partly=True)
     elif parts:
         fulfill(stock, Fulfill(sale.id, tuple(parts)))
 
@@ -332,7 +358,7 @@ def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentRequest,
     if not sale.fulfillments:
         sale, lines = rated(stock, sale, lines)
     receipt = receipt_if_any(stock, sale, lines)
-    return paid_in_full(stock, sale.total if receipt is None else receipt.total, method)
+    return paid_elsewhere(stock, sale, sale.total if receipt is None else receipt.total, method)
 
 
 def _bring_back(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> tuple[str | None, int]:

@@ -26,7 +26,7 @@ from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import expected_cash
 from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
 from holdfast.core.sales.cart import suspend
-from holdfast.core.stock.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, INVENTORY, stage_money
+from holdfast.core.stock.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, KEPT_BY_ITSELF, stage_money
 from holdfast.core.stock.posting import Stock, value_exceeded
 
 replace = msgspec.structs.replace
@@ -37,8 +37,8 @@ class RegisterSession(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
 
     `opener_id` is the user or key that opened it, in whose name the till acts, unless it was opened from inside;
     `opened_by` is what they were called then. `key_id` is the key whose request opened it, also where a PIN says who
-    acts: the session has no more rights than the key. `taxes` are those of its sales by rate, less its returns'. Rows
-    of before these were there keep their checksum: a default is left out of it.
+    acts: the session has no more rights than the key. `taxes` are those of its sales by rate, less its returns'. A
+    checksum leaves out fields that have their default, so rows that an older version wrote still fit.
     """
 
     transitions: ClassVar[Transitions] = REGISTER_SESSION
@@ -87,7 +87,7 @@ class CashMovement(msgspec.Struct, frozen=True, gc=False):
 
 
 class SessionTotals(msgspec.Struct, frozen=True, gc=False):
-    """What one act adds to a session, in minor units; `by_method` and `taxes` are signed (refunds are
+    """What one command adds to a register session, in minor units; `by_method` and `taxes` are signed (refunds are
     negative)."""
 
     cash_sales: int = 0
@@ -229,9 +229,9 @@ def open_session_of(stock: Stock) -> RegisterSession | None:
     return session
 
 
-def add_to_session(stock: Stock, more: SessionTotals) -> None:
-    """Add what an act took or gave to the caller's session."""
-    session = open_session_of(stock)
+def add_to_session(stock: Stock, more: SessionTotals, session: RegisterSession | None = None) -> None:
+    """Add what an act took or gave to a session that is open: the caller's, if none is given."""
+    session = open_session_of(stock) if session is None else session
     assert isinstance(session, RegisterSession), session
     methods = dict(session.by_method)
     for method, amount in more.by_method.items():
@@ -289,15 +289,12 @@ def move_cash(stock: Stock, command: MoveCash) -> CashDocument:
 
 
 def _refuse_account(stock: Stock, account: str) -> None:
-    """Refuse an account that is not there, and those that only goods and the drawer itself move."""
-    if account in (CASH, INVENTORY):
-        detail = f"Account {account} cannot be the other side of cash: it follows the {_FOLLOWS[account]}."
+    """Refuse an account that is not there, and those that the shop keeps by itself."""
+    if account in KEPT_BY_ITSELF:
+        detail = f"Account {account} cannot be the other side of cash: it follows the {KEPT_BY_ITSELF[account]}."
         raise Refused(Code.INVALID_REQUEST, detail, {"field": "account"})
     if account not in ACCOUNTS and stock.record("account", account) is None:
         raise Refused(Code.INVALID_REQUEST, f"There is no account {account!r}.", {"field": "account"})
-
-
-_FOLLOWS = {CASH: "drawer", INVENTORY: "lots"}
 
 
 def _at_no_till() -> Refused:

@@ -19,11 +19,11 @@ import msgspec
 from msgspec import UNSET
 
 from holdfast.core.records.command import Command, Decision
-from holdfast.core.records.field import Condition, TenderMethod
+from holdfast.core.records.field import Condition, PayMethod, Text
 from holdfast.core.records.number import AMOUNT_MAX, Number, from_minor, share_of_value, to_minor
 from holdfast.core.records.organisation import Location
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.proportion import allocate, cash_rounded, half_up, share_still_due, units_share
+from holdfast.core.records.proportion import allocate, half_up
 from holdfast.core.records.rejection import (
     Code,
     Refused,
@@ -34,28 +34,17 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine, Taken
 from holdfast.core.records.status import ACTIVE, COMPLETED
 from holdfast.core.records.stock import Lot
-from holdfast.core.records.tax import Taxable, TaxShare, by_rate, negative, tax_shares
+from holdfast.core.records.tax import Taxable, resized, tax_shares
 from holdfast.core.records.time import instant_text
-from holdfast.core.records.totals import kept_by_method
-from holdfast.core.records.wants import ReturnsOfSale, SaleById
+from holdfast.core.records.wants import SaleById
+from holdfast.core.sales.gift_cards import GiftCard, take_back_cards
 from holdfast.core.sales.license_keys import withdraw
 from holdfast.core.sales.lines import rules_of
-from holdfast.core.sales.register import SessionTotals, add_to_session, open_session_of
+from holdfast.core.sales.refunds import LineRefunds, RefundRequest, Way, pay_back, returns_before
+from holdfast.core.sales.register import open_session_of
 from holdfast.core.sales.return_record import KeptLine, Return, ReturnDocument, return_document
-from holdfast.core.sales.taxes import refundable_taxes
 from holdfast.core.stock.backorders import serve_waiting
 from holdfast.core.stock.expiry import sellable_until
-from holdfast.core.stock.journal import (
-    COST_OF_GOODS,
-    RETURNS,
-    ROUNDING,
-    SHRINKAGE,
-    TIPS,
-    Line,
-    paid_by,
-    stage_money,
-    tax_payable,
-)
 from holdfast.core.stock.lots import put_in
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line, wrong_status
@@ -82,11 +71,26 @@ class BlindLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReturnSale(Command, frozen=True, gc=False):
-    """Goods of a sale come back; the refund goes out by `method`."""
+    """Goods of a sale come back; the refund goes out by `method`, or as `refunds` say. Without `fees` the shop keeps
+    those."""
 
     sale_id: str
     lines: tuple[ReturnedLine, ...]
-    method: TenderMethod
+    method: PayMethod = "cash"
+    refunds: tuple[RefundRequest, ...] | None = None
+    code: str | None = None
+    fees: bool = True
+
+
+class MoneyOff(Command, frozen=True, gc=False):
+    """A completed sale was too dear: `amount` (decimal string) of it is given off, and nothing comes back."""
+
+    sale_id: str
+    amount: str
+    reason: Text
+    method: PayMethod = "cash"
+    refunds: tuple[RefundRequest, ...] | None = None
+    code: str | None = None
 
 
 class ReturnBlind(Command, frozen=True, gc=False):
@@ -94,7 +98,9 @@ class ReturnBlind(Command, frozen=True, gc=False):
 
     store_id: str
     lines: tuple[BlindLine, ...]
-    method: TenderMethod
+    method: PayMethod = "cash"
+    refunds: tuple[RefundRequest, ...] | None = None
+    code: str | None = None
 
 
 # With a sale ---------------------------------------------------------------------------------------------------------
@@ -102,77 +108,108 @@ class ReturnBlind(Command, frozen=True, gc=False):
 
 def return_sale(stock: Stock, command: ReturnSale) -> ReturnDocument:
     """Decide a ReturnSale."""
-    sale = _returnable(stock, command.sale_id)
-    asked = _asked(stock, sale, command)
+    brought = bring_back(stock, command.sale_id, command.lines, fees=command.fees)
+    made = brought.pay_back(stock, Way(command.method, command.refunds, command.code))
+    return described(stock, made)
+
+
+class Brought(msgspec.Struct, frozen=True, gc=False):
+    """Goods of a sale that came back, before their money goes back: `exact` minor units are due for them."""
+
+    sale: Sale
+    cause: Cause
+    store_id: str | None
+    kept: list[KeptLine]
+    before: list[Return]
+
+    @property
+    def exact(self) -> int:
+        """What is due to the customer, what is owed of the sale not taken off."""
+        return sum(line.refund for line in self.kept)
+
+    @property
+    def credit(self) -> int:
+        """What the customer can have in exchange: what is owed of the sale is taken off."""
+        return self.exact - min(self.exact, self.sale.owed)
+
+    def pay_back(self, stock: Stock, way: Way) -> Return:
+        """Their money goes back."""
+        return pay_back(stock, self.cause, self.sale, self.store_id, self.kept, self.before, way)
+
+
+def bring_back(stock: Stock, sale_id: str, returned: Sequence[ReturnedLine], *, fees: bool = True) -> Brought:
+    """Goods of a completed sale are taken back; whoever calls says how their money goes back."""
+    sale = _returnable(stock, sale_id)
+    asked = _asked(stock, sale, returned)
     if sale.status != COMPLETED:
         raise wrong_status(sale)
     _refuse_excess(stock, sale, asked)
     session = open_session_of(stock)
     lines = {line.id: line for line in lines_of(stock, sale)}
     stock.lots_by_id(taken.lot_id for part in asked for taken in lines[part.line_id].taken)
-    before = _returns_before(stock, sale)
-    refunds = _Refunds(sale, list(lines.values()), before, rules_of(stock).cash_rounding)
-    return_id = stock.new_id()
-    cause = Cause(stock.caller.actor, ref_id=return_id, order_number=sale.order_number, source=sale.source)
-    kept = stock.each(asked, lambda _, part: _take_back(stock, cause, part, refunds))
-    store_id = sale.store_id if session is None else session.store_id
-    carried = -sum(made.rounding for made in before if made.method == "cash")
-    return _finish(stock, cause, command.method, sale, store_id, kept, carried, before)
+    before = returns_before(stock, sale)
+    refunds = LineRefunds(sale, list(lines.values()), before, rules_of(stock).cash_rounding, fees=fees)
+    cause = Cause(stock.caller.actor, ref_id=stock.new_id(), order_number=sale.order_number, source=sale.source)
+    kept = stock.each(asked, lambda _, part: _take_back(stock, sale, cause, part, refunds))
+    return Brought(sale, cause, sale.store_id if session is None else session.store_id, kept, before)
 
 
-def _returns_before(stock: Stock, sale: Sale) -> list[Return]:
-    """The returns of the sale so far."""
-    if not any(line.returned for line in lines_of(stock, sale)):
-        return []
-    stock.require(ReturnsOfSale(sale.id))
-    return stock.rows_of_sale(Return, sale.id)
+def described(stock: Stock, made: Return) -> ReturnDocument:
+    """The public shape of a return."""
+    products = {line.product_id: stock.catalog.product(line.product_id) for line in made.lines}
+    known = {name: product for name, product in products.items() if product is not None}
+    cards = [stock.row(GiftCard, part.card) for part in made.parts if part.card is not UNSET]
+    codes = {card.id: card.code for card in cards if card is not None}
+    return return_document(made, known, stock.settings.minor_digits, codes)
 
 
-class _Refunds:
-    """What is refunded for units of the lines of a sale: what is due so far, less what was refunded for the line.
+def give_money_off(stock: Stock, command: MoneyOff) -> ReturnDocument:
+    """Decide a MoneyOff: every line bears its proportion of what is left of it, revenue and tax.
 
-    The tax of a line is its own and its share of the fees', as what was due for it has a share of the fees.
+    It is a discount that comes late, so it needs the same permission.
     """
-
-    def __init__(self, sale: Sale, lines: list[SaleLine], before: list[Return], coin: int) -> None:
-        self._shares = refundable_taxes(sale, lines)
-        borne = allocate(sale.tips, [line.total for line in lines]) if sale.tips else []
-        self._tips = {line.id: tip for line, tip in zip(lines, borne, strict=False)}
-        self._given: dict[str | None, tuple[int, int]] = {}
-        self._coin = coin
-        for made in before:
-            for kept in made.lines:
-                self._count(kept.line_id, kept.refund, kept.tax)
-
-    def _count(self, line_id: str | None, refund: int, tax: int) -> None:
-        given = self._given.get(line_id, (0, 0))
-        self._given[line_id] = (given[0] + refund, given[1] + tax)
-
-    def take(self, line: SaleLine, units: int, condition: str, loss: int) -> KeptLine:
-        """The next `units` of a line come back: what is kept of it, counted for those after it."""
-        reached = line.returned + units
-        refunded, taxed = self._given.get(line.id, (0, 0))
-        refund = share_still_due(line.due, line.quantity, reached, refunded)
-        shares = self._shares[line.id]
-        tax = share_still_due(sum(share.tax for share in shares), line.quantity, reached, taxed)
-        self._count(line.id, refund, tax)
-        weights = [share.tax for share in shares]
-        taxes = tuple(
-            TaxShare(share.name, share.rate, units_share(share.net, line.quantity, line.returned, units), now - then)
-            for share, now, then in zip(shares, allocate(taxed + tax, weights), allocate(taxed, weights), strict=True)
-        )
-        return KeptLine(
-            line_id=line.id,
-            product_id=line.product_id,
-            units=units,
-            condition=condition,
-            refund=refund,
-            tax=tax,
-            loss=loss,
-            coin=self._coin,
-            taxes=taxes,
-            tip=units_share(self._tips[line.id], line.quantity, line.returned, units) if self._tips else UNSET,
-        )
+    if not stock.caller.may_discount:
+        raise Refused(Code.FORBIDDEN, "Money off needs prices:discount.", {"override_required": "staff"})
+    sale = _returnable(stock, command.sale_id)
+    if sale.status != COMPLETED:
+        raise wrong_status(sale)
+    digits = stock.settings.minor_digits
+    amount = to_minor(command.amount, digits)
+    if amount is None or amount <= 0:
+        raise Refused(Code.INVALID_AMOUNT, "amount is not an amount of money above zero.", {"field": "amount"})
+    session = open_session_of(stock)
+    lines = lines_of(stock, sale)
+    stock.catalog.know_products(line.product_id for line in lines)
+    before = returns_before(stock, sale)
+    coin = rules_of(stock).cash_rounding
+    refunds = LineRefunds(sale, lines, before, coin)
+    left = [refunds.left(line) for line in lines]
+    if amount > sum(due for due, _ in left):
+        words = "That is more than what is left of the sale."
+        numbers = {"field": "amount", "available": from_minor(sum(due for due, _ in left), digits)}
+        raise Refused(Code.INVALID_AMOUNT, words, numbers)
+    kept = []
+    for line, (due, due_tax), part in zip(lines, left, allocate(amount, [due for due, _ in left]), strict=True):
+        if part:
+            tax = half_up(due_tax * part, due)
+            taxes = resized(refunds.shares(line), tax, part - tax)
+            tax = tax if taxes else 0
+            kept.append(
+                KeptLine(
+                    line_id=line.id,
+                    product_id=line.product_id,
+                    units=0,
+                    condition="none",
+                    refund=part,
+                    tax=tax,
+                    coin=coin,
+                    taxes=taxes,
+                )
+            )
+    cause = Cause(stock.caller.actor, ref_id=stock.new_id(), order_number=sale.order_number, source=sale.source)
+    store_id = sale.store_id if session is None else session.store_id
+    way = Way(command.method, command.refunds, command.code, reason=command.reason)
+    return described(stock, pay_back(stock, cause, sale, store_id, kept, before, way))
 
 
 class _Part(msgspec.Struct, frozen=True, gc=False):
@@ -192,12 +229,12 @@ def _returnable(stock: Stock, sale_id: str) -> Sale:
     return sale
 
 
-def _asked(stock: Stock, sale: Sale, command: ReturnSale) -> list[_Part]:
-    if not command.lines:
+def _asked(stock: Stock, sale: Sale, returned: Sequence[ReturnedLine]) -> list[_Part]:
+    if not returned:
         raise Refused(Code.INVALID_REQUEST, "Nothing comes back.", {"field": "lines"})
     lines = {line.id: line for line in lines_of(stock, sale)}
     parts = []
-    for asked in command.lines:
+    for asked in returned:
         line = lines.get(asked.line_id)
         if line is None:
             raise not_found(Code.NOT_FOUND, "Line", asked.line_id)
@@ -232,16 +269,19 @@ def _refuse_excess(stock: Stock, sale: Sale, parts: list[_Part]) -> None:
     stock.each_line(lines_of(stock, sale), test)
 
 
-def _take_back(stock: Stock, cause: Cause, part: _Part, refunds: _Refunds) -> KeptLine:
+def _take_back(stock: Stock, sale: Sale, cause: Cause, part: _Part, refunds: LineRefunds) -> KeptLine:
     line = stock.row(SaleLine, part.line_id)
     assert line is not None
-    taken, value = line.taken, 0
+    taken, value, cards = line.taken, 0, 0
+    if line.kind == "gift_card":
+        assert cause.ref_id is not None
+        cards = take_back_cards(stock, sale, line, part.units, cause.ref_id)
     if line.kind == "stock":
         taken, value = _restock(stock, line, cause, part)
     with stock.consequences():  # a receipt is good in every store: the sale may be another one's
         after = replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now)
         stock.put_row(withdraw(stock, after, part.units))
-    return refunds.take(line, part.units, part.condition, value if part.condition == "damaged" else 0)
+    return refunds.take(line, part.units, part.condition, value if part.condition == "damaged" else 0, cards)
 
 
 def _restock(stock: Stock, line: SaleLine, cause: Cause, part: _Part) -> tuple[tuple[Taken, ...], int]:
@@ -345,7 +385,8 @@ def return_blind(stock: Stock, command: ReturnBlind) -> ReturnDocument:
     return_id = stock.new_id()
     cause = Cause(stock.caller.actor, ref_id=return_id, source="pos" if session else "manual")
     kept = stock.each_line(command.lines, lambda _, line: _take_blindly(stock, cause, store.id, places[0], line))
-    return _finish(stock, cause, command.method, None, store.id, kept)
+    way = Way(command.method, command.refunds, command.code)
+    return described(stock, pay_back(stock, cause, None, store.id, kept, (), way))
 
 
 def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, asked: BlindLine) -> KeptLine:
@@ -382,119 +423,8 @@ def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, as
     )
 
 
-# Both ----------------------------------------------------------------------------------------------------------------
-
-
-def _handed_out(stock: Stock, method: str, exact: int, carried: int) -> int:
-    """The refund in minor units: exact, or in cash the nearest coin of all that was due in cash so far.
-
-    `carried` is what earlier cash refunds of the sale left open or (negative) gave beyond what was due: so parts never
-    drift away from the whole, and where coins were paid they come back to the coin.
-    """
-    if method != "cash":
-        return exact
-    return max(0, cash_rounded(exact + carried, rules_of(stock).cash_rounding))
-
-
-def _refuse_cash(stock: Stock, refund: int) -> None:
-    """Refuse cash that is not in the drawer."""
-    session = open_session_of(stock)
-    if session is not None and refund > session.expected:
-        raise invalid_state("There is not that much cash in the drawer.")
-
-
-def _refuse_method(stock: Stock, sale: Sale, method: str, exact: int, before: Sequence[Return]) -> None:
-    """Refuse a refund by a method that took less than it would give back: card money does not leave as cash.
-
-    Who has `returns:override` may hand it out otherwise. Of a sale that was not paid nothing leaves (see `_finish`).
-    Amounts are compared before cash is rounded to coins, so that another smallest coin since then changes nothing.
-    """
-    if stock.caller.may_refund_otherwise or not sale.paid:
-        return
-    took = kept_by_method(sale.payments, sale.change).get(method, 0)
-    left = max(0, took - sum(made.refund_total - made.rounding for made in before if made.method == method))
-    if exact <= left:
-        return
-    digits = stock.settings.minor_digits
-    raise Refused(
-        Code.PAYMENT_MISMATCH,
-        f"{method} can give back {from_minor(left, digits)} of this sale: more than it took needs returns:override.",
-        {
-            "field": "refund",
-            "requested": from_minor(exact, digits),
-            "available": from_minor(left, digits),
-            "override_required": "manager",
-        },
-    )
-
-
-def _finish(
-    stock: Stock,
-    cause: Cause,
-    method: str,
-    sale: Sale | None,
-    store_id: str | None,
-    kept: list[KeptLine],
-    carried: int = 0,
-    before: Sequence[Return] = (),
-) -> ReturnDocument:
-    """Book the refund, cash with what was `carried` from refunds before, tell the drawer, keep the return."""
-    if sale is not None and not sale.paid:
-        method = "other"  # nothing was paid: the refund is set against what is owed, and no money goes out
-    exact = sum(line.refund for line in kept)
-    refund = _handed_out(stock, method, exact, carried)
-    if sale is not None:
-        _refuse_method(stock, sale, method, exact, before)
-    if method == "cash":
-        _refuse_cash(stock, refund)
-    taxes = negative(by_rate([share for line in kept for share in line.tax_shares]))
-    tax, tips = sum(line.tax for line in kept), sum(line.tip for line in kept if line.tip is not UNSET)
-    loss = sum(line.loss for line in kept)
-    assert cause.ref_id is not None
-    name = "without a sale" if sale is None else f"of sale {sale.number}"
-    money: list[Line] = [
-        paid_by(method, -refund),
-        *tax_payable(taxes),
-        (TIPS, tips),
-        (RETURNS, exact - tax - tips),
-        (ROUNDING, refund - exact),
-        (SHRINKAGE, loss),
-        (COST_OF_GOODS, -loss),
-    ]
-    stage_money(stock, "RETURN", cause.ref_id, f"Return {name}", money, store_id)
-    made = Return(
-        id=cause.ref_id,
-        sale_id=None if sale is None else sale.id,
-        store_id=store_id,
-        session_id=stock.caller.session_id,
-        method=method,
-        refund_total=refund,
-        lines=tuple(kept),
-        actor=stock.caller.actor,
-        created_at=stock.now,
-    )
-    stock.put_row(made)
-    if stock.caller.session_id is not None:
-        cash = refund if method == "cash" else 0
-        add_to_session(stock, SessionTotals(cash_refunds=cash, by_method={method: -refund}, returns=1, taxes=taxes))
-    digits = stock.settings.minor_digits
-    stock.tell(
-        "SaleReturned",
-        None,
-        {
-            "return_id": made.id,
-            "sale_id": made.sale_id,
-            "store_id": made.store_id,
-            "order_number": cause.order_number,
-            "refund_total": from_minor(refund, digits),
-            "timestamp": instant_text(stock.now),
-        },
-    )
-    products = {line.product_id: stock.catalog.product(line.product_id) for line in kept}
-    return return_document(made, {name: product for name, product in products.items() if product is not None}, digits)
-
-
 DECISIONS = (
     Decision(ReturnSale, return_sale, Permission.SELL),
+    Decision(MoneyOff, give_money_off, Permission.SELL),
     Decision(ReturnBlind, return_blind, Permission.DISCOUNT),
 )

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET
 
 from holdfast.core.records.proportion import half_up, share_of_older_versions, share_so_far, share_still_due
-from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Terms
+from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped, Terms
 from holdfast.core.records.tax import resized
 from holdfast.core.records.totals import Discount, taken_off
 from holdfast.core.stock.posting import Stock
@@ -172,8 +172,12 @@ def without(sale: Sale, part: Fulfillment, lines: list[SaleLine]) -> Sale:
 
 
 def priced_anew(sale: Sale) -> Sale:
-    """The sale before it is changed as a cart, to be priced like one: without terms of which nothing went out."""
-    return sale if any(part.lines for part in sale.fulfillments) else replace(sale, fulfillments=())
+    """The sale before it is changed as a cart, to be priced like one: without terms of which nothing went out, and
+    with what its source stated as something that was."""
+    if any(part.lines for part in sale.fulfillments):
+        return sale
+    stated = None if sale.stated is None else replace(sale.stated, changed=True)
+    return replace(sale, fulfillments=(), stated=stated)
 
 
 def _evened(parts: list[Fulfillment], more: dict[str, tuple[int, int]]) -> list[Fulfillment]:
@@ -189,3 +193,19 @@ def _evened(parts: list[Fulfillment], more: dict[str, tuple[int, int]]) -> list[
                 amounts[index] = amounts[index][0] + total, amounts[index][1] + tax
         evened.append(part if part.amounts is UNSET else replace(part, amounts=tuple(amounts)))
     return evened[::-1]
+
+
+def moved_since(stock: Stock, first_entry: int, line_id: str) -> list[Shipped]:
+    """What SALE entries from that number on took from which lots by which holds."""
+    return [
+        Shipped(
+            line_id,
+            entry.reservation_id,
+            entry.lot_id,
+            entry.location_id,
+            -entry.qty_delta,
+            -entry.value_delta,
+        )
+        for entry in stock.entries[first_entry:]
+        if entry.ref_type == "SALE" and entry.lot_id is not None and entry.reservation_id is not None
+    ]

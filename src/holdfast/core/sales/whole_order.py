@@ -21,11 +21,11 @@ from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import Code, invalid_quantity, not_found
-from holdfast.core.records.stock import Reservation
+from holdfast.core.records.stock import FOR_LINE, Reservation
 from holdfast.core.reservations.adoption import sale_of_order
-from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve, sell_or_release, too_many
+from holdfast.core.reservations.order_holds import OrderClose, OrderLine, OrderReserve, sell_or_release, too_many
 from holdfast.core.reservations.order_names import refuse_held_order
-from holdfast.core.reservations.reserve import Reserve, Target, reserve
+from holdfast.core.reservations.reserve import Reserve, Target, make_direct_hold, validate_reserve
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.completion import cancel_sale
 from holdfast.core.stock.holds import describe
@@ -41,7 +41,7 @@ def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocume
     sale_id, holds = _known(stock, command.order_number, command.source)
     answers: list[ReservationDocument | UnlimitedDocument] = [_told(stock, hold) for hold in holds]
     stock.catalog.know_products(line.product for line in command.lines)
-    if sale_id is not None and (_of_sale(holds) or _has_any(stock, sale_id, command.lines)):
+    if sale_id is not None and (_any_of_line(holds) or _has_any(stock, sale_id, command.lines)):
         return answers
     target = Target(command.order_number, command.source)
     covered = _covered(holds)
@@ -53,7 +53,8 @@ def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocume
         quantity = line.quantity if product is None else _lack(covered, product, line)
         if quantity is None:
             return None
-        return reserve(stock, Reserve(line.product, quantity, command.location, target, fact=True))
+        asked = Reserve(line.product, quantity, command.location, target, fact=True)
+        return make_direct_hold(stock, asked, validate_reserve(stock, asked))
 
     for hold in stock.each_line(command.lines, hold_line):
         if isinstance(hold, UnlimitedDocument):
@@ -63,9 +64,9 @@ def order_reserve(stock: Stock, command: OrderReserve) -> list[ReservationDocume
     return answers
 
 
-def _of_sale(holds: list[Reservation]) -> bool:
+def _any_of_line(holds: list[Reservation]) -> bool:
     """Has the order's sale taken over any of the holds? Then the sale says what the order is."""
-    return any(hold.held_for == "sale" for hold in holds)
+    return any(hold.held_for == FOR_LINE for hold in holds)
 
 
 def _covered(holds: list[Reservation]) -> dict[str, int]:

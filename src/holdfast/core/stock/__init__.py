@@ -3,5 +3,6 @@
     stock.post(cause, level, lot, "RESERVE", reserved=2, ...)      level, lot and ledger, together
     release_units(stock, hold, 2, "cancelled")                     2 units go back, and serve the holds that wait
 
-What commands of all rooms have in common is here; no command is. It may import `core.records`.
+What commands of all rooms have in common is here; no command is. The class `Stock` is in `posting`. It may import
+`core.records`.
 """

@@ -2,7 +2,7 @@
 
     lots A (3 free), B (5 free), quantity 4  ->  A 3, B 1
 
-It only looks; nothing is promised here.
+`back` only looks; `post_backing` promises what it has found.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from holdfast.core.records.status import QUARANTINED
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.wants import LotById, PlacesEverOfLot, Want
 from holdfast.core.stock.lot_order import by_expiry, by_receipt
-from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.store_access import was_theirs
 
 Backing = list[tuple[LotStock, int]]
@@ -58,6 +58,14 @@ def back(stock: Stock, level: Level, product: Product, units: int, lot_id: str |
             if not left:  # looking at one lot more may ask for more of them
                 break
     return backing
+
+
+def post_backing(stock: Stock, cause: Cause, level: Level, hold_id: str, backing: Backing, waits: int = 0) -> None:
+    """Post the RESERVE entries of a hold at a level: one for each lot of the backing, one for what `waits`."""
+    for at, units in backing:
+        stock.post(cause, level, at, "RESERVE", reserved=units, hold=hold_id)
+    if waits:
+        stock.post(cause, level, None, "RESERVE", backordered=waits, hold=hold_id)
 
 
 def may_be_promised(stock: Stock, at: LotStock) -> bool:

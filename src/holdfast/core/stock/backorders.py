@@ -26,8 +26,9 @@ units elsewhere once, when its command is decided (`seek`). Units wait at the pl
 equal priority where the product lies, last received first (`in_waiting_order`). A hold whose location was given waits
 there and nowhere else.
 
-`Stock.products_waited_for` names the products for which somebody waits who may be served elsewhere. It is filled when
-levels are loaded, so for all other products a command asks for nothing more.
+`Stock.roaming_products` names the products that roaming holds wait for: those that wait and may be served at several
+locations. It is filled when levels are loaded and when a hold begins to roam, so for all other products a command asks
+for nothing more.
 
 What was left out. Nobody plans ahead: a hold never gives units back so that the one behind it fits better. A direct
 hold is not split over places: its answer names one location. Goods on the road are promised to nobody.
@@ -43,18 +44,13 @@ from holdfast.core.records.organisation import Location
 from holdfast.core.records.product import Product
 from holdfast.core.records.sale import SaleLine
 from holdfast.core.records.stock import Level, Reservation
-from holdfast.core.records.wants import CameIn, SaleById
-from holdfast.core.stock.allocation import Backing, back, held_in_order
+from holdfast.core.records.wants import CameIn, LastCameIn, SaleById
+from holdfast.core.stock.allocation import Backing, back, held_in_order, post_backing
 from holdfast.core.stock.foreseen_id import split_id
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.shortages import Allocations, cause_of_hold, hold_facts, tell_hold
 
 replace = msgspec.structs.replace
-
-
-def in_turn(hold: Reservation) -> tuple[int, int, str]:
-    """The place in the queue: best priority, then oldest."""
-    return hold.priority, hold.created_at, hold.id
 
 
 def in_waiting_order(stock: Stock, product: Product, places: list[Location]) -> list[Location]:
@@ -67,7 +63,7 @@ def in_waiting_order(stock: Stock, product: Product, places: list[Location]) -> 
     levels = {place.id: stock.level(product.id, place.id) for place in places}
     if not any(levels.values()):
         return places
-    came_in = {name: int(at) for name, at in (line.split() for line in stock.require(CameIn(product.id)))}
+    came_in = dict(map(LastCameIn.of, stock.require(CameIn(product.id))))
     for place_id, level in levels.items():
         if level is not None and level.id in stock.came_in:
             came_in[place_id] = stock.came_in[level.id]
@@ -113,16 +109,16 @@ def serve_waiting(stock: Stock, level: Level, actor: str) -> list[str]:
 
 
 def _serve_from(stock: Stock, level: Level, actor: str, served: dict[str, None], freed: list[Level]) -> None:
-    sought = level.product_id in stock.products_waited_for
-    if level.on_hand == level.reserved or not (level.backordered or sought):
+    roams = level.product_id in stock.roaming_products
+    if level.on_hand == level.reserved or not (level.backordered or roams):
         return
     place = stock.catalog.locations[level.location_id]
     if not place.sellable:
         return
     product = stock.product_of(level)
-    waiting = _queue(stock, level, place, sought=sought)
+    waiting = _queue(stock, level, place, roams=roams)
     _need_sales(stock, level, waiting)
-    stock.lot_stocks((level, hold.lot_id) for hold in waiting if hold.lot_id is not None)
+    stock.ask_for_lot_stocks((level, hold.lot_id) for hold in waiting if hold.lot_id is not None)
     for name in [hold.id for hold in waiting]:
         if level.on_hand == level.reserved:
             break
@@ -137,17 +133,17 @@ def _serve_from(stock: Stock, level: Level, actor: str, served: dict[str, None],
             served[name] = None
 
 
-def _queue(stock: Stock, level: Level, place: Location, *, sought: bool) -> list[Reservation]:
+def _queue(stock: Stock, level: Level, place: Location, *, roams: bool) -> list[Reservation]:
     """All holds that the level's units may serve, in turn."""
     holds = stock.waiting_at(level)
-    if sought:
+    if roams:
         holds += [hold for hold in stock.roaming(level.product_id) if hold.level_id != level.id]
         reach: dict[str | None, bool] = {None: True}
         for hold in holds:
             if hold.served_from is not None and hold.served_from not in reach:
                 reach[hold.served_from] = place in stock.catalog.serving_places(hold.served_from)
         holds = [hold for hold in holds if hold.level_id == level.id or reach[hold.served_from]]
-    return sorted((hold for hold in holds if _waits(stock, hold)), key=in_turn)
+    return sorted((hold for hold in holds if _waits(stock, hold)), key=lambda hold: hold.turn)
 
 
 def _waits(stock: Stock, hold: Reservation) -> bool:
@@ -200,13 +196,18 @@ def _serve_line(stock: Stock, level: Level, product: Product, hold: Reservation,
     if units == hold.open:
         hold = relocate(stock, hold, level, backing, actor)
     else:
-        hold = _split_off(stock, level, hold, backing, units, actor)
+        hold = _hold_elsewhere(stock, level, hold, backing, units, actor)
     tell_hold(stock, "BackorderAllocated", hold, product, units)
     return units
 
 
-def _split_off(stock: Stock, level: Level, hold: Reservation, backing: Backing, units: int, actor: str) -> Reservation:
-    """Part of what waits for a sale line is held at another level instead; the hold that has it now."""
+def _hold_elsewhere(
+    stock: Stock, level: Level, hold: Reservation, backing: Backing, units: int, actor: str
+) -> Reservation:
+    """Hold `units` of what waits for a sale line at another level instead, where `backing` backs them.
+
+    The hold that has them now: one of the line that is there, or a new one.
+    """
     stock.require(SaleById(str(hold.reserved_for_id)))
     line = stock.row(SaleLine, str(hold.sale_line_id))
     old = stock.level_of_id[hold.level_id]
@@ -222,8 +223,7 @@ def _split_off(stock: Stock, level: Level, hold: Reservation, backing: Backing, 
     )
     known = None if line is None else _own_hold_at(stock, level, hold)
     made_id = split_id(hold.id, level.id, level.seq) if known is None else known.id
-    for at, taken in backing:
-        stock.post(cause, level, at, "RESERVE", reserved=taken, hold=made_id)
+    post_backing(stock, cause, level, made_id, backing)
     made = replace(
         hold if known is None else known,
         id=made_id,
@@ -287,11 +287,8 @@ def relocate(stock: Stock, hold: Reservation, level: Level, backing: Backing, ac
         stock.post(cause, old, at, "RELEASE", reserved=-held, hold=hold.id)
     if hold.backordered:
         stock.post(cause, old, None, "RELEASE", backordered=-hold.backordered, hold=hold.id)
-    for at, taken in backing:
-        stock.post(cause, level, at, "RESERVE", reserved=taken, hold=hold.id)
     waits = hold.open - sum(taken for _, taken in backing)
-    if waits:
-        stock.post(cause, level, None, "RESERVE", backordered=waits, hold=hold.id)
+    post_backing(stock, cause, level, hold.id, backing, waits)
     hold = replace(
         hold,
         level_id=level.id,
@@ -309,10 +306,13 @@ def relocate(stock: Stock, hold: Reservation, level: Level, backing: Backing, ac
 
 
 def offer(stock: Stock, levels: list[Level]) -> None:
-    """Let the holds that these levels may serve look there. Their units lie free, and nothing has just freed them."""
+    """Note the roaming holds that these levels may serve, so that `seek` looks for free units for them.
+
+    It is for units that lie free although nothing has just freed them.
+    """
     for level in levels:
         place = stock.catalog.locations[level.location_id]
-        if level.on_hand == level.reserved or level.product_id not in stock.products_waited_for:
+        if level.on_hand == level.reserved or level.product_id not in stock.roaming_products:
             continue
         for hold in stock.roaming(level.product_id):
             if place in stock.catalog.serving_places(str(hold.served_from)):
@@ -320,15 +320,16 @@ def offer(stock: Stock, levels: list[Level]) -> None:
 
 
 def seek(stock: Stock) -> None:
-    """Let holds that have begun to wait look for free units where else they may be served; all of them at once.
+    """Give the holds that have begun to roam (`holds_to_place`) free units of any location that may serve them.
 
-    It is done when a command is decided, and before one that tells what waits of a sale.
+    It is done after each decision and after settling. A decision that adopts holds does it before it makes its answer,
+    which tells what waits of the sale.
     """
     names, stock.holds_to_place = stock.holds_to_place, {}
     if not names:
         return
     holds = [hold for name in names if (hold := stock.reservations.get(name)) is not None and hold.roams]
-    holds = sorted((hold for hold in holds if _waits(stock, hold)), key=in_turn)
+    holds = sorted((hold for hold in holds if _waits(stock, hold)), key=lambda hold: hold.turn)
     places = stock.catalog.serving_places
     stock.lock_levels((hold.product_id, place.id) for hold in holds for place in places(str(hold.served_from)))
     with stock.consequences():

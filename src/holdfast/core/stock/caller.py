@@ -14,7 +14,8 @@ from holdfast.core.records.permission import EVERYTHING, Rights
 class Caller(msgspec.Struct, frozen=True, gc=False):
     """The actor of a command: the name for the ledger, the stores they may act in (None: all), what they may overrule.
 
-    `online` callers sell by post: without a location they get those that ship online; others get their own store's.
+    `online` callers sell by post: without a location they get those that ship online. Every caller of all stores is one
+    (`access`); only tests make one that is not.
     `session_id` is the register session that a till acts in. `rights` say what the caller may grant. `address` and
     `request_id` go into the audit log. `id` is the user or key of the actor; it is empty for the command line.
     """

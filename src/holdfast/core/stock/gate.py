@@ -1,13 +1,14 @@
 """The gate: a caller who is assigned to some stores changes nothing that belongs to another one.
 
-    Stock.post, put_row and put_record pass here, so no command can go around it
+    Stock.post, put_row and put_record pass here
     a cashier of WEST, a level at EAST                     -> FORBIDDEN, and the command ends there
     units that come to WEST serve a hold at EAST           -> a consequence (`Stock.consequences`): nobody asked for it
 
-Most commands have looked at the store before, to say more exactly what is wrong. What is changed is looked at as it was
-and as it becomes: nobody takes a record of another store over into their own. A record belongs to the store that
-it names, or to that of its location, its sale or its register session; one of a transfer to the stores at both ends;
-what names none (a product, a setting) is the organisation's, and its permission guards it.
+What changes a hold and posts nothing (its priority, expiry or target) does not pass here: `holds.hold_to_change` and
+adoption test its store. Most commands have looked at the store before, to say more exactly what is wrong. What is
+changed is looked at as it was and as it becomes: nobody takes a record of another store over into their own. A record
+belongs to the store that it names, or to that of its location, its sale or its register session; one of a transfer to
+the stores at both ends; what names none (a product, a setting) is the organisation's, and its permission guards it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
     release_units(stock, hold, 2, "cancelled")     -> 2 units of it are free again, and serve the holds that wait
     consume_units(stock, hold, 2)                  -> 2 units of it have left the shop
+    consume_and_count(stock, hold, 2)              -> the same, and the line that it is for counts them
 
 What waits is given up before what is held. Units are smallest units.
 """
@@ -40,7 +41,7 @@ def describe(stock: Stock, hold: Reservation) -> ReservationDocument:
     return reservation_document(hold, product, stock.catalog.locations[hold.location_id], stock.lots)
 
 
-def active_hold(
+def hold_to_change(
     stock: Stock,
     reservation_id: str,
     quantity: Number | None,
@@ -48,9 +49,10 @@ def active_hold(
     *,
     lot_id: str | None = None,
 ) -> Reservation:
-    """The active hold with that id, if the caller may touch it and what is asked for has a meaning.
+    """The active hold with that id, for a command that changes it.
 
-    A quantity or expiry must be one, and a lot must be one of the product's.
+    It must be in a store of the caller, and what is asked for must have a meaning. Refused with RESERVATION_NOT_FOUND,
+    FORBIDDEN, LOT_NOT_FOUND, INVALID_QUANTITY, INVALID_EXPIRY or RESERVATION_NOT_ACTIVE, in this order.
     """
     hold = stock.hold(reservation_id)
     if hold is None:
@@ -122,7 +124,8 @@ def release_units(
 
 
 def release_together(stock: Stock, parts: list[tuple[Reservation, int]], reason: str) -> None:
-    """Give back units of several holds, (hold, units) each, as one: none of them is served by what another leaves."""
+    """Give back units of several holds, (hold, units) each, as one: the waiting units of all of them first, so that no
+    unit is given to a hold which gives it back next."""
     for some in waiting_first(parts):
         stock.each(some, lambda _, part: release_units(stock, part[0], part[1], reason))
 
@@ -165,8 +168,9 @@ def consume_units(
     return hold
 
 
-def sell_units(stock: Stock, hold: Reservation, units: int, *, lot_id: str | None = None) -> Reservation:
-    """Sell `units` of a hold by itself; when it is a sale line's, its sale counts them, so that they go out once."""
+def consume_and_count(stock: Stock, hold: Reservation, units: int, *, lot_id: str | None = None) -> Reservation:
+    """Consume `units` of a hold outside its sale; a sale's line counts them, so that the sale does not ship them
+    again."""
     first = len(stock.entries)
     hold = consume_units(stock, hold, units, lot_id=lot_id)
     if hold.sale_line_id is not None:
@@ -185,8 +189,11 @@ def sell_free_units(stock: Stock, level: Level, units: int, cause: Cause, lot_id
     tell_low_stock(stock, level, before)
 
 
-def part_of(stock: Stock, hold: Reservation, quantity: Number | None, lot_id: str | None) -> int:
-    """The units that a part of a hold means (default: all that is open, or all that the lot backs)."""
+def units_asked(stock: Stock, hold: Reservation, quantity: Number | None, lot_id: str | None) -> int:
+    """The smallest units that are asked of a hold (default: all that is open, or all that the lot backs).
+
+    INSUFFICIENT_RESERVED when it has fewer.
+    """
     product = stock.product_of(stock.level_of_id[hold.level_id])
     offered = hold.open if lot_id is None else dict(hold.allocations).get(lot_id, 0)
     units = (offered or hold.open) if quantity is None else product.units(quantity)

@@ -17,11 +17,13 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.tax import TaxShare
 from holdfast.core.records.time import day_at
-from holdfast.core.stock.posting import Money, Stock
+from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.record_changes import Money
 
 replace = msgspec.structs.replace
 
@@ -62,6 +64,9 @@ ACCOUNTS = {
 }
 """The chart that every organisation begins with; names may be changed and accounts added."""
 
+KEPT_BY_ITSELF = {CASH: "drawers", INVENTORY: "lots", GIFT_CARDS: "balances of gift cards"}
+"""Accounts that the shop keeps by itself, and what each follows: nobody posts on them by hand."""
+
 OPENING = "OPENING"
 """The `ref_type` of the entry that books what stock was worth when the books began: all older movements at once."""
 
@@ -78,7 +83,7 @@ class TaxLine(NamedTuple):
 
 
 class PaymentLine(NamedTuple):
-    """A line of the account that the settings name for a method of payment; `account` is the usual one."""
+    """A line of the account that the settings named for the `method` of a payment."""
 
     account: str
     amount: int
@@ -106,7 +111,8 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 
 class JournalEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One balanced entry. `day` is the accounting day (YYYY-MM-DD); `at` when it was made (microseconds). `store_id` is
-    the store in which its money moved; an entry of an older version has none.
+    the store in which its money moved; an entry of an older version has none. With `earlier` its money moved elsewhere,
+    on a day that may be long before.
 
     `settled` says what of it was paid by methods with an account of their own: (method, account, amount). An entry that
     takes another one back names it in `reverses`.
@@ -121,6 +127,7 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     ledger_ids: tuple[str, ...]
     actor: str
     store_id: str | None = None
+    earlier: bool = False
     settled: tuple[tuple[str, str, int], ...] | None = None
     reverses: str | None = None
 
@@ -148,14 +155,23 @@ class Posting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 def usual_account(method: str) -> str:
-    """Where a payment lies while the settings name no account: cash in the drawer, anything else until it is
-    settled."""
-    return CASH if method == "cash" else RECEIVABLE
+    """Where a payment lies while the settings name no account for its method.
+
+    Cash is in the drawer, a gift card in what is owed to its holder, anything else is to be received. So is what came
+    back in an exchange, and what is set against what is owed: no money moves for them.
+    """
+    return {"cash": CASH, "gift_card": GIFT_CARDS}.get(method, RECEIVABLE)
 
 
-def paid_by(method: str, amount: int) -> PaymentLine:
-    """The line of a payment by the method (negative: of a refund); its account is found when it is booked."""
-    return PaymentLine(usual_account(method), amount, method)
+def own_account(stock: Stock, method: str) -> str | UnsetType:
+    """The account that the settings name for a method; cash, gift cards, and what moves no money have none."""
+    return (stock.settings.payment_accounts or {}).get(method, UNSET)
+
+
+def paid_by(method: str, amount: int, account: str | UnsetType) -> Line:
+    """The line of a payment by the method (negative: of a refund), on its own account where it has one, else on the
+    usual one."""
+    return (usual_account(method), amount) if account is UNSET else PaymentLine(account, amount, method)
 
 
 def stage_money(
@@ -177,8 +193,9 @@ def book(stock: Stock, first_entry: int) -> None:
         if entry.value_delta and entry.ref_type not in ("TRANSFER", "EXPIRY"):
             goods.setdefault((entry.ref_type, entry.ref_id), []).append(entry)
     for key, money in stock.take_money().items():
-        own = goods.pop(key, [])
-        stores = {_store_of(stock, entry) for entry in own}
+        # Money of an earlier day has an entry of its own: the goods leave the lots, and so the books, today.
+        own = goods.pop(key, []) if money.day is None else []
+        stores = {_store_of(stock, entry) for entry in (own or goods.get(key, []))}
         store_id = next(iter(stores)) if money.store_id is None and len(stores) == 1 else money.store_id
         _put_entry(stock, key, replace(money, store_id=store_id), own)
     for ref, entries in goods.items():
@@ -214,16 +231,14 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
     amounts: dict[str, int] = {}
     taxes: list[TaxLine] = []
     settled: dict[tuple[str, str], int] = {}
-    own = stock.settings.payment_accounts or {}
     for line in money.lines:
         if isinstance(line, TaxLine):
             taxes.append(line)
             continue
-        account = line[0]
-        if isinstance(line, PaymentLine) and line.method in own:
-            account = own[line.method]
-            settled[line.method, account] = settled.get((line.method, account), 0) + line.amount
-        amounts[account] = amounts.get(account, 0) + line[1]
+        if isinstance(line, PaymentLine):
+            key = line.method, line.account
+            settled[key] = settled.get(key, 0) + line.amount
+        amounts[line[0]] = amounts.get(line[0], 0) + line[1]
     for entry in goods:
         contra = _contra(entry)
         amounts[INVENTORY] = amounts.get(INVENTORY, 0) + entry.value_delta
@@ -234,16 +249,18 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
     assert sum(line[1] for line in lines) == 0, (ref, lines)
     if not lines:
         return
+    day = open_day(stock, money.store_id) if money.day is None else _earlier_day(stock, money.day, money.store_id)
     made = JournalEntry(
         stock.new_id(),
         stock.now,
-        open_day(stock, money.store_id),
+        day,
         money.description,
         *ref,
         tuple(entry.id for entry in goods),
         stock.caller.actor,
         money.store_id,
-        tuple((*key, amount) for key, amount in sorted(settled.items()) if amount) or None,
+        earlier=money.day is not None,
+        settled=tuple((*key, amount) for key, amount in sorted(settled.items()) if amount) or None,
     )
     put_entry(stock, made, lines)
 
@@ -265,6 +282,12 @@ def calendar_day(stock: Stock, store_id: str | None) -> str:
     """Today by the calendar of the store, or of the organisation where there is none."""
     store = None if store_id is None else stock.catalog.stores.get(store_id)
     return day_at(stock.now, stock.settings.timezone if store is None else store.timezone)
+
+
+def _earlier_day(stock: Stock, day: str, store_id: str | None) -> str:
+    """The day on which money was moved elsewhere, unless it is closed, or not there yet: then today's."""
+    closed, today = stock.settings.books_closed_through, open_day(stock, store_id)
+    return day if day <= today and (closed is None or day > closed) else today
 
 
 def open_day(stock: Stock, store_id: str | None) -> str:

@@ -1,8 +1,8 @@
-"""Low stock: `LowStock` is told once, when a level's units on hand cross its line.
+"""Low stock: `LowStock` is told once, when a level's units on hand fall to its threshold.
 
-    line 5, on hand 6, 2 sold     -> told; the next sale below the line tells nothing
+    threshold 5, on hand 6, 2 sold     -> told; the next sale tells nothing
 
-The line is the location's reorder point for the product, else the product's, else the organisation's default.
+The threshold is the location's reorder point for the product, else the product's, else the organisation's default.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from holdfast.core.stock.posting import Stock
 
 
 def tell_low_stock(stock: Stock, level: Level, before: int) -> None:
-    """Tell `LowStock` when the level's units on hand fell from above its line to or below it."""
+    """Tell `LowStock` when the level's units on hand fell from above its threshold to it or below it."""
     product = stock.product_of(level)
     location = stock.catalog.locations[level.location_id]
-    line = reorder_threshold(product, location, stock.settings)
-    if line is not None and location.sellable and level.on_hand <= line < before:
+    threshold = reorder_threshold(product, location, stock.settings)
+    if threshold is not None and location.sellable and level.on_hand <= threshold < before:
         stock.tell(
             "LowStock",
             product.id,
@@ -27,6 +27,6 @@ def tell_low_stock(stock: Stock, level: Level, before: int) -> None:
                 "location": location.code,
                 "store_id": location.told_to,
                 "quantity": product.number(level.on_hand),
-                "threshold": product.number(line),
+                "threshold": product.number(threshold),
             },
         )

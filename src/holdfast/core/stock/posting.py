@@ -2,39 +2,30 @@
 
 A batch of commands is decided against one Stock: the levels it locked, their lots, the holds it asked for. Decisions
 look first and then `post` ledger entries; `post` moves level and lot together and asserts what must always be true
-(docs/reference/invariants.md). What a decision did can be undone as a whole, so a refusal leaves no trace.
+(docs/reference/invariants.md). What a decision did can be undone as a whole (`undo`).
 
 What a decision needs and the Stock does not have, it asks for by raising `Missing` with everything of that kind at
 once. The loader of the Stock loads that too, and the command is decided again from the start. So the core never reads.
-What a decision reads with stands in `working_set`.
+The Stock stands on four floors: what is loaded (`working_set` and the two below it), how it is undone (`undo`), how
+records change (`record_changes`), and here how units move.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from collections.abc import Callable
 
 import msgspec
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.ledger import Entry, RefType
 from holdfast.core.records.number import QUANTITY_MAX, VALUE_MAX
-from holdfast.core.records.organisation import Location, Settings, Store, TaxRate
-from holdfast.core.records.product import Product
-from holdfast.core.records.rejection import Code, Refused, RefusedOutright, Rejected, group_refused
+from holdfast.core.records.rejection import Code, RefusedOutright
 from holdfast.core.records.status import assert_follows
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
-from holdfast.core.records.wants import ActiveAt, AdhocAt, Missing, WaitingAt, Want
-from holdfast.core.stock.caller import SYSTEM
+from holdfast.core.records.wants import ActiveAt, AdhocAt, WaitingAt
 from holdfast.core.stock.foreseen_id import corner_id
-from holdfast.core.stock.gate import pass_place, pass_record
-from holdfast.core.stock.touched import Touched
-from holdfast.core.stock.working_set import WorkingSet
-
-T = TypeVar("T")
-R = TypeVar("R")
-
+from holdfast.core.stock.gate import pass_place
+from holdfast.core.stock.record_changes import ChangedRecords
 
 COMMAND_ENTRIES_MAX = 50_000
 """Most ledger entries that one command may write: it is one transaction, and others wait for it."""
@@ -57,55 +48,17 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
     note: str | None = None
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """Something that happened, as it is told outside (docs/reference/events.md)."""
-
-    type: str
-    product_id: str | None
-    data: dict[str, Any]
-
-
-class Money(msgspec.Struct, frozen=True, gc=False):
-    """Money that a command moves: (account, amount) lines in minor units, debit positive, and in which store it did."""
-
-    description: str
-    store_id: str | None
-    lines: tuple[Any, ...]
-
-
-class Stock(WorkingSet):
+class Stock(ChangedRecords):
     """The working set of one batch, with `post` and its companions, which change it."""
 
     def __init__(self, org_id: str, catalog: Catalog, now: int, new_id: Callable[[], str]) -> None:
         super().__init__(org_id, catalog, now, new_id)
-        self.caller = SYSTEM
         # What this batch writes. `holds_to_place` are holds that have begun to wait and look elsewhere, `moved`
         # those whose location or target changed, `came_in` tells when goods came to a level.
         self.holds_to_place: dict[str, None] = {}
         self.moved: set[str] = set()
         self.came_in: dict[str, int] = {}
-        self.entries: list[Entry] = []
         self.entries_max = COMMAND_ENTRIES_MAX
-        self.events: list[Event] = []
-        self._log: list[tuple[Any, ...]] = []
-        self._money: dict[tuple[str, str], Money] = {}
-        self._ungated = 0
-
-    @contextmanager
-    def consequences(self) -> Iterator[None]:
-        """What follows by itself from a command may be in any store: nobody asked for it."""
-        self._ungated += 1
-        try:
-            yield
-        finally:
-            self._ungated -= 1
-
-    def _pass(self, record: Any, before: Any) -> None:
-        """Let the caller change the record: both as it was (None: it is new) and as it becomes it has to be theirs."""
-        if self.caller.stores is not None and not self._ungated:
-            if before is not None:
-                pass_record(self, self.caller.stores, before)
-            pass_record(self, self.caller.stores, record)
 
     # Writing -------------------------------------------------------------------------------------------------------
 
@@ -171,7 +124,7 @@ class Stock(WorkingSet):
         level.backordered += backordered
         level.seq += 1
         level.listed = True
-        level.updated_at = at = max(self.now, level.updated_at)
+        level.updated_at = now = max(self.now, level.updated_at)
         if lot is not None:
             self._log.append((lot, lot.on_hand, lot.reserved, lot.value, lot.is_open, lot.origins, lot.sellable_until))
             lot.on_hand += qty
@@ -206,7 +159,7 @@ class Stock(WorkingSet):
                 cause.actor,  # actor
                 reason or cause.reason,  # reason
                 cause.note,  # note
-                at,  # created_at
+                now,  # created_at
             )
         )
 
@@ -273,201 +226,6 @@ class Stock(WorkingSet):
         """Set the instant at which the lot's expiry takes it off sale there."""
         self._log.append((at, at.on_hand, at.reserved, at.value, at.is_open, at.origins, at.sellable_until))
         at.sellable_until = until
-
-    def put_record(self, kind: str, key: str, record: Any) -> None:
-        """Set a document as it now stands; `key` is its id."""
-        before = self.records.get((kind, key))
-        assert_follows(record, before)
-        self._pass(record, before)
-        self._log.append((self.records, (kind, key), before))
-        self.records[kind, key] = record
-        self._of_kind.setdefault(kind, {})[key] = None
-
-    def put_row(self, row: Any) -> None:
-        """Set a row of sales or books as it now stands."""
-        rows = self.rows.setdefault(type(row), {})
-        key = row.id
-        before = rows.get(key)
-        assert_follows(row, before)
-        self._pass(row, before)
-        if before is None:
-            self.new_ids.add(key)
-            self._remember_row(row)
-        self._log.append((rows, key, before))
-        rows[key] = row
-
-    def put_money(self, ref_type: str, ref_id: str, money: Money) -> None:
-        """Money that the command under way moves, by what it refers to; moved twice, it adds up."""
-        known = self._money.get((ref_type, ref_id))
-        self._log.append((self._money, (ref_type, ref_id), known))
-        if known is not None:
-            money = msgspec.structs.replace(money, lines=known.lines + money.lines)
-        self._money[ref_type, ref_id] = money
-
-    def take_money(self) -> dict[tuple[str, str], Money]:
-        """The money of the command under way, taken to be booked."""
-        taken = dict(self._money)
-        self._money.clear()
-        return taken
-
-    def put_in_catalog(self, record: Settings | Product | Store | Location | TaxRate) -> None:
-        """Let the rest of the batch see a record as it now stands (the batch has a catalog of its own for that)."""
-        catalog = self.catalog
-        known: dict[str, Any]
-        for known in (
-            catalog.products,
-            catalog.locations,
-            catalog.location_of_code,
-            catalog.stores,
-            catalog.tax_rates,
-        ):
-            for key in (record.id, getattr(record, "sku", None), getattr(record, "code", None)):
-                if key is not None:
-                    self._log.append((known, key, known.get(key)))
-        self._log.append((catalog.__dict__, "settings", catalog.settings))
-        self._log.append((catalog.__dict__, "known_sellable_places", catalog.known_sellable_places))
-        if isinstance(record, Product):
-            catalog.put_product(record)
-        elif isinstance(record, Location):
-            catalog.put_location(record)
-        elif isinstance(record, Store):
-            catalog.put_store(record)
-        elif isinstance(record, TaxRate):
-            catalog.put_tax_rate(record)
-        else:
-            catalog.settings = record
-
-    def put_cost(self, product_id: str, unit_cost: int) -> None:
-        """Remember the product's last receipt cost, in 10**-6 major units."""
-        self._log.append((self.costs, product_id, self.costs.get(product_id)))
-        self.costs[product_id] = unit_cost
-
-    def tell(self, event_type: str, product_id: str | None, data: dict[str, Any]) -> None:
-        """Append an event to this batch's; one that names a location names the store it was in (`Location.told_to`)."""
-        assert "store_id" in data or "location" not in data, (event_type, data)
-        self.events.append(Event(event_type, product_id, data))
-
-    # Undoing -------------------------------------------------------------------------------------------------------
-
-    def each(self, items: Iterable[T], step: Callable[[int, T], R]) -> list[R]:
-        """`step(index, item)` for every item; when some ask for more, all that they ask for is asked at once.
-
-        Without it, a group of n would be decided n times over, each time one want further. Of several refusals the
-        first is told.
-        """
-        results, refused = self._tried(items, step)
-        if refused:
-            raise Refused.of(refused[0][1])
-        return results
-
-    def each_line(self, lines: Iterable[T], step: Callable[[int, T], R]) -> list[R]:
-        """`step(index, line)` as `each` does it; a refusal names every line that was refused."""
-        results, refused = self._tried(lines, step)
-        if refused:
-            raise group_refused(refused)
-        return results
-
-    def _tried(self, items: Iterable[T], step: Callable[[int, T], R]) -> tuple[list[R], list[tuple[int, Rejected]]]:
-        """What the steps return, and (index, refusal) of those that refuse: what they posted stays until all is undone.
-
-        They are looked at until the last: what one of them asks for comes before what another refuses.
-        """
-        wants: set[Want] = set()
-        results: list[R] = []
-        refused: list[tuple[int, Rejected]] = []
-        for index, item in enumerate(items):
-            mark = self.mark()
-            try:
-                results.append(step(index, item))
-            except Missing as missing:
-                self.undo(mark)
-                wants |= missing.wants
-            except RefusedOutright:
-                raise
-            except Refused as no:
-                refused.append((index, no.rejected))
-        if wants:
-            raise Missing(wants)
-        return results, refused
-
-    def mark(self) -> tuple[int, int, int]:
-        """A point to which `undo` can return."""
-        return len(self._log), len(self.entries), len(self.events)
-
-    def undo(self, mark: tuple[int, int, int]) -> None:
-        """Take back everything since `mark`, newest first."""
-        log_length, entries, events = mark
-        log = self._log
-        while len(log) > log_length:
-            item = log.pop()
-            touched = item[0]
-            if type(touched) is Level:
-                (
-                    _,
-                    touched.on_hand,
-                    touched.reserved,
-                    touched.backordered,
-                    touched.seq,
-                    touched.listed,
-                    touched.updated_at,
-                ) = item
-            elif type(touched) is LotStock:
-                (
-                    _,
-                    touched.on_hand,
-                    touched.reserved,
-                    touched.value,
-                    touched.is_open,
-                    touched.origins,
-                    touched.sellable_until,
-                ) = item
-            elif item[2] is None:
-                touched.pop(item[1], None)
-            else:
-                touched[item[1]] = item[2]
-        del self.entries[entries:]
-        del self.events[events:]
-
-    def new_holds(self, since: tuple[int, int, int]) -> dict[str, Reservation]:
-        """Holds made since a mark, as they stand now."""
-        holds = self.reservations
-        return {
-            item[1]: holds[item[1]] for item in self._log[since[0] :] if item[0] is holds and item[1] in self.new_ids
-        }
-
-    def new_rows(self, since: tuple[int, int, int]) -> dict[type[Any], dict[str, Any]]:
-        """Rows of sales and books made since a mark, as they stand now, by kind and id."""
-        made: dict[type[Any], dict[str, Any]] = {}
-        for item in self._log[since[0] :]:
-            first = item[0]
-            if type(first) is dict and item[1] in self.new_ids:
-                row = first.get(item[1])
-                if row is not None and first is self.rows.get(type(row)):
-                    made.setdefault(type(row), {})[item[1]] = row
-        return made
-
-    def touched(self) -> Touched:
-        """What this batch changed, each thing once, as it stands now."""
-        result = Touched()
-        for item in self._log:
-            first = item[0]
-            if type(first) is Level:
-                result.levels[first.id] = first
-            elif first is self.levels:
-                result.levels[first[item[1]].id] = first[item[1]]
-            elif type(first) is LotStock:
-                result.lot_stocks[first.level_id + first.lot_id] = first
-            elif first is self.reservations:
-                result.reservations[item[1]] = first[item[1]]
-            elif first is self.lots:
-                result.lots[item[1]] = first[item[1]]
-            elif first is self.records:
-                result.records[item[1]] = first[item[1]]
-            elif first is self.costs:
-                result.costs[item[1]] = first[item[1]]
-            elif type(first) is dict and (row := first.get(item[1])) is not None and type(row) in self.rows:
-                result.rows.setdefault(type(row), {})[item[1]] = row
-        return result
 
 
 def _check_bounds(level: Level, lot: LotStock | None, qty: int, backordered: int, value: int) -> None:

@@ -56,7 +56,7 @@ def refuse_foreign_sale(stock: Stock, sale: Sale) -> None:
 
 
 def refuse_finished_sale(sale: Sale) -> None:
-    """Refuse to change what is no cart any more, nor in the queue."""
+    """Refuse to change a sale that is completed or cancelled (INVALID_STATE)."""
     if not sale.unfinished:
         raise wrong_status(sale)
 
@@ -96,7 +96,10 @@ def taken_since(stock: Stock, first_entry: int, taken: tuple[Taken, ...] = ()) -
 
 
 def count_on_line(stock: Stock, line_id: str, units: int, first_entry: int) -> None:
-    """Units of a line went out by a hold that names it, past the sale: the sale counts them and sells them no more."""
+    """Count units on a sale's line whose hold was consumed by itself, so that the sale does not ship them again.
+
+    Nothing when the sale is finished.
+    """
     sale_id = sale_of_line(stock, line_id)
     if sale_id is None:
         return

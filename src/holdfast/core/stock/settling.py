@@ -25,7 +25,7 @@ from holdfast.core.stock.shortages import vacate, vacate_lots
 
 
 def settle(stock: Stock) -> None:
-    """Do what time has made due at the loaded levels: release dead holds (oldest first), set expired lots aside.
+    """Do what time has made due at the loaded levels: release expired holds (oldest first), set expired lots aside.
 
     It goes by the levels' ids, so that a read and the next command come to the same, however their levels were loaded.
     """
@@ -36,15 +36,15 @@ def settle(stock: Stock) -> None:
         stock.each(levels, lambda _, level: _settle_level(stock, level))
         if stock.holds_to_place:
             seek(stock)
-        for level_id in stock.level_of_id.keys() & stock.dead.keys():
-            del stock.dead[level_id]
+        for level_id in stock.level_of_id.keys() & stock.expired_holds.keys():
+            del stock.expired_holds[level_id]
     finally:
         stock.caller = caller
 
 
 def _settle_level(stock: Stock, level: Level) -> None:
-    dead = [stock.reservations[name] for name in stock.dead.get(level.id, ())]
-    for hold in sorted(dead, key=lambda hold: (hold.expires_at or 0, hold.id)):
+    expired = [stock.reservations[name] for name in stock.expired_holds.get(level.id, ())]
+    for hold in sorted(expired, key=lambda hold: (hold.expires_at or 0, hold.id)):
         hold = stock.reservations[hold.id]
         if hold.active and hold.expires_at is not None and hold.expires_at <= stock.now:
             release_units(stock, hold, hold.open, "expired")
@@ -61,7 +61,7 @@ def _set_expired_aside(stock: Stock, level: Level) -> None:
         return
     expired.sort(key=lambda at: at.lot_id)
     cause = Cause(SYSTEM.actor, reason="expired")
-    ask_for_lots_at(stock, _aside(stock, level), expired)
+    ask_for_lots_at(stock, _quarantine_level(stock, level), expired)
     for at in expired:
         if at.free:
             set_aside(stock, level, at, at.free, cause, "EXPIRY")
@@ -73,23 +73,23 @@ def _set_expired_aside(stock: Stock, level: Level) -> None:
     serve_waiting(stock, level, SYSTEM.actor)
 
 
-def _aside(stock: Stock, level: Level) -> Level:
+def _quarantine_level(stock: Stock, level: Level) -> Level:
     """The level of the same product in the store's quarantine location."""
-    corner = stock.catalog.quarantine_of(stock.catalog.locations[level.location_id])
-    return stock.open_level(level.product_id, corner.id)
+    quarantine = stock.catalog.quarantine_of(stock.catalog.locations[level.location_id])
+    return stock.open_level(level.product_id, quarantine.id)
 
 
 def set_aside(stock: Stock, level: Level, at: LotStock, units: int, cause: Cause, ref_type: RefType) -> list[str]:
     """Move a lot's units to the store's quarantine location; the ids of the holds that lost units."""
     place = stock.catalog.locations[level.location_id]
-    aside = _aside(stock, level)
+    quarantine = _quarantine_level(stock, level)
     lot = stock.lots[at.lot_id]
-    there = lot_at(stock, aside, lot)
+    there = lot_at(stock, quarantine, lot)
     shorted = vacate(stock, level, at, units, cause)
     before = level.on_hand
     value = share_of_value(at.value, at.on_hand, units)
     stock.post(cause, level, at, ref_type, qty=-units, value=-value)
-    put_in(stock, cause, aside, lot, units, value, ref_type)
+    put_in(stock, cause, quarantine, lot, units, value, ref_type)
     stock.set_origins(there, with_origin(there.origins, place.id, units))
     tell_low_stock(stock, level, before)
     tell_quarantined(stock, lot, place, units, cause)

@@ -61,7 +61,7 @@ def hold_facts(stock: Stock, hold: Reservation, product: Product, units: int) ->
 def _worst_first(stock: Stock, level: Level) -> list[str]:
     """Active holds of the level with allocations: worst priority first, then newest."""
     holds = [hold for hold in stock.holds_at(level) if hold.allocations]
-    holds.sort(key=lambda hold: (hold.priority, hold.created_at, hold.id), reverse=True)
+    holds.sort(key=lambda hold: hold.turn, reverse=True)
     return [hold.id for hold in holds]
 
 
@@ -87,7 +87,7 @@ def _give_way(
     shorted[name] = None
 
 
-def _free_units(
+def _take_from_holds(
     stock: Stock,
     level: Level,
     lack: int,
@@ -118,24 +118,24 @@ def _free_units(
     assert lack == 0, (level, lack)
 
 
-def _move_holds(stock: Stock, level: Level, lot: LotStock, units: int, cause: Cause) -> int:
-    """Re-allocate up to `units` of the lot's holds to other lots of the level; the units that could not move."""
+def _move_holds(stock: Stock, level: Level, from_lot: LotStock, units: int, cause: Cause) -> int:
+    """Re-allocate up to `units` of a lot's holds to other lots of the level; the units that could not move."""
     free = removal_order(stock, level, stock.product_of(level))
-    others = (at for at in free if at.lot_id != lot.lot_id and may_be_promised(stock, at))
+    others = (at for at in free if at.lot_id != from_lot.lot_id and may_be_promised(stock, at))
     other = next(others, None)
     for name in _worst_first(stock, level):
         hold = stock.reservations[name]
         allocations = dict(hold.allocations)
-        held = 0 if hold.lot_id is not None else allocations.get(lot.lot_id, 0)
+        held = 0 if hold.lot_id is not None else allocations.get(from_lot.lot_id, 0)
         own = msgspec.structs.replace(cause, order_number=hold.order_number, source=hold.source)
         while held and units and other is not None:
             taken = min(other.free, held, units)
             if not taken:
                 other = next(others, None)
                 continue
-            stock.post(own, level, lot, "RELEASE", reserved=-taken, hold=name, reason="reallocated")
+            stock.post(own, level, from_lot, "RELEASE", reserved=-taken, hold=name, reason="reallocated")
             stock.post(own, level, other, "RESERVE", reserved=taken, hold=name, reason="reallocated")
-            allocations[lot.lot_id] -= taken
+            allocations[from_lot.lot_id] -= taken
             allocations[other.lot_id] = allocations.get(other.lot_id, 0) + taken
             held -= taken
             units -= taken
@@ -147,24 +147,24 @@ def _move_holds(stock: Stock, level: Level, lot: LotStock, units: int, cause: Ca
     return units
 
 
-def _pinned_units(stock: Stock, level: Level, lot: LotStock) -> int:
+def _pinned_units(stock: Stock, level: Level, from_lot: LotStock) -> int:
     """Units of the lot that are promised to holds which take no other."""
     holds = (stock.reservations[name] for name in _worst_first(stock, level))
-    return sum(dict(hold.allocations).get(lot.lot_id, 0) for hold in holds if hold.lot_id == lot.lot_id)
+    return sum(dict(hold.allocations).get(from_lot.lot_id, 0) for hold in holds if hold.lot_id == from_lot.lot_id)
 
 
-def vacate(stock: Stock, level: Level, lot: LotStock | None, units: int, cause: Cause) -> list[str]:
+def vacate(stock: Stock, level: Level, from_lot: LotStock | None, units: int, cause: Cause) -> list[str]:
     """Make `units` of the level (or of the one lot) unreserved, so that they can leave; the ids of shorted holds.
 
     The level must have that many units on hand.
     """
-    if lot is not None:
-        return vacate_lots(stock, level, [(lot, units)], cause)
+    if from_lot is not None:
+        return vacate_lots(stock, level, [(from_lot, units)], cause)
     shorted: dict[str, None] = {}
     lack = units - level.available
     if lack > 0:
         stock.require_expired_holds((level,))
-        _free_units(stock, level, lack, cause, shorted)
+        _take_from_holds(stock, level, lack, cause, shorted)
     return list(shorted)
 
 
@@ -174,29 +174,29 @@ def vacate_lots(stock: Stock, level: Level, leaving: list[tuple[LotStock, int]],
     Holds pinned to a lot lose what it will not have; then the level's lack is taken by worst priority; the rest moves.
     """
     shorted: dict[str, None] = {}
-    if any(units > lot.free for lot, units in leaving):
+    if any(units > at.free for at, units in leaving):
         stock.require_expired_holds((level,))
-    for lot, units in leaving:
-        if units > lot.free:
-            lost = _pinned_units(stock, level, lot) - (lot.on_hand - units)
+    for at, units in leaving:
+        if units > at.free:
+            lost = _pinned_units(stock, level, at) - (at.on_hand - units)
             if lost > 0:
-                _free_units(stock, level, lost, cause, shorted, only=lot, pinned=True)
+                _take_from_holds(stock, level, lost, cause, shorted, only=at, pinned=True)
     lack = sum(units for _, units in leaving) - level.available
     if lack > 0:
-        _free_units(stock, level, lack, cause, shorted)
-    for lot, units in leaving:
-        if units > lot.free and _move_holds(stock, level, lot, units - lot.free, cause):
-            _free_units(stock, level, units - lot.free, cause, shorted, only=lot)
+        _take_from_holds(stock, level, lack, cause, shorted)
+    for at, units in leaving:
+        if units > at.free and _move_holds(stock, level, at, units - at.free, cause):
+            _take_from_holds(stock, level, units - at.free, cause, shorted, only=at)
     return list(shorted)
 
 
 def take_units(
-    stock: Stock, level: Level, lot: LotStock | None, units: int, cause: Cause, ref_type: RefType
+    stock: Stock, level: Level, from_lot: LotStock | None, units: int, cause: Cause, ref_type: RefType
 ) -> list[tuple[LotStock, int, int]]:
     """Take unreserved units out of the level, oldest lots first, or of one lot; (lot, units, value) of each part."""
     taken = []
     before = level.on_hand
-    for at in [lot] if lot is not None else stock.free_lots(level, expiring_first=False):
+    for at in [from_lot] if from_lot is not None else stock.free_lots(level, expiring_first=False):
         part = min(units, at.free)
         value = share_of_value(at.value, at.on_hand, part)
         stock.post(cause, level, at, ref_type, qty=-part, value=-value)
@@ -210,8 +210,8 @@ def take_units(
 
 
 def remove_units(
-    stock: Stock, level: Level, lot: LotStock | None, units: int, cause: Cause, ref_type: RefType
+    stock: Stock, level: Level, from_lot: LotStock | None, units: int, cause: Cause, ref_type: RefType
 ) -> tuple[list[tuple[LotStock, int, int]], list[str]]:
     """A fact took units away: promises give way, the units leave; the parts taken and the ids of shorted holds."""
-    shorted = vacate(stock, level, lot, units, cause)
-    return take_units(stock, level, lot, units, cause, ref_type), shorted
+    shorted = vacate(stock, level, from_lot, units, cause)
+    return take_units(stock, level, from_lot, units, cause, ref_type), shorted

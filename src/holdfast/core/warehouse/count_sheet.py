@@ -281,7 +281,7 @@ def _ask_for_lines(stock: Stock, place: Location, lines: tuple[CountLine, ...]) 
     ask_for_named_lots(stock, (line.lot_id for line in lines if line.lot_id is not None))
     levels = [None if product is None else stock.levels.get((product.id, place.id)) for product in products]
     of_lots = zip(levels, (line.lot_id for line in lines), strict=True)
-    stock.lot_stocks((level, lot_id) for level, lot_id in of_lots if level is not None and lot_id is not None)
+    stock.ask_for_lot_stocks((level, lot_id) for level, lot_id in of_lots if level is not None and lot_id is not None)
 
 
 def _written_line(stock: Stock, place: Location, line: CountLine, written: set[str], *, draft: bool) -> SheetLine:

@@ -1,11 +1,10 @@
-"""Recall and expiry: lots that may not be sold (docs/why/lots.md).
+"""Recall: lots that may not be sold (docs/why/lots.md).
 
     Quarantine lot A7   -> its units everywhere move to each store's quarantine location; its holds give way
     Release lot A7      -> the units go back where they came from and serve the holds that wait
     Write off lot A7    -> the units are gone, their value is lost (ADJUSTMENT)
 
-An expired lot does by itself what a recall does by order (EXPIRY). `settle` is what every command does first: it
-releases expired holds and sets expired lots aside, so that no decision sees what time has ended.
+An expired lot goes the same way by itself (EXPIRY): `core.stock.settling`.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ def _lies_at(stock: Stock, lot: Lot) -> list[tuple[Level, LotStock]]:
     """Where the lot has units, in order of location code."""
     found = []
     levels = stock.levels_of_lot(lot)
-    stock.lot_stocks((level, lot.id) for level in levels)
+    stock.ask_for_lot_stocks((level, lot.id) for level in levels)
     for level in levels:
         at = stock.lot_stock(level, lot.id)
         if at is not None and at.on_hand:

@@ -1,11 +1,13 @@
 """Loading: what a batch needs becomes a Stock (step one of load, decide, save).
 
 `begin` makes a Stock with its levels locked, `load_more` answers what a decision asked for (`Missing`), and
-`WriterCatalogs` keeps each organisation's settings, stores, locations and used products as of a catalog version.
+`WriterCatalogs` keeps each organisation's settings, stores, locations, tax rates and used products as of a catalog
+version.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,8 +20,9 @@ from holdfast.core.records.organisation import Location, Settings, Store, TaxRat
 from holdfast.core.records.product import Product
 from holdfast.core.records.stock import Level, LevelKey, Reservation
 from holdfast.core.records.wants import (
+    AccountSums,
     BalancesThrough,
-    DeadAt,
+    ExpiredHoldsAt,
     HoldById,
     LevelAt,
     LotAt,
@@ -29,15 +32,16 @@ from holdfast.core.records.wants import (
     ProductNamed,
     SaleById,
     Want,
+    answer_text,
 )
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
 from holdfast.db.batch import lots
 from holdfast.db.batch.late_ids import ids_from
-from holdfast.db.batch.loaders import LOADERS, PLACE, Probe, is_id
+from holdfast.db.batch.loaders import LOADERS, ORDER_OF_KIND, Probe, is_id
 from holdfast.db.batch.lot_queries import COLUMNS
 from holdfast.db.batch.rows import record_of, row_type
-from holdfast.db.batch.session import DEAD_MAX, BatchSession, Loaded, Query, Row
+from holdfast.db.batch.session import EXPIRED_FIRST, BatchSession, Loaded, Query, Row
 from holdfast.db.failures import Conflict
 
 WRITER_CATALOGS_MAX = 256
@@ -46,7 +50,7 @@ WRITER_CATALOGS_MAX = 256
 PRODUCTS_MAX = 200_000
 """Products (by id and by SKU) that one catalog keeps before it starts anew."""
 
-DEAD_MORE = 2_000
+EXPIRED_MORE = 2_000
 """Expired holds of one level that are brought in when a decision asks for more."""
 
 _LEVEL, _HOLD = row_type(Level), row_type(Reservation)
@@ -175,6 +179,7 @@ def begin(
     queries = [query for _, _, own in parts for query in own]
     loaded = session.begin(org_id, pairs, holds, keys, sales, taken, queries, hurried=hurried)
     stock = Stock(org_id, catalog, loaded.now, new_id)
+    stock.random_bits = secrets.randbits
     stock.locked.update(pairs)
     for row in loaded.levels:
         level = _LEVEL.read(row)
@@ -189,10 +194,10 @@ def begin(
     for row in loaded.holds:
         stock.know_hold(_HOLD.read(row))
     stock.loaded.update(want for want in wants if type(want) is HoldById)
-    stock.products_waited_for.update(loaded.sought)
-    _put_dead(stock, loaded.dead)
-    if len(loaded.dead) == DEAD_MAX:
-        stock.more_dead.update(stock.level_of_id)
+    stock.roaming_products.update(loaded.roaming_products)
+    _put_expired(stock, loaded.expired)
+    if len(loaded.expired) == EXPIRED_FIRST:
+        stock.more_expired.update(stock.level_of_id)
     rows = iter(loaded.also)
     for kind, asked, own in parts:
         _take(stock, kind, asked, [next(rows) for _ in own])
@@ -208,7 +213,7 @@ def _by_kind(wants: Iterable[Want]) -> dict[type[Want], list[Any]]:
     of_kind: dict[type[Want], list[Any]] = {}
     for want in wants:
         of_kind.setdefault(type(want), []).append(want)
-    return {kind: of_kind[kind] for kind in sorted(of_kind, key=lambda kind: PLACE.get(kind, -1))}
+    return {kind: of_kind[kind] for kind in sorted(of_kind, key=lambda kind: ORDER_OF_KIND.get(kind, -1))}
 
 
 def _take(stock: Stock, kind: type[Want], asked: list[Any], rows: list[list[Row]]) -> None:
@@ -216,13 +221,13 @@ def _take(stock: Stock, kind: type[Want], asked: list[Any], rows: list[list[Row]
     stock.loaded.update(asked)
 
 
-def _put_dead(stock: Stock, rows: list[Row]) -> None:
+def _put_expired(stock: Stock, rows: list[Row]) -> None:
     for row in rows:
         hold = _HOLD.read(row)
         if hold.level_id not in stock.level_of_id:
             raise Conflict("a level was begun between the lock and the load")
         stock.know_hold(hold)
-        stock.dead_read[hold.level_id] = stock.dead_read.get(hold.level_id, 0) + 1
+        stock.expired_read[hold.level_id] = stock.expired_read.get(hold.level_id, 0) + 1
 
 
 def load_more(session: BatchSession, stock: Stock, wants: Iterable[Want]) -> None:
@@ -233,7 +238,7 @@ def load_more(session: BatchSession, stock: Stock, wants: Iterable[Want]) -> Non
             parts.append((kind, asked, LOADERS[kind].queries(session.dialect, stock.org_id, asked)))
         else:
             SEPARATE[kind](session, stock, asked)
-            if kind not in (DeadAt, LotsAt):  # the next ones may be asked for again
+            if kind not in (ExpiredHoldsAt, LotsAt):  # the next ones may be asked for again
                 stock.loaded.update(asked)
     rows = iter(session.fetch_all([query for _, _, own in parts for query in own]))
     for kind, asked, own in parts:
@@ -269,22 +274,22 @@ def _load_more_lots(session: BatchSession, stock: Stock, asked: list[LotsAt]) ->
     lots.take_more(stock, asked, session.fetch_all(queries))
 
 
-def _load_dead_of(session: BatchSession, stock: Stock, asked: list[DeadAt]) -> None:
+def _load_expired_of(session: BatchSession, stock: Stock, asked: list[ExpiredHoldsAt]) -> None:
     for want in asked:
-        _load_dead(session, stock, want.level_id)
+        _load_expired(session, stock, want.level_id)
 
 
-def _load_dead(session: BatchSession, stock: Stock, level_id: str) -> None:
+def _load_expired(session: BatchSession, stock: Stock, level_id: str) -> None:
     sql = (
         f"SELECT {_HOLD.select} FROM reservation WHERE org_id = :org AND level_id = :one AND status = 'active' "
         f"AND expires_at IS NOT NULL AND expires_at <= :now ORDER BY expires_at, id "
-        f"LIMIT {DEAD_MORE} OFFSET :known"
+        f"LIMIT {EXPIRED_MORE} OFFSET :known"
     )
-    known = stock.dead_read.get(level_id, 0)
+    known = stock.expired_read.get(level_id, 0)
     rows = session.fetch(sql, org=stock.org_id, one=level_id, now=stock.now, known=known)
-    _put_dead(stock, rows)
-    if len(rows) < DEAD_MORE:
-        stock.more_dead.discard(level_id)
+    _put_expired(stock, rows)
+    if len(rows) < EXPIRED_MORE:
+        stock.more_expired.discard(level_id)
 
 
 def _load_dated_lots(session: BatchSession, stock: Stock, asked: list[LotsWithDay]) -> None:
@@ -322,7 +327,7 @@ def _load_balances(session: BatchSession, stock: Stock, asked: list[BalancesThro
 
 
 def _balances_through(session: BatchSession, stock: Stock, through: str) -> list[str]:
-    """What each account has come to through a day: "account debits credits" each.
+    """What each account has come to through a day: `AccountSums` each.
 
     It is read while the organisation's row is locked: nobody who would post on a day before can commit meanwhile.
     """
@@ -338,12 +343,12 @@ def _balances_through(session: BatchSession, stock: Stock, through: str) -> list
     for account, debit, credit in session.fetch(sql, org=stock.org_id, last=last, through=through):
         known = sums.get(account, (0, 0))
         sums[account] = (known[0] + int(debit), known[1] + int(credit))
-    return [f"{account} {debit} {credit}" for account, (debit, credit) in sums.items()]
+    return [answer_text(AccountSums(account, debit, credit)) for account, (debit, credit) in sums.items()]
 
 
 SEPARATE: dict[type[Want], Callable[[BatchSession, Stock, list[Any]], None]] = {
     ProductNamed: _load_named_products,
-    DeadAt: _load_dead_of,
+    ExpiredHoldsAt: _load_expired_of,
     LotsAt: _load_more_lots,
     LotsWithDay: _load_dated_lots,
     BalancesThrough: _load_balances,

@@ -18,9 +18,10 @@ import msgspec
 from holdfast.core.organisation import changes as records
 from holdfast.core.records import wants
 from holdfast.core.records.license_key import LicenseKey
-from holdfast.core.records.sale import OWN_SOURCES, Sale, SaleLine
+from holdfast.core.records.sale import NUMBERED_SOURCES, Sale, SaleLine
 from holdfast.core.records.stock import Lot, Reservation
 from holdfast.core.records.wants import Want
+from holdfast.core.sales.gift_cards import GiftCard
 from holdfast.core.sales.register import RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
@@ -153,14 +154,14 @@ def _holds(column: str, kind: str, where: str = "") -> Loader:
     return _by_probe(Probe("reservation", ((column, kind),), _HOLD.select_as("t"), where), take_row)
 
 
-def _rows(struct: type[Any], column: str, where: str = "") -> Loader:
+def _rows(struct: type[Any], column: str, where: str = "", *, kind: str = "uuid") -> Loader:
     """Wants answered by rows of sales or books, locked."""
     rows = row_type(struct)
 
     def take_row(stock: Stock, _: Want, row: Row) -> None:
         stock.know_row(rows.read(row))
 
-    return _by_probe(Probe(rows.table.name, ((column, "uuid"),), rows.select_as("t"), where, lock=True), take_row)
+    return _by_probe(Probe(rows.table.name, ((column, kind),), rows.select_as("t"), where, lock=True), take_row)
 
 
 def _know_lot(stock: Stock, _: Want, row: Row) -> str:
@@ -239,7 +240,7 @@ def _order_queries(dialect: str, org_id: str, asked: Sequence[wants.SaleOfOrder]
     numbers: dict[str, list[str]] = {}
     for want in asked:
         numbers.setdefault(want.source, []).append(want.order_number)
-    outside = {source: named for source, named in numbers.items() if source not in OWN_SOURCES}
+    outside = {source: named for source, named in numbers.items() if source not in NUMBERED_SOURCES}
     queries = [_numbered(dialect, org_id, "order_number", numbers)]
     return [*queries, _numbered(dialect, org_id, "external_id", outside)] if outside else queries
 
@@ -409,7 +410,7 @@ LOADERS: dict[type[Want], Loader] = {
     wants.RoamingFor: _holds("product_id", _UUID, "t.backordered > 0 AND t.served_from IS NOT NULL"),
     wants.CameIn: _by_probe(
         Probe("level", (("product_id", _UUID),), f"t.location_id, {_CAME_IN}"),
-        lambda _stock, _want, row: None if row[1] is None else f"{row[0]} {row[1]}",
+        lambda _stock, _want, row: None if row[1] is None else wants.answer_text(wants.LastCameIn(*row)),
     ),
     wants.AdhocAt: _holds("level_id", _UUID, "t.status = 'active' AND t.held_for = 'adhoc'"),
     wants.HoldsOfOrder: _holds("order_number", "text"),
@@ -424,7 +425,7 @@ LOADERS: dict[type[Want], Loader] = {
             "t.reservation_id, t.lot_id, t.location_id, -t.qty_delta, -t.value_delta",
             "t.ref_type = 'SALE' AND t.lot_id IS NOT NULL AND t.reservation_id IS NOT NULL",
         ),
-        lambda _stock, _want, row: " ".join(map(str, row)),
+        lambda _stock, _want, row: wants.answer_text(wants.SoldPart(*row)),
     ),
     wants.ReturnsOfSale: _rows(Return, "sale_id"),
     wants.SupplierOrderById: _rows(SupplierOrder, "id"),
@@ -458,11 +459,14 @@ LOADERS: dict[type[Want], Loader] = {
     wants.KnownKeys: _ids("license_key", (("product_id", _UUID), ("digest", "text"))),
     wants.KeysOfSale: _rows(LicenseKey, "sale_id"),
     wants.FreeKeys: Loader(key_queries.free_queries, key_queries.take_free),
+    wants.GiftCardOfCode: _rows(GiftCard, "code", kind="text"),
+    wants.GiftCardById: _rows(GiftCard, "id"),
+    wants.GiftCardsOfSale: _rows(GiftCard, "issued_by_sale"),
 }
 """One loader for each kind of want that one query or several independent ones answer, in the order in which a
 transaction asks: what several of them lock is locked in this order."""
 
-PLACE = {kind: place for place, kind in enumerate(LOADERS)}
+ORDER_OF_KIND = {kind: number for number, kind in enumerate(LOADERS)}
 """The place of each kind in that order."""
 
 

@@ -23,6 +23,7 @@ from holdfast.core.records.ledger import Entry
 from holdfast.core.records.license_key import LicenseKey
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
+from holdfast.core.sales.gift_cards import GiftCard, GiftCardEntry
 from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
@@ -45,6 +46,8 @@ SALE_TABLES: dict[type[Any], sa.Table] = {
     LicenseKey: schema.license_key,
     Return: schema.sale_return,
     SupplierOrder: schema.supplier_order,
+    GiftCard: schema.gift_card,
+    GiftCardEntry: schema.gift_card_entry,
     JournalEntry: schema.journal_entry,
     Posting: schema.posting,
 }

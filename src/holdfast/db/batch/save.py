@@ -26,6 +26,7 @@ from holdfast.core.records.license_key import LicenseKey
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.time import instant_text
+from holdfast.core.sales.gift_cards import GiftCard, GiftCardEntry
 from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
@@ -68,12 +69,15 @@ _FIXED: dict[Any, set[str]] = {
     SaleLine: {"sale_id", "position", "product_id", "kind", "created_at"},
     LicenseKey: {"product_id", "digest", "encrypted", "hint", "actor", "created_at"},
     SupplierOrder: {"sale_id", "line_id", "product_id", "created_at"},
+    GiftCard: {"code", "issued", "issued_by_sale", "created_at"},
+    GiftCardEntry: set(),
     CashMovement: set(),
     Return: set(),
     JournalEntry: set(),
     Posting: set(),
 }
-"""Columns that never change after the insert: an update leaves them out, so that indexes on them stay untouched."""
+"""Columns that an ordinary update leaves out, so that indexes on them stay untouched. They do not change after the
+insert, but for a hold in `stock.moved`, which is updated whole."""
 
 
 PATTERNS_MAX = 8

@@ -5,7 +5,8 @@
     session.finish(writes)                  -> written and committed
 
 On PostgreSQL `begin` is one round trip (a pipeline: the lock first, then, each with a fresh snapshot, what it
-protects), and `finish` is the other (every write and the commit). SQLite has no round trips and locks as a whole.
+protects), and `finish` is the other (the writes that `send` has not sent ahead, and the commit). A batch that begins a
+level asks once more whether product and location are unchanged. SQLite has no round trips and locks as a whole.
 
 Whatever the driver raises leaves here as `db.failures` has it.
 """
@@ -29,8 +30,8 @@ from holdfast.db.batch.rows import row_type
 from holdfast.db.engine import LOCK_SECONDS, Database
 from holdfast.db.failures import Full, Lost, translated
 
-DEAD_MAX = 500
-"""Most expired holds that one load brings in; more are asked for when a decision needs them."""
+EXPIRED_FIRST = 500
+"""Most expired holds that the beginning of a transaction reads; more are asked for when a decision needs them."""
 
 HURRIED_MILLISECONDS = 50
 """How long a batch waits for a lock when one was met lately."""
@@ -44,15 +45,14 @@ Row = Sequence[Any]
 class Loaded(NamedTuple):
     """What `begin` read: raw rows, the organisation's catalog version, the database's clock (microseconds).
 
-    `lots` are the first of each level (`lot_queries.FIRST`).
-    `sought` are the products of the levels for which somebody waits who may be served at several locations.
+    `lots` are the first of each level (`lot_queries.FIRST`), `roaming_products` those that a roaming hold waits for.
     """
 
     levels: list[Row]
     lots: list[Row]
     holds: list[Row]
-    dead: list[Row]
-    sought: list[str]
+    expired: list[Row]
+    roaming_products: list[str]
     answered: list[Row]
     also: list[list[Row]]
     version: int
@@ -75,7 +75,7 @@ class SeenRecords(NamedTuple):
 
 
 class Write(NamedTuple):
-    """One bulk statement: SQL with its parameters; `rows` for SQLite's executemany."""
+    """One bulk statement. `parameters` is a dict for one execution, or a list of tuples for SQLite's executemany."""
 
     sql: str
     parameters: dict[str, Any] | list[tuple[Any, ...]]
@@ -142,13 +142,13 @@ class PostgresBatchSession:
                 connection.execute(f"SET LOCAL lock_timeout = '{HURRIED_MILLISECONDS}ms'")
             levels = connection.execute(_PG_LOCK.format(of_holds=of_holds), parameters)
             lots = connection.execute(_PG_LOTS.format(of_holds=of_holds, first=lot_queries.FIRST), parameters)
-            dead = connection.execute(_PG_DEAD.format(of_holds=of_holds), parameters)
+            expired = connection.execute(_PG_EXPIRED_AND_ROAMING.format(of_holds=of_holds), parameters)
             held = connection.execute(_PG_HOLDS, parameters) if holds else None
             others = [connection.execute(_percent(query.sql), query.parameters) for query in also]
             answered = connection.execute(_PG_ANSWERED, parameters) if keys else None  # after everything that locks
             clock = connection.execute(_PG_CLOCK, parameters)
             version, now = clock.fetchone() or (0, 0)
-            told = dead.fetchall()
+            told = expired.fetchall()
             return Loaded(
                 levels.fetchall(),
                 lots.fetchall(),
@@ -312,13 +312,13 @@ class SqliteBatchSession:
             levels = execute(_LITE_LEVELS, (org_id, _json(wanted))).fetchall()
             names = _json([row[0] for row in levels])
             lots = execute(lot_queries.LITE_FIRST, (org_id, names, lot_queries.FIRST)).fetchall()
-            dead = execute(_LITE_DEAD, (org_id, names, now)).fetchall()
+            expired = execute(_LITE_EXPIRED, (org_id, names, now)).fetchall()
             products = _json(list({pair[0] for pair in wanted}))
-            sought = [row[0] for row in execute(_LITE_SOUGHT, (org_id, products))]
+            roaming = [row[0] for row in execute(_LITE_ROAMING, (org_id, products))]
             answered = execute(_LITE_ANSWERED, (org_id, _json(keys))).fetchall() if keys else []
             row = execute("SELECT catalog_version FROM organisation WHERE org_id = ?", (org_id,)).fetchone()
             others = [execute(_unlocked(query.sql), query.parameters).fetchall() for query in also]
-            return Loaded(levels, lots, held, dead, sought, answered, others, row[0] if row else 0, now)
+            return Loaded(levels, lots, held, expired, roaming, answered, others, row[0] if row else 0, now)
 
     def fetch(self, sql: str, **parameters: Any) -> list[Row]:
         """Rows of a query with `:name` parameters, in the transaction if one is open."""
@@ -412,13 +412,14 @@ _PG_LEVEL_IDS = (
     "WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND location_id = k.location_id OFFSET 0) l"
 )
 _PG_LOTS = _PG_CHOSEN + lot_queries.PG_FIRST.replace("{levels}", _PG_LEVEL_IDS)
-# Dead holds of the levels, oldest first; behind them, in the last column, the products for which somebody roams.
-_PG_DEAD = (
-    f"{_PG_CHOSEN}(SELECT {_HOLD.select_as('r')}, NULL::uuid AS sought FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL ("
+# Two results: the expired holds of the levels, oldest first; and a row for each product that a roaming hold waits for,
+# which it has in the last column, behind those of a hold (HOLD_WIDTH).
+_PG_EXPIRED_AND_ROAMING = (
+    f"{_PG_CHOSEN}(SELECT {_HOLD.select_as('r')}, NULL::uuid AS roaming FROM {_PG_LEVEL_IDS} CROSS JOIN LATERAL ("
     "SELECT * FROM reservation "
     "WHERE org_id = %(org)s::uuid AND level_id = l.id AND status = 'active' AND expires_at IS NOT NULL "
     "AND expires_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint OFFSET 0) r "
-    f"ORDER BY r.expires_at, r.id LIMIT {DEAD_MAX}) UNION ALL "
+    f"ORDER BY r.expires_at, r.id LIMIT {EXPIRED_FIRST}) UNION ALL "
     f"SELECT {_HOLD.select_as('r')}, k.product_id FROM (SELECT DISTINCT product_id FROM chosen) k CROSS JOIN LATERAL ("
     "SELECT * FROM reservation WHERE org_id = %(org)s::uuid AND product_id = k.product_id AND backordered > 0 "
     "AND served_from IS NOT NULL LIMIT 1) r"
@@ -436,12 +437,12 @@ _LITE_LEVELS = (
     f"SELECT DISTINCT {_LEVEL.select_as('l')} FROM json_each(?2) k CROSS JOIN level l ON l.org_id = ?1 "
     "AND l.product_id = k.value ->> 0 AND l.location_id = k.value ->> 1"
 )
-_LITE_DEAD = (
+_LITE_EXPIRED = (
     f"SELECT {_HOLD.select_as('r')} FROM json_each(?2) k CROSS JOIN reservation r ON r.org_id = ?1 "
     "AND r.level_id = k.value AND r.status = 'active' AND r.expires_at IS NOT NULL AND r.expires_at <= ?3 "
-    f"ORDER BY r.expires_at, r.id LIMIT {DEAD_MAX}"
+    f"ORDER BY r.expires_at, r.id LIMIT {EXPIRED_FIRST}"
 )
-_LITE_SOUGHT = (
+_LITE_ROAMING = (
     "SELECT k.value FROM json_each(?2) k WHERE EXISTS (SELECT 1 FROM reservation r WHERE r.org_id = ?1 "
     "AND r.product_id = k.value AND r.backordered > 0 AND r.served_from IS NOT NULL)"
 )

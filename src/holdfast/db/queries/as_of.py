@@ -84,9 +84,9 @@ def past_of(connection: sa.Connection, org_id: str, instant: int, levels: Mappin
 def ended_at(connection: sa.Connection, org_id: str, instant: int, levels: Mapping[str, int]) -> dict[str, Ended]:
     """What had ended at the instant but was not settled then; levels: {level id: number of the last entry by then}.
 
-    A hold that was dead is still active, or its release is among the entries that follow: the next command at the level
-    began with it. So a few entries are looked at, and more only where those had such a release among them. The same is
-    true of expired lots.
+    A hold that had expired is still active, or its release is among the entries that follow: the next command at the
+    level began with it. So a few entries are looked at, and more only where those had such a release among them. The
+    same is true of expired lots.
     """
     over = ended(connection, org_id, instant, levels=list(levels))
     following = dict(levels)

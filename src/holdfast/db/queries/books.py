@@ -55,6 +55,9 @@ _POSTING_COLUMNS = columns_of(schema.posting, Posting)
 _BY_HAND: sa.ColumnElement[bool] = sa.literal_column("journal_entry.ref_type IN ('ENTRY', 'BILL')", sa.Boolean())
 """The entries whose day may be long before they were made, in the words of their index."""
 
+_EARLIER: sa.ColumnElement[bool] = sa.literal_column("journal_entry.earlier", sa.Boolean())
+"""The entries whose day may be long before they were made, in the words of their index."""
+
 CLOSE_MARGIN = 600 * 1_000_000
 """A close counts for instants so many microseconds after it: postings that were under way are in it."""
 
@@ -63,7 +66,7 @@ AsOf = str | int | None
 
 
 JournalRefType = Literal[
-    "RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER", "OPENING", "ENTRY", "BILL"
+    "RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER", "OPENING", "PAYMENT", "ENTRY", "BILL"
 ]
 """What a journal entry may be about."""
 
@@ -277,7 +280,9 @@ def tax_report(connection: sa.Connection, catalog: Catalog, filters: TaxFilter, 
             before = (first - timedelta(days=1)).isoformat()
             where.append(_posting.at >= end_of_day(before, timezone) - SLACK)
     if filters.to is not None:
-        where += [_posting.day <= filters.to, _posting.at < end_of_day(filters.to, timezone) + SLACK]
+        late = end_of_day(filters.to, timezone) + SLACK
+        earlier = sa.select(_entry.id).where(_entry.org_id == catalog.settings.id, _EARLIER, _entry.at >= late)
+        where += [_posting.day <= filters.to, (_posting.at < late) | _posting.entry_id.in_(earlier)]
     made = schema.journal_entry.alias("made")
     own_entry = (made.c.org_id == catalog.settings.id, made.c.id == _posting.entry_id)
     by_hand = sa.exists(sa.select(made.c.id).where(*own_entry, made.c.ref_type == "ENTRY").correlate(schema.posting))
@@ -357,31 +362,38 @@ def sums_of(connection: sa.Connection, catalog: Catalog, names: Sequence[str], a
         before = sums[account]
         sums[account] = Sums(before.debit + int(balance) + int(credit), before.credit + int(credit))
     if as_of is not None:
-        _put_by_hand(connection, catalog, sums, as_of, base)
+        for late in (_EARLIER, _BY_HAND):
+            _put_late(connection, catalog, sums, as_of, base, late)
     return sums
 
 
-def _put_by_hand(
-    connection: sa.Connection, catalog: Catalog, sums: dict[str, Sums], as_of: AsOf, base: _Base | None
+def _put_late(
+    connection: sa.Connection,
+    catalog: Catalog,
+    sums: dict[str, Sums],
+    as_of: AsOf,
+    base: _Base | None,
+    late_entries: sa.ColumnElement[bool],
 ) -> None:
-    """Correct the sums for entries by hand that were made long after their day.
+    """Correct the sums for the entries of a kind that were made long after their day.
 
     As of a day: those that were made after it are of it, and lie outside of what was read. As of an instant: those that
     were made after it on a day before are in the balances that were kept of that day, and are not of it yet.
     """
     first = "" if base is None else base.day
-    where = [_entry.org_id == catalog.settings.id, _BY_HAND]
+    where = [_entry.org_id == catalog.settings.id, late_entries]
     if isinstance(as_of, str):
         late = end_of_day(as_of, catalog.settings.timezone) + SLACK
         where += [_entry.at >= late, _entry.day <= as_of, _entry.day > first]
-    else:
+    elif as_of is not None:
         where += [_entry.at > as_of, _entry.day <= first]
     sign = 1 if isinstance(as_of, str) else -1
-    debit = sa.func.sum(sa.case((_posting.amount > 0, _posting.amount), else_=0))
-    credit = sa.func.sum(sa.case((_posting.amount < 0, -_posting.amount), else_=0))
+    credits: sa.ColumnElement[int] = sa.func.sum(sa.case((_posting.amount < 0, -_posting.amount), else_=0))
     own = (_posting.org_id == _entry.org_id) & (_posting.entry_id == _entry.id)
-    query = sa.select(_posting.account, debit, credit).join_from(schema.journal_entry, schema.posting, own)
+    query = sa.select(_posting.account, sa.func.sum(_posting.amount), credits)
+    query = query.join_from(schema.journal_entry, schema.posting, own)
     query = query.where(*where, _posting.org_id == catalog.settings.id, _posting.account.in_(list(sums)))
-    for account, more, less in connection.execute(query.group_by(_posting.account)):
+    for account, balance, credit in connection.execute(query.group_by(_posting.account)):
         before = sums[account]
-        sums[account] = Sums(before.debit + sign * int(more), before.credit + sign * int(less))
+        debit = int(balance) + int(credit)
+        sums[account] = Sums(before.debit + sign * debit, before.credit + sign * int(credit))

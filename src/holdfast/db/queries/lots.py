@@ -214,7 +214,7 @@ def _aside(
 def settled(
     connection: sa.Connection, catalog: Catalog, found: Sequence[tuple[Lot, LotStock]], now: int
 ) -> list[tuple[Lot, LotStock]]:
-    """Lots at locations as settling would leave them: without dead holds, and in quarantine when they have expired."""
+    """Lots at locations as settling would leave them: without expired holds, expired ones in quarantine."""
     over = ended(connection, catalog.settings.id, now, levels={at.level_id for _, at in found})
     corners = {lot.product_id for lot, at in found if catalog.locations[at.location_id].kind == "quarantine"}
     products = corners | {lot.product_id for lot, at in found if at.level_id in over}

@@ -55,7 +55,7 @@ EMPTY = Page([], None)
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of a list somebody is shown: of which stores, from where on, how much of it, and as of which instant.
 
-    `now` decides which holds and lots are dead; lists that show neither do not look at it.
+    `now` decides which holds and lots have expired; lists that show neither do not look at it.
     """
 
     now: int

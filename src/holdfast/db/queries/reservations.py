@@ -67,7 +67,7 @@ class ReservationFilter(Filter, frozen=True, kw_only=True):
 
 
 def listed(connection: sa.Connection, catalog: Catalog, filters: ReservationFilter, part: Part) -> Page:
-    """A page of reservations; dead ones are shown and found as released (or consumed)."""
+    """A page of reservations; expired ones are shown and found as released (or consumed)."""
     before, limit, org_id, now = id_of_cursor(part.cursor), bounded(part.limit), catalog.settings.id, part.now
     places = places_of(catalog, stores=part.stores, location=filters.location)
     where = _conditions(filters, places, now)
@@ -208,7 +208,7 @@ def _conditions(
 
 
 def _status(status: str, now: int) -> sa.ColumnElement[bool]:
-    """The condition that a reservation shows the status: dead ones show the one that settling will give them."""
+    """The condition that a reservation shows the status: expired ones show the one that settling will give them."""
     if status == "active":
         return sa.and_(ACTIVE, sa.or_(_hold.expires_at.is_(None), _hold.expires_at > now))
     partly = _hold.consumed > 0 if status == "consumed" else _hold.consumed == 0

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.license_key import LicenseKey
@@ -22,15 +22,16 @@ from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import SaleStatus
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.time import instant_text
-from holdfast.core.sales.documents import sale_document
+from holdfast.core.sales.documents import card_facts, sale_document
+from holdfast.core.sales.gift_cards import GiftCard, shown_code
 from holdfast.core.sales.lines import priced_today
-from holdfast.core.sales.return_record import Return, return_document
+from holdfast.core.sales.return_record import Return, ReturnDocument, return_document
 from holdfast.core.sales.supplier_orders import SupplierOrder, supplier_order_document
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.catalog import columns_of, products_of, read_records, records, store_of
-from holdfast.db.queries.filters import OF_SALE, SOURCE, STATUS, Everything, Filter
+from holdfast.db.queries.filters import OF_SALE, SOURCE, STATUS, Everything, Filter, Instant
 from holdfast.db.queries.paging import (
     EMPTY,
     SCAN_MAX,
@@ -53,6 +54,9 @@ _sale, _line, _hold = schema.sale.c, schema.sale_line.c, schema.reservation.c
 _key = schema.license_key.c
 _return, _order, _rate = schema.sale_return.c, schema.supplier_order.c, schema.tax_rate.c
 
+_ordered_at = sa.func.coalesce(_sale.ordered_at, _sale.created_at)
+"""When a sale was ordered: at its source if that said when, else here."""
+
 UNFINISHED = ("open", "suspended")
 """Statuses of few sales, which have an index of their own."""
 
@@ -70,6 +74,9 @@ class SaleFilter(Filter, frozen=True, kw_only=True):
     store: Annotated[str | None, Meta(description="Only of this store (id or code).")] = None
     source: Annotated[str | None, SOURCE] = None
     order_number: Annotated[str | None, Meta(description="Only with this order number, or this number of ours.")] = None
+    ordered_from: Annotated[Instant | None, Meta(description="Only ordered at this instant or later.")] = None
+    ordered_to: Annotated[Instant | None, Meta(description="Only ordered before this instant.")] = None
+    unmapped: Annotated[bool, Meta(description="Only with lines that wait until their product is known.")] = False
 
 
 class ReturnFilter(Filter, frozen=True, kw_only=True):
@@ -146,6 +153,12 @@ def _conditions(
         if store is None:
             return None
         where.append(_sale.store_id == store.id)
+    if filters.ordered_from is not None:
+        where.append(_ordered_at >= filters.ordered_from)
+    if filters.ordered_to is not None:
+        where.append(_ordered_at < filters.ordered_to)
+    if filters.unmapped:
+        where.append(_sale.unmapped.is_not(None))
     if filters.order_number is not None:
         names = _named(connection, catalog.settings.id, filters.order_number)
         if not names:
@@ -199,6 +212,9 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
     for product in products.values():
         known.put_product(product)
     today = Stock(org_id, known, now, str)
+    exchanged = _exchanged_for(connection, catalog, sales)
+    with_cards = [name for name, own in lines.items() if any(line.kind == "gift_card" for line in own)]
+    sold_cards = _cards_sold(connection, catalog, with_cards)
     return [
         msgspec.to_builtins(
             sale_document(
@@ -208,6 +224,8 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
                 settings.minor_digits,
                 settings.currency,
                 keys=keys,
+                returns=exchanged.get(sale.id, ()),
+                gift_cards=sold_cards.get(sale.id, ()),
             )
         )
         for sale in sales
@@ -224,6 +242,40 @@ def _keys_of(connection: sa.Connection, org_id: str, lines: Sequence[SaleLine]) 
         LicenseKey, connection.execute(sa.select(*_columns(LicenseKey)).where(*where)).all()
     )
     return {key.id: key for key in found}
+
+
+def _cards_sold(
+    connection: sa.Connection, catalog: Catalog, sale_ids: Collection[str]
+) -> dict[str, list[dict[str, str]]]:
+    """The gift cards that the sales issued, by sale: the end of each code, for who reads a sale may not spend them."""
+    if not sale_ids:
+        return {}
+    card = schema.gift_card.c
+    own = (card.org_id == catalog.settings.id, among(connection, card.issued_by_sale, sale_ids))
+    shown: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for one in records(connection, schema.gift_card, GiftCard, *own):
+        code = f"...{shown_code(one.code)}"
+        shown[str(one.issued_by_sale)].append(card_facts(code, one.issued, catalog.settings.minor_digits))
+    return shown
+
+
+def _exchanged_for(
+    connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
+) -> dict[str, list[ReturnDocument]]:
+    """The returns that paid for the sales, by sale."""
+    names = {name for sale in sales for one in sale.payments if one.returns is not UNSET for name in one.returns}
+    if not names:
+        return {}
+    org_id = catalog.settings.id
+    found = records(
+        connection, schema.sale_return, Return, _return.org_id == org_id, among(connection, _return.id, names)
+    )
+    products = products_of(connection, org_id, {line.product_id for one in found for line in one.lines})
+    shown: dict[str, list[ReturnDocument]] = defaultdict(list)
+    for one in sorted(found, key=lambda made: made.id):
+        if one.exchanged_for is not None:
+            shown[one.exchanged_for].append(return_document(one, products, catalog.settings.minor_digits))
+    return shown
 
 
 def _holds_of(

@@ -1,12 +1,12 @@
 """What time has ended, as reads show it: levels, lots and holds as settling will leave them, nothing being written.
 
     seen = foresee(connection, catalog, now, {product_id})
-    seen.level(level)         -> the level without dead holds and expired lots, with those who wait served
+    seen.level(level)         -> the level without expired holds and expired lots, with those who wait served
     seen.hold(hold)           -> the same hold, backed by what is left for it
     seen.begun                -> quarantine levels that the move of expired lots will begin
 
 After the end of a hold or a lot the rows still say what was, until the next command or sweep. A read must not: a
-level, its holds, their sale and its lots are one answer. Where only sums change (a dead hold and nobody waits, an
+level, its holds, their sale and its lots are one answer. Where only sums change (an expired hold and nobody waits, an
 expired lot and nobody holds it) they are subtracted. Where somebody waits or gives way, the `settle` that the next
 command begins with is run on a copy in memory: so a read says what that command will do. It never writes or locks.
 """
@@ -40,8 +40,8 @@ from holdfast.db.queries.settling import (
     ROAMING,
     Ended,
     as_settled,
-    dead_holds,
     ended,
+    expired_holds,
     expired_lots,
     hold_as_settled,
 )
@@ -58,7 +58,7 @@ SETTLING_ROUNDS_MAX = 50
 """How often settling in memory may ask for more; each round answers everything that was asked in it."""
 
 RELEASED_MAX = 2_000
-"""Dead holds of one read that are released one by one in memory; the rest is subtracted as a sum."""
+"""Expired holds of one read that are released one by one in memory; the rest is subtracted as a sum."""
 
 
 class Move(NamedTuple):
@@ -87,7 +87,7 @@ class Foreseen:
         self.moves: list[Move] = []
         self.lots: dict[tuple[str, str], LotStock] = {}
         self.freed: dict[tuple[str, str], int] = {}
-        """By (level id, lot id): units of dead holds that nobody takes over."""
+        """By (level id, lot id): units of expired holds that nobody takes over."""
         self.arriving: dict[tuple[str, str], tuple[int, int]] = {}
         """By (lot id, location id): units and value that come into quarantine, on top of what lies there."""
         self.holds: dict[str, Reservation] = {}
@@ -106,7 +106,7 @@ class Foreseen:
         self.levels[level.id] = replace(self.level(level), **fields)
 
     def hold(self, hold: Reservation) -> Reservation:
-        """The hold as it will be; a dead one is released (or, partly consumed, consumed)."""
+        """The hold as it will be; a expired one is released (or, partly consumed, consumed)."""
         if not hold.active:
             return hold
         settled = hold_as_settled(hold, self.now)
@@ -156,7 +156,7 @@ def foresee_levels(connection: sa.Connection, catalog: Catalog, now: int, levels
 
 
 def foresee_holds(connection: sa.Connection, catalog: Catalog, now: int, holds: Collection[Reservation]) -> Foreseen:
-    """What will have changed of the holds: the levels of active ones may have dead holds or expired lots."""
+    """What will have changed of the holds: the levels of active ones may have expired holds or expired lots."""
     active = [hold for hold in holds if hold.active and (hold.expires_at is None or hold.expires_at > now)]
     if not active:
         return Foreseen(catalog, now)
@@ -180,9 +180,9 @@ def astir(connection: sa.Connection, catalog: Catalog, now: int, products: Colle
         return set()
     org_id = catalog.settings.id
     waiting = sa.select(_hold.id).where(_hold.org_id == org_id, _hold.product_id == _level.product_id, ROAMING)
-    dead = sa.select(_hold.id).where(_hold.org_id == org_id, _hold.level_id == _level.id, *dead_holds(now))
+    expired = sa.select(_hold.id).where(_hold.org_id == org_id, _hold.level_id == _level.id, *expired_holds(now))
     mine = among(connection, _level.product_id, products)
-    freed = sa.select(_level.product_id).where(_level.org_id == org_id, mine, dead.exists(), waiting.exists())
+    freed = sa.select(_level.product_id).where(_level.org_id == org_id, mine, expired.exists(), waiting.exists())
     return set(connection.execute(freed.distinct()).scalars()) | _expired(connection, catalog, now, products)
 
 
@@ -289,7 +289,7 @@ def _subtract(
     over: dict[str, Ended],
     places: dict[LevelKey, Level],
 ) -> None:
-    """Levels that are not settled in memory: dead holds are gone, expired units lie in quarantine."""
+    """Levels that are not settled in memory: expired holds are gone, expired units lie in quarantine."""
     for level in levels:
         left = as_settled(level, over[level.id])
         seen.change(level, on_hand=left.on_hand, reserved=left.reserved, backordered=left.backordered)
@@ -311,7 +311,7 @@ def _subtract(
             seen.begun[level.id] = level
         else:
             seen.change(there, on_hand=seen.level(there).on_hand + units, listed=True)
-    for hold in _dead(connection, seen, [level.id for level in levels if over[level.id].held]):
+    for hold in _expired_of(connection, seen, [level.id for level in levels if over[level.id].held]):
         for lot_id, units in hold.allocations:
             key = (hold.level_id, lot_id)
             if key not in seen.lots:
@@ -327,12 +327,12 @@ def _lots_expired(connection: sa.Connection, seen: Foreseen, levels: Collection[
     return list(_read(LotStock, connection.execute(query)))
 
 
-def _dead(connection: sa.Connection, seen: Foreseen, levels: Collection[str]) -> list[Reservation]:
-    """The dead holds of the levels, the first to die first."""
+def _expired_of(connection: sa.Connection, seen: Foreseen, levels: Collection[str]) -> list[Reservation]:
+    """The expired holds of the levels, in the order in which they expired."""
     if not levels:
         return []
     query = sa.select(*_HOLD_COLUMNS).where(
-        _hold.org_id == seen.catalog.settings.id, *dead_holds(seen.now), among(connection, _hold.level_id, levels)
+        _hold.org_id == seen.catalog.settings.id, *expired_holds(seen.now), among(connection, _hold.level_id, levels)
     )
     holds: list[Reservation] = list(_read(Reservation, connection.execute(query)))
     return sorted(holds, key=lambda hold: (hold.expires_at, hold.id))
@@ -348,7 +348,7 @@ def _run(connection: sa.Connection, seen: Foreseen, levels: list[Level]) -> None
     roaming = sa.select(_hold.product_id).where(
         _hold.org_id == stock.org_id, ROAMING, among(connection, _hold.product_id, _products_of(levels))
     )
-    stock.products_waited_for.update(connection.execute(roaming.distinct()).scalars())
+    stock.roaming_products.update(connection.execute(roaming.distinct()).scalars())
     _put(connection, stock, levels, seen)
     asking = cast(BatchSession, _Asking(connection))
     for _ in range(SETTLING_ROUNDS_MAX):
@@ -406,7 +406,7 @@ def _put(
     levels: list[Level],
     seen: Foreseen,
 ) -> None:
-    """Bring levels into the stock with their open lots and their dead holds."""
+    """Bring levels into the stock with their open lots and their expired holds."""
     new = [level for level in levels if level.id not in stock.level_of_id]
     if not new:
         return
@@ -427,7 +427,7 @@ def _put(
         at, lot = row_type(LotStock).read(row[:width]), row_type(Lot).read(row[width:])
         stock.lots.setdefault(lot.id, lot)
         stock.know_lot_stock(at)
-    for index, hold in enumerate(_dead(connection, seen, names)):
+    for index, hold in enumerate(_expired_of(connection, seen, names)):
         if index < RELEASED_MAX:
             stock.know_hold(hold)
         else:
@@ -435,7 +435,7 @@ def _put(
 
 
 def _forget(stock: Stock, hold: Reservation, now: int) -> None:
-    """Take a dead hold off the sums that it is part of."""
+    """Take an expired hold off the sums that it is part of."""
     level = stock.level_of_id[hold.level_id]
     level.reserved -= hold.allocated
     level.backordered -= hold.backordered

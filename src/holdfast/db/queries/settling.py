@@ -1,10 +1,10 @@
-"""What time has ended but nobody has settled yet: dead holds and expired lots, by level.
+"""What time has ended but nobody has settled yet: expired holds and expired lots, by level.
 
     ended(connection, org_id, now, levels=[...])   -> {level id: Ended(held=2, waiting=0, expired=5)}
     as_settled(level, that)                        -> a level of the past without them
     due(connection, now, 1000)                     -> the levels that the sweeper settles next
 
-A hold is dead at its `expires_at`, a lot at its `sellable_until`. The next command at a level settles it. What a read
+A hold expires at its `expires_at`, a lot at its `sellable_until`. The next command at a level settles it. What a read
 shows until then is worked out in `settled`. Nothing here writes.
 """
 
@@ -34,20 +34,20 @@ OPEN: sa.ColumnElement[bool] = sa.text("lot_stock.is_open")  # type: ignore[assi
 
 
 def instant(now: int | None) -> int:
-    """The instant that decides what is dead: the given one (microseconds since 1970), or the clock's."""
+    """The instant that decides what has expired: the given one (microseconds since 1970), or the clock's."""
     return time.time_ns() // 1000 if now is None else now
 
 
 class Ended(NamedTuple):
-    """Of one level, in smallest units: reserved by dead holds, backordered by them, on hand in expired lots."""
+    """Of one level, in smallest units: reserved by expired holds, backordered by them, on hand in expired lots."""
 
     held: int = 0
     waiting: int = 0
     expired: int = 0
 
 
-def dead_holds(now: int) -> list[sa.ColumnElement[bool]]:
-    """The condition that a reservation is dead."""
+def expired_holds(now: int) -> list[sa.ColumnElement[bool]]:
+    """The condition that a reservation has expired."""
     return [ACTIVE, _hold.expires_at.is_not(None), _hold.expires_at <= now]
 
 
@@ -71,7 +71,7 @@ def ended(
             sa.func.sum(_hold.quantity - _hold.consumed - _hold.released - _hold.backordered),
             sa.func.sum(_hold.backordered),
         )
-        .where(_hold.org_id == org_id, *dead_holds(now), *held_here)
+        .where(_hold.org_id == org_id, *expired_holds(now), *held_here)
         .group_by(_hold.level_id)
     )
     for level_id, allocated, waiting in connection.execute(held):
@@ -89,7 +89,7 @@ def ended(
 
 
 def as_settled(level: Level, over: Ended | None, moved: int = 0) -> Level:
-    """The level, as it stood at some instant, without expired lots and dead holds, and with the waiting served.
+    """The level, as it stood at some instant, without expired lots and expired holds, and with the waiting served.
 
     `moved` units (smallest ones) of promises come from other levels, or go there. A promise that waits is reckoned as
     served by whatever is free, also one that waits for a certain lot.
@@ -115,7 +115,7 @@ def gone_units(connection: sa.Connection, org_id: str, now: int) -> sa.CTE | Non
 
 
 def hold_as_settled(hold: Reservation, now: int) -> Reservation:
-    """The hold as settling would leave it: a dead one is released (or, partly consumed, consumed)."""
+    """The hold as settling would leave it: a expired one is released (or, partly consumed, consumed)."""
     if not hold.active or hold.expires_at is None or hold.expires_at > now:
         return hold
     over = msgspec.structs.replace(
@@ -130,7 +130,9 @@ def hold_as_settled(hold: Reservation, now: int) -> Reservation:
 
 def due(connection: sa.Connection, now: int, limit: int) -> list[tuple[str, list[tuple[str, str]]]]:
     """(organisation, [(product id, location id), ...]) of at most `limit` levels where something has ended."""
-    holds = sa.select(_hold.org_id, _hold.product_id, _hold.location_id).where(*dead_holds(now)).distinct().limit(limit)
+    holds = (
+        sa.select(_hold.org_id, _hold.product_id, _hold.location_id).where(*expired_holds(now)).distinct().limit(limit)
+    )
     lots = (
         sa.select(_lots.org_id, _level.product_id, _level.location_id)
         .join(schema.level, (_level.org_id == _lots.org_id) & (_level.id == _lots.level_id))

@@ -18,6 +18,7 @@ from holdfast.db.schema.columns import metadata
 APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
     "audit": (),
     "event_batch": ("position",),
+    "gift_card_entry": (),
     "journal_entry": (),
     "ledger": (),
     "ledger_seal": (),
@@ -32,6 +33,7 @@ CHANGING: Final = frozenset(
             "count_sheet",
             "counter",
             "day_end",
+            "gift_card",
             "level",
             "license_key",
             "location",

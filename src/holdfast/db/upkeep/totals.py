@@ -85,9 +85,9 @@ def totals(database: Database, now: int) -> tuple[int, int, int]:
         waiting = connection.execute(
             sa.select(sa.func.coalesce(sa.func.sum(_level.backordered), 0)).where(_level.backordered > 0)
         ).scalar()
-        dead = connection.execute(
+        expired = connection.execute(
             sa.select(sa.func.count())
             .select_from(schema.reservation)
             .where(active, _hold.expires_at.is_not(None), _hold.expires_at <= now)
         ).scalar()
-    return int(holds or 0), int(waiting or 0), int(dead or 0)
+    return int(holds or 0), int(waiting or 0), int(expired or 0)

@@ -19,14 +19,14 @@ from msgspec import Meta
 from holdfast.access import Permission
 from holdfast.core.fingerprint import OWN_KEY
 from holdfast.core.records.command import Command
-from holdfast.core.records.number import PRECISION_MAX, QUANTITY_MAX, exact_scaled
+from holdfast.core.records.number import PRECISION_MAX, QUANTITY_MAX, Number, exact_scaled
 from holdfast.core.records.rejection import Code
-from holdfast.core.reservations.by_order import OrderClose, OrderLine, OrderReserve
+from holdfast.core.reservations.order_holds import OrderClose, OrderLine, OrderReserve
 from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import Result, Results
 from holdfast.web.http.problems import invalid
 from holdfast.web.http.route import Call, PlannedCommand, Route, encode, reference
-from holdfast.web.http.strict_json import Quantity, Text
+from holdfast.web.http.strict_json import Text
 
 SOURCE = "shopify"
 
@@ -35,7 +35,7 @@ class ShopifyLine(msgspec.Struct, forbid_unknown_fields=True):
     """A line of the order."""
 
     sku: Text
-    quantity: Quantity
+    quantity: Number
 
 
 class ShopifyReserveBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -62,7 +62,7 @@ def _order_number(order_id: str | int) -> str:
 
 
 def _lines(lines: list[ShopifyLine] | None) -> tuple[OrderLine, ...]:
-    return tuple(OrderLine(reference(line.sku), line.quantity) for line in lines or ())  # type: ignore[arg-type] # the decoder has tested it
+    return tuple(OrderLine(reference(line.sku), line.quantity) for line in lines or ())
 
 
 def _rendered(status: int) -> Any:
@@ -87,7 +87,7 @@ def _natural_key(call: Call, body: ShopifyCloseBody, action: str) -> str | None:
     """
     wanted: dict[str, int] = {}
     for line in body.lines or ():
-        units = exact_scaled(line.quantity, PRECISION_MAX, QUANTITY_MAX * 10**PRECISION_MAX)  # type: ignore[arg-type] # the decoder has tested it
+        units = exact_scaled(line.quantity, PRECISION_MAX, QUANTITY_MAX * 10**PRECISION_MAX)
         if units is None:
             return None
         name = reference(line.sku)

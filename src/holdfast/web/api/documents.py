@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
 from holdfast.core.records.command import Command, given
+from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
 from holdfast.core.reservations.appointments import AppointmentDocument, Book, ChangeAppointment
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountDocument, CountLine, FillSheet, RemoveSheetLine
@@ -24,14 +25,14 @@ from holdfast.web.api.receiving import LINES_MAX
 from holdfast.web.api.reservations import lot_id_of
 from holdfast.web.http.problems import invalid
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found, reference
-from holdfast.web.http.strict_json import Instant, Nothing, Quantity, Text, instant
+from holdfast.web.http.strict_json import Instant, Nothing, Text, instant
 
 
 class CountLineBody(msgspec.Struct, forbid_unknown_fields=True):
     """A product, or one of its lots, and what was counted of it (on a sheet: null is not counted yet)."""
 
     product_id: Text
-    counted: Quantity | None = None
+    counted: Number | None = None
     lot_id: Text | None = None
 
 
@@ -59,7 +60,7 @@ class TransferLineBody(msgspec.Struct, forbid_unknown_fields=True):
     """A product and how much of it; `lot_id` names the lot."""
 
     product_id: Text
-    quantity: Quantity
+    quantity: Number
     lot_id: Text | None = None
 
 
@@ -76,9 +77,9 @@ class ArrivedLineBody(msgspec.Struct, forbid_unknown_fields=True):
     """A product and how much of it arrived; `lost` units more will never come; `lot_id` names the lot."""
 
     product_id: Text
-    quantity: Quantity
+    quantity: Number
     lot_id: Text | None = None
-    lost: Quantity | None = None
+    lost: Number | None = None
 
 
 class ReceiveBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -119,10 +120,7 @@ class AppointmentChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def _count_lines(lines: list[CountLineBody]) -> tuple[CountLine, ...]:
-    return tuple(
-        CountLine(reference(line.product_id), line.counted, lot_id_of(line.lot_id))  # type: ignore[arg-type] # the decoder has tested it
-        for line in lines
-    )
+    return tuple(CountLine(reference(line.product_id), line.counted, lot_id_of(line.lot_id)) for line in lines)
 
 
 def plan_count(call: Call) -> Command:
@@ -167,10 +165,7 @@ def read_count(call: Call) -> Any:
 
 
 def _transfer_lines(lines: list[TransferLineBody]) -> tuple[TransferLine, ...]:
-    return tuple(
-        TransferLine(reference(line.product_id), line.quantity, lot_id_of(line.lot_id))  # type: ignore[arg-type] # the decoder has tested it
-        for line in lines
-    )
+    return tuple(TransferLine(reference(line.product_id), line.quantity, lot_id_of(line.lot_id)) for line in lines)
 
 
 def plan_dispatch(call: Call) -> Command:
@@ -188,7 +183,7 @@ def plan_arrive(call: Call) -> Command:
 
 def _arrived_lines(lines: list[ArrivedLineBody]) -> tuple[TransferLine, ...]:
     return tuple(
-        TransferLine(reference(line.product_id), line.quantity, lot_id_of(line.lot_id), line.lost or 0)  # type: ignore[arg-type] # the decoder has tested them
+        TransferLine(reference(line.product_id), line.quantity, lot_id_of(line.lot_id), line.lost or 0)
         for line in lines
     )
 

@@ -18,7 +18,7 @@ from holdfast.core.records.command import Command
 from holdfast.core.records.documents import LevelDocument, LevelHoldDocument, UnlimitedDocument
 from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
-from holdfast.core.reservations.by_order import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
+from holdfast.core.reservations.order_holds import ConsumeAtLevel, ReleaseAtLevel, ReserveAtLevel
 from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
 from holdfast.db.queries.levels import LevelFilter, LowStockFilter
 from holdfast.reports import Reports
@@ -32,7 +32,7 @@ from holdfast.web.api.shapes import (
 from holdfast.web.http.arrays import PARTS, part_of, parts_of
 from holdfast.web.http.problems import Problem
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found, reference
-from holdfast.web.http.strict_json import Quantity, Text
+from holdfast.web.http.strict_json import Text
 
 STORE_TAG = "Inventory"
 ADMIN_TAG = "Inventory of all stores"
@@ -43,8 +43,8 @@ class SetBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
     product_id: Text
     location: Text
-    quantity: Quantity
-    expected_quantity: Quantity | None = None
+    quantity: Number
+    expected_quantity: Number | None = None
     reason: Text | None = None
 
 
@@ -57,8 +57,8 @@ class AdminSetBody(SetBody, kw_only=True, forbid_unknown_fields=True, gc=False):
 class PutBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """Make the entry hold exactly `quantity`."""
 
-    quantity: Quantity
-    expected_quantity: Quantity | None = None
+    quantity: Number
+    expected_quantity: Number | None = None
     reason: Text | None = None
 
 
@@ -67,7 +67,7 @@ class AdjustBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
     product_id: Text
     location: Text
-    quantity: Quantity
+    quantity: Number
     reason: Text | None = None
     unit_cost: Text | None = None
 
@@ -83,7 +83,7 @@ class HoldBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
     product_id: Text
     location: Text
-    quantity: Quantity
+    quantity: Number
     order_number: Text | None = None
     source: Text | None = None
 
@@ -91,46 +91,36 @@ class HoldBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 # Writes --------------------------------------------------------------------------------------------------------------
 
 
-def _number(quantity: Any) -> Number:
-    return quantity  # type: ignore[no-any-return] # the decoder has tested it
-
-
 def plan_reserve(call: Call) -> Command:
     """Hold units at a level."""
     body: HoldBody = call.body
     return ReserveAtLevel(
-        reference(body.product_id), body.location, _number(body.quantity), body.order_number, body.source or "manual"
+        reference(body.product_id), body.location, body.quantity, body.order_number, body.source or "manual"
     )
 
 
 def plan_release(call: Call) -> Command:
     """Give back units held at a level."""
     body: HoldBody = call.body
-    return ReleaseAtLevel(
-        reference(body.product_id), body.location, _number(body.quantity), body.order_number, body.source
-    )
+    return ReleaseAtLevel(reference(body.product_id), body.location, body.quantity, body.order_number, body.source)
 
 
 def plan_fulfill(call: Call) -> Command:
     """Consume units held at a level."""
     body: HoldBody = call.body
-    return ConsumeAtLevel(
-        reference(body.product_id), body.location, _number(body.quantity), body.order_number, body.source
-    )
+    return ConsumeAtLevel(reference(body.product_id), body.location, body.quantity, body.order_number, body.source)
 
 
 def plan_set(call: Call) -> Command:
     """Make a level hold exactly so many units."""
     body: SetBody = call.body
-    return SetStock(
-        reference(body.product_id), body.location, _number(body.quantity), _number(body.expected_quantity), body.reason
-    )
+    return SetStock(reference(body.product_id), body.location, body.quantity, body.expected_quantity, body.reason)
 
 
 def plan_adjust(call: Call) -> Command:
     """Add units to a level, or take some away."""
     body: AdjustBody = call.body
-    return AdjustStock(reference(body.product_id), body.location, _number(body.quantity), body.reason, body.unit_cost)
+    return AdjustStock(reference(body.product_id), body.location, body.quantity, body.reason, body.unit_cost)
 
 
 def plan_admin_set(call: Call) -> Command:
@@ -168,7 +158,7 @@ def plan_put(call: Call) -> Command:
     """Make an entry hold exactly so many units."""
     body: PutBody = call.body
     product_id, location_id = _level_key(call)
-    return SetStock(product_id, location_id, _number(body.quantity), _number(body.expected_quantity), body.reason)
+    return SetStock(product_id, location_id, body.quantity, body.expected_quantity, body.reason)
 
 
 def plan_forget(call: Call) -> Command:

@@ -119,10 +119,10 @@ def plan_change_user(call: Call) -> PlannedCommand:
     old = _user(call)
     require_grant(call, old["role"], tuple(old["stores"]))
     fields = given(call.body)
-    if call.session and call.actor.id == old["id"] and {"password", "pin"} & fields.keys():
+    if call.browser_session and call.actor.id == old["id"] and {"password", "pin"} & fields.keys():
         raise Problem("FORBIDDEN", "Your own password and PIN need your present password: POST /api/v1/me/password.")
     present = fields.pop("current_password", None)
-    if call.session and call.actor.id == old["id"] and fields.get("email", old["email"]) != old["email"]:
+    if call.browser_session and call.actor.id == old["id"] and fields.get("email", old["email"]) != old["email"]:
         confirm_own(call, present)
     _change_rights(call, old, fields)
     email, role = fields.get("email", old["email"]), fields.get("role", old["role"])

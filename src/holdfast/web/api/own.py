@@ -96,7 +96,7 @@ def chosen_pin(call: Call, pin: str, role: str, own_id: str | None, *, most: int
 
 def _me(call: Call) -> UserRow:
     """Who is signed in."""
-    if not call.session:
+    if not call.browser_session:
         raise Problem("FORBIDDEN", "This is for people who are signed in: an API key or a till has no password.")
     email = call.actor.name.partition(":")[2]
     users = directory.users_of(call.shop.database, email)
@@ -133,8 +133,8 @@ def plan_change_password(call: Call) -> PlannedCommand:
     password_hash = chosen_password(call, body.password, me.email)
 
     def finish(kept: bytes) -> bytes:
-        browser_sessions.keep(call.shop.database, call.session, me.org_id, me.id, time.time_ns() // 1000)
-        call.auth.forget_sessions(me.org_id, [call.session])
+        browser_sessions.keep(call.shop.database, call.browser_session, me.org_id, me.id, time.time_ns() // 1000)
+        call.auth.forget_sessions(me.org_id, [call.browser_session])
         return kept
 
     return PlannedCommand(ChangeOwnPassword(me.id, password_hash), _render_user, finish, me.id)
@@ -160,7 +160,7 @@ def list_own_sessions(call: Call) -> Any:
             "used_at": instant_text(one.used_at),
             "address": one.address,
             "device": one.device,
-            "this": one.token_hash == call.session,
+            "this": one.token_hash == call.browser_session,
         }
         for one in found
     ]
@@ -179,7 +179,7 @@ def plan_end_sessions(call: Call) -> PlannedCommand:
 
 def _end(call: Call, session_id: str | None) -> PlannedCommand:
     me = _me(call)
-    but = call.session if session_id is None else ""
+    but = call.browser_session if session_id is None else ""
     ended = browser_sessions.end(call.shop.database, me.org_id, me.id, session_id, but=but)
     if session_id is not None and not ended:
         raise Problem("NOT_FOUND", f"Session {session_id!r} does not exist.")

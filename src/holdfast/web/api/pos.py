@@ -3,8 +3,8 @@
     POST /api/v1/pos/checkout {"store_id": "MAIN", "lines": [...], "payments": [...]}   -> 201, the completed sale
     POST /api/v1/pos/quote, the same                                                    -> 200, what it would be
 
-A quote computes exactly what the checkout would keep, and changes nothing. It refuses to sell in another store than
-the register's, and to promise anything: what is short is named, and nothing has happened.
+A quote computes exactly what the checkout would keep; it changes nothing and tests no stock. A till sells in the store
+of its register only. A checkout promises nothing: when a line is short it names all short lines, and nothing happens.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from holdfast.core.records.rejection import Code
 from holdfast.core.records.sale import LINES_MAX
 from holdfast.core.sales.checkout import Checkout
 from holdfast.core.sales.documents import SaleDocument
+from holdfast.web.api.exchange import ExchangedSales, exchanged
 from holdfast.web.api.sale_bodies import (
     MONEY_CODES,
     DiscountBody,
     ExemptBody,
     Fees,
     Payments,
+    RefundBody,
+    Refunds,
     SoldLine,
     discount_request,
     exemption,
@@ -50,18 +53,25 @@ class QuoteBody(msgspec.Struct, forbid_unknown_fields=True):
     payments: Payments | None = None
     customer: Text | None = None
     tax_exempt: ExemptBody | None = None
+    returns: ExchangedSales = []
+    refund: RefundBody | None = None
+    refunds: Refunds | None = None
 
 
 class CheckoutBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What is sold, and how it is paid."""
+    """What is sold, and how it is paid; goods that come back in `returns` pay first, and `refund` says how what is too
+    much of them goes back."""
 
     store_id: Text
     lines: Lines
-    payments: Payments
+    payments: Payments = []
     discount: DiscountBody | None = None
     fees: Fees = []
     customer: Text | None = None
     tax_exempt: ExemptBody | None = None
+    returns: ExchangedSales = []
+    refund: RefundBody | None = None
+    refunds: Refunds | None = None
 
 
 def _checkout(call: Call, *, quote: bool) -> Checkout:
@@ -76,6 +86,7 @@ def _checkout(call: Call, *, quote: bool) -> Checkout:
         body.customer,
         quote,
         exemption(body.tax_exempt),
+        exchanged(body.returns, body.refund, body.refunds),
     )
 
 
@@ -91,6 +102,9 @@ def plan_checkout(call: Call) -> Command:
 
 _CODES = (
     Code.PRODUCT_NOT_FOUND,
+    Code.SALE_NOT_FOUND,
+    Code.NOT_FOUND,
+    Code.RETURN_EXCEEDS_SALE,
     Code.LOT_NOT_FOUND,
     Code.INVALID_QUANTITY,
     *MONEY_CODES,
@@ -123,7 +137,8 @@ ROUTES = (
         path="/api/v1/pos/checkout",
         summary="Sell at once",
         about="Goods leave the shelf, the money is booked and lies in the drawer, all of it or nothing. Every line "
-        "that is short is named in `lines`; nothing is ever backordered here.",
+        "that is short is named in `lines`; nothing is ever backordered here. With `returns` it is an exchange: one "
+        "receipt, one tender of the difference, in either direction.",
         tag="Point of sale",
         permission=Permission.SELL,
         till=True,

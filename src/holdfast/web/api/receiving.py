@@ -15,6 +15,7 @@ from msgspec import Meta
 from holdfast.access import Permission
 from holdfast.core.records.command import Command
 from holdfast.core.records.field import Gtin
+from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
 from holdfast.core.warehouse.quarantine import LotsDocument, Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptDocument, ReceiptLine, Receive
@@ -25,7 +26,7 @@ from holdfast.web.api.shapes import LotRow, OrderLot, Trace, without_costs
 from holdfast.web.http.arrays import PARTS, part_of
 from holdfast.web.http.problems import Problem, invalid
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found, reference
-from holdfast.web.http.strict_json import Quantity, Text, expiry
+from holdfast.web.http.strict_json import Text, expiry
 
 LINES_MAX = 1000
 """Most lines of a receipt, count or transfer."""
@@ -35,7 +36,7 @@ class ReceiptLineBody(msgspec.Struct, forbid_unknown_fields=True):
     """What came in: `unit_cost` (up to six places) or `line_cost`; `expires_at` is an instant or a day."""
 
     product_id: Text
-    quantity: Quantity
+    quantity: Number
     unit_cost: Text | None = None
     line_cost: Text | None = None
     lot_code: Text | None = None
@@ -63,7 +64,7 @@ class LotPartBody(msgspec.Struct, forbid_unknown_fields=True):
     """How much of the lot, and where."""
 
     location: Text | None = None
-    quantity: Quantity | None = None
+    quantity: Number | None = None
     reason: Text | None = None
 
 
@@ -78,7 +79,7 @@ def plan_receive(call: Call) -> Command:
         lines.append(
             ReceiptLine(
                 reference(line.product_id),
-                line.quantity,  # type: ignore[arg-type] # the decoder has tested it
+                line.quantity,
                 line.unit_cost,
                 line.line_cost,
                 line.lot_code,
@@ -110,13 +111,13 @@ def plan_quarantine(call: Call) -> Command:
 def plan_readmit(call: Call) -> Command:
     """Bring a lot back from quarantine."""
     body: LotPartBody = call.body
-    return ReleaseFromQuarantine(_lot_id(call), body.location, body.quantity, body.reason)  # type: ignore[arg-type] # the decoder has tested it
+    return ReleaseFromQuarantine(_lot_id(call), body.location, body.quantity, body.reason)
 
 
 def plan_write_off(call: Call) -> Command:
     """Lose a lot's units."""
     body: LotPartBody = call.body
-    return WriteOff(_lot_id(call), body.location, body.quantity, body.reason)  # type: ignore[arg-type] # the decoder has tested it
+    return WriteOff(_lot_id(call), body.location, body.quantity, body.reason)
 
 
 def read_trace(call: Call) -> Any:

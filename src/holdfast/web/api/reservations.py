@@ -36,7 +36,7 @@ from holdfast.web.http.route import (
     reference,
     uuid_text,
 )
-from holdfast.web.http.strict_json import BATCH_BODY_MAX, Instant, Quantity, Text, instant
+from holdfast.web.http.strict_json import BATCH_BODY_MAX, Instant, Text, instant
 
 TAG = "Reservations"
 Priority = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -55,7 +55,7 @@ class ReserveBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The fields that name for whom: one of these groups has to be given."""
 
     product_id: Text
-    quantity: Quantity
+    quantity: Number
     location: Text | None = None
     sale_line_id: Text | None = None
     reserved_for_type: Text | None = None
@@ -71,7 +71,7 @@ class ReserveBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 class AmendBody(msgspec.Struct, forbid_unknown_fields=True):
     """What to change of a reservation: its new total, its expiry (null: none), its priority, its location."""
 
-    quantity: Quantity | UnsetType = UNSET
+    quantity: Number | UnsetType = UNSET
     expires_at: Instant | UnsetType | None = UNSET
     priority: Priority | UnsetType = UNSET
     location: Text | UnsetType = UNSET
@@ -80,7 +80,7 @@ class AmendBody(msgspec.Struct, forbid_unknown_fields=True):
 class ReleaseBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """How much to give back (default: all that is open), why, and of which lot."""
 
-    quantity: Quantity | None = None
+    quantity: Number | None = None
     reason: Text | None = None
     lot_id: Text | None = None
 
@@ -88,7 +88,7 @@ class ReleaseBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 class FulfillBody(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """How much to consume (default: all that is open), and of which lot."""
 
-    quantity: Quantity | None = None
+    quantity: Number | None = None
     lot_id: Text | None = None
 
 
@@ -100,7 +100,7 @@ class ReleaseOperation(msgspec.Struct, tag_field="op", tag="release", forbid_unk
     """A reservation to release, or a part of it."""
 
     reservation_id: Text
-    quantity: Quantity | None = None
+    quantity: Number | None = None
     reason: Text | None = None
     lot_id: Text | None = None
 
@@ -109,7 +109,7 @@ class FulfillOperation(msgspec.Struct, tag_field="op", tag="fulfill", forbid_unk
     """A reservation to fulfil, or a part of it."""
 
     reservation_id: Text
-    quantity: Quantity | None = None
+    quantity: Number | None = None
     lot_id: Text | None = None
 
 
@@ -193,7 +193,7 @@ def reserve_of(body: ReserveBody) -> Reserve:
     expires_at = None if body.expires_at is None else instant("expires_at", body.expires_at, Code.INVALID_EXPIRY)
     return Reserve(
         reference(body.product_id),
-        _number(body.quantity),
+        body.quantity,
         body.location,
         target,
         None if body.lot_id is None else lot_id_of(body.lot_id),
@@ -201,10 +201,6 @@ def reserve_of(body: ReserveBody) -> Reserve:
         PRIORITY_DEFAULT if body.priority is None else body.priority,
         body.override,
     )
-
-
-def _number(quantity: Any) -> Number:
-    return quantity  # type: ignore[no-any-return] # the decoder has tested it
 
 
 def _reservation_id(text: str) -> str:
@@ -226,7 +222,7 @@ def plan_amend(call: Call) -> Command:
     expires_at = body.expires_at
     return Amend(
         reservation_id,
-        None if body.quantity is UNSET else _number(body.quantity),
+        None if body.quantity is UNSET else body.quantity,
         None if body.priority is UNSET else body.priority,
         instant("expires_at", expires_at, Code.INVALID_EXPIRY) if isinstance(expires_at, str) else None,
         expires_at is not UNSET,
@@ -238,14 +234,14 @@ def plan_release(call: Call) -> Command:
     """Give back a reservation or a part of it."""
     body: ReleaseBody = call.body
     reservation_id = call.id(Code.RESERVATION_NOT_FOUND, "Reservation")
-    return Release(reservation_id, _number(body.quantity), body.reason, lot_id_of(body.lot_id))
+    return Release(reservation_id, body.quantity, body.reason, lot_id_of(body.lot_id))
 
 
 def plan_fulfill(call: Call) -> Command:
     """Consume a reservation or a part of it."""
     body: FulfillBody = call.body
     reservation_id = call.id(Code.RESERVATION_NOT_FOUND, "Reservation")
-    return Consume(reservation_id, _number(body.quantity), lot_id_of(body.lot_id))
+    return Consume(reservation_id, body.quantity, lot_id_of(body.lot_id))
 
 
 def _command_of(operation: Operation) -> Command:
@@ -253,9 +249,9 @@ def _command_of(operation: Operation) -> Command:
         return reserve_of(operation)
     if type(operation) is ReleaseOperation:
         lot_id = lot_id_of(operation.lot_id)
-        return Release(_reservation_id(operation.reservation_id), operation.quantity, operation.reason, lot_id)  # type: ignore[arg-type] # the decoder has tested it
+        return Release(_reservation_id(operation.reservation_id), operation.quantity, operation.reason, lot_id)
     assert type(operation) is FulfillOperation
-    return Consume(_reservation_id(operation.reservation_id), operation.quantity, lot_id_of(operation.lot_id))  # type: ignore[arg-type] # the decoder has tested it
+    return Consume(_reservation_id(operation.reservation_id), operation.quantity, lot_id_of(operation.lot_id))
 
 
 def plan_batch(call: Call) -> PlannedCommand:
@@ -276,7 +272,7 @@ def plan_batch(call: Call) -> PlannedCommand:
     statuses = [201 if type(one) is ReserveOperation else 200 for one in body.operations]
     request_id = call.request_id
     if not commands:
-        commands.append(Release(NO_ID))  # a group cannot be empty; nobody looks at what this one answers
+        commands.append(Release(NO_ID))  # a group cannot be empty; the answer is kept for the key as that of any batch
 
     def render(answers: list[Any]) -> bytes:
         results = []
@@ -377,8 +373,12 @@ ROUTES = (
         path=_PATH,
         summary="Hold units of a product",
         about="It is for an order (`order_number`, `source`), a sale line, an appointment or a transaction: a hold for "
-        "nobody is refused. Without `location` the first sellable location that can fill the hold alone is taken. With "
-        "`override` a manager may promise more than there is: the shortfall is backordered.",
+        "nobody is refused. Without `location` it is held at the first location, in selling order, that can fill it "
+        "alone: one of your stores, or for callers of all stores one that ships online. If none can and the product "
+        "may wait, at the one that backs most of it. With `override` a manager may promise units of a product that "
+        "denies it (`oversell`): the shortfall is backordered. For an order that is a sale already the units are held "
+        "for what its lines of the product lack, with the expiry of the sale: they may be fewer than were asked, and "
+        "where nothing lacks the answer is the hold that is there.",
         tag=TAG,
         permission=Permission.RESERVE,
         plan=plan_reserve,

@@ -12,12 +12,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
-from holdfast.core.sales.completion import PaymentRequest
+from holdfast.core.records.sale import PAYMENTS_MAX
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest
+from holdfast.core.sales.payments import PaymentRequest
+from holdfast.core.sales.refunds import RefundRequest
 from holdfast.web.http.problems import invalid
 from holdfast.web.http.route import reference, uuid_text
-from holdfast.web.http.strict_json import Quantity, Text
+from holdfast.web.http.strict_json import Text
 
 MONEY_CODES = (Code.INVALID_AMOUNT, Code.PRICE_MISMATCH)
 LINE_CODES = (
@@ -31,14 +34,14 @@ LINE_CODES = (
 )
 """What a line may be refused with."""
 
-PAYMENTS_MAX = 100
-"""Most payments of one sale, and most fees."""
+FEES_MAX = 100
+"""Most fees of one sale."""
 
 
 class DiscountBody(msgspec.Struct, forbid_unknown_fields=True):
     """Either `percent`, 0 to 100 with at most 4 places, or `amount`, a decimal string."""
 
-    percent: Quantity | None = None
+    percent: Number | None = None
     amount: Text | None = None
 
 
@@ -58,20 +61,38 @@ class ExemptBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PaymentBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What the customer hands over; of cash that may be more than is due."""
+    """What the customer hands over; of cash that may be more than is due. A gift card has a `code`."""
 
-    method: Literal["cash", "card", "other"]
+    method: Literal["cash", "card", "other", "gift_card"]
     amount: Text
+    code: Text | None = None
+
+
+class RefundBody(msgspec.Struct, forbid_unknown_fields=True):
+    """By what the money goes back. A gift card has a `code`; without one a new card is made, whose code is answered."""
+
+    method: Literal["cash", "card", "other", "gift_card"]
+    code: Text | None = None
+
+
+class RefundPart(msgspec.Struct, forbid_unknown_fields=True):
+    """How much goes back by a method; in cash it is the nearest coin."""
+
+    method: Literal["cash", "card", "other", "gift_card"]
+    amount: Text
+    code: Text | None = None
 
 
 class SoldLine(msgspec.Struct, forbid_unknown_fields=True):
-    """A product and how much of it, at the catalogue's price unless `unit_price` is another; `lot_id` pins the lot."""
+    """A product and how much of it, at the catalogue's price unless `unit_price` is another; `lot_id` pins the lot.
+    `code` is that of a printed gift card which is sold."""
 
     product_id: Text
-    quantity: Quantity
+    quantity: Number
     unit_price: Text | None = None
     discount: DiscountBody | None = None
     lot_id: Text | None = None
+    code: Text | None = None
 
 
 class CartLine(SoldLine, forbid_unknown_fields=True):
@@ -84,14 +105,15 @@ class LineChange(msgspec.Struct, forbid_unknown_fields=True):
     """What to change of a line; null takes the discount away, or goes back to the catalogue's price. `location` is
     where all of its stock shall be held."""
 
-    quantity: Quantity | UnsetType = UNSET
+    quantity: Number | UnsetType = UNSET
     unit_price: Text | UnsetType | None = UNSET
     discount: DiscountBody | UnsetType | None = UNSET
     location: Text | UnsetType = UNSET
 
 
-Fees = Annotated[list[FeeBody], Meta(max_length=PAYMENTS_MAX)]
+Fees = Annotated[list[FeeBody], Meta(max_length=FEES_MAX)]
 Payments = Annotated[list[PaymentBody], Meta(max_length=PAYMENTS_MAX)]
+Refunds = Annotated[list[RefundPart], Meta(min_length=1, max_length=PAYMENTS_MAX)]
 
 
 # What was asked, as the core takes it --------------------------------------------------------------------------------
@@ -103,7 +125,7 @@ def discount_request(field: str, body: DiscountBody | None) -> DiscountRequest |
         return None
     if (body.percent is None) == (body.amount is None):
         raise invalid(field, 'is either {"percent": 10} or {"amount": "1.00"}.')
-    return DiscountRequest(body.percent, body.amount)  # type: ignore[arg-type] # the decoder has tested it
+    return DiscountRequest(body.percent, body.amount)
 
 
 def fee_requests(fees: list[FeeBody]) -> tuple[FeeRequest, ...]:
@@ -118,7 +140,12 @@ def exemption(body: ExemptBody | None) -> str | None:
 
 def payment_requests(payments: list[PaymentBody] | None) -> tuple[PaymentRequest, ...] | None:
     """Payments."""
-    return None if payments is None else tuple(PaymentRequest(one.method, one.amount) for one in payments)
+    return None if payments is None else tuple(PaymentRequest(one.method, one.amount, one.code) for one in payments)
+
+
+def refund_requests(refunds: list[RefundPart] | None) -> tuple[RefundRequest, ...] | None:
+    """Refunds by several methods."""
+    return None if refunds is None else tuple(RefundRequest(one.method, one.amount, one.code) for one in refunds)
 
 
 def line_requests(lines: list[Any]) -> tuple[LineRequest, ...]:
@@ -131,11 +158,12 @@ def line_request(line: SoldLine, discount: DiscountRequest | None) -> LineReques
     """A line."""
     return LineRequest(
         reference(line.product_id),
-        line.quantity,  # type: ignore[arg-type] # the decoder has tested it
+        line.quantity,
         line.unit_price,
         discount,
         None if line.lot_id is None else own_id(line.lot_id),
         line.location if isinstance(line, CartLine) else None,
+        line.code,
     )
 
 

@@ -9,13 +9,14 @@ Every one of them answers the sale. What a line or a payment looks like is in `a
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.access import Permission
 from holdfast.core.records.command import Command, given
+from holdfast.core.records.number import Number
 from holdfast.core.records.rejection import Code
 from holdfast.core.records.sale import LINES_MAX
 from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
@@ -23,8 +24,10 @@ from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine, Ship
 from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.documents import SaleDocument
 from holdfast.core.sales.order_entry import OpenSale
+from holdfast.core.sales.payments import CorrectPayment, PaymentRequest, TakePayment
 from holdfast.core.sales.supplier_orders import SupplierOrderDocument
 from holdfast.reports import Reports
+from holdfast.web.api.exchange import ExchangedSales, exchanged
 from holdfast.web.api.sale_bodies import (
     LINE_CODES,
     MONEY_CODES,
@@ -33,7 +36,10 @@ from holdfast.web.api.sale_bodies import (
     ExemptBody,
     Fees,
     LineChange,
+    PaymentBody,
     Payments,
+    RefundBody,
+    Refunds,
     discount_request,
     exemption,
     fee_requests,
@@ -43,7 +49,7 @@ from holdfast.web.api.sale_bodies import (
     payment_requests,
 )
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found
-from holdfast.web.http.strict_json import Nothing, Quantity, Text
+from holdfast.web.http.strict_json import Nothing, Text
 
 
 class SaleBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,16 +76,26 @@ class SaleChange(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CompleteBody(msgspec.Struct, forbid_unknown_fields=True):
-    """How it is paid; without `payments` it stays to be paid."""
+    """How it is paid; without `payments` what deposits leave stays to be paid. Goods that come back in `returns` pay
+    first, and `refund` says how what is too much of them goes back."""
 
     payments: Payments | None = None
+    returns: ExchangedSales = []
+    refund: RefundBody | None = None
+    refunds: Refunds | None = None
+
+
+class CorrectionBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How it was paid in truth."""
+
+    method: Literal["cash", "card", "other"]
 
 
 class ShippedLine(msgspec.Struct, forbid_unknown_fields=True):
     """How much of a line goes out."""
 
     line_id: Text
-    quantity: Quantity
+    quantity: Number
 
 
 class FulfillmentBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -173,13 +189,26 @@ def plan_cancel(call: Call) -> Command:
 
 def plan_complete(call: Call) -> Command:
     """Sell a sale."""
-    return CompleteSale(_sale_id(call), payment_requests(call.body.payments))
+    body: CompleteBody = call.body
+    exchange = exchanged(body.returns, body.refund, body.refunds)
+    return CompleteSale(_sale_id(call), payment_requests(body.payments), exchange)
+
+
+def plan_pay(call: Call) -> Command:
+    """Take a payment."""
+    body: PaymentBody = call.body
+    return TakePayment(_sale_id(call), PaymentRequest(body.method, body.amount, body.code))
+
+
+def plan_correct(call: Call) -> Command:
+    """Correct the method of a payment."""
+    return CorrectPayment(_sale_id(call), own_id(call.args["payment_id"]), call.body.method)
 
 
 def plan_fulfill(call: Call) -> Command:
     """Ship a part of a sale."""
     body: FulfillmentBody = call.body
-    lines = tuple(ShipLine(own_id(line.line_id), line.quantity) for line in body.lines)  # type: ignore[arg-type] # the decoder has tested it
+    lines = tuple(ShipLine(own_id(line.line_id), line.quantity) for line in body.lines)
     return Fulfill(_sale_id(call), lines, body.tracking)
 
 
@@ -337,7 +366,8 @@ ROUTES = (
         "Sell a sale",
         plan_complete,
         about="A hold that has expired competes for stock again. What waits for stock cannot be completed: ship what "
-        "is there. Change is given from cash only; without `payments` the sale stays to be paid.",
+        "is there. Change is given from cash only; without `payments` what deposits leave of the sale is owed. What "
+        "was paid in advance beyond what is due goes back. With `returns` it is an exchange: one receipt, one tender.",
         body=CompleteBody,
         codes=(
             *_TAKES,
@@ -346,16 +376,43 @@ ROUTES = (
             Code.INSUFFICIENT_STOCK,
             Code.INSUFFICIENT_RESERVED,
             Code.LOT_NOT_AVAILABLE,
+            Code.NOT_FOUND,
+            Code.RETURN_EXCEEDS_SALE,
         ),
         example={"payments": [{"method": "cash", "amount": "25.00"}]},
+    ),
+    _write(
+        "POST",
+        "/{id}/payments",
+        "Take a deposit, or what is owed",
+        plan_pay,
+        about="On an open or suspended sale it is a deposit: it counts when the sale is completed, and goes back when "
+        "it is given up. On a completed sale it pays what is `owed`. With the token of a register session it is in "
+        "that drawer. Change is given from cash only.",
+        body=PaymentBody,
+        status=201,
+        codes=(*_TAKES, Code.INVALID_AMOUNT, Code.PAYMENT_MISMATCH),
+        example={"method": "card", "amount": "30.00"},
+    ),
+    _write(
+        "POST",
+        "/{id}/payments/{payment_id}/correct",
+        "Correct a tender that was pressed wrongly",
+        plan_correct,
+        about="At its own till while that session is open, or by who has `returns:override`. The report of a closed "
+        "session never changes: its count has booked the difference as over or short, so the correction goes against "
+        "that. Not once something of the sale went back.",
+        body=CorrectionBody,
+        codes=(*_MISSING_LINE, Code.INVALID_STATE),
+        example={"method": "card"},
     ),
     _write(
         "POST",
         "/{id}/cancel",
         "Give up a sale",
         plan_cancel,
-        about="Its holds go back. What was shipped already stays sold: the sale is completed with it. A completed sale "
-        "is not cancelled, it is returned.",
+        about="Its holds go back, and so does what was paid in advance. What was shipped already stays sold: the sale "
+        "is completed with it. A completed sale is not cancelled, it is returned.",
         body=Nothing,
         codes=_TAKES,
     ),

@@ -20,7 +20,7 @@ import msgspec
 from holdfast.access import Actor
 from holdfast.core.fingerprint import KEY_WORDS, is_key
 from holdfast.db.engine import Database
-from holdfast.db.idempotency import KeptAnswer, kept_answer
+from holdfast.db.idempotency import SaidAnswer, kept_answer
 from holdfast.web.http.problems import invalid
 from holdfast.web.http.route import Route
 from holdfast.web.http.secret_fields import secret_fields
@@ -86,7 +86,7 @@ def _without(secrets: frozenset[str], document: bytes) -> bytes:
 
 def said_to_ended_session(
     database: Database, actor: Actor, key: str, method: str, path: str, raw: bytes
-) -> KeptAnswer | None:
+) -> SaidAnswer | None:
     """What was answered to the same request of the actor's register session; it blocks."""
     try:
         said = fingerprint(method, path, actor, raw, of_session=True)

@@ -57,12 +57,12 @@ class Call:
         "args",
         "auth",
         "body",
+        "browser_session",
         "filter",
         "key",
         "origin",
         "query",
         "request_id",
-        "session",
         "shop",
         "store_id",
         "stores",
@@ -73,7 +73,7 @@ class Call:
     origin: Origin
     """Where the request came from."""
 
-    session: str
+    browser_session: str
     """The SHA-256 of the token of the caller's browser session; empty for other callers."""
 
     def __init__(self, shop: Holdfast, actor: Actor, args: dict[str, str], request_id: str, key: str | None) -> None:
@@ -134,45 +134,69 @@ Stream = Callable[[Serving, Call, Sender, Receive, Answer], Awaitable[None]]
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One route. `codes` are its own codes, besides those that every route has.
-
-    `answer` is the type of what it answers, several in a tuple, or a list of one type for a page of those. A plan that
-    `looks_up` something in the database runs in a thread. `stream` follows what comes, for who asks for a stream;
-    `hide` takes out of the answer what only managers may see; `after` is told of the answer of a command that was
-    accepted. `of_all_stores` says that it changes what all stores share, which nobody may who is limited to some;
-    `till` that it needs the token of an open register session, `ends_till` that the token is dead afterwards. `missing`
-    raises the 404 of what the call names and does not exist; it is asked when the plan found that something has no
-    meaning, because a 404 comes first. `audited` ones change what the audit log tells of, as all do that need to be a
-    manager.
-    """
+    """One route, for the dispatcher and for the documentation."""
 
     method: Method
     path: str
     summary: str
+    """What it does, in one line of the documentation."""
+
     tag: str
+    """The part of the documentation in which it stands."""
+
     permission: Permission | None
+    """What a caller needs; None: nothing but to be known."""
+
     plan: Callable[[Call], Command | PlannedCommand] | None = None
+    """Of a write: the command of the call."""
+
     answer_with: Callable[[Call], Any] | None = None
+    """Of a read: the document of the call."""
+
     stream: Stream | None = None
+    """Answers a caller who asks for a stream."""
+
     body: type[Any] = Nothing
     answer: Any = None
+    """The type of what it answers, several in a tuple, or a list of one type for a page of those."""
+
     render: Callable[[Any], bytes] = encode
     status: int = 200
     codes: tuple[str, ...] = ()
+    """Its own codes, besides those that every route has."""
+
     filter: type[Filter] | None = None
     query: tuple[Parameter, ...] = ()
     example: Any = None
     answer_example: Any = None
     body_max: int = BODY_MAX
     looks_up: bool = False
+    """The plan asks the database, so it runs in a thread."""
+
     hide: Callable[[Any], Any] | None = None
+    """Takes out of the answer of a read what only managers may see."""
+
     after: Callable[[Call, Any], None] | None = None
+    """Is given the answer of a command that was accepted, but not that of a replay."""
+
     of_all_stores: bool = False
+    """It changes what all stores share: a caller of single stores may not."""
+
     till: bool = False
+    """It needs the token of an open register session."""
+
     ends_till: bool = False
+    """The token of the register session is dead afterwards."""
+
     missing: Callable[[Call], None] | None = None
+    """Raises the 404 of what the call names and does not exist. It is asked when the plan found that something has no
+    meaning, because a 404 comes first."""
+
     audited: bool = False
+    """The audit log says from where it was asked, as of all routes that need a manager."""
+
     about: str = ""
+    """More about it, in the documentation."""
 
     @property
     def writes(self) -> bool:

@@ -1,7 +1,9 @@
-"""Holds found by what they are for: at a level, or by order number (whole orders: `sales.whole_order`).
+"""Holds found by what they are for: an order number, or nobody in particular at a level.
 
-reserve 5 at MAIN, release 2 at MAIN         -> the level's ad-hoc holds, oldest first
-reserve 2 for order 102, which is a sale     -> the hold that the sale's line has
+    reserve 2 for order 102, which is a sale     -> the hold that the sale's line has (`reserve_for` decides `Reserve`)
+    reserve 5 at MAIN, release 2 at MAIN         -> the level's ad-hoc holds, oldest first
+
+Commands of whole orders are declared here; `sales.whole_order` decides them, because an order may be a sale.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from holdfast.core.records.product import Product
 from holdfast.core.records.rejection import (
     Code,
     Refused,
-    Rejected,
     insufficient_reserved,
     invalid_quantity,
     invalid_state,
@@ -26,11 +27,18 @@ from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Reservation
 from holdfast.core.reservations.adoption import sale_of_order
 from holdfast.core.reservations.order_names import refuse_held_order
-from holdfast.core.reservations.reserve import Reserve, Target, candidates, reserve
+from holdfast.core.reservations.reserve import (
+    Reserve,
+    Target,
+    ValidReserve,
+    candidates,
+    make_direct_hold,
+    validate_reserve,
+)
 from holdfast.core.reservations.sourcing import hold_units
-from holdfast.core.stock.holds import release_together, release_units, sell_free_units, sell_units
+from holdfast.core.stock.holds import consume_and_count, release_together, release_units, sell_free_units
 from holdfast.core.stock.posting import Cause, Stock
-from holdfast.core.stock.sale_lines import find_sale, lines_of, product_of_line
+from holdfast.core.stock.sale_lines import find_sale, lines_of
 from holdfast.core.stock.store_access import refuse_foreign_location
 from holdfast.core.warehouse.adjustment import describe_level_fields
 
@@ -148,7 +156,7 @@ def consume_at_level(stock: Stock, command: ConsumeAtLevel) -> LevelAnswer:
         hold = stock.reservations[name]
         part = min(units, hold.allocated)
         if part:
-            sell_units(stock, hold, part)
+            consume_and_count(stock, hold, part)
             units -= part
     if units:
         sell_free_units(stock, level, units, Cause(stock.caller.actor, source="manual"))
@@ -208,7 +216,7 @@ def _holds_at_level(
 def sell_or_release(stock: Stock, parts: list[tuple[Reservation, int]], *, consume: bool) -> None:
     """Sell or give back units of several holds, (hold, units) each."""
     if consume:
-        stock.each(parts, lambda _, part: sell_units(stock, part[0], part[1]))
+        stock.each(parts, lambda _, part: consume_and_count(stock, part[0], part[1]))
     else:
         release_together(stock, parts, "cancelled")
 
@@ -217,59 +225,71 @@ def sell_or_release(stock: Stock, parts: list[tuple[Reservation, int]], *, consu
 
 
 def reserve_for(stock: Stock, command: Reserve) -> Reservation:
-    """Decide a Reserve. One for an order that is a sale already holds what the sale's lines lack, and nothing twice:
-    where they lack nothing it answers the hold that is there."""
+    """Decide a Reserve.
+
+    Is its order a sale already, and has the sale a line that may take the units, they are held for that line. In every
+    other case a direct hold is made.
+    """
     target = command.target
     if target.order_number is not None:
         refuse_held_order(stock, target.source, target.order_number)
-    if target.kind != "order" or target.order_number is None:
-        return reserve(stock, command)
-    sale_id = sale_of_order(stock, target.source, target.order_number)
-    if sale_id is None:
-        return reserve(stock, command)
-    mark = stock.mark()
-    made: Reservation | Rejected
-    try:
-        made = reserve(stock, command)  # whatever else is wrong with it is told first
-    except Refused as no:
-        if no.code is not Code.INSUFFICIENT_STOCK:
-            raise
-        made = no.rejected
-    sale = find_sale(stock, sale_id)
-    if not sale.unfinished:
-        raise invalid_state(f"Order {sale.order_number} is {sale.status}.", sale_status=sale.status)
-    product = stock.catalog.product(command.product)
-    assert product is not None, command
-    lines = [line for line in lines_of(stock, sale) if line.product_id == product.id and line.kind == "stock"]
-    if not lines:
-        if isinstance(made, Rejected):
-            raise Refused.of(made)
-        return made
-    stock.undo(mark)
-    return _hold_for_lines(stock, sale, lines, command)
+    sale: Sale | None = None
+    if target.kind == "order" and target.order_number is not None:
+        sale_id = sale_of_order(stock, target.source, target.order_number)
+        sale = None if sale_id is None else find_sale(stock, sale_id)
+    valid = validate_reserve(stock, command)
+    if sale is not None:
+        if not sale.unfinished:
+            raise invalid_state(f"Order {sale.order_number} is {sale.status}.", sale_status=sale.status)
+        lines = [line for line in lines_of(stock, sale) if _may_take(line, valid.product, command.lot_id)]
+        if lines:
+            return _hold_for_lines(stock, sale, lines, command, valid)
+    return make_direct_hold(stock, command, valid)
 
 
-def _hold_for_lines(stock: Stock, sale: Sale, lines: list[SaleLine], command: Reserve) -> Reservation:
-    """Hold up to the command's units for what the lines lack; the newest hold, or the one that is there."""
-    product = product_of_line(stock, lines[0])
-    left = product.units(command.quantity) or 0
-    place = None if command.location is None else stock.catalog.location(command.location)
+def _may_take(line: SaleLine, product: Product, lot_id: str | None) -> bool:
+    """Is the line of the product, and of no other lot than the one that was asked for?"""
+    return line.product_id == product.id and line.kind == "stock" and (lot_id is None or line.lot_id in (None, lot_id))
+
+
+def _hold_for_lines(
+    stock: Stock, sale: Sale, lines: list[SaleLine], command: Reserve, valid: ValidReserve
+) -> Reservation:
+    """Hold up to the command's units for what the lines lack, and nothing twice; the newest hold.
+
+    Fewer units are held when the lines lack fewer. When they lack none the answer is the hold that is there, as it is.
+    The command's location, lot, priority and override count as in a direct hold; the expiry is the sale's, as in
+    adoption.
+    """
+    left = valid.units
+    place = valid.places[0] if command.location is not None else None
     made: str | None = None
     for line in lines:
         lack = line.open - sum(hold.open for hold in stock.holds_of_line(line.id))
         part = min(left, lack)
         if part <= 0:
             continue
-        there = line if place is None else msgspec.structs.replace(line, location_id=place.id)
-        held = hold_units(stock, sale, there, part, fact=command.fact)
-        stock.put_row(msgspec.structs.replace(held, location_id=line.location_id))
+        asked = msgspec.structs.replace(
+            line,
+            location_id=line.location_id if place is None else place.id,
+            lot_id=line.lot_id if command.lot_id is None else command.lot_id,
+        )
+        held = hold_units(
+            stock, sale, asked, part, priority=command.priority, fact=command.fact, override=command.override
+        )
+        stock.put_row(msgspec.structs.replace(line, reservations=held.reservations))
         made, left = held.reservations[-1], left - part
     if made is not None:
         return stock.reservations[made]
     known = [hold for line in lines for hold in stock.holds_of_line(line.id)]
     if not known:
         raise invalid_state(f"All of order {sale.order_number} has gone out.", sale_status=sale.status)
-    return max(known, key=lambda hold: (place is not None and hold.location_id == place.id, hold.open))
+
+    def nearness(hold: Reservation) -> tuple[bool, bool, int]:
+        there = place is not None and hold.location_id == place.id
+        return there, command.lot_id is not None and hold.lot_id == command.lot_id, hold.open
+
+    return max(known, key=nearness)
 
 
 DECISIONS = (
