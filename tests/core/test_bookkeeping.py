@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,11 +16,17 @@ from holdfast.access import Actor, Role, may
 from holdfast.check import check
 from holdfast.core.organisation.bookkeeping import BillReceipt, EntryLine, PostEntry, ReverseEntry
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
-from holdfast.core.organisation.settings import ChangeSettings
+from holdfast.core.organisation.settings import AddRegister, ChangeSettings
 from holdfast.core.records.command import CommandGroup
+from holdfast.core.records.rejection import Rejected
+from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import PaymentRequest
-from holdfast.core.sales.order_entry import LineRequest
+from holdfast.core.sales.completion import CompleteSale
+from holdfast.core.sales.exchange import Exchanged, ExchangedSale
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
+from holdfast.core.sales.payments import CorrectPayment, PaymentRequest, TakePayment
+from holdfast.core.sales.refunds import RefundRequest
+from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.upkeep.day_ends import keep_day_ends
@@ -256,6 +264,254 @@ def test_a_method_of_payment_settles_on_an_asset_of_the_chart(office: Scene, cod
 
     assert (refused.code, refused.numbers["field"]) == ("INVALID_REQUEST", "payment_accounts.card")
     assert office.shop.refused(ChangeSettings(payment_accounts={"cash": "1010"})).code == "INVALID_REQUEST"
+
+
+def order(scene: Scene, songs: int = 10) -> Any:
+    """A sale of songs at 10.00 each, which is open."""
+    return scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineRequest("SONG-1", songs),)))
+
+
+def paid(scene: Scene, sale: Any, method: str, amount: str) -> Any:
+    """The sale with one more payment."""
+    return scene.do(TakePayment(sale.id, PaymentRequest(method, amount)))
+
+
+@pytest.fixture
+def songs(office: Scene) -> Scene:
+    """The office sells songs, and card money lies on an account of its own."""
+    office.product("SONG-1", price=1000, kind="digital")
+    office.do(ChangeSettings(payment_accounts={"card": "1110"}))
+    return office
+
+
+def sound(scene: Scene, **expected: int) -> None:
+    """Accounts of money have come to this (the others to nothing), and the check finds nothing."""
+    found = {code: amount for code, amount in balances(scene.shop).items() if code[:2] in ("10", "11", "52")}
+    assert found == {code[1:]: amount for code, amount in expected.items()}
+    assert check(scene.shop.holdfast.database).mismatches == []
+
+
+def test_the_account_of_cards_ends_at_what_cards_brought(songs: Scene) -> None:
+    by_card = songs.do(CompleteSale(order(songs).id, (PaymentRequest("card", "100.00"),)))
+    sound(songs, _1110=10000)
+
+    deposit = paid(songs, order(songs), "card", "30.00")
+    assert entries_of(songs.shop)[-1] == {"1100": -3000, "1110": 3000}
+    both = songs.do(CompleteSale(deposit.id, (PaymentRequest("cash", "70.00"),)))
+    sound(songs, _1000=7000, _1110=13000)
+
+    wrong = songs.do(CompleteSale(order(songs, 5).id, (PaymentRequest("card", "50.00"),)))
+    songs.do(CorrectPayment(wrong.id, wrong.payments[0]["id"], "cash"))
+    assert entries_of(songs.shop)[-1] == {"1000": 5000, "1110": -5000}
+    sound(songs, _1000=12000, _1110=13000)
+
+    split = (RefundRequest("card", "30.00"), RefundRequest("cash", "70.00"))
+    songs.do(ReturnSale(both.id, (ReturnedLine(both.lines[0].id, 10),), "other", refunds=split))
+    assert entries_of(songs.shop)[-1] == {"1000": -7000, "1110": -3000, "4100": 10000}
+    sound(songs, _1000=5000, _1110=10000)
+
+    songs.do(ReturnSale(by_card.id, (ReturnedLine(by_card.lines[0].id, 4),), "card"))
+    sound(songs, _1000=5000, _1110=6000)
+
+
+def test_a_correction_takes_the_payment_off_the_account_where_it_lies(songs: Scene) -> None:
+    """Whatever the settings say by then, and again when it is corrected back."""
+    sale = songs.do(CompleteSale(order(songs).id, (PaymentRequest("card", "100.00"),)))
+    payment = sale.payments[0]["id"]
+    songs.do(ChangeSettings(payment_accounts={"card": "1010", "other": "1110"}))
+
+    songs.do(CorrectPayment(sale.id, payment, "cash"))
+    sound(songs, _1000=10000)
+    songs.do(CorrectPayment(sale.id, payment, "card"))
+    sound(songs, _1010=10000)
+    songs.do(ChangeSettings(payment_accounts={"card": None}))
+    songs.do(CorrectPayment(sale.id, payment, "other"))
+    sound(songs, _1110=10000)
+    songs.do(CorrectPayment(sale.id, payment, "card"))
+    sound(songs, _1100=10000)
+
+
+def test_methods_that_share_an_account_are_corrected_without_an_entry(songs: Scene) -> None:
+    songs.do(ChangeSettings(payment_accounts={"other": "1110"}))
+    sale = songs.do(CompleteSale(order(songs).id, (PaymentRequest("card", "100.00"),)))
+    before = len(entries_of(songs.shop))
+
+    songs.do(CorrectPayment(sale.id, sale.payments[0]["id"], "other"))
+
+    assert len(entries_of(songs.shop)) == before
+    sound(songs, _1110=10000)
+    songs.do(CorrectPayment(sale.id, sale.payments[0]["id"], "cash"))
+    sound(songs, _1000=10000)
+
+
+@pytest.mark.parametrize("method", ["card", "cash"])
+def test_the_count_of_a_closed_till_meets_the_account_of_cards(songs: Scene, method: str) -> None:
+    register = songs.do(AddRegister("MAIN", "till"))
+    session = songs.do(OpenSession(register.id, "50.00", "hash", "Ana"))
+    actor = msgspec.structs.replace(songs.shop.owner, session_id=session.id)
+    asked = CompleteSale(order(songs).id, (PaymentRequest(method, "100.00"),))
+    sale = songs.shop.ok(asked, actor=actor)
+    counted = {"card": "150.00", "cash": "50.00"}[method]
+    songs.shop.ok(CloseSession(counted), actor=actor)
+
+    songs.do(CorrectPayment(sale.id, sale.payments[0]["id"], {"card": "cash", "cash": "card"}[method]))
+
+    assert songs.shop.rows("SELECT sum(amount) AS amount FROM posting WHERE account = '5200'") == [{"amount": 0}]
+    sound(songs, **({"_1000": 10000} if method == "card" else {"_1110": 10000}))
+
+
+def test_a_deposit_goes_back_from_where_it_lies(songs: Scene) -> None:
+    sale = paid(songs, order(songs), "card", "30.00")
+    songs.do(ChangeSettings(payment_accounts={"card": "1010"}))
+    paid(songs, sale, "card", "20.00")
+    sound(songs, _1010=2000, _1100=-5000, _1110=3000)
+
+    songs.do(CancelSale(sale.id))
+
+    sound(songs)
+
+
+def test_a_refund_leaves_the_account_of_today(songs: Scene) -> None:
+    sale = songs.do(CompleteSale(order(songs).id, (PaymentRequest("card", "100.00"),)))
+    songs.do(ChangeSettings(payment_accounts={"card": "1010"}))
+
+    songs.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 10),), "card"))
+
+    sound(songs, _1010=-10000, _1110=10000)
+
+
+def test_what_moves_no_money_is_on_no_account_of_payments(songs: Scene) -> None:
+    """Goods for goods, and a refund that is set against what is owed, stay on 1100; gift cards are owed on 2200."""
+    songs.do(ChangeSettings(payment_accounts={"card": "1110", "other": "1110"}))
+    songs.product("CARD-1", price=5000, kind="gift_card")
+    sold = songs.do(OpenSale(songs.shop.stores["MAIN"], lines=(LineRequest("CARD-1", 1, code="XMAS-0001"),)))
+    songs.do(CompleteSale(sold.id, (PaymentRequest("cash", "50.00"),)))
+    by_gift = (PaymentRequest("gift_card", "50.00", "XMAS-0001"), PaymentRequest("card", "50.00"))
+    first = songs.do(CompleteSale(order(songs).id, by_gift))
+    sound(songs, _1000=5000, _1110=5000)
+    assert balances(songs.shop).get("2200") is None
+
+    back = Exchanged((ExchangedSale(first.id, (ReturnedLine(first.lines[0].id, 10),)),))
+    swapped = songs.do(CompleteSale(order(songs).id, exchange=back))
+    assert [one["method"] for one in swapped.payments] == ["exchange"]
+    sound(songs, _1000=5000, _1110=5000)
+
+    owed = songs.do(CompleteSale(order(songs).id))
+    songs.do(ReturnSale(owed.id, (ReturnedLine(owed.lines[0].id, 4),), "card"))
+    sound(songs, _1000=5000, _1100=6000, _1110=5000)
+
+
+def test_cash_is_never_put_in_from_where_the_shop_keeps_the_account(songs: Scene) -> None:
+    register = songs.do(AddRegister("MAIN", "till"))
+    session = songs.do(OpenSession(register.id, "50.00", "hash", "Ana"))
+    actor = msgspec.structs.replace(songs.shop.owner, session_id=session.id)
+    for code in ("1000", "1200", "2200"):
+        refused = songs.shop.refused(MoveCash("in", "1.00", "coins", code), actor=actor)
+        assert (refused.code, refused.numbers["field"]) == ("INVALID_REQUEST", "account")
+
+
+PAYMENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["open", "deposit", "complete", "pay", "correct", "refund", "cancel", "settle"]),
+        st.integers(0, 20),
+        st.sampled_from(["cash", "card", "other"]),
+    ),
+    max_size=20,
+)
+
+
+@given(acts=PAYMENTS)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_payments_lie_where_they_say(acts: list[tuple[str, int, str]]) -> None:
+    """Accounts of methods have what the payments of all sales say to lie there, less refunds by the account of then."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Clock().running(),
+        quick_sqlite(),
+        open_shop(f"sqlite:///{folder}/x.db") as shop,
+    ):
+        Payments(shop).walk(acts)
+
+
+class Payments:
+    """A shop whose sales are paid, corrected and refunded, and what refunds took off which account."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self.sales: list[str] = []
+        self.named: dict[str, str] = {}
+        self.refunded: dict[str, int] = {}
+        for code in ("1010", "1110"):
+            shop.ok(AddAccount(code, code))
+        shop.product("SONG-1", price=1000, kind="digital")
+
+    def walk(self, acts: list[tuple[str, int, str]]) -> None:
+        """Do everything that is accepted, and compare at the end."""
+        self.open(0, "cash")
+        for name, which, method in acts:
+            getattr(self, name)(which, method)
+        lies: dict[str, int] = dict(self.refunded)
+        for [told] in (row.values() for row in self.shop.rows("SELECT payments FROM sale")):
+            for one in json.loads(told) if isinstance(told, str) else told:
+                account = one.get("account", "1000" if one["method"] == "cash" else "1100")
+                lies[account] = lies.get(account, 0) + one["amount"] - one.get("change", 0)
+        found = balances(self.shop)
+        for account in ("1000", "1010", "1110"):
+            assert found.get(account, 0) == lies.get(account, 0), account
+        assert check(self.shop.holdfast.database).mismatches == []
+
+    def sale(self, which: int) -> Any:
+        """One of the sales, as it stands."""
+        return self.shop.holdfast.reports.sale(self.shop.org_id, self.sales[which % len(self.sales)])
+
+    def open(self, which: int, _: str) -> None:
+        """A sale begins."""
+        lines = (LineRequest("SONG-1", which % 3 + 1),)
+        self.sales.append(self.shop.ok(OpenSale(self.shop.stores["MAIN"], lines=lines)).id)
+
+    def deposit(self, which: int, method: str) -> None:
+        """Money is paid on a sale, whatever its state."""
+        self.shop.do(TakePayment(self.sale(which)["id"], PaymentRequest(method, f"{which}.50")))
+
+    def complete(self, which: int, method: str) -> None:
+        """A sale is completed, with a payment of what is owed or without one."""
+        sale = self.sale(which)
+        payments = None if which % 2 else (PaymentRequest(method, sale["owed"]),)
+        self.shop.do(CompleteSale(sale["id"], payments))
+
+    def pay(self, which: int, method: str) -> None:
+        """What is owed is paid."""
+        sale = self.sale(which)
+        self.shop.do(TakePayment(sale["id"], PaymentRequest(method, sale["owed"])))
+
+    def correct(self, which: int, method: str) -> None:
+        """A payment was made by another method."""
+        sale = self.sale(which)
+        if sale["payments"]:
+            payment = sale["payments"][which % len(sale["payments"])]
+            self.shop.do(CorrectPayment(sale["id"], payment["id"], method))
+
+    def refund(self, which: int, method: str) -> None:
+        """A unit comes back."""
+        sale = self.sale(which)
+        made = self.shop.do(ReturnSale(sale["id"], (ReturnedLine(sale["lines"][0]["id"], 1),), method))
+        for part in [] if isinstance(made, Rejected) else made.refunds:
+            if part["method"] in ("cash", "card", "other"):
+                usual = "1000" if part["method"] == "cash" else "1100"
+                account = self.named.get(part["method"], usual)
+                self.refunded[account] = self.refunded.get(account, 0) - round(float(part["amount"]) * 100)
+
+    def cancel(self, which: int, _: str) -> None:
+        """A sale is given up."""
+        self.shop.do(CancelSale(self.sale(which)["id"]))
+
+    def settle(self, which: int, method: str) -> None:
+        """A method gets another account, or its usual one."""
+        account = (None, "1110", "1010")[which % 3]
+        if method != "cash":
+            self.shop.ok(ChangeSettings(payment_accounts={method: account}))
+            self.named.pop(method, None)
+            self.named.update({} if account is None else {method: account})
 
 
 # Late entries --------------------------------------------------------------------------------------------------------

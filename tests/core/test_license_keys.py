@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from holdfast.access import may
 from holdfast.check import check
@@ -19,11 +20,13 @@ from holdfast.core.records.command import CommandGroup
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.sales.cart import CancelSale
 from holdfast.core.sales.checkout import Checkout
-from holdfast.core.sales.completion import CompleteSale, Fulfill, PaymentRequest, ShipLine
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.correction import RevertShipment
+from holdfast.core.sales.exchange import Exchanged, ExchangedSale
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
-from holdfast.core.sales.returns import ReturnedLine, ReturnSale
+from holdfast.core.sales.payments import CorrectPayment, PaymentRequest, TakePayment
+from holdfast.core.sales.returns import MoneyOff, ReturnedLine, ReturnSale
 from holdfast.encryption import encrypted_key
 from tests.core.scene import Scene
 from tests.shop import Clock, Shop, open_shop, quick_sqlite
@@ -234,6 +237,72 @@ def test_a_shipment_that_is_taken_back_keeps_the_keys_and_a_cancelled_sale_block
     scene.do(RevertShipment(cart.id, again.fulfillments[0]["id"], "wrong order"))
     scene.do(CancelSale(cart.id))
     assert statuses(scene.shop) == {"AAAA": "blocked", "BBBB": "free"}
+
+
+def test_an_exchange_blocks_the_key_that_came_back_and_gives_another(scene: Scene) -> None:
+    game(scene, "KEY-AAAA", "KEY-BBBB")
+    game(scene, "KEY-CCCC", sku="GAME-2")
+    first = scene.do(till(scene, 1))
+    back = Exchanged((ExchangedSale(first.id, (ReturnedLine(first.lines[0].id, 1),)),))
+
+    swapped = scene.do(replace(till(scene, 1), payments=None, exchange=back))
+
+    assert keys_in(scene, swapped) == [["KEY-BBBB"]]
+    assert statuses(scene.shop) == {"AAAA": "blocked", "BBBB": "sold", "CCCC": "free"}
+    back = Exchanged((ExchangedSale(swapped.id, (ReturnedLine(swapped.lines[0].id, 1),)),))
+    cart = scene.do(OpenSale(lines=(LineRequest("GAME-2", 1),)))
+    done = scene.do(CompleteSale(cart.id, exchange=back))
+    assert keys_in(scene, done) == [["KEY-CCCC"]]
+    assert statuses(scene.shop) == {"AAAA": "blocked", "BBBB": "blocked", "CCCC": "sold"}
+    assert check(scene.shop.holdfast.database).mismatches == []
+
+
+def test_an_exchange_that_is_refused_gives_and_blocks_no_key(scene: Scene) -> None:
+    game(scene, "KEY-AAAA")
+    first = scene.do(till(scene, 1))
+    back = Exchanged((ExchangedSale(first.id, (ReturnedLine(first.lines[0].id, 1),)),))
+
+    assert scene.shop.refused(replace(till(scene, 1), payments=None, exchange=back)).code == "INSUFFICIENT_STOCK"
+
+    assert statuses(scene.shop) == {"AAAA": "sold"}
+    assert check(scene.shop.holdfast.database).mismatches == []
+
+
+def test_a_sale_that_is_paid_later_has_its_keys_at_once(scene: Scene) -> None:
+    game(scene, "KEY-AAAA", "KEY-BBBB")
+    cart = scene.do(OpenSale(lines=(LineRequest("GAME-1", 2),)))
+    scene.do(TakePayment(cart.id, PaymentRequest("card", "5.00")))
+    assert statuses(scene.shop) == {"AAAA": "free", "BBBB": "free"}
+    sale = scene.do(CompleteSale(cart.id))
+    assert (keys_in(scene, sale), sale.owed) == ([["KEY-AAAA", "KEY-BBBB"]], "15.00")
+
+    paid = scene.do(TakePayment(cart.id, PaymentRequest("cash", "15.00")))
+    assert (keys_in(scene, paid), paid.owed) == ([["KEY-AAAA", "KEY-BBBB"]], "0.00")
+    fixed = scene.do(CorrectPayment(sale.id, paid.payments[1]["id"], "card"))
+    assert keys_in(scene, fixed) == [["KEY-AAAA", "KEY-BBBB"]]
+    scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "card"))
+    scene.do(MoneyOff(sale.id, "2.00", "late", "card"))
+    assert statuses(scene.shop) == {"AAAA": "sold", "BBBB": "blocked"}
+    assert check(scene.shop.holdfast.database).mismatches == []
+
+
+def test_a_sale_that_is_given_up_after_a_part_was_shipped_takes_no_key(scene: Scene) -> None:
+    game(scene, "KEY-AAAA", "KEY-BBBB")
+    scene.product("MUG-1", price=500)
+    scene.given("MUG-1 MAIN A 5")
+    cart = scene.do(OpenSale(lines=(LineRequest("GAME-1", 1), LineRequest("MUG-1", 2))))
+    scene.do(TakePayment(cart.id, PaymentRequest("card", "20.00")))
+    scene.do(Fulfill(cart.id, (ShipLine(cart.lines[1].id, 1),)))
+    done = scene.do(CancelSale(cart.id))
+    assert (done.status, done.total, done.owed, statuses(scene.shop)["AAAA"]) == ("completed", "5.00", "0.00", "free")
+
+    cart = scene.do(OpenSale(lines=(LineRequest("GAME-1", 2), LineRequest("MUG-1", 2))))
+    shipped = scene.do(Fulfill(cart.id, (ShipLine(cart.lines[0].id, 1),)))
+    assert keys_in(scene, shipped)[0] == ["KEY-AAAA"]
+    done = scene.do(CancelSale(cart.id))
+    assert (keys_in(scene, done)[0], done.total) == (["KEY-AAAA"], "10.00")
+    assert statuses(scene.shop) == {"AAAA": "sold", "BBBB": "free"}
+    assert check(scene.shop.holdfast.database).mismatches == []
 
 
 # The pool ------------------------------------------------------------------------------------------------------------
