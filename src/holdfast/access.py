@@ -25,7 +25,8 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     `id` is the user or key behind the name (empty for the command line). `session_id` is the register session in which
     somebody acts at a till. `permissions` are those of the role that the actor has (None: all of them). `address` and
     `request_id` of what came over HTTP are for the audit log. `bounded` is a key that ends, or has addresses. `key_id`
-    is the key that asks, or that opened the register session in which somebody acts.
+    is the key that asks, or that opened the register session in which somebody acts. `reads_of` are the stores of who
+    acts at a till, who may read there what is free elsewhere (empty: all; None: `stores` says it).
     """
 
     org_id: str
@@ -39,6 +40,13 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     request_id: str | None = None
     bounded: bool = False
     key_id: str | None = None
+    reads_of: tuple[str, ...] | None = None
+
+    @property
+    def seen(self) -> frozenset[str] | None:
+        """The stores whose free units the actor may read of (None: all): at a till more than the one it acts in."""
+        stores = self.stores if self.reads_of is None else self.reads_of
+        return frozenset(stores) if stores else None
 
     def has(self, permission: Permission) -> bool:
         """Does the actor have the permission? Nobody configures the organisation at a till: a PIN is too weak."""
@@ -65,7 +73,7 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
         """The actor as the core knows it: name, stores, and what it may overrule."""
         if self.request_id is None:
             return _caller_of(self)
-        known = _caller_of(msgspec.structs.replace(self, address=None, request_id=None))
+        known = _caller_of(msgspec.structs.replace(self, address=None, request_id=None, reads_of=None))
         return msgspec.structs.replace(known, address=self.address, request_id=self.request_id)
 
     def may_grant(self, role: Role, stores: tuple[str, ...]) -> bool:

@@ -123,7 +123,11 @@ class Config(BaseSettings):
         200, ge=1, le=1_000_000, description="Most open connections of one address that is no trusted proxy."
     )
     caller_requests_max: int = Field(
-        100, ge=1, le=100_000, description="Most requests of one key, user or till that are answered at once (429)."
+        100,
+        ge=1,
+        le=100_000,
+        description="Most requests of one key, user or till that are answered at once (429); an organisation has four "
+        "times as many.",
     )
     read_seconds: float = Field(
         30.0, gt=0, le=3600, description="Longest that a read may take before it is given up (503)."

@@ -61,9 +61,16 @@ def serve_stuck(database: Database, executor: Executor) -> int:
 
 
 def _swept(executor: Executor, found: list[tuple[str, list[tuple[str, str]]]]) -> int:
+    failure: Exception | None = None
     for org_id, pairs in found:
-        for start in range(0, len(pairs), LEVELS_OF_COMMAND):
-            _settle(executor, org_id, pairs[start : start + LEVELS_OF_COMMAND])
+        try:
+            for start in range(0, len(pairs), LEVELS_OF_COMMAND):
+                _settle(executor, org_id, pairs[start : start + LEVELS_OF_COMMAND])
+        except Exception as error:  # noqa: BLE001 - one organisation's trouble is raised when the others had their turn
+            log.warning("levels_not_settled", org_id=org_id, error=str(error))
+            failure = failure or error
+    if failure is not None:
+        raise failure
     return sum(len(pairs) for _, pairs in found)
 
 

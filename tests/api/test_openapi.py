@@ -152,6 +152,9 @@ def test_answers_fit_the_document(shop: Shop) -> None:
     }
     document = openapi_document()
     session = shop.application.auth.login("ana@arcoiris.example", "correct horse")
+    browser = {"Cookie": f"holdfast_session={session}", "Sec-Fetch-Site": "same-origin"}
+    view = {"page": "/admin/inventory", "name": "Low", "query": "low_stock=true"}
+    assert shop.anonymous.post("/api/v1/me/views", view, headers=browser).status == 201
     for route in ROUTES:
         if route.method != "GET":
             continue

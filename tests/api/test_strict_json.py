@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import time
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +16,14 @@ from hypothesis import strategies as st
 from holdfast.web.api.receiving import ReceiptBody
 from holdfast.web.api.reservations import BatchBody, ReserveBody
 from holdfast.web.http.problems import Problem
-from holdfast.web.http.strict_json import canonical, decode, decoder_of
+from holdfast.web.http.strict_json import (
+    DIGITS_MAX,
+    _has_long_number,
+    _without_texts,
+    canonical,
+    decode,
+    decoder_of,
+)
 from tests.api.conftest import Shop
 
 RESERVE = decoder_of(ReserveBody)
@@ -313,6 +323,57 @@ def test_a_number_of_too_many_digits_is_not_read(shop: Shop, number: str, status
     for headers in ({}, {"Idempotency-Key": "k"}):
         answer = shop.owner.post("/api/v1/inventory-reservations", content=body, headers=headers)
         assert (answer.status, answer.code) == (status, "INVALID_QUANTITY")
+
+
+@pytest.mark.parametrize(
+    "digits",
+    [
+        b"[" + (b"9" * DIGITS_MAX + b",") * 10_400 + b"1]",
+        b"[" + (b"9" * DIGITS_MAX + b",") * 10_400 + b"9" * 401 + b"]",
+        b'["' + (b"9" * DIGITS_MAX + b",") * 10_400 + b'"]',
+        b'["' + b"9" * 4_160_000 + b'"]',
+        b'["' + b"9" * 401 + b'" "' + b'\\"' * 2_080_000 + b"\\",
+    ],
+    ids=["runs", "runs and one too long", "runs in a text", "a text of digits", "quotes and no end"],
+)
+def test_digits_take_no_longer_than_letters(digits: bytes) -> None:
+    """What looks for long numbers looks at each byte a few times, however the digits stand: no square of a run.
+
+    The square took 200 times as long as letters do; a machine that is busy does not come near.
+    """
+
+    def seconds(raw: bytes) -> float:
+        began = time.process_time()
+        with suppress(Problem):
+            decode(BATCH, b'{"q":' + raw + b"}")
+        return time.process_time() - began
+
+    letters = max(seconds(b'["' + b"a" * 4_160_000 + b'"]'), 0.02)
+    assert seconds(digits) < 30 * letters
+
+
+@given(
+    st.lists(st.sampled_from(["\\", '"', "\\\\", '\\"', "9" * 399, "9" * 401, "9", ",", " ", "[", "a"]), max_size=12)
+)
+def test_a_long_number_is_found_outside_of_texts_alone(pieces: list[str]) -> None:
+    """It is found where the slow way finds it: sign by sign, with a text from quote to quote."""
+    raw = "".join(pieces)
+    outside, inside, escaped = [], False, False
+    for sign in raw:
+        if escaped:
+            escaped = False
+        elif inside and sign == "\\":
+            escaped = True
+        elif sign == '"':
+            inside = not inside
+            outside.append('"')
+        elif not inside:
+            outside.append(sign)
+    expected = max((len(run) for run in re.findall("[0-9]+", "".join(outside))), default=0) > DIGITS_MAX
+    # A backslash outside of a text is no JSON: whatever is found there, the body is refused.
+    if "\\" not in "".join(outside):
+        assert _has_long_number(_without_texts(raw.encode())) == expected
+    assert _has_long_number(raw.encode()) == (max(map(len, re.findall("[0-9]+", raw)), default=0) > DIGITS_MAX)
 
 
 def test_a_text_may_have_as_many_digits_as_it_likes(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from decimal import Decimal
 
 import pytest
@@ -167,3 +168,11 @@ def test_a_missing_column_is_told_with_whole_names() -> None:
 
     named = ", ".join(columns[:12])
     assert str(refused.value) == f"The header has no column 'sku'; it has {named} and 8 more. Try another."
+
+
+def test_a_cell_of_many_digits_is_refused_in_one_look() -> None:
+    """A cell may have millions of signs: to try each of them as the end of the number would take their square."""
+    began = time.process_time()
+    with pytest.raises(BadLine):
+        quantity_cell("quantity", "9" * 200_000 + "x")
+    assert time.process_time() - began < 5

@@ -472,3 +472,33 @@ def test_a_cart_that_is_changed_after_it_is_priced_like_any_cart(scene: Scene) -
     sale = scene.do(revert(scene.do(CancelSale(sale.id))))
     sale = scene.do(EditLine(sale.id, sale.lines[0].id, quantity=3))
     assert sale.total == "7.17"
+
+
+# As much of a sale as can be kept with it ----------------------------------------------------------------------------
+
+
+def test_shipments_of_many_lines_are_fewer(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines and lots of the shipments are counted: beyond the bound nothing more is shipped, the rest is completed."""
+    monkeypatch.setattr("holdfast.core.sales.shipment.SHIPPED_PARTS_MAX", 8)
+    scene.given("MUG-1 MAIN  A 2, B 18\nTEE-1 MAIN  C 20")
+    sale = order(scene, ("MUG-1", 9), ("TEE-1", 9))
+    sale = ship(scene, sale, (0, 3), (1, 1))  # two lines, from three lots
+    sale = ship(scene, sale, (0, 1), (1, 1))  # two lines, from two lots: nine parts, and so the last
+    refused = scene.refuses(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 1),)), "INVALID_STATE")
+    assert refused.detail == "The 2 shipments of the sale have 9 lines and lots: complete it."
+    sale = scene.do(RevertShipment(sale.id, sale.fulfillments[1]["id"], "wrong order"))
+    sale = ship(scene, sale, (0, 1), (1, 1))
+    done = scene.do(CompleteSale(sale.id))
+    assert (done.status, [line.fulfilled for line in done.lines]) == ("completed", [9, 9])
+
+
+def test_returns_of_many_lines_are_fewer(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each return of a sale reads the others: beyond the bound there is none."""
+    monkeypatch.setattr("holdfast.core.sales.return_record.RETURNED_LINES_MAX", 3)
+    scene.given("MUG-1 MAIN  A 20\nTEE-1 MAIN  B 20")
+    sale = order(scene, ("MUG-1", 9), ("TEE-1", 9))
+    scene.do(CompleteSale(sale.id))
+    both = ReturnSale(sale.id, tuple(ReturnedLine(line.id, 1) for line in sale.lines), "cash")
+    scene.do(both)
+    scene.do(both)
+    scene.refuses(both, "INVALID_STATE")

@@ -294,6 +294,14 @@ def test_money_off_makes_what_is_left_smaller(scene: Scene) -> None:
     assert money(scene) == (0, 0)
 
 
+def test_money_off_after_a_part_came_back_is_shared_by_the_rest(scene: Scene) -> None:
+    """Three for 300.00; one came back for 100.00, 20.00 are given off: the others are worth 90.00 each."""
+    sale = scene.do(CompleteSale(order(scene, 3).id, (PaymentRequest("card", "300.00"),)))
+    scene.do(take_back(sale, method="card"))
+    scene.do(MoneyOff(sale.id, "20.00", "late", "card"))
+    assert [scene.do(take_back(sale, method="card")).refund_total for _ in range(2)] == ["90.00", "90.00"]
+
+
 def test_what_is_owed_comes_first(scene: Scene) -> None:
     """40.00 are owed; goods for 100.00 come back: 40.00 are set against that, 60.00 go back."""
     sale = pay(scene, scene.do(CompleteSale(order(scene, 2).id)), "cash", "160.00")
@@ -340,7 +348,7 @@ def command_of(sale: Any, step: Any) -> Any:
         payment = sale.payments[index]["id"] if index < len(sale.payments) else sale.id
         return CorrectPayment(sale.id, payment, method)
     if kind == "ship":
-        return Fulfill(sale.id, (ShipLine(sale.lines[drawn[0]].id, 1),))
+        return Fulfill(sale.id, (ShipLine(sale.lines[drawn[0] % len(sale.lines)].id, 1),))
     if kind == "complete":
         [method] = drawn
         return CompleteSale(sale.id, None if method is None else (PaymentRequest(method, sale.owed),))

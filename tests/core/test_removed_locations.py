@@ -355,6 +355,7 @@ COMMANDS: dict[type, Callable[[Documents], Any]] = {
 ELSEWHERE = {
     "AddAccount", "RenameAccount", "ClosePeriod", "Book", "CommandGroup", "Sweep", "ShipSupplierOrder", "ReturnBlind",
     "OpenSession", "MoveCash", "CloseSession", "NoteSecurity", "RefreshPin", "PostEntry", "ReverseEntry", "BillReceipt",
+    "TakePayment", "CorrectPayment", "MoneyOff", "SaveView", "RemoveView",
 }  # fmt: skip
 """Commands that name no location and no document of one; those of records are tried above."""
 

@@ -28,7 +28,7 @@ from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from tests.core.books import balances, book_faults, entries_of, sale_faults
 from tests.core.scene import Scene
-from tests.shop import Clock, open_shop, quick_sqlite
+from tests.shop import SECOND, Clock, open_shop, quick_sqlite
 from tests.truth import assert_truth
 
 CASH = PaymentRequest("cash", "1000.00")
@@ -299,7 +299,7 @@ def test_a_supplier_order_of_which_nothing_went_out_is_withdrawn_beside_one_that
 # The queue and time --------------------------------------------------------------------------------------------------
 
 
-def test_suspended_holds_do_not_end_and_resuming_changes_none(scene: Scene) -> None:
+def test_suspended_holds_do_not_end_and_resuming_changes_nothing_but_their_time(scene: Scene) -> None:
     scene.given("MUG-1 MAIN  A 5")
     sale = cart(scene, ("MUG-1", 2))
     sale = scene.do(SuspendSale(sale.id))
@@ -308,7 +308,10 @@ def test_suspended_holds_do_not_end_and_resuming_changes_none(scene: Scene) -> N
     holds = scene.shop.rows("SELECT * FROM reservation")
     sale = scene.do(ResumeSale(sale.id), actor=scene.shop.cashier)
     assert (sale.status, sale.cashier, held(sale)) == ("open", "user:cashier", [("MUG-1", 2, 0, 0)])
-    assert scene.shop.rows("SELECT * FROM reservation") == holds
+    [before], [after] = holds, scene.shop.rows("SELECT * FROM reservation")
+    timed = ("expires_at", "updated_at", "checksum")
+    assert (before["expires_at"], after["expires_at"]) == (None, scene.now + HOLD_SECONDS * SECOND)
+    assert {**before, **{name: after[name] for name in timed}} == after
     scene.refuses(ResumeSale(sale.id), "INVALID_STATE")
 
 

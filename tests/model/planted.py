@@ -207,17 +207,17 @@ MONEY_BUGS: dict[str, Edit | list[Edit]] = {
         "share = abs(amount) // total_units * units + min(units, abs(amount) % total_units)",
     ),
     "a refund is rounded by itself": Edit(
-        "_Refunds.take",
-        "share_still_due(line.due, line.quantity, reached, refunded)",
-        "share_still_due(line.due, line.quantity, units, 0)",
+        "LineRefunds.take",
+        "left, back, refunded - before)",
+        "left, units, 0)",
     ),
     "the tax of a refund is rounded by itself": Edit(
-        "_Refunds.take",
-        "sum(share.tax for share in shares), line.quantity, reached, taxed",
-        "sum(share.tax for share in shares), line.quantity, units, 0",
+        "LineRefunds.take",
+        "left, back, taxed - before_tax)",
+        "left, units, 0)",
     ),
     "a refund keeps the tax of the fees": Edit("refundable_taxes", "[*line.tax_shares, *own]", "line.tax_shares"),
-    "cash is rounded part by part": Edit("_handed_out", "exact + carried", "exact"),
+    "cash is rounded part by part": Edit("_by_request", "exact + carried", "exact"),
     "the revenue of a part is rounded by itself": Edit(
         "amounts_of",
         "share_still_due(of.total, of.units, reached, before.total)",
@@ -254,7 +254,7 @@ MONEY_BUGS: dict[str, Edit | list[Edit]] = {
         "sale = replace(sale, posted=0, posted_tax=0)",
     ),
     "a discount is spread over whole prices": Edit(
-        "compute_receipt", "allocate(sale_less, nets)", "allocate(sale_less, grosses)"
+        "compute_receipt", "allocate(sale_less, weights)", "allocate(sale_less, grosses)"
     ),
 }
 """Bugs in the money of sales: `sales_machine` looks for them."""

@@ -88,3 +88,20 @@ def test_a_tender_is_corrected_once(database_url):
         assert (tally.accepted, tally.refused, tally.failed) == (1, {"INVALID_STATE": 19}, [])
         assert _cash(shop) == 0
         assert check(shop.database).mismatches == []
+
+
+def test_one_card_is_not_spent_twice(database_url):
+    """20.00 on a card, thirty sales of 9.90 by it at two executors: two of them are paid, the rest is left on it."""
+    with open_shop(database_url, batch_max=5) as shop, open_shop(database_url, batch_max=5) as other:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", 50, price=990)
+        stock_up(shop, actor, "GIFT", 0, price=2000, kind="gift_card")
+        store = store_of(shop)
+        sold = do(shop, actor, Checkout(store, (LineRequest("GIFT", 1),), payments=(PaymentRequest("cash", "20.00"),)))
+        by_card = (PaymentRequest("gift_card", "9.90", sold.gift_cards[0]["code"]),)
+
+        tally = Tally(rush([shop, other], actor, [Checkout(store, (LineRequest("MUG-1", 1),), payments=by_card)] * 30))
+
+        assert (tally.accepted, tally.refused, tally.failed) == (2, {"PAYMENT_MISMATCH": 28}, [])
+        assert rows(shop.database, "SELECT balance FROM gift_card") == [{"balance": 20}]
+        assert check(shop.database).mismatches == []

@@ -31,12 +31,15 @@ from holdfast.core.organisation.settings import (
 )
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity, RefreshPin
 from holdfast.core.organisation.users import AddUser, ChangeUser, RemoveUser
+from holdfast.core.organisation.views import VIEWS_MAX, RemoveView, SaveView
 from holdfast.core.reservations.appointments import ChangeAppointment
 from holdfast.core.sales.cart import ChangeSale, EditLine
 from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.exchange import Exchanged, ExchangedSale
+from holdfast.core.sales.gift_cards import CARDS_MAX, CARDS_OF_SALE_MAX
+from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.payments import CorrectPayment, PaymentRequest, TakePayment
-from holdfast.core.sales.returns import MoneyOff, ReturnedLine
+from holdfast.core.sales.returns import MoneyOff, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from tests.shapes.scenarios import Built, _appointment, _sold, cart, places, scenario, sku, skus, stores
 from tests.shop import Shop
@@ -197,6 +200,22 @@ def own_pin_among_n(shop: Shop, n: int) -> Built:
     return ChangeOwnPin(user.id, pin), _as(shop, user)
 
 
+@scenario(SaveView)
+def view_among_n(shop: Shop, n: int) -> Built:
+    user = shop.ok(_user(n, 5_000))
+    for index in range(min(n, VIEWS_MAX - 1)):
+        shop.ok(SaveView(user.id, "/admin/sales", f"View {index}"), actor=_as(shop, user))
+    return SaveView(user.id, "/admin/sales", "One more"), _as(shop, user)
+
+
+@scenario(RemoveView)
+def view_taken_from_n(shop: Shop, n: int) -> Built:
+    user = shop.ok(_user(n, 6_000))
+    for index in range(min(n, VIEWS_MAX)):
+        last = shop.ok(SaveView(user.id, "/admin/sales", f"View {index}"), actor=_as(shop, user))
+    return RemoveView(user.id, last.id), _as(shop, user)
+
+
 @scenario(RefreshPin)
 def pin_of_one_of_n_is_kept_anew(shop: Shop, n: int) -> Built:
     user, pin = _pins_of_users(shop, n, 3_000)
@@ -320,3 +339,24 @@ def exchange_of_n_lines_for_one(shop: Shop, n: int) -> Built:
     old, new = _sold(shop, skus(shop, n, "XO", stock=1)), skus(shop, 1, f"XN{n}", stock=1)
     lines = tuple(ReturnedLine(line.id, 1) for line in old.lines)
     return CompleteSale(cart(shop, new).id, (), Exchanged((ExchangedSale(old.id, lines),), "cash"))
+
+
+def _cards(shop: Shop, n: int, purpose: str) -> Any:
+    """A sale of n gift cards of 1.00, at most as many as one sale may have."""
+    many = min(n, CARDS_OF_SALE_MAX)
+    shop.product(f"{purpose}-{n}", price=100, kind="gift_card")
+    lines = tuple(LineRequest(f"{purpose}-{n}", min(CARDS_MAX, many - start)) for start in range(0, many, CARDS_MAX))
+    return shop.ok(OpenSale(shop.stores["MAIN"], lines=lines)), many
+
+
+@scenario(CompleteSale)
+def completion_of_a_sale_of_n_gift_cards(shop: Shop, n: int) -> Built:
+    sale, many = _cards(shop, n, "GC")
+    return CompleteSale(sale.id, (PaymentRequest("cash", f"{many}.00"),))
+
+
+@scenario(ReturnSale)
+def return_of_n_gift_cards(shop: Shop, n: int) -> Built:
+    sale, many = _cards(shop, n, "GR")
+    sale = shop.ok(CompleteSale(sale.id, (PaymentRequest("cash", f"{many}.00"),)))
+    return ReturnSale(sale.id, tuple(ReturnedLine(line.id, line.quantity) for line in sale.lines), "cash")

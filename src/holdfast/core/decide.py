@@ -12,7 +12,18 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.organisation import bookkeeping, key_pool, keys, periods, places, products, settings, sign_in, users
+from holdfast.core.organisation import (
+    bookkeeping,
+    key_pool,
+    keys,
+    periods,
+    places,
+    products,
+    settings,
+    sign_in,
+    users,
+    views,
+)
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.command import ALL_STORES, Command, CommandGroup, Decision
 from holdfast.core.records.organisation import Location
@@ -20,6 +31,7 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Refused, Rejected, group_refused, malformed
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.wants import (
+    Crowded,
     HoldById,
     HoldsOfOrder,
     LevelAt,
@@ -174,6 +186,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *users.DECISIONS,
         *keys.DECISIONS,
         *sign_in.DECISIONS,
+        *views.DECISIONS,
         *cart.DECISIONS,
         *completion.DECISIONS,
         *correction.DECISIONS,
@@ -248,6 +261,7 @@ def _need_held_order(known: Catalog, caller: Caller, command: Any, wants: set[Wa
     target = command.target if type(command) is reserve.Reserve else command
     if target.order_number is not None and (target is command or target.kind == "order"):
         wants.add(SaleOfOrder(target.source, target.order_number))
+        wants.add(Crowded(target.order_number, target.source))
 
 
 def _need_order(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:
@@ -259,7 +273,7 @@ def _need_order(known: Catalog, caller: Caller, command: Any, wants: set[Want]) 
         external_id = getattr(command, "external_id", None)
         numbers = [command.order_number] if external_id is None else [command.order_number, external_id]
         wants.update(SaleOfOrder(command.source, number) for number in numbers)
-        wants.update(map(HoldsOfOrder, numbers))
+        wants.update(HoldsOfOrder(number, command.source) for number in numbers)
 
 
 def _need_counter(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -> None:

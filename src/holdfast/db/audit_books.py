@@ -11,6 +11,7 @@ from holdfast.core.stock.journal import JournalEntry, Posting
 from holdfast.db import audit_entries
 from holdfast.db.audit_shapes import Balances, Billed, Booked, DaySum, Kept, Moved, Reversal, Stored
 from holdfast.db.audit_stream import AuditStream, and_where, where
+from holdfast.db.exact_sum import exact
 
 
 class BookStreams(AuditStream):
@@ -43,13 +44,13 @@ class BookStreams(AuditStream):
             ("CROSS JOIN", "k.value") if self._is_sqlite else ("JOIN", f"CASE WHEN {is_id} THEN k.value::uuid END")
         )
         rows = self._stream(
-            f"SELECT t.org_id, t.id, sum(l.value_delta) FROM journal_entry t CROSS JOIN {self._ledger_ids} "
+            f"SELECT t.org_id, t.id, {self._sum('l.value_delta')} FROM journal_entry t CROSS JOIN {self._ledger_ids} "
             f"{join} ledger l ON l.org_id = t.org_id AND l.id = {named} {where(org_id)} "
             "GROUP BY 1, 2 ORDER BY 1, 2",
             org_id,
         )
         for org, entry_id, value in rows:
-            yield str(org), str(entry_id), int(value)
+            yield str(org), str(entry_id), exact(value)
 
     def moved(self, org_id: str | None) -> Iterator[Moved]:
         """Ledger entries that moved value and have to be booked, by id."""
@@ -92,10 +93,10 @@ class BookStreams(AuditStream):
     def day_sums(self, org_id: str | None) -> Iterator[DaySum]:
         """What was posted to each account on each day, by day."""
         rows = self._stream(
-            "SELECT t.org_id, t.day, t.account, sum(CASE WHEN t.amount > 0 THEN t.amount ELSE 0 END), "
-            f"sum(CASE WHEN t.amount < 0 THEN -t.amount ELSE 0 END) FROM posting t {where(org_id)} "
+            f"SELECT t.org_id, t.day, t.account, {self._sum('CASE WHEN t.amount > 0 THEN t.amount ELSE 0 END')}, "
+            f"{self._sum('CASE WHEN t.amount < 0 THEN -t.amount ELSE 0 END')} FROM posting t {where(org_id)} "
             "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             org_id,
         )
         for org, day, account, debit, credit in rows:
-            yield DaySum(str(org), day, account, int(debit), int(credit))
+            yield DaySum(str(org), day, account, exact(debit), exact(credit))

@@ -14,6 +14,7 @@ from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.db import audit_entries
 from holdfast.db.audit_shapes import KeyedLine, Sold, Stored, texts_in
 from holdfast.db.audit_stream import AuditStream, and_where, org_of, where
+from holdfast.db.exact_sum import exact
 
 _STORE = "LEFT JOIN store s ON s.org_id = t.org_id AND s.id = t.store_id"
 
@@ -70,14 +71,15 @@ class SalesStreams(AuditStream):
         """What left by sale, as the ledger has it; a line's hold may have been consumed past its sale."""
         held_for = "r.reserved_for_id" if self._is_sqlite else "r.reserved_for_id::text"
         rows = self._stream(
-            f"SELECT t.org_id, coalesce({held_for}, t.ref_id){self._plain}, -sum(t.qty_delta), -sum(t.value_delta) "
+            f"SELECT t.org_id, coalesce({held_for}, t.ref_id){self._plain}, "
+            f"{self._sum('-t.qty_delta')}, {self._sum('-t.value_delta')} "
             "FROM ledger t LEFT JOIN reservation r ON r.org_id = t.org_id AND r.id = t.reservation_id "
             f"AND r.sale_line_id IS NOT NULL {where(org_id)} {and_where(org_id)} t.ref_type = 'SALE' "
             f"AND coalesce({held_for}, t.ref_id) IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2",
             org_id,
         )
         for org, sale_id, units, value in rows:
-            yield Sold(str(org), sale_id, int(units), int(value))
+            yield Sold(str(org), sale_id, exact(units), exact(value))
 
     def register_sessions(self, org_id: str | None) -> Iterator[Stored]:
         """Register sessions by id, beside each how many its register has up to it, and the register if it is there."""

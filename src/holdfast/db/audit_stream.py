@@ -12,6 +12,7 @@ import msgspec
 
 from holdfast.db.audit_shapes import Stored
 from holdfast.db.batch.rows import checksum, row_type
+from holdfast.db.exact_sum import exact_sum_sql
 
 FETCH_ROWS = 2_000
 """Rows that PostgreSQL sends at a time."""
@@ -24,6 +25,10 @@ class AuditStream:
         self._connection = connection
         self._is_sqlite = is_sqlite
         self._cursors = 0
+
+    def _sum(self, expression: str) -> str:
+        """The SQL of a sum of numbers that may be large together; its answer is for `exact`."""
+        return exact_sum_sql(expression, is_sqlite=self._is_sqlite)
 
     @property
     def _plain(self) -> str:

@@ -18,6 +18,7 @@ from holdfast.core.records.stock import Level, LevelKey
 from holdfast.db import schema
 from holdfast.db.batch.rows import record_of, row_type
 from holdfast.db.engine import Database
+from holdfast.db.exact_sum import exact_sum
 from holdfast.db.organisations import clock
 from holdfast.db.queries.begun import begins
 from holdfast.db.queries.catalog import catalog_of, columns_of
@@ -135,7 +136,7 @@ def level_rows(database: Database, org_id: str) -> Iterator[LevelRow]:
     level, product, location, stock = schema.level, schema.product, schema.location, schema.lot_stock
     now = clock(database)
     value = (
-        sa.select(sa.func.coalesce(sa.func.sum(stock.c.value), 0))
+        sa.select(exact_sum(stock.c.value))
         # Within a subquery no planner knows that its organisation is the level's.
         .where(stock.c.org_id == org_id, stock.c.level_id == level.c.id, stock.c.is_open)
         .scalar_subquery()
@@ -155,7 +156,7 @@ def level_rows(database: Database, org_id: str) -> Iterator[LevelRow]:
         assert catalog is not None, org_id
         rows = connection.execute(asked.execution_options(yield_per=ROWS)).partitions(ROWS)
         for part in _whole_products(rows):
-            stored = [(read(row[:width]), row[width:-1], int(row[-1])) for row in part]
+            stored = [(read(row[:width]), row[width:-1], row[-1] or 0) for row in part]
             seen = foresee_levels(connection, catalog, now, [level for level, _, _ in stored])
             of_product = {level.product_id: fields for level, fields, _ in stored}
             moved = _values_moved(seen)

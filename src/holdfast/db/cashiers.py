@@ -1,6 +1,7 @@
 """Whose PIN it is: the users to compare with, and wrong PINs counted for register, caller and organisation.
 
     candidates(database, org_id, index, old_hash)      -> [Candidate(user, pin_hash)]
+    cashier_of(database, org_id, user_id)              -> Candidate: a user who has a PIN, by id
     found = enter(database, Entry(...), user, now)     -> Entered(user), or what is locked, or what this one has locked
 
 Who compares asks `locked_until` before, because comparing is slow, and `enter` after: it tells nothing while something
@@ -80,6 +81,16 @@ def candidates(database: Database, org_id: str, index: int, old_hash: str | None
     )
     with database.reading() as connection:
         return [Candidate(user_of(row), row[-1]) for row in connection.execute(asked)]
+
+
+def cashier_of(database: Database, org_id: str, user_id: str) -> Candidate | None:
+    """The active user with that id, if they have a PIN."""
+    asked = sa.select(*USER_COLUMNS, app_user.c.pin_hash).where(
+        app_user.c.org_id == org_id, app_user.c.id == user_id, app_user.c.active, app_user.c.pin_hash.is_not(None)
+    )
+    with database.reading() as connection:
+        row = connection.execute(asked).first()
+    return None if row is None else Candidate(user_of(row), row[-1])
 
 
 def old_ones_left(database: Database, org_id: str) -> bool:

@@ -298,8 +298,14 @@ def user_of(row: Any) -> UserRow:
     return UserRow(row[0], row[1], row[2], row[3], row[4], tuple(row[5]))
 
 
+OVERFLOW = "integer overflow"
+"""What SQLite says of a sum that it cannot keep: the database is there, and should have been asked otherwise."""
+
+
 def is_away(error: BaseException) -> bool:
     """Does this exception of a read mean that the database is away or overloaded, rather than a bug?"""
+    if isinstance(error, sa.exc.OperationalError) and str(error.orig) == OVERFLOW:
+        return False
     return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)
 
 

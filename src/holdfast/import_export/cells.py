@@ -19,7 +19,7 @@ from holdfast.core.records.time import day_of, instant_of
 from holdfast.import_export.table import BadLine
 from holdfast.organisation import NotPossible, text_of
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _SHORT_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?e[+-]?\d+", re.ASCII | re.IGNORECASE)
 _ROUNDED_CODE = re.compile(r"\d([.,]\d+)?e\+\d+", re.ASCII | re.IGNORECASE)
 _WHOLE_AS_DECIMAL = re.compile(r"\d+\.0{1,2}", re.ASCII)

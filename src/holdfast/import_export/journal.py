@@ -14,10 +14,9 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-from holdfast.core.organisation.periods import account_kind
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.time import instant_text
-from holdfast.core.stock.journal import ACCOUNTS
+from holdfast.core.stock.journal import ACCOUNTS, account_kind
 from holdfast.db.bulk import journal_rows
 from holdfast.db.engine import Database
 from holdfast.db.organisations import OrganisationRow

@@ -21,10 +21,12 @@ from __future__ import annotations
 
 from holdfast.core.records.number import Number
 from holdfast.db.queries import audit as audit_queries
+from holdfast.db.queries import availability as availability_queries
 from holdfast.db.queries import books as book_queries
 from holdfast.db.queries import documents as document_queries
 from holdfast.db.queries import events as event_queries
 from holdfast.db.queries import gift_cards as gift_card_queries
+from holdfast.db.queries import history as history_queries
 from holdfast.db.queries import ledger as ledger_queries
 from holdfast.db.queries import levels as level_queries
 from holdfast.db.queries import license_keys as license_key_queries
@@ -74,6 +76,7 @@ class Reports(View):
     location = report(record_queries.location, None)
     users = Listing(record_queries.users, record_queries.WithinFilter, EMPTY)
     user = report(record_queries.user, None)
+    saved_views = report(record_queries.saved_views, _NO_ROWS)
     api_keys = Listing(record_queries.api_keys, record_queries.WithinFilter, EMPTY)
     api_key = report(record_queries.api_key, None)
     appointments = Listing(record_queries.appointments, record_queries.AppointmentFilter, EMPTY)
@@ -83,7 +86,9 @@ class Reports(View):
 
     products = Listing(product_queries.listed, product_queries.ProductFilter, EMPTY)
     product = report(product_queries.one, None)
+    availability = report(availability_queries.of_product, None)
     product_by_code = report(product_queries.coded, None)
+    product_history = report(history_queries.steps, None)
     product_summary = report(level_queries.summary, None)
     license_keys = report(license_key_queries.of_product, None)
 

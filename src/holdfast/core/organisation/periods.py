@@ -23,13 +23,11 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Refused, invalid_state, not_found
 from holdfast.core.records.time import day_at, instant_text
 from holdfast.core.records.wants import AccountSums, BalancesThrough
-from holdfast.core.stock.journal import ACCOUNTS, Account, Posting
+from holdfast.core.stock.journal import ACCOUNTS, Account, Posting, account_kind
 from holdfast.core.stock.posting import Stock
 
 ACCOUNT_CODE = "[1-9][0-9]{3,9}"
 """What a code looks like; its first digit says what kind of account it is (`account_kind`)."""
-
-_KINDS = {"1": "asset", "2": "liability", "3": "equity", "4": "income"}
 
 
 class ClosePeriod(Command, frozen=True, gc=False):
@@ -137,11 +135,6 @@ def account_name(stock: Stock, code: str) -> str | None:
     """What the account is called; None when the chart has none of that code."""
     own: Account | None = stock.record("account", code) if re.fullmatch(ACCOUNT_CODE, code) else None
     return ACCOUNTS.get(code) if own is None else own.name
-
-
-def account_kind(code: str) -> str:
-    """`asset`, `liability`, `equity`, `income` or `expense`."""
-    return _KINDS.get(code[:1], "expense")
 
 
 def account_document(code: str, name: str) -> AccountDocument:

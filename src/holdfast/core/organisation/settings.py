@@ -16,18 +16,18 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.core.organisation.changes import existing, lock_organisation, put, refuse_taken_name, written
-from holdfast.core.organisation.periods import account_kind, account_name
+from holdfast.core.organisation.periods import account_name
 from holdfast.core.organisation.places import refuse_open_till, store_id_of
 from holdfast.core.organisation.products import amount_of
 from holdfast.core.records.command import ALL_STORES, Command, Decision, given
 from holdfast.core.records.currency import minor_digits_of
-from holdfast.core.records.field import Currency, Rate, StoreCode, Text, Timezone
+from holdfast.core.records.field import PRINTABLE, Currency, Rate, StoreCode, Text, Timezone
 from holdfast.core.records.number import from_minor, to_unit_cost
-from holdfast.core.records.organisation import Register, Settings, TaxRate
+from holdfast.core.records.organisation import BarcodePrefix, QuickKey, Register, Settings, TaxRate
 from holdfast.core.records.permission import RANK, Permission, Role, RoleName
-from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed
+from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
 from holdfast.core.records.wants import AnyJournalEntry, AnyProduct
-from holdfast.core.stock.journal import CASH, INVENTORY, Posting
+from holdfast.core.stock.journal import CASH, INVENTORY, Posting, account_kind
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
@@ -37,6 +37,15 @@ MINUTES_MAX = 366 * 24 * 60
 
 SettledMethod = Literal["card", "other"]
 """The methods of payment that may have an account of their own. Cash lies in the drawers, gift cards are owed."""
+
+PREFIXES_MAX = 20
+"""Most prefixes of codes that the shop's own scales print."""
+
+VALUE_DIGITS_MIN = 3
+"""Fewest digits that such a code leaves for the weight or the price."""
+
+QUICK_KEYS_MAX = 24
+"""Most quick keys of a register."""
 
 
 class ChangeSettings(Command, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +63,7 @@ class ChangeSettings(Command, frozen=True, gc=False, kw_only=True, forbid_unknow
     timezone: Timezone | UnsetType = UNSET
     api_rate_limit: Annotated[int, Meta(ge=1, le=10_000_000)] | UnsetType | None = UNSET
     totp_roles: Annotated[tuple[RoleName, ...], Meta(max_length=5)] | UnsetType = UNSET
+    barcode_prefixes: Annotated[tuple[BarcodePrefix, ...], Meta(max_length=PREFIXES_MAX)] | UnsetType = UNSET
     payment_accounts: dict[SettledMethod, str | None] | UnsetType = UNSET
 
 
@@ -95,11 +105,20 @@ class AddRegister(Command, frozen=True, gc=False, forbid_unknown_fields=True):
     name: Text | None = None
 
 
+class QuickKeyRequest(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A button that sells a product (id or SKU)."""
+
+    label: Annotated[str, Meta(min_length=1, max_length=40, extra_json_schema={"pattern": PRINTABLE})]
+    product_id: Text
+    colour: Annotated[str, Meta(pattern="^#[0-9a-f]{6}$")] | None = None
+
+
 class RegisterChanges(Command, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What to change of a register; it stays in its store."""
 
     code: StoreCode | UnsetType = UNSET
     name: Text | UnsetType | None = UNSET
+    quick_keys: Annotated[tuple[QuickKeyRequest, ...], Meta(max_length=QUICK_KEYS_MAX)] | UnsetType = UNSET
 
 
 class ChangeRegister(RegisterChanges, frozen=True, gc=False):
@@ -125,6 +144,9 @@ def change_settings(stock: Stock, command: ChangeSettings) -> Settings:
         if any(RANK[Role(role)] > RANK[stock.caller.rights.role] for role in freed):
             raise Refused(Code.FORBIDDEN, "You may not free a higher role than your own of its second factor.")
         fields["totp_roles"] = " ".join(dict.fromkeys(fields["totp_roles"])) or None
+    if "barcode_prefixes" in fields:
+        _refuse_prefixes(fields["barcode_prefixes"])
+        fields["barcode_prefixes"] = fields["barcode_prefixes"] or None
     if "payment_accounts" in fields:
         fields["payment_accounts"] = _payment_accounts(stock, settings, fields["payment_accounts"])
     changed = replace(settings, **fields, updated_at=stock.now)
@@ -154,6 +176,17 @@ def _payment_accounts(stock: Stock, settings: Settings, asked: dict[str, str | N
 
     stock.each(sorted(asked.items()), put_account)
     return accounts or None
+
+
+def _refuse_prefixes(prefixes: tuple[BarcodePrefix, ...]) -> None:
+    """Refuse a prefix that leaves no room for a value, and two of which one begins with the other."""
+    for index, one in enumerate(prefixes):
+        if one.value_digits < VALUE_DIGITS_MIN:
+            words = f"{one.item_digits} digits of the item leave {max(0, one.value_digits)} for the value."
+            raise malformed(f"barcode_prefixes.{index}.item_digits", words)
+        for other in prefixes[:index]:
+            if one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix):
+                raise malformed(f"barcode_prefixes.{index}.prefix", f"cannot stand beside {other.prefix}.")
 
 
 def _refuse_currency(stock: Stock, settings: Settings, changed: Settings) -> None:
@@ -262,9 +295,23 @@ def change_register(stock: Stock, command: ChangeRegister) -> Register:
     fields = given(command, "register_id")
     if "code" in fields:
         refuse_taken_name(stock, "register", fields["code"], register.id)
+    if "quick_keys" in fields:
+        fields["quick_keys"] = _quick_keys(stock, fields["quick_keys"]) or None
     changed = replace(register, **fields, updated_at=stock.now)
     put(stock, "register", changed)
     return changed
+
+
+def _quick_keys(stock: Stock, asked: tuple[QuickKeyRequest, ...]) -> tuple[QuickKey, ...]:
+    """The buttons with the ids of their products; refused when one does not exist."""
+    stock.catalog.know_products(one.product_id for one in asked)
+    made = []
+    for one in asked:
+        product = stock.catalog.product(one.product_id)
+        if product is None:
+            raise not_found(Code.PRODUCT_NOT_FOUND, "Product", one.product_id)
+        made.append(QuickKey(label=one.label, product_id=product.id, colour=one.colour))
+    return tuple(made)
 
 
 def remove_register(stock: Stock, command: RemoveRegister) -> Register:

@@ -37,6 +37,7 @@ SecurityAction = Literal[
     "recovery_code_used",
     "pin_wrong",
     "pin_locked",
+    "cashier_changed",
     "refused",
 ]
 """What is noted beside the changes of records."""

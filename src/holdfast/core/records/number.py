@@ -30,6 +30,9 @@ COST_PLACES = 6
 AMOUNT_MAX = 10**15
 """Largest amount of money in a command, in minor units."""
 
+ASIDE_MAX = 10**12
+"""Largest amount that no price and no goods stand behind: a fee, a tip, cash that is moved by hand; minor units."""
+
 VALUE_MAX = 10**18
 """Largest value of a lot, in minor units: what a database's BIGINT holds."""
 

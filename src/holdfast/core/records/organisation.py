@@ -7,9 +7,10 @@ A store has locations; a location has a kind (store, warehouse, quarantine, tran
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 LocationKind = Literal["warehouse", "store", "bin", "quarantine", "transit"]
 
@@ -51,6 +52,32 @@ class Location(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return None if self.kind == "transit" else self.store_id
 
 
+class BarcodePrefix(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """How the shop's own scales write a code of 13 digits: `prefix`, the digits of the item, perhaps a check digit of
+    the value (`value_check`), the value, the check digit. A weight has `places` decimal places and a `unit`; a price is
+    in minor units."""
+
+    prefix: Annotated[str, Meta(pattern="^(02|04|2[0-9])[0-9]{0,2}$")]
+    kind: Literal["weight", "price"]
+    item_digits: Annotated[int, Meta(ge=3, le=7)] = 5
+    value_check: bool = False
+    places: Annotated[int, Meta(ge=0, le=4)] = 3
+    unit: Literal["kg", "g", "lb", "oz", "l"] = "kg"
+
+    @property
+    def value_digits(self) -> int:
+        """Digits that are left for the value."""
+        return 12 - len(self.prefix) - self.item_digits - self.value_check
+
+
+class QuickKey(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A button of a till that sells a product; `colour` is #rrggbb."""
+
+    label: str
+    product_id: str
+    colour: str | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The organisation and its rules. `minor_digits` follows from the ISO 4217 currency.
 
@@ -77,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     catalog_version: int = 0
     created_at: int = 0
     updated_at: int = 0
+    barcode_prefixes: tuple[BarcodePrefix, ...] | None = None
     payment_accounts: dict[str, str] | None = None
 
 
@@ -90,6 +118,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     active: bool = True
     created_at: int = 0
     updated_at: int = 0
+    quick_keys: tuple[QuickKey, ...] | None = None
 
 
 class TaxRate(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -52,6 +52,13 @@ PAYMENTS_MAX = 100
 SHIPMENTS_MAX = 1_000
 """Most shipments of one sale, those that were taken back left out: all of them are kept with it."""
 
+SHIPPED_PARTS_MAX = 20_000
+"""From so many lines, and lots that they were taken from, in the shipments of one sale on, no more is shipped: every
+change of the sale reads and writes all of them. The shipment that goes beyond it is the last."""
+
+RETURNED_LINES_MAX = 20_000
+"""From so many lines in the returns of one sale on, no more is brought back: each return reads all of them."""
+
 NAMELESS = "tax"
 """The name of a rate that has none, and of which the class is not known."""
 

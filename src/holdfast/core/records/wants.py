@@ -149,15 +149,46 @@ class CameIn(Want, frozen=True, gc=False):
 
 
 class AdhocAt(Want, frozen=True, gc=False):
-    """The ids of the active holds of a level that are for nobody in particular."""
+    """The ids of the active holds of a level that are for nobody in particular: of the oldest up to one more than
+    `HOLDS_READ_MAX`."""
 
     level_id: str
 
 
+HOLDS_MAX = 2_000
+"""Most active holds of one order, of one appointment, and of one sale beside those of its lines."""
+
+HOLDS_READ_MAX = 2 * HOLDS_MAX
+"""Most holds that one command looks for by what they are for: twice as many as are made, for one batch may go beyond
+`HOLDS_MAX` by as many as it makes itself. A loader that finds more answers one more than this, and no others."""
+
+
 class HoldsOfOrder(Want, frozen=True, gc=False):
-    """The ids of all holds with that order number, ended ones too, whichever source they have."""
+    """The ids of the holds of an order, ended ones too: up to one more than `HOLDS_READ_MAX`."""
 
     order_number: str
+    source: str
+
+
+class ActiveOfOrder(Want, frozen=True, gc=False):
+    """The ids of the active holds of an order: up to one more than `HOLDS_READ_MAX`."""
+
+    order_number: str
+    source: str
+
+
+class ActiveOfNumber(Want, frozen=True, gc=False):
+    """The ids of the active holds with that order number, whichever source they have: up to one more than
+    `HOLDS_READ_MAX`."""
+
+    order_number: str
+
+
+class Crowded(Want, frozen=True, gc=False):
+    """Has the order `HOLDS_MAX` active holds? The answer is not empty when it has."""
+
+    order_number: str
+    source: str
 
 
 class LooseHoldsOf(Want, frozen=True, gc=False):

@@ -18,7 +18,7 @@ import msgspec
 
 from holdfast.core.records.sale import Sale, SaleLine, Taken
 from holdfast.core.records.stock import FOR_LINE, FOR_ORDER, Reservation
-from holdfast.core.records.wants import HoldsOfOrder, LooseHoldsOf, SaleOfOrder, SoldForOrder, SoldPart
+from holdfast.core.records.wants import LooseHoldsOf, SaleOfOrder, SoldForOrder, SoldPart
 from holdfast.core.reservations.sourcing import cart_expiry, served_from
 from holdfast.core.stock.allocation import held_in_order
 from holdfast.core.stock.holds import closed, release_together
@@ -50,8 +50,7 @@ def sale_of_order(stock: Stock, source: str, *numbers: str) -> str | None:
 def loose_holds(stock: Stock, source: str, numbers: Sequence[str]) -> list[Reservation]:
     """The order's holds that no sale has yet: active ones, and those of which units have left. Oldest first, with their
     levels locked; the caller may act at all of them."""
-    stock.require(*(HoldsOfOrder(number) for number in numbers))
-    holds = [hold for number in numbers for hold in stock.holds_of_order(number) if hold.source == source]
+    holds = stock.holds_of_order(source, *numbers)
     return oldest_first(hold for hold in holds if _is_loose(stock, hold) and (hold.active or hold.consumed))
 
 

@@ -25,7 +25,9 @@ from holdfast.core.records.rejection import (
 )
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Reservation
+from holdfast.core.records.wants import HOLDS_READ_MAX
 from holdfast.core.reservations.adoption import sale_of_order
+from holdfast.core.reservations.hold_bounds import refuse_crowded_order
 from holdfast.core.reservations.order_names import refuse_held_order
 from holdfast.core.reservations.reserve import (
     Reserve,
@@ -199,9 +201,10 @@ def _holds_at_level(
     if command.order_number is None:
         holds = stock.adhoc_at(level)
     else:
-        of_order = stock.holds_of_order(command.order_number, at=level)
-        holds = [hold for hold in of_order if hold.active]
+        holds = stock.active_of_order(command.order_number, command.source, level)
     holds = [hold for hold in holds if command.source in (None, hold.source)]
+    if command.order_number is None and units > sum(hold.open for hold in holds) and stock.has_more_adhoc(level):
+        raise invalid_state(f"There are more than {HOLDS_READ_MAX:,} holds for nobody in particular: ask for less.")
     if command.order_number is not None:
         if not holds:
             raise not_found(Code.RESERVATION_NOT_FOUND, "Active reservation of order", command.order_number)
@@ -233,10 +236,18 @@ def reserve_for(stock: Stock, command: Reserve) -> Reservation:
     target = command.target
     if target.order_number is not None:
         refuse_held_order(stock, target.source, target.order_number)
-    sale: Sale | None = None
-    if target.kind == "order" and target.order_number is not None:
-        sale_id = sale_of_order(stock, target.source, target.order_number)
-        sale = None if sale_id is None else find_sale(stock, sale_id)
+    if target.kind != "order" or target.order_number is None:
+        return make_direct_hold(stock, command, validate_reserve(stock, command))
+    refuse_crowded_order(stock, target.source, target.order_number)
+    made = _reserve_for_order(stock, command, target.source, target.order_number)
+    stock.made_for[target.source, target.order_number] = stock.made_for.get((target.source, target.order_number), 0) + 1
+    return made
+
+
+def _reserve_for_order(stock: Stock, command: Reserve, source: str, order_number: str) -> Reservation:
+    """The hold of an order, or of the lines of the sale that the order is."""
+    sale_id = sale_of_order(stock, source, order_number)
+    sale = None if sale_id is None else find_sale(stock, sale_id)
     valid = validate_reserve(stock, command)
     if sale is not None:
         if not sale.unfinished:

@@ -35,6 +35,7 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import ACTIVE, BOOKED
 from holdfast.core.records.stock import FOR_LINE, FOR_NOBODY, FOR_ORDER, Reservation
+from holdfast.core.reservations.hold_bounds import refuse_crowded_target
 from holdfast.core.stock.allocation import back, lot_exists, pinned_lot_refusal, post_backing, refuse_pinned_lot
 from holdfast.core.stock.backorders import free_units_at, most_backed_first
 from holdfast.core.stock.gate import is_of
@@ -160,6 +161,8 @@ def validate_reserve(stock: Stock, command: Reserve) -> ValidReserve:
     if not product.active and not command.fact:
         raise not_sold_any_more(product)
     _refuse_finished_target(target)
+    if target is not None:
+        refuse_crowded_target(stock, target.id)
     return ValidReserve(product, places, units)
 
 

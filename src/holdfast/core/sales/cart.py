@@ -12,6 +12,7 @@ refused and nothing is changed.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -27,11 +28,12 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.records.sale import LINES_MAX, Sale, SaleLine
+from holdfast.core.records.sale import LINES_MAX, NUMBERED_SOURCES, Sale, SaleLine
 from holdfast.core.records.status import OPEN, SUSPENDED
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import Discount
 from holdfast.core.reservations.adoption import adopt, numbers_of
+from holdfast.core.reservations.hold_bounds import refuse_crowded_sale
 from holdfast.core.reservations.reserve import candidates
 from holdfast.core.reservations.sourcing import (
     adjust_hold,
@@ -46,6 +48,7 @@ from holdfast.core.sales.order_entry import (
     FeeRequest,
     LineRequest,
     OpenSale,
+    PricedRequest,
     breaks_at,
     discount_of,
     exemption_of,
@@ -56,6 +59,7 @@ from holdfast.core.sales.order_entry import (
     price_of,
     priced_request,
     refuse_discount,
+    refuse_old_breaks,
     refuse_wrong_card,
 )
 from holdfast.core.sales.shipment import borne_of_sale, cut_lines, priced_anew
@@ -69,18 +73,20 @@ replace = msgspec.structs.replace
 
 
 class AddLine(Command, frozen=True, gc=False):
-    """Put a line into a sale that is open or suspended."""
+    """Put a line into a sale that is open or suspended; with `merge` its units go onto an equal line, if any."""
 
     sale_id: str
     line: LineRequest
+    merge: bool = False
 
 
 class EditLine(Command, frozen=True, gc=False):
     """Change a line of a sale that is open or suspended; None takes the discount away, or goes back to the catalogue's
     price.
 
-    More units of a line that has another price, or a discount, need the permission to give it. After a part went out
-    only two changes are left: the location (code or id) alone, or the quantity alone and only smaller.
+    More units at another price than the catalogue's, under a discount or without tax need the permission to give that.
+    After a part went out only two changes are left: the location (code or id) alone, or the quantity alone and only
+    smaller.
     """
 
     sale_id: str
@@ -99,8 +105,10 @@ class RemoveLine(Command, frozen=True, gc=False):
 
 
 class ChangeSale(Command, frozen=True, gc=False):
-    """Change a sale that is open or suspended; `fees` are all its fees. The customer alone can be changed after a part
-    went out as well."""
+    """Change a sale that is open or suspended. The customer alone can be changed after a part went out as well.
+
+    `fees` are all its fees: to change one that is no tip, or leave it out, takes the permission to set one.
+    """
 
     sale_id: str
     customer: str | UnsetType | None = UNSET
@@ -167,8 +175,11 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument:
     sale = find_sale(stock, command.sale_id)
     meant = priced_request(stock, command.line)
     _refuse_fixed(stock, sale)
-    if sale.discount is not None:
-        refuse_discount(stock)
+    same = _equal_line(stock, sale, command.line, meant) if command.merge else None
+    if same is not None:
+        quantity = Decimal(same.quantity + meant.units).scaleb(-meant.product.precision)
+        return edit_cart_line(stock, EditLine(sale.id, same.id, quantity=quantity))
+    _refuse_given_to_sale(stock, sale)
     known = stock.rows_of_sale(SaleLine, sale.id)
     if len(known) >= LINES_MAX:
         raise invalid_state(f"A sale has at most {LINES_MAX} lines.")
@@ -177,6 +188,19 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument:
     put_line(stock, sale, asked)
     seek(stock)
     return _changed(stock, priced_anew(sale))
+
+
+def _equal_line(stock: Stock, sale: Sale, asked: LineRequest, meant: PricedRequest) -> SaleLine | None:
+    """The line of the cart that sells the same on the same terms: product, price, discount, lot and location. Each gift
+    card has a line of its own."""
+    if meant.product.kind == "gift_card":
+        return None
+    place = None if asked.location is None else stock.catalog.location(asked.location)
+    terms = (meant.product.id, meant.price, meant.discount, asked.lot_id, None if place is None else place.id)
+    for line in lines_of(stock, sale):
+        if terms == (line.product_id, line.unit_price, line.asked, line.lot_id, line.location_id):
+            return line
+    return None
 
 
 def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument:
@@ -195,6 +219,8 @@ def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument:
         refuse_finished_sale(sale)
     else:
         _refuse_fixed(stock, sale)
+    if line.quantity > before.quantity:
+        refuse_crowded_sale(stock, sale)
     line = _line_held(stock, sale, line, command)
     change_supplier_order(stock, line)
     stock.put_row(line)
@@ -257,13 +283,23 @@ def _with_less(stock: Stock, sale: Sale, line: SaleLine, units: int) -> Sale:
 
 
 def _refuse_given_terms(stock: Stock, line: SaleLine, command: EditLine) -> None:
-    """Refuse more units at a price or discount that line or sale keep and that the caller could not give them."""
+    """Refuse more units at what line or sale keep and the caller could not give them: a price, prices of so many
+    together that the catalogue has no more, a discount, an exemption."""
     if command.unit_price is UNSET:
-        kept = from_minor(line.unit_price, stock.settings.minor_digits)
-        price_of(stock, product_of_line(stock, line), kept)
-    sale = find_sale(stock, line.sale_id)
-    if (command.discount is UNSET and line.asked is not None) or sale.discount is not None:
+        product = product_of_line(stock, line)
+        price_of(stock, product, from_minor(line.unit_price, stock.settings.minor_digits))
+        if line.breaks is not None and line.breaks != breaks_at(product, line.unit_price):
+            refuse_old_breaks(stock, product)
+    if command.discount is UNSET and line.asked is not None:
         refuse_discount(stock)
+    _refuse_given_to_sale(stock, find_sale(stock, line.sale_id))
+
+
+def _refuse_given_to_sale(stock: Stock, sale: Sale) -> None:
+    """Refuse more goods under what was given to the whole sale for the goods that were in it."""
+    if sale.discount is not None:
+        refuse_discount(stock)
+    exemption_of(stock, sale.tax_exempt)
 
 
 def remove_line(stock: Stock, command: RemoveLine) -> SaleDocument:
@@ -289,7 +325,7 @@ def change_sale(stock: Stock, command: ChangeSale) -> SaleDocument:
     if not isinstance(command.discount, UnsetType):
         sale = replace(sale, discount=discount_of(stock, command.discount))
     if not isinstance(command.fees, UnsetType):
-        fees = fees_of(stock, command.fees)
+        fees = fees_of(stock, command.fees, sale.fees)
         if fees and sale.unfinished and not lines_of(stock, sale):
             raise fees_alone()
         sale = replace(sale, fees=fees)
@@ -371,7 +407,10 @@ def suspend(stock: Stock, sale: Sale) -> Sale:
 
 
 def resume_sale(stock: Stock, command: ResumeSale) -> SaleDocument:
-    """Decide a ResumeSale: the second cashier finds it open already. No hold changes."""
+    """Decide a ResumeSale: the second cashier finds it open already.
+
+    Its holds get a new time, as those of any cart; an order of a channel is promised to its customer without an end.
+    """
     sale = find_sale(stock, command.sale_id)
     if sale.status != SUSPENDED:
         raise wrong_status(sale)
@@ -383,6 +422,8 @@ def resume_sale(stock: Stock, command: ResumeSale) -> SaleDocument:
         updated_at=max(stock.now, sale.updated_at),
     )
     stock.put_row(sale)
+    if sale.source in NUMBERED_SOURCES:
+        renew(stock, sale)
     stock.tell("SaleResumed", None, sale_facts(stock, sale))
     return describe_sale(stock, sale)
 

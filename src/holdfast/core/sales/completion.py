@@ -41,7 +41,7 @@ from holdfast.core.records.rejection import (
     invalid_state,
     not_found,
 )
-from holdfast.core.records.sale import SHIPMENTS_MAX, WITHOUT_GOODS, Fulfillment, Sale, SaleLine, Shipped
+from holdfast.core.records.sale import WITHOUT_GOODS, Fulfillment, Sale, SaleLine, Shipped
 from holdfast.core.records.status import CANCELLED, COMPLETED, OPEN, SHIPPED
 from holdfast.core.records.tax import less
 from holdfast.core.records.totals import Payment, Receipt, due_by_line, standing
@@ -63,7 +63,14 @@ from holdfast.core.sales.payments import (
     take_at_till,
 )
 from holdfast.core.sales.register import SessionTotals, open_session_of
-from holdfast.core.sales.shipment import amounts_of, cut_lines, moved_since, terms_now, with_terms
+from holdfast.core.sales.shipment import (
+    amounts_of,
+    cut_lines,
+    moved_since,
+    refuse_more_shipments,
+    terms_now,
+    with_terms,
+)
 from holdfast.core.sales.supplier_orders import (
     SupplierOrder,
     SupplierOrderDocument,
@@ -296,8 +303,7 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
 
     What the first of them takes is computed by today's rates, as a completion is; from then on the amounts stand.
     """
-    if len(sale.fulfillments) >= SHIPMENTS_MAX:
-        raise invalid_state(f"The sale has {SHIPMENTS_MAX:,} shipments: complete it.", sale_status=sale.status)
+    refuse_more_shipments(sale)
     if not sale.fulfillments:
         sale = reprice_if_it_can_be(stock, sale)
     lines = {line.id: line for line in lines_of(stock, sale)}

@@ -47,6 +47,9 @@ CODE_BITS: Final = GROUPS * GROUP_CHARACTERS * CHARACTER_BITS
 CARDS_MAX: Final = 100
 """Most cards that one line of a sale sells."""
 
+CARDS_OF_SALE_MAX: Final = 1_000
+"""Most cards that one sale sells."""
+
 SHOWN_CHARACTERS: Final = 4
 """Characters at the end of a code by which people tell cards apart who may not spend them."""
 
@@ -161,8 +164,12 @@ def block(stock: Stock, code: str, ref_type: GiftCardRef, ref_id: str) -> int:
 
 def issue_cards(stock: Stock, sale: Sale, lines: Iterable[SaleLine]) -> None:
     """The cards that a completed sale has sold, each worth the price of one."""
-    for line in lines:
-        for _ in range(line.quantity if line.kind == "gift_card" else 0):
+    sold = [line for line in lines if line.kind == "gift_card"]
+    if sum(line.quantity for line in sold) > CARDS_OF_SALE_MAX:
+        raise invalid_state(f"A sale makes at most {CARDS_OF_SALE_MAX:,} gift cards: sell them in parts.")
+    look_at(stock, [line.gift_code for line in sold if line.gift_code is not None])
+    for line in sold:
+        for _ in range(line.quantity):
             issue(stock, line.unit_price, "SALE", sale.id, code=line.gift_code, sale_id=sale.id)
 
 

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import UNSET
 
 from holdfast.core.records.command import Command
-from holdfast.core.records.number import Number, exact_scaled, from_minor, to_minor
+from holdfast.core.records.number import ASIDE_MAX, Number, exact_scaled, from_minor, to_minor
 from holdfast.core.records.product import PriceBreak, Product
 from holdfast.core.records.rejection import (
     Code,
@@ -229,22 +229,40 @@ def refuse_discount(stock: Stock) -> None:
         raise Refused(Code.PRICE_MISMATCH, "A discount needs the permission prices:discount.")
 
 
-def fees_of(stock: Stock, asked: tuple[FeeRequest, ...]) -> tuple[SaleFee, ...]:
-    """The fees in inner units; refused without the permission, and when no rate is kept for its class anywhere."""
+def fees_of(stock: Stock, asked: tuple[FeeRequest, ...], kept: tuple[SaleFee, ...] = ()) -> tuple[SaleFee, ...]:
+    """The fees in inner units; refused when no rate is kept for a new one's class anywhere.
+
+    Without the permission those that are `kept` stay as they are: everybody takes tips, and leaves them out, alone.
+    """
+    left = [fee for fee in kept if fee.tip is not True]
     fees = []
     for index, fee in enumerate(asked):
+        amount = to_minor(fee.amount, stock.settings.minor_digits)
+        if amount is None or not 0 <= amount <= ASIDE_MAX:
+            words = f"The fee {fee.name!r} is not an amount of money, or beyond bounds."
+            raise Refused(Code.INVALID_AMOUNT, words)
+        same = (one for one in left if (one.name, one.amount, one.tax_class) == (fee.name, amount, fee.tax_class))
+        if not fee.tip and (stays := next(same, None)) is not None:
+            left.remove(stays)
+            fees.append(stays)
+            continue
         if fee.tax_class is not None and not stock.catalog.taxes(fee.tax_class):
             words = f"There is no tax rate of the class {fee.tax_class!r}."
             raise Refused(Code.INVALID_REQUEST, words, {"field": f"fees.{index}.tax_class"})
-        amount = to_minor(fee.amount, stock.settings.minor_digits)
-        if amount is None or amount < 0:
-            raise Refused(Code.INVALID_AMOUNT, f"The fee {fee.name!r} is not an amount of money.")
         if fee.tip and fee.tax_class is not None:
             raise malformed(f"fees.{index}.tax_class", "a tip has no tax.")
+        if not fee.tip:
+            _refuse_fee(stock)
         fees.append(SaleFee(fee.name, amount, fee.tax_class, tip=True if fee.tip else UNSET))
-    if not all(fee.tip is True for fee in fees) and not stock.caller.may_price:
-        raise Refused(Code.PRICE_MISMATCH, "A fee needs the permission prices:override.")
+    if left:
+        _refuse_fee(stock)
     return tuple(fees)
+
+
+def _refuse_fee(stock: Stock) -> None:
+    """Refuse another fee than there was to a caller who may set none."""
+    if not stock.caller.may_price:
+        raise Refused(Code.PRICE_MISMATCH, "A fee needs the permission prices:override, and so does one less.")
 
 
 def fees_alone() -> Refused:
@@ -349,6 +367,14 @@ def refuse_wrong_card(product: Product, price: int, units: int, *, discounted: b
 def breaks_at(product: Product, price: int) -> tuple[PriceBreak, ...] | None:
     """The prices of so many units together that go with a price (minor units) of one."""
     return product.price_breaks or None if price == product.price else None
+
+
+def refuse_old_breaks(stock: Stock, product: Product) -> None:
+    """Refuse more units at prices of so many together that the catalogue has no more."""
+    if not stock.caller.may_price:
+        numbers = {"product_id": product.id, "unit_price": from_minor(product.price or 0, stock.settings.minor_digits)}
+        words = f"The prices of so many {product.sku} together are others now: give its unit_price of today."
+        raise Refused(Code.PRICE_MISMATCH, words, numbers)
 
 
 def priced_request(stock: Stock, asked: LineRequest) -> PricedRequest:

@@ -31,7 +31,7 @@ from holdfast.core.sales.gift_cards import issue, load
 from holdfast.core.sales.lines import rules_of
 from holdfast.core.sales.payments import refuse_cash_out, refuse_code, with_settled
 from holdfast.core.sales.register import SessionTotals, add_to_session
-from holdfast.core.sales.return_record import KeptLine, Refund, Return
+from holdfast.core.sales.return_record import KeptLine, Refund, Return, not_too_many
 from holdfast.core.sales.taxes import refundable_taxes
 from holdfast.core.stock.journal import (
     COST_OF_GOODS,
@@ -80,7 +80,7 @@ def returns_before(stock: Stock, sale: Sale) -> list[Return]:
     if not sale.refunded and not any(line.returned for line in lines_of(stock, sale)):
         return []
     stock.require(ReturnsOfSale(sale.id))
-    return stock.rows_of_sale(Return, sale.id)
+    return not_too_many(stock.rows_of_sale(Return, sale.id))
 
 
 # By line -------------------------------------------------------------------------------------------------------------
@@ -106,15 +106,21 @@ class LineRefunds:
         self._charged = allocate(charged, totals) if lines else []
         self._given: dict[str | None, tuple[int, int]] = {}
         self._off: dict[str | None, tuple[int, int]] = {}
+        self._units: dict[str | None, int] = {}
+        self._base: dict[str | None, tuple[int, int, int]] = {}
         self._coin = coin
-        for made in before:
+        for made in sorted(before, key=lambda one: (one.created_at, one.id)):
             for kept in made.lines:
                 self._count(kept)
 
     def _count(self, kept: KeptLine) -> None:
+        name = kept.line_id
         book = self._given if kept.units else self._off
-        given = book.get(kept.line_id, (0, 0))
-        book[kept.line_id] = (given[0] + kept.answered, given[1] + kept.answered_tax)
+        given = book.get(name, (0, 0))
+        book[name] = (given[0] + kept.answered, given[1] + kept.answered_tax)
+        self._units[name] = self._units.get(name, 0) + kept.units
+        if not kept.units:  # what is left is shared anew by the units that are left
+            self._base[name] = (self._units[name], *self._given.get(name, (0, 0)))
 
     def _due(self, line: SaleLine) -> tuple[int, int]:
         """(amount, tax in it) that all units of the line are worth: less what was given off."""
@@ -139,8 +145,10 @@ class LineRefunds:
         reached = line.returned + units
         refunded, taxed = self._given.get(line.id, (0, 0))
         due, due_tax = self._due(line)
-        refund = share_still_due(due, line.quantity, reached, refunded)
-        tax = share_still_due(due_tax, line.quantity, reached, taxed)
+        start, before, before_tax = self._base.get(line.id, (0, 0, 0))
+        left, back = line.quantity - start, reached - start
+        refund = share_still_due(max(due - before, 0), left, back, refunded - before)
+        tax = share_still_due(max(due_tax - before_tax, 0), left, back, taxed - before_tax)
         shares = self._shares[line.id]
         weights = [share.tax for share in shares]
         taxes = tuple(
@@ -233,7 +241,7 @@ def pay_back(
     cash = sum(part.amount for part in parts if part.method == "cash")
     if cash:
         refuse_cash_out(stock, cash)
-    single = len(parts) == 1
+    single = len(parts) == 1 and parts[0].card is UNSET
     assert cause.ref_id is not None
     made = Return(
         id=cause.ref_id,

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from holdfast.core.records.command import Command, Decision
-from holdfast.core.records.number import VALUE_MAX, from_minor, to_minor
+from holdfast.core.records.number import ASIDE_MAX, VALUE_MAX, from_minor, to_minor
 from holdfast.core.records.organisation import Register
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
@@ -26,7 +26,15 @@ from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import expected_cash
 from holdfast.core.records.wants import CartsOfSession, LastSession, SaleById, SessionById
 from holdfast.core.sales.cart import suspend
-from holdfast.core.stock.journal import ACCOUNTS, CASH, CASH_OVER_SHORT, KEPT_BY_ITSELF, stage_money
+from holdfast.core.stock.journal import (
+    ACCOUNTS,
+    CASH,
+    CASH_OVER_SHORT,
+    KEPT_BY_ITSELF,
+    SHRINKAGE,
+    account_kind,
+    stage_money,
+)
 from holdfast.core.stock.posting import Stock, value_exceeded
 
 replace = msgspec.structs.replace
@@ -175,8 +183,8 @@ def open_session(stock: Stock, command: OpenSession) -> SessionDocument:
     if stores is not None and register.store_id not in stores:
         raise Refused(Code.FORBIDDEN, "The register belongs to another store.")
     amount = to_minor(command.opening_float, stock.settings.minor_digits)
-    if amount is None or amount < 0:
-        raise Refused(Code.INVALID_AMOUNT, "opening_float is not an amount of money.")
+    if amount is None or not 0 <= amount <= ASIDE_MAX:
+        raise Refused(Code.INVALID_AMOUNT, "opening_float is not an amount of money, or beyond bounds.")
     known = sessions_of(stock, register.id)
     if any(session.status == OPEN for session in known):
         raise invalid_state("The register has an open session.")
@@ -257,8 +265,8 @@ def add_to_session(stock: Stock, more: SessionTotals, session: RegisterSession |
 def move_cash(stock: Stock, command: MoveCash) -> CashDocument:
     """Decide a MoveCash: more than should be in the drawer cannot be taken out."""
     amount = to_minor(command.amount, stock.settings.minor_digits)
-    if amount is None or amount <= 0:
-        raise Refused(Code.INVALID_AMOUNT, "amount is not an amount of money above zero.")
+    if amount is None or not 0 < amount <= ASIDE_MAX:
+        raise Refused(Code.INVALID_AMOUNT, "amount is not an amount of money above zero, or beyond bounds.")
     if command.account is not None:
         _refuse_account(stock, command.account)
     session = open_session_of(stock)
@@ -289,12 +297,21 @@ def move_cash(stock: Stock, command: MoveCash) -> CashDocument:
 
 
 def _refuse_account(stock: Stock, account: str) -> None:
-    """Refuse an account that is not there, and those that the shop keeps by itself."""
+    """Refuse an account that is not there, one that the shop keeps by itself, and to who is no manager one that is no
+    expense, or an expense of goods (docs/how-to/registers.md)."""
     if account in KEPT_BY_ITSELF:
         detail = f"Account {account} cannot be the other side of cash: it follows the {KEPT_BY_ITSELF[account]}."
         raise Refused(Code.INVALID_REQUEST, detail, {"field": "account"})
     if account not in ACCOUNTS and stock.record("account", account) is None:
         raise Refused(Code.INVALID_REQUEST, f"There is no account {account!r}.", {"field": "account"})
+    expense = account in EXPENSES if account in ACCOUNTS else account_kind(account) == "expense"
+    if not expense and not stock.caller.rights.has(Permission.MANAGE):
+        raise Refused(Code.FORBIDDEN, f"Cash against account {account} needs {Permission.MANAGE}.")
+
+
+EXPENSES = frozenset({SHRINKAGE, CASH_OVER_SHORT})
+"""Accounts of the first chart against which whoever is at a till moves cash, as they do against expenses that were
+added."""
 
 
 def _at_no_till() -> Refused:

@@ -13,6 +13,8 @@ from msgspec import UNSET, UnsetType
 
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
+from holdfast.core.records.rejection import invalid_state
+from holdfast.core.records.sale import RETURNED_LINES_MAX
 from holdfast.core.records.tax import TaxDocument, TaxShare, by_rate, tax_documents
 from holdfast.core.records.time import instant_text
 
@@ -117,6 +119,13 @@ class ReturnLineDocument(msgspec.Struct, frozen=True, gc=False):
     condition: str
     refund: str
     withheld: str
+
+
+def not_too_many(before: list[Return]) -> list[Return]:
+    """The returns of a sale so far; refused where one more would have to read more lines of them than is borne."""
+    if sum(len(one.lines) for one in before) >= RETURNED_LINES_MAX:
+        raise invalid_state(f"The returns of the sale have {RETURNED_LINES_MAX:,} lines: no more is brought back.")
+    return before
 
 
 class ReturnDocument(msgspec.Struct, frozen=True, gc=False):

@@ -17,13 +17,33 @@ import msgspec
 from msgspec import UNSET
 
 from holdfast.core.records.proportion import half_up, share_of_older_versions, share_so_far, share_still_due
-from holdfast.core.records.sale import Fulfillment, Sale, SaleLine, Shipped, Terms
+from holdfast.core.records.rejection import invalid_state
+from holdfast.core.records.sale import (
+    SHIPMENTS_MAX,
+    SHIPPED_PARTS_MAX,
+    Fulfillment,
+    Sale,
+    SaleLine,
+    Shipped,
+    Terms,
+)
 from holdfast.core.records.tax import resized
 from holdfast.core.records.totals import Discount, taken_off
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import lines_of, product_of_line
 
 replace = msgspec.structs.replace
+
+
+def refuse_more_shipments(sale: Sale) -> None:
+    """Refuse one more shipment of a sale of which so much is kept already that each change of it would take long."""
+    made = len(sale.fulfillments)
+    if made >= SHIPMENTS_MAX:
+        raise invalid_state(f"The sale has {SHIPMENTS_MAX:,} shipments: complete it.", sale_status=sale.status)
+    parts = sum(len(one.lines) + (0 if one.moved is UNSET else len(one.moved)) for one in sale.fulfillments)
+    if parts >= SHIPPED_PARTS_MAX:
+        words = f"The {made:,} shipments of the sale have {parts:,} lines and lots: complete it."
+        raise invalid_state(words, sale_status=sale.status)
 
 
 class Booked(NamedTuple):

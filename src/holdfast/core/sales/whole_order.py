@@ -118,9 +118,9 @@ def _known(stock: Stock, order_number: str, source: str) -> tuple[str | None, li
         sale = known_sale(stock, sale_id)
         if sale is not None and may_touch_sale(stock, sale):
             numbers.append(sale.order_number)
-        elif not stock.holds_of_order(order_number):
+        elif not stock.holds_of_order(source, order_number):
             look_at_sale(stock, sale_id)  # says why not
-    found = {hold.id: hold for number in numbers for hold in stock.holds_of_order(number) if hold.source == source}
+    found = {hold.id: hold for hold in stock.holds_of_order(source, *numbers)}
     for hold in found.values():
         refuse_foreign_store(stock, stock.catalog.locations[hold.location_id])
     return sale_id, oldest_first(found.values())

@@ -20,9 +20,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from holdfast.core.records.ledger import Entry
+from holdfast.core.records.number import VALUE_MAX
 from holdfast.core.records.tax import TaxShare
 from holdfast.core.records.time import day_at
-from holdfast.core.stock.posting import Stock
+from holdfast.core.stock.posting import Stock, value_exceeded
 from holdfast.core.stock.record_changes import Money
 
 replace = msgspec.structs.replace
@@ -66,6 +67,8 @@ ACCOUNTS = {
 
 KEPT_BY_ITSELF = {CASH: "drawers", INVENTORY: "lots", GIFT_CARDS: "balances of gift cards"}
 """Accounts that the shop keeps by itself, and what each follows: nobody posts on them by hand."""
+
+_KINDS = {"1": "asset", "2": "liability", "3": "equity", "4": "income"}
 
 OPENING = "OPENING"
 """The `ref_type` of the entry that books what stock was worth when the books began: all older movements at once."""
@@ -152,6 +155,11 @@ class Posting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def id(self) -> str:
         """Its entry and its place in it."""
         return f"{self.entry_id} {self.position}"
+
+
+def account_kind(code: str) -> str:
+    """`asset`, `liability`, `equity`, `income` or `expense`: codes of 5 and above are expenses."""
+    return _KINDS.get(code[:1], "expense")
 
 
 def usual_account(method: str) -> str:
@@ -247,6 +255,8 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
     lines += [line for line in taxes if line.amount or line.net]
     lines.sort(key=lambda line: line[0])
     assert sum(line[1] for line in lines) == 0, (ref, lines)
+    if any(abs(line[1]) > VALUE_MAX for line in lines):
+        raise value_exceeded()
     if not lines:
         return
     day = open_day(stock, money.store_id) if money.day is None else _earlier_day(stock, money.day, money.store_id)

@@ -1,7 +1,7 @@
 """The working set: what one batch has loaded, and how a decision finds its way in it.
 
     stock.hold(id)                   -> the hold, its level locked; `Missing` when nobody loaded it
-    stock.holds_of_order("102")      -> what the database has of the order, merged with what this batch made of it
+    stock.holds_of_order("web", "102")   -> what the database has of the order, merged with what this batch made of it
     stock.lock_levels(pairs)         -> one question for all levels that are not locked yet
 
 It stands on two floors: `loaded_rows` (questions, levels, documents, sales) and `loaded_lots`. This module adds the
@@ -11,12 +11,16 @@ holds. A finder owns its question, its index, and the merge with what the batch 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.rejection import invalid_state
 from holdfast.core.records.stock import FOR_NOBODY, Level, Reservation
 from holdfast.core.records.wants import (
+    HOLDS_READ_MAX,
     ActiveAt,
+    ActiveOfNumber,
+    ActiveOfOrder,
     AdhocAt,
     ExpiredHoldsAt,
     HoldById,
@@ -46,6 +50,8 @@ class WorkingSet(LoadedLots):
         self.roaming_products: set[str] = set()
         self._roaming: dict[str, dict[str, None]] = {}
         self._index = HoldIndex(self.reservations)
+        # How many holds this batch has made for a (source, order number).
+        self.made_for: dict[tuple[str, str], int] = {}
 
     # Reading -------------------------------------------------------------------------------------------------------
 
@@ -108,16 +114,37 @@ class WorkingSet(LoadedLots):
         holds = self._index.of("level_id", level.id)
         return oldest_first(hold for hold in holds if hold.active and hold.held_for == FOR_NOBODY)
 
-    def holds_of_order(self, order_number: str, *, at: Level | None = None) -> list[Reservation]:
-        """Every hold of an order number (those `at` one level), ended ones and those of all sources, oldest first.
+    def has_more_adhoc(self, level: Level) -> bool:
+        """Are there newer ones than `adhoc_at` answers, because there are too many of them?"""
+        return len(self.require(AdhocAt(level.id))) > HOLDS_READ_MAX
 
-        Their levels are locked.
-        """
-        self.require(HoldsOfOrder(order_number))
+    def holds_of_order(self, source: str, *numbers: str) -> list[Reservation]:
+        """Every hold of an order that has these numbers at its source, ended ones too, oldest first, with their levels
+        locked; refused where they are too many."""
+        wanted = [HoldsOfOrder(number, source) for number in numbers]
+        self.require(*wanted)
+        self._refuse_too_many(wanted)
+        holds = [hold for number in numbers for hold in self._index.of("order_number", number)]
+        return oldest_first(self._with_levels([hold for hold in holds if hold.source == source]))
+
+    def active_of_order(self, order_number: str, source: str | None, level: Level) -> list[Reservation]:
+        """The active holds at a level that have an order number and (None: any) source, oldest first; refused where
+        there are too many at all levels."""
+        any_source = ActiveOfNumber(order_number)
+        wanted = any_source if source is None else ActiveOfOrder(order_number, source)
+        self.require(wanted)
+        self._refuse_too_many([wanted])
         holds = self._index.of("order_number", order_number)
-        if at is not None:
-            return oldest_first(hold for hold in holds if hold.level_id == at.id)
-        return oldest_first(self._with_levels(holds))
+        here = (hold for hold in holds if hold.active and hold.level_id == level.id)
+        return oldest_first(hold for hold in here if source in (None, hold.source))
+
+    def _refuse_too_many(self, wanted: Sequence[HoldsOfOrder | ActiveOfOrder | ActiveOfNumber]) -> None:
+        """Refuse a command for which more holds of an order would have to be looked at than is borne."""
+        for want in wanted:
+            if len(self.answers.get(want, ())) > HOLDS_READ_MAX:
+                kept = "holds, ended ones too" if isinstance(want, HoldsOfOrder) else "active holds"
+                words = f"Order {want.order_number} has more than {HOLDS_READ_MAX:,} {kept}: name them by their ids."
+                raise invalid_state(words)
 
     def known_of_order(self, order_number: str) -> list[Reservation]:
         """The holds of an order number that are loaded, oldest first."""
@@ -128,6 +155,11 @@ class WorkingSet(LoadedLots):
         self.require(HoldsOfTarget(target_id))
         holds = [hold for hold in self._index.of("reserved_for_id", target_id) if hold.active]
         return oldest_first(self._with_levels(holds))
+
+    def count_of_target(self, target_id: str) -> int:
+        """How many active holds name a sale or an appointment; their levels are not locked for it."""
+        self.require(HoldsOfTarget(target_id))
+        return sum(1 for hold in self._index.of("reserved_for_id", target_id) if hold.active)
 
     def holds_of_line(self, sale_line_id: str) -> list[Reservation]:
         """The active holds of a sale line, oldest first; the sale with its holds has been asked for before."""

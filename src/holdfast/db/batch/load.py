@@ -42,6 +42,7 @@ from holdfast.db.batch.loaders import LOADERS, ORDER_OF_KIND, Probe, is_id
 from holdfast.db.batch.lot_queries import COLUMNS
 from holdfast.db.batch.rows import record_of, row_type
 from holdfast.db.batch.session import EXPIRED_FIRST, BatchSession, Loaded, Query, Row
+from holdfast.db.exact_sum import exact, exact_sum_sql
 from holdfast.db.failures import Conflict
 
 WRITER_CATALOGS_MAX = 256
@@ -335,14 +336,17 @@ def _balances_through(session: BatchSession, stock: Stock, through: str) -> list
     before: list[Period] = _records(session, "period", Period, where, org=stock.org_id, through=through)
     last = before[0].id if before else ""
     sums = {account: (debit, credit) for one in before for account, debit, credit in one.balances}
+    debits, credits = (
+        exact_sum_sql(f"CASE WHEN amount {sign} 0 THEN {told} ELSE 0 END", is_sqlite=session.dialect == "sqlite")
+        for sign, told in ((">", "amount"), ("<", "-amount"))
+    )
     sql = (
-        "SELECT account, sum(CASE WHEN amount > 0 THEN amount ELSE 0 END), "
-        "sum(CASE WHEN amount < 0 THEN -amount ELSE 0 END) FROM posting "
+        f"SELECT account, {debits}, {credits} FROM posting "
         "WHERE org_id = :org AND day > :last AND day <= :through GROUP BY account"
     )
     for account, debit, credit in session.fetch(sql, org=stock.org_id, last=last, through=through):
         known = sums.get(account, (0, 0))
-        sums[account] = (known[0] + int(debit), known[1] + int(credit))
+        sums[account] = (known[0] + exact(debit), known[1] + exact(credit))
     return [answer_text(AccountSums(account, debit, credit)) for account, (debit, credit) in sums.items()]
 
 

@@ -1,7 +1,7 @@
 """Loaders: how the database answers each kind of want (`holdfast.core.records.wants`), all wants of a kind together.
 
-    LOADERS[HoldsOfOrder].queries(dialect, org_id, [HoldsOfOrder("102"), HoldsOfOrder("103")])   -> one query
-    LOADERS[HoldsOfOrder].take(stock, wants, rows)             -> the stock knows the holds, and their ids
+    LOADERS[LotAt].queries(dialect, org_id, [LotAt(level, lot), LotAt(level, other)])   -> one query
+    LOADERS[HoldsOfOrder].take(stock, wants, rows)     -> the stock knows the holds, and their ids
 
 `LOADERS` has a loader for each kind but those of `load.SEPARATE`, and those in `AT_BEGINNING`, which only a
 transaction's first statement can answer, because it locks levels in one global order. The queries of wants that are
@@ -27,7 +27,7 @@ from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
-from holdfast.db.batch import entry_queries, key_queries, lots
+from holdfast.db.batch import entry_queries, key_queries, lots, owners
 from holdfast.db.batch.documents import DOCUMENTS
 from holdfast.db.batch.rows import record_of, row_type
 from holdfast.db.batch.session import Query, Row
@@ -63,7 +63,8 @@ class Probe(NamedTuple):
 
     `keys` are (column, type) in the order of the want's fields; a type of `uuid` lets other texts name nothing.
     `select` are columns of the table's alias t; `where` says more of t. `lock` locks the rows, `share` together with
-    others who only want them to stay as they are.
+    others who only want them to stay as they are. With `most` a want is answered by the first so many rows alone, by id
+    where its index has them in that order.
     """
 
     table: str
@@ -73,6 +74,7 @@ class Probe(NamedTuple):
     lock: bool = False
     share: bool = False
     exists: bool = False
+    most: int = 0
 
     def query(self, dialect: str, org_id: str, values: Iterable[Sequence[Any]]) -> Query:
         """The query for these key values; its rows begin with the key values as texts."""
@@ -99,8 +101,14 @@ class Probe(NamedTuple):
             inner = f"SELECT 1 FROM {self.table} t WHERE t.org_id = :org AND {conditions}"
             keys = "json_array_elements(:names::json) AS k (value)" if postgresql else "json_each(:names) k"
             return f"SELECT {echoed}, {self.select} FROM {keys} WHERE EXISTS ({inner})"
+        if self.most and not postgresql:
+            inner = f"SELECT t.id FROM {self.table} t WHERE t.org_id = :org AND {conditions} LIMIT {self.most}"
+            each = f"json_each(:names) k CROSS JOIN {self.table} t ON t.org_id = :org AND t.id IN ({inner})"
+            return f"SELECT {echoed}, {self.select} FROM {each}"
         if postgresql:
             fence = "FOR UPDATE" if self.lock else "FOR SHARE" if self.share else "OFFSET 0"
+            if self.most:
+                fence = f"LIMIT {self.most}"
             inner = f"SELECT * FROM {self.table} t WHERE t.org_id = :org::uuid AND {conditions} {fence}"
             keys = "json_array_elements(:names::json) AS k (value)"
             return f"SELECT {echoed}, {self.select} FROM {keys} CROSS JOIN LATERAL ({inner}) t"
@@ -145,13 +153,32 @@ def _exists(table: str, key: str, where: str = "") -> Loader:
     return _by_probe(Probe(table, ((key, "uuid"),), "1", where, exists=True), lambda _stock, _want, row: str(row[0]))
 
 
-def _holds(column: str, kind: str, where: str = "") -> Loader:
+def _holds(*keys: tuple[str, str], where: str = "", most: int = 0) -> Loader:
     """Wants answered by reservations."""
 
     def take_row(stock: Stock, _: Want, row: Row) -> str:
         return stock.know_hold(_HOLD.read(row)).id
 
-    return _by_probe(Probe("reservation", ((column, kind),), _HOLD.select_as("t"), where), take_row)
+    return _by_probe(Probe("reservation", keys, _HOLD.select_as("t"), where, most=most), take_row)
+
+
+def _crowded_queries(dialect: str, org_id: str, asked: Sequence[wants.Crowded]) -> list[Query]:
+    """The orders that have so many active holds: the last of them is looked for, so no more are counted."""
+    names = msgspec.json.encode(sorted(map(_fields, asked))).decode()
+    postgresql = dialect == "postgresql"
+    keys = "json_array_elements(:names::json) AS k (value)" if postgresql else "json_each(:names) k"
+    org = ":org::uuid" if postgresql else ":org"
+    last = (
+        f"SELECT t.id FROM reservation t WHERE t.org_id = {org} AND t.order_number = k.value ->> 0 "
+        f"AND t.source = k.value ->> 1 AND t.status = 'active' LIMIT 1 OFFSET {wants.HOLDS_MAX - 1}"
+    )
+    sql = f"SELECT k.value ->> 0, k.value ->> 1 FROM {keys} WHERE EXISTS ({last})"
+    return [Query(sql, {"org": org_id, "names": names})]
+
+
+def _take_crowded(stock: Stock, _: Sequence[wants.Crowded], rows: list[list[Row]]) -> None:
+    for number, source in rows[0]:
+        stock.answers[wants.Crowded(number, source)] = [number]
 
 
 def _rows(struct: type[Any], column: str, where: str = "", *, kind: str = "uuid") -> Loader:
@@ -343,21 +370,6 @@ def _any(table: str) -> Loader:
     )
 
 
-def _owner_queries(_: str, org_id: str, __: Sequence[Want]) -> list[Query]:
-    where = "org_id = :org AND active AND role = 'owner'"
-    users = f"SELECT id, stores FROM app_user WHERE {where}"
-    keys = f"SELECT id, stores, permissions, addresses FROM api_key WHERE {where} AND expires_at IS NULL"
-    return [Query(users, {"org": org_id}), Query(keys, {"org": org_id})]
-
-
-def _take_owners(stock: Stock, asked: Sequence[Want], rows: list[list[Row]]) -> None:
-    """Owners of everything: in all stores, and a key that is narrowed by nothing."""
-    nothing: tuple[Any, ...] = ([], "[]", None, "null")
-    found = [str(row[0]) for kind in rows for row in kind if all(narrowed in nothing for narrowed in row[1:])]
-    for want in asked:
-        stock.answers[want] = found
-
-
 _GTIN = Probe("product", (("gtin", "text"),), "t.id", "t.active")
 
 
@@ -395,6 +407,8 @@ _CAME_IN = (
     "AND g.ref_type IN ('RECEIPT', 'TRANSFER') AND g.qty_delta > 0 ORDER BY g.seq DESC LIMIT 1)"
 )
 
+_MOST = wants.HOLDS_READ_MAX + 1
+
 LOADERS: dict[type[Want], Loader] = {
     wants.LotById: _by_probe(Probe("lot", (("id", _UUID),), _LOT.select_as("t"), lock=True), _know_lot),
     wants.LotsOfCode: _by_probe(
@@ -404,17 +418,22 @@ LOADERS: dict[type[Want], Loader] = {
     wants.PlacesOfLot: _ids("lot_stock", (("lot_id", _UUID),), "t.is_open", column="location_id"),
     wants.PlacesEverOfLot: _ids("lot_stock", (("lot_id", _UUID),), column="location_id"),
     wants.LastCost: _by_probe(Probe("product_cost", (("product_id", _UUID),), "t.unit_cost"), _know_cost),
-    wants.HoldById: _holds("id", _UUID),
-    wants.ActiveAt: _holds("level_id", _UUID, "t.status = 'active'"),
-    wants.WaitingAt: _holds("level_id", _UUID, "t.backordered > 0"),
-    wants.RoamingFor: _holds("product_id", _UUID, "t.backordered > 0 AND t.served_from IS NOT NULL"),
+    wants.HoldById: _holds(("id", _UUID)),
+    wants.ActiveAt: _holds(("level_id", _UUID), where="t.status = 'active'"),
+    wants.WaitingAt: _holds(("level_id", _UUID), where="t.backordered > 0"),
+    wants.RoamingFor: _holds(("product_id", _UUID), where="t.backordered > 0 AND t.served_from IS NOT NULL"),
     wants.CameIn: _by_probe(
         Probe("level", (("product_id", _UUID),), f"t.location_id, {_CAME_IN}"),
         lambda _stock, _want, row: None if row[1] is None else wants.answer_text(wants.LastCameIn(*row)),
     ),
-    wants.AdhocAt: _holds("level_id", _UUID, "t.status = 'active' AND t.held_for = 'adhoc'"),
-    wants.HoldsOfOrder: _holds("order_number", "text"),
-    wants.HoldsOfTarget: _holds("reserved_for_id", _UUID, "t.status = 'active'"),
+    wants.AdhocAt: _holds(
+        ("level_id", _UUID), where="t.status = 'active' AND t.held_for = 'adhoc' ORDER BY t.id", most=_MOST
+    ),
+    wants.HoldsOfOrder: _holds(("order_number", "text"), ("source", "text"), most=_MOST),
+    wants.ActiveOfOrder: _holds(("order_number", "text"), ("source", "text"), where="t.status = 'active'", most=_MOST),
+    wants.ActiveOfNumber: _holds(("order_number", "text"), where="t.status = 'active'", most=_MOST),
+    wants.Crowded: Loader(_crowded_queries, _take_crowded),
+    wants.HoldsOfTarget: _holds(("reserved_for_id", _UUID), where="t.status = 'active'"),
     wants.SaleOfLine: _ids("sale_line", (("id", _UUID),), "NOT t.removed", column="sale_id"),
     wants.SaleOfOrder: Loader(_order_queries, _take_orders),
     wants.LooseHoldsOf: Loader(_loose_queries, _take_loose),
@@ -437,7 +456,7 @@ LOADERS: dict[type[Want], Loader] = {
     wants.ProductsOfGtin: Loader(_gtin_queries, _take_gtins),
     wants.UsersOfPin: _ids("app_user", (("pin_hash", "text"),), "t.active"),
     wants.UsersNearPin: _ids("app_user", (("pin_index", "int"),), "t.active"),
-    wants.Owners: Loader(_owner_queries, _take_owners),
+    wants.Owners: Loader(owners.queries, owners.take),
     wants.PlacesOfKind: _ids("location", (("kind", "text"),), "t.active"),
     wants.RegistersOf: _ids("register", (("store_id", _UUID),), "t.active", lock=True),
     wants.OpenSheets: _by_probe(

@@ -1,6 +1,7 @@
 """The ledger by time: which entry of a level was the last at an instant, found by index and not by replaying.
 
     seq_at(connection, org_id, {level id: (its last seq, instant)})   -> {level id: seq}, 0 when there was none yet
+    seqs_at(connection, org_id, [(level id, instant, 0, its last seq), ...])   -> {(level id, instant): seq}
     ended_at(connection, org_id, instant, {level id: seq})            -> what had ended by then, but was settled later
 
 A level's entries are numbered without a gap and their `created_at` never runs backwards, so its history is a sorted
@@ -27,15 +28,19 @@ WINDOW = 100
 """Entries of a level that are looked at together for what was settled late."""
 
 _GIVEN = {
-    "sqlite": "SELECT value ->> 0 AS level_id, value ->> 1 AS instant, value ->> 2 AS high FROM json_each(:given)",
+    "sqlite": (
+        "SELECT value ->> 0 AS level_id, value ->> 1 AS instant, value ->> 2 AS low, value ->> 3 AS high "
+        "FROM json_each(:given)"
+    ),
     "postgresql": (
         "SELECT CAST(value ->> 0 AS uuid) AS level_id, CAST(value ->> 1 AS bigint) AS instant, "
-        "CAST(value ->> 2 AS bigint) AS high FROM json_array_elements(CAST(:given AS json))"
+        "CAST(value ->> 2 AS bigint) AS low, CAST(value ->> 3 AS bigint) AS high "
+        "FROM json_array_elements(CAST(:given AS json))"
     ),
 }
 _SEARCH = """
 WITH RECURSIVE probe (level_id, instant, low, high) AS (
-  SELECT level_id, instant, 0, high FROM ({given}) AS g
+  SELECT level_id, instant, low, high FROM ({given}) AS g
   UNION ALL
   SELECT p.level_id, p.instant,
     CASE WHEN l.created_at <= p.instant THEN l.seq ELSE p.low END,
@@ -43,7 +48,7 @@ WITH RECURSIVE probe (level_id, instant, low, high) AS (
   FROM probe p CROSS JOIN ledger l
   WHERE p.low < p.high AND l.org_id = :org AND l.level_id = p.level_id AND l.seq = (p.low + p.high + 1) / 2
 )
-SELECT level_id, low FROM probe WHERE low >= high
+SELECT level_id, instant, low FROM probe WHERE low >= high
 """
 """`low` entries are known to be at or before the instant, those above `high` to be after it.
 
@@ -55,14 +60,21 @@ def seq_at(connection: sa.Connection, org_id: str, levels: Mapping[str, tuple[in
     """The number of the last entry at or before an instant, of each level: {level id: (last seq, instant)}."""
     if not levels:
         return {}
+    given = [(level_id, instant, 0, last) for level_id, (last, instant) in levels.items()]
+    return {level_id: seq for (level_id, _), seq in seqs_at(connection, org_id, given).items()}
+
+
+def seqs_at(
+    connection: sa.Connection, org_id: str, asked: Sequence[tuple[str, int, int, int]]
+) -> dict[tuple[str, int], int]:
+    """The number of the last entry at or before an instant, by level and instant; asked is (level id, instant, a number
+    that is known to be at or before it, the number of the last entry)."""
     dialect = connection.dialect.name
-    given = [(level_id, instant, last) for level_id, (last, instant) in levels.items()]
     statement = _SEARCH.format(given=_GIVEN[dialect])
     if dialect == "postgresql":
-        statement = statement.replace("instant, 0, high", "instant, CAST(0 AS bigint), high")
         statement = statement.replace(":org ", "CAST(:org AS uuid) ")
-    rows = connection.execute(sa.text(statement), {"org": org_id, "given": msgspec.json.encode(given).decode()})
-    return {str(level_id): low for level_id, low in rows}
+    rows = connection.execute(sa.text(statement), {"org": org_id, "given": msgspec.json.encode(asked).decode()})
+    return {(str(level_id), at): low for level_id, at, low in rows}
 
 
 class Past(NamedTuple):

@@ -29,11 +29,13 @@ from holdfast.core.records.time import day_at, end_of_day, instant_text
 from holdfast.core.stock.journal import ACCOUNTS, TAX_PAYABLE, Account, JournalEntry, Posting
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
+from holdfast.db.exact_sum import exact_sum
 from holdfast.db.queries.catalog import columns_of, records
 from holdfast.db.queries.filters import BEFORE, NOT_BEFORE, Day, DayOrInstant, Everything, Filter, Instant
 from holdfast.db.queries.ledger import SKEW, id_floor
 from holdfast.db.queries.paging import (
     SCAN_MAX,
+    Found,
     Json,
     Page,
     Part,
@@ -42,8 +44,9 @@ from holdfast.db.queries.paging import (
     decode_cursor,
     encode_cursor,
     id_of_cursor,
+    in_order,
     newest,
-    page_of,
+    page_in_pieces,
 )
 from holdfast.db.upkeep.day_ends import SLACK
 
@@ -172,7 +175,7 @@ def journal(connection: sa.Connection, catalog: Catalog, filters: JournalFilter,
     found = newest(
         connection,
         schema.journal_entry,
-        _ENTRY_COLUMNS,
+        [_entry.id],
         catalog.settings.id,
         where,
         before=before,
@@ -181,7 +184,7 @@ def journal(connection: sa.Connection, catalog: Catalog, filters: JournalFilter,
     )
     if found.floor is not None and found.floor < oldest:
         found = found._replace(floor=None)
-    return page_of(found, limit, lambda rows: _describe(connection, catalog, rows))
+    return page_in_pieces(found, limit, lambda ids: _described(connection, catalog, ids))
 
 
 def _of_account(
@@ -197,29 +200,35 @@ def _of_account(
         at, name = decode_cursor(cursor, int, UUID)
         # The first of the two alone bounds the index; the pair is exact.
         own += [_posting.at <= at, sa.tuple_(_posting.at, _posting.entry_id) < sa.tuple_(*_place(at, name))]
-    keys = sa.select(_posting.at, _posting.entry_id).where(*own).distinct()
+    keys = sa.select(_posting.at, _posting.entry_id.label("id")).where(*own).distinct()
     keys = keys.order_by(_posting.at.desc(), _posting.entry_id.desc())
     floor = None
     if filters.ref_type is not None:
         end = connection.execute(keys.offset(SCAN_MAX - 1).limit(1)).first()
         if end is not None:
-            floor = encode_cursor(end.at, end.entry_id)
-            own.append(sa.tuple_(_posting.at, _posting.entry_id) >= sa.tuple_(*_place(end.at, end.entry_id)))
+            floor = encode_cursor(end.at, end.id)
+            own.append(sa.tuple_(_posting.at, _posting.entry_id) >= sa.tuple_(*_place(end.at, end.id)))
         keys = keys.join(
             schema.journal_entry, (_entry.org_id == _posting.org_id) & (_entry.id == _posting.entry_id)
         ).where(*own, _entry.ref_type == filters.ref_type)
     places = connection.execute(keys.limit(limit + 1)).all()
-    shown = [str(row.entry_id) for row in places[:limit]]
-    query = sa.select(*_ENTRY_COLUMNS).where(_entry.org_id == catalog.settings.id, among(connection, _entry.id, shown))
-    rows = {row.id: row for row in connection.execute(query)} if shown else {}
-    items = _describe(connection, catalog, [rows[name] for name in shown])
-    if len(places) > limit:
-        return Page(items, encode_cursor(places[limit - 1].at, str(places[limit - 1].entry_id)))
-    return Page(items, floor)
+    page = page_in_pieces(
+        Found(places),
+        limit,
+        lambda ids: _described(connection, catalog, ids),
+        lambda row: encode_cursor(row.at, str(row.id)),
+    )
+    return page if page.next_cursor is not None else Page(page.items, floor)
 
 
 def _place(at: int, name: str) -> list[sa.ColumnElement[Any]]:
     return [sa.literal(at, sa.BigInteger()), sa.literal(name, schema.Id)]
+
+
+def _described(connection: sa.Connection, catalog: Catalog, ids: Sequence[str]) -> list[Json]:
+    """The journal entries with these ids, in this order, as they go outside."""
+    query = sa.select(*_ENTRY_COLUMNS).where(_entry.org_id == catalog.settings.id, among(connection, _entry.id, ids))
+    return _describe(connection, catalog, in_order(connection.execute(query), ids))
 
 
 def _describe(connection: sa.Connection, catalog: Catalog, rows: Sequence[Any]) -> list[Json]:
@@ -287,7 +296,7 @@ def tax_report(connection: sa.Connection, catalog: Catalog, filters: TaxFilter, 
     own_entry = (made.c.org_id == catalog.settings.id, made.c.id == _posting.entry_id)
     by_hand = sa.exists(sa.select(made.c.id).where(*own_entry, made.c.ref_type == "ENTRY").correlate(schema.posting))
     where.append(_posting.tax_name.is_not(None) | ~by_hand)
-    tax, net = sa.func.sum(-_posting.amount), sa.func.sum(-_posting.tax_net)
+    tax, net = exact_sum(-_posting.amount), exact_sum(-_posting.tax_net)
     query = sa.select(_posting.tax_name, _posting.tax_rate, net, tax)
     if part.stores is not None:
         own = (_entry.org_id == _posting.org_id) & (_entry.id == _posting.entry_id)
@@ -356,8 +365,8 @@ def sums_of(connection: sa.Connection, catalog: Catalog, names: Sequence[str], a
     if base is not None:
         where += [_posting.day > base.day, _posting.at >= base.since]
         sums |= {account: Sums(debit, credit) for account, debit, credit in base.balances if account in sums}
-    credits: sa.ColumnElement[int] = sa.func.sum(sa.case((_posting.amount < 0, -_posting.amount), else_=0))
-    query = sa.select(_posting.account, sa.func.sum(_posting.amount), credits).where(*where).group_by(_posting.account)
+    credits = exact_sum(sa.case((_posting.amount < 0, -_posting.amount), else_=0))
+    query = sa.select(_posting.account, exact_sum(_posting.amount), credits).where(*where).group_by(_posting.account)
     for account, balance, credit in connection.execute(query):
         before = sums[account]
         sums[account] = Sums(before.debit + int(balance) + int(credit), before.credit + int(credit))

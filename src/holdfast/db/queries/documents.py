@@ -12,9 +12,22 @@ from holdfast.core.records.catalog import Catalog
 from holdfast.core.warehouse.count_sheet import CountSheet, count_document
 from holdfast.core.warehouse.transfer import Transfer, transfer_document
 from holdfast.db import schema
-from holdfast.db.queries.catalog import columns_of, places_of, products_of, read_records, records
+from holdfast.db.queries.catalog import places_of, products_of, records
 from holdfast.db.queries.filters import LOCATION, STATUS, Filter
-from holdfast.db.queries.paging import EMPTY, Json, Page, Part, Stores, as_id, bounded, id_of_cursor, newest, page_of
+from holdfast.db.queries.paging import (
+    EMPTY,
+    Json,
+    Page,
+    Part,
+    Stores,
+    among,
+    as_id,
+    bounded,
+    id_of_cursor,
+    in_order,
+    newest,
+    page_in_pieces,
+)
 
 _sheet, _transfer = schema.count_sheet.c, schema.transfer.c
 
@@ -92,17 +105,18 @@ def _listed(
     found = newest(
         connection,
         table,
-        columns_of(table, struct),
+        [table.c.id],
         catalog.settings.id,
         where,
         before=id_of_cursor(part.cursor),
         limit=limit,
     )
-    return page_of(
-        found,
-        limit,
-        lambda rows: _describe(connection, catalog, read_records(table, struct, rows)),
-    )
+
+    def described(ids: Sequence[str]) -> list[Json]:
+        where = (table.c.org_id == catalog.settings.id, among(connection, table.c.id, ids))
+        return _describe(connection, catalog, in_order(records(connection, table, struct, *where), ids))
+
+    return page_in_pieces(found, limit, described)
 
 
 def _describe(connection: sa.Connection, catalog: Catalog, found: Sequence[CountSheet | Transfer]) -> list[Json]:

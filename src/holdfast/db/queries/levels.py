@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.begun import begins, by_id, coming, merged
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, products_of
-from holdfast.db.queries.filters import LOCATION, PRODUCT, SEARCH, Filter, Instant, LowStock, Threshold
+from holdfast.db.queries.filters import LOCATION, PRODUCT, SEARCH, SORT, Filter, Instant, LowStock, Threshold
 from holdfast.db.queries.paging import (
     EMPTY,
     Found,
@@ -43,12 +43,20 @@ from holdfast.db.queries.paging import (
 from holdfast.db.queries.products import Totals, matching, total_fields
 from holdfast.db.queries.settled import foresee, foresee_levels
 from holdfast.db.queries.settling import gone_units, instant
+from holdfast.db.queries.sorting import TEXT_CHARACTERS, Order
 
 _level, _product, _location = schema.level.c, schema.product.c, schema.location.c
 COLUMNS = columns_of(schema.level, Level)
 
 LOW_MAX = 10_000
 """Most entries of a page of the low-stock list."""
+
+
+LevelSort = Literal["title", "-title", "sku", "-sku", "available", "-available", "changed", "-changed"]
+"""How entries may be sorted; a minus turns it round."""
+
+BEGUN_MAX = 1_000
+"""Most levels that settling will begin which a sorted list looks at."""
 
 
 class LevelFilter(Filter, frozen=True, kw_only=True):
@@ -62,6 +70,8 @@ class LevelFilter(Filter, frozen=True, kw_only=True):
         LowStock,
         Meta(description="Only at or below the threshold of the entry (`true`), or at or below this number."),
     ] = False
+    sellable: Annotated[bool | None, Meta(description="Only where goods are sold from, or only elsewhere.")] = None
+    sort: Annotated[LevelSort | None, SORT] = None
     store: str | None = None
 
     @property
@@ -89,6 +99,8 @@ def listed(connection: sa.Connection, catalog: Catalog, filters: LevelFilter, pa
     where = conditions(connection, catalog, filters, part.stores)
     if where is None:
         return EMPTY
+    if filters.sort is not None:
+        return _sorted(connection, catalog, filters, where, part)
     limit, before, now = bounded(part.limit), id_of_cursor(part.cursor), part.now
     found = _found(connection, catalog, [*where.all, _level.listed], before, limit, filters, now)
     rows = read(found.rows)
@@ -101,6 +113,60 @@ def listed(connection: sa.Connection, catalog: Catalog, filters: LevelFilter, pa
     shown = rows[:limit]
     following = encode_cursor(shown[-1].id) if len(rows) > limit else None
     return Page(describe(connection, catalog, shown, part.now), following)
+
+
+def _sorted(connection: sa.Connection, catalog: Catalog, filters: LevelFilter, where: Conditions, part: Part) -> Page:
+    """A page in another order than the newest first. What is available sorts as it is kept, before settling."""
+    assert filters.sort is not None
+    org_id, limit, name = catalog.settings.id, bounded(part.limit), filters.sort.lstrip("-")
+    columns: dict[str, sa.ColumnElement[Any]] = {
+        "title": _product.title,
+        "sku": _product.sku,
+        "available": _level.on_hand - _level.reserved,
+        "changed": _level.updated_at,
+    }
+    order = Order(connection, filters.sort, columns[name], _level.id)
+    query = sa.select(*COLUMNS, order.value).join_from(
+        schema.level, schema.product, (_product.org_id == org_id) & (_product.id == _level.product_id)
+    )
+    if filters.only_low:
+        query = low_levels(connection, catalog, filters.threshold, [*COLUMNS, order.value], part.now)[0]
+    query = query.where(_level.org_id == org_id, *where.all, _level.listed, *order.after(part.cursor))
+    rows = connection.execute(query.order_by(*order.by).limit(limit + 1)).all()
+    places = {row.id: (row.sort_value, row.id) for row in rows}
+    levels = read([row[:-1] for row in rows])
+    if not filters.only_low:
+        for level in _begun_behind(connection, catalog, where, part, order, name):
+            places[level[1].id] = level[0], level[1].id
+            levels.append(level[1])
+        levels.sort(key=lambda level: places[level.id], reverse=order.descending)
+    shown = levels[:limit]
+    following = order.cursor(*places[shown[-1].id]) if len(levels) > limit else None
+    return Page(describe(connection, catalog, shown, part.now), following)
+
+
+def _begun_behind(
+    connection: sa.Connection, catalog: Catalog, where: Conditions, part: Part, order: Order, name: str
+) -> list[tuple[Any, Level]]:
+    """What settling will begin, each with its value in the order, as far as it comes behind the cursor."""
+    found = coming(
+        connection, catalog, part.now, where.products, where.places, before=None, down_to=None, limit=BEGUN_MAX
+    )
+    products = products_of(connection, catalog.settings.id, {level.product_id for level in found}) if found else {}
+    behind = None if part.cursor is None else order.key(part.cursor)
+    begun = []
+    for level in found:
+        product = products[level.product_id]
+        values: dict[str, Any] = {
+            "title": product.title[:TEXT_CHARACTERS].lower(),
+            "sku": product.sku[:TEXT_CHARACTERS].lower(),
+            "available": level.available,
+            "changed": level.updated_at,
+        }
+        place = values[name], level.id
+        if behind is None or (place < behind if order.descending else place > behind):
+            begun.append((values[name], level))
+    return begun
 
 
 class Conditions(NamedTuple):
@@ -126,6 +192,9 @@ def conditions(connection: sa.Connection, catalog: Catalog, filters: LevelFilter
             return None
         where.append(_level.product_id == product.id)
     places = places_of(catalog, stores=stores, store=filters.store, location=filters.location)
+    if filters.sellable is not None:
+        every = catalog.locations if places is None else places
+        places = [name for name in every if catalog.locations[name].sellable is filters.sellable]
     if places is not None and not places:
         return None
     if filters.search:

@@ -17,6 +17,7 @@ from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.number import Number
 from holdfast.core.records.stock import Level
 from holdfast.db import schema
+from holdfast.db.exact_sum import exact_sum
 from holdfast.db.queries import levels
 from holdfast.db.queries.catalog import places_of, products_of, store_of
 from holdfast.db.queries.paging import LIMIT_DEFAULT, Json, Part, Stores, among
@@ -43,9 +44,9 @@ class Sum(NamedTuple):
 
 _NUMBERS: tuple[sa.ColumnElement[int], ...] = (
     sa.func.count(),
-    sa.func.sum(_level.on_hand),
-    sa.func.sum(_level.reserved),
-    sa.func.sum(_level.backordered),
+    exact_sum(_level.on_hand),
+    exact_sum(_level.reserved),
+    exact_sum(_level.backordered),
 )
 
 

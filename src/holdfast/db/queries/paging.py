@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,6 +36,13 @@ NO_ID = "00000000-0000-0000-0000-000000000000"
 
 SCAN_MAX = 8_000
 """Most rows of a history that one page looks at when a filter has no index of its own."""
+
+
+PAGE_BYTES_MAX = 2 * 1024 * 1024
+"""A page of what has any number of lines ends, with a cursor, with the item that takes its JSON to so many bytes."""
+
+PIECE = 10
+"""So many items of such a page are read at once: no more of them are read in vain."""
 
 
 class BadCursor(ValueError):
@@ -173,6 +180,36 @@ def page_of(
     if len(found.rows) > limit:
         return Page(describe(rows), cursor_of(rows[-1]))
     return Page(describe(rows), None if found.floor is None else encode_cursor(found.floor))
+
+
+def page_in_pieces(
+    keys: Found,
+    limit: int,
+    describe: Callable[[Sequence[str]], list[Json]],
+    cursor_of: Callable[[Any], str] = lambda row: encode_cursor(row.id),
+) -> Page:
+    """The page of `limit` items of whose size nothing is known: it ends early where they have PAGE_BYTES_MAX together.
+
+    `keys` are rows with their ids; `describe` reads the items of some ids, in their order.
+    """
+    shown = keys.rows[:limit]
+    items: list[Json] = []
+    size = 0
+    for start in range(0, len(shown), PIECE):
+        for item in describe([str(row.id) for row in shown[start : start + PIECE]]):
+            items.append(item)
+            size += len(msgspec.json.encode(item))
+            if size >= PAGE_BYTES_MAX and len(items) < len(keys.rows):
+                return Page(items, cursor_of(shown[len(items) - 1]))
+    if len(keys.rows) > limit:
+        return Page(items, cursor_of(shown[-1]))
+    return Page(items, None if keys.floor is None else encode_cursor(keys.floor))
+
+
+def in_order(found: Iterable[Any], ids: Sequence[str]) -> list[Any]:
+    """The rows or structs with these ids, in the order of the ids."""
+    known = {str(one.id): one for one in found}
+    return [known[name] for name in ids]
 
 
 def among(connection: sa.Connection, column: sa.ColumnElement[Any], ids: Collection[str]) -> sa.ColumnElement[bool]:

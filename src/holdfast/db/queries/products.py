@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -15,14 +15,22 @@ from holdfast.core.records.product import UNLIMITED, Product
 from holdfast.core.records.text import composed
 from holdfast.db import schema
 from holdfast.db.queries.catalog import columns_of, places_of, product_of, read_records, records, unsellable
-from holdfast.db.queries.filters import SEARCH, Filter
+from holdfast.db.queries.filters import SEARCH, SORT, Filter
 from holdfast.db.queries.paging import Json, Page, Part, Stores, bounded, id_of_cursor, newest, page_of
 from holdfast.db.queries.settled import Foreseen, astir, foresee
 from holdfast.db.queries.settling import ended, instant
+from holdfast.db.queries.sorting import Order
 
 replace = msgspec.structs.replace
 
 _level, _product = schema.level.c, schema.product.c
+
+
+WORDS_MAX = 20
+"""Most words of a search that count."""
+
+ProductSort = Literal["title", "-title", "sku", "-sku", "changed", "-changed"]
+"""How products may be sorted; a minus turns it round."""
 
 
 class ProductFilter(Filter, frozen=True, kw_only=True):
@@ -31,6 +39,7 @@ class ProductFilter(Filter, frozen=True, kw_only=True):
     search: Annotated[str | None, SEARCH] = None
     sku: Annotated[str | None, Meta(description="Only this SKU.")] = None
     active: Annotated[bool | None, Meta(description="Only active ones, or only others.")] = None
+    sort: Annotated[ProductSort | None, SORT] = None
 
 
 class Totals(NamedTuple):
@@ -114,7 +123,7 @@ def describe(
 
 
 def listed(connection: sa.Connection, catalog: Catalog, filters: ProductFilter, part: Part) -> Page:
-    """A page of products with totals; `search` is part of a title, SKU or GTIN, in any case."""
+    """A page of products with totals; the words of `search` are parts of title, SKU or GTIN, in any case."""
     places = places_of(catalog, stores=part.stores)
     where: list[sa.ColumnElement[bool]] = []
     if filters.active is not None:
@@ -123,6 +132,8 @@ def listed(connection: sa.Connection, catalog: Catalog, filters: ProductFilter, 
         where.append(_product.sku == composed(filters.sku))
     if filters.search:
         where.append(matching(filters.search))
+    if filters.sort is not None:
+        return _sorted(connection, catalog, filters.sort, where, part, places)
     found = newest(
         connection,
         schema.product,
@@ -142,13 +153,38 @@ def listed(connection: sa.Connection, catalog: Catalog, filters: ProductFilter, 
     return page_of(found, bounded(part.limit), described)
 
 
-def matching(search: str) -> sa.ColumnElement[bool]:
-    """The condition that a product's title, SKU or GTIN has the text in it, in any case.
+def _sorted(
+    connection: sa.Connection,
+    catalog: Catalog,
+    sort: ProductSort,
+    where: Sequence[sa.ColumnElement[bool]],
+    part: Part,
+    places: Collection[str] | None,
+) -> Page:
+    """A page in another order than the newest first."""
+    columns = {"title": _product.title, "sku": _product.sku, "changed": _product.updated_at}
+    order, limit = Order(connection, sort, columns[sort.lstrip("-")], _product.id), bounded(part.limit)
+    query = sa.select(*columns_of(schema.product, Product), order.value)
+    query = query.where(_product.org_id == catalog.settings.id, *where, *order.after(part.cursor))
+    rows = connection.execute(query.order_by(*order.by).limit(limit + 1)).all()
+    shown = rows[:limit]
+    products = read_records(schema.product, Product, [row[:-1] for row in shown])
+    following = order.cursor(shown[-1].sort_value, shown[-1].id) if len(rows) > limit else None
+    return Page(describe(connection, catalog, products, places, part.now), following)
 
-    SQLite folds only ASCII; what it cannot fold is looked for in the usual spellings.
+
+def matching(search: str) -> sa.ColumnElement[bool]:
+    """The condition that each word of the search is part of a product's title, SKU or GTIN, in any case and order.
+
+    Of more than WORDS_MAX words the first count. SQLite folds only ASCII; what it cannot fold is looked for in the
+    usual spellings.
     """
-    search = composed(search)
-    spellings = {search} if search.isascii() else {search, search.lower(), search.upper(), search.capitalize()}
+    words = dict.fromkeys(composed(search).split())
+    return sa.and_(sa.true(), *(_has_word(word) for word in list(words)[:WORDS_MAX]))
+
+
+def _has_word(word: str) -> sa.ColumnElement[bool]:
+    spellings = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
     columns = (_product.title, _product.sku, _product.gtin)
     return sa.or_(*(column.icontains(text, autoescape=True) for text in sorted(spellings) for column in columns))
 

@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from holdfast.core.organisation.changes import ApiKey, User
+from holdfast.core.organisation.views import SavedView, SavedViews
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.organisation import Location, Settings, Store
 from holdfast.core.records.status import AppointmentStatus
@@ -55,6 +56,7 @@ def settings_fields(settings: Settings) -> Json:
         "timezone": settings.timezone,
         "api_rate_limit": settings.api_rate_limit,
         "totp_roles": (settings.totp_roles or "").split(),
+        "barcode_prefixes": msgspec.to_builtins(settings.barcode_prefixes or ()),
         "payment_accounts": settings.payment_accounts or {},
         "created_at": instant_text(settings.created_at),
         "updated_at": instant_text(settings.updated_at),
@@ -206,6 +208,19 @@ def users(connection: sa.Connection, catalog: Catalog, filters: WithinFilter, pa
 def user(connection: sa.Connection, catalog: Catalog, user_id: str) -> Json | None:
     """A user by id, active or not."""
     return _one(connection, schema.app_user, User, user_fields, catalog, user_id)
+
+
+def saved_views(connection: sa.Connection, catalog: Catalog, user_id: str) -> list[Json]:
+    """What a user has saved of lists, by page and name: `{id, page, name, query, created_at, updated_at}`."""
+    table = schema.saved_views
+    found = records(connection, table, SavedViews, table.c.org_id == catalog.settings.id, table.c.id == user_id)
+    kept = sorted(found[0].views, key=lambda one: (one.page, one.name)) if found else []
+    return [view_fields(one) for one in kept]
+
+
+def view_fields(view: SavedView) -> Json:
+    """A saved view."""
+    return _with_times(view)
 
 
 def api_keys(connection: sa.Connection, catalog: Catalog, filters: WithinFilter, part: Part) -> Page:

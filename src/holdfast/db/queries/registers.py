@@ -1,7 +1,7 @@
 """Registers and their sessions as they go outside: the X report of an open drawer, the Z reports of closed ones.
 
 A removed register is found by its id only, so that its reports stay readable. Sessions are listed by their number,
-newest first.
+newest first. A register says whether its drawer is open, since when and by whom, and nothing of the cash in it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.organisation import Register
 from holdfast.core.records.product import folded
+from holdfast.core.records.status import OPEN
+from holdfast.core.records.time import instant_text
 from holdfast.core.sales.register import RegisterSession, register_fields, session_document
 from holdfast.db import schema
 from holdfast.db.batch.rows import read_row, row_type
@@ -41,7 +43,7 @@ _COLUMNS = [_SESSION.c[name] for name in row_type(RegisterSession).columns]
 
 
 def listed(connection: sa.Connection, catalog: Catalog, _: Everything, part: Part) -> Page:
-    """A page of active registers: `{id, store_id, code, name, active, created_at, updated_at}`."""
+    """A page of active registers: `{id, store_id, code, name, active, open_since, opened_by, ...}`."""
     where: list[sa.ColumnElement[bool]] = [_REGISTER.c.active]
     if part.stores is not None:
         where.append(among(connection, _REGISTER.c.store_id, part.stores))
@@ -57,7 +59,7 @@ def listed(connection: sa.Connection, catalog: Catalog, _: Everything, part: Par
     return page_of(
         found,
         bounded(part.limit),
-        lambda rows: [register_fields(record) for record in read_records(_REGISTER, Register, rows)],
+        lambda rows: _seen(connection, catalog.settings.id, read_records(_REGISTER, Register, rows)),
     )
 
 
@@ -66,7 +68,43 @@ def one(connection: sa.Connection, catalog: Catalog, ref: str) -> Json | None:
     name = as_id(ref)
     match = _REGISTER.c.id == name if name is not None else sa.and_(_REGISTER.c.code == folded(ref), _REGISTER.c.active)
     found = records(connection, _REGISTER, Register, _REGISTER.c.org_id == catalog.settings.id, match)
-    return register_fields(found[0]) if found else None
+    return _seen(connection, catalog.settings.id, found)[0] if found else None
+
+
+def shown_register(register: Register) -> Json:
+    """A register with its quick keys."""
+    return {**register_fields(register), "quick_keys": msgspec.to_builtins(register.quick_keys or ())}
+
+
+def _seen(connection: sa.Connection, org_id: str, registers: Sequence[Register]) -> list[Json]:
+    """Registers with who has them open, and since when; null where the drawer is closed."""
+    opened = _opened(connection, org_id, [register.id for register in registers]) if registers else {}
+    shown = []
+    for register in registers:
+        since, who = opened.get(register.id, (None, None))
+        open_since = None if since is None else instant_text(since)
+        shown.append({**shown_register(register), "open_since": open_since, "opened_by": who})
+    return shown
+
+
+def _opened(connection: sa.Connection, org_id: str, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """When and by whom the open ones of these registers were opened, by register.
+
+    An open session is the last one of its register: each is found by its number, however many there were before.
+    """
+    earlier = _SESSION.alias("earlier")
+    last = (
+        sa.select(sa.func.max(earlier.c.number))
+        .where(earlier.c.org_id == org_id, earlier.c.register_id == _REGISTER.c.id)
+        .scalar_subquery()
+    )
+    joined = _REGISTER.join(
+        _SESSION,
+        sa.and_(_SESSION.c.org_id == org_id, _SESSION.c.register_id == _REGISTER.c.id, _SESSION.c.number == last),
+    )
+    query = sa.select(_REGISTER.c.id, _SESSION.c.opened_at, _SESSION.c.opened_by).select_from(joined)
+    where = (_REGISTER.c.org_id == org_id, among(connection, _REGISTER.c.id, ids), _SESSION.c.status == OPEN)
+    return {row.id: (row.opened_at, row.opened_by) for row in connection.execute(query.where(*where))}
 
 
 def sessions(

@@ -44,7 +44,9 @@ from holdfast.db.queries.paging import (
     as_id,
     bounded,
     id_of_cursor,
+    in_order,
     newest,
+    page_in_pieces,
     page_of,
 )
 from holdfast.db.queries.settled import foresee_holds
@@ -104,7 +106,7 @@ def listed(connection: sa.Connection, catalog: Catalog, filters: SaleFilter, par
     found = newest(
         connection,
         schema.sale,
-        _columns(Sale),
+        [_sale.id],
         catalog.settings.id,
         where,
         before=id_of_cursor(part.cursor),
@@ -112,7 +114,9 @@ def listed(connection: sa.Connection, catalog: Catalog, filters: SaleFilter, par
         scan=None if filters.status in UNFINISHED else SCAN_MAX,
         indexed=filters.order_number is not None,
     )
-    return page_of(found, limit, lambda rows: _describe(connection, catalog, _structs(Sale, rows), part.now))
+    return page_in_pieces(
+        found, limit, lambda ids: _describe(connection, catalog, _by_ids(connection, catalog, Sale, ids), part.now)
+    )
 
 
 def one(
@@ -322,8 +326,10 @@ def returns(connection: sa.Connection, catalog: Catalog, filters: ReturnFilter, 
     if part.stores is not None:
         where.append(_return.store_id.in_(sorted(part.stores)))
     indexed = filters.sale_id is not None
-    found = _newest(connection, catalog, schema.sale_return, Return, where, part.cursor, limit, indexed=indexed)
-    return page_of(found, limit, lambda rows: _describe_returns(connection, catalog, _structs(Return, rows)))
+    found = _newest(connection, catalog, schema.sale_return, [_return.id], where, part.cursor, limit, indexed=indexed)
+    return page_in_pieces(
+        found, limit, lambda ids: _describe_returns(connection, catalog, _by_ids(connection, catalog, Return, ids))
+    )
 
 
 def one_return(connection: sa.Connection, catalog: Catalog, return_id: str, *, stores: Stores = None) -> Json | None:
@@ -359,7 +365,8 @@ def supplier_orders(connection: sa.Connection, catalog: Catalog, filters: Suppli
         )
         where.append(own.exists())
     table, indexed = schema.supplier_order, filters.sale_id is not None
-    found = _newest(connection, catalog, table, SupplierOrder, where, part.cursor, limit, indexed=indexed)
+    columns = _columns(SupplierOrder)
+    found = _newest(connection, catalog, table, columns, where, part.cursor, limit, indexed=indexed)
     return page_of(found, limit, lambda rows: _describe_orders(connection, catalog, _structs(SupplierOrder, rows)))
 
 
@@ -423,6 +430,13 @@ def _structs(struct: type[Any], rows: Sequence[Any]) -> list[Any]:
     return [read(row) for row in rows]
 
 
+def _by_ids(connection: sa.Connection, catalog: Catalog, struct: type[Any], ids: Sequence[str]) -> list[Any]:
+    """The structs with these ids, in this order."""
+    table = row_type(struct).table
+    where = (table.c.org_id == catalog.settings.id, among(connection, table.c.id, ids))
+    return in_order(_structs(struct, connection.execute(sa.select(*_columns(struct)).where(*where)).all()), ids)
+
+
 def _one(connection: sa.Connection, catalog: Catalog, table: sa.Table, struct: type[Any], name: str) -> Any:
     """The struct with that id, or None."""
     found_id = as_id(name)
@@ -437,7 +451,7 @@ def _newest(
     connection: sa.Connection,
     catalog: Catalog,
     table: sa.Table,
-    struct: type[Any],
+    columns: Sequence[sa.ColumnElement[Any]],
     where: Sequence[sa.ColumnElement[bool]],
     cursor: str | None,
     limit: int,
@@ -447,7 +461,7 @@ def _newest(
     return newest(
         connection,
         table,
-        _columns(struct),
+        columns,
         catalog.settings.id,
         where,
         before=id_of_cursor(cursor),

@@ -156,6 +156,28 @@ def _customers(connection: sa.Connection, org_id: str, ids: Collection[str]) -> 
     return found
 
 
+def _moved_for_order(
+    connection: sa.Connection, org_id: str, moved: Sequence[sa.ColumnElement[bool]]
+) -> dict[tuple[str, str | None, str], dict[str, int]] | None:
+    """What was sold and brought back by (lot, source, location), in the order of the first entry of each; None where
+    there is no entry at all. The database adds it up: an order may have any number of entries."""
+    first = sa.func.min(sa.cast(_ledger.id, sa.Text))
+    sold = sa.func.sum(sa.case((_ledger.ref_type == "SALE", -_ledger.qty_delta), else_=0))
+    returned = sa.func.sum(sa.case((_ledger.ref_type == "RETURN", _ledger.qty_delta), else_=0))
+    of = (_ledger.lot_id, _ledger.source, _ledger.location_id)
+    found = connection.execute(
+        sa.select(first, *of, sold, returned).where(_ledger.org_id == org_id, *moved).group_by(*of)
+    )
+    rows = sorted(found, key=lambda row: row[0])
+    if not rows:
+        return None
+    return {
+        (lot_id, source, location_id): {"held": 0, "sold": int(out), "returned": int(back)}
+        for _, lot_id, source, location_id, out, back in rows
+        if lot_id is not None
+    }
+
+
 def of_order(
     connection: sa.Connection,
     catalog: Catalog,
@@ -178,19 +200,9 @@ def of_order(
         promised.append(_hold.source == source)
     if places is not None:
         moved.append(_ledger.location_id.in_(places))
-    query = sa.select(*ledger.COLUMNS).where(_ledger.org_id == org_id, *moved)
-    entries = sorted(ledger.read(connection.execute(query).all()), key=lambda entry: entry.id)
-    if not entries:
+    groups = _moved_for_order(connection, org_id, moved)
+    if groups is None:
         return None
-    groups: dict[tuple[str, str | None, str], dict[str, int]] = {}
-    for entry in entries:
-        if entry.lot_id is not None:
-            key = (entry.lot_id, entry.source, entry.location_id)
-            sums = groups.setdefault(key, {"held": 0, "sold": 0, "returned": 0})
-            if entry.ref_type == "SALE":
-                sums["sold"] -= entry.qty_delta
-            elif entry.ref_type == "RETURN":
-                sums["returned"] += entry.qty_delta
     query = sa.select(*reservations.COLUMNS).where(_hold.org_id == org_id, *promised)
     holds: list[Reservation] = reservations.read(connection.execute(query).all())
     seen = foresee_holds(connection, catalog, instant(now), holds)

@@ -23,6 +23,7 @@ from holdfast.core.records.number import from_minor
 from holdfast.core.records.time import end_of_day
 from holdfast.core.stock.journal import INVENTORY
 from holdfast.db import schema
+from holdfast.db.exact_sum import exact_sum
 from holdfast.db.queries import lots
 from holdfast.db.queries.as_of import given_rows
 from holdfast.db.queries.begun import ids_of_levels
@@ -196,7 +197,7 @@ def _as_they_stood(
     kinds = {"lot_id": schema.Id}
     given = given_rows(connection.dialect.name, kinds, [[lot_id] for lot_id in sorted({row.lot_id for row in chunk})])
     query = (
-        sa.select(_ledger.level_id, _ledger.lot_id, sa.func.sum(_ledger.qty_delta), sa.func.sum(_ledger.value_delta))
+        sa.select(_ledger.level_id, _ledger.lot_id, exact_sum(_ledger.qty_delta), exact_sum(_ledger.value_delta))
         .select_from(given)
         # An outer join leaves SQLite no choice of which comes first; lots without a movement come as one without a lot.
         .outerjoin(

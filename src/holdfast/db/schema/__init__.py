@@ -26,6 +26,7 @@ from holdfast.db.schema.organisation import (
     organisation,
     product,
     product_cost,
+    saved_views,
     second_factor,
     store,
 )
@@ -106,6 +107,7 @@ __all__ = [
     "sale",
     "sale_line",
     "sale_return",
+    "saved_views",
     "second_factor",
     "store",
     "supplier_order",

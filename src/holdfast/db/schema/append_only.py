@@ -43,7 +43,8 @@ CHANGING: Final = frozenset(
             "period",
         ),
         *("product", "product_cost", "receipt", "register", "register_session", "reservation", "sale", "sale_line"),
-        *("sale_return", "second_factor", "store", "supplier_order", "tax_rate", "till_lock", "transfer"),
+        *("sale_return", "saved_views", "second_factor", "store", "supplier_order", "tax_rate", "till_lock"),
+        "transfer",
     }
 )
 """Tables of which rows may be changed or removed."""

@@ -40,6 +40,7 @@ organisation = Table(
     Column("books_closed_through", String(10), nullable=True),
     Column("totp_roles", String(100), nullable=True),
     Column("tax_rounding", String(10), nullable=False, server_default="line"),
+    Column("barcode_prefixes", JSON, nullable=True),
     Column("payment_accounts", JSON, nullable=True),
     PrimaryKeyConstraint("org_id"),
 )
@@ -178,6 +179,19 @@ attempt = Table(
     Index("ix_attempt_last_at", "last_at"),
 )
 """Failures to sign in or of PINs, by the SHA-256 of what is counted; those of strangers belong to no organisation."""
+
+saved_views = Table(
+    "saved_views",
+    metadata,
+    org(),
+    id_of(),
+    Column("views", JSON, nullable=False),
+    big("created_at"),
+    big("updated_at"),
+    PrimaryKeyConstraint("org_id", "id"),
+    ForeignKeyConstraint(["org_id", "id"], ["app_user.org_id", "app_user.id"]),
+)
+"""What a person has saved of lists, all in one row; `id` is the user's."""
 
 api_key = Table(
     "api_key",

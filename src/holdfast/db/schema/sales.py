@@ -305,6 +305,7 @@ register = Table(
     Column("active", Boolean, nullable=False),
     big("created_at"),
     big("updated_at"),
+    Column("quick_keys", JSON, nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
     ForeignKeyConstraint(["org_id", "store_id"], ["store.org_id", "store.id"]),
     unique_in_use("register", "code"),

@@ -177,6 +177,7 @@ reservation = Table(
         "ix_reservation_order",
         "org_id",
         "order_number",
+        "source",
         "id",
         postgresql_where=text("order_number IS NOT NULL"),
         sqlite_where=text("order_number IS NOT NULL"),

@@ -18,12 +18,14 @@ from operator import itemgetter
 from typing import NamedTuple
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects import postgresql, sqlite
 
 from holdfast.core.records.time import day_at, end_of_day
 from holdfast.core.stock.journal import ACCOUNTS
 from holdfast.db import schema
 from holdfast.db.engine import Database
+from holdfast.db.exact_sum import exact_sum
 
 DAY = 86_400 * 1_000_000
 """Microseconds."""
@@ -33,6 +35,8 @@ SLACK = 2 * DAY
 
 LATE = 600 * 1_000_000
 """A day is added up so many microseconds after it ended: what began before midnight has mostly been written by then."""
+
+log = structlog.get_logger("holdfast.sweeper")
 
 Balances = list[tuple[str, int, int]]
 """(account, debits, credits), minor units, all from the beginning."""
@@ -49,8 +53,20 @@ class _Due(NamedTuple):
 
 
 def keep_day_ends(database: Database, now: int) -> int:
-    """Add up the days that have ended, of every organisation; how many organisations that were."""
-    return sum(_keep(database, due, now) for due in _due(database, now))
+    """Add up the days that have ended, of every organisation; how many organisations that were.
+
+    One whose days cannot be added up is told in the log, and keeps no other waiting. Raises where the database
+    is away.
+    """
+    kept = 0
+    for due in _due(database, now):
+        try:
+            kept += _keep(database, due, now)
+        except Exception as error:
+            if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+                raise
+            log.warning("day_not_added_up", org_id=due.org_id, day=due.day, error=str(error))
+    return kept
 
 
 def _due(database: Database, now: int) -> list[_Due]:
@@ -119,8 +135,8 @@ def _ends(database: Database, due: _Due) -> dict[str, Balances]:
     )
     where = [_posting.org_id == due.org_id, _posting.day <= due.day]
     sums: dict[str, tuple[int, int]] = {}
-    credits: sa.ColumnElement[int] = sa.func.sum(sa.case((_posting.amount < 0, -_posting.amount), else_=0))
-    asked = sa.select(_posting.day, _posting.account, sa.func.sum(_posting.amount), credits)
+    credits = exact_sum(sa.case((_posting.amount < 0, -_posting.amount), else_=0))
+    asked = sa.select(_posting.day, _posting.account, exact_sum(_posting.amount), credits)
     with database.reading() as connection:
         last = connection.execute(kept.order_by(_end.id.desc()).limit(1)).first()
         if last is not None:

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from holdfast.db import schema
 from holdfast.db.engine import Database
+from holdfast.db.exact_sum import exact_sum
 from holdfast.db.queries.settling import due as due_levels
 from holdfast.db.queries.stuck import levels_beside
 
@@ -82,9 +83,7 @@ def totals(database: Database, now: int) -> tuple[int, int, int]:
     active = sa.text("reservation.status = 'active'")
     with database.reading() as connection:
         holds = connection.execute(sa.select(sa.func.count()).select_from(schema.reservation).where(active)).scalar()
-        waiting = connection.execute(
-            sa.select(sa.func.coalesce(sa.func.sum(_level.backordered), 0)).where(_level.backordered > 0)
-        ).scalar()
+        waiting = connection.execute(sa.select(exact_sum(_level.backordered)).where(_level.backordered > 0)).scalar()
         expired = connection.execute(
             sa.select(sa.func.count())
             .select_from(schema.reservation)

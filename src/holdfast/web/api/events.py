@@ -3,8 +3,9 @@
     GET /api/v1/events?cursor=...                            -> {"items": [...], "next_cursor": "..."}
     GET /api/v1/events  with Accept: text/event-stream       -> id: <cursor>, event: InventoryReserved, data: {...}
 
-A stream begins after `cursor` or `Last-Event-ID` (neither: at the beginning) and follows what comes. It ends when the
-process stops, the key is revoked, or nobody listens; a client goes on from the last id. There is a bound on how many.
+A stream begins after `cursor` or `Last-Event-ID` (neither: at the beginning; `end`: now) and follows what comes. It
+ends when the process stops, the key is revoked, or nobody listens; a client goes on from the last id. There is a bound
+on how many. At a till a cashier hears of the carts, the queue and the stock of its store, and of its own session.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.access import Permission, concerns
+from holdfast.access import Actor, Permission, concerns
 from holdfast.web.api.shapes import EventDocument
 from holdfast.web.http.problems import Problem, invalid
 from holdfast.web.http.query_string import CURSOR_MAX
@@ -40,16 +41,40 @@ _STREAM_HEADERS = [
 ]
 
 
+END = "end"
+"""The cursor that means: only what comes from now on."""
+
+OF_CARTS = frozenset({"SaleOpened", "SaleSuspended", "SaleResumed", "SaleFulfilled", "SaleCompleted", "SaleCancelled"})
+OF_STOCK = frozenset(
+    {
+        *("InventoryReserved", "ReservationReleased", "ReservationExpired", "ReservationConsumed", "ReservationMoved"),
+        *("ReservationBackordered", "BackorderAllocated", "StockReceived", "StockAdjusted", "StockCounted"),
+        *("StockTransferred", "StockReturned", "LotQuarantined", "LowStock"),
+    }
+)
+TILL_EVENTS = OF_CARTS | OF_STOCK
+"""What a till hears of its store, whoever is at it."""
+
+OF_SESSION = frozenset({"RegisterOpened", "RegisterClosed"})
+"""What it hears of its own session."""
+
+
 def list_events(call: Call) -> Any:
     """Events, oldest first."""
-    return _visible(call, call.shop.reports.events(call.actor.org_id, **call.paging()))
+    paging = call.paging()
+    if paging["cursor"] == END:
+        paging["cursor"] = call.shop.reports.events_end(call.actor.org_id)
+    return _visible(call, call.shop.reports.events(call.actor.org_id, **paging))
 
 
 async def stream_events(application: Serving, call: Call, sender: Sender, receive: Receive, answer: Answer) -> None:
     """Send events as they come until somebody stops."""
     with application.callers.streaming(call.actor):
         cursor = _begin(call, sender.headers)
-        page = await application.read(_page, call, cursor)  # a bad cursor is refused before the stream begins
+        async with application.callers.reading(call.actor):
+            if cursor == END:
+                cursor = await application.read(call.shop.reports.events_end, call.actor.org_id)
+            page = await application.read(_page, call, cursor)  # a bad cursor is refused before the stream begins
         await _follow(application, call, page, sender, receive, answer)
 
 
@@ -74,7 +99,8 @@ async def _follow(
             if time.monotonic() - spoke_at >= HEARTBEAT_SECONDS:
                 await answer.part(b": alive\n\n")
                 spoke_at = time.monotonic()
-            page = await application.read(_page, call, cursor)
+            async with application.callers.reading(call.actor):
+                page = await application.read(_page, call, cursor)
         if not gone.done():
             await answer.end()
     finally:
@@ -98,11 +124,26 @@ def _page(call: Call, cursor: str | None) -> Any:
 
 
 def _visible(call: Call, page: Any) -> Any:
-    """The page without the events of other stores, for a caller who is limited to some."""
+    """The page without the events of other stores, for a caller who is limited to some, and of other things than its
+    own, for a till whose cashier is no staff."""
     if not call.actor.stores or not page.items:
         return page
     stores = frozenset(call.actor.stores)
+    if not call.actor.has(Permission.EVENTS):
+        return msgspec.structs.replace(page, items=[event for event in page.items if _is_of_till(call, event, stores)])
     return msgspec.structs.replace(page, items=[event for event in page.items if concerns(event["data"], stores)])
+
+
+def _is_of_till(call: Call, event: Any, stores: frozenset[str]) -> bool:
+    """Is it about the carts, queue or stock of the till's store, or about its own session?"""
+    if event["type"] in OF_SESSION:
+        return bool(event["data"].get("session_id") == call.actor.session_id)
+    return event["type"] in TILL_EVENTS and concerns(event["data"], stores)
+
+
+def _may_hear(actor: Actor) -> bool:
+    """May they hear of events at all, or at their till?"""
+    return actor.has(Permission.EVENTS) or (actor.session_id is not None and actor.has(Permission.READ))
 
 
 def _block(page: Any) -> bytes:
@@ -128,7 +169,9 @@ async def _may_follow(application: Serving, call: Call, sender: Sender) -> bool:
         actor = await application.auth.actor_of(sender.headers, origin=sender.origin)
     except Problem:  # since it began, its key may not be used from there any more
         return False
-    if actor is None or actor.org_id != call.actor.org_id or not actor.has(Permission.EVENTS):
+    if actor is None or actor.org_id != call.actor.org_id or not _may_hear(actor):
+        return False
+    if actor.session_id != call.actor.session_id:  # another session, or no till any more
         return False
     if call.store_id is not None:  # the stream was narrowed to it
         if actor.stores and call.store_id not in actor.stores:
@@ -143,7 +186,10 @@ ROUTES = (
         method="GET",
         path="/api/v1/events",
         summary="List events, oldest first, or follow them",
-        about="`next_cursor` is never null: ask again with it. `Accept: text/event-stream` follows them.",
+        about="`next_cursor` is never null: ask again with it. `Accept: text/event-stream` follows them. The cursor "
+        "`end` begins with what comes from now on. At a till whose cashier is no staff: the carts, the queue and the "
+        "stock of its store, and its own session.",
+        till_too=True,
         tag="Events",
         permission=Permission.EVENTS,
         answer_with=list_events,

@@ -30,7 +30,7 @@ from holdfast.web.api.shapes import (
     StoreOverview,
 )
 from holdfast.web.http.arrays import PARTS, part_of, parts_of
-from holdfast.web.http.problems import Problem
+from holdfast.web.http.problems import Problem, invalid
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found, reference
 from holdfast.web.http.strict_json import Text
 
@@ -173,6 +173,16 @@ class StoreLevelFilter(LevelFilter, frozen=True, kw_only=True):
     """Which entries, for those who work in a store: they name no threshold of their own."""
 
     low_stock: Annotated[bool, Meta(description="Only at or below the threshold of the entry.")] = False
+
+
+class Entries(Pages):
+    """A page of entries; how they stood in the past is listed in one order only."""
+
+    def __call__(self, call: Call) -> Any:
+        """The page."""
+        if call.filter.as_of is not None and call.filter.sort is not None:
+            raise invalid("sort", "does not go with as_of: what was in the past is listed newest first.")
+        return super().__call__(call)
 
 
 def read_summary(call: Call) -> Any:
@@ -331,7 +341,7 @@ ROUTES = (
         summary="List inventory entries",
         tag=STORE_TAG,
         permission=Permission.READ,
-        answer_with=Pages(Reports.levels),
+        answer_with=Entries(Reports.levels),
         answer=[LevelDocument],
         filter=StoreLevelFilter,
         query=(STORE, *PAGED),
@@ -351,7 +361,7 @@ ROUTES = (
     _read(
         "",
         "List inventory entries of all stores",
-        Pages(Reports.levels),
+        Entries(Reports.levels),
         [LevelDocument],
         query=(STORE, *PAGED),
     ),

@@ -20,12 +20,14 @@ from holdfast.access import Permission
 from holdfast.core.organisation.changes import User
 from holdfast.core.organisation.pin import NewPin
 from holdfast.core.organisation.sign_in import ChangeOwnPassword, ChangeOwnPin, NoteSecurity
+from holdfast.core.organisation.views import VIEWS_MAX, PagePath, QueryText, RemoveView, SavedView, SaveView
+from holdfast.core.records.field import Text
 from holdfast.core.records.rejection import Code
 from holdfast.core.records.time import instant_text
 from holdfast.db import browser_sessions
 from holdfast.db import credentials as directory
 from holdfast.db.credentials import UserRow
-from holdfast.db.queries.records import user_fields
+from holdfast.db.queries.records import user_fields, view_fields
 from holdfast.passwords import (
     PASSWORD_CHARACTERS_MAX,
     PASSWORD_CHARACTERS_MIN,
@@ -34,7 +36,7 @@ from holdfast.passwords import (
     refuse_weak,
 )
 from holdfast.pins import LONG_PIN_DIGITS_MIN, LONG_PIN_ROLES
-from holdfast.web.api.shapes import EndedSessions, SessionSeen, UserDocument
+from holdfast.web.api.shapes import EndedSessions, SessionSeen, UserDocument, ViewDocument
 from holdfast.web.http.problems import Problem, invalid
 from holdfast.web.http.route import Call, PlannedCommand, Route, encode
 from holdfast.web.http.secret_fields import SECRET
@@ -57,6 +59,14 @@ class OwnPinBody(msgspec.Struct, forbid_unknown_fields=True):
 
     current_password: Present
     pin: Pin | None
+
+
+class ViewBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A page's path, a name, and the query string that shows it so."""
+
+    page: PagePath
+    name: Text
+    query: QueryText = ""
 
 
 # What anybody's password and PIN may be ------------------------------------------------------------------------------
@@ -188,10 +198,34 @@ def _end(call: Call, session_id: str | None) -> PlannedCommand:
     return PlannedCommand(note, lambda _: encode({"ended": len(ended)}), means=me.id)
 
 
+def list_views(call: Call) -> Any:
+    """One's own saved views."""
+    me = _me(call)
+    return {"items": call.shop.reports.saved_views(me.org_id, me.id), "next_cursor": None}
+
+
+def _render_view(view: SavedView) -> bytes:
+    return encode(view_fields(view))
+
+
+def plan_save_view(call: Call) -> PlannedCommand:
+    """Save a view."""
+    body: ViewBody = call.body
+    me = _me(call)
+    return PlannedCommand(SaveView(me.id, body.page, body.name, body.query), _render_view, means=me.id)
+
+
+def plan_remove_view(call: Call) -> PlannedCommand:
+    """Forget a view."""
+    me = _me(call)
+    return PlannedCommand(RemoveView(me.id, call.id(Code.NOT_FOUND, "View")), _render_view, means=me.id)
+
+
 # The table -----------------------------------------------------------------------------------------------------------
 
 _ME = "/api/v1/me"
 _OWN: dict[str, Any] = {"tag": "One's own", "permission": Permission.READ, "audited": True}
+_VIEWS: dict[str, Any] = {"tag": "One's own", "permission": Permission.READ}
 _PERSON = "Only for who is signed in with a browser."
 
 ROUTES = (
@@ -250,5 +284,40 @@ ROUTES = (
         codes=(Code.NOT_FOUND,),
         looks_up=True,
         **_OWN,
+    ),
+    Route(
+        method="GET",
+        path=f"{_ME}/views",
+        summary="List one's own saved views",
+        about=f"{_PERSON} By page and name, all on one page.",
+        answer_with=list_views,
+        answer=[ViewDocument],
+        **_VIEWS,
+    ),
+    Route(
+        method="POST",
+        path=f"{_ME}/views",
+        summary="Save a view",
+        about=f"{_PERSON} A page and its query string under a name; saved again under that name it is changed. "
+        f"A person has at most {VIEWS_MAX}.",
+        plan=plan_save_view,
+        body=ViewBody,
+        answer=ViewDocument,
+        status=201,
+        codes=(Code.INVALID_STATE,),
+        example={"page": "/admin/inventory", "name": "Low at the door", "query": "low_stock=true&location=MAIN"},
+        looks_up=True,
+        **_VIEWS,
+    ),
+    Route(
+        method="DELETE",
+        path=f"{_ME}/views/{{id}}",
+        summary="Forget a saved view",
+        about=_PERSON,
+        plan=plan_remove_view,
+        status=204,
+        codes=(Code.NOT_FOUND,),
+        looks_up=True,
+        **_VIEWS,
     ),
 )

@@ -37,6 +37,7 @@ from holdfast.web.api.sale_bodies import (
     own_id,
     payment_requests,
 )
+from holdfast.web.api.shortage import explain_shortage
 from holdfast.web.http.route import Call, Route
 from holdfast.web.http.strict_json import Text
 
@@ -144,6 +145,7 @@ ROUTES = (
         till=True,
         plan=plan_checkout,
         body=CheckoutBody,
+        explain=explain_shortage,
         answer=SaleDocument,
         status=201,
         codes=(*_CODES, Code.INSUFFICIENT_STOCK, Code.LOT_NOT_AVAILABLE),

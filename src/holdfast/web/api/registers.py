@@ -10,46 +10,52 @@ manager can close a session whose token was lost.
 
 from __future__ import annotations
 
+import time
 from typing import Any, Literal
 
 import msgspec
 
 from holdfast.access import Permission
 from holdfast.core.organisation.settings import AddRegister, ChangeRegister, RegisterChanges, RemoveRegister
+from holdfast.core.organisation.sign_in import NoteSecurity
 from holdfast.core.records.command import Command, given
 from holdfast.core.records.number import to_minor
 from holdfast.core.records.organisation import Register
 from holdfast.core.records.rejection import Code
+from holdfast.core.records.time import instant_text
 from holdfast.core.sales.register import (
     CashDocument,
     CloseSession,
     MoveCash,
     OpenSession,
     SessionDocument,
-    register_fields,
 )
-from holdfast.db.cashiers import Entry
+from holdfast.db.cashiers import Entry, cashier_of
 from holdfast.db.idempotency import kept_answer
+from holdfast.db.queries.registers import shown_register
 from holdfast.reports import Reports
 from holdfast.tokens import TILL, new_token
 from holdfast.web.api.own import Pin
 from holdfast.web.api.records import require_store, settings_of
-from holdfast.web.api.shapes import NewSessionDocument, RegisterDocument
-from holdfast.web.http.problems import Problem, not_found
+from holdfast.web.api.shapes import CashierDocument, NewSessionDocument, RegisterDocument, RegisterSeen
+from holdfast.web.http.problems import Problem, invalid, not_found
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, PlannedCommand, Route, encode, found
 from holdfast.web.http.strict_json import Text
-from holdfast.web.identity.auth import till_not_open
+from holdfast.web.identity.auth import from_elsewhere, till_not_open
 from holdfast.web.identity.cashiers import wrong_pin
+from holdfast.web.identity.cookies import same_origin
+from holdfast.web.identity.till_cookie import CASHIER_IDLE_SECONDS, PinMark, till_cookie
 
 NUMBER_DIGITS_MAX = 9
 """Digits of a session's number that can be one."""
 
 
 class OpenBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The cash in the drawer as it is opened; with `pin` it is opened as that user."""
+    """The cash in the drawer as it is opened; with `pin` it is opened as that user, with `cookie` in this browser."""
 
     opening_float: Text
     pin: Pin | None = None
+    cookie: bool = False
 
 
 class CashBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -92,7 +98,7 @@ def _no_register(call: Call) -> Problem:
 
 
 def _render_register(register: Register) -> bytes:
-    return encode(register_fields(register))
+    return encode(shown_register(register))
 
 
 def plan_add_register(call: Call) -> PlannedCommand:
@@ -135,6 +141,8 @@ def plan_open(call: Call) -> PlannedCommand:
     """
     body: OpenBody = call.body
     actor = call.actor
+    if body.cookie and not same_origin(call.headers, secure=call.origin.secure):
+        raise from_elsewhere()
     register = _register(call)
     opened_by, opener_id, means = actor.name, actor.id or None, ""
     if body.pin is not None:
@@ -160,7 +168,18 @@ def plan_open(call: Call) -> PlannedCommand:
         return encode({**msgspec.json.decode(kept), "token": token.text})
 
     command = OpenSession(register["id"], body.opening_float, token.digest, opened_by, opener_id, actor.key_id)
-    return PlannedCommand(command, render, finish, means)
+    if not body.cookie:
+        return PlannedCommand(command, render, finish, means)
+    cookie = till_cookie(token.text, secure=call.origin.secure, cashier=_mark(call, means) if means else None)
+    return PlannedCommand(command, render, means=means, set_cookies=(cookie,))
+
+
+def _mark(call: Call, user_id: str) -> PinMark:
+    """The mark of a user whose PIN was right just now."""
+    found = cashier_of(call.shop.database, call.actor.org_id, user_id)
+    if found is None:
+        raise wrong_pin()  # it was taken away meanwhile
+    return PinMark(user_id, found.pin_hash, int(time.time()))
 
 
 def _opened_before(call: Call, register: dict[str, Any]) -> dict[str, Any] | None:
@@ -227,6 +246,32 @@ def read_own_session(call: Call) -> Any:
     return session
 
 
+def plan_take_over(call: Call) -> PlannedCommand:
+    """Make the user of the PIN, which has been looked at already, the cashier at this browser's till."""
+    shown, actor = call.till, call.actor
+    if shown is None:
+        raise invalid("", "The token is in no cookie here: send X-Cashier-Pin with each request instead.")
+    if b"x-cashier-pin" not in call.headers:
+        raise invalid("X-Cashier-Pin", "is needed: the PIN of who takes over.")
+    mark = _mark(call, actor.id)
+    document = _cashier(call, mark.since)
+    cookie = till_cookie(shown.token.decode(), secure=call.origin.secure, cashier=mark)
+    note = NoteSecurity("cashier_changed", "register_session", str(actor.session_id))
+    return PlannedCommand(note, lambda _: encode(document), means=actor.id, set_cookies=(cookie,), set_again=True)
+
+
+def read_cashier(call: Call) -> CashierDocument:
+    """Who acts at the till."""
+    shown = call.till
+    marked = shown is not None and shown.user_id is not None and b"x-cashier-pin" not in call.headers
+    return _cashier(call, shown.since if marked and shown is not None else None)
+
+
+def _cashier(call: Call, since: int | None) -> CashierDocument:
+    until = None if since is None else instant_text((since + CASHIER_IDLE_SECONDS) * 1_000_000)
+    return CashierDocument(call.actor.id, call.actor.name, str(call.actor.role), until)
+
+
 def plan_cash(call: Call) -> Command:
     """Put cash in or take it out."""
     body: CashBody = call.body
@@ -244,6 +289,7 @@ _REGISTERS = "/api/v1/registers"
 _ONE = f"{_REGISTERS}/{{id}}"
 _SESSIONS = f"{_ONE}/sessions"
 _RECORDS: dict[str, Any] = {"tag": "Registers", "permission": Permission.MANAGE}
+_READ: dict[str, Any] = {"tag": "Registers", "permission": Permission.READ}
 _TILL: dict[str, Any] = {"tag": "Point of sale", "permission": Permission.SELL, "till": True}
 
 ROUTES = (
@@ -264,19 +310,20 @@ ROUTES = (
         method="GET",
         path=_REGISTERS,
         summary="List registers",
+        about="Those of one's stores, for cashiers too: who has a drawer open since when, and nothing of its cash.",
         answer_with=Pages(Reports.registers),
-        answer=[RegisterDocument],
+        answer=[RegisterSeen],
         query=(STORE, *PAGED),
-        **_RECORDS,
+        **_READ,
     ),
     Route(
         method="GET",
         path=_ONE,
         summary="Read a register",
         answer_with=read_register,
-        answer=RegisterDocument,
+        answer=RegisterSeen,
         codes=(Code.NOT_FOUND,),
-        **_RECORDS,
+        **_READ,
     ),
     Route(
         method="PATCH",
@@ -285,7 +332,8 @@ ROUTES = (
         plan=plan_change_register,
         body=RegisterChanges,
         answer=RegisterDocument,
-        codes=(Code.NOT_FOUND, Code.ALREADY_EXISTS),
+        about="`quick_keys` are all its buttons that sell a product, at most 24.",
+        codes=(Code.NOT_FOUND, Code.PRODUCT_NOT_FOUND, Code.ALREADY_EXISTS),
         example={"name": "By the window"},
         looks_up=True,
         **_RECORDS,
@@ -307,7 +355,9 @@ ROUTES = (
         summary="Open a register session",
         about="Answers the `token` of the session, this once: `Authorization: Register <token>` acts as who opened it, "
         "in the register's store alone. With `pin` the session is opened as that user. Five wrong PINs within a minute "
-        "lock the till for a minute, and longer when it goes on; many of one caller lock that caller.",
+        "lock the till for a minute, and longer when it goes on; many of one caller lock that caller. With `cookie` "
+        "the token is in an `HttpOnly` cookie of this browser and nowhere else: `/pos/*` takes it from there, other "
+        "routes with `Authorization: Register` and no token. Only a page of this server may ask for that.",
         tag="Registers",
         permission=Permission.SELL,
         plan=plan_open,
@@ -361,11 +411,33 @@ ROUTES = (
         **_TILL,
     ),
     Route(
+        method="GET",
+        path="/api/v1/pos/cashier",
+        summary="Read who acts at the till",
+        answer_with=read_cashier,
+        answer=CashierDocument,
+        **_TILL,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/pos/cashier",
+        summary="Take over the till of this browser",
+        about="With `X-Cashier-Pin`: from now on that user acts at the till, until somebody else takes over or nothing "
+        "was changed for ten minutes. Then the answer is 401 with `pin_needed`, and the carts stay. Only for a till "
+        "whose token is in a cookie.",
+        plan=plan_take_over,
+        answer=CashierDocument,
+        looks_up=True,
+        audited=True,
+        **_TILL,
+    ),
+    Route(
         method="POST",
         path="/api/v1/pos/cash",
         summary="Put cash into the drawer, or take some out",
-        about="Nothing is booked unless `account` names the other side. More than should be in the drawer cannot be "
-        "taken out.",
+        about="Nothing is booked unless `account` names the other side: `5100`, `5200` or an expense that was added; "
+        "with `inventory:manage` others as well, but for `1000`, `1200` and `2200`. More than should be in the drawer "
+        "cannot be taken out.",
         plan=plan_cash,
         body=CashBody,
         answer=CashDocument,

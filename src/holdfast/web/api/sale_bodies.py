@@ -7,7 +7,7 @@ Whether it makes sense the core finds out; what has the wrong shape is refused h
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -18,8 +18,9 @@ from holdfast.core.records.sale import PAYMENTS_MAX
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest
 from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.refunds import RefundRequest
+from holdfast.web.api.scanned import line_of_code
 from holdfast.web.http.problems import invalid
-from holdfast.web.http.route import reference, uuid_text
+from holdfast.web.http.route import Call, reference, uuid_text
 from holdfast.web.http.strict_json import Text
 
 MONEY_CODES = (Code.INVALID_AMOUNT, Code.PRICE_MISMATCH)
@@ -95,10 +96,24 @@ class SoldLine(msgspec.Struct, forbid_unknown_fields=True):
     code: Text | None = None
 
 
-class CartLine(SoldLine, forbid_unknown_fields=True):
-    """A line of a cart; `location` says where its stock comes from."""
+class CartLine(msgspec.Struct, forbid_unknown_fields=True):
+    """A line of a cart: a product and how much of it, or the `code` that was scanned, which may say how much it is and
+    which lot. Beside a product the `code` is that of the gift card that is sold. `location` says where its stock comes
+    from."""
 
+    product_id: Text | None = None
+    code: Text | None = None
+    quantity: Number | None = None
+    unit_price: Text | None = None
+    discount: DiscountBody | None = None
+    lot_id: Text | None = None
     location: Text | None = None
+
+
+class AddedLine(CartLine, forbid_unknown_fields=True):
+    """A line of a cart that is there; with `merge` its units go onto an equal line."""
+
+    merge: bool = False
 
 
 class LineChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -148,8 +163,41 @@ def refund_requests(refunds: list[RefundPart] | None) -> tuple[RefundRequest, ..
     return None if refunds is None else tuple(RefundRequest(one.method, one.amount, one.code) for one in refunds)
 
 
-def line_requests(lines: list[Any]) -> tuple[LineRequest, ...]:
-    """The lines of a cart or of a checkout."""
+def has_code(lines: list[CartLine]) -> bool:
+    """Was a line scanned?"""
+    return any(is_scanned(line) for line in lines)
+
+
+def is_scanned(line: CartLine) -> bool:
+    """Does a code say which product it is?"""
+    return line.code is not None and line.product_id is None
+
+
+def cart_requests(call: Call, lines: list[CartLine]) -> tuple[LineRequest, ...]:
+    """The lines of a new cart."""
+    return tuple(cart_request(call, line, f"lines.{index}.") for index, line in enumerate(lines))
+
+
+def cart_request(call: Call, line: CartLine, path: str = "") -> LineRequest:
+    """A line of a cart; what a code says is looked up, and what the line says itself goes before it."""
+    discount = discount_request(f"{path}discount", line.discount)
+    if line.product_id is None and line.code is None:
+        raise invalid(f"{path}product_id", "is needed, or a code that was scanned.")
+    if line.product_id is None and line.code is not None:
+        scanned = line_of_code(call, line.code, line.quantity, field=f"{path}code")
+        price = scanned.unit_price if line.unit_price is None else line.unit_price
+        lot_id = scanned.lot_id if line.lot_id is None else own_id(line.lot_id)
+        return LineRequest(scanned.product_id, scanned.quantity, price, discount, lot_id, line.location)
+    if line.quantity is None:
+        raise invalid(f"{path}quantity", "is required.")
+    assert line.product_id is not None
+    lot_id = None if line.lot_id is None else own_id(line.lot_id)
+    product = reference(line.product_id)
+    return LineRequest(product, line.quantity, line.unit_price, discount, lot_id, line.location, line.code)
+
+
+def line_requests(lines: list[SoldLine]) -> tuple[LineRequest, ...]:
+    """The lines of a checkout."""
     discounts = [discount_request(f"lines.{index}.discount", line.discount) for index, line in enumerate(lines)]
     return tuple(line_request(line, discount) for line, discount in zip(lines, discounts, strict=True))
 
@@ -162,8 +210,7 @@ def line_request(line: SoldLine, discount: DiscountRequest | None) -> LineReques
         line.unit_price,
         discount,
         None if line.lot_id is None else own_id(line.lot_id),
-        line.location if isinstance(line, CartLine) else None,
-        line.code,
+        code=line.code,
     )
 
 

@@ -31,6 +31,7 @@ from holdfast.web.api.exchange import ExchangedSales, exchanged
 from holdfast.web.api.sale_bodies import (
     LINE_CODES,
     MONEY_CODES,
+    AddedLine,
     CartLine,
     DiscountBody,
     ExemptBody,
@@ -40,14 +41,17 @@ from holdfast.web.api.sale_bodies import (
     Payments,
     RefundBody,
     Refunds,
+    cart_request,
+    cart_requests,
     discount_request,
     exemption,
     fee_requests,
-    line_request,
-    line_requests,
+    has_code,
+    is_scanned,
     own_id,
     payment_requests,
 )
+from holdfast.web.api.shortage import explain_shortage
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found
 from holdfast.web.http.strict_json import Nothing, Text
 
@@ -133,7 +137,7 @@ def plan_open(call: Call) -> Command:
         body.customer,
         body.source or ("manual" if call.actor.session_id is None else "pos"),
         body.order_number,
-        line_requests(body.lines),
+        cart_requests(call, body.lines),
         discount,
         fee_requests(body.fees),
         tax_exempt=exemption(body.tax_exempt),
@@ -154,9 +158,8 @@ def plan_change(call: Call) -> Command:
 
 def plan_add_line(call: Call) -> Command:
     """Put a line into a cart."""
-    body: CartLine = call.body
-    discount = discount_request("discount", body.discount)
-    return AddLine(_sale_id(call), line_request(body, discount))
+    body: AddedLine = call.body
+    return AddLine(_sale_id(call), cart_request(call, body), body.merge)
 
 
 def plan_edit_line(call: Call) -> Command:
@@ -269,6 +272,8 @@ ROUTES = (
         "`manual` by default. A line that no location can fill alone is split over the fewest that can; what no stock "
         "covers waits where the product allows it, else all lines that are short are named.",
         body=SaleBody,
+        looks_up=lambda call: has_code(call.body.lines),
+        explain=explain_shortage,
         status=201,
         codes=(*LINE_CODES, Code.ALREADY_EXISTS, Code.INVALID_STATE),
         example={"store_id": "MAIN", "customer": "Ana", "lines": [_LINE]},
@@ -308,7 +313,14 @@ ROUTES = (
         "/{id}/lines",
         "Put a line into a cart",
         plan_add_line,
-        body=CartLine,
+        about="`code` is what was scanned: a GTIN, a SKU, a GS1 string or link, or a code of the shop's own scales. It "
+        "may say how much it is and which lot; what the line says itself goes before. A lot that is past its date or "
+        "recalled is refused. With `merge` the units go onto the line that has the same product, price, discount, lot "
+        "and location. FNC1 is sent as U+241D or `{GS}`: JSON texts have no control characters. A shortage tells "
+        "`title`, and what is `available_elsewhere` by location.",
+        body=AddedLine,
+        looks_up=lambda call: is_scanned(call.body),
+        explain=explain_shortage,
         status=201,
         codes=(*_TAKES, *LINE_CODES),
         example=_LINE,
@@ -323,6 +335,7 @@ ROUTES = (
         "and when nothing is open any more the sale is completed. `location` moves all that the line holds there, also "
         "after a part went out; what waits keeps its place in the queue.",
         body=LineChange,
+        explain=explain_shortage,
         codes=(
             *_MISSING_LINE,
             Code.LOCATION_NOT_FOUND,
@@ -356,7 +369,8 @@ ROUTES = (
         "/{id}/resume",
         "Take a sale out of the shared queue",
         plan_resume,
-        about="Exactly one caller gets it; no hold changes.",
+        about="Exactly one caller gets it. Its holds last `cart_hold_minutes` again; those of a channel's order stay "
+        "without an end.",
         body=Nothing,
         codes=_TAKES,
     ),
@@ -369,6 +383,7 @@ ROUTES = (
         "is there. Change is given from cash only; without `payments` what deposits leave of the sale is owed. What "
         "was paid in advance beyond what is due goes back. With `returns` it is an exchange: one receipt, one tender.",
         body=CompleteBody,
+        explain=explain_shortage,
         codes=(
             *_TAKES,
             Code.INVALID_AMOUNT,

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from holdfast.core.records.documents import LevelDocument, Num
+from holdfast.core.records.organisation import BarcodePrefix, QuickKey
 
 
 class PriceBreakDocument(msgspec.Struct):
@@ -176,6 +177,26 @@ class LedgerEntry(msgspec.Struct):
     created_at: str
 
 
+class HistoryStep(msgspec.Struct):
+    """How much there was of a product from an instant on."""
+
+    at: str
+    on_hand: Num
+    reserved: Num
+    backordered: Num
+
+
+class HistoryDocument(msgspec.Struct):
+    """A product's past as a line of steps, the oldest first."""
+
+    product_id: str
+    sku: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    exact: bool
+    steps: list[HistoryStep]
+
+
 class AuditEntry(msgspec.Struct):
     """A line of the audit log or, with kind `stock`, of the ledger; `address` is where the request came from."""
 
@@ -206,6 +227,7 @@ class SettingsDocument(msgspec.Struct):
     timezone: str
     api_rate_limit: int | None
     totp_roles: list[str]
+    barcode_prefixes: list[BarcodePrefix]
     payment_accounts: dict[str, str]
     created_at: str
     updated_at: str
@@ -270,6 +292,17 @@ class SessionSeen(msgspec.Struct):
     this: bool
 
 
+class ViewDocument(msgspec.Struct):
+    """A page as one wants to see it again: its path and query string."""
+
+    id: str
+    page: str
+    name: str
+    query: str
+    created_at: str
+    updated_at: str
+
+
 class EndedSessions(msgspec.Struct):
     """How many sessions were ended."""
 
@@ -310,13 +343,21 @@ class RegisterDocument(msgspec.Struct):
     active: bool
     created_at: str
     updated_at: str
+    quick_keys: list[QuickKey]
+
+
+class RegisterSeen(RegisterDocument):
+    """A till of a store, and since when and by whom its drawer is open; both null while it is closed."""
+
+    open_since: str | None
+    opened_by: str | None
 
 
 class NewSessionDocument(msgspec.Struct):
-    """A register session that was just opened; `token` is never shown again."""
+    """A register session that was just opened; `token` is never shown again. It is null where it is in a cookie."""
 
     id: str
-    token: str
+    token: str | None
     number: int
     register_id: str
     store_id: str
@@ -324,6 +365,15 @@ class NewSessionDocument(msgspec.Struct):
     opened_by: str
     opened_at: str
     opening_float: str
+
+
+class CashierDocument(msgspec.Struct):
+    """Who acts at the till. `until` is when their PIN is asked for again if they change nothing; null: never."""
+
+    id: str
+    name: str
+    role: str
+    until: str | None
 
 
 class EventDocument(msgspec.Struct):
@@ -336,13 +386,25 @@ class EventDocument(msgspec.Struct):
     data: dict[str, Any]
 
 
+class AvailableElsewhere(msgspec.Struct):
+    """What can be had at another location."""
+
+    location: str
+    store_id: str
+    store_name: str
+    available: Num
+
+
 class ScanDocument(msgspec.Struct):
     """What a scanned code means here. `quantity` is in `unit`s (kg, lb, m ...); `gtin` is the number that was read."""
 
     product_id: str
     sku: str
     title: str
+    price: str | None
     precision: int
+    available: Num
+    available_elsewhere: list[AvailableElsewhere]
     gtin: str | None
     lot_code: str | None
     expires_at: str | None

@@ -25,6 +25,7 @@ from starlette.routing import Match
 from holdfast.app import Holdfast
 from holdfast.web.http import problems
 from holdfast.web.http.callers import REQUESTS_MAX, Callers
+from holdfast.web.http.compression import takes_gzip
 from holdfast.web.http.dispatcher import Dispatcher
 from holdfast.web.http.metrics import measure
 from holdfast.web.http.problems import Problem, problem_of_error
@@ -48,6 +49,9 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PUBLIC_THREADS = 2
 """Threads for what needs no key (readiness, metrics): no read of a caller stands before them."""
+
+_SECRET_PAGES = ("/sign-in", "/sign-out", "/account")
+"""Pages that show or take secrets: they are never compressed."""
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _PROBLEM_TYPE = problems.MEDIA_TYPE.encode()
@@ -135,6 +139,7 @@ class Application(Dispatcher):
             scope["scheme"] = "https"  # a proxy that ends TLS and is not believed, or does not say it
         answer = Answer(scope, send, request_id)
         answer.origin = origin_in(scope, headers, request_id)
+        answer.gzip = takes_gzip(headers)
         name = "other"
         try:
             found = self._routes.find(address_of(scope))
@@ -176,7 +181,9 @@ class Application(Dispatcher):
         elif b"text/html" not in headers.get(b"accept", b""):
             raise nothing_here()
         scope["request_id"] = answer.request_id
-        await pages(scope, receive, answer.pass_on)
+        if scope["path"].startswith(_SECRET_PAGES):
+            answer.gzip = None
+        await pages(scope, receive, answer.pass_page)
         if answer.status >= 400:
             code, trace = scope.get(REFUSED_PAGE, ("", ""))
             self.log.tell(scope["method"], answer, answer.status, code, exception=trace)

@@ -3,7 +3,8 @@
     with callers.one_more(actor) as request: ...   the 101st at once is a 429
         request.grow(65_536)                       and so are bodies of which 32 MiB have come
     async with callers.decoding(actor): ...        the second large body waits until the first one is read
-    async with callers.reading(actor): ...         the ninth read waits until one of the eight is done
+    async with callers.reading(actor): ...         the seventh read waits until one of the six is done, and so does the
+                                                   ninth of an organisation
     with callers.streaming(actor): ...             the 11th stream of a caller, the 101st of an organisation is a 429
 
 A caller is a key with the tills that it opened, or a user, or a till of a user; of event streams each till has its own.
@@ -35,8 +36,14 @@ ORGANISATION_BYTES_MAX = 64 * 1024 * 1024
 BYTES_MAX = 256 * 1024 * 1024
 """Most of them in a process."""
 
-READS_MAX = 8
-"""Most reads of a caller that run at once: half of the threads that there are."""
+READS_MAX = 6
+"""Most reads of a caller that run at once."""
+
+ORGANISATION_READS_MAX = 8
+"""Most reads of an organisation that run at once in a process: half of the threads that there are."""
+
+ORGANISATION_CALLERS = 4
+"""An organisation has as many requests under way in a process as so many callers may have."""
 
 STREAMS_MAX = 200
 """Most open event streams of a process."""
@@ -87,10 +94,10 @@ class Callers:
 
     def __init__(self, requests_max: int = REQUESTS_MAX) -> None:
         self._requests_max = requests_max
-        self._requests: dict[Caller, int] = {}
+        self._requests: dict[Caller | str, int] = {}
         self._bytes: dict[Caller | str, int] = {}
         self._all_bytes = 0
-        self._reads: dict[Caller, asyncio.Semaphore] = {}
+        self._reads: dict[Caller | str, asyncio.Semaphore] = {}
         self._decodes: dict[Caller, asyncio.Semaphore] = {}
         self._streams: dict[Caller | str, int] = {}
         self.streams = 0
@@ -102,10 +109,13 @@ class Callers:
 
     def begin(self, caller: Caller) -> None:
         """Count a request, or refuse it."""
-        count = self._requests.get(caller, 0)
+        count, ours = self._requests.get(caller, 0), self._requests.get(caller[0], 0)
         if count >= self._requests_max:
             raise _too_many(f"You have {count} requests under way: wait for their answers.")
+        if ours >= self._requests_max * ORGANISATION_CALLERS:
+            raise _too_many(f"The organisation has {ours} requests under way: wait for their answers.")
         self._requests[caller] = count + 1
+        self._requests[caller[0]] = ours + 1
 
     def count_bytes(self, caller: Caller, more: int) -> None:
         """Bytes of a body have come, or (negative) were answered; refused where there is no room for them."""
@@ -126,19 +136,22 @@ class Callers:
 
     def end(self, caller: Caller) -> None:
         """A request is answered."""
-        left = self._requests[caller] - 1
-        if left:
-            self._requests[caller] = left
-        else:
-            del self._requests[caller]
-            self._reads.pop(caller, None)
+        for name in (caller, caller[0]):
+            left = self._requests[name] - 1
+            if left:
+                self._requests[name] = left
+            else:
+                del self._requests[name]
+                self._reads.pop(name, None)
+        if caller not in self._requests:
             self._decodes.pop(caller, None)
 
     @asynccontextmanager
     async def reading(self, actor: Actor) -> AsyncIterator[None]:
-        """A read under way, as soon as the caller has few enough of them."""
-        turns = self._reads.setdefault(_caller(actor), asyncio.Semaphore(READS_MAX))
-        async with turns:
+        """A read under way, as soon as the caller has few enough of them, and then the organisation."""
+        own = self._reads.setdefault(_caller(actor), asyncio.Semaphore(READS_MAX))
+        ours = self._reads.setdefault(actor.org_id, asyncio.Semaphore(ORGANISATION_READS_MAX))
+        async with own, ours:
             yield
 
     @asynccontextmanager

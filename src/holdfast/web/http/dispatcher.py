@@ -38,6 +38,7 @@ from holdfast.web.http.route import Call, Endpoint, PlannedCommand, Route, Sende
 from holdfast.web.http.route_table import address_of
 from holdfast.web.http.strict_json import ASIDE_BYTES, decode, unprintable
 from holdfast.web.identity.auth import Auth, Identity, Lookups
+from holdfast.web.identity.till_cookie import no_till_cookie, shown_till
 
 READERS = 16
 """Threads for reads: as many as the database has connections for them."""
@@ -86,10 +87,12 @@ class Dispatcher:
     ) -> None:
         """Find out who asks and whether they may; then read the body and serve them."""
         route = endpoint.route
+        if endpoint.secret:
+            answer.gzip = None
         length = length_of(headers, route.body_max)
         in_parts = length is None and b"transfer-encoding" in headers
         try:
-            identity = await self.auth.identify(headers, scope["method"], origin=answer.origin)
+            identity = await self.auth.identify(headers, scope["method"], origin=answer.origin, till=route.till)
         except Problem:
             repeated = route.ends_till and b"idempotency-key" in headers
             ended = await self.auth.at_ended_till(headers, answer.origin) if repeated else None
@@ -129,6 +132,7 @@ class Dispatcher:
             actor = msgspec.structs.replace(actor, address=answer.origin.address, request_id=answer.request_id)
         call = Call(self.shop, actor, args, answer.request_id, key)
         call.auth, call.origin, call.browser_session = self.auth, answer.origin, identity.session
+        call.headers, call.till, call.seen = headers, identity.till, actor.seen
         call.query = endpoint.query(scope["query_string"])
         call.filter = endpoint.filter(call.query)
         unknown = None
@@ -157,20 +161,24 @@ class Dispatcher:
             raise unknown
         if key is not None and not aside:
             said = fingerprint_of(*asked)
-        reply = await self._ask(call, route, said)
+        reply, cookies = await self._ask(call, route, said)
         if type(reply.answer) is Rejected:
-            raise problems.problem_of(reply.answer)
+            raise problems.problem_of(await self._explained(route, call, reply.answer))
         assert reply.body is not None
         if route.after is not None and not reply.replayed:
             route.after(call, reply.answer)
         extra: Headers = [(b"idempotent-replayed", b"true")] if reply.replayed else []
+        if route.ends_till and identity.till is not None:
+            cookies = (no_till_cookie(secure=answer.origin.secure),)
+        elif not cookies and identity.renewed:
+            cookies = (identity.renewed,)
+        extra += [(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies]
         await answer.send(reply.status, b"" if reply.status == 204 else reply.body, extra=extra)
 
     async def _answer_read(self, route: Route, call: Call, scope: Scope, answer: Answer) -> None:
         """Answer a read, without what is for managers where somebody else asks."""
         assert route.answer_with is not None
-        async with self.callers.reading(call.actor):
-            document = await self.read(route.answer_with, call)
+        document = await self._read_for(call, route.answer_with)
         link: Headers = []
         if route.array:
             document, link = arrays.said(document, scope["path"], scope["query_string"])
@@ -203,28 +211,32 @@ class Dispatcher:
                 kept = await self.read(said_to_ended_session, self.shop.database, *asked)
         if kept is None:
             return False
-        await answer.send(kept.status, kept.body, extra=[(b"idempotent-replayed", b"true")])
+        extra: Headers = [(b"idempotent-replayed", b"true")]
+        by_cookie = not headers.get(b"authorization", b"").partition(b" ")[2].strip()
+        if by_cookie and shown_till(headers, secure=answer.origin.secure) is not None:
+            extra.append((b"set-cookie", no_till_cookie(secure=answer.origin.secure).encode()))
+        await answer.send(kept.status, kept.body, extra=extra)
         return True
 
-    async def _ask(self, call: Call, route: Route, said: str) -> Reply:
-        """Make the call's command, give it, and wait for the reply."""
+    async def _ask(self, call: Call, route: Route, said: str) -> tuple[Reply, tuple[str, ...]]:
+        """Make the call's command, give it, and wait for the reply; with it the cookies that go with it."""
         finish = None
         assert route.plan is not None
         render = route.render
         try:
             planned: Command | PlannedCommand = (
-                route.plan(call) if not route.looks_up else await self.read(route.plan, call)
+                await self._read_for(call, route.plan) if _looks_up(route, call) else route.plan(call)
             )
         except Problem as problem:
             if problem.status == 400 and problem.code != "INVALID_REQUEST" and route.missing is not None:
-                await self.read(route.missing, call)
+                await self._read_for(call, route.missing)
             # What the call names may be gone, or in another state, because this very call was answered before.
             if call.key is None or problem.status not in (404, 409):
                 raise
             reply = await self.shop.ask_again(call.actor, call.key, said)
             if not reply.replayed:
                 raise
-            return reply
+            return reply, ()
         if isinstance(planned, PlannedCommand):
             command, render, finish = planned.command, planned.render, planned.finish
             said = also(said, planned.means)
@@ -233,9 +245,20 @@ class Dispatcher:
         reply = await self.shop.ask(
             call.actor, command, key=call.key, fingerprint=said, render=render, status=route.status
         )
+        cookies: tuple[str, ...] = ()
+        if isinstance(planned, PlannedCommand) and reply.body is not None:
+            cookies = planned.set_cookies if planned.set_again or not reply.replayed else ()
         if finish is not None and reply.body is not None and not reply.replayed:
-            return msgspec.structs.replace(reply, body=finish(reply.body))
-        return reply
+            reply = msgspec.structs.replace(reply, body=finish(reply.body))
+        return reply, cookies
+
+    async def _explained(self, route: Route, call: Call, rejected: Rejected) -> Rejected:
+        """The refusal with what helps to go on."""
+        if route.explain is None:
+            return rejected
+        async with self.callers.reading(call.actor):
+            explained: Rejected = await self.read(route.explain, call, rejected)
+        return explained
 
     async def _narrow(self, call: Call, headers: dict[bytes, bytes]) -> Problem | None:
         """Act only in the store that X-Store or `store_id` names; the 404 to raise after the body's shape, or None."""
@@ -262,9 +285,19 @@ class Dispatcher:
         """Take a large body apart in a thread that is there for that."""
         return await asyncio.get_running_loop().run_in_executor(self._body_threads, function, *arguments)
 
+    async def _read_for(self, call: Call, function: Callable[[Call], Any]) -> Any:
+        """What a call asks of the database, when it is the caller's turn."""
+        async with self.callers.reading(call.actor):
+            return await self.read(function, call)
+
     async def read(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run what would keep the loop waiting in a thread: what asks the database, above all."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+def _looks_up(route: Route, call: Call) -> bool:
+    """Does the plan of this call ask the database?"""
+    return route.looks_up(call) if callable(route.looks_up) else route.looks_up
 
 
 def _test_type(headers: dict[bytes, bytes], raw: bytes, endpoint: Endpoint) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from holdfast.access import Actor
+from holdfast.web.http.compression import GZIP, LEAST, VARY, GzipPage, compressed, is_text
 from holdfast.web.http.request_body import ClientGone, Message, Scope, Send
 from holdfast.web.http.request_log import NO_ROUTE
 from holdfast.web.identity.auth import NOWHERE
@@ -41,7 +42,20 @@ JSON_TYPE = b"application/json"
 class Answer:
     """The response of one request: sent once, with the request id, to a client that may be gone."""
 
-    __slots__ = ("_head", "_safe", "_send", "actor", "decrypted", "origin", "request_id", "route", "started", "status")
+    __slots__ = (
+        "_head",
+        "_page",
+        "_safe",
+        "_send",
+        "actor",
+        "decrypted",
+        "gzip",
+        "origin",
+        "request_id",
+        "route",
+        "started",
+        "status",
+    )
 
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self.request_id = request_id
@@ -49,8 +63,11 @@ class Answer:
         self.decrypted: Callable[[bytes], bytes] = bytes
         self.origin = NOWHERE
         self.route = NO_ROUTE
+        self.gzip: bool | None = False
+        """Does who asks take gzip? None: nothing of this answer is compressed, for it may hold a secret."""
         self.started = False
         self.status = 0
+        self._page: GzipPage | None = None
         self._safe = SECURE_HEADERS if scope.get("scheme") == "https" else SAFE_HEADERS
         self._send = send
         self._head = scope["method"] == "HEAD"
@@ -66,12 +83,19 @@ class Answer:
     ) -> None:
         """Send the whole response; with `more` its end is still to be said, which keeps the connection open.
 
-        License keys in it are encrypted until here: what is kept for an Idempotency-Key holds none in plain.
+        License keys in it are encrypted until here: what is kept for an Idempotency-Key holds none in plain. A body
+        that has some is not compressed.
         """
-        body = self.decrypted(body)
+        shown = self.decrypted(body)
+        has_keys, body = shown is not body, shown
         own = {name for name, _ in extra}
         safe = [header for header in self._safe if header[0] not in own] if own else self._safe
         headers: Headers = [(b"x-request-id", self.request_id.encode()), *safe, *extra]
+        if self.gzip is not None and not has_keys and len(body) > LEAST and is_text(media_type):
+            headers.append(VARY)
+            if self.gzip:
+                body = await compressed(body)
+                headers.append(GZIP)
         if status != 204:
             headers.append((b"content-type", media_type))
             headers.append((b"content-length", b"%d" % len(body)))
@@ -93,6 +117,16 @@ class Answer:
     async def end(self) -> None:
         """Say that the body is complete."""
         await self.pass_on({"type": "http.response.body", "body": b""})
+
+    async def pass_page(self, message: Message) -> None:
+        """Send one message of a page, compressed where that is worth it."""
+        if not self.gzip or self._head:
+            await self.pass_on(message)
+            return
+        if self._page is None:
+            self._page = GzipPage()
+        for one in self._page.sent(message):
+            await self.pass_on(one)
 
     async def pass_on(self, message: Message) -> None:
         """Send one message; a page's response gets the request id and the wish for HTTPS here."""

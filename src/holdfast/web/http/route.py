@@ -20,7 +20,7 @@ import msgspec
 from holdfast.access import Actor, Permission
 from holdfast.app import Holdfast
 from holdfast.core.records.command import Command
-from holdfast.core.records.rejection import Code
+from holdfast.core.records.rejection import Code, Rejected
 from holdfast.core.records.text import uuid_text
 from holdfast.db.queries.filters import EVERYTHING, Everything, Filter
 from holdfast.reports import LIMIT_DEFAULT, Listing, ListOf
@@ -28,10 +28,12 @@ from holdfast.web.http.problems import UNAUTHORIZED, Problem, not_found
 from holdfast.web.http.query_string import CURSOR, LIMIT, PAGED, STORE, Parameter, filter_of, parameters_of, values_of
 from holdfast.web.http.request_body import Receive
 from holdfast.web.http.response import Answer
+from holdfast.web.http.secret_fields import secret_fields, tells_secret
 from holdfast.web.http.serving import Serving
 from holdfast.web.http.strict_json import BODY_MAX, Nothing, decoder_of
 from holdfast.web.identity.auth import Auth
 from holdfast.web.identity.security_log import Origin
+from holdfast.web.identity.till_cookie import ShownTill
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
@@ -48,6 +50,12 @@ class PlannedCommand(msgspec.Struct, frozen=True):
     means: str = ""
     """What the call came to beside its words (whose PIN it was, who `me` is): with another it is another request."""
 
+    set_cookies: tuple[str, ...] = ()
+    """Set-Cookie values that go with the answer when the command was accepted, but not with a replay."""
+
+    set_again: bool = False
+    """They go with a replay as well: they are those of this very call, not of the first one."""
+
 
 class Call:
     """One request of a route: who asks (`actor`), and what, decoded and tested."""
@@ -59,19 +67,31 @@ class Call:
         "body",
         "browser_session",
         "filter",
+        "headers",
         "key",
         "origin",
         "query",
         "request_id",
+        "seen",
         "shop",
         "store_id",
         "stores",
+        "till",
     )
     auth: Auth
     """Who keeps sessions, PINs and turns at hashing."""
 
     origin: Origin
     """Where the request came from."""
+
+    headers: Mapping[bytes, bytes]
+    """The headers of the request."""
+
+    till: ShownTill | None
+    """The till that the browser's cookie shows, where the call came by it."""
+
+    seen: frozenset[str] | None
+    """The stores whose free units who asks may read of, whatever the call is narrowed to; None: of all."""
 
     browser_session: str
     """The SHA-256 of the token of the caller's browser session; empty for other callers."""
@@ -170,11 +190,14 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     example: Any = None
     answer_example: Any = None
     body_max: int = BODY_MAX
-    looks_up: bool = False
-    """The plan asks the database, so it runs in a thread."""
+    looks_up: bool | Callable[[Call], bool] = False
+    """The plan asks the database, so it runs in a thread; a function says of which calls it does."""
 
     hide: Callable[[Any], Any] | None = None
     """Takes out of the answer of a read what only managers may see."""
+
+    explain: Callable[[Call, Rejected], Rejected] | None = None
+    """Adds to a refusal of the core what helps to go on, read without a lock."""
 
     after: Callable[[Call, Any], None] | None = None
     """Is given the answer of a command that was accepted, but not that of a replay."""
@@ -184,6 +207,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     till: bool = False
     """It needs the token of an open register session."""
+
+    till_too: bool = False
+    """Who has one needs no other permission than to read, and hears less."""
 
     ends_till: bool = False
     """The token of the register session is dead afterwards."""
@@ -229,7 +255,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 class Endpoint:
     """A route made ready: its decoder, and the parameters it knows by name."""
 
-    __slots__ = ("decoder", "filter_type", "name", "needs_body", "parameters", "route")
+    __slots__ = ("decoder", "filter_type", "name", "needs_body", "parameters", "route", "secret")
 
     def __init__(self, route: Route) -> None:
         self.route = route
@@ -238,6 +264,7 @@ class Endpoint:
         self.filter_type = route.filter_type
         # Whatever a route does, `store_id` narrows it to one store, as the header X-Store does.
         self.parameters = {STORE.name: STORE} | {one.name: one for one in route.parameters}
+        self.secret = bool(secret_fields(route.body)) or tells_secret(route.answer)
         self.needs_body = any(field.required for field in msgspec.structs.fields(route.body))
 
     def query(self, query_string: bytes) -> dict[str, Any]:
@@ -269,6 +296,8 @@ def require_rights(route: Route, actor: Actor) -> None:
             "This needs an open register session: Authorization: Register <token>.",
             headers={"WWW-Authenticate": 'Register realm="Holdfast"'},
         )
+    if route.till_too and actor.session_id is not None and actor.has(Permission.READ):
+        return
     if route.permission is not None and not actor.has(route.permission):
         raise Problem("FORBIDDEN", actor.lacks(route.permission))
     if route.of_all_stores and actor.stores:

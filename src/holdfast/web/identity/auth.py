@@ -4,6 +4,7 @@
     Cookie: holdfast_session=...     -> the user's Actor, "user:<email>"; unsafe methods only from our own pages
     Authorization: Register till_... -> the Actor who opened the register session, in its store alone
       with X-Cashier-Pin: 4711       -> that user's Actor instead; wrong PINs lock (`cashiers`)
+    Authorization: Register, and Cookie: holdfast_till=... -> the same, for a browser that is a till (`till_cookie`)
 
 A key is found by its SHA-256 in the organisation that it names and remembered for half a second, an unknown one too: a
 revoked key or a closed session is dead everywhere within a second, and a flood of one key costs two queries a second.
@@ -31,16 +32,18 @@ from holdfast.app import Holdfast
 from holdfast.core.organisation.sign_in import NoteSecurity
 from holdfast.db import browser_sessions
 from holdfast.db import credentials as directory
-from holdfast.db.cashiers import Entry, is_locked
+from holdfast.db.cashiers import Candidate, Entry, cashier_of, is_locked
+from holdfast.db.engine import Database
 from holdfast.tokens import KEY, SESSION, TILL, Sought, sought
 from holdfast.web.http.problems import RATE_LIMITED, UNAUTHORIZED, Problem
 from holdfast.web.identity.cashiers import TILL_CHALLENGE, Cashiers, locked
-from holdfast.web.identity.cookies import SESSION_SECONDS, same_origin, session_token
+from holdfast.web.identity.cookies import SAFE_METHODS, SESSION_SECONDS, may_be_sent, same_origin, session_token
 from holdfast.web.identity.hashing import Hashing, Place
 from holdfast.web.identity.key_limits import CHALLENGE, KeyLimits, WrongAddress, limits_of
 from holdfast.web.identity.key_notes import KeyNotes
 from holdfast.web.identity.security_log import Origin, SecurityLog
 from holdfast.web.identity.sign_in import SignIn
+from holdfast.web.identity.till_cookie import RENEW_SECONDS, PinMark, ShownTill, is_mark, shown_till, till_cookie
 
 REMEMBERED_SECONDS = 0.5
 """How long a process trusts what it read about a key, a session or a store."""
@@ -64,7 +67,6 @@ TOUCH_SECONDS = 60
 """How often it is written down that a session is used."""
 
 _MICROSECONDS = 1_000_000
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PIN = re.compile(rb"[0-9]{4,8}")
 
 
@@ -80,6 +82,12 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
     limits: KeyLimits | None = None
     session: str = ""
     """The SHA-256 of the browser session's token; empty for other callers."""
+
+    till: ShownTill | None = None
+    """The till that the browser's cookie shows; None where the token came otherwise, or nobody is at a till."""
+
+    renewed: str = ""
+    """The Set-Cookie value that makes the mark of a cashier anew, where it is time."""
 
 
 class PinTry:
@@ -165,10 +173,11 @@ class Auth:
         self.pins = Hashing(PINS_AT_ONCE, PINS_QUEUE_MAX, CALLER_PINS_MAX)
         self.sign_in = SignIn(database, self.log, session_seconds)
         self.cashiers = Cashiers(database, shop.executor, self.log)
-        self._keys = Lookups(self._identity_of_key)
+        self._keys = Lookups(lambda one: _identity_of_key(database, one))
         self._sessions = Lookups(self._identity_of_session)
         self._tills = Lookups(lambda one: directory.till_of(database, one.digest, one.org_id))
         self._ended_tills = Lookups(lambda one: directory.till_of(database, one.digest, one.org_id, status="closed"))
+        self._marked = Lookups(lambda one: cashier_of(database, *one))
         self._notes = KeyNotes(database)
         self._cashiers = Lookups(self._look_up_cashier, run=self._find_cashier)
         self._requests = FixedWindowRateLimiter(MemoryStorage())
@@ -176,16 +185,31 @@ class Auth:
     # Requests ------------------------------------------------------------------------------------------------------
 
     async def identify(
-        self, headers: dict[bytes, bytes], method: str, *, origin: Origin, counted: bool = True
+        self,
+        headers: dict[bytes, bytes],
+        method: str,
+        *,
+        origin: Origin,
+        counted: bool = True,
+        till: bool = False,
     ) -> Identity:
         """Who sent these headers from there; 401 when nobody known did, 403 when a page of another site sent a cookie
-        along, or a key was sent from where it may not be used."""
+        along, or a key was sent from where it may not be used. Where only a `till` can ask, its cookie is enough."""
         given = headers.get(b"authorization")
+        if given is None and till:
+            shown = shown_till(headers, secure=origin.secure)
+            if shown is not None:
+                return await self._at_browser(shown, headers, method, origin)
         if given is not None:
             scheme, _, token = given.partition(b" ")
             if scheme.lower() == b"register":
                 pin = headers.get(b"x-cashier-pin")
-                return Identity(await self._at_till(token.strip(), pin, origin))
+                if token.strip():
+                    return Identity(await self._at_till(token.strip(), pin, origin))
+                shown = shown_till(headers, secure=origin.secure)
+                if shown is None:
+                    raise till_not_open()
+                return await self._at_browser(shown, headers, method, origin)
             if scheme.lower() != b"bearer" or not 0 < len(token) <= 200:
                 raise unauthorized("This needs an API key: Authorization: Bearer hf_...")
             return self._admitted(await self._found(self._keys, KEY, token.strip()), origin, counted=counted)
@@ -195,8 +219,8 @@ class Auth:
         identity = await self._found(self._sessions, SESSION, token_text.encode("latin-1"))
         if identity is None:
             raise unauthorized("The login has ended.")
-        if method not in _SAFE and not same_origin(headers, secure=origin.secure):
-            raise Problem("FORBIDDEN", "The request comes from a page of another site.")
+        if method not in SAFE_METHODS and not same_origin(headers, secure=origin.secure):
+            raise from_elsewhere()
         return identity  # type: ignore[no-any-return] # what _identity_of_session returned
 
     async def _found(self, remembered: Lookups, kind: str, token: bytes) -> Any:
@@ -227,10 +251,10 @@ class Auth:
 
         Nobody's PIN is looked at: a token that is dead must not tell whether one is right, nor lock a till that lives.
         """
-        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"register":
+        token = _ended_token(headers, origin)
+        if token is None:
             return None
-        till: directory.TillRow | None = await self._found(self._ended_tills, TILL, token.strip())
+        till: directory.TillRow | None = await self._found(self._ended_tills, TILL, token)
         if till is None:
             return None
         actor = Actor(till.org_id, "till", Role.CASHIER, (till.store_id,), till.session_id)
@@ -243,28 +267,64 @@ class Auth:
         if limits is not None:
             self._test(limits, actor, origin)
 
-    async def _at_till(self, token: bytes, pin: bytes | None, origin: Origin) -> Actor:
-        """Who acts at the till with that token: the user of the PIN, or else who opened the session."""
+    async def _at_browser(self, shown: ShownTill, headers: dict[bytes, bytes], method: str, origin: Origin) -> Identity:
+        """Who acts at the till that a browser's cookie shows; 403 when a page of another site sent it along."""
+        if not may_be_sent(headers, method, secure=origin.secure):
+            raise from_elsewhere()
+        pin = headers.get(b"x-cashier-pin")
+        actor = await self._at_till(shown.token, pin, origin, shown if pin is None else None)
+        renewed = ""
+        if pin is None and shown.user_id is not None and method not in SAFE_METHODS:
+            renewed = _renewed(shown, await self._marked.get((actor.org_id, shown.user_id)), origin)
+        return Identity(actor, till=shown, renewed=renewed)
+
+    async def _at_till(self, token: bytes, pin: bytes | None, origin: Origin, shown: ShownTill | None = None) -> Actor:
+        """Who acts at the till with that token: the user of the PIN, the cashier whom a browser's cookie shows, or else
+        who opened the session."""
         till: directory.TillRow | None = await self._found(self._tills, TILL, token)
         if till is None:
             raise till_not_open()
         if is_locked(till.locked_until, time.time_ns() // 1000):
             raise locked(till.locked_until)
-        if pin is None:
-            who: directory.Opener | None = till.opener
-            if who is None or (who.expires_at is not None and who.expires_at <= time.time_ns() // 1000):
-                detail = "Who opened the register session may not act any more: a cashier's PIN is needed."
-                raise Problem(UNAUTHORIZED, detail, headers=TILL_CHALLENGE)
-        else:
-            who = await self._cashier(till, token, pin, origin)
+        who = await self._acting(till, token, pin, origin, shown)
         if any(stores and till.store_id not in stores for stores in (who.stores, till.key_stores)):
             raise Problem("FORBIDDEN", "You may not act in the store of this register.")
         known = _known(till.permissions)
         actor = Actor(
-            till.org_id, who.name, Role(who.role), (till.store_id,), till.session_id, who.id, known, key_id=till.key_id
+            till.org_id,
+            who.name,
+            Role(who.role),
+            (till.store_id,),
+            till.session_id,
+            who.id,
+            known,
+            key_id=till.key_id,
+            reads_of=_both(who.stores, till.key_stores),
         )
         self._test_till(till, actor, origin)
         return actor
+
+    async def _acting(
+        self, till: directory.TillRow, token: bytes, pin: bytes | None, origin: Origin, shown: ShownTill | None
+    ) -> directory.Opener:
+        if pin is not None:
+            return await self._cashier(till, token, pin, origin)
+        if shown is not None and shown.user_id is not None:
+            return await self._shown_cashier(till, shown)
+        who = till.opener
+        if who is None or (who.expires_at is not None and who.expires_at <= time.time_ns() // 1000):
+            raise pin_needed("Who opened the register session may not act any more: a cashier's PIN is needed.")
+        return who
+
+    async def _shown_cashier(self, till: directory.TillRow, shown: ShownTill) -> directory.Opener:
+        """The cashier at a browser's till; whoever opened it does not act for one who was away too long."""
+        known: Candidate | None = None
+        if shown.user_id:
+            known = await self._marked.get((till.org_id, shown.user_id))
+        if known is None or not is_mark(shown, known.pin_hash, int(time.time())):
+            raise pin_needed("Nobody is at this till for now: a cashier's PIN is needed.")
+        user = known.user
+        return directory.Opener(user.id, user.name, user.role, user.stores)
 
     def forget_tills(self) -> None:
         """Look at every till again: a session was opened or closed here."""
@@ -306,17 +366,6 @@ class Auth:
         if not self._requests.hit(item, actor.org_id, actor.id):
             reset = self._requests.get_window_stats(item, actor.org_id, actor.id).reset_time
             raise rate_limited(f"The organisation allows each key {limit} requests a minute.", reset)
-
-    def _identity_of_key(self, one: Sought) -> Identity | None:
-        row = directory.key_of(self._database, one.digest, one.org_id)
-        if row is None:
-            return None
-        name, known = f"key:{row.name}"[:200], _known(row.permissions)
-        limits = limits_of(row.addresses, row.expires_at)
-        bounded = row.ends or row.addresses is not None  # an old secret ends too, and both secrets are one caller
-        role, key_id = Role(row.role), row.id
-        actor = Actor(row.org_id, name, role, row.stores, id=key_id, permissions=known, bounded=bounded, key_id=key_id)
-        return Identity(actor, row.rate_limit, limits)
 
     def _identity_of_session(self, one: Sought) -> Identity | None:
         now = time.time_ns() // 1000
@@ -361,6 +410,43 @@ class Auth:
         self.pins.close()
 
 
+def _identity_of_key(database: Database, one: Sought) -> Identity | None:
+    row = directory.key_of(database, one.digest, one.org_id)
+    if row is None:
+        return None
+    name, known = f"key:{row.name}"[:200], _known(row.permissions)
+    limits = limits_of(row.addresses, row.expires_at)
+    bounded = row.ends or row.addresses is not None  # an old secret ends too, and both secrets are one caller
+    role, key_id = Role(row.role), row.id
+    actor = Actor(row.org_id, name, role, row.stores, id=key_id, permissions=known, bounded=bounded, key_id=key_id)
+    return Identity(actor, row.rate_limit, limits)
+
+
+def _ended_token(headers: dict[bytes, bytes], origin: Origin) -> bytes | None:
+    """The token of a register session that these headers show, in a cookie only from our own page."""
+    scheme, _, token = headers.get(b"authorization", b"register").partition(b" ")
+    if scheme.lower() != b"register":
+        return None
+    if token.strip():
+        return token.strip()
+    shown = shown_till(headers, secure=origin.secure)
+    return None if shown is None or not same_origin(headers, secure=origin.secure) else shown.token
+
+
+def _renewed(shown: ShownTill, known: Candidate | None, origin: Origin) -> str:
+    """The cookie with a new mark of the cashier who has just changed something; empty while the old one is young."""
+    now = int(time.time())
+    if known is None or now - shown.since < RENEW_SECONDS:
+        return ""
+    mark = PinMark(known.user.id, known.pin_hash, now)
+    return till_cookie(shown.token.decode(), secure=origin.secure, cashier=mark)
+
+
+def _both(stores: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    """The stores of both; empty means all."""
+    return tuple(store for store in stores or others if not others or store in others)
+
+
 def _known(permissions: tuple[str, ...] | None) -> frozenset[Permission] | None:
     """What a key is narrowed to; a permission that this version does not know is none."""
     return None if permissions is None else frozenset(one for one in Permission if one in permissions)
@@ -374,6 +460,16 @@ def unauthorized(detail: str) -> Problem:
 def till_not_open() -> Problem:
     """The token is that of no open register session."""
     return Problem(UNAUTHORIZED, "The register session is not open.", headers=TILL_CHALLENGE)
+
+
+def pin_needed(detail: str) -> Problem:
+    """The session is open, and nobody may act in it who does not give a PIN."""
+    return Problem(UNAUTHORIZED, detail, numbers={"pin_needed": True}, headers=TILL_CHALLENGE)
+
+
+def from_elsewhere() -> Problem:
+    """A cookie came along with what a page of another site sent."""
+    return Problem("FORBIDDEN", "The request comes from a page of another site.")
 
 
 def rate_limited(detail: str, reset_time: float) -> Problem:

@@ -14,12 +14,16 @@ place, and a cookie without the prefix is nobody's
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 SESSION_SECONDS = 12 * 3600
 """How long a browser session lasts where the settings do not say."""
 
 SESSION_COOKIE = "holdfast_session"
 DEVICE_COOKIE = "holdfast_device_"
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 
 PREFIX = "__Host-"
 VALUE_MAX = 200
@@ -31,10 +35,10 @@ def cookie_name(name: str, *, secure: bool) -> str:
     return PREFIX + name if secure else name
 
 
-def cookie(name: str, value: str, *, secure: bool, seconds: int) -> str:
+def cookie(name: str, value: str, *, secure: bool, seconds: int, same_site: Literal["Lax", "Strict"] = "Lax") -> str:
     """The Set-Cookie value that gives a browser a cookie for so many seconds; none ends it."""
-    tail = "; Secure" if secure else ""
-    return f"{cookie_name(name, secure=secure)}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{tail}"
+    tail = f"SameSite={same_site}{'; Secure' if secure else ''}"
+    return f"{cookie_name(name, secure=secure)}={value}; Path=/; Max-Age={seconds}; HttpOnly; {tail}"
 
 
 def session_cookie(token: str | None, *, secure: bool, seconds: int = SESSION_SECONDS) -> str:
@@ -59,6 +63,14 @@ def cookies_of(header: bytes) -> dict[str, str]:
 def session_token(headers: Mapping[bytes, bytes], *, secure: bool) -> str | None:
     """The session token of the cookie header."""
     return cookies_of(headers.get(b"cookie", b"")).get(cookie_name(SESSION_COOKIE, secure=secure))
+
+
+def may_be_sent(headers: Mapping[bytes, bytes], method: str, *, secure: bool) -> bool:
+    """May a request with that method act by the cookies that came along? Only from our own page, where it changes
+    something. What only reads may come without a word of where from, and never with the word that it was elsewhere."""
+    if method not in SAFE_METHODS:
+        return same_origin(headers, secure=secure)
+    return headers.get(b"sec-fetch-site") in (None, b"same-origin", b"none")
 
 
 def same_origin(headers: Mapping[bytes, bytes], *, secure: bool) -> bool:

@@ -12,8 +12,8 @@ from alembic import op
 Id = sa.String(length=36).with_variant(sa.UUID(as_uuid=False), "postgresql")
 Name = sa.String(length=200)
 
-revision = "0021"
-down_revision: str | None = "0020"
+revision = "0023"
+down_revision: str | None = "0022"
 
 COLUMNS: tuple[tuple[str, sa.Column[Any]], ...] = (
     ("product", sa.Column("digital_delivery_method", sa.String(length=12), nullable=True)),

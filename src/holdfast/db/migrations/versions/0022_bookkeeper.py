@@ -10,8 +10,8 @@ from alembic import op
 
 Id = sa.String(length=36).with_variant(sa.UUID(as_uuid=False), "postgresql")
 
-revision = "0020"
-down_revision: str | None = "0019"
+revision = "0022"
+down_revision: str | None = "0021"
 
 BY_HAND = "ref_type IN ('ENTRY', 'BILL')"
 REVERSES = "reverses IS NOT NULL"
