@@ -46,6 +46,9 @@ SECOND = 1_000_000
 
 DAY = 24 * 3600 * SECOND
 
+SECRET_KEY = "a secret key that only tests have"
+"""What license keys are encrypted with here."""
+
 FOUNDED = 1_800_000_000 * SECOND
 """Where a Clock begins: 2027-01-15T08:00:00Z."""
 
@@ -240,7 +243,7 @@ def open_shop(url: str, **limits: Any) -> Iterator[Shop]:
 @contextmanager
 def shop_in(url: str, facts: dict[str, Any], **limits: Any) -> Iterator[Shop]:
     """Open the shop in a database that was founded; `facts` as `founded` told them."""
-    opened = Holdfast(Database(url), **limits)
+    opened = Holdfast(Database(url), **{"secret_key": SECRET_KEY, **limits})
     try:
         yield Shop(opened, **facts)
     finally:

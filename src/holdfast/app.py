@@ -27,6 +27,7 @@ from holdfast.core.records.shape import shaped
 from holdfast.core.reservations.appointments import ChangeAppointment
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate, state
+from holdfast.encryption import Cipher
 from holdfast.executor import Executor, Reply, Submission
 from holdfast.reports import Reports
 from holdfast.sweeper import Sweeper, serve_stuck, sweep
@@ -47,9 +48,10 @@ _NOTHING = ChangeAppointment("00000000-0000-0000-0000-000000000000")
 class Holdfast:
     """A database with its executor and its reports."""
 
-    def __init__(self, database: Database, **limits: Any) -> None:
-        """`limits` are those of the Executor."""
+    def __init__(self, database: Database, *, secret_key: str | None = None, **limits: Any) -> None:
+        """`limits` are those of the Executor; `secret_key` is the setting of that name (`holdfast.encryption`)."""
         self.database = database
+        self.cipher = Cipher(database.url, secret_key)
         self.reports = Reports(database)
         self.executor = Executor(database, **limits)
         self._sweeper: Sweeper | None = None

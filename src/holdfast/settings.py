@@ -20,6 +20,8 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from holdfast.encryption import parts_of
+
 PREFIX = "HOLDFAST_"
 ENV_FILE = ".env"
 
@@ -36,6 +38,11 @@ class WrongSettings(ValueError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+def _secret_key(text: str | None) -> str | None:
+    parts_of(text)
+    return text
 
 
 def _database_url(url: str) -> str:
@@ -57,6 +64,12 @@ class Config(BaseSettings):
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         "sqlite:///holdfast.db",
         description="The database: sqlite:///relative.db, sqlite:////absolute.db or postgresql://user@host/name.",
+    )
+    secret_key: Annotated[str | None, AfterValidator(_secret_key)] = Field(
+        None,
+        repr=False,
+        description="What license keys are encrypted with, at least 32 characters; of several, with commas between, "
+        "the first encrypts and all decrypt. Without it SQLite has a key file beside the database.",
     )
     host: str = Field("127.0.0.1", min_length=1, description="The address to listen on; 0.0.0.0 is every address.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")

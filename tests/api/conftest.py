@@ -16,7 +16,7 @@ from holdfast.organisation import Established, establish, new_key
 from holdfast.web.http.application import Application
 from holdfast.web.server import create_application
 from tests.api.client import Client
-from tests.shop import quick_sqlite
+from tests.shop import SECRET_KEY, quick_sqlite
 
 
 class Shop:
@@ -60,7 +60,7 @@ def _found(url: str) -> Established:
 
 
 def _opened(url: str, made: Established) -> Iterator[Shop]:
-    with Holdfast.open(url) as holdfast, asyncio.Runner() as runner:
+    with Holdfast.open(url, secret_key=SECRET_KEY) as holdfast, asyncio.Runner() as runner:
         application = create_application(holdfast)
         yield Shop(holdfast, application, runner, made)
         application.close()

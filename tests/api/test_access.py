@@ -103,6 +103,8 @@ LEAST: dict[str, str] = {
     "POST /api/v1/products": "manager",
     "GET /api/v1/products": "cashier",
     "GET /api/v1/products/{id}": "cashier",
+    "GET /api/v1/products/{id}/license-keys": "cashier",
+    "POST /api/v1/products/{id}/license-keys": "manager",
     "PATCH /api/v1/products/{id}": "manager",
     "GET /api/v1/products/{id}/history": "cashier",
     "POST /api/v1/stores": "admin",
@@ -145,6 +147,9 @@ LEAST: dict[str, str] = {
     "POST /api/v1/accounts": "manager",
     "PATCH /api/v1/accounts/{code}": "manager",
     "GET /api/v1/journal": "manager",
+    "POST /api/v1/journal": "admin",
+    "POST /api/v1/journal/{id}/reverse": "admin",
+    "POST /api/v1/receipts/{id}/bill": "manager",
     "GET /api/v1/trial-balance": "manager",
     "GET /api/v1/tax-report": "manager",
     "GET /api/v1/valuation": "manager",
@@ -453,6 +458,8 @@ def _things(shop: Shop) -> dict[str, str]:
         "/api/v1/returns", {"sale_id": sale["id"], "lines": [back], "refund": {"method": "card"}}
     )
     supplier_order = shop.owner.get("/api/v1/supplier-orders").json()["items"][0]
+    received = {"location": "MAIN", "lines": [{"product_id": "MUG-1", "quantity": 1, "unit_cost": "3.50"}]}
+    rent = [{"account": "3000", "debit": "9.00"}, {"account": "2010", "credit": "9.00"}]
     rate = shop.owner.post("/api/v1/tax-rates", {"tax_class": "standard", "rate": "0.15"})
     register = shop.owner.post("/api/v1/registers", {"store_id": "MAIN", "code": "TILL-1"}).json()["id"]
     shop.owner.post(f"/api/v1/registers/{register}/sessions", {"opening_float": "100.00"})
@@ -474,6 +481,8 @@ def _things(shop: Shop) -> dict[str, str]:
         "transfers": transfer.json()["id"],
         "appointments": appointment.json()["id"],
         "sales": sale["id"],
+        "receipts": shop.owner.post("/api/v1/receipts", received).json()["id"],
+        "journal": shop.owner.post("/api/v1/journal", {"description": "Rent", "lines": rent}).json()["id"],
         "returns": returned.json()["id"],
         "supplier-orders": supplier_order["id"],
         "tax-rates": rate.json()["id"],

@@ -126,3 +126,105 @@ def test_the_tax_report(any_shop: Shop) -> None:
     assert shop.caller("staff").get(path).status == 403
     for query in ("?from=yesterday", "?to=2030-02-30"):
         assert shop.owner.get(path + query).code == "INVALID_REQUEST"
+
+
+def test_an_account_with_several_rates_lists_each_entry_once(any_shop: Shop) -> None:
+    shop = any_shop
+    for name, rate in (("GST", "0.05"), ("PST", "0.07")):
+        assert shop.owner.post("/api/v1/tax-rates", {"tax_class": "t", "rate": rate, "name": name}).status == 201
+    shop.product("MUG-1", 5, price="10.00", tax_class="t")
+    for _ in range(2):
+        sale = shop.owner.post("/api/v1/sales", {"lines": [{"product_id": "MUG-1", "quantity": 1}]}).json()
+        assert shop.owner.post(f"/api/v1/sales/{sale['id']}/complete", {}).status == 200
+
+    for query in ("account=2100", "account=2100&ref_type=SALE"):
+        first = shop.owner.get(f"/api/v1/journal?{query}&limit=1").json()
+        second = shop.owner.get(f"/api/v1/journal?{query}&limit=1&cursor={first['next_cursor']}").json()
+        assert [len(page["items"]) for page in (first, second)] == [1, 1]
+        assert first["items"][0]["id"] != second["items"][0]["id"]
+        assert second["next_cursor"] is None
+        assert len(shop.owner.get(f"/api/v1/journal?{query}").json()["items"]) == 2
+
+
+def test_entries_by_hand_and_bills(any_shop: Shop) -> None:
+    """What the bookkeeper posts, takes back and bills; what an entry looks like; who may."""
+    shop = any_shop
+    for code, name in (("1010", "Bank"), ("1110", "Cards"), ("6000", "Rent")):
+        assert shop.owner.post("/api/v1/accounts", {"code": code, "name": name}).status == 201
+    lines = [{"account": "6000", "debit": "900.00"}, {"account": "1010", "credit": "900.00"}]
+    made = shop.owner.post("/api/v1/journal", {"date": _day(-40), "description": "Rent", "lines": lines})
+    assert made.status == 201, made
+    entry = made.json()
+    assert (entry["day"], entry["ref_type"], entry["ref_id"]) == (_day(-40), "ENTRY", None)
+    assert set(entry) == {"id", "at", "day", "description", "ref_type", "ref_id", "ledger_ids", "lines"}
+    assert shop.owner.get("/api/v1/journal?ref_type=ENTRY").json()["items"] == [entry]
+
+    def rent(query: str) -> str:
+        rows = shop.owner.get(f"/api/v1/trial-balance{query}").json()["items"]
+        return str(next(row["balance"] for row in rows if row["account"] == "6000"))
+
+    assert [rent(""), rent(f"?as_of={_day(-40)}"), rent(f"?as_of={_day(-41)}")] == ["900.00", "900.00", "0.00"]
+    back = shop.owner.post(f"/api/v1/journal/{entry['id']}/reverse", {"description": "Paid twice"})
+    assert (back.status, back.json()["reverses"], back.json()["ref_id"]) == (201, entry["id"], entry["id"])
+    assert shop.owner.post(f"/api/v1/journal/{entry['id']}/reverse", {}).code == "INVALID_STATE"
+    assert [rent(""), rent(f"?as_of={_day(-40)}")] == ["0.00", "900.00"]
+    for bad in (
+        {"description": "Rent", "lines": lines[:1]},
+        {"description": "Rent", "lines": [lines[0], {"account": "1010", "credit": 900}]},
+        {"description": "Rent", "lines": lines, "date": "2026-02-30"},
+        {"description": "Rent", "lines": [lines[0], {"account": "1000", "credit": "900.00"}]},
+    ):
+        assert shop.owner.post("/api/v1/journal", bad).code == "INVALID_REQUEST", bad
+    assert shop.owner.post("/api/v1/journal", {"date": _day(2), "description": "x", "lines": lines}).status == 409
+    limited = shop.caller("owner", (shop.made.store_id,))
+    for caller in (shop.caller("manager"), limited):
+        assert caller.post("/api/v1/journal", {"description": "Rent", "lines": lines}).status == 403
+        assert caller.post(f"/api/v1/journal/{entry['id']}/reverse", {}).status == 403
+
+
+def test_a_receipt_is_billed_over_http(any_shop: Shop) -> None:
+    shop = any_shop
+    shop.product("MUG-1")
+    line = {"product_id": "MUG-1", "quantity": 10, "unit_cost": "3.50"}
+    receipt = shop.owner.post("/api/v1/receipts", {"location": "MAIN", "lines": [line]}).json()["id"]
+    path = f"/api/v1/receipts/{receipt}/bill"
+    key = {"Idempotency-Key": "bill-1"}
+    made = shop.caller("manager").post(path, {"amount": "36.20", "reference": "INV-7"}, headers=key)
+    assert made.status == 201, made
+    bill = made.json()
+    assert (bill["receipt_id"], bill["amount"], bill["received"], bill["variance"], bill["reference"]) == (
+        receipt,
+        "36.20",
+        "35.00",
+        "1.20",
+        "INV-7",
+    )
+    again = shop.caller("manager").post(path, {"amount": "36.20", "reference": "INV-7"}, headers=key)
+    assert (again.status, again.json()) == (201, bill)
+    assert shop.owner.post(path, {"amount": "36.20"}).code == "INVALID_STATE"
+    rows = shop.owner.get("/api/v1/trial-balance").json()["items"]
+    found = {row["account"]: row["balance"] for row in rows if row["balance"] != "0.00"}
+    assert found == {"1200": "35.00", "2010": "-36.20", "5400": "1.20"}
+    of_it = shop.owner.get(f"/api/v1/journal?ref_id={receipt}").json()["items"]
+    assert [one["ref_type"] for one in of_it] == ["BILL", "RECEIPT"]
+    assert shop.owner.post(f"/api/v1/journal/{bill['id']}/reverse", {}).json()["ref_type"] == "BILL"
+    assert shop.owner.post(path, {"amount": "35.00"}).status == 201
+    assert shop.owner.post("/api/v1/receipts/none/bill", {"amount": "35.00"}).code == "NOT_FOUND"
+    assert shop.caller("staff").post(path, {"amount": "35.00"}).status == 403
+
+
+def test_a_method_of_payment_has_an_account(any_shop: Shop) -> None:
+    shop = any_shop
+    shop.owner.post("/api/v1/accounts", {"code": "1110", "name": "Cards"})
+    assert shop.owner.get("/api/v1/settings").json()["payment_accounts"] == {}
+    changed = shop.owner.request("PATCH", "/api/v1/settings", {"payment_accounts": {"card": "1110"}})
+    assert (changed.status, changed.json()["payment_accounts"]) == (200, {"card": "1110"})
+    merged = shop.owner.request("PATCH", "/api/v1/settings", {"payment_accounts": {"other": "1110", "card": None}})
+    assert merged.json()["payment_accounts"] == {"other": "1110"}
+    for bad in ({"card": "1119"}, {"card": "2010"}, {"cash": "1110"}, {"card": 1110}):
+        assert shop.owner.request("PATCH", "/api/v1/settings", {"payment_accounts": bad}).code == "INVALID_REQUEST"
+    shop.product("MUG-1", 5, price="10.00")
+    sale = shop.owner.post("/api/v1/sales", {"lines": [{"product_id": "MUG-1", "quantity": 1}]}).json()
+    paid = {"payments": [{"method": "other", "amount": "10.00"}]}
+    assert shop.owner.post(f"/api/v1/sales/{sale['id']}/complete", paid).status == 200
+    assert shop.owner.get("/api/v1/journal").json()["items"][0]["lines"][0]["account"] == "1110"

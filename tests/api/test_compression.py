@@ -96,6 +96,7 @@ def test_every_route_that_is_about_a_secret_is_known() -> None:
         "POST /api/v1/me/password",
         "POST /api/v1/me/pin",
         "POST /api/v1/registers/{id}/sessions",
+        "POST /api/v1/products/{id}/license-keys",
     }
 
 
@@ -107,3 +108,16 @@ def test_a_stream_is_never_compressed(shop: Shop) -> None:
 
     assert stream.headers["content-type"].startswith("text/event-stream")
     assert not packed(stream) and b": connected" in stream.content
+
+
+def test_an_answer_with_license_keys_is_not_compressed(shop: Shop) -> None:
+    shop.product("GAME-1", kind="digital", price="10.00", digital_delivery_method="license_key")
+    shop.owner.post("/api/v1/products/GAME-1/license-keys", {"keys": ["7GQX-11PA-K7QX", "9BMD-42LC-X0TT"]})
+    lines = [{"product_id": "GAME-1", "quantity": 1}, {"product_id": "GAME-1", "quantity": 1, "unit_price": "9.00"}]
+    sale = shop.owner.post("/api/v1/sales", {"lines": lines}, headers=TAKES)
+    path = f"/api/v1/sales/{json.loads(gzip.decompress(sale.content))['id']}"
+    sold = shop.owner.post(f"{path}/complete", {}, headers=TAKES)
+
+    assert packed(sale) and not packed(sold)
+    assert sold.json()["lines"][0]["delivery"]["license_keys"][0]["key"] == "7GQX-11PA-K7QX"
+    assert not packed(shop.owner.get("/api/v1/sales", headers=TAKES))

@@ -64,6 +64,10 @@ class Owned:
         self._made(f"sales/{done['id']}/complete", {"payments": [{"method": "card", "amount": "24.00"}]}, 200)
         part = {"line_id": sale["lines"][0]["id"], "quantity": 1}
         shipped = self._made(f"sales/{sale['id']}/fulfillments", {"lines": [part]}, 200)
+        deposit = {"method": "card", "amount": "1.00"}
+        paid = self._made(f"sales/{sale['id']}/payments", deposit)
+        rent = [{"account": "3000", "debit": "9.00"}, {"account": "2010", "credit": "9.00"}]
+        entry = self._made("journal", {"description": f"{mark} rent", "lines": rent})
         back = {"line_id": done["lines"][0]["id"], "quantity": 1, "condition": "good"}
         returned = self._made("returns", {"sale_id": done["id"], "lines": [back], "refund": {"method": "card"}})
         count = self._made(
@@ -118,6 +122,9 @@ class Owned:
             "product": product["id"],
             "sales": sale["id"],
             "lines": sale["lines"][0]["id"],
+            "payments": paid["payments"][0]["id"],
+            "receipts": receipt["id"],
+            "journal": entry["id"],
             "fulfillments": shipped["fulfillments"][0]["id"],
             "supplier-orders": next((order["id"] for order in orders if order["sale_id"] == supplied["id"]), ""),
             "returns": returned["id"],

@@ -117,6 +117,8 @@ def test_answers_fit_the_document(shop: Shop) -> None:
     sale = post("/api/v1/sales", {"lines": [{**line, "product_id": "SOFA-1"}, line]}).json()
     post(f"/api/v1/sales/{sale['id']}/complete", {"payments": [{"method": "cash", "amount": "310.00"}]})
     post("/api/v1/periods/close", {"through": "2026-01-31"})
+    shop.product("GAME-1", kind="digital", digital_delivery_method="license_key")
+    post("/api/v1/products/GAME-1/license-keys", {"keys": ["7GQX-11PA-K7QX"]})
     back = {"line_id": sale["lines"][1]["id"], "quantity": 1, "condition": "good"}
     returned = post("/api/v1/returns", {"sale_id": sale["id"], "lines": [back], "refund": {"method": "cash"}}).json()
     rate = post("/api/v1/tax-rates", {"tax_class": "standard", "rate": "0.15"}).json()["id"]
@@ -145,6 +147,7 @@ def test_answers_fit_the_document(shop: Shop) -> None:
         "/api/v1/api-keys/{id}": shop.made.key_id,
         "/api/v1/stores/{id}": "MAIN",
         "/api/v1/locations/{id}": "BACK",
+        "/api/v1/products/{id}/license-keys": "GAME-1",
         "/api/v1/admin/inventory/stores/{id}": "MAIN",
     }
     document = openapi_document()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from holdfast.cli import run
+from tests.shop import SECRET_KEY
 
 
 class Ran(NamedTuple):
@@ -34,6 +35,7 @@ def cli(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     """Runs a command on an empty database, once on each kind; `input` is its standard input."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOLDFAST_DATABASE_URL", database_url)
+    monkeypatch.setenv("HOLDFAST_SECRET_KEY", SECRET_KEY)
 
     def command(*arguments: object, input: str | None = None) -> Ran:
         if input is not None:

@@ -354,8 +354,8 @@ COMMANDS: dict[type, Callable[[Documents], Any]] = {
 
 ELSEWHERE = {
     "AddAccount", "RenameAccount", "ClosePeriod", "Book", "CommandGroup", "Sweep", "ShipSupplierOrder", "ReturnBlind",
-    "OpenSession", "MoveCash", "CloseSession", "NoteSecurity", "RefreshPin", "TakePayment", "CorrectPayment",
-    "MoneyOff", "SaveView", "RemoveView",
+    "OpenSession", "MoveCash", "CloseSession", "NoteSecurity", "RefreshPin", "PostEntry", "ReverseEntry", "BillReceipt",
+    "TakePayment", "CorrectPayment", "MoneyOff", "SaveView", "RemoveView",
 }  # fmt: skip
 """Commands that name no location and no document of one; those of records are tried above."""
 

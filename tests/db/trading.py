@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from holdfast.access import Actor
+from holdfast.core.organisation.bookkeeping import BillReceipt, EntryLine, PostEntry, ReverseEntry
+from holdfast.core.organisation.key_pool import AddLicenseKeys
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod
 from holdfast.core.organisation.settings import AddRegister, AddTaxRate
 from holdfast.core.sales.cart import CancelSale, RemoveLine, SuspendSale
@@ -18,6 +20,7 @@ from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineReq
 from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import CloseSession, MoveCash, OpenSession
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.encryption import encrypted_key
 from tests.gift_cards import ActOnCard, acting_on_cards
 from tests.shop import DAY, Shop
 
@@ -34,6 +37,8 @@ def trade(shop: Shop) -> None:
     shop.receive("TEE-1", 40, lot="T", cost="7.003")
     shop.receive("OIL-1", 20, cost="1.11")
     shop.ok(AddAccount("6000", "Window cleaner"))
+    shop.ok(AddAccount("1110", "Cards"))
+    shop.settings(payment_accounts={"card": "1110"})
     till = shop.ok(AddRegister(store_id=main, code="TILL-1", name=None))
     drawer = shop.ok(OpenSession(till.id, "100.00", "a" * 64, "user:owner", str(uuid.uuid4())))
     at_till = msgspec.structs.replace(shop.owner, session_id=drawer.id)
@@ -48,6 +53,8 @@ def trade(shop: Shop) -> None:
     shop.ok(MoveCash("in", "1.00", "coins"), actor=msgspec.structs.replace(shop.owner, session_id=second.id))
     beside_the_till(shop)
     gift_cards(shop)
+    licensed(shop)
+    by_hand(shop)
     shop.ok(ClosePeriod(_yesterday(shop)))
 
 
@@ -95,6 +102,33 @@ def beside_the_till(shop: Shop) -> None:
     shop.ok(RemoveLine(gone.id, gone.lines[1].id))
     shop.ok(CancelSale(gone.id))
     shop.ok(OpenSale(shop.stores["MAIN"], lines=lines))
+
+
+def licensed(shop: Shop) -> None:
+    """License keys that are free, sold and blocked, and sales that wait for some."""
+    method = {"digital_delivery_method": "license_key"}
+    shop.product("GAME-1", price=1000, kind="digital", oversell="backorder", **method)
+    keys = tuple(encrypted_key(shop.holdfast.cipher, shop.org_id, f"KEY-{index}") for index in range(4))
+    shop.ok(AddLicenseKeys("GAME-1", keys[:3]))
+    sold = shop.ok(OpenSale(lines=(LineRequest("GAME-1", 2),)))
+    shop.ok(CompleteSale(sold.id, (PaymentRequest("other", "20.00"),)))
+    shop.ok(ReturnSale(sold.id, (ReturnedLine(sold.lines[0].id, 1),), "other"))
+    waits = shop.ok(OpenSale(lines=(LineRequest("GAME-1", 3),)))
+    shop.ok(CompleteSale(waits.id))
+    shop.product("GAME-2", price=1000, kind="digital", **method)
+    shop.ok(AddLicenseKeys("GAME-2", keys[3:]))
+
+
+def by_hand(shop: Shop) -> None:
+    """A payout of card money less its fee, entered twice, and bills of two receipts, one of them taken back."""
+    lines = (EntryLine("2010", "9.70"), EntryLine("6000", "0.30"), EntryLine("1110", credit="10.00"))
+    shop.ok(PostEntry("Card payout", lines))
+    shop.ok(ReverseEntry(shop.ok(PostEntry("Card payout", lines, _yesterday(shop))).id))
+    receipts = [str(row["id"]) for row in shop.rows("SELECT id FROM receipt ORDER BY id")]
+    shop.ok(BillReceipt(receipts[0], "17.00", "INV-1"))
+    bill = shop.ok(BillReceipt(receipts[1], "20.00"))
+    shop.ok(ReverseEntry(bill.id))
+    shop.ok(BillReceipt(receipts[1], "20.10"))
 
 
 def gift_cards(shop: Shop) -> None:

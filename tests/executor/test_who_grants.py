@@ -13,6 +13,7 @@ import pytest
 
 from holdfast.access import Actor, Permission, Role
 from holdfast.core.decide import DECISIONS
+from holdfast.core.organisation.bookkeeping import EntryLine, PostEntry, ReverseEntry
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.organisation.places import AddLocation, AddStore, ChangeLocation, ChangeStore
@@ -120,6 +121,8 @@ def test_what_all_stores_share_is_not_for_who_is_limited_to_some(shop: Shop) -> 
         AddAccount("6000", "Rent"),
         RenameAccount("1000", "Mine"),
         ClosePeriod("2026-01-31"),
+        PostEntry("Rent", (EntryLine("6000", "1.00"), EntryLine("2010", credit="1.00"))),
+        ReverseEntry(rate.id),
         AddTaxRate("books", "0.05"),
         ChangeTaxRate(rate_id=rate.id, rate="0.5"),
         ChangeTaxRate(rate_id=rate.id, store_id="EAST"),

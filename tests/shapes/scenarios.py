@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from holdfast.core.decide import CommandGroup, Sweep
+from holdfast.core.organisation.bookkeeping import BillReceipt, EntryLine, PostEntry, ReverseEntry
+from holdfast.core.organisation.key_pool import AddLicenseKeys
 from holdfast.core.organisation.periods import AddAccount, ClosePeriod, RenameAccount
 from holdfast.core.reservations.amend import Amend
 from holdfast.core.reservations.appointments import Book
@@ -39,6 +41,7 @@ from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, Fi
 from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, SendBack, TransferLine
+from holdfast.encryption import encrypted_key
 from tests.shop import Shop
 
 Built = Any
@@ -597,6 +600,45 @@ def return_of_n_lines_without_a_sale(shop: Shop, n: int) -> Built:
     return ReturnBlind(shop.stores["MAIN"], lines, "cash")
 
 
+def games(shop: Shop, n: int, purpose: str, keys: int, **fields: Any) -> list[str]:
+    """n products of that purpose that are delivered by license keys, each with so many of them."""
+    names = skus(shop, n, purpose, kind="digital", digital_delivery_method="license_key", **fields)
+    for name in names:
+        shop.ok(AddLicenseKeys(name, license_keys(shop, keys)))
+    return names
+
+
+def license_keys(shop: Shop, n: int, first: int = 0) -> tuple[Any, ...]:
+    """n keys as they come into the core."""
+    return tuple(encrypted_key(shop.holdfast.cipher, shop.org_id, f"KEY-{first + index}") for index in range(n))
+
+
+@scenario(Checkout)
+def checkout_of_n_licensed_products(shop: Shop, n: int) -> Built:
+    names = games(shop, n, "KC", 2)
+    return Checkout(shop.stores["MAIN"], asked(names), payments=(PaymentRequest("card", f"{n}.00"),))
+
+
+@scenario(CompleteSale)
+def cart_of_n_licensed_products_that_wait(shop: Shop, n: int) -> Built:
+    names = games(shop, n, "KW", 1, oversell="backorder")
+    return CompleteSale(cart(shop, names, 2).id)
+
+
+@scenario(AddLicenseKeys)
+def n_keys_for_n_sales_that_wait(shop: Shop, n: int) -> Built:
+    [name] = games(shop, 1, f"KA{n}", 1, oversell="backorder")
+    for _ in range(n + 1):
+        shop.ok(CompleteSale(cart(shop, [name]).id))
+    return AddLicenseKeys(name, license_keys(shop, n, 1))
+
+
+@scenario(ReturnSale)
+def return_of_n_licensed_lines(shop: Shop, n: int) -> Built:
+    sale = _sold(shop, games(shop, n, "KR", 1))
+    return ReturnSale(sale.id, tuple(ReturnedLine(line.id, 1) for line in sale.lines), "cash")
+
+
 # Tills and books -----------------------------------------------------------------------------------------------------
 
 
@@ -640,6 +682,31 @@ def account_is_added(shop: Shop, n: int) -> Built:
 @scenario(RenameAccount)
 def account_is_renamed(shop: Shop, n: int) -> Built:
     return RenameAccount("4000", f"Revenue {n}")
+
+
+def _entry_of(shop: Shop, n: int, kind: str) -> PostEntry:
+    codes = [f"{kind}{n:02d}{index:03d}" for index in range(n + 1)]
+    for code in codes:
+        shop.ok(AddAccount(code, "Costs"))
+    lines = tuple(EntryLine(code, debit="1.00") for code in codes[:-1])
+    return PostEntry(f"Entry {n}", (*lines, EntryLine(codes[-1], credit=f"{n}.00")))
+
+
+@scenario(PostEntry)
+def entry_of_n_accounts(shop: Shop, n: int) -> Built:
+    return _entry_of(shop, n, "7")
+
+
+@scenario(ReverseEntry)
+def reversal_of_an_entry_of_n_accounts(shop: Shop, n: int) -> Built:
+    return ReverseEntry(shop.ok(_entry_of(shop, n, "8")).id)
+
+
+@scenario(BillReceipt)
+def bill_of_n_lots(shop: Shop, n: int) -> Built:
+    names = skus(shop, n, "BL")
+    receipt = shop.ok(Receive("MAIN", tuple(ReceiptLine(name, 1, "0.50") for name in names)))
+    return BillReceipt(receipt.id, "9.99")
 
 
 # Groups and time -----------------------------------------------------------------------------------------------------

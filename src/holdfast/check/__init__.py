@@ -23,6 +23,7 @@ from holdfast.check.books import BooksCheck
 from holdfast.check.drawers import DrawersCheck
 from holdfast.check.expected_money import ExpectedMoney, PaidAtTills
 from holdfast.check.gift_cards import GiftCardsCheck
+from holdfast.check.license_keys import KeysCheck
 from holdfast.check.run import PROGRESS_ROWS, Mismatch, Tally
 from holdfast.check.sales import SalesCheck
 from holdfast.check.stock import StockCheck
@@ -67,9 +68,14 @@ def check(
         SalesCheck(rows, org_id, tally, money, tills).sales()
         DrawersCheck(rows, org_id, tally, money, tills).sessions()
         GiftCardsCheck(rows, org_id, tally, money).cards()
+        keys = KeysCheck(rows, org_id, tally)
+        keys.keys()
+        keys.lines()
         books = BooksCheck(rows, org_id, tally, money)
         books.journal()
         books.movements()
+        books.corrections()
+        books.bills()
         books.kept_balances()
         books.accounts()
     return CheckResult(not tally.mismatches, tally.checked, tally.mismatches)

@@ -8,11 +8,13 @@ import msgspec
 
 from holdfast.check.expected_money import ExpectedMoney
 from holdfast.check.run import Merged, Run, Tally
+from holdfast.core.organisation.bookkeeping import BILL, BY_HAND
 from holdfast.core.stock.journal import (
     CASH,
     CASH_OVER_SHORT,
     GIFT_CARDS,
     INVENTORY,
+    KEPT_BY_ITSELF,
     OPENING,
     RECEIVABLE,
     RETURNS,
@@ -22,12 +24,13 @@ from holdfast.core.stock.journal import (
     TIPS,
     JournalEntry,
     Posting,
+    usual_account,
 )
 from holdfast.db.audit_rows import Snapshot
 from holdfast.db.audit_shapes import Booked, Moved, Stored
 
 _OF_MONEY = (CASH, RECEIVABLE, TAX_PAYABLE, GIFT_CARDS, TIPS, REVENUE, RETURNS, CASH_OVER_SHORT, ROUNDING)
-"""Accounts to which only sales, returns, gift cards and drawers post."""
+"""Accounts to which only sales, returns, gift cards, drawers and the bookkeeper post."""
 
 
 class Opening(msgspec.Struct):
@@ -51,6 +54,8 @@ class BooksCheck(Run):
         self._balances: dict[tuple[str, str], int] = {}
         self._openings: dict[str, Opening] = {}
         """By organisation."""
+        self._settling: set[tuple[str, str]] = set()
+        """(organisation, account) of methods of payment that have an account of their own."""
 
     def journal(self) -> None:
         """Walk all entries, and beside them their postings and what they say to have booked."""
@@ -95,10 +100,51 @@ class BooksCheck(Run):
             whose = (line.day, line.at)
             self._same("posting.day", f"posting {line.id}", (entry.day, entry.at), whose, org_id=org_id)
         inventory = sum(line.amount for line in lines if line.account == INVENTORY)
+        self._settled(org_id, name, entry, lines)
+        if entry.ref_type == BY_HAND:
+            self._by_hand(org_id, name, lines)
+        self._same("journal_entry.reverses", name, True, self._may_reverse(entry), org_id=org_id)
         if entry.ref_type == OPENING:
             self._opening(org_id, name, entry, inventory)
             return
         self._same("journal_entry is its ledger entries", name, value, inventory, org_id=org_id)
+
+    def _settled(self, org_id: str, name: str, entry: JournalEntry, lines: list[Posting]) -> None:
+        """What was paid by methods with an account of their own lies there, not on the usual account."""
+        for method, account, amount in entry.settled or ():
+            self._money.put(org_id, usual_account(method), -amount)
+            self._money.put(org_id, account, amount)
+            self._settling.add((org_id, account))
+        unknown = {account for _, account, _ in entry.settled or ()} & KEPT_BY_ITSELF.keys()
+        self._same("journal_entry.settled", name, set(), unknown, org_id=org_id)
+
+    def _by_hand(self, org_id: str, name: str, lines: list[Posting]) -> None:
+        """An entry by hand is what its lines say, on none of the accounts that the shop keeps by itself."""
+        kept = {line.account for line in lines} & KEPT_BY_ITSELF.keys()
+        self._same("entry by hand is on accounts of its own", name, set(), kept, org_id=org_id)
+        for line in lines:
+            self._money.put(org_id, line.account, line.amount)
+
+    def _may_reverse(self, entry: JournalEntry) -> bool:
+        """Only entries by hand and bills take others back."""
+        return entry.reverses is None or entry.ref_type in (BY_HAND, BILL)
+
+    def corrections(self) -> None:
+        """What takes an entry back is its opposite, line by line, and refers to the same thing."""
+        for one in self._rows.reversals(self._org):
+            name = f"journal_entry {one.entry_id}"
+            self._same(
+                "reversal is the opposite", name, (one.same_reference, 0), (True, one.unmatched), org_id=one.org_id
+            )
+
+    def bills(self) -> None:
+        """The bills of a receipt, less those taken back, have cleared all that it posted as not invoiced, or nothing;
+        at most one of them stands."""
+        for one in self._rows.bills(self._org):
+            name = f"receipt {one.receipt_id}"
+            self._same("a receipt is billed once", name, True, one.standing in (0, 1), org_id=one.org_id)
+            due = one.received if one.standing else 0
+            self._same("bill is its receipt", name, due, one.cleared, org_id=one.org_id)
 
     def _opening(self, org_id: str, name: str, entry: JournalEntry, value: int) -> None:
         """An organisation has one at most; it is for what was moved before, so what it came to is known later."""
@@ -162,7 +208,8 @@ class BooksCheck(Run):
             worth = self._tally.values.get(org_id, 0)
             found = self._balances.get((org_id, INVENTORY), 0)
             self._same("inventory is its lots", f"account {INVENTORY}", worth, found, org_id=org_id)
-            for account in _OF_MONEY:
+            settling = {account for org, account in self._settling if org == org_id}
+            for account in (*_OF_MONEY, *sorted(settling - set(_OF_MONEY))):
                 expected = self._money.by_account.get((org_id, account), 0)
                 found = self._balances.get((org_id, account), 0)
                 self._same("account is its money", f"account {account}", expected, found, org_id=org_id)

@@ -30,7 +30,7 @@ from holdfast.core.stock.journal import (
     ROUNDING,
     TAX_PAYABLE,
     TIPS,
-    account_of_money,
+    usual_account,
 )
 from holdfast.db.audit_shapes import Stored
 
@@ -108,7 +108,7 @@ class SalesCheck(SharesCheck):
             self._same("sale_return.refund_total", name, handed_out, made.refund_total, org_id=row.org_id)
             tax = sum(line.tax for line in made.lines)
             for part in made.parts:
-                self._put_money(row.org_id, account_of_money(part.method), -part.amount)
+                self._put_money(row.org_id, usual_account(part.method), -part.amount)
             self.money.put(row.org_id, TAX_PAYABLE, tax)
             tips = sum(line.tip for line in made.lines if line.tip is not UNSET)
             self.money.put(row.org_id, TIPS, tips)
@@ -255,7 +255,7 @@ class SalesCheck(SharesCheck):
             kept = payment.kept - (older if payment.method == "cash" else 0)
             older = 0 if payment.method == "cash" else older
             pressed, counted = (payment.method, kept) if payment.pressed is UNSET else payment.pressed
-            self._put_money(org_id, account_of_money(pressed), counted)
+            self._put_money(org_id, usual_account(pressed), counted)
             self.money.put(org_id, RECEIVABLE, -kept)
             if payment.pressed is not UNSET:
                 self.money.put(org_id, _after_count(pressed), -counted)
@@ -284,4 +284,4 @@ class SalesCheck(SharesCheck):
 def _after_count(method: str) -> str:
     """The account of a payment that is corrected when its till is closed: its count has booked what cash was over or
     short."""
-    return CASH_OVER_SHORT if method == "cash" else account_of_money(method)
+    return CASH_OVER_SHORT if method == "cash" else usual_account(method)

@@ -47,6 +47,7 @@ from holdfast.import_export import (
     export_journal,
     export_ledger,
     export_stock,
+    import_license_keys,
     import_orders,
     import_products,
     import_stock,
@@ -216,6 +217,24 @@ def import_orders_file(
     _report(outcome, "orders", dry_run=dry_run, as_json=as_json, figures=figures)
     if new is not None:
         tell(f"{map_file} has {new} new names: write into its column sku which product each of them is.")
+    _end(outcome)
+
+
+@import_commands.command("license-keys")
+def import_license_keys_file(
+    file: FileArgument,
+    org: Org,
+    product: Annotated[
+        str | None, typer.Option("--product", metavar="SKU", help="The product of lines that name none.")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add license keys of digital products: sku,license_key; those that are known are skipped."""
+    with _opened(file) as opened, open_shop(org) as (shop, organisation), progress("lines") as show:
+        actor = command_line(organisation.id)
+        outcome = import_license_keys(shop, actor, opened, product=product, dry_run=dry_run, progress=_counting(show))
+    _report(outcome, "license keys", dry_run=dry_run, as_json=as_json, skipped="known already")
     _end(outcome)
 
 

@@ -258,6 +258,7 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
     shop = Holdfast.open(
         config.database_url,
         read_seconds=config.read_seconds,
+        secret_key=config.secret_key,
         batch_max=config.batch_max,
         queue_max=config.queue_max,
         queue_age_seconds=config.queue_age_seconds,

@@ -122,7 +122,7 @@ def open_shop(org: str) -> Iterator[tuple[Holdfast, OrganisationRow]]:
     config = load()
     with ready_database(config) as database:
         organisation = organisation_of(database, org)
-    with Holdfast.open(config.database_url) as shop:
+    with Holdfast.open(config.database_url, secret_key=config.secret_key) as shop:
         yield shop, organisation
 
 

@@ -12,7 +12,18 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.organisation import keys, periods, places, products, settings, sign_in, users, views
+from holdfast.core.organisation import (
+    bookkeeping,
+    key_pool,
+    keys,
+    periods,
+    places,
+    products,
+    settings,
+    sign_in,
+    users,
+    views,
+)
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.command import ALL_STORES, Command, CommandGroup, Decision
 from holdfast.core.records.organisation import Location
@@ -185,6 +196,8 @@ DECISIONS: dict[type[Command], Decision] = {
         *returns.DECISIONS,
         *register.DECISIONS,
         *periods.DECISIONS,
+        *bookkeeping.DECISIONS,
+        *key_pool.DECISIONS,
         Decision(Sweep, _sweep, Permission.STOCK),
         Decision(CommandGroup, _decide_group, Permission.READ),
     )
@@ -228,6 +241,10 @@ def _need_sale(known: Catalog, caller: Caller, command: Any, wants: set[Want]) -
 
 def _need_nothing(_known: Catalog, _caller: Caller, _command: Any, _wants: set[Want]) -> None:
     """It looks at records, not at levels."""
+
+
+def _need_receipt(_known: Catalog, _caller: Caller, command: Any, wants: set[Want]) -> None:
+    wants.add(RecordById("receipt", command.receipt_id))
 
 
 def _need_document(_known: Catalog, _caller: Caller, command: Any, wants: set[Want]) -> None:
@@ -349,6 +366,8 @@ _GUESSES: dict[type, Callable[[Catalog, Caller, Any, set[Want]], None]] = {
     **dict.fromkeys(_OF_SALE, _need_sale),
     **dict.fromkeys(_OF_CATALOG, _need_nothing),
     **dict.fromkeys(_OF_DOCUMENT, _need_document),
+    **dict.fromkeys((bookkeeping.PostEntry, bookkeeping.ReverseEntry), _need_nothing),
+    bookkeeping.BillReceipt: _need_receipt,
     **dict.fromkeys((reserve.Reserve, order_holds.ReserveAtLevel), _need_held_order),
     **dict.fromkeys(
         (order_entry.OpenSale, order_import.ImportOrder, order_holds.OrderReserve, order_holds.OrderClose), _need_order

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import msgspec
 
 from holdfast.core.stock.journal import JournalEntry, Posting
-from holdfast.db.audit_shapes import Balances, Booked, DaySum, Kept, Moved, Stored
+from holdfast.db import audit_entries
+from holdfast.db.audit_shapes import Balances, Billed, Booked, DaySum, Kept, Moved, Reversal, Stored
 from holdfast.db.audit_stream import AuditStream, and_where, where
 from holdfast.db.exact_sum import exact
 
@@ -61,6 +62,17 @@ class BookStreams(AuditStream):
         )
         for org, ledger_id, ref_type, ref_id, value, at in rows:
             yield Moved(str(org), str(ledger_id), ref_type, ref_id, int(value), int(at))
+
+    def reversals(self, org_id: str | None) -> Iterator[Reversal]:
+        """Entries that take others back, by id."""
+        rows = self._stream(audit_entries.reversals(org_id, is_sqlite=self._is_sqlite), org_id)
+        for org, entry_id, same, left in rows:
+            yield Reversal(str(org), str(entry_id), bool(same), int(left))
+
+    def bills(self, org_id: str | None) -> Iterator[Billed]:
+        """Receipts with bills, by id."""
+        for org, receipt_id, received, cleared, standing in self._stream(audit_entries.bills(org_id), org_id):
+            yield Billed(str(org), receipt_id, int(received), int(cleared), int(standing))
 
     def kept_balances(self, org_id: str | None) -> Iterator[Kept]:
         """What closes and ends of days kept, by day."""

@@ -1,15 +1,18 @@
-"""What the check reads of sales: sales with lines and returns, supplier orders, gift cards, drawers."""
+"""What the check reads of sales: sales with lines and returns, supplier orders, gift cards, license keys, drawers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from holdfast.core.records.license_key import LicenseKey
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.sales.gift_cards import GiftCard, GiftCardEntry
 from holdfast.core.sales.register import CashMovement, RegisterSession
 from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
-from holdfast.db.audit_shapes import Sold, Stored
+from holdfast.db import audit_entries
+from holdfast.db.audit_shapes import KeyedLine, Sold, Stored, texts_in
 from holdfast.db.audit_stream import AuditStream, and_where, org_of, where
 from holdfast.db.exact_sum import exact
 
@@ -49,6 +52,20 @@ class SalesStreams(AuditStream):
     def gift_card_entries(self, org_id: str | None) -> Iterator[Stored]:
         """Entries of gift cards by card and number."""
         yield from self._structs(GiftCardEntry, "", "", "ORDER BY t.org_id, t.card_id, t.seq", org_id)
+
+    def license_keys(self, org_id: str | None) -> Iterator[Stored]:
+        """License keys by id, beside each its line's product, sale and keys, and its own product."""
+        beside_it = "l.product_id, l.sale_id, l.key_ids, p.id"
+        yield from self._structs(LicenseKey, beside_it, audit_entries.BESIDE_KEYS, "ORDER BY t.org_id, t.id", org_id)
+
+    def keyed_lines(self, org_id: str | None) -> Iterator[KeyedLine]:
+        """Lines of sales that got license keys, or wait for some, by id."""
+        for row in self._stream(audit_entries.keyed_lines(org_id), org_id):
+            yield KeyedLine(str(row[0]), str(row[1]), texts_in(row[2]), row[3], row[4], row[5], row[6], row[7])
+
+    def keys_added(self, org_id: str | None) -> Iterator[Sequence[Any]]:
+        """(organisation, product, `{"added": n}`) for each time when license keys were added, as the audit log says."""
+        yield from self._stream(audit_entries.keys_added(org_id), org_id)
 
     def sold(self, org_id: str | None) -> Iterator[Sold]:
         """What left by sale, as the ledger has it; a line's hold may have been consumed past its sale."""

@@ -89,6 +89,19 @@ class Sold(NamedTuple):
     value: int
 
 
+class KeyedLine(NamedTuple):
+    """A line with license keys: their ids, how many are to follow, its units, its sale's status, the keys naming it."""
+
+    org_id: str
+    line_id: str
+    keys: tuple[str, ...]
+    owed: int
+    fulfilled: int
+    returned: int
+    status: str | None
+    naming: int
+
+
 class Booked(NamedTuple):
     """A ledger entry that a journal entry names."""
 
@@ -108,6 +121,27 @@ class Moved(NamedTuple):
     ref_id: str | None
     value: int
     at: int
+
+
+class Reversal(NamedTuple):
+    """An entry that takes another one back: does it refer as that one does (an entry by hand refers to the first by its
+    id), and how many lines of the two have no opposite in the other?"""
+
+    org_id: str
+    entry_id: str
+    same_reference: bool
+    unmatched: int
+
+
+class Billed(NamedTuple):
+    """A receipt with bills: what it posted as not invoiced, what its bills cleared of it, in minor units, and how many
+    of them stand."""
+
+    org_id: str
+    receipt_id: str
+    received: int
+    cleared: int
+    standing: int
 
 
 class Seal(NamedTuple):
@@ -156,3 +190,21 @@ class DaySum(NamedTuple):
 
 Balances = tuple[tuple[str, int, int], ...]
 """(account, debits, credits), minor units."""
+
+
+def texts_in(told: Any) -> tuple[str, ...]:
+    """The texts of a JSON list as it is stored, taken apart by the driver or not; of anything else none."""
+    try:
+        return msgspec.convert(msgspec.json.decode(told) if isinstance(told, str) else told, tuple[str, ...])
+    except msgspec.MsgspecError:
+        return ()
+
+
+def number_in(told: Any, name: str) -> int:
+    """A whole number in a JSON object as it is stored, by its name; 0 where there is none."""
+    try:
+        fields = msgspec.convert(msgspec.json.decode(told) if isinstance(told, str) else told, dict[str, Any])
+    except msgspec.MsgspecError:
+        return 0
+    found = fields.get(name)
+    return found if type(found) is int else 0

@@ -246,6 +246,7 @@ def journal_rows(database: Database, org_id: str) -> Iterator[Any]:
             entry.c.ref_type,
             entry.c.ref_id,
             entry.c.actor,
+            entry.c.reverses,
             posting.c.account,
             posting.c.amount,
         )

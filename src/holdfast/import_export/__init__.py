@@ -3,6 +3,7 @@
     import_products(shop, actor, organisation, file)     sku,title,price,...   or a product export of Shopify
     import_stock(shop, actor, file)                      sku,location,quantity[,unit_cost,lot_code,expires_at]
     import_orders(shop, actor, organisation, file)       order_number,sku,quantity,... or one of `order_formats`
+    import_license_keys(shop, actor, file)               sku,license_key
     write_csv(export_ledger(database, organisation), LEDGER_EXPORT, sys.stdout)
     for piece in beancount(database, organisation): ...  the journal for an accountant
 
@@ -20,6 +21,7 @@ from holdfast.import_export.export import (
     write_json,
 )
 from holdfast.import_export.journal import JOURNAL_EXPORT, beancount, export_journal
+from holdfast.import_export.license_keys import import_license_keys
 from holdfast.import_export.order_formats import OrderFormat
 from holdfast.import_export.order_names import NameMap
 from holdfast.import_export.orders import Choices, OrdersOutcome, import_orders
@@ -43,6 +45,7 @@ __all__ = [
     "export_journal",
     "export_ledger",
     "export_stock",
+    "import_license_keys",
     "import_orders",
     "import_products",
     "import_stock",

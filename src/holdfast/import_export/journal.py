@@ -35,6 +35,7 @@ JOURNAL_EXPORT = (
     "debit",
     "credit",
     "currency",
+    "reverses",
 )
 
 _ROOTS = {
@@ -65,6 +66,7 @@ def export_journal(database: Database, organisation: OrganisationRow) -> Iterato
             "debit": from_minor(max(row.amount, 0), organisation.minor_digits),
             "credit": from_minor(max(-row.amount, 0), organisation.minor_digits),
             "currency": organisation.currency,
+            "reverses": row.reverses,
         }
 
 
@@ -86,6 +88,7 @@ def beancount(database: Database, organisation: OrganisationRow) -> Iterator[str
             piece = f'\n{row.day} * {_quoted(row.description)}\n  id: "{row.id}"\n  at: "{instant_text(row.at)}"\n'
             piece += f"  ref: {_quoted(' '.join(filter(None, (row.ref_type, row.ref_id))))}\n"
             piece += f"  actor: {_quoted(row.actor)}\n"
+            piece += f'  reverses: "{row.reverses}"\n' if row.reverses is not None else ""
         amount = from_minor(row.amount, organisation.minor_digits)
         yield f"{piece}  {beancount_account(row.account)}  {amount} {currency}\n"
 

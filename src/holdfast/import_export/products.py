@@ -62,6 +62,8 @@ PRODUCT_COLUMNS = (
     "dropship",
     "supplier",
     "active",
+    "digital_delivery_method",
+    "download_url",
 )
 _NUMBERS = frozenset({"price", "variant price", "regular price", "low stock amount", "reorder_point", "preorder_limit"})
 OWN = Layout(
@@ -76,6 +78,7 @@ HINT = "Exports of products of Shopify, WooCommerce and Square are read as well;
 _CHOICES = {
     "kind": ("physical", "digital", "service", "subscription", "gift_card"),
     "oversell": ("deny", "backorder", "preorder"),
+    "digital_delivery_method": ("license_key", "download", "email"),
 }
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -235,6 +238,7 @@ _PRODUCT_CELLS: dict[str, Callable[[str, str], Any]] = {
     "precision": precision_cell,
     "reorder_point": quantity_cell,
     "oversell": _choice,
+    "digital_delivery_method": _choice,
     "preorder_limit": quantity_cell,
     "available_from": instant_or_day_cell,
     "track_expiry": flag_cell,

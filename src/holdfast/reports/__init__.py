@@ -29,6 +29,7 @@ from holdfast.db.queries import gift_cards as gift_card_queries
 from holdfast.db.queries import history as history_queries
 from holdfast.db.queries import ledger as ledger_queries
 from holdfast.db.queries import levels as level_queries
+from holdfast.db.queries import license_keys as license_key_queries
 from holdfast.db.queries import lots as lot_queries
 from holdfast.db.queries import overview as overview_queries
 from holdfast.db.queries import products as product_queries
@@ -89,6 +90,7 @@ class Reports(View):
     product_by_code = report(product_queries.coded, None)
     product_history = report(history_queries.steps, None)
     product_summary = report(level_queries.summary, None)
+    license_keys = report(license_key_queries.of_product, None)
 
     # Levels
 

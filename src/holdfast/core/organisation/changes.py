@@ -139,13 +139,18 @@ def put(stock: Stock, table: str, record: Any) -> None:
     if table in KINDS and KINDS[table].catalog:
         stock.put_in_catalog(record)
     action = "add" if old is None else ("remove" if changes.get("active") is False else "change")
+    note(stock, action, table, record.id, changes)
+
+
+def note(stock: Stock, action: str, kind: str, record_id: str, changes: dict[str, Any]) -> None:
+    """Write a line into the audit log."""
     audit_id = stock.new_id()
     audit = Audit(
         id=audit_id,
         actor=stock.caller.actor,
         action=action,
-        kind=table,
-        record_id=record.id,
+        kind=kind,
+        record_id=record_id,
         changes=changes,
         created_at=stock.now,
         address=stock.caller.address,

@@ -131,6 +131,12 @@ def rename_account(stock: Stock, command: RenameAccount) -> AccountDocument:
     return account_document(account.id, account.name)
 
 
+def account_name(stock: Stock, code: str) -> str | None:
+    """What the account is called; None when the chart has none of that code."""
+    own: Account | None = stock.record("account", code) if re.fullmatch(ACCOUNT_CODE, code) else None
+    return ACCOUNTS.get(code) if own is None else own.name
+
+
 def account_document(code: str, name: str) -> AccountDocument:
     """The public shape of an account."""
     return AccountDocument(code, name, account_kind(code))

@@ -25,7 +25,7 @@ from holdfast.core.records.gtin import same_number, spellings
 from holdfast.core.records.number import Number, from_minor, to_minor, to_units
 from holdfast.core.records.organisation import Settings
 from holdfast.core.records.permission import Permission
-from holdfast.core.records.product import Oversell, PriceBreak, Product, ProductKind
+from holdfast.core.records.product import DigitalDelivery, Oversell, PriceBreak, Product, ProductKind
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
 from holdfast.core.records.sale import SaleLine
 from holdfast.core.records.wants import ProductInLedger, ProductsOfGtin, ProductSoldUncounted
@@ -72,6 +72,8 @@ class AddProduct(Command, frozen=True, gc=False, forbid_unknown_fields=True):
     supplier: Text | None = None
     active: bool = True
     price_breaks: PriceBreaks = ()
+    digital_delivery_method: DigitalDelivery | None = None
+    download_url: Text | None = None
 
 
 class ProductChanges(Command, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +95,8 @@ class ProductChanges(Command, frozen=True, gc=False, kw_only=True, forbid_unknow
     supplier: Text | UnsetType | None = UNSET
     active: bool | UnsetType = UNSET
     price_breaks: PriceBreaks | UnsetType = UNSET
+    digital_delivery_method: DigitalDelivery | UnsetType | None = UNSET
+    download_url: Text | UnsetType | None = UNSET
 
 
 class ChangeProduct(ProductChanges, frozen=True, gc=False):
@@ -112,6 +116,7 @@ def add_product(stock: Stock, command: AddProduct) -> Product:
     stock.born.add(product_id)
     inner["title"] = command.title or command.sku
     product = Product(id=product_id, **inner, created_at=stock.now, updated_at=stock.now)
+    _refuse_delivery(product)
     _refuse_on_gift_card(product)
     put(stock, "product", product)
     return product
@@ -135,9 +140,24 @@ def change_product(stock: Stock, command: ChangeProduct) -> Product:
     if precision != product.precision:
         inner = _rescaled(stock, product, precision, inner)
     changed = replace(product, **inner, updated_at=stock.now)
+    _refuse_delivery(changed)
     _refuse_on_gift_card(changed)
     put(stock, "product", changed)
     return changed
+
+
+def _refuse_delivery(product: Product) -> None:
+    """Refuse a way of delivery that does not fit the product."""
+    method, url = product.digital_delivery_method, product.download_url
+    if method is not None and product.kind != "digital":
+        raise malformed("digital_delivery_method", f"is for digital products; this one is {product.kind}.")
+    if (url is None) == (method == "download"):
+        words = "is required: from where is it downloaded?" if url is None else "is for the method download alone."
+        raise malformed("download_url", words)
+    if url is not None and not url.startswith(("https://", "http://")):
+        raise malformed("download_url", "must begin with https:// or http://.")
+    if method == "license_key" and product.precision:
+        raise malformed("digital_delivery_method", "license keys are for whole units: the precision must be 0.")
 
 
 def _refuse_on_gift_card(product: Product) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from holdfast.core.organisation.changes import existing, lock_organisation, put, refuse_taken_name, written
+from holdfast.core.organisation.periods import account_name
 from holdfast.core.organisation.places import refuse_open_till, store_id_of
 from holdfast.core.organisation.products import amount_of
 from holdfast.core.records.command import ALL_STORES, Command, Decision, given
@@ -26,13 +27,16 @@ from holdfast.core.records.organisation import BarcodePrefix, QuickKey, Register
 from holdfast.core.records.permission import RANK, Permission, Role, RoleName
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
 from holdfast.core.records.wants import AnyJournalEntry, AnyProduct
-from holdfast.core.stock.journal import Posting
+from holdfast.core.stock.journal import CASH, INVENTORY, Posting, account_kind
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
 
 
 MINUTES_MAX = 366 * 24 * 60
+
+SettledMethod = Literal["card", "other"]
+"""The methods of payment that may have an account of their own. Cash lies in the drawers, gift cards are owed."""
 
 PREFIXES_MAX = 20
 """Most prefixes of codes that the shop's own scales print."""
@@ -45,7 +49,7 @@ QUICK_KEYS_MAX = 24
 
 
 class ChangeSettings(Command, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
-    """Change the organisation's rules."""
+    """Change the organisation's rules; `payment_accounts` are merged, null gives a method the usual account again."""
 
     name: Text | UnsetType = UNSET
     currency: Currency | UnsetType = UNSET
@@ -60,6 +64,7 @@ class ChangeSettings(Command, frozen=True, gc=False, kw_only=True, forbid_unknow
     api_rate_limit: Annotated[int, Meta(ge=1, le=10_000_000)] | UnsetType | None = UNSET
     totp_roles: Annotated[tuple[RoleName, ...], Meta(max_length=5)] | UnsetType = UNSET
     barcode_prefixes: Annotated[tuple[BarcodePrefix, ...], Meta(max_length=PREFIXES_MAX)] | UnsetType = UNSET
+    payment_accounts: dict[SettledMethod, str | None] | UnsetType = UNSET
 
 
 class AddTaxRate(Command, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -142,6 +147,8 @@ def change_settings(stock: Stock, command: ChangeSettings) -> Settings:
     if "barcode_prefixes" in fields:
         _refuse_prefixes(fields["barcode_prefixes"])
         fields["barcode_prefixes"] = fields["barcode_prefixes"] or None
+    if "payment_accounts" in fields:
+        fields["payment_accounts"] = _payment_accounts(stock, settings, fields["payment_accounts"])
     changed = replace(settings, **fields, updated_at=stock.now)
     if "cash_rounding" in fields:
         step = amount_of(changed, "cash_rounding", fields["cash_rounding"])
@@ -149,6 +156,26 @@ def change_settings(stock: Stock, command: ChangeSettings) -> Settings:
     _refuse_currency(stock, settings, changed)
     put(stock, "organisation", changed)
     return changed
+
+
+def _payment_accounts(stock: Stock, settings: Settings, asked: dict[str, str | None]) -> dict[str, str] | None:
+    """The accounts of methods of payment with what was asked: assets of the chart, beside cash and inventory."""
+    accounts = dict(settings.payment_accounts or {})
+
+    def put_account(_: int, item: tuple[str, str | None]) -> None:
+        method, code = item
+        field = f"payment_accounts.{method}"
+        if code is None:
+            accounts.pop(method, None)
+            return
+        if account_name(stock, code) is None:
+            raise malformed(field, f"there is no account {code!r}: add it to the chart first.")
+        if code in (CASH, INVENTORY) or account_kind(code) != "asset":
+            raise malformed(field, "must be an asset (1...), and neither cash nor inventory.")
+        accounts[method] = code
+
+    stock.each(sorted(asked.items()), put_account)
+    return accounts or None
 
 
 def _refuse_prefixes(prefixes: tuple[BarcodePrefix, ...]) -> None:

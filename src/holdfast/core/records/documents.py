@@ -207,6 +207,8 @@ def product_fields(product: Product, settings: Settings) -> dict[str, Any]:
             for group in product.price_breaks or ()
         ],
         "tax_class": product.tax_class,
+        "digital_delivery_method": product.digital_delivery_method,
+        "download_url": product.download_url,
         "gtin": product.gtin,
         "precision": product.precision,
         "reorder_point": None if product.reorder_point is None else number(product.reorder_point),

@@ -82,7 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The organisation and its rules. `minor_digits` follows from the ISO 4217 currency.
 
     Nothing posts to the books on or before the day `books_closed_through` (YYYY-MM-DD). Users with one of `totp_roles`
-    (words, with a space between) need a second factor to sign in.
+    (words, with a space between) need a second factor to sign in. `payment_accounts` are the accounts of methods of
+    payment that have one of their own.
     """
 
     id: str
@@ -104,6 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_at: int = 0
     updated_at: int = 0
     barcode_prefixes: tuple[BarcodePrefix, ...] | None = None
+    payment_accounts: dict[str, str] | None = None
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -16,10 +16,11 @@ from holdfast.core.records.text import folded
 
 ProductKind = Literal["physical", "digital", "service", "subscription", "gift_card"]
 Oversell = Literal["deny", "backorder", "preorder"]
+DigitalDelivery = Literal["license_key", "download", "email"]
 
 __all__ = [
-    "UNLIMITED", "Location", "LocationKind", "Oversell", "Product", "ProductKind", "Register", "Settings", "Store",
-    "TaxRate", "folded", "reorder_threshold",
+    "UNLIMITED", "DigitalDelivery", "Location", "LocationKind", "Oversell", "Product", "ProductKind", "Register",
+    "Settings", "Store", "TaxRate", "folded", "reorder_threshold",
 ]  # fmt: skip
 
 UNLIMITED = 999_999
@@ -34,7 +35,11 @@ class PriceBreak(msgspec.Struct, frozen=True, gc=False):
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One SKU. `price` is in minor units, `reorder_point` and `preorder_limit` in smallest units."""
+    """One SKU. `price` is in minor units, `reorder_point` and `preorder_limit` in smallest units.
+
+    A digital product may say how it is delivered, and from where it is downloaded. `pooled` is one that has had license
+    keys: each unit of it takes one of them.
+    """
 
     id: str
     sku: str
@@ -55,11 +60,19 @@ class Product(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_at: int = 0
     updated_at: int = 0
     price_breaks: tuple[PriceBreak, ...] | None = None
+    digital_delivery_method: DigitalDelivery | None = None
+    download_url: str | None = None
+    pooled: bool = False
 
     @property
     def unlimited(self) -> bool:
         """True for what is never counted: digital, service, subscription, gift_card."""
         return self.kind != "physical"
+
+    @property
+    def takes_keys(self) -> bool:
+        """Does each unit that is sold take a license key?"""
+        return self.pooled and self.digital_delivery_method == "license_key"
 
     def units(self, number: Number) -> int | None:
         """A quantity from outside in smallest units, sign kept; None when it does not fit the precision."""

@@ -269,7 +269,8 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     `total` is what it costs the customer, tax included; `discount` includes its share of the sale's, `asked` is the
     line's own. `due` is its part of what was due, from which refunds are taken. `tax_rate` is the sum of the rates of
     its class, `taxes` are its tax at each of them. Units are priced in groups by `breaks`. `gift_code` is the code of
-    the printed gift card that is sold. `title` is what its source calls it, where that is not the product's title. A
+    the printed gift card that is sold. `title` is what its source calls it, where that is not the product's title.
+    `key_ids` are the license keys that it got, those that came back too, and `keys_owed` how many are to follow. A
     checksum leaves out fields that have their default, so rows that an older version wrote still fit.
     """
 
@@ -301,6 +302,8 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     breaks: tuple[PriceBreak, ...] | None = None
     gift_code: str | None = None
     title: str | None = None
+    key_ids: tuple[str, ...] | None = None
+    keys_owed: int = 0
 
     @property
     def rates(self) -> tuple[Rate, ...]:

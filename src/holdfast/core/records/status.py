@@ -27,6 +27,9 @@ transfer is shipped while anything is on the road, and its end says where the go
 returned where none did and some were sent back. A count is posted at once or begins as a draft; what was posted is in
 the ledger and cannot be cancelled. An appointment may be entered when it is over already, and what is over stays so.
 
+A license key is free until a sale hands it out, and sold then. Whoever had it has seen it: one that comes back is
+blocked, and nothing follows on that.
+
 An order to a supplier is open until the supplier has shipped. It is withdrawn (cancelled) when its line is, and stands
 again when the sale is taken up after all.
 
@@ -55,6 +58,8 @@ RETURNED: Final = "returned"
 DRAFT: Final = "draft"
 POSTED: Final = "posted"
 BOOKED: Final = "booked"
+FREE: Final = "free"
+SOLD: Final = "sold"
 BLOCKED: Final = "blocked"
 
 SaleStatus = Literal["open", "suspended", "completed", "cancelled"]
@@ -102,6 +107,9 @@ APPOINTMENT: Transitions = {
 SUPPLIER_ORDER: Transitions = {None: (OPEN,), OPEN: (SHIPPED, CANCELLED), SHIPPED: (), CANCELLED: (OPEN,)}
 
 GIFT_CARD: Transitions = {None: (ACTIVE,), ACTIVE: (BLOCKED,), BLOCKED: ()}
+
+
+LICENSE_KEY: Transitions = {None: (FREE,), FREE: (SOLD,), SOLD: (BLOCKED,), BLOCKED: ()}
 
 
 def may_become(table: Transitions, before: str | None, after: str) -> bool:

@@ -83,7 +83,7 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     completion says when (`at`), by whom (`actor`), at which till (`session_id`) and with what `change`. `card` is the
     id of the gift card. `pressed` is the (method, amount kept) that its till counted, where it was corrected after that
     was closed. Of an exchange `returns` are those that it stands for, and `of` how their goods had been paid, as
-    (method, amount) pairs.
+    (method, amount) pairs. `account` is the one on which it lies, where the settings named one for its method.
     """
 
     method: Method
@@ -97,6 +97,7 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     pressed: tuple[Method, int] | UnsetType = UNSET
     returns: tuple[str, ...] | UnsetType = UNSET
     of: tuple[tuple[Method, int], ...] | UnsetType = UNSET
+    account: str | UnsetType = UNSET
 
     @property
     def own_change(self) -> int:

@@ -283,6 +283,34 @@ class CartsOfSession(Want, frozen=True, gc=False):
     session_id: str
 
 
+class FreeKeys(Want, frozen=True, gc=False):
+    """The first `most` free license keys of a product, locked; their ids. `owing` asks once more, when the product is
+    locked and nobody adds keys meanwhile."""
+
+    product_id: str
+    most: int
+    owing: bool = False
+
+
+class KnownKeys(Want, frozen=True, gc=False):
+    """The id of the license key of a product with that digest."""
+
+    product_id: str
+    digest: str
+
+
+class KeysOfSale(Want, frozen=True, gc=False):
+    """The license keys that a sale was given, locked."""
+
+    sale_id: str
+
+
+class LinesWaitingForKeys(Want, frozen=True, gc=False):
+    """The ids of the sales that license keys of a product are owed to, those with the oldest lines first."""
+
+    product_id: str
+
+
 # Gift cards ----------------------------------------------------------------------------------------------------------
 
 
@@ -409,6 +437,18 @@ class AnyProduct(Want, frozen=True, gc=False):
 
 class AnyJournalEntry(Want, frozen=True, gc=False):
     """Has the organisation a journal entry? The answer is not empty when it has."""
+
+
+class EntryById(Want, frozen=True, gc=False):
+    """A journal entry with its postings."""
+
+    entry_id: str
+
+
+class EntriesOf(Want, frozen=True, gc=False):
+    """The journal entries that refer to something (`ref_id`), with their postings."""
+
+    ref_id: str
 
 
 class AccountSums(NamedTuple):

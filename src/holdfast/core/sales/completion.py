@@ -21,8 +21,8 @@ takes the rest. Completing books what shipments have not booked; what is not pai
 competes again. What no stock backs cannot be completed; what is there can be shipped.
 
 What was left out. A shipment takes no payment: what deposits do not cover when the last part is shipped is owed, and
-paid later (`core.sales.payments`). Goods of a completed
-sale come back by a return, a mistaken shipment by its correction. Change is given from cash only.
+paid later (`core.sales.payments`). Goods of a completed sale come back by a return, a mistaken shipment by its
+correction. Change is given from cash only.
 """
 
 from __future__ import annotations
@@ -52,10 +52,25 @@ from holdfast.core.sales.cart import CancelSale, reprice_if_it_can_be, sale_fact
 from holdfast.core.sales.documents import SaleDocument, describe_sale
 from holdfast.core.sales.exchange import Exchanged, described_returns, pay_out, payment_in_goods, take_in
 from holdfast.core.sales.gift_cards import issue_cards
+from holdfast.core.sales.license_keys import deliver, seek_keys, withdraw_open
 from holdfast.core.sales.lines import put_receipt, rated, receipt_of
-from holdfast.core.sales.payments import PaymentRequest, give_back, kept_with_sale, payments_of, take_at_till
+from holdfast.core.sales.payments import (
+    PaymentRequest,
+    give_back,
+    kept_with_sale,
+    line_of,
+    payments_of,
+    take_at_till,
+)
 from holdfast.core.sales.register import SessionTotals, open_session_of
-from holdfast.core.sales.shipment import amounts_of, cut_lines, refuse_more_shipments, terms_now, with_terms
+from holdfast.core.sales.shipment import (
+    amounts_of,
+    cut_lines,
+    moved_since,
+    refuse_more_shipments,
+    terms_now,
+    with_terms,
+)
 from holdfast.core.sales.supplier_orders import (
     SupplierOrder,
     SupplierOrderDocument,
@@ -72,7 +87,6 @@ from holdfast.core.stock.journal import (
     ROUNDING,
     TIPS,
     Line,
-    account_of_money,
     stage_money,
     tax_payable,
 )
@@ -175,8 +189,11 @@ def _consume_others(stock: Stock, sale: Sale) -> None:
 def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> None:
     """Let lapsed holds compete again; every line that is short or waits is named."""
 
+    keys: dict[str, int] = {}
+
     def cover(_: int, line: SaleLine) -> None:
         if line.kind != "stock":
+            seek_keys(stock, sale, line, line.open, keys)
             return
         current = stock.row(SaleLine, line.id)
         assert current is not None
@@ -192,8 +209,9 @@ def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> None:
     stock.each_line(lines, cover)
 
 
-def fulfil_line(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
-    """Units of a line leave: from what its holds have, oldest hold first; unlimited and supplied ones just go."""
+def fulfil_line(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: bool = False) -> None:
+    """Units of a line leave: from what its holds have, oldest hold first; unlimited and supplied ones just go, digital
+    ones with their license keys. Of a `fact` the keys may follow."""
     taken = line.taken
     if line.kind == "stock":
         left = units
@@ -209,7 +227,8 @@ def fulfil_line(stock: Stock, sale: Sale, line: SaleLine, units: int) -> None:
         order_from_supplier(stock, sale, line)
     current = stock.row(SaleLine, line.id)
     assert current is not None
-    stock.put_row(replace(current, fulfilled=current.fulfilled + units, taken=taken, updated_at=stock.now))
+    current = replace(current, fulfilled=current.fulfilled + units, taken=taken, updated_at=stock.now)
+    stock.put_row(deliver(stock, sale, current, fact=fact) if line.kind == "unlimited" else current)
 
 
 def finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
@@ -252,7 +271,7 @@ def book_sale(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Paymen
 def _stage_sale_money(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> None:
     """Book what fulfilments have not: revenue and tax against these payments; what is unpaid stays receivable, and
     what was paid in advance has made that smaller already."""
-    money: list[Line] = [(account_of_money(payment.method), payment.kept) for payment in payments]
+    money: list[Line] = [line_of(payment) for payment in payments]
     kept = sum(payment.kept for payment in payments)
     money.append((RECEIVABLE, receipt.total + receipt.rounding - kept - sale.posted))
     tax = receipt.tax_total - sale.posted_tax
@@ -296,7 +315,7 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     for line_id, units in asked.items():
         first = len(stock.entries)
         fulfil_line(stock, sale, lines[line_id], units)
-        moved += _moved_since(stock, first, line_id)
+        moved += moved_since(stock, first, line_id)
     part = Fulfillment(
         id=stock.new_id(),
         at=stock.now,
@@ -329,22 +348,6 @@ def _ship(stock: Stock, sale: Sale, asked: dict[str, int], tracking: str | None)
     return finish_shipped(stock, sale)
 
 
-def _moved_since(stock: Stock, first_entry: int, line_id: str) -> list[Shipped]:
-    """What SALE entries from that number on took from which lots by which holds."""
-    return [
-        Shipped(
-            line_id,
-            entry.reservation_id,
-            entry.lot_id,
-            entry.location_id,
-            -entry.qty_delta,
-            -entry.value_delta,
-        )
-        for entry in stock.entries[first_entry:]
-        if entry.ref_type == "SALE" and entry.lot_id is not None and entry.reservation_id is not None
-    ]
-
-
 def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int]:
     """Units to ship by line; a line named twice counts once, with the sum."""
     if not command.lines:
@@ -368,8 +371,12 @@ def _asked_units(stock: Stock, sale: Sale, command: Fulfill) -> dict[str, int]:
 def _refuse_unbacked(stock: Stock, sale: Sale, asked: dict[str, int]) -> None:
     """Refuse to ship what is not backed by stock, or not open any more; every such line is named."""
 
+    keys: dict[str, int] = {}
+
     def test(_: int, line: SaleLine) -> None:
         units = asked.get(line.id, 0)
+        if units:
+            seek_keys(stock, sale, line, units, keys)
         holds = stock.holds_of_line(line.id) if units else []
         backed = sum(hold.allocated for hold in holds) if line.kind == "stock" else line.open
         if units > min(backed, line.open):
@@ -391,9 +398,11 @@ def finish_shipped(stock: Stock, sale: Sale) -> Sale:
     if sale.fulfillments and not beside:
         last = replace(sale.fulfillments[-1], before=sale.status)
         sale = replace(sale, fulfillments=(*sale.fulfillments[:-1], last))
+    keys: dict[str, int] = {}
+    stock.each(lines_of(stock, sale), lambda _, line: seek_keys(stock, sale, line, line.open, keys, fact=True))
     for line in lines_of(stock, sale):
         if line.open:
-            fulfil_line(stock, sale, line, line.open)
+            fulfil_line(stock, sale, line, line.open, fact=True)
     _consume_others(stock, sale)
     sale = give_back(stock, sale, sale.total)
     return finish(
@@ -408,6 +417,7 @@ def cancel_sale(stock: Stock, command: CancelSale) -> SaleDocument:
     release_all(stock, sale, "voided")
     release_rest(stock, sale, "voided")
     withdraw_supplier_orders(stock, sale)
+    withdraw_open(stock, sale)
     if any(line.fulfilled for line in lines_of(stock, sale)):
         return describe_sale(stock, finish_shipped(stock, _cut_to_shipped(stock, sale)))
     sale = replace(give_back(stock, sale, 0), status=CANCELLED, updated_at=max(stock.now, sale.updated_at))

@@ -5,12 +5,13 @@ See docs/how-to/sell.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
+from holdfast.core.records.license_key import KeyStatus, LicenseKey
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
 from holdfast.core.records.sale import Fulfillment, Sale, SaleLine
@@ -20,6 +21,7 @@ from holdfast.core.records.tax import TaxDocument, tax_documents
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import Payment
 from holdfast.core.sales.gift_cards import cards_of_sale
+from holdfast.core.sales.license_keys import keys_of
 from holdfast.core.sales.lines import priced_today
 from holdfast.core.sales.return_record import ReturnDocument
 from holdfast.core.sales.taxes import taxes_of
@@ -28,6 +30,23 @@ from holdfast.core.stock.sale_lines import holds_of, lines_of, product_of_line
 
 Money = Callable[[int], str]
 """Minor units as a decimal string of the currency."""
+
+
+class LicenseKeyDocument(msgspec.Struct, frozen=True, gc=False):
+    """A license key of a line: `key` is encrypted until the answer is sent; a `blocked` one came back."""
+
+    id: str
+    key: str
+    status: KeyStatus
+
+
+class DeliveryDocument(msgspec.Struct, frozen=True, gc=False):
+    """How digital units of a line were delivered: their license keys, of which some may follow, or a link."""
+
+    method: str
+    license_keys: list[LicenseKeyDocument]
+    waiting: int
+    download_url: str | None
 
 
 class SaleLineDocument(msgspec.Struct, frozen=True, gc=False):
@@ -50,6 +69,7 @@ class SaleLineDocument(msgspec.Struct, frozen=True, gc=False):
     taxes: list[TaxDocument]
     line_total: str
     reservations: list[str]
+    delivery: DeliveryDocument | UnsetType = UNSET
 
 
 class StatedDocument(msgspec.Struct, frozen=True, gc=False):
@@ -123,6 +143,7 @@ def describe_sale(stock: Stock, sale: Sale, returns: Sequence[ReturnDocument] = 
         holds,
         stock.settings.minor_digits,
         stock.settings.currency,
+        keys=keys_of(stock, lines),
         returns=returns,
         gift_cards=_sold_cards(stock, sale, lines),
     )
@@ -150,11 +171,12 @@ def sale_document(
     currency: str,
     *,
     quoted: bool = False,
+    keys: Mapping[str, LicenseKey] | None = None,
     returns: Sequence[ReturnDocument] = (),
     gift_cards: Sequence[dict[str, str]] = (),
 ) -> SaleDocument:
-    """The public shape of a sale from its parts; a quoted one was never kept and has no ids. `returns` are those that
-    paid for it, `gift_cards` those that it sold."""
+    """The public shape of a sale from its parts; a quoted one was never kept and has no ids. `keys` are the license
+    keys of its lines by id, `returns` those that paid for it, `gift_cards` those that it sold."""
 
     def money(amount: int) -> str:
         return from_minor(amount, digits)
@@ -163,7 +185,9 @@ def sale_document(
     for hold in holds:
         holds_by_line.setdefault(hold.sale_line_id, []).append(hold)
     shown = [
-        _line_document(sale, line, products[line.product_id], holds_by_line.get(line.id, []), digits, quoted=quoted)
+        _line_document(
+            sale, line, products[line.product_id], holds_by_line.get(line.id, []), digits, keys or {}, quoted=quoted
+        )
         for line in lines
     ]
     product_of = {line.id: products[line.product_id] for line in lines}
@@ -247,7 +271,14 @@ def _payment(sale: Sale, payment: Payment, money: Money) -> dict[str, Any]:
 
 
 def _line_document(
-    sale: Sale, line: SaleLine, product: Product, own: list[Reservation], digits: int, *, quoted: bool
+    sale: Sale,
+    line: SaleLine,
+    product: Product,
+    own: list[Reservation],
+    digits: int,
+    keys: Mapping[str, LicenseKey],
+    *,
+    quoted: bool,
 ) -> SaleLineDocument:
     def money(amount: int) -> str:
         return from_minor(amount, digits)
@@ -272,7 +303,18 @@ def _line_document(
         taxes=tax_documents(line.tax_shares, digits),
         line_total=money(line.total),
         reservations=list(line.reservations),
+        delivery=UNSET if quoted else _delivery(line, product, keys),
     )
+
+
+def _delivery(line: SaleLine, product: Product, keys: Mapping[str, LicenseKey]) -> DeliveryDocument | UnsetType:
+    """What was delivered of the line; nothing where nothing went out of it, or nothing is delivered by us."""
+    own = [keys[name] for name in line.key_ids or ()]
+    method = "license_key" if own or line.keys_owed else product.digital_delivery_method
+    if method is None or line.kind != "unlimited" or not line.fulfilled:
+        return UNSET
+    shown = [LicenseKeyDocument(key.id, key.encrypted, key.status) for key in own]
+    return DeliveryDocument(method, shown, line.keys_owed, product.download_url if method == "download" else None)
 
 
 def _receipt(
@@ -288,12 +330,11 @@ def _receipt(
     quoted: bool,
 ) -> dict[str, Any]:
     """What the customer gets on paper."""
-    printed = ("title", "quantity", "unit_price", "discount", "tax", "line_total")
     return {
         "number": None if quoted else sale.number,
         "currency": currency,
         "completed_at": None if sale.completed_at is None else instant_text(sale.completed_at),
-        "lines": [{name: getattr(line, name) for name in printed} for line in lines],
+        "lines": [_printed_line(line) for line in lines],
         "taxes": taxes,
         "tax_exempt": sale.tax_exempt,
         "total": money(sale.total),
@@ -313,6 +354,18 @@ def _receipt(
             for one in returns
         ],
     }
+
+
+def _printed_line(line: SaleLineDocument) -> dict[str, Any]:
+    """A line on paper, with the keys that are the buyer's."""
+    printed: dict[str, Any] = {name: getattr(line, name) for name in _PRINTED}
+    if line.delivery is not UNSET:
+        printed["license_keys"] = [key.key for key in line.delivery.license_keys if key.status == "sold"]
+        printed["download_url"] = line.delivery.download_url
+    return printed
+
+
+_PRINTED = ("title", "quantity", "unit_price", "discount", "tax", "line_total")
 
 
 def _shipment(part: Fulfillment, product_of: dict[str, Product]) -> dict[str, Any]:

@@ -41,7 +41,8 @@ from holdfast.core.stock.journal import (
     RECEIVABLE,
     ROUNDING,
     Line,
-    account_of_money,
+    own_account,
+    paid_by,
     stage_money,
 )
 from holdfast.core.stock.posting import Stock
@@ -109,12 +110,17 @@ def move_on_card(stock: Stock, payment: Payment) -> None:
             load(stock, card.code, -payment.amount, "PAYMENT", payment.id)
 
 
+def line_of(payment: Payment) -> Line:
+    """What a payment brings to the account on which it lies, or (negative) takes off it."""
+    return paid_by(payment.method, payment.kept, payment.account)
+
+
 # With the completion -------------------------------------------------------------------------------------------------
 
 
 def kept_with_sale(stock: Stock, payments: tuple[Payment, ...], change: int) -> tuple[Payment, ...]:
     """The payments of a completion as they are kept: each has an id, and the last one in cash the `change`."""
-    kept = [replace(payment, id=stock.new_id()) for payment in payments]
+    kept = [replace(payment, id=stock.new_id(), account=own_account(stock, payment.method)) for payment in payments]
     if change:
         last = max(index for index, payment in enumerate(kept) if payment.method == "cash")
         kept[last] = replace(kept[last], change=change)
@@ -173,7 +179,8 @@ def give_back(stock: Stock, sale: Sale, due: int) -> Sale:
             continue
         left[pot] -= amount
         taken[payment.method] -= amount
-        back.append(_made(stock, payment.method, -amount, 0, payment.card))
+        made = _made(stock, payment.method, -amount, 0, payment.card)
+        back.append(replace(made, account=payment.account))
     return _settled_over_time(stock, sale, tuple(back), f"Sale {sale.number}, given back")
 
 
@@ -194,6 +201,7 @@ def _made(stock: Stock, method: Method, amount: int, change: int, card: str | Un
         session_id=stock.caller.session_id,
         change=change or UNSET,
         card=card,
+        account=own_account(stock, method),
     )
 
 
@@ -207,7 +215,7 @@ def _settled_over_time(
     for payment in made:
         move_on_card(stock, payment)
         money: list[Line] = [
-            (account_of_money(payment.method), payment.kept),
+            line_of(payment),
             (RECEIVABLE, -(payment.kept - rounding)),
             (ROUNDING, -rounding),
         ]
@@ -376,18 +384,21 @@ def _by_method(stock: Stock, sale: Sale, payment: Payment, method: Method) -> Pa
     if paid and not other_cash:
         exact = amount - sale.rounding if payment.method == "cash" else amount
         amount = cash_rounded(exact, rules_of(stock).cash_rounding) if method == "cash" else exact
-    return replace(payment, method=method, amount=amount, change=UNSET)
+    return replace(payment, method=method, amount=amount, change=UNSET, account=own_account(stock, method))
 
 
 def _stage_correction(stock: Stock, sale: Sale, payment: Payment, corrected: Payment, *, is_closed: bool) -> None:
-    """Book it. Of a till that is closed the count has booked what cash was over or short: that is taken back."""
+    """Book it: the payment leaves the account on which it lies. Of a till that is closed the count has booked what cash
+    was over or short: that is taken back."""
 
-    def account(method: str) -> str:
-        return CASH_OVER_SHORT if is_closed and method == "cash" else account_of_money(method)
+    def line(one: Payment, amount: int) -> Line:
+        if is_closed and one.method == "cash":
+            return CASH_OVER_SHORT, amount
+        return paid_by(one.method, amount, one.account)
 
     money: list[Line] = [
-        (account(payment.method), -payment.kept),
-        (account(corrected.method), corrected.kept),
+        line(payment, -payment.kept),
+        line(corrected, corrected.kept),
         (ROUNDING, payment.kept - corrected.kept),
     ]
     assert not isinstance(payment.id, msgspec.UnsetType)

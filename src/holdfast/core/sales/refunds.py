@@ -40,8 +40,8 @@ from holdfast.core.stock.journal import (
     ROUNDING,
     SHRINKAGE,
     TIPS,
-    Line,
-    account_of_money,
+    own_account,
+    paid_by,
     stage_money,
     tax_payable,
 )
@@ -396,7 +396,7 @@ def _stage_return(stock: Stock, made: Return, name: str) -> None:
     exact = sum(line.refund for line in made.lines)
     tax, tips = sum(line.tax for line in made.lines), sum(line.tip for line in made.lines if line.tip is not UNSET)
     loss, cards = sum(line.loss for line in made.lines), sum(line.cards for line in made.lines)
-    money: list[Line] = [(account_of_money(part.method), -part.amount) for part in made.parts]
+    money = [paid_by(part.method, -part.amount, own_account(stock, part.method)) for part in made.parts]
     money += tax_payable(_taxes_back(made))
     money += [
         (TIPS, tips),

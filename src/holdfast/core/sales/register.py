@@ -30,8 +30,7 @@ from holdfast.core.stock.journal import (
     ACCOUNTS,
     CASH,
     CASH_OVER_SHORT,
-    GIFT_CARDS,
-    INVENTORY,
+    KEPT_BY_ITSELF,
     SHRINKAGE,
     account_kind,
     stage_money,
@@ -298,10 +297,10 @@ def move_cash(stock: Stock, command: MoveCash) -> CashDocument:
 
 
 def _refuse_account(stock: Stock, account: str) -> None:
-    """Refuse an account that is not there, one that goods, gift cards or the drawer itself move, and to who is no
-    manager one that is no expense, or an expense of goods (docs/how-to/registers.md)."""
-    if account in _FOLLOWS:
-        detail = f"Account {account} cannot be the other side of cash: it follows the {_FOLLOWS[account]}."
+    """Refuse an account that is not there, one that the shop keeps by itself, and to who is no manager one that is no
+    expense, or an expense of goods (docs/how-to/registers.md)."""
+    if account in KEPT_BY_ITSELF:
+        detail = f"Account {account} cannot be the other side of cash: it follows the {KEPT_BY_ITSELF[account]}."
         raise Refused(Code.INVALID_REQUEST, detail, {"field": "account"})
     if account not in ACCOUNTS and stock.record("account", account) is None:
         raise Refused(Code.INVALID_REQUEST, f"There is no account {account!r}.", {"field": "account"})
@@ -309,8 +308,6 @@ def _refuse_account(stock: Stock, account: str) -> None:
     if not expense and not stock.caller.rights.has(Permission.MANAGE):
         raise Refused(Code.FORBIDDEN, f"Cash against account {account} needs {Permission.MANAGE}.")
 
-
-_FOLLOWS = {CASH: "drawer", INVENTORY: "lots", GIFT_CARDS: "gift cards"}
 
 EXPENSES = frozenset({SHRINKAGE, CASH_OVER_SHORT})
 """Accounts of the first chart against which whoever is at a till moves cash, as they do against expenses that were

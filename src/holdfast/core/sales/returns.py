@@ -38,6 +38,7 @@ from holdfast.core.records.tax import Taxable, resized, tax_shares
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import SaleById
 from holdfast.core.sales.gift_cards import GiftCard, take_back_cards
+from holdfast.core.sales.license_keys import withdraw
 from holdfast.core.sales.lines import rules_of
 from holdfast.core.sales.refunds import LineRefunds, RefundRequest, Way, pay_back, returns_before
 from holdfast.core.sales.register import open_session_of
@@ -278,7 +279,8 @@ def _take_back(stock: Stock, sale: Sale, cause: Cause, part: _Part, refunds: Lin
     if line.kind == "stock":
         taken, value = _restock(stock, line, cause, part)
     with stock.consequences():  # a receipt is good in every store: the sale may be another one's
-        stock.put_row(replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now))
+        after = replace(line, returned=line.returned + part.units, taken=taken, updated_at=stock.now)
+        stock.put_row(withdraw(stock, after, part.units))
     return refunds.take(line, part.units, part.condition, value if part.condition == "damaged" else 0, cards)
 
 

@@ -18,7 +18,15 @@ from msgspec import UNSET
 
 from holdfast.core.records.proportion import half_up, share_of_older_versions, share_so_far, share_still_due
 from holdfast.core.records.rejection import invalid_state
-from holdfast.core.records.sale import SHIPMENTS_MAX, SHIPPED_PARTS_MAX, Fulfillment, Sale, SaleLine, Terms
+from holdfast.core.records.sale import (
+    SHIPMENTS_MAX,
+    SHIPPED_PARTS_MAX,
+    Fulfillment,
+    Sale,
+    SaleLine,
+    Shipped,
+    Terms,
+)
 from holdfast.core.records.tax import resized
 from holdfast.core.records.totals import Discount, taken_off
 from holdfast.core.stock.posting import Stock
@@ -205,3 +213,19 @@ def _evened(parts: list[Fulfillment], more: dict[str, tuple[int, int]]) -> list[
                 amounts[index] = amounts[index][0] + total, amounts[index][1] + tax
         evened.append(part if part.amounts is UNSET else replace(part, amounts=tuple(amounts)))
     return evened[::-1]
+
+
+def moved_since(stock: Stock, first_entry: int, line_id: str) -> list[Shipped]:
+    """What SALE entries from that number on took from which lots by which holds."""
+    return [
+        Shipped(
+            line_id,
+            entry.reservation_id,
+            entry.lot_id,
+            entry.location_id,
+            -entry.qty_delta,
+            -entry.value_delta,
+        )
+        for entry in stock.entries[first_entry:]
+        if entry.ref_type == "SALE" and entry.lot_id is not None and entry.reservation_id is not None
+    ]

@@ -5,8 +5,9 @@
 
 Every ledger entry that moves value is booked by the command that made it, in the same transaction, so the inventory
 account always equals the lots. Holds, transfers and recalls book nothing: their goods stay inventory. The accounting
-day is the store's: a sale at 17:21 UTC in a store at +14 belongs to the next day. Amounts are minor units, debit
-positive, credit negative. Nothing here is ever changed; a correction is a new entry.
+day is the store's: a sale at 17:21 UTC in a store at +14 belongs to the next day. What is paid by a method lies on the
+account that the settings name for it. Amounts are minor units, debit positive, credit negative. Nothing here is ever
+changed; a correction is a new entry.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.number import VALUE_MAX
@@ -63,6 +65,9 @@ ACCOUNTS = {
 }
 """The chart that every organisation begins with; names may be changed and accounts added."""
 
+KEPT_BY_ITSELF = {CASH: "drawers", INVENTORY: "lots", GIFT_CARDS: "balances of gift cards"}
+"""Accounts that the shop keeps by itself, and what each follows: nobody posts on them by hand."""
+
 _KINDS = {"1": "asset", "2": "liability", "3": "equity", "4": "income"}
 
 OPENING = "OPENING"
@@ -80,8 +85,17 @@ class TaxLine(NamedTuple):
     net: int
 
 
-Line = tuple[str, int] | TaxLine
-"""(account, amount): minor units, debit positive, credit negative; of tax with its rate."""
+class PaymentLine(NamedTuple):
+    """A line of the account that the settings named for the `method` of a payment."""
+
+    account: str
+    amount: int
+    method: str
+
+
+Line = tuple[str, int] | TaxLine | PaymentLine
+"""(account, amount): minor units, debit positive, credit negative; of tax with its rate, of a payment with its method.
+"""
 
 
 def tax_payable(shares: Iterable[TaxShare]) -> list[Line]:
@@ -101,7 +115,11 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 class JournalEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One balanced entry. `day` is the accounting day (YYYY-MM-DD); `at` when it was made (microseconds). `store_id` is
     the store in which its money moved; an entry of an older version has none. With `earlier` its money moved elsewhere,
-    on a day that may be long before."""
+    on a day that may be long before.
+
+    `settled` says what of it was paid by methods with an account of their own: (method, account, amount). An entry that
+    takes another one back names it in `reverses`.
+    """
 
     id: str
     at: int
@@ -113,6 +131,8 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     actor: str
     store_id: str | None = None
     earlier: bool = False
+    settled: tuple[tuple[str, str, int], ...] | None = None
+    reverses: str | None = None
 
 
 class Posting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -142,10 +162,24 @@ def account_kind(code: str) -> str:
     return _KINDS.get(code[:1], "expense")
 
 
-def account_of_money(method: str) -> str:
-    """Where a payment lies: cash in the drawer, a gift card in what is owed to its holder, anything else until it is
-    settled."""
+def usual_account(method: str) -> str:
+    """Where a payment lies while the settings name no account for its method.
+
+    Cash is in the drawer, a gift card in what is owed to its holder, anything else is to be received. So is what came
+    back in an exchange, and what is set against what is owed: no money moves for them.
+    """
     return {"cash": CASH, "gift_card": GIFT_CARDS}.get(method, RECEIVABLE)
+
+
+def own_account(stock: Stock, method: str) -> str | UnsetType:
+    """The account that the settings name for a method; cash, gift cards, and what moves no money have none."""
+    return (stock.settings.payment_accounts or {}).get(method, UNSET)
+
+
+def paid_by(method: str, amount: int, account: str | UnsetType) -> Line:
+    """The line of a payment by the method (negative: of a refund), on its own account where it has one, else on the
+    usual one."""
+    return (usual_account(method), amount) if account is UNSET else PaymentLine(account, amount, method)
 
 
 def stage_money(
@@ -204,11 +238,15 @@ def _contra(entry: Entry) -> str:
 def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: list[Entry]) -> None:
     amounts: dict[str, int] = {}
     taxes: list[TaxLine] = []
+    settled: dict[tuple[str, str], int] = {}
     for line in money.lines:
         if isinstance(line, TaxLine):
             taxes.append(line)
-        else:
-            amounts[line[0]] = amounts.get(line[0], 0) + line[1]
+            continue
+        if isinstance(line, PaymentLine):
+            key = line.method, line.account
+            settled[key] = settled.get(key, 0) + line.amount
+        amounts[line[0]] = amounts.get(line[0], 0) + line[1]
     for entry in goods:
         contra = _contra(entry)
         amounts[INVENTORY] = amounts.get(INVENTORY, 0) + entry.value_delta
@@ -232,11 +270,28 @@ def _put_entry(stock: Stock, ref: tuple[str, str | None], money: Money, goods: l
         stock.caller.actor,
         money.store_id,
         earlier=money.day is not None,
+        settled=tuple((*key, amount) for key, amount in sorted(settled.items()) if amount) or None,
     )
-    stock.put_row(made)
+    put_entry(stock, made, lines)
+
+
+def put_entry(stock: Stock, entry: JournalEntry, lines: Iterable[Line]) -> list[Posting]:
+    """Keep a balanced entry with its lines, on its day."""
+    postings = []
     for position, line in enumerate(lines):
         more = line[2:] if isinstance(line, TaxLine) else ()
-        stock.put_row(Posting(made.id, position, line[0], line[1], day, stock.now, *more))
+        postings.append(Posting(entry.id, position, line[0], line[1], entry.day, entry.at, *more))
+    assert sum(posting.amount for posting in postings) == 0, (entry, postings)
+    stock.put_row(entry)
+    for posting in postings:
+        stock.put_row(posting)
+    return postings
+
+
+def calendar_day(stock: Stock, store_id: str | None) -> str:
+    """Today by the calendar of the store, or of the organisation where there is none."""
+    store = None if store_id is None else stock.catalog.stores.get(store_id)
+    return day_at(stock.now, stock.settings.timezone if store is None else store.timezone)
 
 
 def _earlier_day(stock: Stock, day: str, store_id: str | None) -> str:
@@ -248,8 +303,7 @@ def _earlier_day(stock: Stock, day: str, store_id: str | None) -> str:
 def open_day(stock: Stock, store_id: str | None) -> str:
     """Today by the calendar of the store, or of the organisation where there is none; the first day after the closed
     ones when that day is closed."""
-    store = None if store_id is None else stock.catalog.stores.get(store_id)
-    today = day_at(stock.now, stock.settings.timezone if store is None else store.timezone)
+    today = calendar_day(stock, store_id)
     closed = stock.settings.books_closed_through
     if closed is None or today > closed:
         return today

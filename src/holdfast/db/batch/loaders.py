@@ -17,6 +17,7 @@ import msgspec
 
 from holdfast.core.organisation import changes as records
 from holdfast.core.records import wants
+from holdfast.core.records.license_key import LicenseKey
 from holdfast.core.records.sale import NUMBERED_SOURCES, Sale, SaleLine
 from holdfast.core.records.stock import Lot, Reservation
 from holdfast.core.records.wants import Want
@@ -26,7 +27,7 @@ from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
-from holdfast.db.batch import lots
+from holdfast.db.batch import entry_queries, key_queries, lots, owners
 from holdfast.db.batch.documents import DOCUMENTS
 from holdfast.db.batch.rows import record_of, row_type
 from holdfast.db.batch.session import Query, Row
@@ -369,21 +370,6 @@ def _any(table: str) -> Loader:
     )
 
 
-def _owner_queries(_: str, org_id: str, __: Sequence[Want]) -> list[Query]:
-    where = "org_id = :org AND active AND role = 'owner'"
-    users = f"SELECT id, stores FROM app_user WHERE {where}"
-    keys = f"SELECT id, stores, permissions, addresses FROM api_key WHERE {where} AND expires_at IS NULL"
-    return [Query(users, {"org": org_id}), Query(keys, {"org": org_id})]
-
-
-def _take_owners(stock: Stock, asked: Sequence[Want], rows: list[list[Row]]) -> None:
-    """Owners of everything: in all stores, and a key that is narrowed by nothing."""
-    nothing: tuple[Any, ...] = ([], "[]", None, "null")
-    found = [str(row[0]) for kind in rows for row in kind if all(narrowed in nothing for narrowed in row[1:])]
-    for want in asked:
-        stock.answers[want] = found
-
-
 _GTIN = Probe("product", (("gtin", "text"),), "t.id", "t.active")
 
 
@@ -470,7 +456,7 @@ LOADERS: dict[type[Want], Loader] = {
     wants.ProductsOfGtin: Loader(_gtin_queries, _take_gtins),
     wants.UsersOfPin: _ids("app_user", (("pin_hash", "text"),), "t.active"),
     wants.UsersNearPin: _ids("app_user", (("pin_index", "int"),), "t.active"),
-    wants.Owners: Loader(_owner_queries, _take_owners),
+    wants.Owners: Loader(owners.queries, owners.take),
     wants.PlacesOfKind: _ids("location", (("kind", "text"),), "t.active"),
     wants.RegistersOf: _ids("register", (("store_id", _UUID),), "t.active", lock=True),
     wants.OpenSheets: _by_probe(
@@ -485,7 +471,13 @@ LOADERS: dict[type[Want], Loader] = {
     wants.ProductSoldUncounted: _exists("sale_line", "product_id", "t.kind <> 'stock'"),
     wants.AnyProduct: _any("product"),
     wants.AnyJournalEntry: _any("journal_entry"),
+    wants.EntryById: Loader(entry_queries.named_queries, entry_queries.take),
+    wants.EntriesOf: Loader(entry_queries.about_queries, entry_queries.take),
     wants.SaleById: Loader(_sale_queries, _take_sales),
+    wants.LinesWaitingForKeys: Loader(key_queries.owed_queries, key_queries.take_owed),
+    wants.KnownKeys: _ids("license_key", (("product_id", _UUID), ("digest", "text"))),
+    wants.KeysOfSale: _rows(LicenseKey, "sale_id"),
+    wants.FreeKeys: Loader(key_queries.free_queries, key_queries.take_free),
     wants.GiftCardOfCode: _rows(GiftCard, "code", kind="text"),
     wants.GiftCardById: _rows(GiftCard, "id"),
     wants.GiftCardsOfSale: _rows(GiftCard, "issued_by_sale"),

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from holdfast.core.records.ledger import Entry
+from holdfast.core.records.license_key import LicenseKey
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.sales.gift_cards import GiftCard, GiftCardEntry
@@ -42,6 +43,7 @@ SALE_TABLES: dict[type[Any], sa.Table] = {
     CashMovement: schema.cash_movement,
     Sale: schema.sale,
     SaleLine: schema.sale_line,
+    LicenseKey: schema.license_key,
     Return: schema.sale_return,
     SupplierOrder: schema.supplier_order,
     GiftCard: schema.gift_card,

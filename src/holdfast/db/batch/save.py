@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql
 
 from holdfast.core.organisation import changes as records
 from holdfast.core.records.ledger import Entry
+from holdfast.core.records.license_key import LicenseKey
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Level, Lot, LotStock, Reservation
 from holdfast.core.records.time import instant_text
@@ -66,6 +67,7 @@ _FIXED: dict[Any, set[str]] = {
     },
     Sale: {"number", "order_number", "source", "store_id", "created_at"},
     SaleLine: {"sale_id", "position", "product_id", "kind", "created_at"},
+    LicenseKey: {"product_id", "digest", "encrypted", "hint", "actor", "created_at"},
     SupplierOrder: {"sale_id", "line_id", "product_id", "created_at"},
     GiftCard: {"code", "issued", "issued_by_sale", "created_at"},
     GiftCardEntry: set(),

@@ -19,13 +19,14 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Meta
 
+from holdfast.core.organisation.bookkeeping import entry_document
 from holdfast.core.organisation.periods import Period, account_document, period_document
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.number import from_minor, from_unit_cost
-from holdfast.core.records.tax import RATE_PLACES, TaxShare, tax_documents
+from holdfast.core.records.tax import RATE_PLACES
 from holdfast.core.records.text import uuid_text
 from holdfast.core.records.time import day_at, end_of_day, instant_text
-from holdfast.core.stock.journal import ACCOUNTS, TAX_PAYABLE, Account, JournalEntry
+from holdfast.core.stock.journal import ACCOUNTS, TAX_PAYABLE, Account, JournalEntry, Posting
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.exact_sum import exact_sum
@@ -52,6 +53,10 @@ from holdfast.db.upkeep.day_ends import SLACK
 _entry, _posting, _period, _end = schema.journal_entry.c, schema.posting.c, schema.period.c, schema.day_end.c
 _ledger, _stock = schema.ledger.c, schema.lot_stock.c
 _ENTRY_COLUMNS = columns_of(schema.journal_entry, JournalEntry)
+_POSTING_COLUMNS = columns_of(schema.posting, Posting)
+
+_BY_HAND: sa.ColumnElement[bool] = sa.literal_column("journal_entry.ref_type IN ('ENTRY', 'BILL')", sa.Boolean())
+"""The entries whose day may be long before they were made, in the words of their index."""
 
 _EARLIER: sa.ColumnElement[bool] = sa.literal_column("journal_entry.earlier", sa.Boolean())
 """The entries whose day may be long before they were made, in the words of their index."""
@@ -63,7 +68,9 @@ AsOf = str | int | None
 """A day (YYYY-MM-DD), an instant in microseconds, or now."""
 
 
-JournalRefType = Literal["RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER", "OPENING", "PAYMENT"]
+JournalRefType = Literal[
+    "RECEIPT", "SALE", "RETURN", "ADJUSTMENT", "COUNT", "CASH", "REGISTER", "OPENING", "PAYMENT", "ENTRY", "BILL"
+]
 """What a journal entry may be about."""
 
 
@@ -183,7 +190,7 @@ def journal(connection: sa.Connection, catalog: Catalog, filters: JournalFilter,
 def _of_account(
     connection: sa.Connection, catalog: Catalog, filters: JournalFilter, cursor: str | None, limit: int
 ) -> Page:
-    """A page of one account's entries, by (at, id) along its index; an entry has at most one line of an account."""
+    """A page of one account's entries, by (at, id) along its index; an entry has a line of tax for each rate."""
     own = [_posting.org_id == catalog.settings.id, _posting.account == filters.account]
     if filters.from_ is not None:
         own.append(_posting.at >= filters.from_)
@@ -193,7 +200,7 @@ def _of_account(
         at, name = decode_cursor(cursor, int, UUID)
         # The first of the two alone bounds the index; the pair is exact.
         own += [_posting.at <= at, sa.tuple_(_posting.at, _posting.entry_id) < sa.tuple_(*_place(at, name))]
-    keys = sa.select(_posting.at, _posting.entry_id.label("id")).where(*own)
+    keys = sa.select(_posting.at, _posting.entry_id.label("id")).where(*own).distinct()
     keys = keys.order_by(_posting.at.desc(), _posting.entry_id.desc())
     floor = None
     if filters.ref_type is not None:
@@ -231,36 +238,14 @@ def _describe(connection: sa.Connection, catalog: Catalog, rows: Sequence[Any]) 
     org_id, digits = catalog.settings.id, catalog.settings.minor_digits
     names = account_names(connection, org_id)
     entries: list[JournalEntry] = [row_type(JournalEntry).read(row) for row in rows]
-    query = sa.select(
-        _posting.entry_id, _posting.account, _posting.amount, _posting.tax_name, _posting.tax_rate, _posting.tax_net
-    )
+    query = sa.select(*_POSTING_COLUMNS)
     query = query.where(_posting.org_id == org_id, among(connection, _posting.entry_id, [one.id for one in entries]))
-    lines: dict[str, list[Json]] = {}
-    for entry_id, account, amount, name, rate, net in connection.execute(
-        query.order_by(_posting.entry_id, _posting.position)
-    ):
-        line = {
-            "account": account,
-            "name": names.get(account, account),
-            "debit": from_minor(max(amount, 0), digits),
-            "credit": from_minor(max(-amount, 0), digits),
-        }
-        if name is not None:
-            line["tax"] = tax_documents([TaxShare(name, rate, -net, -amount)], digits)[0]
-        lines.setdefault(entry_id, []).append(line)
-    return [
-        {
-            "id": entry.id,
-            "at": instant_text(entry.at),
-            "day": entry.day,
-            "description": entry.description,
-            "ref_type": entry.ref_type,
-            "ref_id": entry.ref_id,
-            "ledger_ids": list(entry.ledger_ids),
-            "lines": lines.get(entry.id, []),
-        }
-        for entry in entries
-    ]
+    lines: dict[str, list[Posting]] = {}
+    for row in connection.execute(query.order_by(_posting.entry_id, _posting.position)):
+        posting: Posting = row_type(Posting).read(row)
+        lines.setdefault(posting.entry_id, []).append(posting)
+    documents = (entry_document(entry, lines.get(entry.id, []), names, digits) for entry in entries)
+    return [msgspec.to_builtins(document) for document in documents]
 
 
 # Balances ------------------------------------------------------------------------------------------------------------
@@ -293,7 +278,7 @@ def tax_report(connection: sa.Connection, catalog: Catalog, filters: TaxFilter, 
     """What was taxed at each rate on the accounting days of the filter, sales less returns, in the part's stores.
 
     `{from, to, items: [{name, rate, net, tax, gross}], total_tax}`. What an older version posted has neither name nor
-    rate nor net.
+    rate nor net. Entries by hand are left out: what is paid to the state is no tax of a sale.
     """
     digits, timezone = catalog.settings.minor_digits, catalog.settings.timezone
     where = [_posting.org_id == catalog.settings.id, _posting.account == TAX_PAYABLE]
@@ -307,6 +292,10 @@ def tax_report(connection: sa.Connection, catalog: Catalog, filters: TaxFilter, 
         late = end_of_day(filters.to, timezone) + SLACK
         earlier = sa.select(_entry.id).where(_entry.org_id == catalog.settings.id, _EARLIER, _entry.at >= late)
         where += [_posting.day <= filters.to, (_posting.at < late) | _posting.entry_id.in_(earlier)]
+    made = schema.journal_entry.alias("made")
+    own_entry = (made.c.org_id == catalog.settings.id, made.c.id == _posting.entry_id)
+    by_hand = sa.exists(sa.select(made.c.id).where(*own_entry, made.c.ref_type == "ENTRY").correlate(schema.posting))
+    where.append(_posting.tax_name.is_not(None) | ~by_hand)
     tax, net = exact_sum(-_posting.amount), exact_sum(-_posting.tax_net)
     query = sa.select(_posting.tax_name, _posting.tax_rate, net, tax)
     if part.stores is not None:
@@ -382,20 +371,26 @@ def sums_of(connection: sa.Connection, catalog: Catalog, names: Sequence[str], a
         before = sums[account]
         sums[account] = Sums(before.debit + int(balance) + int(credit), before.credit + int(credit))
     if as_of is not None:
-        _put_earlier(connection, catalog, sums, as_of, base)
+        for late in (_EARLIER, _BY_HAND):
+            _put_late(connection, catalog, sums, as_of, base, late)
     return sums
 
 
-def _put_earlier(
-    connection: sa.Connection, catalog: Catalog, sums: dict[str, Sums], as_of: AsOf, base: _Base | None
+def _put_late(
+    connection: sa.Connection,
+    catalog: Catalog,
+    sums: dict[str, Sums],
+    as_of: AsOf,
+    base: _Base | None,
+    late_entries: sa.ColumnElement[bool],
 ) -> None:
-    """Correct the sums for entries that were made long after their day.
+    """Correct the sums for the entries of a kind that were made long after their day.
 
     As of a day: those that were made after it are of it, and lie outside of what was read. As of an instant: those that
     were made after it on a day before are in the balances that were kept of that day, and are not of it yet.
     """
     first = "" if base is None else base.day
-    where = [_entry.org_id == catalog.settings.id, _EARLIER]
+    where = [_entry.org_id == catalog.settings.id, late_entries]
     if isinstance(as_of, str):
         late = end_of_day(as_of, catalog.settings.timezone) + SLACK
         where += [_entry.at >= late, _entry.day <= as_of, _entry.day > first]

@@ -57,6 +57,7 @@ def settings_fields(settings: Settings) -> Json:
         "api_rate_limit": settings.api_rate_limit,
         "totp_roles": (settings.totp_roles or "").split(),
         "barcode_prefixes": msgspec.to_builtins(settings.barcode_prefixes or ()),
+        "payment_accounts": settings.payment_accounts or {},
         "created_at": instant_text(settings.created_at),
         "updated_at": instant_text(settings.updated_at),
     }

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from msgspec import UNSET, Meta
 
 from holdfast.core.records.catalog import Catalog
+from holdfast.core.records.license_key import LicenseKey
 from holdfast.core.records.number import from_unit_cost
 from holdfast.core.records.organisation import TaxRate
 from holdfast.core.records.sale import Sale, SaleLine
@@ -52,6 +53,7 @@ from holdfast.db.queries.settled import foresee_holds
 from holdfast.db.queries.settling import ACTIVE, instant
 
 _sale, _line, _hold = schema.sale.c, schema.sale_line.c, schema.reservation.c
+_key = schema.license_key.c
 _return, _order, _rate = schema.sale_return.c, schema.supplier_order.c, schema.tax_rate.c
 
 _ordered_at = sa.func.coalesce(_sale.ordered_at, _sale.created_at)
@@ -208,6 +210,7 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
     for sale_id, own in holds.items():
         lines[sale_id] = [_with_holds(line, own) for line in lines[sale_id]]
     products = products_of(connection, org_id, {line.product_id for own in lines.values() for line in own})
+    keys = _keys_of(connection, org_id, [line for own in lines.values() for line in own])
     known = Catalog(settings)
     known.tax_rates = catalog.tax_rates
     for product in products.values():
@@ -224,12 +227,25 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
                 holds.get(sale.id, []),
                 settings.minor_digits,
                 settings.currency,
+                keys=keys,
                 returns=exchanged.get(sale.id, ()),
                 gift_cards=sold_cards.get(sale.id, ()),
             )
         )
         for sale in sales
     ]
+
+
+def _keys_of(connection: sa.Connection, org_id: str, lines: Sequence[SaleLine]) -> dict[str, LicenseKey]:
+    """The license keys of the lines by id, encrypted."""
+    names = [name for line in lines for name in line.key_ids or ()]
+    if not names:
+        return {}
+    where = (_key.org_id == org_id, among(connection, _key.id, names))
+    found: list[LicenseKey] = _structs(
+        LicenseKey, connection.execute(sa.select(*_columns(LicenseKey)).where(*where)).all()
+    )
+    return {key.id: key for key in found}
 
 
 def _cards_sold(

@@ -35,6 +35,7 @@ CHANGING: Final = frozenset(
             "day_end",
             "gift_card",
             "level",
+            "license_key",
             "location",
             "lot",
             "lot_stock",

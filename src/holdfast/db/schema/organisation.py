@@ -41,6 +41,7 @@ organisation = Table(
     Column("totp_roles", String(100), nullable=True),
     Column("tax_rounding", String(10), nullable=False, server_default="line"),
     Column("barcode_prefixes", JSON, nullable=True),
+    Column("payment_accounts", JSON, nullable=True),
     PrimaryKeyConstraint("org_id"),
 )
 """`catalog_version` grows with every change of a record below, so that a process knows when its copies are stale."""
@@ -104,6 +105,9 @@ product = Table(
     big("created_at"),
     big("updated_at"),
     Column("price_breaks", JSON, nullable=True),
+    Column("digital_delivery_method", String(12), nullable=True),
+    Column("download_url", Name, nullable=True),
+    Column("pooled", Boolean, nullable=False, server_default="false"),
     PrimaryKeyConstraint("org_id", "id"),
     ForeignKeyConstraint(["org_id"], ["organisation.org_id"]),
     UniqueConstraint("org_id", "sku"),

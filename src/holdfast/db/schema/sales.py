@@ -14,6 +14,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -149,6 +150,8 @@ sale_line = Table(
     Column("breaks", JSON, nullable=True),
     Column("gift_code", String(64), nullable=True),
     Column("title", Name, nullable=True),
+    Column("key_ids", JSON, nullable=True),
+    Column("keys_owed", BigInteger, nullable=False, server_default="0"),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     CheckConstraint("fulfilled BETWEEN 0 AND quantity", name="fulfilled"),
@@ -162,7 +165,46 @@ sale_line = Table(
         postgresql_where=text("kind <> 'stock'"),
         sqlite_where=text("kind <> 'stock'"),
     ),
+    Index(
+        "ix_sale_line_owed",
+        "org_id",
+        "product_id",
+        "id",
+        postgresql_where=text("keys_owed > 0"),
+        sqlite_where=text("keys_owed > 0"),
+    ),
 )
+
+license_key = Table(
+    "license_key",
+    metadata,
+    org(),
+    id_of(),
+    id_of("product_id"),
+    Column("digest", String(64), nullable=False),
+    Column("encrypted", Text, nullable=False),
+    Column("hint", String(8), nullable=False),
+    Column("status", String(8), nullable=False),
+    id_of("sale_id", nullable=True),
+    id_of("line_id", nullable=True),
+    Column("actor", Name, nullable=False),
+    big("created_at"),
+    big("updated_at"),
+    big("checksum"),
+    PrimaryKeyConstraint("org_id", "id"),
+    UniqueConstraint("org_id", "product_id", "digest"),
+    CheckConstraint("status IN ('free', 'sold', 'blocked')", name="status"),
+    CheckConstraint("(status = 'free') = (sale_id IS NULL)", name="sale"),
+    Index("ix_license_key_pool", "org_id", "product_id", "status", "id"),
+    Index(
+        "ix_license_key_sale",
+        "org_id",
+        "sale_id",
+        postgresql_where=text("sale_id IS NOT NULL"),
+        sqlite_where=text("sale_id IS NOT NULL"),
+    ),
+)
+"""Keys of digital products, encrypted (`holdfast.encryption`); the `digest` is keyed as well."""
 
 sale_return = Table(
     "sale_return",
@@ -363,6 +405,8 @@ journal_entry = Table(
     Column("actor", Name, nullable=False),
     id_of("store_id", nullable=True),
     Column("earlier", Boolean, nullable=True),
+    Column("settled", JSON, nullable=True),
+    id_of("reverses", nullable=True),
     big("checksum"),
     PrimaryKeyConstraint("org_id", "id"),
     # Few entries are of a day long before they were made; as of a day they are looked for by it.
@@ -374,6 +418,25 @@ journal_entry = Table(
         "id",
         postgresql_where=text("ref_id IS NOT NULL"),
         sqlite_where=text("ref_id IS NOT NULL"),
+    ),
+    # An entry is taken back once.
+    Index(
+        "ix_journal_entry_reverses",
+        "org_id",
+        "reverses",
+        unique=True,
+        postgresql_where=text("reverses IS NOT NULL"),
+        sqlite_where=text("reverses IS NOT NULL"),
+    ),
+    # Entries by hand are the only ones whose day may be long before they were made; they are few.
+    Index(
+        "ix_journal_entry_by_hand",
+        "org_id",
+        "at",
+        "day",
+        "id",
+        postgresql_where=text("ref_type IN ('ENTRY', 'BILL')"),
+        sqlite_where=text("ref_type IN ('ENTRY', 'BILL')"),
     ),
 )
 

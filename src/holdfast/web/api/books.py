@@ -1,5 +1,7 @@
 """The books over HTTP: journal, trial balance, valuation, accounts, closing a period.
 
+POST /api/v1/journal {"description": "Rent", "lines": [{"account": "6000", "debit": "900.00"}, ...]}
+POST /api/v1/receipts/{id}/bill {"amount": "36.20", "reference": "INV-7"}
 GET  /api/v1/trial-balance?as_of=2031-01-31            -> debits, credits and balance of every account
 GET  /api/v1/valuation?as_of=2031-01-31T12:00:00Z      -> what each lot was worth then
 POST /api/v1/periods/close {"through": "2031-01-31"}   -> nothing posts on or before that day any more
@@ -13,9 +15,18 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from holdfast.access import Permission
+from holdfast.core.organisation.bookkeeping import (
+    LINES_MAX,
+    BillDocument,
+    BillReceipt,
+    EntryLine,
+    JournalDocument,
+    PostEntry,
+    ReverseEntry,
+)
 from holdfast.core.organisation.periods import (
     ACCOUNT_CODE,
     AccountDocument,
@@ -27,7 +38,6 @@ from holdfast.core.organisation.periods import (
 from holdfast.core.records.command import Command
 from holdfast.core.records.documents import Num
 from holdfast.core.records.rejection import Code
-from holdfast.core.records.tax import TaxDocument
 from holdfast.core.records.time import day_of
 from holdfast.reports import Listing, Reports
 from holdfast.web.http.problems import invalid
@@ -58,27 +68,34 @@ class ClosePeriodBody(msgspec.Struct, forbid_unknown_fields=True):
     through: _Day
 
 
-class JournalLine(msgspec.Struct):
-    """A line of an entry: one of debit and credit is zero. A line of tax says at which rate, and of what net."""
+class EntryLineBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A line of an entry by hand: `debit` or `credit`, above zero."""
 
-    account: str
-    name: str
-    debit: str
-    credit: str
-    tax: TaxDocument | UnsetType = UNSET
+    account: _Code
+    debit: Text | None = None
+    credit: Text | None = None
 
 
-class JournalDocument(msgspec.Struct):
-    """A journal entry. `day` is the day on which it counts, `at` when it was made."""
+class EntryBody(msgspec.Struct, forbid_unknown_fields=True):
+    """An entry by hand: its debits are its credits. `date` is the day on which it counts, today by default."""
 
-    id: str
-    at: str
-    day: str
-    description: str
-    ref_type: str
-    ref_id: str | None
-    ledger_ids: list[str]
-    lines: list[JournalLine]
+    description: Text
+    lines: Annotated[list[EntryLineBody], Meta(min_length=2, max_length=LINES_MAX)]
+    date: _Day | None = None
+
+
+class ReverseBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The day on which the reversal counts, today by default, and why it was made."""
+
+    date: _Day | None = None
+    description: Text | None = None
+
+
+class BillBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A supplier's bill: its amount without recoverable tax, and its number."""
+
+    amount: Text
+    reference: Text | None = None
 
 
 class BalanceRow(msgspec.Struct):
@@ -168,6 +185,32 @@ def plan_close(call: Call) -> Command:
     return ClosePeriod(through)
 
 
+def _day(text: str | None) -> str | None:
+    """The day as it is kept."""
+    day = None if text is None else day_of(text)
+    if text is not None and day is None:
+        raise invalid("date", "must be a day, as 2030-01-31.")
+    return day
+
+
+def plan_post_entry(call: Call) -> Command:
+    """Post an entry by hand."""
+    body: EntryBody = call.body
+    lines = tuple(EntryLine(line.account, line.debit, line.credit) for line in body.lines)
+    return PostEntry(body.description, lines, _day(body.date))
+
+
+def plan_reverse_entry(call: Call) -> Command:
+    """Take an entry by hand, or a bill, back."""
+    body: ReverseBody = call.body
+    return ReverseEntry(call.id(Code.NOT_FOUND, "Journal entry"), _day(body.date), body.description)
+
+
+def plan_bill(call: Call) -> Command:
+    """Enter the supplier's bill of a receipt."""
+    return BillReceipt(call.id(Code.NOT_FOUND, "Receipt"), call.body.amount, call.body.reference)
+
+
 ROUTES = (
     Route(
         method="GET",
@@ -180,6 +223,61 @@ ROUTES = (
         answer_with=_pages(Reports.journal),
         answer=[JournalDocument],
         query=PAGED,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/journal",
+        summary="Post an entry by hand",
+        about="The bookkeeper's own entry, on accounts of the chart. It is never on `1000`, `1200` and `2200`: "
+        "drawers, lots and gift cards keep those. A closed day, or one that has not begun, is `INVALID_STATE`. It "
+        "is never changed: another entry takes it back.",
+        tag="Books",
+        permission=Permission.CONFIGURE,
+        plan=plan_post_entry,
+        body=EntryBody,
+        answer=JournalDocument,
+        status=201,
+        codes=(Code.INVALID_AMOUNT, Code.INVALID_STATE),
+        example={
+            "description": "Card payout of January",
+            "lines": [
+                {"account": "1010", "debit": "97.00"},
+                {"account": "6100", "debit": "3.00"},
+                {"account": "1100", "credit": "100.00"},
+            ],
+        },
+        of_all_stores=True,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/journal/{id}/reverse",
+        summary="Take an entry by hand, or a bill, back",
+        about="By an entry of the opposite lines, once; `reverses` names the first. What a sale, a receipt or another "
+        "act of the shop has posted is corrected by an act of the shop, so it is `INVALID_STATE` here.",
+        tag="Books",
+        permission=Permission.CONFIGURE,
+        plan=plan_reverse_entry,
+        body=ReverseBody,
+        answer=JournalDocument,
+        status=201,
+        codes=(Code.NOT_FOUND, Code.INVALID_STATE),
+        example={"description": "Booked twice"},
+        of_all_stores=True,
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/receipts/{id}/bill",
+        summary="Enter the supplier's bill of a receipt",
+        about="What the receipt posted to `2000` is owed to the supplier now (`2010`), as the bill says; the "
+        "difference goes to `5400`. Once: a second bill is `INVALID_STATE` until the first is taken back.",
+        tag="Books",
+        permission=Permission.MANAGE,
+        plan=plan_bill,
+        body=BillBody,
+        answer=BillDocument,
+        status=201,
+        codes=(Code.NOT_FOUND, Code.INVALID_AMOUNT, Code.INVALID_STATE),
+        example={"amount": "36.20", "reference": "INV-7"},
     ),
     Route(
         method="GET",
@@ -197,7 +295,7 @@ ROUTES = (
         path="/api/v1/tax-report",
         summary="Read what was taxed at each rate",
         about="By the accounting day of the store, both days included; sales less returns. The taxes together are what "
-        "was posted to account 2100 on these days. Who is limited to some stores sees what was taxed there.",
+        "they have posted to account 2100 on these days. Who is limited to some stores sees what was taxed there.",
         tag="Books",
         permission=Permission.MANAGE,
         answer_with=Pages(Reports.tax_report),
@@ -230,7 +328,7 @@ ROUTES = (
         method="POST",
         path="/api/v1/accounts",
         summary="Add an account",
-        about="Cash paid in or out at a till may name it.",
+        about="Cash paid in or out at a till may name it, an entry by hand, and the settings for a method of payment.",
         tag="Books",
         permission=Permission.MANAGE,
         plan=plan_add_account,

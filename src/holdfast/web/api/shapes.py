@@ -27,6 +27,8 @@ class ProductDocument(msgspec.Struct, forbid_unknown_fields=False):
     price: str | None
     price_breaks: list[PriceBreakDocument]
     tax_class: str | None
+    digital_delivery_method: str | None
+    download_url: str | None
     gtin: str | None
     precision: int
     reorder_point: Num | None
@@ -226,6 +228,7 @@ class SettingsDocument(msgspec.Struct):
     api_rate_limit: int | None
     totp_roles: list[str]
     barcode_prefixes: list[BarcodePrefix]
+    payment_accounts: dict[str, str]
     created_at: str
     updated_at: str
 

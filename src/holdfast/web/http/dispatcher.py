@@ -103,6 +103,7 @@ class Dispatcher:
                 await count_body(receive, route.body_max)
             raise
         answer.actor = identity.actor
+        answer.decrypted = self.shop.cipher.reader(identity.actor.org_id)
         try:
             require_rights(route, identity.actor)
         except Problem:

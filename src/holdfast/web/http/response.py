@@ -9,7 +9,7 @@ A client that is gone ends the request (`ClientGone`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from holdfast.access import Actor
 from holdfast.web.http.compression import GZIP, LEAST, VARY, GzipPage, compressed, is_text
@@ -48,6 +48,7 @@ class Answer:
         "_safe",
         "_send",
         "actor",
+        "decrypted",
         "gzip",
         "origin",
         "request_id",
@@ -59,6 +60,7 @@ class Answer:
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self.request_id = request_id
         self.actor: Actor | None = None
+        self.decrypted: Callable[[bytes], bytes] = bytes
         self.origin = NOWHERE
         self.route = NO_ROUTE
         self.gzip: bool | None = False
@@ -79,11 +81,17 @@ class Answer:
         *,
         more: bool = False,
     ) -> None:
-        """Send the whole response; with `more` its end is still to be said, which keeps the connection open."""
+        """Send the whole response; with `more` its end is still to be said, which keeps the connection open.
+
+        License keys in it are encrypted until here: what is kept for an Idempotency-Key holds none in plain. A body
+        that has some is not compressed.
+        """
+        shown = self.decrypted(body)
+        has_keys, body = shown is not body, shown
         own = {name for name, _ in extra}
         safe = [header for header in self._safe if header[0] not in own] if own else self._safe
         headers: Headers = [(b"x-request-id", self.request_id.encode()), *safe, *extra]
-        if self.gzip is not None and len(body) > LEAST and is_text(media_type):
+        if self.gzip is not None and not has_keys and len(body) > LEAST and is_text(media_type):
             headers.append(VARY)
             if self.gzip:
                 body = await compressed(body)
