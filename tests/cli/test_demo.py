@@ -9,10 +9,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from holdfast.app import Holdfast
+from holdfast.check import check
 from holdfast.db import schema
 from holdfast.db.bulk import level_rows
 from holdfast.demo import make, remembered, run_traffic
 from holdfast.demo.goods import PRODUCTS, check_digit
+from holdfast.demo.tills import DAYS, ORDERS_A_DAY
 from holdfast.import_export.cells import gtin_cell
 
 
@@ -37,7 +39,16 @@ def test_two_demos_are_alike_and_have_something_of_everything(tmp_path: Path) ->
                 recalled = connection.scalars(sa.select(schema.lot.c.status)).all().count("quarantined")
                 drafts = connection.scalars(sa.select(schema.count_sheet.c.status)).all().count("draft")
                 shipped = connection.scalars(sa.select(schema.transfer.c.status)).all()
+                session, sale, card = schema.register_session.c, schema.sale.c, schema.gift_card.c
+                drawers = connection.execute(sa.select(session.status, session.counted_cash)).all()
+                sales = connection.execute(sa.select(sale.status, sale.ordered_at)).all()
+                cards = connection.scalars(sa.select(card.balance).order_by(card.code)).all()
             assert sources >= {"shopify", "amazon", "etsy", "woocommerce", "pos"}
+            assert sorted(status for status, _ in drawers) == ["closed", "closed", "open", "open"]
+            assert sum(status == "suspended" for status, _ in sales) == 5
+            assert sum(at is not None for _, at in sales) == DAYS * ORDERS_A_DAY
+            assert cards == [1900, 5000, 10000]
+            assert check(shop.database).mismatches == []
             assert waiting and recalled == 1 and drafts == 1 and shipped == ["shipped"]
             again = remembered(shop)
             assert again is not None and again.org_id == made.org_id and again.api_key != made.api_key

@@ -124,6 +124,7 @@ def _greeting(made: Shop, address: str) -> list[str]:
         "",
         "Logins (all of them made up):",
         *logins,
+        *[f"  {email:<30} PIN {pin} at a till" for email, pin in made.pins.items()],
         "",
         f"API key  {made.api_key}",
         f"  curl -H 'Authorization: Bearer {made.api_key}' {address}/api/v1/store/inventory",

@@ -1,4 +1,4 @@
-"""Arco Iris, a shop to look at: two stores, a warehouse, two hundred products, and a busy week.
+"""Arco Iris, a shop to look at: two stores with tills, a warehouse, two hundred products, a month behind it.
 
     shop = Holdfast.open("sqlite:///demo.db")
     made = make(shop)                                   # a second or two, and the same every time
@@ -22,6 +22,7 @@ from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.core.organisation.users import ChangeUser
 from holdfast.db.organisations import organisations
 from holdfast.demo.goods import PRODUCTS
+from holdfast.demo.tills import PINS, Tills
 from holdfast.demo.traffic import Traffic, run_traffic
 from holdfast.demo.week import Week
 from holdfast.organisation import establish, new_key, new_user, password_hash
@@ -40,12 +41,13 @@ BINS = ("A-01", "A-02", "B-01", "B-02")
 
 
 class Shop(NamedTuple):
-    """The demo's organisation: its owner as an actor, who may sign in with which password, and an API key."""
+    """The demo's organisation: its owner as an actor, who may sign in with which password, an API key, and PINs."""
 
     org_id: str
     actor: Actor
     logins: dict[str, str]
     api_key: str
+    pins: dict[str, str]
 
 
 def made_up() -> dict[str, str]:
@@ -53,8 +55,13 @@ def made_up() -> dict[str, str]:
     return {email: secrets.token_urlsafe(12) for email in LOGINS}
 
 
+def _digits(count: int) -> str:
+    """A PIN that nobody knows yet."""
+    return f"{secrets.randbelow(10**count):0{count}}"
+
+
 def make(shop: Holdfast, logins: dict[str, str] | None = None) -> Shop:
-    """Found the shop and let a week happen; its people sign in with the well-known passwords, or with `logins`."""
+    """Found the shop and let a month happen; its people sign in with the well-known passwords, or with `logins`."""
     logins = logins or LOGINS
     made = establish(
         shop.database,
@@ -71,7 +78,9 @@ def make(shop: Holdfast, logins: dict[str, str] | None = None) -> Shop:
     for fields in PRODUCTS:
         shop.submit(actor, AddProduct(**fields))
     Week(shop, actor, random.Random(SEED)).happen()
-    return Shop(made.org_id, actor, logins, made.api_key)
+    pins = PINS if logins == LOGINS else {email: _digits(len(pin)) for email, pin in PINS.items()}
+    Tills(shop, actor, random.Random(SEED), pins).happen()
+    return Shop(made.org_id, actor, logins, made.api_key, pins)
 
 
 def _furnish(shop: Holdfast, actor: Actor, downtown: str, logins: dict[str, str]) -> None:
@@ -117,7 +126,7 @@ def remembered(shop: Holdfast, logins: dict[str, str] | None = None) -> Shop | N
         password = (logins or {}).get(user["email"])
         if password is not None:
             shop.do(actor, ChangeUser(user["id"], password_hash=password_hash(password)))
-    return Shop(actor.org_id, actor, logins or LOGINS, key.api_key)
+    return Shop(actor.org_id, actor, logins or LOGINS, key.api_key, {} if logins else PINS)
 
 
 __all__ = ["LOGINS", "NAME", "Shop", "Traffic", "make", "remembered", "run_traffic"]
