@@ -216,10 +216,7 @@ def sale_document(
         change=money(sale.change),
         owed=money(0 if quoted else sale.owed),
         payments=payments,
-        fees=[
-            {"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class, "tip": fee.tip is True}
-            for fee in sale.fees
-        ],
+        fees=_fees(sale, money),
         fulfillments=[_shipment(part, product_of) for part in sale.fulfillments if part.lines],
         returns=list(returns),
         gift_cards=list(gift_cards),
@@ -229,16 +226,29 @@ def sale_document(
         conflict=any(line.backordered for line in shown),
         ordered_at=None if quoted else instant_text(sale.created_at if sale.ordered_at is None else sale.ordered_at),
         stated=_stated(sale, money),
-        unmapped_lines=[
-            UnmappedLineDocument(
-                line.position, line.title, line.sku, line.quantity, money(line.unit_price), money(line.total)
-            )
-            for line in sale.unmapped or ()
-        ],
+        unmapped_lines=_unmapped(sale, money),
         cashier=sale.actor,
         created_at=None if quoted else instant_text(sale.created_at),
         updated_at=None if quoted else instant_text(sale.updated_at),
     )
+
+
+def _fees(sale: Sale, money: Money) -> list[dict[str, Any]]:
+    """The fees as the API shows them."""
+    return [
+        {"name": fee.name, "amount": money(fee.amount), "tax_class": fee.tax_class, "tip": fee.tip is True}
+        for fee in sale.fees
+    ]
+
+
+def _unmapped(sale: Sale, money: Money) -> list[UnmappedLineDocument]:
+    """The lines of an order that wait for their product."""
+    return [
+        UnmappedLineDocument(
+            line.position, line.title, line.sku, line.quantity, money(line.unit_price), money(line.total)
+        )
+        for line in sale.unmapped or ()
+    ]
 
 
 def _stated(sale: Sale, money: Money) -> StatedDocument | None:
