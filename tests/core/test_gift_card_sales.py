@@ -163,6 +163,18 @@ def test_a_card_comes_back_whole_or_not_at_all(cards: Scene) -> None:
     )
 
 
+def test_of_several_cards_it_is_said_which_comes_back(cards: Scene) -> None:
+    sold = sell_card(cards, "10.00", 3)
+    codes = [one["code"] for one in sold.gift_cards]
+    line = sold.lines[0].id
+    cards.refuses(ReturnSale(sold.id, (ReturnedLine(line, 1),), "cash"), "INVALID_REQUEST")
+    cards.refuses(ReturnSale(sold.id, (ReturnedLine(line, 1, code="PRINTED-9"),), "cash"), "INVALID_STATE")
+    cards.do(ReturnSale(sold.id, (ReturnedLine(line, 1, code=codes[1].lower()),), "cash"))
+    assert [balance(cards, code) for code in codes] == ["10.00", "0.00", "10.00"]
+    cards.do(ReturnSale(sold.id, (ReturnedLine(line, 2),), "cash"))
+    assert account(cards, "2200") == 0
+
+
 def test_a_card_with_fees_comes_back(cards: Scene) -> None:
     """The fee is shared by the lines, the card among them; its value goes back to the last cent."""
     lines = (LineRequest("GIFT", 1, "50.00"), LineRequest("SOFA-1", 1))

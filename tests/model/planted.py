@@ -208,12 +208,12 @@ MONEY_BUGS: dict[str, Edit | list[Edit]] = {
     ),
     "a refund is rounded by itself": Edit(
         "LineRefunds.take",
-        "left, back, refunded - before)",
+        "left, back, refunded - given_then)",
         "left, units, 0)",
     ),
     "the tax of a refund is rounded by itself": Edit(
         "LineRefunds.take",
-        "left, back, taxed - before_tax)",
+        "left, back, taxed - tax_then)",
         "left, units, 0)",
     ),
     "a refund keeps the tax of the fees": Edit("refundable_taxes", "[*line.tax_shares, *own]", "line.tax_shares"),

@@ -2,7 +2,7 @@
 
     application = create_application(Holdfast.open("sqlite:///shop.db"))      # uvicorn runs it
 
-Nothing below knows all of them: the dispatcher (`http.application`) is given them here.
+Nothing below knows all of them: the application (`http.application.Application`) is given them here.
 """
 
 from __future__ import annotations

@@ -111,7 +111,8 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def with_sale(self) -> bool:
-        """Was it made when the sale was completed?"""
+        """Was it made when the sale was completed? Then it was at the sale's till; else at `session_id` (None: at no
+        till)."""
         return self.session_id is UNSET
 
 

@@ -240,7 +240,8 @@ def reserve_for(stock: Stock, command: Reserve) -> Reservation:
         return make_direct_hold(stock, command, validate_reserve(stock, command))
     refuse_crowded_order(stock, target.source, target.order_number)
     made = _reserve_for_order(stock, command, target.source, target.order_number)
-    stock.made_for[target.source, target.order_number] = stock.made_for.get((target.source, target.order_number), 0) + 1
+    if made.id in stock.new_ids:
+        stock.count_made_for(target.source, target.order_number)
     return made
 
 

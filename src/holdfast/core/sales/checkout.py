@@ -82,7 +82,7 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument:
         payments = (*in_goods, *(payments or ()))
     receipt = receipt_of(stock, sale, lines, payments, new_discount=True)
     if command.quote:
-        stock.undo(mark)
+        stock.undo(mark)  # of a quote only the goods that come back were posted
         return sale_document(
             replace(sale_with(stock, sale, receipt), payments=payments or ()),
             lines_with(stock, lines, receipt),

@@ -228,7 +228,7 @@ def fulfil_line(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: b
     current = stock.row(SaleLine, line.id)
     assert current is not None
     current = replace(current, fulfilled=current.fulfilled + units, taken=taken, updated_at=stock.now)
-    stock.put_row(deliver(stock, sale, current, fact=fact) if line.kind == "unlimited" else current)
+    stock.put_row(deliver(stock, sale, current, units, fact=fact) if line.kind == "unlimited" else current)
 
 
 def finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:

@@ -82,7 +82,10 @@ def payment_in_goods(credit: Credit, due: int) -> tuple[Payment, ...]:
 def pay_out(
     stock: Stock, sale: Sale, credit: Credit, payments: tuple[Payment, ...]
 ) -> tuple[tuple[Payment, ...], list[Return]]:
-    """The payments with what the returns are, and the returns, of which what the new sale does not need goes back."""
+    """Keep the returns; what the new sale does not use of their credit goes back as money.
+
+    Answers the payments (the `exchange` one with its returns, and how their goods had been paid) and the returns.
+    """
     used = sum(payment.amount for payment in payments if payment.method == "exchange")
     _refuse_unsaid(stock, credit, used)
     left = used

@@ -173,16 +173,24 @@ def issue_cards(stock: Stock, sale: Sale, lines: Iterable[SaleLine]) -> None:
             issue(stock, line.unit_price, "SALE", sale.id, code=line.gift_code, sale_id=sale.id)
 
 
-def take_back_cards(stock: Stock, sale: Sale, line: SaleLine, units: int, return_id: str) -> int:
-    """Block so many cards that the line has sold and that nobody has spent of; what they were worth, minor units.
+def take_back_cards(
+    stock: Stock, sale: Sale, line: SaleLine, units: int, return_id: str, code: str | None = None
+) -> int:
+    """Block the card with the `code`, or so many whole cards of the sale that cost what one of the line does, if there
+    are no others; what they were worth, minor units.
 
-    INVALID_STATE when fewer are whole.
+    INVALID_STATE when fewer are whole: nothing was spent of a whole one. INVALID_REQUEST when it has to be said which.
     """
     whole = [
         card
         for card in cards_of_sale(stock, sale.id)
         if card.status == ACTIVE and card.balance == card.issued == line.unit_price
     ]
+    if code is not None:
+        kept = read_code(code)
+        whole = [card for card in whole if card.code == kept]
+    elif len(whole) > units:
+        raise malformed("code", "is required: which of the gift cards comes back?")
     if len(whole) < units:
         words = "It was spent of the gift card, or it was given back: only a whole one comes back."
         raise invalid_state(words, requested=units, available=len(whole))

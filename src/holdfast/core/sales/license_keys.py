@@ -1,6 +1,6 @@
 """Digital delivery: what a sale hands out for units that need no stock, and what becomes of it when they come back.
 
-    deliver(stock, sale, line)         the line has gone out: it gets a license key for each unit, each key once
+    deliver(stock, sale, line, 2)      two units have gone out: it gets a license key for each unit, each key once
     withdraw(stock, line, 2)           two of its units came back: the last keys it got are blocked, for good
     withdraw_open(stock, sale)         the sale is given up: whatever its lines got beyond what went out is blocked
 
@@ -33,14 +33,17 @@ _BLOCKS = (8, 64, 512, 4096)
 """So many free keys are loaded at once, as many as are needed and a few for the next sale of the batch."""
 
 
-def deliver(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> SaleLine:
-    """The line as it stands when what went out of it is delivered; it has more than it needs after a correction."""
+def deliver(stock: Stock, sale: Sale, line: SaleLine, gone: int, *, fact: bool = False) -> SaleLine:
+    """The line as it stands when what went out of it, `gone` units just now, is delivered; the caller keeps it.
+
+    After a correction a line may have more keys than units; then nothing is delivered.
+    """
     product = product_of_line(stock, line)
     if product.digital_delivery_method is None:
         return line
     units = line.fulfilled - len(line.key_ids or ()) - line.keys_owed
     if not product.takes_keys:
-        tell_delivered(stock, sale, line, product, units)
+        tell_delivered(stock, sale, line, product, gone)
         return line
     if units <= 0:
         return line

@@ -4,7 +4,7 @@
     the same again, the ring dish is DISH-1         -> 1 of DISH-1 is held, at the money that was kept for it
     the same again                                  -> unchanged
 
-Nothing happens to a sale that is finished, nor to a line that comes with another quantity: that is another order.
+The caller hands over unfinished sales only, nor to a line that comes with another quantity: that is another order.
 """
 
 from __future__ import annotations

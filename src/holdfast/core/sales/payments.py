@@ -7,8 +7,8 @@
 
 A deposit counts when the sale is completed. What was paid in advance beyond what is due then goes back, by the methods
 that it came by, the newest first; so does all of it when the sale is given up. What goes back is a payment below zero.
-A payment belongs to the till at which it was made, whichever till completes the sale. It refuses to know how a sale is
-priced: what is due it reads from the sale.
+A payment belongs to the till at which it was made, whichever till completes the sale. What an unfinished
+sale comes to it asks `lines.priced_today`.
 
 A tender that was pressed wrongly is corrected at its own till while that is open, or by who may hand out refunds
 otherwise. The report of a till that is closed never changes: its count has booked the difference as over or short
@@ -327,7 +327,7 @@ def correct_payment(stock: Stock, command: CorrectPayment) -> SaleDocument:
     payment = next((one for one in sale.payments if one.id == command.payment_id), None)
     if payment is None:
         raise not_found(Code.NOT_FOUND, "Payment", command.payment_id)
-    session_id = sale.session_id if payment.session_id is UNSET else payment.session_id
+    session_id = sale.session_id if isinstance(payment.session_id, UnsetType) else payment.session_id
     session = _session_of(stock, session_id)
     is_open = session is not None and session.status == OPEN
     if not stock.caller.may_refund_otherwise and not (is_open and session_id == stock.caller.session_id):

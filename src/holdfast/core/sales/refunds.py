@@ -6,9 +6,9 @@
     40.00 are owed, goods for 60.00 come back        -> 40.00 are set against that, 20.00 go back
     10.00 are due, 8.00 are given                    -> 2.00 are withheld for good: no later part gives them
 
-A refund is taken from what was kept of the sale, never computed from prices. Money off without goods makes what is due
-for the lines smaller: what comes back later is in proportion to the rest. A method gives back at most what it took,
-but by who has `returns:override`. It refuses to know goods: `returns` brings them back.
+A refund is a share of what was due for the line (`SaleLine.due`), never computed from prices. Money off without goods
+makes what is due for the lines smaller: what comes back later is in proportion to the rest. A method gives back at most
+what it took, but by who has `returns:override`. It refuses to know goods: `returns` brings them back.
 """
 
 from __future__ import annotations
@@ -104,6 +104,8 @@ class LineRefunds:
         self._tips = allocate(sale.tips, totals) if sale.tips and lines else []
         charged = sale.total - sum(line.total for line in lines)
         self._charged = allocate(charged, totals) if lines else []
+        # By line: answered with goods, and given off without (amount, tax); units that came back; and the (units,
+        # amount, tax) at the last money off, from which on the rest is shared anew.
         self._given: dict[str | None, tuple[int, int]] = {}
         self._off: dict[str | None, tuple[int, int]] = {}
         self._units: dict[str | None, int] = {}
@@ -145,10 +147,10 @@ class LineRefunds:
         reached = line.returned + units
         refunded, taxed = self._given.get(line.id, (0, 0))
         due, due_tax = self._due(line)
-        start, before, before_tax = self._base.get(line.id, (0, 0, 0))
-        left, back = line.quantity - start, reached - start
-        refund = share_still_due(max(due - before, 0), left, back, refunded - before)
-        tax = share_still_due(max(due_tax - before_tax, 0), left, back, taxed - before_tax)
+        units_then, given_then, tax_then = self._base.get(line.id, (0, 0, 0))
+        left, back = line.quantity - units_then, reached - units_then
+        refund = share_still_due(max(due - given_then, 0), left, back, refunded - given_then)
+        tax = share_still_due(max(due_tax - tax_then, 0), left, back, taxed - tax_then)
         shares = self._shares[line.id]
         weights = [share.tax for share in shares]
         taxes = tuple(

@@ -3,7 +3,7 @@
     a line      3 of MUG-1, good, refund 10.00 (exact), of it tax 1.67
     the return  10.00 in cash, handed out in coins that there are; the difference is its rounding
 
-A return never changes. It refuses to compute anything: `returns` decides what is refunded.
+A return never changes. It refuses to compute anything: `refunds` decides what is refunded.
 """
 
 from __future__ import annotations

@@ -1,13 +1,11 @@
 """Returns: goods come back and money goes back, line by line and in any number of parts (docs/how-to/sell.md).
 
-    bought 3 for 10.00 in all; return 1, then 2     -> 3.34, then 6.66: together exactly what was paid
-    the same in cash, the smallest coin 0.05        -> 3.35, then 6.65: the nearest coin of what is due so far
-    2.5 kg for 60.00; 1 kg comes back               -> 24.00: a part refunds its proportion
+    bought 3 of one lot; 1 comes back good          -> it lies in its lot again, at the cost that it took along
+    2 come back damaged                             -> they lie in quarantine, and their cost is lost
 
 Never more comes back than went out. `good` units go back to the lot that they came from, at the cost that they took
 along, and serve the holds that wait; `damaged` ones go to quarantine worth nothing, their cost to shrinkage; `none` go
-nowhere. A refund is taken from what was kept of the sale, never computed from prices. A method gives back at most what
-it took: what was paid by card is paid out in cash only by who has `returns:override`. Without a sale (no receipt) the
+nowhere. How much money goes back, and by which method, is in `refunds`. Without a sale (no receipt) the
 goods become a lot at the product's last cost, and the tax in the refund is that of today's rates in the store.
 """
 
@@ -54,11 +52,12 @@ replace = msgspec.structs.replace
 
 
 class ReturnedLine(msgspec.Struct, frozen=True, gc=False):
-    """Units of a sale's line that come back."""
+    """Units of a sale's line that come back; `code` says which gift card does."""
 
     line_id: str
     quantity: Number
     condition: Condition = "good"
+    code: str | None = None
 
 
 class BlindLine(msgspec.Struct, frozen=True, gc=False):
@@ -216,6 +215,7 @@ class _Part(msgspec.Struct, frozen=True, gc=False):
     line_id: str
     units: int
     condition: str
+    code: str | None
 
 
 def _returnable(stock: Stock, sale_id: str) -> Sale:
@@ -242,7 +242,7 @@ def _asked(stock: Stock, sale: Sale, returned: Sequence[ReturnedLine]) -> list[_
         units = product.units(asked.quantity)
         if units is None or units <= 0:
             raise invalid_quantity(product, asked.quantity)
-        parts.append(_Part(line.id, units, asked.condition))
+        parts.append(_Part(line.id, units, asked.condition, asked.code))
     return parts
 
 
@@ -275,7 +275,7 @@ def _take_back(stock: Stock, sale: Sale, cause: Cause, part: _Part, refunds: Lin
     taken, value, cards = line.taken, 0, 0
     if line.kind == "gift_card":
         assert cause.ref_id is not None
-        cards = take_back_cards(stock, sale, line, part.units, cause.ref_id)
+        cards = take_back_cards(stock, sale, line, part.units, cause.ref_id, part.code)
     if line.kind == "stock":
         taken, value = _restock(stock, line, cause, part)
     with stock.consequences():  # a receipt is good in every store: the sale may be another one's

@@ -182,6 +182,12 @@ class Stock(ChangedRecords):
         self.reservations[reservation.id] = reservation
         self._index.add(reservation)
 
+    def count_made_for(self, source: str, order_number: str) -> None:
+        """One more hold of the order was made in this batch."""
+        key = (source, order_number)
+        self._log.append((self.made_for, key, self.made_for.get(key)))
+        self.made_for[key] = self.made_for.get(key, 0) + 1
+
     def _begins_to_wait(self, hold: Reservation, before: Reservation | None) -> None:
         """Remember a hold that waits and may be served elsewhere.
 

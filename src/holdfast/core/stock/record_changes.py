@@ -4,7 +4,8 @@
     stock.put_money("SALE", id, Money(...))          -> the books follow at the end of the command
     with stock.consequences(): ...                   -> what follows by itself may be in any store
 
-Each write passes the gate: a caller who is limited to stores changes what is of those stores and nothing else (`gate`).
+`put_record` and `put_row` pass the gate: a caller who is limited to stores changes what is of those stores and nothing
+else (`gate`). Money, catalogue, costs and events do not: they follow from what has passed.
 """
 
 from __future__ import annotations

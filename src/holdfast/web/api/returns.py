@@ -31,13 +31,14 @@ from holdfast.web.http.strict_json import Text
 
 class ReturnLineBody(msgspec.Struct, forbid_unknown_fields=True):
     """What comes back: `line_id` of a sale's line; without a sale `product_id`, and `unit_price` to refund for one,
-    its tax included."""
+    its tax included. `code` says which gift card comes back, where a sale has several."""
 
     quantity: Number
     line_id: Text | None = None
     product_id: Text | None = None
     unit_price: Text | None = None
     condition: Literal["good", "damaged", "none"] = "good"
+    code: Text | None = None
 
 
 class ReturnBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -104,7 +105,7 @@ def returned_line(field: str, line: ReturnLineBody) -> ReturnedLine:
             raise invalid(f"{field}.{name}", "is for a return without a sale: a sale's line has both.")
     if line.line_id is None:
         raise invalid(f"{field}.line_id", "is required.")
-    return ReturnedLine(own_id(line.line_id), line.quantity, line.condition)
+    return ReturnedLine(own_id(line.line_id), line.quantity, line.condition, line.code)
 
 
 def _blind_line(index: int, line: ReturnLineBody) -> BlindLine:

@@ -63,6 +63,8 @@ class RouteTable:
             if known.pattern == pattern.pattern:
                 methods[route.method] = endpoint
                 return
+            shapes = {re.sub(r"\?P<\w+>", "", one.pattern) for one in (known, pattern)}
+            assert len(shapes) == 2, f"{route.path} names its parameters in another way than a route of that address"
         self._templates.append((pattern, {route.method: endpoint}))
 
     def find(self, path: str) -> Found | None:
