@@ -155,3 +155,13 @@ def test_other_orders_of_the_number_are_not_looked_at(many: Scene, monkeypatch: 
     many.do(ReleaseAtLevel("MUG-1", "MAIN", 1, "1002", "shopify"))
     many.do(OrderClose("1002", "shopify", consume=False))
     assert "phone" not in seen
+
+
+def test_holds_that_were_refused_are_not_counted(many: Scene) -> None:
+    """Two groups of three are undone for want of stock; the hold after them, in the same batch, is the order's first."""
+    too_much = Reserve("TEE-1", 51, "MAIN", Target("W9", "website"))
+    group = CommandGroup((hold(), hold(), too_much))
+
+    told = many.do(CommandGroup((group, group, hold()), atomic=False))
+
+    assert [hasattr(one, "rejected") for one in told] == [True, True, False]
