@@ -163,6 +163,16 @@ def test_a_card_comes_back_whole_or_not_at_all(cards: Scene) -> None:
     )
 
 
+def test_a_card_is_made_when_it_is_paid(cards: Scene) -> None:
+    """Else whoever may sell could make money."""
+    lines = (LineRequest("GIFT", 1, "50.00"), LineRequest("CUP-1", 1))
+    sale = cards.do(OpenSale(cards.shop.stores["MAIN"], lines=lines))
+    cards.refuses(CompleteSale(sale.id), "PAYMENT_MISMATCH")
+    cards.refuses(Fulfill(sale.id, (ShipLine(sale.lines[1].id, 1),)), "PAYMENT_MISMATCH")
+    cards.do(TakePayment(sale.id, PaymentRequest("card", "59.98")))
+    assert cards.do(CompleteSale(sale.id)).gift_cards[0]["amount"] == "50.00"
+
+
 def test_of_several_cards_it_is_said_which_comes_back(cards: Scene) -> None:
     sold = sell_card(cards, "10.00", 3)
     codes = [one["code"] for one in sold.gift_cards]
