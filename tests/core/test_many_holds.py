@@ -158,7 +158,7 @@ def test_other_orders_of_the_number_are_not_looked_at(many: Scene, monkeypatch: 
 
 
 def test_holds_that_were_refused_are_not_counted(many: Scene) -> None:
-    """Two groups of three are undone for want of stock; the hold after them, in the same batch, is the order's first."""
+    """Two groups of three are undone for want of stock; the hold after them, in the same batch, is the first."""
     too_much = Reserve("TEE-1", 51, "MAIN", Target("W9", "website"))
     group = CommandGroup((hold(), hold(), too_much))
 

@@ -21,7 +21,7 @@ import msgspec
 
 from holdfast.core.records.number import AMOUNT_MAX, from_minor
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
-from holdfast.core.records.sale import Sale, SaleLine
+from holdfast.core.records.sale import CHANNELS, Sale, SaleLine
 from holdfast.core.records.status import ACTIVE, BLOCKED, GIFT_CARD, GiftCardStatus, Transitions
 from holdfast.core.records.wants import GiftCardOfCode, GiftCardsOfSale
 from holdfast.core.stock.posting import Stock
@@ -171,6 +171,16 @@ def issue_cards(stock: Stock, sale: Sale, lines: Iterable[SaleLine]) -> None:
     for line in sold:
         for _ in range(line.quantity):
             issue(stock, line.unit_price, "SALE", sale.id, code=line.gift_code, sale_id=sale.id)
+
+
+def refuse_unpaid_cards(stock: Stock, sale: Sale, lines: Iterable[SaleLine]) -> None:
+    """Refuse to make gift cards that nobody has paid for: who has the code has the money. Orders of channels are
+    facts. PAYMENT_MISMATCH."""
+    if sale.owed and sale.source not in CHANNELS and any(line.kind == "gift_card" for line in lines):
+        owed = _money(stock, sale.owed)
+        raise Refused(
+            Code.PAYMENT_MISMATCH, f"A gift card is made when its sale is paid: {owed} is owed.", {"owed": owed}
+        )
 
 
 def take_back_cards(
