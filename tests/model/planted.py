@@ -166,7 +166,7 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "a correction meanwhile counts twice": Edit("correct_open_sheets", "if not corrections:", "if True:"),
     "a recalled lot is not diverted on arrival": Edit("_bring_in", "if lot.status != ACTIVE:", "if False:"),
     "a recall with nothing on the shelf is not saved": Edit(
-        "Stock.touched",
+        "UndoableSet.touched",
         "result.lots[item[1]] = first[item[1]]",
         "result.lots.update({item[1]: first[item[1]]} if self.entries else {})",
     ),
