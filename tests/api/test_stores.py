@@ -76,6 +76,13 @@ FORBIDDEN: dict[str, list[tuple[str, Any]]] = {
     "POST /api/v1/sales/{id}/resume": [("/sales/{sale}/resume", None)],
     "POST /api/v1/sales/{id}/complete": [("/sales/{sale}/complete", PAID), ("/sales/{sold}/complete", PAID)],
     "POST /api/v1/sales/{id}/cancel": [("/sales/{sale}/cancel", None)],
+    "POST /api/v1/sales/{id}/payments": [
+        ("/sales/{sale}/payments", PAID["payments"][0]),
+        ("/sales/{sold}/payments", PAID["payments"][0]),
+    ],
+    "POST /api/v1/sales/{id}/payments/{payment_id}/correct": [
+        (f"/sales/{{sold}}/payments/{NIL}/correct", {"method": "card"})
+    ],
     "POST /api/v1/sales/{id}/fulfillments": [
         ("/sales/{sale}/fulfillments", {"lines": [{"line_id": NIL, "quantity": 1}]})
     ],
@@ -119,7 +126,10 @@ EMPTY: dict[str, list[str]] = {
     "GET /api/v1/tax-rates": ["/tax-rates"],
     "GET /api/v1/registers": ["/registers"],
 }
-OF_THE_TILL = {"GET /api/v1/pos/session", "POST /api/v1/pos/cash", "POST /api/v1/pos/session/close"}
+OF_THE_TILL = {
+    "GET /api/v1/pos/session", "POST /api/v1/pos/cash", "POST /api/v1/pos/session/close", "GET /api/v1/pos/cashier",
+    "POST /api/v1/pos/cashier",
+}  # fmt: skip
 """They name no store: the token does."""
 
 

@@ -111,6 +111,11 @@ def _ledger(cli: Cli) -> list[dict[str, Any]]:
     return [entry for entry in entries if entry["ref_type"] != "RECEIPT"]
 
 
+def _words(told: str) -> list[str]:
+    """What was told, without lines of a log that an earlier test may have switched on."""
+    return [line for line in told.splitlines() if "[alembic." not in line]
+
+
 @pytest.mark.usefixtures("stocked")
 @pytest.mark.parametrize("name", FILES)
 def test_a_dry_run_is_the_run_and_the_run_happens_once(cli: Cli, tmp_path: Path, name: str) -> None:
@@ -121,7 +126,7 @@ def test_a_dry_run_is_the_run_and_the_run_happens_once(cli: Cli, tmp_path: Path,
     again = _import(cli, tmp_path, FILES[name])
 
     assert nothing == []
-    assert (dry.out, dry.err) == (f"Would be: {ran.out}", ran.err)
+    assert (dry.out, _words(dry.err)) == (f"Would be: {ran.out}", _words(ran.err))
     assert " added" not in again.out and " changed" not in again.out
     assert (_ledger(cli), _balances(cli)) == after
     assert cli("check", "--org", "Acme").code == 0
@@ -281,7 +286,7 @@ def test_files_beside_the_repository(cli: Cli, name: str) -> None:
     ran = cli("import", "orders", file, "--org", "Acme")
     again = cli("import", "orders", file, "--org", "Acme")
 
-    assert (dry.out, dry.err) == (f"Would be: {ran.out}", ran.err)
+    assert (dry.out, _words(dry.err)) == (f"Would be: {ran.out}", _words(ran.err))
     assert orders in ran.out and figure in ran.out, ran
     assert " added" not in again.out and " changed" not in again.out
     assert cli("check", "--org", "Acme").code == 0

@@ -124,7 +124,12 @@ def issue(
 
 def load(stock: Stock, code: str, amount: int, ref_type: GiftCardRef, ref_id: str) -> GiftCard:
     """The card with `amount` more on it. Refused: NOT_FOUND, INVALID_STATE for a blocked card, INVALID_AMOUNT."""
-    card = active_card(stock, code)
+    return load_onto(stock, active_card(stock, code), amount, ref_type, ref_id)
+
+
+def load_onto(stock: Stock, card: GiftCard, amount: int, ref_type: GiftCardRef, ref_id: str) -> GiftCard:
+    """`load`, of a card that is at hand."""
+    _refuse_blocked(card)
     _refuse_amount(stock, amount, card.balance + amount)
     return _moved(stock, card, amount, ref_type, ref_id)
 
@@ -132,7 +137,12 @@ def load(stock: Stock, code: str, amount: int, ref_type: GiftCardRef, ref_id: st
 def spend(stock: Stock, code: str, amount: int, ref_type: GiftCardRef, ref_id: str) -> GiftCard:
     """The card with `amount` less on it. Refused: NOT_FOUND, INVALID_STATE for a blocked card, INVALID_AMOUNT, and
     PAYMENT_MISMATCH when less than that is on it."""
-    card = active_card(stock, code)
+    return spend_on(stock, active_card(stock, code), amount, ref_type, ref_id)
+
+
+def spend_on(stock: Stock, card: GiftCard, amount: int, ref_type: GiftCardRef, ref_id: str) -> GiftCard:
+    """`spend`, of a card that is at hand."""
+    _refuse_blocked(card)
     _refuse_amount(stock, amount, amount)
     if amount > card.balance:
         available, requested = _money(stock, card.balance), _money(stock, amount)
@@ -149,7 +159,10 @@ def block(stock: Stock, code: str, ref_type: GiftCardRef, ref_id: str) -> int:
 
     Refused: NOT_FOUND, and INVALID_STATE for a card that is blocked, or that is worth less than it was issued with.
     """
-    card = active_card(stock, code)
+    return _blocked(stock, active_card(stock, code), ref_type, ref_id)
+
+
+def _blocked(stock: Stock, card: GiftCard, ref_type: GiftCardRef, ref_id: str) -> int:
     if card.balance < card.issued:
         available, requested = _money(stock, card.balance), _money(stock, card.issued)
         raise invalid_state(
@@ -204,7 +217,7 @@ def take_back_cards(
     if len(whole) < units:
         words = "It was spent of the gift card, or it was given back: only a whole one comes back."
         raise invalid_state(words, requested=units, available=len(whole))
-    return sum(block(stock, card.code, "RETURN", return_id) for card in whole[:units])
+    return sum(_blocked(stock, card, "RETURN", return_id) for card in whole[:units])
 
 
 def cards_of_sale(stock: Stock, sale_id: str) -> list[GiftCard]:
@@ -225,9 +238,13 @@ def active_card(stock: Stock, code: str) -> GiftCard:
     card = None if kept is None else _card_of(stock, kept)
     if card is None:
         raise not_found(Code.NOT_FOUND, "Gift card", code)
+    _refuse_blocked(card)
+    return card
+
+
+def _refuse_blocked(card: GiftCard) -> None:
     if card.status == BLOCKED:
         raise invalid_state(f"The gift card that ends in {shown_code(card.code)} is blocked.")
-    return card
 
 
 def _card_of(stock: Stock, kept: str) -> GiftCard | None:

@@ -32,7 +32,7 @@ from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import NO_MONEY, Method, Payment, due_by_line, standing, tendered
 from holdfast.core.records.wants import GiftCardById, ReturnsOfSale, SessionById
 from holdfast.core.sales.documents import SaleDocument, describe_sale
-from holdfast.core.sales.gift_cards import GiftCard, active_card, load, look_at, spend
+from holdfast.core.sales.gift_cards import GiftCard, active_card, load_onto, look_at, spend_on
 from holdfast.core.sales.lines import kept_receipt, priced_today, rules_of, told_in_currency
 from holdfast.core.sales.register import RegisterSession, SessionTotals, add_to_session, open_session_of
 from holdfast.core.sales.return_record import Return
@@ -105,9 +105,9 @@ def move_on_card(stock: Stock, payment: Payment) -> None:
         card = stock.row(GiftCard, payment.card)
         assert card is not None, payment
         if payment.amount > 0:
-            spend(stock, card.code, payment.amount, "PAYMENT", payment.id)
+            spend_on(stock, card, payment.amount, "PAYMENT", payment.id)
         else:
-            load(stock, card.code, -payment.amount, "PAYMENT", payment.id)
+            load_onto(stock, card, -payment.amount, "PAYMENT", payment.id)
 
 
 def line_of(payment: Payment) -> Line:
@@ -295,7 +295,8 @@ def with_settled(stock: Stock, sale: Sale) -> Sale:
     """The sale as it stands. What an older version set against what was owed is read from its returns."""
     if sale.refunded or sale.paid or not any(line.returned for line in lines_of(stock, sale)):
         return sale
-    stock.require(ReturnsOfSale(sale.id))
+    if sale.id not in stock.new_ids:
+        stock.require(ReturnsOfSale(sale.id))
     settled = sum(made.refund_total for made in stock.rows_of_sale(Return, sale.id))
     return replace(sale, refunded=settled, settled=settled)
 

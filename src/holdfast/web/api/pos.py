@@ -38,6 +38,7 @@ from holdfast.web.api.sale_bodies import (
     payment_requests,
 )
 from holdfast.web.api.shortage import explain_shortage
+from holdfast.web.http.problems import invalid
 from holdfast.web.http.route import Call, Route
 from holdfast.web.http.strict_json import Text
 
@@ -65,7 +66,7 @@ class CheckoutBody(msgspec.Struct, forbid_unknown_fields=True):
 
     store_id: Text
     lines: Lines
-    payments: Payments = []
+    payments: Payments | None = None
     discount: DiscountBody | None = None
     fees: Fees = []
     customer: Text | None = None
@@ -98,6 +99,8 @@ def plan_quote(call: Call) -> Command:
 
 def plan_checkout(call: Call) -> Command:
     """Sell at once."""
+    if call.body.payments is None and not call.body.returns:
+        raise invalid("payments", "is required: how is it paid?")
     return _checkout(call, quote=False)
 
 
