@@ -185,7 +185,7 @@ def test_a_database_from_before_the_books_gets_an_opening_entry(older: Database,
         assert [one["ref_type"] for one in shown] == ["OPENING"]
         assert [line["account"] for line in shown[0]["lines"]] == ["1200", "3000"]
 
-        trade(shop)
+        trade(shop, late=False)
         assert check(older).mismatches == []
 
 
@@ -207,7 +207,7 @@ def test_stock_that_was_worth_nothing_when_the_books_began(older: Database, tmp_
 def test_an_organisation_that_had_its_books_gets_none(older: Database, tmp_path: Path) -> None:
     with _source(tmp_path) as source:
         stock_of_all_kinds(source)
-        trade(source)
+        trade(source, late=False)
         step_to(older, "0003")
         copy_into(source.holdfast.database, older)
     before = [_all_rows(older, table) for table in BOOKS]
@@ -232,7 +232,7 @@ def _half_booked(source: Shop, older: Database) -> None:
     """A database of 0003 that came from 0001: what was moved before has no entry, what came later has."""
     stock_of_all_kinds(source)
     early = [row["id"] for row in rows(source.holdfast.database, "SELECT id FROM journal_entry")]
-    trade(source)
+    trade(source, late=False)
     step_to(older, "0003")
     copy_into(source.holdfast.database, older, without=("day_end", "period"))
     with older.engine.begin() as connection:
@@ -319,7 +319,7 @@ def test_what_the_first_versions_of_a_step_left_out(
     """Such a database counted as current, and was served without it."""
     with _source(tmp_path) as source:
         stock_of_all_kinds(source)
-        trade(source)
+        trade(source, late=False)
         step_to(older, "0003")
         copy_into(source.holdfast.database, older)
     with older.engine.begin() as connection:

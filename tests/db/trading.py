@@ -25,7 +25,7 @@ from tests.gift_cards import ActOnCard, acting_on_cards
 from tests.shop import DAY, Shop
 
 
-def trade(shop: Shop) -> None:
+def trade(shop: Shop, *, late: bool = True) -> None:
     """Sell at a till and beside it, ship in parts, cut, take back, order from a supplier, close drawer and period."""
     main = shop.stores["MAIN"]
     shop.settings(cash_rounding="0.05")
@@ -38,7 +38,8 @@ def trade(shop: Shop) -> None:
     shop.receive("OIL-1", 20, cost="1.11")
     shop.ok(AddAccount("6000", "Window cleaner"))
     shop.ok(AddAccount("1110", "Cards"))
-    shop.settings(payment_accounts={"card": "1110"})
+    if late:
+        shop.settings(payment_accounts={"card": "1110"})
     till = shop.ok(AddRegister(store_id=main, code="TILL-1", name=None))
     drawer = shop.ok(OpenSession(till.id, "100.00", "a" * 64, "user:owner", str(uuid.uuid4())))
     at_till = msgspec.structs.replace(shop.owner, session_id=drawer.id)
@@ -52,9 +53,10 @@ def trade(shop: Shop) -> None:
     second = shop.ok(OpenSession(till.id, "80.00", "b" * 64, "user:owner", str(uuid.uuid4())))
     shop.ok(MoveCash("in", "1.00", "coins"), actor=msgspec.structs.replace(shop.owner, session_id=second.id))
     beside_the_till(shop)
-    gift_cards(shop)
-    licensed(shop)
-    by_hand(shop)
+    if late:  # what has tables of its own that the first versions did not have
+        gift_cards(shop)
+        licensed(shop)
+        by_hand(shop)
     shop.ok(ClosePeriod(_yesterday(shop)))
 
 
