@@ -107,7 +107,9 @@ def _check_out(shop: Holdfast, actor: Actor, order: dict[str, Any]) -> None:
         future.add_done_callback(lambda done, key=key: tell(key, done))
 
 
-def money_of(shop: Holdfast, actor: Actor, store_id: str, sku: str, name: str) -> list[str]:
+def money_of(
+    shop: Holdfast, actor: Actor, store_id: str, sku: str, name: str, *, acknowledge: bool = False
+) -> list[str]:
     """The life of the money of a sale, one command after the other under keys of its own; what each answered."""
     told: list[str] = []
 
@@ -117,7 +119,8 @@ def money_of(shop: Holdfast, actor: Actor, store_id: str, sku: str, name: str) -
         assert not isinstance(reply.answer, Rejected), (key, reply)
         body = (reply.body or b"").decode()
         told.append(body)
-        os.write(ACKNOWLEDGED, f"{json.dumps({'key': key, 'kind': 'money', 'body': body})}\n".encode())
+        if acknowledge:
+            os.write(ACKNOWLEDGED, f"{json.dumps({'key': key, 'kind': 'money', 'body': body})}\n".encode())
         return json.loads(body)
 
     sale = give(OpenSale(store_id, lines=(LineRequest(sku, 3),)))
@@ -136,7 +139,7 @@ def money_of(shop: Holdfast, actor: Actor, store_id: str, sku: str, name: str) -
 def _move_money(shop: Holdfast, actor: Actor, order: dict[str, Any]) -> None:
     """The money of sale after sale."""
     for number in range(order["count"]):
-        money_of(shop, actor, order["store_id"], order["sku"], f"{order['prefix']}-{number}")
+        money_of(shop, actor, order["store_id"], order["sku"], f"{order['prefix']}-{number}", acknowledge=True)
 
 
 def _id(reply: Reply) -> str:
