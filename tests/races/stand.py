@@ -219,7 +219,7 @@ class Process:
         """What it found, when it is done."""
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
-        assert said, f"the process failed: {self._said()}"
+        assert said, f"the process failed: {self._said()} (it ended with {self._process.returncode})"
         return json.loads(said)
 
     def end(self) -> None:

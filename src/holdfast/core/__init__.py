@@ -4,7 +4,7 @@ Nothing here reads a clock, a database, a file or a random source; ids and time 
 stand one above another, and each may use those below it; `decide`, `answer` and `fingerprint` stand above them:
 
     organisation    who and what a shop consists of: users, keys, places, products, accounts
-    sales           carts, orders, shipments, returns, tills
+    sales           carts, orders, payments, shipments, returns, gift cards, license keys, tills
     reservations    promises that are asked for: reserve, amend, by order, appointments
     warehouse       goods that come in, are counted, moved, recalled
     stock           how units move: the working set, lots, holds, which hold waits, which gives way

@@ -106,6 +106,7 @@ def _decide_or_undo(stock: Stock, caller: Caller, command: Command) -> Answer | 
     except BaseException:
         _undo(stock, mark)
         raise
+    # A hold is described only now: `seek` and the books come after its decision, and may have moved it.
     return describe(stock, stock.reservations[answer.id]) if type(answer) is Reservation else answer
 
 

@@ -206,6 +206,7 @@ class Transaction:
                 kept = KeptAnswer(submission.key, submission.fingerprint, submission.status, body.decode(), stock.now)
                 answered[submission.key] = kept
                 answers.append(kept)
+            # A new level is inserted at the end, and its entries refer to it.
             if len(stock.entries) - self._sent.entries >= SEND_ENTRIES and not wants and not stock.fresh:
                 self.session.send(early_writes(stock, self.session.dialect, self._sent))
         if wants:

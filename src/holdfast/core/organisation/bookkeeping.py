@@ -146,7 +146,7 @@ def post_entry(stock: Stock, command: PostEntry) -> JournalDocument:
         words = f"The debits are {numbers['debit']} and the credits {numbers['credit']}: they must be equal."
         raise Refused(Code.INVALID_AMOUNT, words, numbers)
     entry = _entry(stock, BY_HAND, None, command.description, _day(stock, command.date), None)
-    return _kept(stock, entry, [*lines])
+    return _posted(stock, entry, [*lines])
 
 
 def _line(stock: Stock, index: int, line: EntryLine) -> tuple[str, int]:
@@ -196,7 +196,7 @@ def _entry(
     return JournalEntry(stock.new_id(), stock.now, day, text, ref_type, ref_id, (), stock.caller.actor, store_id)
 
 
-def _kept(stock: Stock, entry: JournalEntry, lines: list[Line]) -> JournalDocument:
+def _posted(stock: Stock, entry: JournalEntry, lines: list[Line]) -> JournalDocument:
     """The entry in the books, as the API shows it."""
     lines.sort(key=lambda line: line[0])
     names = dict(stock.each(lines, lambda _, line: (line[0], account_name(stock, line[0]) or line[0])))
@@ -248,7 +248,7 @@ def reverse_entry(stock: Stock, command: ReverseEntry) -> JournalDocument:
     ref_id = entry.id if entry.ref_type == BY_HAND else entry.ref_id
     words = command.description or f"Taken back: {entry.description}"
     made = _entry(stock, entry.ref_type, ref_id, words, _day(stock, command.date), entry.store_id)
-    return _kept(stock, msgspec.structs.replace(made, reverses=entry.id), lines)
+    return _posted(stock, msgspec.structs.replace(made, reverses=entry.id), lines)
 
 
 def _entries_about(stock: Stock, entry: JournalEntry) -> list[JournalEntry]:
@@ -323,6 +323,7 @@ def _received(stock: Stock, receipt: Receipt) -> int:
     return -sum(line.amount for line in postings if line.account == GOODS_RECEIVED)
 
 
+# A bill is a manager's work; it is taken back, as every entry, by an admin of all stores only.
 DECISIONS = (
     Decision(PostEntry, post_entry, Permission.CONFIGURE, of_all_stores=True),
     Decision(ReverseEntry, reverse_entry, Permission.CONFIGURE, of_all_stores=True),

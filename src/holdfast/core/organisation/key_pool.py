@@ -23,7 +23,7 @@ from holdfast.core.records.rejection import Code, invalid_state, malformed, not_
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import FREE
 from holdfast.core.records.wants import KnownKeys, LinesWaitingForKeys, SaleById
-from holdfast.core.sales.license_keys import hand_over, take_keys
+from holdfast.core.sales.license_keys import hand_over, keys_for
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
@@ -106,7 +106,7 @@ def _serve(stock: Stock, product: Product) -> int:
         for line in sorted(lines, key=lambda line: (line.created_at, line.id)):
             sale = stock.row(Sale, line.sale_id)
             assert sale is not None, line
-            keys = take_keys(stock, product, line.keys_owed, owing=False)
+            keys = keys_for(stock, product, line.keys_owed, owing=False)
             if not keys:
                 break
             owed = replace(line, keys_owed=line.keys_owed - len(keys), updated_at=stock.now)

@@ -96,7 +96,7 @@ class SaleFee(msgspec.Struct, frozen=True, gc=False):
         return rates_kept(self.tax_class, self.tax_rate, None if self.taxes is UNSET else self.taxes)
 
 
-class Terms(msgspec.Struct, frozen=True, gc=False):
+class ShippedTerms(msgspec.Struct, frozen=True, gc=False):
     """A line as it stood when the first part of its sale went out: smallest units, and minor units with their tax.
 
     What is booked for a part, and what a line comes to that is made smaller, are shares of this.
@@ -135,7 +135,7 @@ class Fulfillment(msgspec.Struct, frozen=True, gc=False):
     actor: str
     amounts: tuple[tuple[int, int], ...] | UnsetType = UNSET
     moved: tuple[Shipped, ...] | UnsetType = UNSET
-    terms: tuple[Terms, ...] | UnsetType = UNSET
+    terms: tuple[ShippedTerms, ...] | UnsetType = UNSET
     before: SaleStatus | UnsetType = UNSET
 
 

@@ -29,7 +29,7 @@ from holdfast.core.sales.exchange import Exchanged, described_returns, pay_out, 
 from holdfast.core.sales.lines import lines_with, rated, receipt_of, rules_of, sale_with
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale, new_sale
 from holdfast.core.sales.payments import PaymentRequest, payments_of
-from holdfast.core.sales.register import open_session_of
+from holdfast.core.sales.register import refuse_closed_session
 from holdfast.core.stock.holds import sell_free_units
 from holdfast.core.stock.posting import Cause, Stock
 from holdfast.core.stock.sale_lines import product_of_line, taken_since
@@ -63,7 +63,7 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument:
     """Decide a Checkout: the goods leave the shelf without a hold in between; a quote leaves no trace."""
     if not command.quote and not command.lines:
         raise Refused(Code.INVALID_REQUEST, "There is nothing to sell.", {"field": "lines"})
-    open_session_of(stock)
+    refuse_closed_session(stock)
     request = OpenSale(
         store_id=command.store_id,
         customer=command.customer,

@@ -52,7 +52,7 @@ from holdfast.core.sales.cart import CancelSale, reprice_if_it_can_be, sale_fact
 from holdfast.core.sales.documents import SaleDocument, describe_sale
 from holdfast.core.sales.exchange import Exchanged, described_returns, pay_out, payment_in_goods, take_in
 from holdfast.core.sales.gift_cards import issue_cards, refuse_unpaid_cards
-from holdfast.core.sales.license_keys import deliver, seek_keys, withdraw_open
+from holdfast.core.sales.license_keys import ask_for_keys, deliver, withdraw_open
 from holdfast.core.sales.lines import put_receipt, rated, receipt_of
 from holdfast.core.sales.payments import (
     PaymentRequest,
@@ -62,7 +62,7 @@ from holdfast.core.sales.payments import (
     payments_of,
     take_at_till,
 )
-from holdfast.core.sales.register import SessionTotals, open_session_of
+from holdfast.core.sales.register import SessionTotals, refuse_closed_session
 from holdfast.core.sales.shipment import (
     amounts_of,
     cut_lines,
@@ -151,7 +151,7 @@ def complete_sale(stock: Stock, command: CompleteSale, *, partly: bool = False) 
         raise invalid_state("The sale has no lines.")
     if not sale.fulfillments:
         sale, lines = rated(stock, sale, lines)
-    open_session_of(stock)
+    refuse_closed_session(stock)
     credit = take_in(stock, command.exchange)
     total = receipt_of(stock, sale, lines, None).total
     sale = give_back(stock, sale, total)
@@ -193,7 +193,7 @@ def _cover(stock: Stock, sale: Sale, lines: list[SaleLine]) -> None:
 
     def cover(_: int, line: SaleLine) -> None:
         if line.kind != "stock":
-            seek_keys(stock, sale, line, line.open, keys)
+            ask_for_keys(stock, sale, line, line.open, keys)
             return
         current = stock.row(SaleLine, line.id)
         assert current is not None
@@ -232,7 +232,7 @@ def fulfil_line(stock: Stock, sale: Sale, line: SaleLine, units: int, *, fact: b
 
 
 def finish(stock: Stock, sale: Sale, receipt: Receipt, payments: tuple[Payment, ...]) -> Sale:
-    """The sale is done: each line knows what was due for it, and the money is settled."""
+    """The sale is done: each line knows what was due for it, and the money is booked."""
     for line, due in zip(lines_of(stock, sale), due_by_line(receipt), strict=True):
         stock.put_row(replace(line, due=due, updated_at=stock.now))
     return book_sale(stock, sale, receipt, payments)
@@ -377,7 +377,7 @@ def _refuse_unbacked(stock: Stock, sale: Sale, asked: dict[str, int]) -> None:
     def test(_: int, line: SaleLine) -> None:
         units = asked.get(line.id, 0)
         if units:
-            seek_keys(stock, sale, line, units, keys)
+            ask_for_keys(stock, sale, line, units, keys)
         holds = stock.holds_of_line(line.id) if units else []
         backed = sum(hold.allocated for hold in holds) if line.kind == "stock" else line.open
         if units > min(backed, line.open):
@@ -400,7 +400,7 @@ def finish_shipped(stock: Stock, sale: Sale) -> Sale:
         last = replace(sale.fulfillments[-1], before=sale.status)
         sale = replace(sale, fulfillments=(*sale.fulfillments[:-1], last))
     keys: dict[str, int] = {}
-    stock.each(lines_of(stock, sale), lambda _, line: seek_keys(stock, sale, line, line.open, keys, fact=True))
+    stock.each(lines_of(stock, sale), lambda _, line: ask_for_keys(stock, sale, line, line.open, keys, fact=True))
     for line in lines_of(stock, sale):
         if line.open:
             fulfil_line(stock, sale, line, line.open, fact=True)

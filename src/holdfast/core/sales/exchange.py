@@ -103,7 +103,11 @@ def pay_out(
         for method, amount in _sources(one, part):
             sources[method] = sources.get(method, 0) + amount
         way = Way(
-            credit.method or "other", credit.requests if over else None, credit.code if over else None, part, sale.id
+            method=credit.method or "other",
+            requests=credit.requests if over else None,
+            code=credit.code if over else None,
+            credit=part,
+            exchanged_for=sale.id,
         )
         made.append(one.pay_back(stock, way))
     returns = tuple(one.id for one in made)

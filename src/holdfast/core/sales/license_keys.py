@@ -4,6 +4,8 @@
     withdraw(stock, line, 2)           two of its units came back: the last keys it got are blocked, for good
     withdraw_open(stock, sale)         the sale is given up: whatever its lines got beyond what went out is blocked
 
+`deliver` and `withdraw` answer the line, which their caller keeps; `withdraw_open` keeps its lines itself.
+
 A product with a pool of keys takes one for each unit; without a pool nothing is counted. Where the pool is short the
 product's `oversell` says what happens: `deny` refuses the sale, anything else completes it, and the keys follow when
 some are added (`core.organisation.key_pool`). An order that somebody else has taken, and a shipment, are facts: their
@@ -48,7 +50,7 @@ def deliver(stock: Stock, sale: Sale, line: SaleLine, gone: int, *, fact: bool =
     if units <= 0:
         return line
     waits = may_wait(sale, product, fact=fact)
-    keys = take_keys(stock, product, units, owing=waits)
+    keys = keys_for(stock, product, units, owing=waits)
     if len(keys) < units and not waits:
         raise insufficient_stock(product, units, len(keys))
     if len(keys) < units:
@@ -66,18 +68,18 @@ def hand_over(stock: Stock, sale: Sale, line: SaleLine, product: Product, keys: 
     return replace(line, key_ids=(*(line.key_ids or ()), *(key.id for key in keys)))
 
 
-def seek_keys(
+def ask_for_keys(
     stock: Stock, sale: Sale, line: SaleLine, units: int, wanted: dict[str, int], *, fact: bool = False
 ) -> None:
-    """Ask for the keys that units of a line will take, beside what is `wanted` for lines before it, so that `deliver`
-    finds them; refused when the pool is short and the line may not wait."""
+    """Ask for the keys that units of a line will take, so that `deliver` finds them: beside what is `wanted` by product
+    for the lines before it, to which it adds its own. Refused when the pool is short and the line may not wait."""
     product = product_of_line(stock, line)
     need = line.fulfilled + units - len(line.key_ids or ()) - line.keys_owed
     if line.kind != "unlimited" or not product.takes_keys or need <= 0:
         return
     before = wanted.get(product.id, 0)
     waits = may_wait(sale, product, fact=fact)
-    found = len(take_keys(stock, product, before + need, owing=waits)) - before
+    found = len(keys_for(stock, product, before + need, owing=waits)) - before
     if need > found and not waits:
         raise insufficient_stock(product, need, max(found, 0))
     wanted[product.id] = before + need
@@ -88,7 +90,7 @@ def may_wait(sale: Sale, product: Product, *, fact: bool) -> bool:
     return fact or product.oversell != "deny" or sale.source not in NUMBERED_SOURCES
 
 
-def take_keys(stock: Stock, product: Product, units: int, *, owing: bool) -> list[LicenseKey]:
+def keys_for(stock: Stock, product: Product, units: int, *, owing: bool) -> list[LicenseKey]:
     """Free keys for so many units, the oldest first; fewer when there are no more of them.
 
     Where the rest would be owed (`owing`) the product is locked and asked once more: who adds keys meanwhile waits, and

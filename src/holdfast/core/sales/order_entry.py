@@ -48,7 +48,7 @@ from holdfast.core.records.wants import HoldsOfTarget, LooseHoldsOf, SaleById, S
 from holdfast.core.reservations.order_names import refuse_source
 from holdfast.core.reservations.reserve import candidates, not_sold_any_more
 from holdfast.core.sales.gift_cards import CARDS_MAX, free_code, read_code
-from holdfast.core.sales.order_facts import Description, described
+from holdfast.core.sales.order_facts import Description, with_description
 from holdfast.core.stock.allocation import ask_for_named_lots, lot_exists
 from holdfast.core.stock.posting import Stock
 
@@ -158,7 +158,7 @@ def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple
     )
     asked_and_meant = enumerate(zip(command.lines, meant, strict=True))
     lines = [line_of(stock, sale, asked, one, index) for index, (asked, one) in asked_and_meant]
-    return (sale, lines) if command.said is None else described(stock, sale, lines, command.said)
+    return (sale, lines) if command.said is None else with_description(stock, sale, lines, command.said)
 
 
 def exemption_of(stock: Stock, reason: str | None) -> str | None:

@@ -87,7 +87,7 @@ class Description(msgspec.Struct, frozen=True, gc=False):
     ordered_at: int | None = None
 
 
-def described(stock: Stock, sale: Sale, lines: list[SaleLine], said: Description) -> tuple[Sale, list[SaleLine]]:
+def with_description(stock: Stock, sale: Sale, lines: list[SaleLine], said: Description) -> tuple[Sale, list[SaleLine]]:
     """The new sale and its lines (those of known products) with what the order says of itself; nothing is kept."""
     own = iter(lines)
     placed: list[SaleLine] = []

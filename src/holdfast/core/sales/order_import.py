@@ -68,7 +68,7 @@ __all__ = ["DECISIONS", "ImportOrder", "ImportedOrder", "OrderedLine", "Waiting"
 
 replace = msgspec.structs.replace
 
-Brought = Literal["added", "changed", "unchanged"]
+Outcome = Literal["added", "changed", "unchanged"]
 
 
 class ImportOrder(Command, frozen=True, gc=False):
@@ -112,7 +112,7 @@ class ImportedOrder(msgspec.Struct, frozen=True, gc=False):
 
     sale_id: str
     number: str
-    brought: Brought
+    brought: Outcome
     status: str
     total: str
     refunded: str

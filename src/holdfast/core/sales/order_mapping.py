@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET
 
-from holdfast.core.records.sale import Sale, SaleLine, Terms, UnmappedLine
+from holdfast.core.records.sale import Sale, SaleLine, ShippedTerms, UnmappedLine
 from holdfast.core.reservations.adoption import adopt, numbers_of
 from holdfast.core.sales.cart import put_line, reprice_if_it_can_be
 from holdfast.core.sales.lines import lines_with, rated, receipt_of
@@ -84,7 +84,7 @@ def _with_more(stock: Stock, sale: Sale, lines: list[SaleLine]) -> Sale:
         first = sale.fulfillments[0]
         terms = () if first.terms is UNSET else first.terms
         known = {one.line_id for one in terms}
-        more = [Terms(line.id, line.quantity, line.total, line.tax) for line in lines if line.id not in known]
+        more = [ShippedTerms(line.id, line.quantity, line.total, line.tax) for line in lines if line.id not in known]
         sale = replace(sale, fulfillments=(replace(first, terms=(*terms, *more)), *sale.fulfillments[1:]))
     sale = replace(
         sale,

@@ -34,7 +34,13 @@ from holdfast.core.records.wants import GiftCardById, ReturnsOfSale, SessionById
 from holdfast.core.sales.documents import SaleDocument, describe_sale
 from holdfast.core.sales.gift_cards import GiftCard, active_card, load_onto, look_at, spend_on
 from holdfast.core.sales.lines import kept_receipt, priced_today, rules_of, told_in_currency
-from holdfast.core.sales.register import RegisterSession, SessionTotals, add_to_session, open_session_of
+from holdfast.core.sales.register import (
+    RegisterSession,
+    SessionTotals,
+    add_to_session,
+    open_session_of,
+    refuse_closed_session,
+)
 from holdfast.core.sales.return_record import Return
 from holdfast.core.stock.journal import (
     CASH_OVER_SHORT,
@@ -119,7 +125,10 @@ def line_of(payment: Payment) -> Line:
 
 
 def kept_with_sale(stock: Stock, payments: tuple[Payment, ...], change: int) -> tuple[Payment, ...]:
-    """The payments of a completion as they are kept: each has an id, and the last one in cash the `change`."""
+    """The payments of a completion as they are kept: each has an id, and the last one in cash the `change`.
+
+    They have no `session_id`: the session of the sale counts them.
+    """
     kept = [replace(payment, id=stock.new_id(), account=own_account(stock, payment.method)) for payment in payments]
     if change:
         last = max(index for index, payment in enumerate(kept) if payment.method == "cash")
@@ -171,17 +180,18 @@ def give_back(stock: Stock, sale: Sale, due: int) -> Sale:
     _lock_cards(stock, sale)
     left = {"cash": max(cash - rounded, 0), "": max(others - due, 0)}
     back: list[Payment] = []
-    taken = {payment.method: payment.amount for payment in paid}
+    stands = {payment.method: payment.amount for payment in paid}
     for payment in reversed(sale.payments):
         pot = "cash" if payment.method == "cash" else ""
-        amount = min(left[pot], payment.kept, taken.get(payment.method, 0))
+        # Never more than stands by the method: an older payment of it may have gone back already.
+        amount = min(left[pot], payment.kept, stands.get(payment.method, 0))
         if amount <= 0:
             continue
         left[pot] -= amount
-        taken[payment.method] -= amount
+        stands[payment.method] -= amount
         made = _made(stock, payment.method, -amount, 0, payment.card)
         back.append(replace(made, account=payment.account))
-    return _settled_over_time(stock, sale, tuple(back), f"Sale {sale.number}, given back")
+    return _keep_apart(stock, sale, tuple(back), f"Sale {sale.number}, given back")
 
 
 def _lock_cards(stock: Stock, sale: Sale) -> None:
@@ -205,9 +215,7 @@ def _made(stock: Stock, method: Method, amount: int, change: int, card: str | Un
     )
 
 
-def _settled_over_time(
-    stock: Stock, sale: Sale, made: tuple[Payment, ...], description: str, rounding: int = 0
-) -> Sale:
+def _keep_apart(stock: Stock, sale: Sale, made: tuple[Payment, ...], description: str, rounding: int = 0) -> Sale:
     """The sale with payments that were made apart from its completion, kept; `rounding` is what cash is beyond due."""
     out = -sum(payment.kept for payment in made if payment.method == "cash" and payment.kept < 0)
     if out:
@@ -246,7 +254,7 @@ def take_payment(stock: Stock, command: TakePayment) -> SaleDocument:
         raise invalid_state("The sale is cancelled.", sale_status=sale.status)
     if len(sale.payments) >= PAYMENTS_MAX:
         raise invalid_state(f"The sale has {PAYMENTS_MAX} payments already.", sale_status=sale.status)
-    open_session_of(stock)
+    refuse_closed_session(stock)
     now, _ = priced_today(stock, sale, lines_of(stock, sale))
     paid = standing(sale.payments)
     before = sum(one.amount for one in paid)
@@ -265,7 +273,7 @@ def take_payment(stock: Stock, command: TakePayment) -> SaleDocument:
     rounding = 0 if sale.unfinished else tender.rounding - sale.rounding
     made = _made(stock, payment.method, payment.amount, tender.change, payment.card)
     words = "deposit" if sale.unfinished else "paid later"
-    sale = _settled_over_time(stock, sale, (made,), f"Sale {sale.number}, {words}", rounding)
+    sale = _keep_apart(stock, sale, (made,), f"Sale {sale.number}, {words}", rounding)
     if rounding:
         _share_rounding(stock, sale, rounding)
     stock.tell("SalePaid", None, payment_facts(stock, sale, made))
@@ -292,7 +300,7 @@ def _share_rounding(stock: Stock, sale: Sale, delta: int) -> None:
 
 
 def with_settled(stock: Stock, sale: Sale) -> Sale:
-    """The sale as it stands. What an older version set against what was owed is read from its returns."""
+    """The sale with `settled` filled in: what an older version set against what was owed is read from its returns."""
     if sale.refunded or sale.paid or not any(line.returned for line in lines_of(stock, sale)):
         return sale
     if sale.id not in stock.new_ids:
@@ -328,7 +336,7 @@ def correct_payment(stock: Stock, command: CorrectPayment) -> SaleDocument:
     payment = next((one for one in sale.payments if one.id == command.payment_id), None)
     if payment is None:
         raise not_found(Code.NOT_FOUND, "Payment", command.payment_id)
-    session_id = sale.session_id if isinstance(payment.session_id, UnsetType) else payment.session_id
+    session_id = sale.session_id if isinstance(payment.session_id, UnsetType) else payment.session_id  # `with_sale`
     session = _session_of(stock, session_id)
     is_open = session is not None and session.status == OPEN
     if not stock.caller.may_refund_otherwise and not (is_open and session_id == stock.caller.session_id):

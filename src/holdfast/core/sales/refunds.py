@@ -149,9 +149,9 @@ class LineRefunds:
         refunded, taxed = self._given.get(line.id, (0, 0))
         due, due_tax = self._due(line)
         units_then, given_then, tax_then = self._base.get(line.id, (0, 0, 0))
-        left, back = line.quantity - units_then, reached - units_then
-        refund = share_still_due(max(due - given_then, 0), left, back, refunded - given_then)
-        tax = share_still_due(max(due_tax - tax_then, 0), left, back, taxed - tax_then)
+        units_left, units_back = line.quantity - units_then, reached - units_then
+        refund = share_still_due(max(due - given_then, 0), units_left, units_back, refunded - given_then)
+        tax = share_still_due(max(due_tax - tax_then, 0), units_left, units_back, taxed - tax_then)
         shares = self._shares[line.id]
         weights = [share.tax for share in shares]
         taxes = tuple(

@@ -237,6 +237,11 @@ def open_session_of(stock: Stock) -> RegisterSession | None:
     return session
 
 
+def refuse_closed_session(stock: Stock) -> None:
+    """Refuse when the caller's session is closed; callers without a till pass."""
+    open_session_of(stock)
+
+
 def add_to_session(stock: Stock, more: SessionTotals, session: RegisterSession | None = None) -> None:
     """Add what an act took or gave to a session that is open: the caller's, if none is given."""
     session = open_session_of(stock) if session is None else session

@@ -25,7 +25,7 @@ from holdfast.core.records.sale import (
     Sale,
     SaleLine,
     Shipped,
-    Terms,
+    ShippedTerms,
 )
 from holdfast.core.records.tax import resized
 from holdfast.core.records.totals import Discount, taken_off
@@ -54,12 +54,12 @@ class Booked(NamedTuple):
     tax: int = 0
 
 
-def terms_now(lines: list[SaleLine]) -> tuple[Terms, ...]:
+def terms_now(lines: list[SaleLine]) -> tuple[ShippedTerms, ...]:
     """The terms of lines as they stand."""
-    return tuple(Terms(line.id, line.quantity, line.total, line.tax) for line in lines)
+    return tuple(ShippedTerms(line.id, line.quantity, line.total, line.tax) for line in lines)
 
 
-def terms_of(sale: Sale, lines: list[SaleLine]) -> dict[str, Terms]:
+def terms_of(sale: Sale, lines: list[SaleLine]) -> dict[str, ShippedTerms]:
     """The terms of the sale's lines by id: those that were kept, or (nothing went out yet, or before they were kept)
     the lines as they stand."""
     kept = sale.fulfillments[0].terms if sale.fulfillments else UNSET
@@ -74,7 +74,7 @@ def with_terms(sale: Sale, lines: list[SaleLine]) -> Sale:
     return replace(sale, fulfillments=(first, *sale.fulfillments[1:]))
 
 
-def booked_by_line(sale: Sale, terms: dict[str, Terms]) -> dict[str, Booked]:
+def booked_by_line(sale: Sale, terms: dict[str, ShippedTerms]) -> dict[str, Booked]:
     """What the shipments of the sale have booked, by line."""
     booked: dict[str, Booked] = {}
     for part in sale.fulfillments:
@@ -103,7 +103,7 @@ def amounts_of(sale: Sale, lines: list[SaleLine], asked: dict[str, int]) -> tupl
     return tuple(amounts)
 
 
-def cut_line(stock: Stock, line: SaleLine, units: int, terms: Terms, booked: Booked) -> SaleLine:
+def cut_line(stock: Stock, line: SaleLine, units: int, terms: ShippedTerms, booked: Booked) -> SaleLine:
     """The line as if only `units` had been ordered: its proportion, though never less than was booked for it.
 
     The discount is what that leaves of price x units; an amount that was asked off the line is its proportion as well,

@@ -36,7 +36,7 @@ class LoadedRows:
         self.now = now
         self.new_id = new_id
         self.random_bits: Callable[[int], int] = _no_random_bits
-        self.closed_before = catalog.settings.books_closed_through
+        self.closed_through_at_load = catalog.settings.books_closed_through
         self.locked: set[LevelKey] = set()
         self.levels: dict[LevelKey, Level] = {}
         self.level_of_id: dict[str, Level] = {}

@@ -177,7 +177,7 @@ class Stock(ChangedRecords):
         before = self.reservations.get(reservation.id)
         assert_follows(reservation, before)
         if reservation.roams:
-            self._begins_to_wait(reservation, before)
+            self._note_roaming(reservation, before)
         self._log.append((self.reservations, reservation.id, before))
         self.reservations[reservation.id] = reservation
         self._index.add(reservation)
@@ -188,7 +188,7 @@ class Stock(ChangedRecords):
         self._log.append((self.made_for, key, self.made_for.get(key)))
         self.made_for[key] = self.made_for.get(key, 0) + 1
 
-    def _begins_to_wait(self, hold: Reservation, before: Reservation | None) -> None:
+    def _note_roaming(self, hold: Reservation, before: Reservation | None) -> None:
         """Remember a hold that waits and may be served elsewhere.
 
         It looks elsewhere in these cases: it is new; more of it waits; its places or its sale line are others; or it is

@@ -352,7 +352,7 @@ def _books_open(stock: Stock, dialect: str) -> Write:
         "SELECT 1 / count(*) FROM (SELECT 1 FROM organisation WHERE org_id = :org "
         "AND books_closed_through IS NOT DISTINCT FROM :closed::text FOR SHARE) o"
     )
-    return Write(sql, {"org": stock.org_id, "closed": stock.closed_before})
+    return Write(sql, {"org": stock.org_id, "closed": stock.closed_through_at_load})
 
 
 _DAY_ENDS = "DELETE FROM day_end WHERE org_id = :org AND id >= :day"

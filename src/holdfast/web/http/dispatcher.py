@@ -24,7 +24,7 @@ from holdfast.core.records.rejection import Rejected
 from holdfast.executor import Reply
 from holdfast.web.http import arrays, problems
 from holdfast.web.http.callers import Callers
-from holdfast.web.http.idempotency import also, fingerprint_of, idempotency_key, said_to_ended_session
+from holdfast.web.http.idempotency import fingerprint_of, idempotency_key, said_to_ended_session, with_meaning
 from holdfast.web.http.problems import Problem, invalid
 from holdfast.web.http.request_body import (
     Receive,
@@ -135,11 +135,11 @@ class Dispatcher:
         call.headers, call.till, call.seen = headers, identity.till, actor.seen
         call.query = endpoint.query(scope["query_string"])
         call.filter = endpoint.filter(call.query)
-        unknown = None
+        no_such_store = None
         if b"x-store" in headers or "store_id" in call.query:
-            unknown = await self._narrow(call, headers)
-        if unknown is not None and not route.writes:
-            raise unknown
+            no_such_store = await self._narrow(call, headers)
+        if no_such_store is not None and not route.writes:
+            raise no_such_store
         if route.stream is not None and b"text/event-stream" in headers.get(b"accept", b""):
             await route.stream(self, call, Sender(headers, answer.origin), receive, answer)
             return
@@ -148,20 +148,20 @@ class Dispatcher:
             return
         _test_type(headers, raw, endpoint)
         aside = len(raw) > ASIDE_BYTES
-        asked = route, address_of(scope), call.actor, raw
-        said = ""
+        request = route, address_of(scope), call.actor, raw
+        fingerprint = ""
         if aside:
             async with self.callers.decoding(call.actor):
                 call.body = await self._decode(decode, endpoint.decoder, raw)
-                if key is not None and unknown is None:
-                    said = await self._decode(fingerprint_of, *asked)
+                if key is not None and no_such_store is None:
+                    fingerprint = await self._decode(fingerprint_of, *request)
         else:
             call.body = decode(endpoint.decoder, raw)
-        if unknown is not None:
-            raise unknown
+        if no_such_store is not None:
+            raise no_such_store
         if key is not None and not aside:
-            said = fingerprint_of(*asked)
-        reply, cookies = await self._ask(call, route, said)
+            fingerprint = fingerprint_of(*request)
+        reply, cookies = await self._ask(call, route, fingerprint)
         if type(reply.answer) is Rejected:
             raise problems.problem_of(await self._explained(route, call, reply.answer))
         assert reply.body is not None
@@ -206,9 +206,9 @@ class Dispatcher:
                 decode(endpoint.decoder, raw)
             except Problem:  # nothing was answered to it: its sender is nobody
                 return False
-            asked = (actor, key, scope["method"], address_of(scope), raw)
+            request_again = (actor, key, scope["method"], address_of(scope), raw)
             async with self.callers.reading(actor):
-                kept = await self.read(said_to_ended_session, self.shop.database, *asked)
+                kept = await self.read(said_to_ended_session, self.shop.database, *request_again)
         if kept is None:
             return False
         extra: Headers = [(b"idempotent-replayed", b"true")]
@@ -218,7 +218,7 @@ class Dispatcher:
         await answer.send(kept.status, kept.body, extra=extra)
         return True
 
-    async def _ask(self, call: Call, route: Route, said: str) -> tuple[Reply, tuple[str, ...]]:
+    async def _ask(self, call: Call, route: Route, fingerprint: str) -> tuple[Reply, tuple[str, ...]]:
         """Make the call's command, give it, and wait for the reply; with it the cookies that go with it."""
         finish = None
         assert route.plan is not None
@@ -233,17 +233,17 @@ class Dispatcher:
             # What the call names may be gone, or in another state, because this very call was answered before.
             if call.key is None or problem.status not in (404, 409):
                 raise
-            reply = await self.shop.ask_again(call.actor, call.key, said)
+            reply = await self.shop.ask_again(call.actor, call.key, fingerprint)
             if not reply.replayed:
                 raise
             return reply, ()
         if isinstance(planned, PlannedCommand):
             command, render, finish = planned.command, planned.render, planned.finish
-            said = also(said, planned.means)
+            fingerprint = with_meaning(fingerprint, planned.means)
         else:
             command = planned
         reply = await self.shop.ask(
-            call.actor, command, key=call.key, fingerprint=said, render=render, status=route.status
+            call.actor, command, key=call.key, fingerprint=fingerprint, render=render, status=route.status
         )
         cookies: tuple[str, ...] = ()
         if isinstance(planned, PlannedCommand) and reply.body is not None:

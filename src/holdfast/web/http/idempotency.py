@@ -71,9 +71,9 @@ def fingerprint_of(route: Route, path: str, actor: Actor, raw: bytes) -> str:
     return fingerprint(route.method, path, actor, raw, of_session=route.ends_till, secrets=secrets)
 
 
-def also(said: str, means: str) -> str:
+def with_meaning(fingerprint: str, means: str) -> str:
     """The fingerprint of a request whose secret came to `means`; as it was where it came to nothing."""
-    return hashlib.sha256(f"{said} {means}".encode()).hexdigest() if means else said
+    return hashlib.sha256(f"{fingerprint} {means}".encode()).hexdigest() if means else fingerprint
 
 
 def _without(secrets: frozenset[str], document: bytes) -> bytes:
