@@ -10,6 +10,7 @@ sends to PostgreSQL is explained once, after the test that sent it: one that is 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import uuid
 from collections.abc import Iterator
@@ -18,8 +19,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import make_url
 
+from holdfast import passwords
 from holdfast.db.engine import Database
 from holdfast.db.migrate import migrate
 from tests.partitions.recorder import Recorder
@@ -144,6 +148,23 @@ def routed(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Itera
     recorder = pytestconfig.stash.get(_RECORDER, None)
     if recorder is not None:
         recorder.assert_routed(request.node.nodeid)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_hashes() -> Iterator[None]:
+    """Passwords are hashed in a thousandth of the time: `tests/api/test_sign_in.py` looks at what the product takes."""
+    with pytest.MonkeyPatch.context() as patched:
+        quick = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
+        patched.setattr(passwords, "_ARGON2", PasswordHash((quick,)))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def logs_left() -> Iterator[None]:
+    """Fail a test that leaves the logs of the process set up: a later test would read them among its own words."""
+    before = logging.getLogger().level
+    yield
+    assert logging.getLogger().level == before, "this test leaves the log's level changed"
 
 
 @pytest.fixture

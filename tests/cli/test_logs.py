@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from collections.abc import Iterator
 
@@ -15,9 +16,13 @@ from holdfast.settings import Config
 
 @pytest.fixture(autouse=True)
 def _settings_of_the_logs() -> Iterator[None]:
-    before = structlog.get_config()
+    root, server = logging.getLogger(), logging.getLogger("uvicorn")
+    before, handlers, levels = structlog.get_config(), list(root.handlers), (root.level, server.level)
     yield
     structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    server.setLevel(levels[1])
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])

@@ -208,13 +208,13 @@ MONEY_BUGS: dict[str, Edit | list[Edit]] = {
     ),
     "a refund is rounded by itself": Edit(
         "LineRefunds.take",
-        "left, back, refunded - given_then)",
-        "left, units, 0)",
+        "units_left, units_back, refunded - given_then)",
+        "units_left, units, 0)",
     ),
     "the tax of a refund is rounded by itself": Edit(
         "LineRefunds.take",
-        "left, back, taxed - tax_then)",
-        "left, units, 0)",
+        "units_left, units_back, taxed - tax_then)",
+        "units_left, units, 0)",
     ),
     "a refund keeps the tax of the fees": Edit("refundable_taxes", "[*line.tax_shares, *own]", "line.tax_shares"),
     "cash is rounded part by part": Edit("_by_request", "exact + carried", "exact"),

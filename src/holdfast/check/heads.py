@@ -21,6 +21,7 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
+from holdfast.core.records.learned_type import learned
 from holdfast.db.audit_shapes import Head
 
 T = TypeVar("T")
@@ -115,6 +116,6 @@ def _line(file: BinaryIO) -> bytes:
 
 def _decoded(text: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(text, type=kind)
+        return msgspec.json.decode(text, type=learned(kind))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise HeadsRefused("This is no file of `holdfast export heads`.") from error

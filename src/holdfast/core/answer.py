@@ -17,6 +17,7 @@ import msgspec
 
 from holdfast.core.decide import DECISIONS, Refusal
 from holdfast.core.records.documents import ReservationDocument
+from holdfast.core.records.learned_type import learned
 
 _MARK = b'{"holdfast.answer":'
 _LIST = "[]"
@@ -47,7 +48,7 @@ def _found(named: list[Any]) -> Any:
     name, value = named
     if name == _LIST:
         return [_found(one) for one in value]
-    return value if not name else msgspec.convert(value, answer_types()[name])
+    return value if not name else msgspec.convert(value, learned(answer_types()[name]))
 
 
 @cache

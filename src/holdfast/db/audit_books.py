@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from holdfast.core.records.learned_type import learned
 from holdfast.core.stock.journal import JournalEntry, Posting
 from holdfast.db import audit_entries
 from holdfast.db.audit_shapes import Balances, Billed, Booked, DaySum, Kept, Moved, Reversal, Stored
@@ -85,7 +86,7 @@ class BookStreams(AuditStream):
         for org, day, kind, told in rows:
             balances: Balances | None
             try:
-                balances = msgspec.convert(json.loads(told) if isinstance(told, str) else told, Balances)
+                balances = msgspec.convert(json.loads(told) if isinstance(told, str) else told, learned(Balances))
             except (ValueError, msgspec.MsgspecError):
                 balances = None
             yield Kept(str(org), str(day), kind, balances)

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from holdfast.core.records.learned_type import learned
+
 
 class Stored(NamedTuple):
     """A row as it is stored: its struct (None when it cannot be read as one) and whether the checksum fits.
@@ -195,7 +197,7 @@ Balances = tuple[tuple[str, int, int], ...]
 def texts_in(told: Any) -> tuple[str, ...]:
     """The texts of a JSON list as it is stored, taken apart by the driver or not; of anything else none."""
     try:
-        return msgspec.convert(msgspec.json.decode(told) if isinstance(told, str) else told, tuple[str, ...])
+        return msgspec.convert(msgspec.json.decode(told) if isinstance(told, str) else told, learned(tuple[str, ...]))
     except msgspec.MsgspecError:
         return ()
 
@@ -203,7 +205,7 @@ def texts_in(told: Any) -> tuple[str, ...]:
 def number_in(told: Any, name: str) -> int:
     """A whole number in a JSON object as it is stored, by its name; 0 where there is none."""
     try:
-        fields = msgspec.convert(msgspec.json.decode(told) if isinstance(told, str) else told, dict[str, Any])
+        fields = msgspec.convert(msgspec.json.decode(told) if isinstance(told, str) else told, learned(dict[str, Any]))
     except msgspec.MsgspecError:
         return 0
     found = fields.get(name)

@@ -25,6 +25,7 @@ import msgspec
 
 from holdfast.access import Actor
 from holdfast.app import Holdfast
+from holdfast.core.records.learned_type import learned
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountDocument, CountLine
@@ -125,7 +126,7 @@ def _refuse_foreign(table: Table) -> None:
     require_columns(table, STOCK_COLUMNS + EXPORTED_COLUMNS, OWN.needed)
 
 
-_decode = msgspec.msgpack.Decoder(StockLine).decode
+_decode = msgspec.msgpack.Decoder(learned(StockLine)).decode
 
 
 class _Taking:

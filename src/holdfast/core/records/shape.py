@@ -25,6 +25,7 @@ from msgspec import UNSET, Meta
 
 from holdfast.core.records.command import Command, CommandGroup
 from holdfast.core.records.field import CHECK, Malformed
+from holdfast.core.records.learned_type import learned
 from holdfast.core.records.number import Quantity
 from holdfast.core.records.plain import plain_test
 from holdfast.core.records.rejection import Rejected, malformed
@@ -48,7 +49,7 @@ def shaped(command: Any, depth: int = 0) -> Command | Rejected:
     if plain_test(kind)(command):
         return command
     try:
-        given: Command = msgspec.convert(_tree(command), kind)
+        given: Command = msgspec.convert(_tree(command), learned(kind))
     except msgspec.ValidationError as error:
         return _complaint(str(error))
     except (TypeError, ValueError, OverflowError, RecursionError):  # a lone surrogate, a list that holds itself

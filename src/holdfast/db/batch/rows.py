@@ -19,6 +19,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from holdfast.core.records.learned_type import learned
 from holdfast.core.records.ledger import Entry
 from holdfast.core.records.license_key import LicenseKey
 from holdfast.core.records.sale import Sale, SaleLine
@@ -88,7 +89,7 @@ class RowType:
         self._json_at = [i for i, name in enumerate(self.columns) if isinstance(table.c[name].type, sa.JSON)]
         fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
         self._json_types = {i: fields[self.columns[i]] for i in self._json_at}
-        self._decode = {i: msgspec.json.Decoder(kind).decode for i, kind in self._json_types.items()}
+        self._decode = {i: msgspec.json.Decoder(learned(kind)).decode for i, kind in self._json_types.items()}
         self._bool_at = [i for i, name in enumerate(self.columns) if isinstance(table.c[name].type, sa.Boolean)]
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
         self.written: tuple[str, ...] = (*self.columns, "checksum", *(("link",) if "link" in table.c else ()))
@@ -105,7 +106,7 @@ class RowType:
             if isinstance(text, str):
                 values[index] = () if text == "[]" else self._decode[index](text)
             elif text is not None:  # the driver has taken the JSON apart already
-                values[index] = msgspec.convert(text, self._json_types[index])
+                values[index] = msgspec.convert(text, learned(self._json_types[index]))
         for index in self._bool_at:
             values[index] = bool(values[index])
         return self.struct(*values)
@@ -226,4 +227,4 @@ def record_of(struct: type[Any], row: dict[str, Any], table: sa.Table) -> Any:
     org_id = fields.pop("org_id", None)
     if "id" not in fields and org_id is not None:
         fields["id"] = org_id
-    return msgspec.convert(fields, struct, strict=False)
+    return msgspec.convert(fields, learned(struct), strict=False)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from holdfast.core.records.learned_type import learned
 from holdfast.db import schema
 from holdfast.db.engine import Database
 from holdfast.db.queries.paging import Page, as_id, bounded, decode_cursor, encode_cursor
@@ -21,7 +22,7 @@ _batch = schema.event_batch.c
 NUMBER_MAX = 2_000
 """Most batches that get their positions in one transaction."""
 
-_decode = msgspec.json.Decoder(list[dict[str, Any]]).decode
+_decode = msgspec.json.Decoder(learned(list[dict[str, Any]])).decode
 
 
 def number(database: Database, org_id: str, most: int = NUMBER_MAX) -> None:

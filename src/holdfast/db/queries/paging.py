@@ -18,6 +18,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from holdfast.core.records.learned_type import learned
 from holdfast.db import schema
 
 Json = dict[str, Any]
@@ -33,6 +34,8 @@ Stores = Collection[str] | None
 
 NO_ID = "00000000-0000-0000-0000-000000000000"
 """Below every id."""
+
+_decode = msgspec.json.Decoder(learned(list[str | int])).decode
 
 SCAN_MAX = 8_000
 """Most rows of a history that one page looks at when a filter has no index of its own."""
@@ -79,7 +82,9 @@ def encode_cursor(*key: str | int) -> str:
 def key_of_cursor(cursor: str) -> list[str | int]:
     """The parts of a cursor's key, whatever they are; BadCursor when it is none."""
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode("ascii") + b"=="), type=list[str | int])
+        return msgspec.json.decode(
+            base64.urlsafe_b64decode(cursor.encode("ascii") + b"=="), type=learned(list[str | int])
+        )
     except (ValueError, binascii.Error):
         raise BadCursor(f"{cursor[:40]!r} is not a cursor of this list.") from None
 

@@ -19,6 +19,7 @@ import msgspec
 
 from holdfast.access import Actor
 from holdfast.core.fingerprint import KEY_WORDS, is_key
+from holdfast.core.records.learned_type import learned
 from holdfast.db.engine import Database
 from holdfast.db.idempotency import SaidAnswer, kept_answer
 from holdfast.web.http.problems import invalid
@@ -29,7 +30,7 @@ from holdfast.web.http.strict_json import canonical
 SECRET = msgspec.Raw(b'"(secret)"')
 """Stands for a secret in what is hashed."""
 
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_FIELDS = msgspec.json.Decoder(learned(dict[str, msgspec.Raw]))
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 

@@ -23,6 +23,7 @@ from msgspec import Meta
 
 from holdfast.core.fingerprint import canonical_value
 from holdfast.core.records.field import PRINTABLE, Text
+from holdfast.core.records.learned_type import learned
 from holdfast.core.records.number import Quantity
 from holdfast.core.records.shape import complaint_parts, fault_of, shown
 from holdfast.core.records.text import TEXT_MAX, UNPRINTABLE, composed, text_fault
@@ -70,7 +71,7 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 def decoder_of(body: type[Any]) -> msgspec.json.Decoder[Any]:
     """The decoder of a body Struct."""
-    return msgspec.json.Decoder(body, float_hook=Decimal)
+    return msgspec.json.Decoder(learned(body), float_hook=Decimal)
 
 
 def decode(decoder: msgspec.json.Decoder[Any], raw: bytes) -> Any:
