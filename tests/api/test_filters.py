@@ -28,11 +28,11 @@ from holdfast.web.http.route import Endpoint, Pages
 from tests.api.conftest import Shop
 
 FOR_PROGRAMS = {
-    "LevelFilter": {"store"},
+    "LevelFilter": {"products", "state", "store"},
     "LocationFilter": {"store"},
     "LowStockFilter": {"store"},
     "ReservationFilter": {"reserved_for_id"},
-    "StoreLevelFilter": {"store"},
+    "StoreLevelFilter": {"products", "state", "store"},
     "WithinFilter": {"within"},
 }
 """Fields of filters that are no parameter of a query string, by the filter."""

@@ -60,9 +60,10 @@ def chromium() -> Iterator[Browser]:
 class Site:
     """A shop that is served, and its API."""
 
-    def __init__(self, shop: Shop, application: Any, address: str) -> None:
+    def __init__(self, shop: Shop, application: Any, address: str, server: uvicorn.Server) -> None:
         self.shop = shop
         self.application = application
+        self._server = server
         self.address = address
         self.api = httpx.Client(
             base_url=f"{address}/api/v1", headers={"Authorization": f"Bearer {shop.api_key}"}, timeout=WAIT_MILLISECONDS
@@ -77,6 +78,16 @@ class Site:
         """Add or remove units, over the API."""
         body = {"product_id": sku, "quantity": quantity, "location": store, "store_id": store}
         assert self.api.post("/admin/inventory/adjust", json=body).status_code == 200
+
+    def stop_streams(self) -> None:
+        """End every event stream, as a server does that stops; the next ones are answered again."""
+        loop, stopping = self._server.servers[0].get_loop(), self.application.stopping
+        loop.call_soon_threadsafe(stopping.set)
+        until = time.monotonic() + START_SECONDS
+        while self.application.callers.streams:
+            assert time.monotonic() < until, "a stream does not end"
+            time.sleep(0.02)
+        loop.call_soon_threadsafe(stopping.clear)
 
     def demo(self, traffic: object) -> None:
         """Make it a demo."""
@@ -98,7 +109,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             assert time.monotonic() < until, "the server did not start"
             time.sleep(0.02)
         port = server.servers[0].sockets[0].getsockname()[1]
-        site = Site(shop, application, f"http://localhost:{port}")
+        site = Site(shop, application, f"http://localhost:{port}", server)
         yield site
         site.api.close()
         server.should_exit = True

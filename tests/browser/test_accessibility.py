@@ -26,6 +26,8 @@ TEXT_PAIRS = [
     ("bad", "bad-soft"),
     ("surface", "bad"),
     ("paper", "ink"),
+    ("on-deep", "deep"),
+    ("on-deep-muted", "deep"),
 ]
 GRAPHIC_PAIRS = [
     ("edge", "surface"),
@@ -33,6 +35,7 @@ GRAPHIC_PAIRS = [
     ("rope", "surface"),
     ("reserved", "surface"),
     ("backordered", "surface"),
+    ("on-deep-rope", "deep"),
 ]
 
 NAMELESS = """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, dialog, svg[role=img]')]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from holdfast.core.warehouse.adjustment import SetStock
 from tests.browser.conftest import Site, Watched
@@ -37,6 +37,7 @@ def test_sign_in_leads_to_the_page_and_a_wrong_password_does_not(watched: Watche
     expect(page.get_by_role("heading", level=1)).to_have_text("Inventory")
     expect(page.get_by_role("navigation", name="Sections").get_by_role("link")).to_have_text(["Inventory"])
 
+    page.locator(".person summary").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("status")).to_have_text("You are signed out.")
 
@@ -51,11 +52,6 @@ def test_search_and_filters_change_the_list_without_reloading(page: Page) -> Non
     page.get_by_role("link", name="Clear filters").click()
     expect(page.locator("#rows tr")).to_have_count(3)
 
-    page.get_by_label("Store").select_option(label="East")
-    expect(page.locator("#rows tr")).to_have_count(1)
-    expect(page.locator(".figure-on-hand .figure-value")).to_have_text("2")
-    page.get_by_label("Store").select_option(label="All stores")
-    expect(page.locator("#rows tr")).to_have_count(3)
     page.get_by_label("Only low").check()
     expect(page.locator("#rows .sku")).to_have_text(["MUG-1"])
     page.get_by_label("at or below").fill("1")
@@ -64,6 +60,15 @@ def test_search_and_filters_change_the_list_without_reloading(page: Page) -> Non
     page.get_by_label("Search").fill("no such thing")
     expect(page.get_by_text("No stock matches these filters.").first).to_be_visible()
     assert page.evaluate("window.sameDocument")
+
+
+def test_the_store_switch_narrows_the_list_and_the_figures(page: Page) -> None:
+    page.get_by_label("Store").select_option(label="East")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"\?store=EAST$"))
+    expect(page.locator(".figure-on-hand .figure-value")).to_have_text("2")
+    page.get_by_label("Store").select_option(label="All stores")
+    expect(page.locator("#rows tr")).to_have_count(3)
 
 
 def test_adjusting_up_and_down_with_a_reason(page: Page, watched: Watched) -> None:
@@ -199,8 +204,16 @@ def test_live_updates_can_be_paused_and_miss_nothing(page: Page, site: Site) -> 
 
 
 def test_without_a_stream_the_page_asks_instead(watched: Watched) -> None:
-    watched.page.add_init_script("delete window.EventSource")
     page = watched.page
+    page.add_init_script("delete window.SharedWorker")
+
+    def no_streams(route: Route) -> None:
+        if route.request.headers["accept"] == "text/event-stream":
+            route.fulfill(status=429)
+        else:
+            route.continue_()
+
+    page.route("**/api/v1/events?*", no_streams)
     page.goto(watched.site.address)
     page.get_by_label("Email address").fill("manager@arcoiris.example")
     page.get_by_label("Password").fill("hitch and hold")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from holdfast.core.reservations.reserve import Reserve, Target
+from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.quarantine import Quarantine
 from holdfast.db.queries.levels import LevelFilter
 from holdfast.db.queries.paging import BadCursor
 from holdfast.db.queries.products import ProductFilter
 from tests.shop import Shop, open_shop
+
+HOUR = 3600 * 1_000_000
 
 GOODS = (("MUG-B", "Stoneware mug, cobalt", 3), ("mug-a", "stoneware mug", 9), ("TEE-1", "Élan tee", 3), ("Z-1", "", 0))
 """SKU, title (none: the SKU) and units at MAIN."""
@@ -119,3 +125,72 @@ def test_a_search_is_by_words_in_any_order(shop: Shop, search: str, skus: list[s
     assert sorted(one["sku"] for one in reports.products(shop.org_id, search=search).items) == sorted(skus)
     entries = {one["sku"] for one in reports.levels(shop.org_id, search=search).items}
     assert entries == set(skus)
+
+
+FILTERS: tuple[dict[str, Any], ...] = (
+    {},
+    {"search": "mug"},
+    {"location": "EAST"},
+    {"store": "MAIN"},
+    {"low_stock": True},
+    {"low_stock": 3},
+    {"state": "on_hand"},
+    {"state": "reserved"},
+    {"state": "available"},
+    {"state": "backordered"},
+    {"state": "out"},
+    {"state": "available", "low_stock": True, "search": "mug", "sellable": True},
+    {"sellable": False},
+    {"location": "NOWHERE"},
+    {"products": ()},
+)
+
+
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+def test_figures_are_of_what_the_filter_shows(shop: Shop, filters: dict[str, Any]) -> None:
+    """What is counted are the rows of the list, each as it is shown there."""
+    ok, reports = shop.ok, shop.holdfast.reports
+    shop.settings(default_reorder_point=4)
+    shop.product("TEA", title="Loose tea", precision=3)
+    shop.receive("TEA", Decimal("2.125"), "MAIN")
+    now = time.time_ns() // 1000
+    ok(Reserve("MUG-B", 2, "EAST", Target(order_number="1")))
+    ok(Reserve("TEA", Decimal("0.5"), "MAIN", Target(order_number="2"), expires_at=now + HOUR))
+    ok(Reserve("TEE-1", 3, "MAIN", Target(order_number="3")))
+    ok(SetStock("TEE-1", "MAIN", 1))
+    ok(SetStock("MUG-B", "MAIN", 0))
+    later = now + 2 * HOUR
+
+    rows = reports.levels(shop.org_id, LevelFilter(**filters), limit=200, now=later).items
+    figures = reports.level_figures(shop.org_id, LevelFilter(**filters), now=later)
+
+    def total(name: str) -> Any:
+        return pytest.approx(sum(row[name] for row in rows))
+
+    assert figures == {
+        "entries": len(rows),
+        "on_hand": total("quantity"),
+        "reserved": total("reserved_quantity"),
+        "available": total("available_quantity"),
+        "backordered": total("backordered_quantity"),
+        "low": sum(row["is_low_stock"] for row in rows),
+        "out": sum(row["quantity"] == 0 for row in rows),
+    }
+
+
+def test_a_state_shows_the_entries_that_have_it(shop: Shop) -> None:
+    read = shop.holdfast.reports.levels
+    shop.ok(Reserve("TEE-1", 3, "MAIN", Target(order_number="3")))
+    shop.ok(SetStock("TEE-1", "MAIN", 1))
+    shop.ok(SetStock("mug-a", "MAIN", 0))
+
+    def skus(**fields: Any) -> set[str]:
+        found = everything(lambda filters, at: read(shop.org_id, filters, cursor=at, limit=2), LevelFilter(**fields))
+        return set(found)
+
+    assert skus(state="out") == {"mug-a"}
+    assert skus(state="reserved") == skus(state="backordered", sort="title") == {"TEE-1"}
+    assert skus(state="available", sort="-available") == {"MUG-B"}
+    mug = shop.holdfast.reports.product(shop.org_id, "MUG-B")
+    assert mug is not None
+    assert skus(products=(mug["id"],)) == {"MUG-B"}

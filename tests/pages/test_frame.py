@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import holdfast.web
+from holdfast.access import Permission
+from holdfast.web.pages import sections
 from tests.pages.conftest import House
 from tests.pages.household import PASSWORD
 
@@ -53,6 +55,16 @@ def test_static_files_load_nothing_from_elsewhere() -> None:
 def test_the_start_page_sends_everybody_where_they_belong(house: House) -> None:
     assert house.visitor().get("/").headers["location"] == "/sign-in"
     assert house.visitor(MANAGER).get("/").headers["location"] == "/admin/inventory"
+    assert house.visitor("cashier@arcoiris.example").get("/").headers["location"] == "/account"
+
+
+def test_nobody_signs_in_to_a_page_that_refuses_them(house: House) -> None:
+    """Somebody else's session ended on the page; a cashier signs in where it was asked for."""
+    fields = {"password": PASSWORD, "next": "/admin/inventory?search=mug"}
+    visitor = house.visitor()
+    assert visitor.post("/sign-in", {"email": "staff@arcoiris.example", **fields}).headers["location"] == "/"
+    assert visitor.get("/").headers["location"] == "/account"
+    assert visitor.post("/sign-in", {"email": MANAGER, **fields}).headers["location"] == fields["next"]
 
 
 def test_the_unknown_are_asked_to_sign_in_and_come_back(house: House) -> None:
@@ -116,6 +128,94 @@ def test_forms_of_other_sites_are_refused(house: House, path: str) -> None:
 
 def test_a_form_has_a_bound(house: House) -> None:
     assert house.visitor().post("/sign-in", {"email": "x" * 20_000, "password": ""}).status_code == 413
+
+
+def test_the_look_is_kept_for_the_person_and_not_for_the_next(house: House) -> None:
+    visitor = house.visitor(MANAGER)
+    assert 'data-density="comfortable"' in visitor.get("/admin/inventory").text
+
+    chosen = visitor.post("/account/look", {"theme": "dark", "density": "compact", "next": "/admin/inventory?search=a"})
+    assert chosen.headers["location"] == "/admin/inventory?search=a"
+    shown = visitor.get("/admin/inventory").text
+    assert 'data-theme="dark"' in shown and 'data-density="compact"' in shown
+    visitor.post("/sign-out", {})
+    stranger = visitor.get("/sign-in").text
+    assert 'data-theme="dark"' in stranger and 'data-density="comfortable"' in stranger
+    visitor.sign_in("owner@arcoiris.example")
+    other = visitor.get("/admin/inventory").text
+    assert "data-theme" not in other and 'data-density="comfortable"' in other
+    assert visitor.sign_in(MANAGER).get("/account").text.count('data-theme="dark" data-density="compact"') == 1
+
+
+@pytest.mark.parametrize("fields", [{"theme": "pink"}, {"density": "none"}])
+def test_a_look_that_there_is_not_is_refused(house: House, fields: dict[str, str]) -> None:
+    visitor = house.visitor(MANAGER)
+
+    assert visitor.post("/account/look", fields).status_code == 400
+    assert 'data-density="comfortable"' in visitor.get("/account").text
+
+
+@pytest.mark.parametrize("kept", ["", "pink.none.x", "....", "dark", "dark.compact.'\"><i>"])
+def test_a_look_that_somebody_spoilt_is_what_the_system_says(house: House, kept: str) -> None:
+    answer = house.visitor().get("/sign-in", headers={"Cookie": f"holdfast_look={kept}"})
+
+    assert answer.status_code == 200 and "<i>" not in answer.text
+    assert ("data-theme" in answer.text) == kept.startswith("dark")
+
+
+def test_the_store_is_remembered_and_stands_in_the_address(house: House) -> None:
+    visitor = house.visitor(MANAGER)
+    page = "/admin/inventory"
+    assert '<option value="EAST" selected' not in visitor.get(page).text
+
+    chosen = visitor.get(f"{page}?store=EAST")
+    assert '<option value="EAST" selected' in chosen.text and f'href="{page}?store=EAST"' in chosen.text
+    assert visitor.get(f"{page}?search=a&low_stock=true").headers["location"] == (
+        f"{page}?search=a&low_stock=true&store=EAST"
+    )
+    assert visitor.get(f"{page}?store=nowhere").headers["location"] == f"{page}?store=all"
+    assert visitor.get(f"{page}?store=all").status_code == 200
+    assert visitor.get(page).status_code == 200, "all stores are remembered too"
+    visitor.get(f"{page}?store={house.shop.stores['EAST']}")
+    assert visitor.get(page).headers["location"] == f"{page}?store=EAST"
+
+
+def test_who_has_one_store_has_no_switch(house: House) -> None:
+    assert "data-stores" in house.visitor(MANAGER).get("/admin/inventory").text
+    assert "data-stores" not in house.visitor("east@arcoiris.example").get("/admin/inventory").text
+
+
+def test_stock_is_searched_from_every_page_by_who_may_see_it(house: House) -> None:
+    manager, cashier = house.visitor(MANAGER), house.visitor("cashier@arcoiris.example")
+
+    assert 'class="finder" action="/admin/inventory"' in manager.get("/account").text
+    assert "finder" not in cashier.get("/account").text and "finder" not in house.visitor().get("/sign-in").text
+    assert manager.get("/admin/inventory").text.count('role="search"') == 1
+
+
+def test_a_device_becomes_a_till_where_there_is_one(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "Use this device as a till"
+    with_till = (*sections.SECTIONS, sections.Section("Sell", sections.TILL, Permission.SELL))
+    monkeypatch.setattr(sections, "SECTIONS", with_till)
+    assert words in house.visitor().get("/sign-in").text
+    monkeypatch.setattr(sections, "SECTIONS", tuple(one for one in with_till if one.path != sections.TILL))
+    assert words not in house.visitor().get("/sign-in").text
+
+
+def test_both_ways_to_be_dark_are_the_same() -> None:
+    text = (WEB / "static" / "tokens.css").read_text()
+    first = re.search(r"prefers-color-scheme: dark\) \{\s*:root[^{]*\{([^}]*)\}", text)
+    second = re.search(r':root\[data-theme="dark"\] \{([^}]*)\}', text)
+    assert first is not None and second is not None
+
+    by_system, by_choice = (sorted(re.findall(r"--[\w-]+: [^;]+", one[1])) for one in (first, second))
+    assert by_system == by_choice and len(by_system) > 20
+
+
+def test_colours_stand_in_the_tokens_alone() -> None:
+    for path in (WEB / "static").glob("*.css"):
+        found = set(re.findall(r"#[0-9a-f]{3,8}\b|\b(?:rgb|hsl|lab|lch|oklch)\(", path.read_text()))
+        assert path.name == "tokens.css" or not found, (path.name, found)
 
 
 def test_an_unknown_address_has_a_page(house: House) -> None:

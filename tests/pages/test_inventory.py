@@ -43,7 +43,9 @@ def test_it_is_for_managers_and_above(house: House, email: str, status: int) -> 
 
     assert answer.status_code == status
     if status == 403:
-        assert email in answer.text and 'href="/admin/inventory"' not in answer.text
+        assert email in answer.text and "It is for managers, admins and owners." in answer.text
+        assert 'href="/sign-in?next=%2Fadmin%2Finventory"' in answer.text and 'href="/account"' in answer.text
+        assert 'href="/admin/inventory"' not in answer.text
 
 
 def test_it_shows_every_entry_with_its_numbers_and_its_bar(house: House) -> None:
@@ -80,12 +82,12 @@ def test_figures_are_those_of_the_api(house: House) -> None:
     [
         ("search=lamp", [("LAMP-1", "MAIN")]),
         ("search=STONEWARE&location=main", [("MUG-1", "MAIN")]),
-        ("store_id=EAST", [("MUG-1", "EAST")]),
+        ("store=EAST", [("MUG-1", "EAST")]),
         ("low_stock=true", [("MUG-1", "EAST")]),
         ("low_stock=true&threshold=1", [("LAMP-1", "MAIN")]),
         ("threshold=1.5", [("LAMP-1", "MAIN")]),
         ("search=nothing-like-it", []),
-        ("store_id=&location=&search=&threshold=&search=lamp", [("LAMP-1", "MAIN")]),
+        ("store=all&location=&search=&threshold=&search=lamp", [("LAMP-1", "MAIN")]),
     ],
 )
 def test_the_filters_work_as_a_plain_form(house: House, query: str, expected: list[tuple[str, str]]) -> None:
@@ -147,7 +149,8 @@ def test_who_is_of_one_store_sees_that_store_alone(house: House) -> None:
     assert rows_of(html) == [("MUG-1", "EAST")]
     assert ">MAIN<" not in html
     assert re.findall(r'data-spark-value="([^"]*)"', html)[1] == "2"
-    assert rows_of(visitor.get(f"/admin/inventory?store_id={house.shop.stores['MAIN']}").text) == []
+    assert visitor.get("/admin/inventory?store=MAIN").headers["location"] == "/admin/inventory?store=all"
+    assert rows_of(visitor.get(f"/admin/inventory/rows?store={house.shop.stores['MAIN']}").text) == [("MUG-1", "EAST")]
     assert rows_of(visitor.get(f"/admin/inventory/live?level={main}").text) == []
 
 

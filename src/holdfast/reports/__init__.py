@@ -25,6 +25,7 @@ from holdfast.db.queries import availability as availability_queries
 from holdfast.db.queries import books as book_queries
 from holdfast.db.queries import documents as document_queries
 from holdfast.db.queries import events as event_queries
+from holdfast.db.queries import figures as figure_queries
 from holdfast.db.queries import gift_cards as gift_card_queries
 from holdfast.db.queries import history as history_queries
 from holdfast.db.queries import ledger as ledger_queries
@@ -98,6 +99,7 @@ class Reports(View):
     level = report(level_queries.entry, None)
     level_key = report(level_queries.key, None)
     low_stock_page = Listing(level_queries.low_stock, LowStockFilter, EMPTY)
+    level_figures = Listing(figure_queries.of_entries, LevelFilter, figure_queries.NOTHING)
     inventory_stats = report(overview_queries.stats, _NO_FIGURES)
     stores_overview = report(overview_queries.by_store, _NO_ROWS)
     locations_overview = report(overview_queries.by_location, _NO_ROWS)

@@ -55,12 +55,18 @@ LOW_MAX = 10_000
 LevelSort = Literal["title", "-title", "sku", "-sku", "available", "-available", "changed", "-changed"]
 """How entries may be sorted; a minus turns it round."""
 
+LevelState = Literal["on_hand", "reserved", "available", "backordered", "out"]
+"""What an entry has some of; `out`: nothing on hand."""
+
 BEGUN_MAX = 1_000
 """Most levels that settling will begin which a sorted list looks at."""
 
 
 class LevelFilter(Filter, frozen=True, kw_only=True):
-    """Which entries; `store` by id or code. With `as_of`, the levels that existed then, as they stood then."""
+    """Which entries; `store` by id or code. With `as_of`, the levels that existed then, as they stood then.
+
+    `state` looks at a level as it is kept, before settling, and does not go with `as_of`; `products` are ids.
+    """
 
     product: Annotated[str | None, PRODUCT] = None
     location: Annotated[str | None, LOCATION] = None
@@ -73,11 +79,18 @@ class LevelFilter(Filter, frozen=True, kw_only=True):
     sellable: Annotated[bool | None, Meta(description="Only where goods are sold from, or only elsewhere.")] = None
     sort: Annotated[LevelSort | None, SORT] = None
     store: str | None = None
+    state: LevelState | None = None
+    products: tuple[str, ...] | None = None
 
     @property
     def only_low(self) -> bool:
         """Are only entries that run low asked for? A threshold of 0 asks for them too."""
         return self.low_stock is not False
+
+    @property
+    def of_units(self) -> bool:
+        """Does it ask for units that lie there, or lack? What settling will begin in quarantine is not among them."""
+        return self.only_low or self.state is not None
 
     @property
     def threshold(self) -> Number | None:
@@ -104,7 +117,7 @@ def listed(connection: sa.Connection, catalog: Catalog, filters: LevelFilter, pa
     limit, before, now = bounded(part.limit), id_of_cursor(part.cursor), part.now
     found = _found(connection, catalog, [*where.all, _level.listed], before, limit, filters, now)
     rows = read(found.rows)
-    if not filters.only_low:  # what lies in quarantine never runs low
+    if not filters.of_units:
         down_to = rows[limit].id if len(rows) > limit else None
         begun = coming(
             connection, catalog, now, where.products, where.places, before=before, down_to=down_to, limit=limit
@@ -135,7 +148,7 @@ def _sorted(connection: sa.Connection, catalog: Catalog, filters: LevelFilter, w
     rows = connection.execute(query.order_by(*order.by).limit(limit + 1)).all()
     places = {row.id: (row.sort_value, row.id) for row in rows}
     levels = read([row[:-1] for row in rows])
-    if not filters.only_low:
+    if not filters.of_units:
         for level in _begun_behind(connection, catalog, where, part, order, name):
             places[level[1].id] = level[0], level[1].id
             levels.append(level[1])
@@ -170,16 +183,17 @@ def _begun_behind(
 
 
 class Conditions(NamedTuple):
-    """What a filter asks of a level: conditions on its product, and the locations where it may lie (None: all)."""
+    """What a filter asks of a level: of its product, where it may lie (None: everywhere), and of its units."""
 
     products: list[sa.ColumnElement[bool]]
     places: list[str] | None
+    units: list[sa.ColumnElement[bool]]
 
     @property
     def all(self) -> list[sa.ColumnElement[bool]]:
         """All of it."""
         here = [] if self.places is None else [_level.location_id.in_(self.places)]
-        return [*self.products, *here]
+        return [*self.products, *here, *self.units]
 
 
 def conditions(connection: sa.Connection, catalog: Catalog, filters: LevelFilter, stores: Stores) -> Conditions | None:
@@ -197,10 +211,25 @@ def conditions(connection: sa.Connection, catalog: Catalog, filters: LevelFilter
         places = [name for name in every if catalog.locations[name].sellable is filters.sellable]
     if places is not None and not places:
         return None
+    if filters.products is not None:
+        if not filters.products:
+            return None
+        where.append(_level.product_id.in_(filters.products))
     if filters.search:
         ids = sa.select(_product.id).where(_product.org_id == org_id, matching(filters.search))
         where.append(_level.product_id.in_(ids))
-    return Conditions(where, places)
+    units = [] if filters.state is None else [_STATES[filters.state]]
+    return Conditions(where, places, units)
+
+
+_STATES: dict[str, sa.ColumnElement[bool]] = {
+    "on_hand": _level.on_hand > 0,
+    "reserved": _level.reserved > 0,
+    "available": _level.on_hand > _level.reserved,
+    "backordered": _level.backordered > 0,
+    "out": _level.on_hand == 0,
+}
+"""The condition of each state."""
 
 
 def _found(
@@ -223,7 +252,7 @@ def _found(
             before=before,
             limit=limit,
             scan=None,
-            indexed=filters.product is not None,
+            indexed=filters.product is not None or filters.products is not None,
         )
     if before is not None:
         where = [*where, _level.id < before]

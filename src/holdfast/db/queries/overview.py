@@ -53,7 +53,7 @@ _NUMBERS: tuple[sa.ColumnElement[int], ...] = (
 def sums(connection: sa.Connection, catalog: Catalog, places: Collection[str] | None, now: int) -> list[Sum]:
     """The listed entries summed up by location and precision, as settling would leave them."""
     groups = {(group.location_id, group.precision): group for group in _stored_sums(connection, catalog, places)}
-    for level, settled, precision in _unsettled(connection, catalog, places, now):
+    for level, settled, precision in unsettled(connection, catalog, places, now):
         name = (level.location_id, precision)
         known = groups.get(name, Sum(*name, 0, 0, 0, 0))
         groups[name] = known._replace(
@@ -135,7 +135,7 @@ def stats(
     }
 
 
-def _unsettled(
+def unsettled(
     connection: sa.Connection, catalog: Catalog, places: Collection[str] | None, now: int
 ) -> list[tuple[Level, Level, int]]:
     """The levels that settling will change: as stored, as they will be, and their product's precision.

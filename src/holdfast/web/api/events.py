@@ -24,6 +24,7 @@ from holdfast.web.http.request_body import Receive
 from holdfast.web.http.response import SAFE_HEADERS, Answer
 from holdfast.web.http.route import PAGED, Call, Route, Sender, encode
 from holdfast.web.http.serving import Serving
+from holdfast.web.identity.caller_mark import caller_header
 
 POLL_SECONDS = 0.5
 """How long an idle stream waits before it looks again."""
@@ -39,8 +40,6 @@ _STREAM_HEADERS = [
     *SAFE_HEADERS,
     (b"x-accel-buffering", b"no"),  # nginx would collect the events in a buffer, and the page waits for ever
 ]
-
-
 END = "end"
 """The cursor that means: only what comes from now on."""
 
@@ -84,7 +83,7 @@ async def _follow(
     gone = asyncio.ensure_future(_gone(receive))
     stopping = asyncio.ensure_future(application.stopping.wait())
     try:
-        await answer.begin(200, _STREAM_HEADERS)
+        await answer.begin(200, [*_STREAM_HEADERS, caller_header(call.actor)])
         await answer.part(b": connected\n\nretry: 2000\n\n")
         spoke_at = time.monotonic()
         while True:

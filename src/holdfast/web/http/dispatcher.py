@@ -38,6 +38,7 @@ from holdfast.web.http.route import Call, Endpoint, PlannedCommand, Route, Sende
 from holdfast.web.http.route_table import address_of
 from holdfast.web.http.strict_json import ASIDE_BYTES, decode, unprintable
 from holdfast.web.identity.auth import Auth, Identity, Lookups
+from holdfast.web.identity.caller_mark import caller_header
 from holdfast.web.identity.till_cookie import no_till_cookie, shown_till
 
 READERS = 16
@@ -184,6 +185,8 @@ class Dispatcher:
             document, link = arrays.said(document, scope["path"], scope["query_string"])
         if route.hide is not None and not call.actor.has(Permission.MANAGE):
             document = route.hide(msgspec.to_builtins(document))
+        if route.stream is not None:
+            link = [*link, caller_header(call.actor)]
         await answer.send(200, encode(document), extra=link)
 
     async def _say_again(

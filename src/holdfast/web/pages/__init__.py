@@ -18,7 +18,7 @@ from holdfast.settings import Config
 from holdfast.web.http.serving import Serving
 from holdfast.web.identity.auth import Lookups
 from holdfast.web.identity.cookies import SESSION_SECONDS
-from holdfast.web.pages import account, inventory, sign_in, traffic
+from holdfast.web.pages import account, inventory, look_form, sign_in, traffic
 from holdfast.web.pages.failure import not_found_page
 from holdfast.web.pages.layout import FIGURES, StaticFolder
 
@@ -38,6 +38,7 @@ routes: list[BaseRoute] = [
     Route("/account/two-steps", account.set_factor, methods=["POST"]),
     Route("/account/two-steps/off", account.drop_factor, methods=["POST"]),
     Route("/account/sessions/end", account.end_sessions, methods=["POST"]),
+    Route("/account/look", look_form.choose_look, methods=["POST"]),
     Route("/admin/inventory", inventory.show, methods=["GET"]),
     Route("/admin/inventory/rows", inventory.more_rows, methods=["GET"]),
     Route("/admin/inventory/live", inventory.live, methods=["GET"]),

@@ -287,7 +287,7 @@ async def _opened(request: Request, person: Person, done: str, going: str) -> Re
     entered = await run_in_threadpool(
         _sign_in(request).advance, person.token, done, origin_of(request), sent_cookies(request)
     )
-    return _to_sign_in() if entered is None else enter_stage(request, entered, going)
+    return _to_sign_in() if entered is None else await enter_stage(request, entered, going)
 
 
 def _password_form(request: Request, person: Person, going: str, *, problem: str = "", status: int = 0) -> Response:

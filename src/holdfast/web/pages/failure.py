@@ -16,12 +16,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from holdfast.access import Permission
 from holdfast.db.credentials import is_away
 from holdfast.executor import Overloaded, Unavailable
 from holdfast.reports import BadCursor
 from holdfast.web.http.problems import INTERNAL_ERROR, Problem, problem_of_error
 from holdfast.web.http.request_log import REFUSED_PAGE, trace_of
 from holdfast.web.pages.layout import HEADERS, Visitor, render, visitor_of
+from holdfast.web.pages.sections import who_may
 
 log = structlog.get_logger("holdfast.web")
 
@@ -33,7 +35,7 @@ class _Words(NamedTuple):
 
 _WORDS = {
     400: _Words("This address is not complete", "Something in it cannot be read. Start again from the page itself."),
-    403: _Words("This page is not for you", "The role you signed in with may not open it."),
+    403: _Words("Your role does not open this page", "Nothing was done. Go back, and do it from a page of your own."),
     404: _Words("There is nothing at this address", "It may have been removed, or mistyped."),
     405: _Words("That cannot be done here", "The address exists, but not for this kind of request."),
     413: _Words("That is too much at once", "The form is larger than this page takes."),
@@ -43,13 +45,21 @@ _WORDS = {
 
 
 def failure_page(
-    request: Request, status: int, visitor: Visitor | None = None, *, text: str = "", reference: str = ""
+    request: Request,
+    status: int,
+    visitor: Visitor | None = None,
+    *,
+    text: str = "",
+    reference: str = "",
+    permission: Permission | None = None,
 ) -> Response:
-    """The page of an error."""
+    """The page of an error; of one that somebody may not open, with the `permission` that it needs."""
     words = _WORDS.get(status, _WORDS[400])
     way_out = {"path": "/", "name": "To the start page"}
-    if status == 403 and visitor is not None:
-        text = text or f"It is for managers and above; you are signed in as {visitor.name} ({visitor.role})."
+    other_way = None
+    if permission is not None and visitor is not None:
+        text = f"It is for {who_may(permission)}. You are signed in as {visitor.name} ({visitor.role})."
+        other_way = {"path": visitor.start, "name": "To my start page"}
         way_out = {"path": f"/sign-in?next={quote(request.url.path, safe='')}", "name": "Sign in as somebody else"}
     response = render(
         request,
@@ -60,6 +70,7 @@ def failure_page(
         text=text or words.text,
         reference=reference,
         way_out=way_out,
+        other_way=other_way,
         code=status,
     )
     if reference:

@@ -1,6 +1,6 @@
 """The inventory page: what is where, how much of it is promised, and what runs low.
 
-    GET /admin/inventory?search=mug&store_id=...&location=MAIN&low_stock=true&threshold=5
+    GET /admin/inventory?search=mug&store=EAST&location=MAIN&low_stock=true&threshold=5
     GET /admin/inventory/rows?...&cursor=...      the next rows alone, for the page's script
     GET /admin/inventory/live?level=...&level=... these rows as they are now, and the figures
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -26,7 +25,7 @@ from holdfast.core.records.number import Number
 from holdfast.reports import LIMIT_MAX, LevelFilter, Page, Reports
 from holdfast.web.http.strict_json import TEXT_MAX, unprintable
 from holdfast.web.pages.inventory_view import Json, figures, shown
-from holdfast.web.pages.layout import FIGURES, Visitor, render, render_part
+from holdfast.web.pages.layout import FIGURES, Store, Visitor, everything, render, render_part
 from holdfast.web.pages.page_access import page
 
 ROWS = 50
@@ -34,9 +33,6 @@ ROWS = 50
 
 LIVE_MAX = 50
 """Most rows that one live update asks for."""
-
-CHOICES_MAX = 1000
-"""Most stores, and most locations, that a filter offers."""
 
 KINDS = (
     "InventoryReserved",
@@ -63,7 +59,6 @@ class Filters(msgspec.Struct, frozen=True):
     """What the page is narrowed to; `problem` says what of it could not be read."""
 
     search: str = ""
-    store: str = ""
     location: str = ""
     low_stock: bool = False
     threshold: str = ""
@@ -72,7 +67,7 @@ class Filters(msgspec.Struct, frozen=True):
     @property
     def any(self) -> bool:
         """Is anything narrowed?"""
-        return bool(self.search or self.store or self.location or self.low_stock)
+        return bool(self.search or self.location or self.low_stock)
 
     @property
     def limit(self) -> Number | None:
@@ -81,11 +76,11 @@ class Filters(msgspec.Struct, frozen=True):
             return None
         return Decimal(self.threshold) if "." in self.threshold else int(self.threshold)
 
-    def query(self, cursor: str | None) -> str:
-        """The query string of these filters, from the cursor on."""
+    def query(self, cursor: str | None, store: Store | None) -> str:
+        """The query string of these filters in a store, from the cursor on."""
         pairs = {
             "search": self.search,
-            "store_id": self.store,
+            "store": "" if store is None else store.code,
             "location": self.location,
             "low_stock": "true" if self.low_stock else "",
             "threshold": self.threshold,
@@ -105,17 +100,14 @@ def filters_of(asked: QueryParams) -> Filters:
     if threshold and not _NUMBER.fullmatch(threshold):
         problem = f"{threshold!r} is no threshold: give a number of 0 or more, with at most 4 decimal places."
     low_stock = asked.get("low_stock", "") in ("true", "on", "1") or bool(threshold)
-    return Filters(text("search"), text("store_id"), text("location").upper(), low_stock, threshold, problem)
+    return Filters(text("search"), text("location").upper(), low_stock, threshold, problem)
 
 
-@page(Permission.MANAGE)
+@page(Permission.MANAGE, by_store=True)
 async def show(request: Request, visitor: Visitor) -> Response:
     """The whole page."""
     reports, filters = request.app.state.application.shop.reports, filters_of(request.query_params)
-    choices = await run_in_threadpool(_choices, reports, visitor)
-    store = _chosen(choices["stores"], filters.store)
-    if store is not None:
-        filters = msgspec.structs.replace(filters, store=store)
+    locations = await run_in_threadpool(_locations, reports, visitor)
     # The cursor is read first: what happens while the rows are read is told again, and nothing is missed.
     cursor = await run_in_threadpool(reports.events_end, visitor.actor.org_id)
     listed = await run_in_threadpool(_listed, reports, visitor, filters, request.query_params.get("cursor"), ROWS)
@@ -126,15 +118,15 @@ async def show(request: Request, visitor: Visitor) -> Response:
         filters=filters,
         problem=filters.problem,
         entries=[shown(entry, visitor.timezone) for entry in listed.items],
-        more_href=_more(filters, listed),
-        overview=await _overview(request, visitor, filters),
+        more_href=_more(filters, visitor, listed),
+        overview=await _overview(request, visitor),
         cursor=cursor,
         kinds=" ".join(KINDS),
-        **choices,
+        locations=locations,
     )
 
 
-@page(Permission.MANAGE, fragment=True)
+@page(Permission.MANAGE, fragment=True, by_store=True)
 async def more_rows(request: Request, visitor: Visitor) -> Response:
     """The rows of the filters alone, from a cursor on; `limit` up to 200 reads again what a page has shown."""
     asked = request.query_params
@@ -145,12 +137,12 @@ async def more_rows(request: Request, visitor: Visitor) -> Response:
     return render_part(
         "inventory_rows.html",
         entries=[shown(entry, visitor.timezone) for entry in listed.items],
-        more_href=_more(filters, listed),
+        more_href=_more(filters, visitor, listed),
         problem=filters.problem,
     )
 
 
-@page(Permission.MANAGE, fragment=True)
+@page(Permission.MANAGE, fragment=True, by_store=True)
 async def live(request: Request, visitor: Visitor) -> Response:
     """Some rows as they are now (`level`, at most 50 of them), and the figures; a row that is gone is left out."""
     asked = request.query_params
@@ -160,14 +152,14 @@ async def live(request: Request, visitor: Visitor) -> Response:
     return render_part(
         "inventory_live.html",
         entries=[shown(entry, visitor.timezone) for entry in entries],
-        overview=await _overview(request, visitor, filters_of(asked)),
+        overview=await _overview(request, visitor),
     )
 
 
 def _listed(reports: Reports, visitor: Visitor, filters: Filters, cursor: str | None, limit: int) -> Page:
     levels = LevelFilter(
         search=filters.search or None,
-        store=filters.store or None,
+        store=None if visitor.store is None else visitor.store.id,
         location=filters.location or None,
         low_stock=filters.low_stock if filters.limit is None else filters.limit,
     )
@@ -185,40 +177,22 @@ def _levels(reports: Reports, visitor: Visitor, ids: list[str]) -> list[Json]:
     return entries
 
 
-def _choices(reports: Reports, visitor: Visitor) -> dict[str, Any]:
-    """The stores and locations that the filters offer."""
-    org_id, stores = visitor.actor.org_id, visitor.stores
-    return {
-        "stores": sorted(_all(reports.stores, org_id, stores), key=lambda store: str(store["name"])),
-        "locations": sorted(_all(reports.locations, org_id, stores), key=lambda place: str(place["code"])),
-    }
+def _locations(reports: Reports, visitor: Visitor) -> list[Json]:
+    """The locations that a filter offers: of the store that is chosen, or of all."""
+    places = everything(reports.locations, visitor)
+    if visitor.store is not None:
+        places = [one for one in places if one["store_id"] == visitor.store.id]
+    return sorted(places, key=lambda one: str(one["code"]))
 
 
-def _all(read: Any, org_id: str, stores: frozenset[str] | None) -> list[Json]:
-    items: list[Json] = []
-    cursor: str | None = None
-    while len(items) < CHOICES_MAX:
-        part = read(org_id, stores=stores, cursor=cursor, limit=LIMIT_MAX)
-        items += part.items
-        cursor = part.next_cursor
-        if cursor is None:
-            break
-    return items
+def _more(filters: Filters, visitor: Visitor, listed: Page) -> str:
+    if listed.next_cursor is None:
+        return ""
+    return f"/admin/inventory?{filters.query(listed.next_cursor, visitor.store)}"
 
 
-def _chosen(stores: list[Json], reference: str) -> str | None:
-    """The id of the store that a filter names by id or code."""
-    for store in stores:
-        if reference in (store["id"], store["code"]):
-            return str(store["id"])
-    return None
-
-
-def _more(filters: Filters, listed: Page) -> str:
-    return "" if listed.next_cursor is None else f"/admin/inventory?{filters.query(listed.next_cursor)}"
-
-
-async def _overview(request: Request, visitor: Visitor, filters: Filters) -> list[Json]:
+async def _overview(request: Request, visitor: Visitor) -> list[Json]:
     """The figures of the chosen store, or of all that the visitor may see."""
     remembered = getattr(request.app.state, FIGURES)
-    return figures(await remembered.get((visitor.actor.org_id, filters.store or None, visitor.stores)))
+    store = None if visitor.store is None else visitor.store.id
+    return figures(await remembered.get((visitor.actor.org_id, store, visitor.stores)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,8 +21,12 @@ from starlette.types import Scope
 
 from holdfast import __version__
 from holdfast.access import Actor, Permission
+from holdfast.reports import LIMIT_MAX, Json, Reports
+from holdfast.web.identity.caller_mark import caller_mark
 from holdfast.web.identity.cookies import cookies_of
 from holdfast.web.identity.security_log import Origin, origin_in
+from holdfast.web.pages.look import DENSITIES, SYSTEM, THEMES, Look, look_cookies, look_of
+from holdfast.web.pages.sections import is_here, sections_of, start_path
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -37,28 +42,47 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
+_OF_THE_LIST = ("store", "cursor")
+"""What of an address does not go along to another store."""
+
 FIGURES = "figures"
 """The name, in the pages' state, of what remembers overview figures."""
 
 
-class Section(NamedTuple):
-    """An entry of the navigation."""
+FINDER = "/admin/inventory"
+"""The page that the search of the header opens, for those who may."""
 
+BAR_MAX = 3
+"""Most sections in the bar of a phone, beside More."""
+
+CHOICES_MAX = 1000
+"""Most stores that a switch offers."""
+
+ALL_STORES = "all"
+"""What `?store=` says for all stores together."""
+
+
+class Store(NamedTuple):
+    """A store to choose."""
+
+    id: str
+    code: str
     name: str
-    path: str
-    permission: Permission
-
-
-SECTIONS = (Section("Inventory", "/admin/inventory", Permission.MANAGE),)
-"""The sections that there are; each is shown to those who may open it."""
 
 
 class Visitor(msgspec.Struct, frozen=True):
-    """Who looks at a page: the actor, and what the frame shows of the organisation."""
+    """Who looks at a page: the actor, what the frame shows of the organisation, and how they want to see it."""
 
     actor: Actor
     organisation: str
     timezone: str
+    mode: str = "advanced"
+    look: Look = Look()
+    all_stores: tuple[Store, ...] = ()
+    """The stores that they may see, by name; only where the page has a switch."""
+
+    store: Store | None = None
+    """The store that is chosen (None: all that they may see)."""
 
     @property
     def name(self) -> str:
@@ -69,6 +93,16 @@ class Visitor(msgspec.Struct, frozen=True):
     def role(self) -> str:
         """The role as a word."""
         return str(self.actor.role)
+
+    @property
+    def mark(self) -> str:
+        """By what their stream and their look are known."""
+        return caller_mark(self.actor)
+
+    @property
+    def start(self) -> str:
+        """Where they begin."""
+        return start_path(self.actor, self.mode)
 
     @property
     def stores(self) -> frozenset[str] | None:
@@ -104,24 +138,78 @@ async def visitor_of(request: Request) -> Visitor | None:
     if actor is None:
         return None
     settings = await run_in_threadpool(application.shop.reports.settings, actor.org_id)
-    return Visitor(actor, settings["name"], settings["timezone"])
+    look = look_of(sent_cookies(request), caller_mark(actor), secure=request.url.is_secure)
+    return Visitor(actor, settings["name"], settings["timezone"], settings["mode"], look)
+
+
+async def with_stores(request: Request, visitor: Visitor) -> Visitor:
+    """The visitor with the stores that they may see, and the one that the address names, if it is one of them."""
+    reports = request.app.state.application.shop.reports
+    stores = await run_in_threadpool(stores_of, reports, visitor)
+    asked = request.query_params.get("store", "")
+    store = next((one for one in stores if asked in (one.id, one.code)), None) if asked else None
+    return msgspec.structs.replace(visitor, all_stores=stores, store=store)
+
+
+def stores_of(reports: Reports, visitor: Visitor) -> tuple[Store, ...]:
+    """The stores that somebody may see, by name."""
+    found = everything(reports.stores, visitor)
+    return tuple(Store(one["id"], one["code"], one["name"]) for one in sorted(found, key=lambda one: str(one["name"])))
+
+
+def everything(read: Any, visitor: Visitor) -> list[Json]:
+    """All that a list of the organisation has for somebody, and no more than a choice can offer."""
+    items: list[Json] = []
+    cursor: str | None = None
+    while len(items) < CHOICES_MAX:
+        part = read(visitor.actor.org_id, stores=visitor.stores, cursor=cursor, limit=LIMIT_MAX)
+        items += part.items
+        cursor = part.next_cursor
+        if cursor is None:
+            break
+    return items
+
+
+def keep_look(request: Request, response: Response, visitor: Visitor, look: Look) -> None:
+    """Give the browser the look to keep."""
+    for value in look_cookies(look, visitor.mark, secure=request.url.is_secure):
+        response.headers.append("Set-Cookie", value)
 
 
 def render(
     request: Request, template: str, visitor: Visitor | None, *, status: int = 200, **context: Any
 ) -> HTMLResponse:
     """A whole page in its frame."""
-    demo = demo_traffic(request)
-    actor = None if visitor is None else visitor.actor
+    traffic = demo_traffic(request)
+    if visitor is None or not visitor.actor.has(Permission.MANAGE):
+        traffic = None
     html = _templates.get_template(template).render(
-        context,
-        who=visitor,
-        sections=[] if actor is None else [one for one in SECTIONS if actor.has(one.permission)],
-        here=request.url.path,
-        traffic=demo if actor is not None and actor.has(Permission.MANAGE) else None,
-        version=__version__,
+        context, who=visitor, traffic=traffic, version=__version__, **_frame(request, visitor)
     )
     return HTMLResponse(html, status, HEADERS)
+
+
+def _frame(request: Request, visitor: Visitor | None) -> dict[str, Any]:
+    """What the frame shows around every page: sections, store switch, look."""
+    here = request.url.path
+    look = look_of(sent_cookies(request), "", secure=request.url.is_secure) if visitor is None else visitor.look
+    sections = [] if visitor is None else sections_of(visitor.actor, visitor.mode)
+    bar = [one for one in sections if one.bar][:BAR_MAX]
+    store = "" if visitor is None or visitor.store is None else f"?store={quote(visitor.store.code)}"
+    return {
+        "here": here,
+        "here_again": here + (f"?{request.url.query}" if request.url.query else ""),
+        "sections": [
+            {"name": one.name, "href": one.path + store, "here": is_here(one, here), "bar": one in bar}
+            for one in sections
+        ],
+        "look": look,
+        "theme": "" if look.theme == SYSTEM else look.theme,
+        "themes": THEMES,
+        "densities": DENSITIES,
+        "finds": any(one.path == FINDER for one in sections),
+        "asked": [(name, value) for name, value in request.query_params.multi_items() if name not in _OF_THE_LIST],
+    }
 
 
 def render_part(template: str, **context: Any) -> HTMLResponse:

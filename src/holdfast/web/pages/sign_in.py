@@ -8,14 +8,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from holdfast.access import Permission
 from holdfast.db.browser_sessions import OPEN
 from holdfast.web.http.problems import RATE_LIMITED, UNAVAILABLE, Problem
-from holdfast.web.identity.cookies import cookie, session_cookie, session_token
+from holdfast.web.identity.cookies import SESSION_COOKIE, cookie, cookie_name, session_cookie, session_token
 from holdfast.web.identity.sign_in import DEVICE_SECONDS, PENDING_SECONDS, Entered
 from holdfast.web.pages.form import own_path, posted
 from holdfast.web.pages.layout import HEADERS, origin_of, render, sent_cookies, visitor_of
-from holdfast.web.pages.page_access import open_page
+from holdfast.web.pages.page_access import open_page, opens
+from holdfast.web.pages.sections import TILL, has_section
 
 _WRONG = "That email address and password do not belong together. Check both and try again."
 _WRONG_CODE = "That code is wrong, or was used before. Type the one that the app shows now."
@@ -25,11 +25,11 @@ _PAGES = {"code": "/sign-in/code", "password": "/account/password", "factor": "/
 
 @open_page
 async def start(request: Request) -> Response:
-    """The start page: the inventory, one's account where that is not allowed, or the sign-in."""
+    """The start page of the visitor's role, or the sign-in."""
     visitor = await visitor_of(request)
     if visitor is None:
         return RedirectResponse("/sign-in", 303, HEADERS)
-    return RedirectResponse("/admin/inventory" if visitor.actor.has(Permission.MANAGE) else "/account", 303, HEADERS)
+    return RedirectResponse(visitor.start, 303, HEADERS)
 
 
 @open_page
@@ -62,7 +62,7 @@ async def enter(request: Request) -> Response:
         return _form(request, going, email=email, problem=_WRONG, status=401)
     if before is not None:
         await run_in_threadpool(auth.logout, before, origin_of(request))
-    return enter_stage(request, entered, going)
+    return await enter_stage(request, entered, going)
 
 
 @open_page
@@ -91,7 +91,7 @@ async def give_code(request: Request) -> Response:
         return response
     if entered is None:
         return _code_form(request, going, problem=_WRONG_CODE, status=401)
-    return enter_stage(request, entered, going)
+    return await enter_stage(request, entered, going)
 
 
 @open_page
@@ -105,12 +105,22 @@ async def leave(request: Request) -> Response:
     return RedirectResponse("/sign-in?signed_out", 303, {**HEADERS, "Set-Cookie": ended})
 
 
-def enter_stage(request: Request, entered: Entered, going: str) -> Response:
-    """Send who has entered where they go, or to what has to be done before."""
-    path = going if entered.stage == OPEN else f"{_PAGES[entered.stage]}?next={quote(going, safe='')}"
+async def enter_stage(request: Request, entered: Entered, going: str) -> Response:
+    """Send who has entered where they go, or to what has to be done before; to no page that would refuse them."""
+    path = f"{_PAGES[entered.stage]}?next={quote(going, safe='')}" if entered.stage != OPEN else going
+    if entered.stage == OPEN and not await _opens(request, entered.token, going):
+        path = "/"
     response = RedirectResponse(path, 303, HEADERS)
     set_cookie(request, response, entered)
     return response
+
+
+async def _opens(request: Request, token: str, path: str) -> bool:
+    """May who has just signed in open the page at the path?"""
+    secure = request.url.is_secure
+    headers = {b"cookie": f"{cookie_name(SESSION_COOKIE, secure=secure)}={token}".encode()}
+    actor = await request.app.state.application.auth.actor_of(headers, origin=origin_of(request))
+    return actor is None or opens(request, actor, path)
 
 
 def set_cookie(request: Request, response: Response, entered: Entered) -> None:
@@ -137,5 +147,13 @@ def _form(
     request: Request, going: str, *, email: str = "", problem: str = "", signed_out: bool = False, status: int = 200
 ) -> Response:
     return render(
-        request, "sign_in.html", None, status=status, next=going, email=email, problem=problem, signed_out=signed_out
+        request,
+        "sign_in.html",
+        None,
+        status=status,
+        next=going,
+        email=email,
+        problem=problem,
+        signed_out=signed_out,
+        till=TILL if has_section(TILL) else "",
     )

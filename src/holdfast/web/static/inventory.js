@@ -2,8 +2,8 @@
 // The server renders every row and every figure; nothing is added up here.
 
 import { ChangeDialog } from "./change.js";
+import { followLive } from "./live.js";
 import { fetchPart, flash, morph } from "./partials.js";
-import { EventFeed } from "./stream.js";
 
 const TYPING_MILLISECONDS = 220; // of silence before a search goes out
 const UPDATE_MILLISECONDS = 500; // at most two updates a second
@@ -44,6 +44,7 @@ async function filter() {
   try {
     const [part] = await Promise.all([fetchPart(`/admin/inventory/rows?${asked}`, listing.signal), figuresOf(listing.signal)]);
     history.replaceState(null, "", address);
+    asked.delete("store");
     replaceRows(part, asked.size > 0);
     const count = rows.rows.length;
     const more = document.querySelector("[data-more]") ? " or more" : "";
@@ -85,14 +86,6 @@ async function showMore(link) {
   }
 }
 
-function narrowLocations() {
-  const store = form.elements.store_id.value;
-  for (const option of form.elements.location.options) {
-    option.hidden = option.disabled = Boolean(store && option.dataset.store && option.dataset.store !== store);
-  }
-  if (form.elements.location.selectedOptions[0]?.disabled) form.elements.location.value = "";
-}
-
 let typing = 0;
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -104,7 +97,6 @@ form.addEventListener("input", (event) => {
   const { target } = event;
   if (target.name === "threshold" && target.value.trim()) form.elements.low_stock.checked = true;
   if (target.name === "low_stock" && !target.checked) form.elements.threshold.value = "";
-  if (target.name === "store_id") narrowLocations();
   typing = setTimeout(filter, target.matches("input[type=search], [name=threshold]") ? TYPING_MILLISECONDS : 0);
 });
 document.addEventListener("click", (event) => {
@@ -115,9 +107,8 @@ document.addEventListener("click", (event) => {
     event.preventDefault();
     for (const field of form.elements) {
       if (field.type === "checkbox") field.checked = false;
-      else if (field.name) field.value = "";
+      else if (field.name && field.type !== "hidden") field.value = "";
     }
-    narrowLocations();
     filter();
     search.focus();
   } else if (more) {
@@ -176,7 +167,7 @@ async function update() {
 
 function liveQuery(levels) {
   const asked = new URLSearchParams(levels.map((level) => ["level", level]));
-  if (form.elements.store_id.value) asked.set("store_id", form.elements.store_id.value);
+  if (form.elements.store) asked.set("store", form.elements.store.value);
   return asked;
 }
 
@@ -260,26 +251,16 @@ function drawSparks() {
   }
 }
 
-const STATES = { on: "Live", polling: "Live", waiting: "Connecting", off: "Paused", out: "Signed out" };
-const feed = new EventFeed({
-  cursor: liveButton.dataset.cursor,
+followLive(liveButton, {
   kinds: liveButton.dataset.kinds.split(" "),
   onEvent: heard,
-  onState(state) {
-    liveButton.dataset.state = state;
-    liveButton.querySelector("[data-live-text]").textContent = STATES[state];
-    liveButton.setAttribute("aria-pressed", String(feed?.running ?? false));
-    liveButton.title = state === "off" ? "Follow what happens again" : "Stop following what happens";
+  onMissed() {
+    for (const row of rows.rows) touched.add(row.dataset.product);
+    listMayDiffer = true;
+    listedAt = -LIST_MILLISECONDS;
+    plan();
   },
-});
-liveButton.addEventListener("click", () => {
-  if (feed.running) {
-    feed.stop();
-    say("Live updates are paused.");
-  } else {
-    feed.start();
-    say("Live updates are on.");
-  }
+  say,
 });
 
 // The dialog, words, keys --------------------------------------------------------------------------------------------
@@ -353,10 +334,6 @@ document.addEventListener("keydown", (event) => {
     opener(rows.rows[0])?.focus();
   } else if (inField) {
     return;
-  } else if (event.key === "/") {
-    event.preventDefault();
-    search.focus();
-    search.select();
   } else if (event.key === "j" || (event.key === "ArrowDown" && rows.contains(event.target))) {
     event.preventDefault();
     moveBy(1);
@@ -366,8 +343,4 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-for (const part of document.querySelectorAll("[data-without-script]")) part.hidden = true;
-liveButton.hidden = false;
-narrowLocations();
 drawSparks();
-feed.start();

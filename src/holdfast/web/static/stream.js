@@ -1,98 +1,176 @@
-// What happens in the shop, as it happens: Server-Sent Events, or, where they do not come through, asking again.
+// One stream of what happens in the shop, as it happens: Server-Sent Events, or, where they do not come through, asking
+// again. It runs in the shared worker (stream-worker.js), or in a page where there is none (feed.js).
 
-const POLL_MILLISECONDS = 2000;
+const RETRY_MILLISECONDS = [500, 1000, 2000, 5000, 10_000]; // after the first failure in a row, the second, ...
+const SILENCE_MILLISECONDS = 40_000; // a living stream says something every 15 seconds
+const FIRST_WORD_MILLISECONDS = 8000; // what comes later than this was kept back on its way
 const FAILURES_MAX = 3; // of the stream in a row, before we ask instead
+const POLL_MILLISECONDS = 2000;
 const POLL_LIMIT = 200;
+const POLLS_MAX = 30; // then the stream is tried again
+const NOW = "end"; // the cursor that means: what comes from now on
 
-/** Follows events from a cursor on. `onEvent(event)`, `onState("on" | "polling" | "waiting" | "off" | "out")`. */
-export class EventFeed {
+/**
+ * Follows events from a cursor on.
+ *
+ * `onEvent(event)`; `onMissed()` when events may have been lost, so that what is shown has to be read again;
+ * `onState(state, since)` with "on", "polling" (alive, by asking), "waiting" (not alive since that time in milliseconds
+ * since 1970, null: never yet), "off" (stopped), "out" (signed out, or somebody else is signed in).
+ * `who` is the mark of the caller for whom it is; without one it takes the first that answers. A `till` asks by the
+ * browser's till cookie.
+ */
+export class EventStream {
   #cursor;
-  #kinds;
+  #who;
+  #till;
   #onEvent;
   #onState;
-  #source = null;
-  #timer = 0;
-  #failures = 0;
+  #onMissed;
+  #abort = null;
+  #aliveAt = null;
 
-  constructor({ cursor, kinds, onEvent, onState }) {
-    this.#cursor = cursor;
-    this.#kinds = kinds;
+  constructor({ cursor = NOW, who = null, till = false, onEvent, onState, onMissed = () => {} }) {
+    this.#cursor = cursor || NOW;
+    this.#who = who;
+    this.#till = till;
     this.#onEvent = onEvent;
     this.#onState = onState;
+    this.#onMissed = onMissed;
   }
 
   get running() {
-    return this.#source !== null || this.#timer !== 0;
+    return this.#abort !== null;
+  }
+
+  /** From where to go on. */
+  get cursor() {
+    return this.#cursor;
   }
 
   start() {
     if (this.running) return;
-    this.#failures = 0;
-    this.#onState("waiting");
-    this.#open();
+    this.#abort = new AbortController();
+    this.#run(this.#abort.signal);
   }
 
   stop() {
-    this.#close();
-    this.#onState("off");
+    this.#end("off");
   }
 
-  #open() {
-    if (!("EventSource" in window)) {
-      this.#ask();
-      return;
-    }
-    const source = new EventSource(`/api/v1/events?cursor=${encodeURIComponent(this.#cursor)}`);
-    this.#source = source;
-    source.addEventListener("open", () => {
-      this.#failures = 0;
-      this.#onState("on");
-    });
-    source.addEventListener("error", () => this.#failed());
-    for (const kind of this.#kinds) {
-      source.addEventListener(kind, (message) => {
-        if (message.lastEventId) this.#cursor = message.lastEventId;
-        this.#onEvent(JSON.parse(message.data));
-      });
-    }
+  #end(state) {
+    this.#abort?.abort();
+    this.#abort = null;
+    this.#onState(state, this.#aliveAt);
   }
 
-  #failed() {
-    // A browser tries again by itself, from the last id; unless the answer was no stream at all.
-    this.#failures += 1;
-    this.#onState("waiting");
-    if (this.#source?.readyState === EventSource.CLOSED || this.#failures >= FAILURES_MAX) {
-      this.#close();
-      this.#timer = setTimeout(() => this.#ask(), POLL_MILLISECONDS);
-    }
-  }
-
-  async #ask() {
-    this.#timer = -1;
-    try {
-      const url = `/api/v1/events?limit=${POLL_LIMIT}&cursor=${encodeURIComponent(this.#cursor)}`;
-      const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
-      if (response.status === 401 || response.status === 403) {
-        this.#close();
-        this.#onState("out");
-        return;
+  async #run(signal) {
+    let failures = 0; // in a row, for whatever reason
+    let stifled = 0; // of them, how often the server was there and its stream did not come
+    this.#onState("waiting", this.#aliveAt);
+    while (!signal.aborted) {
+      const before = this.#aliveAt;
+      try {
+        if (stifled < FAILURES_MAX) await this.#listen(signal);
+        else await this.#ask(signal);
+        failures = stifled = 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof Out) return this.#end("out");
+        if (error instanceof Lost) this.#restart();
+        failures = this.#aliveAt === before ? failures + 1 : 0;
+        if (!(error instanceof TypeError)) stifled += 1; // fetch's word for a server that cannot be reached
       }
-      if (!response.ok) throw new Error(`the server answered ${response.status}`);
-      const page = await response.json();
-      if (this.#timer !== -1) return;
-      this.#cursor = page.next_cursor;
-      this.#onState("polling");
-      page.items.forEach(this.#onEvent);
-    } catch {
-      this.#onState("waiting");
+      if (signal.aborted) return;
+      this.#onState("waiting", this.#aliveAt);
+      await pause(RETRY_MILLISECONDS[Math.min(failures, RETRY_MILLISECONDS.length - 1)], signal);
     }
-    if (this.#timer === -1) this.#timer = setTimeout(() => this.#ask(), POLL_MILLISECONDS);
   }
 
-  #close() {
-    this.#source?.close();
-    this.#source = null;
-    if (this.#timer > 0) clearTimeout(this.#timer);
-    this.#timer = 0;
+  /** Follow the stream until it ends; throws when it does not come. */
+  async #listen(signal) {
+    const own = new AbortController();
+    const end = () => own.abort();
+    signal.addEventListener("abort", end, { once: true });
+    let timer = setTimeout(end, FIRST_WORD_MILLISECONDS);
+    try {
+      const response = await this.#fetch("text/event-stream", `cursor=${encodeURIComponent(this.#cursor)}`, own.signal);
+      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      const read = reading((id) => (this.#cursor = id), this.#onEvent);
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done || signal.aborted) return;
+        clearTimeout(timer);
+        timer = setTimeout(end, SILENCE_MILLISECONDS);
+        this.#alive("on");
+        read(value);
+      }
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      own.abort();
+    }
   }
+
+  /** Ask again and again, for a while; throws when the server is away. */
+  async #ask(signal) {
+    for (let count = 0; count < POLLS_MAX && !signal.aborted; count += 1) {
+      const asked = `limit=${POLL_LIMIT}&cursor=${encodeURIComponent(this.#cursor)}`;
+      const response = await this.#fetch("application/json", asked, signal);
+      const page = await response.json();
+      if (signal.aborted) return;
+      this.#cursor = page.next_cursor;
+      this.#alive("polling");
+      page.items.forEach((event) => this.#onEvent(event));
+      if (page.items.length < POLL_LIMIT) await pause(POLL_MILLISECONDS, signal);
+    }
+  }
+
+  async #fetch(accept, query, signal) {
+    const headers = { Accept: accept };
+    if (this.#till) headers.Authorization = "Register";
+    const response = await fetch(`/api/v1/events?${query}`, { headers, signal, credentials: "same-origin", cache: "no-store" });
+    if (response.status === 401 || response.status === 403) throw new Out();
+    if (response.status === 400) throw new Lost(); // the cursor is of another time, or of another database
+    if (!response.ok) throw new Error(`the server answered ${response.status}`);
+    const who = response.headers.get("Holdfast-Caller");
+    this.#who ??= who;
+    if (who !== this.#who) throw new Out();
+    return response;
+  }
+
+  #alive(state) {
+    this.#aliveAt = Date.now();
+    this.#onState(state, this.#aliveAt);
+  }
+
+  #restart() {
+    this.#cursor = NOW;
+    this.#onMissed();
+  }
+}
+
+class Out extends Error {}
+class Lost extends Error {}
+
+/** Reads the text of a stream as it comes, in pieces of any length (WHATWG HTML, section 9.2.6). */
+function reading(onId, onEvent) {
+  let rest = "";
+  return (text) => {
+    const blocks = (rest + text).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const fields = block.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]);
+      const data = fields.filter(([name]) => name === "data").map(([, value]) => value);
+      const id = fields.find(([name]) => name === "id");
+      if (id) onId(id[1]);
+      if (data.length) onEvent(JSON.parse(data.join("\n")));
+    }
+  };
+}
+
+function pause(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
 }
