@@ -319,7 +319,7 @@ class _Taking:
                 of_sales.setdefault(part.sale_id, []).append(ReturnedLine(part.line_id, part.units))
                 left -= part.units
             if left:
-                blind.append(BlindLine(row.sku, left, row.unit_price))
+                blind.append(BlindLine(row.sku, left, row.unit_price, as_priced=True))
         commands: list[Any] = [ReturnSale(sale_id, tuple(lines), METHOD) for sale_id, lines in of_sales.items()]
         if blind:
             commands.append(ReturnBlind(self.store.id, tuple(blind), METHOD))
