@@ -393,6 +393,10 @@ class _Taking:
         for short in taken.waiting if news or taken.owing else ():
             outcome.waiting += 1
             self._note(item, (f"{short.quantity} of {short.sku} wait for stock.",), item.rows[short.index])
+        if taken.money_off is not None:
+            self._note(item, (f"{taken.money_off} were refunded beside goods: booked as money off.",))
+        if taken.unbooked is not None:
+            self._note(item, (f"{taken.unbooked.amount} were refunded; not booked: {taken.unbooked.reason}.",))
         if taken.pending:
             self._note(item, ("what came back is taken back when the rest of the order has gone out.",))
         for place in taken.unmapped:
