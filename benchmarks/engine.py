@@ -29,8 +29,8 @@ import httpx
 from benchmarks.load import Measurement, percentile
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast, spare_collector
-from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import AddProduct
+from holdfast.core.records.command import CommandGroup
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
@@ -135,7 +135,7 @@ class Load(NamedTuple):
 
 def _run_load(connection: Connection, shop: Shop, load: Load, number: int) -> None:
     """The load process: says that it is ready, begins when told, sends its tally."""
-    limits = {} if load.batch_max is None else {"batch_max": load.batch_max}
+    limits: dict[str, Any] = {} if load.batch_max is None else {"batch_max": load.batch_max}
     with Holdfast.open(shop.url, **limits) as holdfast:
         skus, count = load.skus, len(load.skus)
 

@@ -87,7 +87,7 @@ class Bulk:
     def structs(self, struct: type[Any], structs: Iterable[Any]) -> None:
         """Insert rows of a stock table, with their checksums."""
         rows = row_type(struct)
-        self.insert(rows.table, ("org_id", *rows.columns, "checksum"), rows.tuples(ORG, structs))
+        self.insert(rows.table, ("org_id", *rows.columns, "checksum"), rows.tuples(ORG, list(structs)))
 
     def dicts(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
         """Insert rows given by column name; lists and dicts become JSON."""
@@ -176,7 +176,7 @@ class Shop:
 
     def _product(self, number: int) -> dict[str, Any]:
         kinds = ("Mug", "Tee", "Lamp", "Candle", "Poster", "Scarf", "Bowl", "Vase")
-        product = {"org_id": ORG, "id": self.ids.at(self.start), "sku": f"SKU-{number:06d}"}
+        product: dict[str, Any] = {"org_id": ORG, "id": self.ids.at(self.start), "sku": f"SKU-{number:06d}"}
         product |= {"title": f"{kinds[number % 8]} no. {number}", "kind": "physical", "price": 1999, "tax_class": None}
         product |= {"gtin": f"{4000000000000 + number * 10:014d}", "precision": 2 if number % 50 == 7 else 0}
         product |= {
@@ -280,7 +280,12 @@ class Shop:
         self.lots_at[level.id].append(at)
         self._post(level, at, "RECEIPT", units, 0, 0, value=value_of(units, 0, 5_000_000, 2), ref_id=receipt_id)
         line = {"lot_id": lot_id, "lot_code": lot.code, "product_id": level.product_id, "quantity": units}
-        receipt = {"org_id": ORG, "id": receipt_id, "location_id": level.location_id, "kind": "purchase"}
+        receipt: dict[str, Any] = {
+            "org_id": ORG,
+            "id": receipt_id,
+            "location_id": level.location_id,
+            "kind": "purchase",
+        }
         receipt |= {"reference": None, "supplier": "Acme", "actor": "ann", "lines": [line | {"value": "5.00"}]}
         self.receipts.append(receipt | {"created_at": self.at})
         for index, hold in enumerate(self.active[level.id]):

@@ -24,16 +24,21 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.engine import Actor, Holdfast, establish, migrate
 from benchmarks.server import benchmark_server
+from holdfast.access import Actor
+from holdfast.app import Holdfast
 from holdfast.check import check
-from holdfast.core.decide import CommandGroup, Refusal
+from holdfast.core.decide import Refusal
 from holdfast.core.organisation.products import AddProduct
+from holdfast.core.records.command import CommandGroup
 from holdfast.core.records.rejection import Rejected
-from holdfast.core.reservations.by_order import ConsumeAtLevel, ReserveAtLevel
+from holdfast.core.reservations.order_holds import ConsumeAtLevel, ReserveAtLevel
 from holdfast.core.warehouse.adjustment import AdjustStock
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.engine import Database
+from holdfast.db.migrate import migrate
+from holdfast.organisation import establish
+from holdfast.reports import Reports
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "retail"
 ROWS = "uci_online_retail.csv.gz"
@@ -173,8 +178,6 @@ def _finished(pair: Any, progress: Progress, task: Any) -> int:
 def _differences(database: Database, org_id: str, expected: dict[str, int]) -> dict[str, tuple[int, int]]:
     """SKUs whose units on hand are not the expected ones: (expected, found)."""
     found: dict[str, int] = {}
-    from holdfast.reports import Reports
-
     reports, cursor = Reports(database), None
     while True:
         page = reports.levels(org_id, cursor=cursor, limit=200)

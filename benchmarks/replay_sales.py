@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import ROUND_HALF_UP, Decimal
 from io import StringIO, TextIOWrapper
@@ -34,8 +34,9 @@ from benchmarks.server import benchmark_server
 from holdfast.access import Actor
 from holdfast.app import Holdfast, spare_collector
 from holdfast.check import check
-from holdfast.core.decide import CommandGroup
 from holdfast.core.organisation.products import AddProduct
+from holdfast.core.records.command import CommandGroup
+from holdfast.core.records.product import ProductKind
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db import schema
@@ -118,7 +119,7 @@ def replay(url: str, limit: int | None, console: Console, profile: Path | None) 
     total = sum(expected.rows.values())
     profiler = cProfile.Profile() if profile else None
     with Holdfast.open(url) as shop, year(limit) as file, Progress(console=console, transient=True) as progress:
-        _open(shop, actor, expected)
+        open_year(shop, actor, expected)
         if profiler is not None:
             _profile_writer(shop, profiler)
         task = progress.add_task("replaying", total=total)
@@ -144,40 +145,43 @@ def replay(url: str, limit: int | None, console: Console, profile: Path | None) 
 
 def _profile_writer(shop: Holdfast, profiler: cProfile.Profile) -> None:
     """Profile the thread that decides and writes: it takes its batches one by one."""
-    serve = shop.executor._serve
+    run_batch = shop.executor._run_batch
 
     def profiled(*arguments: Any) -> None:
         profiler.enable()
         try:
-            serve(*arguments)
+            run_batch(*arguments)
         finally:
             profiler.disable()
 
-    shop.executor._serve = profiled  # type: ignore[method-assign, assignment] # only while it is measured
+    shop.executor._run_batch = profiled  # type: ignore[method-assign, assignment] # only while it is measured
 
 
-def _open(shop: Holdfast, actor: Actor, expected: Expected) -> None:
-    """The catalogue and the stock that the year begins with."""
+def open_year(
+    shop: Holdfast, actor: Actor, expected: Expected, tax_class_of: Callable[[str], str | None] = lambda _: None
+) -> None:
+    """The catalogue and the stock that the year begins with; `expected` has one unit of what needs none."""
     opening = opening_stock()
     skus = sorted(set(expected.units) | expected.services)
     for start in range(0, len(skus), 500):
         part = skus[start : start + 500]
-        kinds = {sku: "service" if sku in expected.services else "physical" for sku in part}
-        adds = tuple(AddProduct(sku=sku, title=sku, kind=kinds[sku]) for sku in part)
-        _must(shop.do(actor, CommandGroup(adds)).answer)
+        kinds: dict[str, ProductKind] = {sku: "service" if sku in expected.services else "physical" for sku in part}
+        adds = tuple(AddProduct(sku=sku, title=sku, kind=kinds[sku], tax_class=tax_class_of(sku)) for sku in part)
+        must(shop.do(actor, CommandGroup(adds)).answer)
         lines = tuple(
             ReceiptLine(sku, opening.get(sku) or 1, str(expected.costs[sku]))
             for sku in part
             if kinds[sku] == "physical"
         )
         if lines:
-            _must(shop.do(actor, Receive("MAIN", lines, kind="opening")).answer)
+            must(shop.do(actor, Receive("MAIN", lines, kind="opening")).answer)
     for sku in expected.units:
         if not opening.get(sku):
             expected.units[sku] += 1
 
 
-def _must(answer: Any) -> None:
+def must(answer: Any) -> None:
+    """The year cannot begin with a refusal."""
     if isinstance(answer, Rejected):
         raise RuntimeError(answer.detail)
 
@@ -192,7 +196,7 @@ def _report(database: Database, org_id: str, expected: Expected, outcome: Orders
     )
     for line, words in [*outcome.bad[:5], *outcome.notes[:5]]:
         console.print(f"  line {line}: {words}")
-    balances, levels, lots = _books(database, org_id)
+    balances, levels, lots = books_of(database, org_id)
     inventory = sum((units * expected.costs[sku] for sku, units in expected.units.items()), Decimal(0))
     different = {
         sku: (units, levels.get(sku, 0)) for sku, units in expected.units.items() if levels.get(sku, 0) != units
@@ -216,7 +220,7 @@ def _report(database: Database, org_id: str, expected: Expected, outcome: Orders
     return same and not different and outcome.refused == expected.rows["refused"] and not outcome.waiting
 
 
-def _books(database: Database, org_id: str) -> tuple[defaultdict[str, Decimal], dict[str, int], Decimal]:
+def books_of(database: Database, org_id: str) -> tuple[defaultdict[str, Decimal], dict[str, int], Decimal]:
     """Balances by account, units on hand by SKU, and what all lots are worth: read past every report."""
     posting, level, product, lot = schema.posting, schema.level, schema.product, schema.lot_stock
     with database.reading() as connection:

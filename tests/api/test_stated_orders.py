@@ -8,6 +8,7 @@ from holdfast.check import check
 from holdfast.core.records.time import instant_of
 from holdfast.core.sales.order_facts import OrderedLine, OrderFacts, OrderTax
 from holdfast.core.sales.order_import import ImportOrder
+from holdfast.core.sales.order_refunds import OrderRefund
 from holdfast.db.organisations import clock
 from holdfast.db.upkeep.day_ends import keep_day_ends
 from holdfast.organisation import command_line
@@ -26,11 +27,11 @@ def _numbers(shop: Shop, query: str) -> list[str]:
 def test_what_an_order_states_and_what_waits_of_it(any_shop: Shop) -> None:
     shop = any_shop
     shop.product("MUG-1", 9, price="9.00")
-    facts = OrderFacts("33.00", (OrderTax("Sales tax", "3.00"),), unpaid="10.00", refunded="1.00")
+    facts = OrderFacts("33.00", (OrderTax("Sales tax", "3.00"),), unpaid="10.00")
     mug, dish = OrderedLine("MUG-1", 1, "20.00", fulfilled=1), OrderedLine(None, 1, "10.00", title="Ring Dish")
     day = instant_of("2025-03-01T10:00:00Z")
 
-    taken = _bring(shop, "A", mug, dish, facts=facts, ordered_at=day, payment="other")
+    taken = _bring(shop, "A", mug, dish, facts=facts, ordered_at=day, payment="other", refunded=OrderRefund("1.00"))
     _bring(shop, "B", OrderedLine("MUG-1", 1), ordered_at=instant_of("2025-04-01T10:00:00Z"))
     _bring(shop, "C", OrderedLine("MUG-1", 1, title="My mug"))
 

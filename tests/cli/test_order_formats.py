@@ -136,14 +136,14 @@ def test_a_dry_run_is_the_run_and_the_run_happens_once(cli: Cli, tmp_path: Path,
 def test_shopify_states_its_money(cli: Cli, tmp_path: Path) -> None:
     ran = _import(cli, tmp_path, SHOPIFY)
 
-    assert ran.out == "orders: 8 added, 0 refused.\nsold 172.00.\n"
+    assert ran.out == "orders: 8 added, 0 refused.\nreturns 1, sold 172.00, refunded 10.00.\n"
     assert ran.err.splitlines() == [
-        "line 6: note: order #4: refunded in the file: 10.00; not booked: the export does not say for what.",
+        "line 6: note: order #4: 10.00 were refunded beside goods: booked as money off.",
         "line 9: note: order #7: 5.00 were taken off the shipping.",
     ]
     books = _balances(cli)
     assert (books["1000"], books["2100"], books["2300"]) == (20.0, -5.33, -5.0)
-    assert (books["1100"], books["4000"]) == (152.0, -161.67)
+    assert (books["1100"], books["4000"], books["4100"]) == (142.0, -161.67, 10.0)
 
 
 @pytest.mark.usefixtures("stocked")
@@ -254,6 +254,76 @@ def test_how_a_file_begins(cli: Cli, tmp_path: Path, begin: bytes, words: str) -
     (tmp_path / "orders.csv").write_bytes(begin)
 
     assert words in cli("import", "orders", "orders.csv", "--org", "Acme").err
+
+
+REFUNDED = {
+    "shopify": (
+        """\
+Name,Financial Status,Fulfillment Status,Currency,Subtotal,Shipping,Taxes,Total,Lineitem quantity,Lineitem name,\
+Lineitem price,Lineitem sku,Refunded Amount,Tax 1 Name,Tax 1 Value,Payment Method
+#1,partially_refunded,fulfilled,USD,40.00,5.00,3.20,48.20,2,Mug,20.00,MUG-1,12.05,NY 8%,3.20,card
+#2,partially_refunded,unfulfilled,USD,20.00,0,0,20.00,1,Mug,20.00,MUG-1,4.00,,,card
+#3,partially_refunded,fulfilled,USD,10.00,0,0,10.00,1,Dish,10.00,DISH-1,,,,card
+""",
+        "3 added, 0 refused.\nreturns 1, sold 78.20, refunded 12.05.",
+        [
+            "order #1: 12.05 were refunded beside goods: booked as money off.",
+            "order #2: 4.00 were refunded; not booked: it is booked when the rest of the order has gone out.",
+            "order #3: a part of it was refunded; not booked: the export does not say how much.",
+        ],
+        (11.25, -2.4),
+    ),
+    "woocommerce": (
+        """\
+order_number,order_date,status,shipping_total,tax_total,discount_total,order_total,refund_total,payment_method,\
+Product SKU,Product Qty,Product Unit Price
+1,2026-01-02,completed,5.00,3.20,0.00,48.20,12.05,card,MUG-1,2,20.00
+2,2026-01-02,refunded,5.00,0.00,0.00,25.00,20.00,card,MUG-1,1,20.00
+""",
+        "2 added, 0 refused.\nreturns 2, sold 73.20, refunded 32.05.",
+        [
+            "order 1: 12.05 were refunded beside goods: booked as money off.",
+            "order 2: refunded: its goods come back as 'good'; --restock tells otherwise.",
+        ],
+        (31.25, -2.4),
+    ),
+    "own": (
+        """\
+order_number,payment_method,shipping,tax,total,refunded,sku,quantity,unit_price,returned
+1,card,5.00,3.20,48.20,12.05,MUG-1,2,20.00,
+2,card,,,,3.00,MUG-1,2,20.00,1
+3,card,,,,30.00,MUG-1,1,20.00,
+""",
+        "3 added, 0 refused.\nreturns 3, sold 108.20, refunded 55.05.",
+        [
+            "order 1: 12.05 were refunded beside goods: booked as money off.",
+            "order 2: 3.00 were refunded beside goods: booked as money off.",
+            "order 3: 20.00 were refunded beside goods: booked as money off.",
+            "order 3: 10.00 were refunded; not booked: no more is left of the order here.",
+        ],
+        (54.25, -2.4),
+    ),
+}
+"""Files with partial refunds: what is said of them, and what 4100 and 2100 come to. 12.05 is a quarter of 48.20."""
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize("name", REFUNDED)
+def test_partial_refunds_are_booked_to_the_cent_and_once(cli: Cli, tmp_path: Path, name: str) -> None:
+    content, said, notes, (refunds, tax) = REFUNDED[name]
+
+    dry = _import(cli, tmp_path, content, "--dry-run")
+    ran = _import(cli, tmp_path, content)
+    books = _balances(cli)
+    again = _import(cli, tmp_path, content)
+
+    assert ran.out == f"orders: {said}\n"
+    assert [line.partition(": note: ")[2] for line in _words(ran.err)] == notes
+    assert (dry.out, _words(dry.err)) == (f"Would be: {ran.out}", _words(ran.err))
+    assert (books["4100"], books["2100"]) == (refunds, tax)
+    assert " added" not in again.out and " changed" not in again.out and "refunded" not in again.out
+    assert _balances(cli) == books
+    assert cli("check", "--org", "Acme").code == 0
 
 
 # The files beside the repository -------------------------------------------------------------------------------------

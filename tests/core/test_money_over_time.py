@@ -94,6 +94,30 @@ def test_a_deposit_counts_when_the_sale_is_completed(scene: Scene) -> None:
     assert money(scene) == (10000, 0)
 
 
+@pytest.mark.parametrize("cash", ["0.00", "1.00", "4.99"])
+def test_a_deposit_in_cash_is_no_change_of_what_a_card_pays_too_much(scene: Scene, cash: str) -> None:
+    """90.00 are left: with 95.00 by card only cash of 5.00 or more can be more than is due."""
+    sale = pay(scene, order(scene), "cash", "10.00")
+    handed = (PaymentRequest("card", "95.00"), PaymentRequest("cash", cash))
+    refused = scene.refuses(CompleteSale(sale.id, handed), "PAYMENT_MISMATCH")
+    assert (refused.numbers["due"], refused.numbers["paid"]) == ("90.00", f"{Decimal(cash) + 95}")
+    assert money(scene) == (1000, -1000)
+
+
+def test_change_is_of_no_payment_more_than_it_was(scene: Scene) -> None:
+    """Two bills and a coin of 2.00 for 100.00, of which 10.00 are change: a correction of the coin is nothing of it."""
+    handed = tuple(PaymentRequest("cash", amount) for amount in ("58.00", "50.00", "2.00"))
+    done = scene.do(CompleteSale(order(scene).id, handed))
+    assert [(one["amount"], one["change"]) for one in done.payments] == [
+        ("58.00", "0.00"),
+        ("50.00", "8.00"),
+        ("2.00", "2.00"),
+    ]
+    fixed = scene.do(CorrectPayment(done.id, done.payments[0]["id"], "card"))
+    assert ([one["amount"] for one in fixed.payments], fixed.owed) == (["58.00", "50.00", "2.00"], "0.00")
+    assert money(scene) == (4200, 5800)
+
+
 def test_a_sale_that_is_completed_unpaid_is_paid_later(scene: Scene) -> None:
     done = scene.do(CompleteSale(pay(scene, order(scene), "cash", "30.00").id))
     assert (done.status, done.owed, money(scene)) == ("completed", "70.00", (3000, 7000))

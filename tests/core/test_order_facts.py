@@ -22,6 +22,7 @@ from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.order_entry import FeeRequest, LineRequest
 from holdfast.core.sales.order_facts import OrderedLine, OrderFacts, OrderTax
 from holdfast.core.sales.order_import import ImportOrder
+from holdfast.core.sales.order_refunds import OrderRefund
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from tests.core.books import balances, book_faults, sale_faults
 from tests.core.scene import Scene
@@ -121,13 +122,13 @@ def test_what_nothing_explains_is_a_difference_with_a_name(scene: Scene) -> None
     assert refused.numbers["field"] == "total"
 
 
-def test_what_is_unpaid_there_is_receivable_and_a_refund_is_kept(scene: Scene) -> None:
-    facts = OrderFacts("20.00", unpaid="15.00", refunded="4.00")
-    taken = scene.do(order(scene, mugs(1, fulfilled=1), payment="cash", facts=facts))
+def test_what_is_unpaid_there_is_receivable_and_a_refund_is_set_against_it(scene: Scene) -> None:
+    facts = OrderFacts("20.00", unpaid="15.00")
+    taken = scene.do(order(scene, mugs(1, fulfilled=1), payment="cash", facts=facts, refunded=OrderRefund("4.00")))
     sale = sale_of(scene, taken.sale_id)
     assert (sale["paid"], sale["stated"]["refunded"], sale["stated"]["unpaid"]) == ("5.00", "4.00", "15.00")
     books = balances(scene.shop)
-    assert (books["1000"], books["1100"], books["4000"]) == (500, 1500, -2000)
+    assert (books["1000"], books["1100"], books["4000"], books["4100"]) == (500, 1100, -2000, 400)
 
 
 def test_a_tip_goes_to_the_staff_and_bears_no_tax(scene: Scene) -> None:

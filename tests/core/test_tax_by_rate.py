@@ -6,6 +6,7 @@ See docs/how-to/sell.md and docs/how-to/books.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.order_entry import FeeRequest, LineRequest, OpenSale
 from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.register import OpenSession
-from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
+from holdfast.core.sales.returns import BlindLine, MoneyOff, ReturnBlind, ReturnedLine, ReturnSale
 from tests.core.books import balances, book_faults, sale_faults
 from tests.core.scene import Scene
 from tests.shop import Clock, open_shop, quick_sqlite
@@ -118,6 +119,50 @@ def test_goods_without_a_receipt_take_todays_rates_back(scene: Scene) -> None:
     made = scene.do(ReturnBlind(scene.shop.stores["MAIN"], (BlindLine("TOOL-1", 1, "11.20"),), "card"))
     assert shares(made.taxes) == [("GST", "0.05", "10.00", "0.50"), ("PST", "0.07", "10.00", "0.70")]
     assert report(scene) == [("GST", "0.05", "-10.00", "-0.50", "-10.50"), ("PST", "0.07", "-10.00", "-0.70", "-10.70")]
+
+
+def test_the_net_that_comes_back_is_the_money_without_its_tax(scene: Scene) -> None:
+    """Seven books, 70.07 and 3.50, come back one by one: each time net and tax are what is refunded."""
+    sale = order(scene, 1, 7)
+    scene.do(CompleteSale(sale.id, (PaymentRequest("other", sale.total),)))
+    for _ in range(7):
+        back = scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[1].id, 1),), "other"))
+        [share] = back.taxes
+        assert Decimal(share.net) + Decimal(share.tax) == Decimal(back.refund_total)
+    assert report(scene)[0] == ("GST", "0.05", "10.00", "0.50", "10.50"), "the tool alone"
+
+
+def test_money_off_knows_goods_from_their_delivery(scene: Scene) -> None:
+    """80.00 of books at 5 percent, 20.00 to deliver them at 12, and 10.00 without tax: a tenth is given off, and no net
+    is there twice."""
+    scene.product("SET-1", price=8000, tax_class="books")
+    scene.given("SET-1 MAIN  S 1 @9.00")
+    fees = (FeeRequest("Delivery", "20.00", "tools"), FeeRequest("Insurance", "10.00"))
+    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineRequest("SET-1", 1),), fees=fees))
+    assert sale.total == "116.40"
+    scene.do(CompleteSale(sale.id, (PaymentRequest("card", "116.40"),)))
+    off = scene.do(MoneyOff(sale.id, "11.64", "scratched", "card"))
+    assert shares(off.taxes) == [("GST", "0.05", "10.00", "0.50"), ("PST", "0.07", "2.00", "0.14")]
+    scene.do(ReturnSale(sale.id, (ReturnedLine(sale.lines[0].id, 1),), "card"))
+    assert all(row[3] == "0.00" for row in report(scene)), "and the rest came back with the goods"
+
+
+@pytest.mark.parametrize(
+    ("mode", "as_priced", "refund", "tax"),
+    [
+        ("exclusive", False, "20.02", "0.95"),
+        ("exclusive", True, "21.02", "1.00"),
+        ("inclusive", True, "20.02", "0.95"),
+    ],
+)
+def test_goods_without_a_receipt_at_the_price_of_the_catalogue(
+    scene: Scene, mode: str, *, as_priced: bool, refund: str, tax: str
+) -> None:
+    """Where prices are without tax, what comes back at such a price is refunded with its tax."""
+    scene.shop.settings(tax_mode=mode)
+    line = BlindLine("BOOK-1", 2, "10.01", as_priced=as_priced)
+    back = scene.do(ReturnBlind(scene.shop.stores["MAIN"], (line,), "other"))
+    assert (back.refund_total, back.taxes[0].tax) == (refund, tax)
 
 
 @pytest.mark.parametrize("mode", ["exclusive", "inclusive"])

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from holdfast.core.sales.order_entry import FeeRequest
 from holdfast.core.sales.order_facts import OrderedLine, OrderFacts, OrderTax
 from holdfast.core.sales.order_import import ImportOrder
+from holdfast.core.sales.order_refunds import OrderRefund
 from holdfast.import_export.cells import order_number_cell, text_cell
 from holdfast.import_export.layout import Layout
 from holdfast.import_export.order_file import (
@@ -158,9 +159,7 @@ def _order(layout: Layout, group: list[Line], columns: tuple[str, ...], context:
     money = _Amounts(layout, group, context)
     if state.back:
         notes.append(f"refunded: its goods come back as {context.condition!r}; --restock tells otherwise.")
-    facts, refunded = _facts(layout, money, columns), money.once("refunded")
-    if refunded and not state.back:
-        notes.append(f"refunded in the file: {in_words(refunded, context)}; not booked.")
+    refunded = money.once("refunded")
     discount = abs(money.once("order_discount")) + money.each("row_discount")
     command = ImportOrder(
         order_number,
@@ -172,9 +171,10 @@ def _order(layout: Layout, group: list[Line], columns: tuple[str, ...], context:
         _fees(money, context),
         cancelled=state.cancelled,
         payment=method_of(said("payment_method"), notes) if state.paid else None,
-        facts=facts,
+        facts=_facts(layout, money, columns),
         ordered_at=ordered_at("the order's date", _when(layout, group[0]), context.timezone, layout.day_order),
         post_on_order_date=context.post_on_order_date,
+        refunded=OrderRefund(in_words(refunded, context), in_all=True) if refunded else None,
     )
     return FileOrder(group[0].number, command, tuple(rows), tuple(notes), tuple(names))
 
@@ -246,11 +246,10 @@ def _facts(layout: Layout, money: _Amounts, columns: tuple[str, ...]) -> OrderFa
     context = money.context
     tax = money.once("order_tax") + money.each("row_shipping_tax")
     has_total = any(layout.cell(line.cells, "total") for line in money.group)
-    unpaid, refunded = money.once("unpaid"), money.once("refunded")
+    unpaid = money.once("unpaid")
     return OrderFacts(
         in_words(money.once("total"), context) if has_total else None,
         (OrderTax(layout.tax_name, in_words(tax, context)),) if tax else (),
         layout.tax_included,
         in_words(unpaid, context) if unpaid else None,
-        in_words(refunded, context) if refunded else None,
     )

@@ -319,7 +319,7 @@ class _Taking:
                 of_sales.setdefault(part.sale_id, []).append(ReturnedLine(part.line_id, part.units))
                 left -= part.units
             if left:
-                blind.append(BlindLine(row.sku, left, row.unit_price))
+                blind.append(BlindLine(row.sku, left, row.unit_price, as_priced=True))
         commands: list[Any] = [ReturnSale(sale_id, tuple(lines), METHOD) for sale_id, lines in of_sales.items()]
         if blind:
             commands.append(ReturnBlind(self.store.id, tuple(blind), METHOD))
@@ -393,6 +393,10 @@ class _Taking:
         for short in taken.waiting if news or taken.owing else ():
             outcome.waiting += 1
             self._note(item, (f"{short.quantity} of {short.sku} wait for stock.",), item.rows[short.index])
+        if taken.money_off is not None:
+            self._note(item, (f"{taken.money_off} were refunded beside goods: booked as money off.",))
+        if taken.unbooked is not None:
+            self._note(item, (f"{taken.unbooked.amount} were refunded; not booked: {taken.unbooked.reason}.",))
         if taken.pending:
             self._note(item, ("what came back is taken back when the rest of the order has gone out.",))
         for place in taken.unmapped:

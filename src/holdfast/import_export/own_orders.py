@@ -18,6 +18,7 @@ from holdfast.core.records.number import RATE_WHOLE, to_unit_cost
 from holdfast.core.sales.order_entry import FeeRequest
 from holdfast.core.sales.order_facts import OrderedLine, OrderFacts, OrderTax
 from holdfast.core.sales.order_import import ImportOrder
+from holdfast.core.sales.order_refunds import OrderRefund
 from holdfast.import_export.cells import order_number_cell, text_cell
 from holdfast.import_export.order_file import (
     Context,
@@ -51,6 +52,7 @@ ORDER_COLUMNS = (
     "total",
     "unpaid",
     "refunded",
+    "refunded_at",
     "title",
     "option",
     "sku",
@@ -156,8 +158,6 @@ def _order(group: list[Line], context: Context) -> FileOrder:
         except BadLine as bad:
             raise _Bad(line.number, f"order {order_number[:40]}: {bad}") from bad
     refunded, method = order.money("refunded"), order.text("payment_method")
-    if refunded is not None and not state.back:
-        notes.append(f"refunded in the file: {refunded}; not booked.")
     customer = order.text("customer")
     command = ImportOrder(
         order_number,
@@ -169,9 +169,11 @@ def _order(group: list[Line], context: Context) -> FileOrder:
         _fees(order),
         cancelled=state.cancelled,
         payment=method_of(method, notes) if method else None,
-        facts=_facts(order, refunded),
+        facts=_facts(order),
         ordered_at=ordered_at("ordered_at", order.text("ordered_at"), context.timezone),
         post_on_order_date=context.post_on_order_date,
+        refunded=None if refunded is None else OrderRefund(refunded, in_all=state.back),
+        refunded_at=ordered_at("refunded_at", order.text("refunded_at"), context.timezone),
     )
     names = [LineName(*(line.cells.get(name, "") for name in ("sku", "title", "option"))) for line in group]
     return FileOrder(group[0].number, command, tuple(line.number for line in group), tuple(notes), tuple(names))
@@ -185,13 +187,13 @@ def _fees(order: _Order) -> tuple[FeeRequest, ...]:
     return tuple(fees)
 
 
-def _facts(order: _Order, refunded: str | None) -> OrderFacts | None:
+def _facts(order: _Order) -> OrderFacts | None:
     """The money that the order states; None where it says neither a tax nor a total."""
     tax, total = order.money("tax"), order.money("total")
     if tax is None and total is None and not any(line.cells.get("line_tax") for line in order.group):
         return None
     taxes = () if tax is None else (OrderTax(TAX, tax, rate_cell("tax_rate", order.text("tax_rate"))),)
-    return OrderFacts(total, taxes, unpaid=order.money("unpaid"), refunded=refunded)
+    return OrderFacts(total, taxes, unpaid=order.money("unpaid"))
 
 
 def rate_cell(name: str, text: str) -> str | None:

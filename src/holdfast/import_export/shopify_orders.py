@@ -8,7 +8,8 @@
 
 Its money is what the file says: taxes by their names ("VAT 20%"), shipping, tip and total, and what is outstanding. A
 discount of the order is what its subtotal lies below its line items; one that is off the shipping is told by the total.
-An export does not tell how much of a line item has gone out in part, nor what a partial refund was for: both are noted.
+An export does not tell how much of a line item has gone out in part, which is noted, nor what a partial refund was for:
+it is money off.
 Older exports lack some columns; what is not there is not said.
 """
 
@@ -21,6 +22,7 @@ from typing import NamedTuple
 from holdfast.core.sales.order_entry import FeeRequest
 from holdfast.core.sales.order_facts import OrderedLine, OrderFacts, OrderTax
 from holdfast.core.sales.order_import import ImportOrder
+from holdfast.core.sales.order_refunds import OrderRefund
 from holdfast.import_export.cells import id_cell, order_number_cell, text_cell
 from holdfast.import_export.layout import Layout
 from holdfast.import_export.order_file import (
@@ -130,9 +132,9 @@ def _order(group: list[Line], context: Context) -> FileOrder:
         raise BadLine("it has no line items.")
     lines = tuple(item for _, item in known)
     money = _Money(head, context)
-    if financial == "partially_refunded":
-        refunded = in_words(money.of("refunded amount"), context) if money.said("refunded amount") else "a part"
-        notes.append(f"refunded in the file: {refunded}; not booked: the export does not say for what.")
+    refunded = money.of("refunded amount") if financial == "partially_refunded" else 0
+    if financial == "partially_refunded" and not refunded:
+        notes.append("a part of it was refunded; not booked: the export does not say how much.")
     if status.back and any(line.returned for line in lines):
         notes.append(f"refunded: its goods come back as {context.condition!r}; --restock tells otherwise.")
     tip = sum(minor_of(one, context.minor_digits) for one in (_tip(line, context) for line in tips))
@@ -149,6 +151,7 @@ def _order(group: list[Line], context: Context) -> FileOrder:
         payment=method_of(head.get("payment method", ""), notes) if financial in _PAID else None,
         external_id=_numeric_id(head, order_number),
         facts=_facts(money, financial),
+        refunded=OrderRefund(in_words(refunded, context), in_all=True) if refunded else None,
         ordered_at=ordered_at("Created at", head.get("created at", ""), context.timezone),
         post_on_order_date=context.post_on_order_date,
     )
@@ -238,13 +241,11 @@ def _facts(money: _Money, financial: str) -> OrderFacts | None:
     context = money.context
     if not money.said("total") and not money.said("taxes"):
         return None
-    refunded = money.of("refunded amount") if financial == "partially_refunded" else 0
     unpaid = money.of("outstanding balance") if financial == "partially_paid" else 0
     return OrderFacts(
         in_words(money.of("total"), context) if money.said("total") else None,
         _taxes(money),
         unpaid=in_words(unpaid, context) if unpaid else None,
-        refunded=in_words(refunded, context) if refunded else None,
     )
 
 

@@ -142,9 +142,9 @@ class Fulfillment(msgspec.Struct, frozen=True, gc=False):
 class Stated(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What an order came to where it was sold, in minor units: facts, which are never computed again.
 
-    `refunded` is what was paid back there beside goods that came back, `unpaid` what was still owed there,
-    `difference` (negative: less) what of the total nothing but it explained. Once lines or prices were `changed` here,
-    the sale is priced here, and this only says what it was.
+    `refunded` is what was paid back there (beside goods, or in all, as its source says it), `unpaid` what was still
+    owed there, `difference` (negative: less) what of the total nothing but it explained. Once lines or prices were
+    `changed` here, the sale is priced here, and this only says what it was.
     """
 
     total: int

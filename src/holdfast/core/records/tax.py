@@ -118,6 +118,21 @@ def resized(shares: Sequence[TaxShare], tax: int, net: int) -> tuple[TaxShare, .
     return tuple(TaxShare(share.name, share.rate, net, part) for share, part in zip(shares, taxes, strict=True))
 
 
+def part_of(shares: Sequence[TaxShare], tax: int, net: int, whole: int) -> tuple[TaxShare, ...]:
+    """The same rates for a part of an amount: `tax` and `net` of it, of a net of `whole` altogether.
+
+    Rates of other parts of the amount (its own, and a fee's) share the net as they did, with what has no rate; rates
+    that are taken of one net have that of the part.
+    """
+    nets = [share.net for share in shares]
+    if 0 < sum(nets) <= whole:
+        parts = allocate(net, [*nets, whole - sum(nets)])[:-1]
+    else:
+        parts = [half_up(one * net, whole) if whole > 0 else net for one in nets]
+    taxes = allocate(tax, [share.tax for share in shares])
+    return tuple(TaxShare(share.name, share.rate, *both) for share, *both in zip(shares, parts, taxes, strict=True))
+
+
 def less(shares: Sequence[TaxShare], given: Sequence[TaxShare]) -> tuple[TaxShare, ...]:
     """What is left of shares by rate when others were given before; a rate of which nothing is left is not there."""
     return tuple(share for share in by_rate([*shares, *negative(given)]) if share.net or share.tax)

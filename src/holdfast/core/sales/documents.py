@@ -73,8 +73,8 @@ class SaleLineDocument(msgspec.Struct, frozen=True, gc=False):
 
 
 class StatedDocument(msgspec.Struct, frozen=True, gc=False):
-    """What an order came to where it was sold; `refunded` was given back there beside goods that came back, and is
-    booked nowhere here; `changed`: lines or prices were changed here since."""
+    """What an order came to where it was sold; `refunded` was given back there, beside goods or in all, as its
+    source says it; `changed`: lines or prices were changed here since."""
 
     total: str
     tax_total: str

@@ -68,15 +68,13 @@ class OrderedLine(msgspec.Struct, frozen=True, gc=False):
 class OrderFacts(msgspec.Struct, frozen=True, gc=False):
     """The money of an order as it was stated; amounts are decimal strings.
 
-    `tax_included` None: what fits the total. `unpaid` is still owed there, `refunded` was given back there beside
-    goods that came back.
+    `tax_included` None: what fits the total. `unpaid` is still owed there.
     """
 
     total: str | None = None
     taxes: tuple[OrderTax, ...] = ()
     tax_included: bool | None = None
     unpaid: str | None = None
-    refunded: str | None = None
 
 
 class Description(msgspec.Struct, frozen=True, gc=False):
@@ -187,9 +185,8 @@ def _stated(
         stated=Stated(
             receipt.total,
             receipt.tax_total,
-            0 if facts.refunded is None else _amount(stock, "refunded", facts.refunded),
-            0 if facts.unpaid is None else _amount(stock, "unpaid", facts.unpaid),
-            read.difference,
+            unpaid=0 if facts.unpaid is None else _amount(stock, "unpaid", facts.unpaid),
+            difference=read.difference,
         ),
     )
     return _summed(sale, kept, receipt.total - sum(line.total for line in receipt.lines)), kept

@@ -29,8 +29,8 @@ What an order states of its money is a fact (`order_facts`). A line whose produc
 and the order with it; the others go on. Brought again with its product, the line is one of the sale.
 
 What was left out. Once the order is here, only its state is taken from it: no other prices, fees or customer. A return
-of a sale that is not completed waits until it is (`pending`). What was refunded beside goods is kept, and booked
-nowhere. See docs/how-to/import.md.
+of a sale that is not completed waits until it is (`pending`); money that went back is in `order_refunds`. See
+docs/how-to/import.md.
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ from holdfast.core.sales.lines import rated, receipt_if_any
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, OpenSale
 from holdfast.core.sales.order_facts import Description, OrderedLine, OrderFacts, quantity_text
 from holdfast.core.sales.order_mapping import mapped, request_of
+from holdfast.core.sales.order_refunds import OrderRefund, Unbooked, WentBack, kept_on_sale, send_back
 from holdfast.core.sales.payments import PaymentRequest
-from holdfast.core.sales.returns import ReturnedLine, ReturnSale, return_sale
+from holdfast.core.sales.returns import ReturnedLine
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.backorders import seek
 from holdfast.core.stock.posting import Stock
@@ -75,8 +76,9 @@ class ImportOrder(Command, frozen=True, gc=False):
     """An order as it stands where it was taken. `payment` is the method by which it was paid, None when it was not.
 
     `external_id` is another number that the order has there, by which holds may have been made for it. `facts` is its
-    money where that is stated, `ordered_at` when it was ordered (microseconds since 1970). With `post_on_order_date`
-    its money is booked on that day, unless the books are closed then.
+    money where that is stated, `ordered_at` when it was ordered (microseconds since 1970), `refunded` what went back of
+    it there. With `post_on_order_date` its money is booked on that day, unless the books are closed then. What went
+    back is booked on the day of `refunded_at`; without one, on that of an order that comes with it.
     """
 
     order_number: str
@@ -92,6 +94,8 @@ class ImportOrder(Command, frozen=True, gc=False):
     facts: OrderFacts | None = None
     ordered_at: int | None = None
     post_on_order_date: bool = False
+    refunded: OrderRefund | None = None
+    refunded_at: int | None = None
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -108,7 +112,8 @@ class ImportedOrder(msgspec.Struct, frozen=True, gc=False):
     out, and a cancellation brings nothing back. `taken_up`: it was cancelled here, but has gone out, so it is not any
     more. `owing`: more has gone out than is sold here, since stock does not cover it or the sale is finished.
     `unmapped` are the places of the lines that wait until their product is known; the `total` of the sale is without
-    them, `stated_total` is the order's own with them, and `difference` what of it nothing but it explains."""
+    them, `stated_total` is the order's own with them, and `difference` what of it nothing but it explains.
+    `money_off` is what of `refunded` was for no goods, `unbooked` what went back there and could not be booked."""
 
     sale_id: str
     number: str
@@ -125,6 +130,8 @@ class ImportedOrder(msgspec.Struct, frozen=True, gc=False):
     unmapped: tuple[int, ...] = ()
     stated_total: str | None = None
     difference: str | None = None
+    money_off: str | None = None
+    unbooked: Unbooked | None = None
 
 
 def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
@@ -141,20 +148,22 @@ def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
     sale = _current(stock, sale)
     if command.cancelled and sale.unfinished and not _owing(stock, sale, command, lines):
         cancel_sale(stock, CancelSale(sale.id))
-    refunded, pending = _bring_back(stock, _current(stock, sale), command, lines)
+    kept_on_sale(stock, _current(stock, sale), command.refunded)
+    back, pending = _bring_back(stock, _current(stock, sale), command, lines)
     _supplied(stock, command, lines)
     sale = _current(stock, sale)
-    changed = (len(stock.entries), sale.unmapped, sale.status, sale.fulfillments) != before or refunded is not None
-    if command.post_on_order_date and sale.ordered_at is not None:
-        stock.date_money("SALE", sale.id, day_at(sale.ordered_at, _timezone(stock, sale)))
+    changed = (len(stock.entries), sale.unmapped, sale.status, sale.fulfillments) != before or back.refunded is not None
+    digits = stock.settings.minor_digits
+    if command.post_on_order_date:
+        _date(stock, sale, back, command.refunded_at or (None if known else sale.ordered_at))
     stated = sale.stated
     return ImportedOrder(
         sale_id=sale.id,
         number=sale.number,
         brought="added" if not known else "changed" if changed else "unchanged",
         status=sale.status,
-        total=from_minor(sale.total, stock.settings.minor_digits),
-        refunded=refunded or from_minor(0, stock.settings.minor_digits),
+        total=from_minor(sale.total, digits),
+        refunded=from_minor(back.refunded or 0, digits),
         line_ids=tuple(_kept_id(stock, line) for line in lines),
         waiting=_waiting(stock, sale, lines),
         pending=pending,
@@ -162,9 +171,20 @@ def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
         taken_up=was == CANCELLED and sale.status != CANCELLED,
         owing=_owing(stock, sale, command, lines),
         unmapped=tuple(line.position for line in sale.unmapped or ()),
-        stated_total=None if stated is None else from_minor(stated.total, stock.settings.minor_digits),
-        difference=from_minor(stated.difference, stock.settings.minor_digits) if stated and stated.difference else None,
+        stated_total=None if stated is None else from_minor(stated.total, digits),
+        difference=from_minor(stated.difference, digits) if stated and stated.difference else None,
+        money_off=from_minor(back.off, digits) if back.off else None,
+        unbooked=back.unbooked,
     )
+
+
+def _date(stock: Stock, sale: Sale, back: WentBack, refunded_at: int | None) -> None:
+    """The money of the order moves on the day of the order, and what went back on that of `refunded_at`."""
+    if sale.ordered_at is not None:
+        stock.date_money("SALE", sale.id, day_at(sale.ordered_at, _timezone(stock, sale)))
+    if refunded_at is not None:
+        for return_id in back.made:
+            stock.date_money("RETURN", return_id, day_at(refunded_at, _timezone(stock, sale)))
 
 
 def _timezone(stock: Stock, sale: Sale) -> str:
@@ -361,7 +381,7 @@ def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentRequest,
     return paid_elsewhere(stock, sale, sale.total if receipt is None else receipt.total, method)
 
 
-def _bring_back(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> tuple[str | None, int]:
+def _bring_back(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> tuple[WentBack, int]:
     """Take back what came back since: (what was refunded, lines that must wait until the sale is finished)."""
     parts: list[ReturnedLine] = []
     for asked, matched in zip(command.lines, lines, strict=True):
@@ -372,12 +392,16 @@ def _bring_back(stock: Stock, sale: Sale, command: ImportOrder, lines: list[Sale
         units = (product.units(asked.returned) or 0) - line.returned
         if units > 0:
             parts.append(ReturnedLine(line.id, _exact(product, units), asked.condition))
-    if not parts:
-        return None, 0
-    if sale.status != COMPLETED:
-        return None, len(parts)
-    done = return_sale(stock, ReturnSale(sale.id, tuple(parts), command.payment or "other"))
-    return done.refund_total, 0
+    pending = len(parts) if sale.status != COMPLETED else 0
+    back = send_back(
+        stock,
+        sale,
+        () if pending else tuple(parts),
+        command.refunded,
+        method=command.payment,
+        cancelled=command.cancelled,
+    )
+    return back, pending
 
 
 def _out_beyond(stock: Stock, command: ImportOrder, lines: list[SaleLine | None]) -> bool:

@@ -125,14 +125,24 @@ def line_of(payment: Payment) -> Line:
 
 
 def kept_with_sale(stock: Stock, payments: tuple[Payment, ...], change: int) -> tuple[Payment, ...]:
-    """The payments of a completion as they are kept: each has an id, and the last one in cash the `change`.
+    """The payments of a completion as they are kept: each has an id. The `change` (minor units) is of those in cash,
+    the last one first.
 
-    They have no `session_id`: the session of the sale counts them.
+    They have no `session_id`: the session of the sale counts them. PAYMENT_MISMATCH: more change than their cash, which
+    would hand out what was paid in advance.
     """
     kept = [replace(payment, id=stock.new_id(), account=own_account(stock, payment.method)) for payment in payments]
-    if change:
-        last = max(index for index, payment in enumerate(kept) if payment.method == "cash")
-        kept[last] = replace(kept[last], change=change)
+    left = change
+    for index in reversed(range(len(kept))):
+        part = min(left, kept[index].amount) if kept[index].method == "cash" else 0
+        if part:
+            kept[index] = replace(kept[index], change=part)
+            left -= part
+    if left:
+        paid = sum(payment.amount for payment in payments)
+        numbers = {"due": paid - change, "paid": paid}
+        words = "Only cash may be more than what is due."
+        raise told_in_currency(stock, Rejected(Code.PAYMENT_MISMATCH, words, numbers))
     for payment in kept:
         move_on_card(stock, payment)
     return tuple(kept)

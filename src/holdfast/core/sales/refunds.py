@@ -23,7 +23,7 @@ from holdfast.core.records.number import from_minor, to_minor
 from holdfast.core.records.proportion import allocate, cash_rounded, half_up, share_still_due, units_share
 from holdfast.core.records.rejection import Code, Refused, malformed
 from holdfast.core.records.sale import Sale, SaleLine
-from holdfast.core.records.tax import TaxShare, by_rate, negative, resized
+from holdfast.core.records.tax import TaxShare, by_rate, negative, part_of, resized
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.totals import NO_MONEY
 from holdfast.core.records.wants import ReturnsOfSale
@@ -155,11 +155,11 @@ class LineRefunds:
         shares = self._shares[line.id]
         weights = [share.tax for share in shares]
         taxes = tuple(
-            TaxShare(share.name, share.rate, units_share(share.net, line.quantity, line.returned, units), now - then)
+            TaxShare(share.name, share.rate, _net_back(line, share, units), now - then)
             for share, now, then in zip(shares, allocate(taxed + tax, weights), allocate(taxed, weights), strict=True)
         )
         if self._off.get(line.id):
-            taxes = resized(taxes, tax, refund - tax)
+            taxes = part_of(shares, tax, refund - tax, line.due - sum(weights))
         tips = self._tips[self._lines[line.id]] if self._tips else 0
         kept = KeptLine(
             line_id=line.id,
@@ -200,6 +200,19 @@ class LineRefunds:
 
     def _own_taxes(self, line: SaleLine) -> tuple[TaxShare, ...]:
         return self._shares[line.id] if self._sale.tax_exempt is not None else line.tax_shares
+
+
+def _net_back(line: SaleLine, share: TaxShare, units: int) -> int:
+    """The net at a rate of the next `units` of a line: of its own rates what is left of its total without its tax, so
+    that the nets of a report are the money; a fee's net in proportion."""
+
+    def part(amount: int) -> int:
+        return units_share(amount, line.quantity, line.returned, units)
+
+    own = line.total - line.tax
+    if not any((one.name, one.rate, one.net) == (share.name, share.rate, own) for one in line.tax_shares):
+        return part(share.net)
+    return part(line.total) - part(line.tax) + part(share.net - own)
 
 
 # By method -----------------------------------------------------------------------------------------------------------
@@ -341,7 +354,9 @@ def _withhold(kept: list[KeptLine], amount: int) -> list[KeptLine]:
                 refund=refund,
                 tax=tax,
                 tip=tip,
-                taxes=resized(line.tax_shares, tax, refund - tax) if line.tax_shares else line.taxes,
+                taxes=part_of(line.tax_shares, tax, refund - tax, line.refund - line.tax)
+                if line.tax_shares
+                else line.taxes,
                 withheld=line.answered - line.refund + part,
                 withheld_tax=line.answered_tax - tax,
             )

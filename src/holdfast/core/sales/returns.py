@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from holdfast.core.records.command import Command, Decision
 from holdfast.core.records.field import Condition, PayMethod, Text
@@ -32,7 +32,7 @@ from holdfast.core.records.rejection import (
 from holdfast.core.records.sale import Sale, SaleLine, Taken
 from holdfast.core.records.status import ACTIVE, COMPLETED
 from holdfast.core.records.stock import Lot
-from holdfast.core.records.tax import Taxable, resized, tax_shares
+from holdfast.core.records.tax import Taxable, part_of, tax_shares
 from holdfast.core.records.time import instant_text
 from holdfast.core.records.wants import SaleById
 from holdfast.core.sales.gift_cards import GiftCard, take_back_cards
@@ -61,12 +61,16 @@ class ReturnedLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class BlindLine(msgspec.Struct, frozen=True, gc=False):
-    """Units that come back without a sale; `unit_price` (decimal string) is what is refunded for one, tax included."""
+    """Units that come back without a sale; `unit_price` (decimal string) is what is refunded for one, tax included.
+
+    `as_priced`: it is a price like those of the catalogue. Where these have no tax in them, the tax is refunded on top.
+    """
 
     product: str
     quantity: Number
     unit_price: str
     condition: Condition = "good"
+    as_priced: bool | UnsetType = UNSET
 
 
 class ReturnSale(Command, frozen=True, gc=False):
@@ -191,7 +195,8 @@ def give_money_off(stock: Stock, command: MoneyOff) -> ReturnDocument:
     for line, (due, due_tax), part in zip(lines, left, allocate(amount, [due for due, _ in left]), strict=True):
         if part:
             tax = half_up(due_tax * part, due)
-            taxes = resized(refunds.shares(line), tax, part - tax)
+            taxes = refunds.shares(line)
+            taxes = part_of(taxes, tax, part - tax, line.due - sum(share.tax for share in taxes))
             tax = tax if taxes else 0
             kept.append(
                 KeptLine(
@@ -399,7 +404,13 @@ def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, as
     price = to_minor(asked.unit_price, stock.settings.minor_digits)
     if price is None or price < 0:
         raise Refused(Code.INVALID_AMOUNT, "unit_price is not an amount of money.", {"product_id": product.id})
-    refund = half_up(price * units, 10**product.precision)
+    rules = rules_of(stock)
+    included = asked.as_priced is not True or rules.prices_include_tax
+    rates = stock.catalog.rates(product.tax_class, store_id)
+    amount = half_up(price * units, 10**product.precision)
+    [shares] = tax_shares([Taxable(amount, rates)], included=included, rounding="line")
+    tax = sum(share.tax for share in shares)
+    refund = amount if included else amount + tax
     if refund > AMOUNT_MAX:
         raise Refused(Code.INVALID_AMOUNT, "The refund is out of bounds.", {"product_id": product.id})
     loss = 0
@@ -407,9 +418,6 @@ def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, as
         lot, value = surplus_lot(stock, product, units, "return", None)
         _put_back(stock, cause, product.id, lot, place, units, value, condition=asked.condition)
         loss = value if asked.condition == "damaged" else 0
-    rates = stock.catalog.rates(product.tax_class, store_id)
-    [shares] = tax_shares([Taxable(refund, rates)], included=True, rounding="line")
-    tax, coin = sum(share.tax for share in shares), rules_of(stock).cash_rounding
     return KeptLine(
         line_id=None,
         product_id=product.id,
@@ -418,7 +426,7 @@ def _take_blindly(stock: Stock, cause: Cause, store_id: str, place: Location, as
         refund=refund,
         tax=tax,
         loss=loss,
-        coin=coin,
+        coin=rules.cash_rounding,
         taxes=shares,
     )
 

@@ -201,8 +201,12 @@ def book(stock: Stock, first_entry: int) -> None:
         if entry.value_delta and entry.ref_type not in ("TRANSFER", "EXPIRY"):
             goods.setdefault((entry.ref_type, entry.ref_id), []).append(entry)
     for key, money in stock.take_money().items():
-        # Money of an earlier day has an entry of its own: the goods leave the lots, and so the books, today.
+        # Money of an earlier day has an entry of its own: the goods, and what they cost, move in the books today.
         own = goods.pop(key, []) if money.day is None else []
+        if money.day is not None:
+            costs = tuple(line for line in money.lines if line[0] in _COSTS)
+            money = replace(money, lines=tuple(line for line in money.lines if line[0] not in _COSTS))
+            _put_entry(stock, key, Money(money.description, money.store_id, costs), [])
         stores = {_store_of(stock, entry) for entry in (own or goods.get(key, []))}
         store_id = next(iter(stores)) if money.store_id is None and len(stores) == 1 else money.store_id
         _put_entry(stock, key, replace(money, store_id=store_id), own)
@@ -212,6 +216,9 @@ def book(stock: Stock, first_entry: int) -> None:
             by_store.setdefault(_store_of(stock, entry), []).append(entry)
         for store_id, own in by_store.items():
             _put_entry(stock, ref, Money(_DESCRIPTIONS[ref[0]], store_id, ()), own)
+
+
+_COSTS = (COST_OF_GOODS, SHRINKAGE)
 
 
 def _store_of(stock: Stock, entry: Entry) -> str:
