@@ -39,6 +39,7 @@ from holdfast.db.queries import registers as register_queries
 from holdfast.db.queries import reservations as reservation_queries
 from holdfast.db.queries import sales as sale_queries
 from holdfast.db.queries import settling as settling_queries
+from holdfast.db.queries import tills as till_queries
 from holdfast.db.queries import trace as trace_queries
 from holdfast.db.queries.filters import Everything
 from holdfast.db.queries.levels import LOW_MAX, LevelFilter, LowStockFilter
@@ -63,6 +64,7 @@ __all__ = [
 
 _NO_FIGURES: Json = {}
 _NO_ROWS: list[Json] = []
+_NO_NAMES: list[str] = []
 
 
 class Reports(View):
@@ -135,6 +137,8 @@ class Reports(View):
     register_sessions = report(register_queries.sessions, EMPTY)
     register_session = report(register_queries.session_of_number, None)
     register_session_by_id = report(register_queries.session, None)
+    carts_of_till = report(till_queries.carts_of, _NO_NAMES)
+    best_sellers = report(till_queries.best_sellers, _NO_ROWS)
 
     # The books, and the audit log
 

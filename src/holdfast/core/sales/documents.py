@@ -14,19 +14,23 @@ from msgspec import UNSET, UnsetType
 from holdfast.core.records.license_key import KeyStatus, LicenseKey
 from holdfast.core.records.number import from_minor
 from holdfast.core.records.product import Product
+from holdfast.core.records.proportion import cash_rounded
 from holdfast.core.records.sale import Fulfillment, Sale, SaleLine
 from holdfast.core.records.status import COMPLETED
 from holdfast.core.records.stock import Reservation
 from holdfast.core.records.tax import TaxDocument, tax_documents
 from holdfast.core.records.time import instant_text
-from holdfast.core.records.totals import Payment
+from holdfast.core.records.totals import Discount, Payment
 from holdfast.core.sales.gift_cards import cards_of_sale
 from holdfast.core.sales.license_keys import keys_of
-from holdfast.core.sales.lines import priced_today
+from holdfast.core.sales.lines import priced_today, rules_of
 from holdfast.core.sales.return_record import ReturnDocument
 from holdfast.core.sales.taxes import taxes_of
 from holdfast.core.stock.posting import Stock
 from holdfast.core.stock.sale_lines import holds_of, lines_of, product_of_line
+
+PERCENT = 10_000
+"""A discount of one percent, as it is kept."""
 
 Money = Callable[[int], str]
 """Minor units as a decimal string of the currency."""
@@ -50,7 +54,8 @@ class DeliveryDocument(msgspec.Struct, frozen=True, gc=False):
 
 
 class SaleLineDocument(msgspec.Struct, frozen=True, gc=False):
-    """A line as the API shows it; `held` is what its holds promise, `lapsed` what nothing promises any more."""
+    """A line as the API shows it; `held` is what its holds promise, `lapsed` what nothing promises any more. `lot_id`
+    is the lot that was asked for, `own_discount` the discount of the line alone, as it was asked for."""
 
     id: str | None
     product_id: str
@@ -69,6 +74,8 @@ class SaleLineDocument(msgspec.Struct, frozen=True, gc=False):
     taxes: list[TaxDocument]
     line_total: str
     reservations: list[str]
+    lot_id: str | None
+    own_discount: dict[str, Any] | None
     delivery: DeliveryDocument | UnsetType = UNSET
 
 
@@ -96,7 +103,9 @@ class UnmappedLineDocument(msgspec.Struct, frozen=True, gc=False):
 
 
 class SaleDocument(msgspec.Struct, frozen=True, gc=False):
-    """A sale as the API shows it."""
+    """A sale as the API shows it. `units` is how many there are: each line of goods that are weighed counts as one.
+    `discount` is that of the sale, as it was asked for. `cash_owed` is what is `owed` when all of it is paid in cash:
+    the nearest coin."""
 
     id: str | None
     number: str | None
@@ -106,6 +115,8 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     customer: str | None
     status: str
     lines: list[SaleLineDocument]
+    units: int
+    discount: dict[str, Any] | None
     subtotal: str
     discount_total: str
     tax_total: str
@@ -117,6 +128,7 @@ class SaleDocument(msgspec.Struct, frozen=True, gc=False):
     paid: str
     change: str
     owed: str
+    cash_owed: str
     payments: list[dict[str, Any]]
     fees: list[dict[str, Any]]
     fulfillments: list[dict[str, Any]]
@@ -143,6 +155,7 @@ def describe_sale(stock: Stock, sale: Sale, returns: Sequence[ReturnDocument] = 
         holds,
         stock.settings.minor_digits,
         stock.settings.currency,
+        cash_step=rules_of(stock).cash_rounding,
         keys=keys_of(stock, lines),
         returns=returns,
         gift_cards=_sold_cards(stock, sale, lines),
@@ -170,13 +183,15 @@ def sale_document(
     digits: int,
     currency: str,
     *,
+    cash_step: int = 0,
     quoted: bool = False,
     keys: Mapping[str, LicenseKey] | None = None,
     returns: Sequence[ReturnDocument] = (),
     gift_cards: Sequence[dict[str, str]] = (),
 ) -> SaleDocument:
     """The public shape of a sale from its parts; a quoted one was never kept and has no ids. `keys` are the license
-    keys of its lines by id, `returns` those that paid for it, `gift_cards` those that it sold."""
+    keys of its lines by id, `returns` those that paid for it, `gift_cards` those that it sold, `cash_step` the smallest
+    coin in minor units."""
 
     def money(amount: int) -> str:
         return from_minor(amount, digits)
@@ -204,6 +219,8 @@ def sale_document(
         customer=sale.customer,
         status=sale.status,
         lines=shown,
+        units=sum(1 if products[line.product_id].precision else line.quantity for line in lines),
+        discount=_discount(sale.discount, money),
         subtotal=money(sale.subtotal),
         discount_total=money(sale.discount_total),
         tax_total=money(sale.tax_total),
@@ -215,6 +232,7 @@ def sale_document(
         paid=money(sale.paid),
         change=money(sale.change),
         owed=money(0 if quoted else sale.owed),
+        cash_owed=money(0 if quoted else cash_rounded(sale.owed, cash_step)),
         payments=payments,
         fees=_fees(sale, money),
         fulfillments=[_shipment(part, product_of) for part in sale.fulfillments if part.lines],
@@ -231,6 +249,17 @@ def sale_document(
         created_at=None if quoted else instant_text(sale.created_at),
         updated_at=None if quoted else instant_text(sale.updated_at),
     )
+
+
+def _discount(asked: Discount | None, money: Money) -> dict[str, Any] | None:
+    """A discount as it was asked for: {"percent": 10} or {"amount": "1.00"}."""
+    if asked is None:
+        return None
+    if asked.amount is not None:
+        return {"amount": money(asked.amount)}
+    assert asked.percent is not None
+    whole, rest = divmod(asked.percent, PERCENT)
+    return {"percent": asked.percent / PERCENT if rest else whole}
 
 
 def _fees(sale: Sale, money: Money) -> list[dict[str, Any]]:
@@ -313,6 +342,8 @@ def _line_document(
         taxes=tax_documents(line.tax_shares, digits),
         line_total=money(line.total),
         reservations=list(line.reservations),
+        lot_id=line.lot_id,
+        own_discount=_discount(line.asked, money),
         delivery=UNSET if quoted else _delivery(line, product, keys),
     )
 

@@ -24,7 +24,7 @@ from holdfast.core.records.stock import Reservation
 from holdfast.core.records.time import instant_text
 from holdfast.core.sales.documents import card_facts, sale_document
 from holdfast.core.sales.gift_cards import GiftCard, shown_code
-from holdfast.core.sales.lines import priced_today
+from holdfast.core.sales.lines import priced_today, rules_of
 from holdfast.core.sales.return_record import Return, ReturnDocument, return_document
 from holdfast.core.sales.supplier_orders import SupplierOrder, supplier_order_document
 from holdfast.core.stock.posting import Stock
@@ -227,6 +227,7 @@ def _describe(connection: sa.Connection, catalog: Catalog, sales: Sequence[Sale]
                 holds.get(sale.id, []),
                 settings.minor_digits,
                 settings.currency,
+                cash_step=rules_of(today).cash_rounding,
                 keys=keys,
                 returns=exchanged.get(sale.id, ()),
                 gift_cards=sold_cards.get(sale.id, ()),

@@ -23,6 +23,7 @@ from holdfast.web.api import (
     sales,
     scan,
     taxes,
+    tills,
 )
 from holdfast.web.http.route import Route
 
@@ -45,6 +46,7 @@ ROUTES: tuple[Route, ...] = (
     *own.ROUTES,
     *taxes.ROUTES,
     *registers.ROUTES,
+    *tills.ROUTES,
     *books.ROUTES,
     *channel.ROUTES,
 )

@@ -18,7 +18,7 @@ from holdfast.settings import Config
 from holdfast.web.http.serving import Serving
 from holdfast.web.identity.auth import Lookups
 from holdfast.web.identity.cookies import SESSION_SECONDS
-from holdfast.web.pages import account, inventory, look_form, sign_in, traffic
+from holdfast.web.pages import account, codes, inventory, look_form, sign_in, till, traffic
 from holdfast.web.pages.failure import not_found_page
 from holdfast.web.pages.layout import FIGURES, StaticFolder
 
@@ -42,6 +42,9 @@ routes: list[BaseRoute] = [
     Route("/admin/inventory", inventory.show, methods=["GET"]),
     Route("/admin/inventory/rows", inventory.more_rows, methods=["GET"]),
     Route("/admin/inventory/live", inventory.live, methods=["GET"]),
+    Route("/pos", till.show, methods=["GET"]),
+    Route("/pos/code.svg", codes.show, methods=["GET"]),
+    Route("/pos/customer", till.customer, methods=["GET"]),
     Route("/demo/traffic", traffic.switch, methods=["POST"]),
     Mount("/static", StaticFolder()),
 ]

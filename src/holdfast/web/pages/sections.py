@@ -38,7 +38,10 @@ class Section(NamedTuple):
     simple: str = ""
 
 
-SECTIONS = (Section("Inventory", "/admin/inventory", Permission.MANAGE, bar=True, simple="Stock list"),)
+SECTIONS = (
+    Section("Sell", TILL, Permission.SELL, bar=True, simple="Sell"),
+    Section("Inventory", "/admin/inventory", Permission.MANAGE, bar=True, simple="Stock list"),
+)
 """The sections that there are, in the order of the header: Sell, Queue, Stock, Inventory, Reservations, Sales, Trace,
 Channels, Journal, Settings; in simple mode Make, Sell, Count, Stock list, Settings."""
 
