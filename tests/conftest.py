@@ -45,7 +45,7 @@ IN_PARTITIONS = (
     "races/test_sell_out",
     "races/test_sales",
 )
-"""Tests that also run there, by how their path begins; not those that are marked `unpartitioned`."""
+"""Tests that also run there, by how their path begins."""
 
 
 AS_APPLICATION = ("api", "db/test_append_only")
@@ -211,8 +211,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database_url" not in metafunc.fixturenames or any("database_url" in mark.args[0] for mark in marks):
         return
     where = metafunc.definition.path.relative_to(Path(__file__).parent).as_posix()
-    whole = metafunc.definition.get_closest_marker("unpartitioned") is not None
-    kinds = (*DATABASES, PARTITIONED) if where.startswith(IN_PARTITIONS) and not whole else DATABASES
+    kinds = (*DATABASES, PARTITIONED) if where.startswith(IN_PARTITIONS) else DATABASES
     metafunc.parametrize("database_url", kinds, indirect=True)
 
 

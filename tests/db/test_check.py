@@ -168,7 +168,7 @@ def test_a_clean_database_is_clean(lived: Shop) -> None:
     assert told and told[-1] == (result.checked, result.checked)
 
 
-@pytest.mark.unpartitioned  # one statement reads all fields: that it is routed, the deleted rows prove
+@pytest.mark.parametrize("lived", DATABASES, indirect=True, scope="module")  # partitions: the deleted rows below
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
 def test_a_changed_field_is_found_and_the_row_is_named(lived: Shop, table: str, column: str) -> None:
     database, columns = lived.holdfast.database, schema.metadata.tables[table]
