@@ -167,8 +167,8 @@ BUGS: dict[str, Edit | list[Edit]] = {
     "a recalled lot is not diverted on arrival": Edit("_bring_in", "if lot.status != ACTIVE:", "if False:"),
     "a recall with nothing on the shelf is not saved": Edit(
         "UndoableSet.touched",
-        "result.lots[item[1]] = first[item[1]]",
-        "result.lots.update({item[1]: first[item[1]]} if self.entries else {})",
+        "kept[item[1]] = first[item[1]]",
+        "kept.update({item[1]: first[item[1]]} if self.entries or first is not self.lots else {})",
     ),
     "lots of another cost are joined": Edit(
         "joined_or_new_lot",

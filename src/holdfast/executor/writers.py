@@ -121,14 +121,20 @@ class Executor:
 
     def _weigh(self, org_id: str, submissions: list[Submission], sign: int) -> None:
         """Submissions wait (1), or wait no more (-1)."""
-        weight = sign * sum(submission.weight for submission in submissions)
-        self._waiting += weight
-        groups = [submission for submission in submissions if submission.weight > 1]
-        more = [(org_id, weight), *(((org_id, one.caller.id), sign * one.weight) for one in groups)]
-        for name, added in more:
-            self._weights[name] += added
-            if not self._weights[name]:
-                del self._weights[name]
+        weight = 0
+        for submission in submissions:
+            weight += submission.weight
+            if submission.weight > 1:
+                self._add_weight((org_id, submission.caller.id), sign * submission.weight)
+        self._waiting += sign * weight
+        self._add_weight(org_id, sign * weight)
+
+    def _add_weight(self, name: Any, weight: int) -> None:
+        now = self._weights[name] + weight
+        if now:
+            self._weights[name] = now
+        else:
+            self._weights.pop(name, None)
 
     def close(self) -> None:
         """Answer what was accepted, then stop."""

@@ -19,9 +19,10 @@ from holdfast.core.stock.posting import Stock
 
 def refuse_source(stock: Stock, source: str) -> None:
     """Refuse a second spelling of a source that we know, and an order of a channel to callers of some stores."""
-    known = source.strip().casefold()
-    if source != source.strip():
+    bare = source.strip()
+    if source != bare:
         raise malformed("source", "has white space around it.")
+    known = bare.casefold()
     if known != source and known in (*NUMBERED_SOURCES, *CHANNELS):
         raise malformed("source", f"is written {known}.")
     if known in CHANNELS and stock.caller.stores is not None:

@@ -61,9 +61,10 @@ class LoadedRows:
 
     def require(self, *wants: Want) -> list[str]:
         """The loader's answer to the first want: ids, or texts as the Want says; asks for all that are not loaded."""
-        unknown = [want for want in wants if want not in self.loaded]
-        if unknown:
-            raise Missing(unknown)
+        loaded = self.loaded
+        for want in wants:
+            if want not in loaded:
+                raise Missing([one for one in wants if one not in loaded])
         return self.answers.get(wants[0], []) if wants else []
 
     def level(self, product_id: str, location_id: str) -> Level | None:

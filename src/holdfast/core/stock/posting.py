@@ -185,8 +185,9 @@ class Stock(ChangedRecords):
     def count_made_for(self, source: str, order_number: str) -> None:
         """One more hold of the order was made in this batch."""
         key = (source, order_number)
-        self._log.append((self.made_for, key, self.made_for.get(key)))
-        self.made_for[key] = self.made_for.get(key, 0) + 1
+        before = self.made_for.get(key)
+        self._log.append((self.made_for, key, before))
+        self.made_for[key] = (before or 0) + 1
 
     def _note_roaming(self, hold: Reservation, before: Reservation | None) -> None:
         """Remember a hold that waits and may be served elsewhere.

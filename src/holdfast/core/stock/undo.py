@@ -147,22 +147,30 @@ class UndoableSet(WorkingSet):
     def touched(self) -> Touched:
         """What this batch changed, each thing once, as it stands now."""
         result = Touched()
+        levels, lot_stocks = result.levels, result.lot_stocks
+        known: dict[int, dict[Any, Any] | None] = {
+            id(self.reservations): result.reservations,
+            id(self.lots): result.lots,
+            id(self.records): result.records,
+            id(self.costs): result.costs,
+            id(self.made_for): None,  # only counted
+        }
         for item in self._log:
             first = item[0]
-            if type(first) is Level:
-                result.levels[first.id] = first
+            kind = type(first)
+            if kind is Level:
+                levels[first.id] = first
+            elif kind is LotStock:
+                lot_stocks[first.level_id + first.lot_id] = first
+            elif (kept := known.get(id(first), _UNKNOWN)) is None:
+                continue
+            elif kept is not _UNKNOWN:
+                kept[item[1]] = first[item[1]]
             elif first is self.levels:
-                result.levels[first[item[1]].id] = first[item[1]]
-            elif type(first) is LotStock:
-                result.lot_stocks[first.level_id + first.lot_id] = first
-            elif first is self.reservations:
-                result.reservations[item[1]] = first[item[1]]
-            elif first is self.lots:
-                result.lots[item[1]] = first[item[1]]
-            elif first is self.records:
-                result.records[item[1]] = first[item[1]]
-            elif first is self.costs:
-                result.costs[item[1]] = first[item[1]]
-            elif type(first) is dict and (row := first.get(item[1])) is not None and type(row) in self.rows:
+                levels[first[item[1]].id] = first[item[1]]
+            elif kind is dict and (row := first.get(item[1])) is not None and type(row) in self.rows:
                 result.rows.setdefault(type(row), {})[item[1]] = row
         return result
+
+
+_UNKNOWN: dict[Any, Any] = {}
