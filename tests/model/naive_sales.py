@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -146,6 +146,7 @@ class Deal:
     fee_total: int = 0
     parts: list[Shipment] = field(default_factory=list)
     ended_by: str | None = None
+    booked_taxes: Counter[tuple[str, Fraction, str]] = field(default_factory=Counter)
     payments: list[Paid] = field(default_factory=list)
     rounding: int = 0
     refunded: int = 0
@@ -472,6 +473,7 @@ class NaiveSales(Naive):
         for place, (index, due) in enumerate(zip(here, dues, strict=True)):
             deal.lines[index].due = due
             deal.lines[index].due_tax = self.worth_now(n, index).tax + sum(taxes[place] for taxes in of_fees)
+        deal.booked_taxes = self.taxes_so_far(n)
 
     def open_stock(self, n: int) -> bool:
         """Is anything open that lies on a shelf? What does not goes with the last of it."""
@@ -523,6 +525,7 @@ class NaiveSales(Naive):
         for index, much in units.items():
             part.moved += self.fulfil_line(n, index, much)
         self.deals[n].parts.append(part)
+        self.deals[n].booked_taxes = self.taxes_so_far(n)
         self.finish_if_all_went(n)
 
     def pay(self, caller: Caller, n: int, payments: list[tuple[str, int]] | None) -> None:
@@ -573,6 +576,8 @@ class NaiveSales(Naive):
             before, line.quantity = line.quantity, units
             deal.was_cut = deal.was_cut or units < before
             own.removed = not units
+            if units < before and units:
+                own.taxes = spread(self.worth_now(n, index).tax, own.taxes)
             if units < before and own.off is not None and own.off[0] == "amount" and units:
                 much = share(int(own.off[1]), before, units)
                 own.off = ("amount", min(much, self.worth_now(n, index).gross))
@@ -627,6 +632,7 @@ class NaiveSales(Naive):
                 deal.lines[index].due = deal.lines[index].due_tax = 0
                 if self.products[sale.lines[index].sku].unlimited:
                     sale.lines[index].gone = sum(one.lines.get(index, 0) for one in deal.parts)
+        deal.booked_taxes = self.taxes_so_far(n)
         if not deal.parts and not deal.was_cut:
             self.charge_again(n)  # nothing has gone out any more: as if it had just been taken
 
@@ -725,31 +731,40 @@ class NaiveSales(Naive):
     def taxes(self) -> dict[tuple[str, Fraction], tuple[int, int]]:
         """By name and rate: (net, tax) of what was booked less what was refunded."""
         sums: Counter[tuple[str, Fraction, str]] = Counter()
-
-        def add(rates: Rates, taxes: list[int], net: int, sign: int) -> None:
-            for (name, rate), tax in zip(rates, taxes, strict=True):
-                sums[name, rate, "net"] += sign * net
-                sums[name, rate, "tax"] += sign * tax
-
         for n, deal in enumerate(self.deals):
-            done = self.sales[n].status == "completed"
-            for index in self.here(n):
-                line, now = deal.lines[index], self.worth_now(n, index)
-                total, tax = (now.total, now.tax) if done else self.shipped(n, index)
-                add(line.rates, spread(tax, line.taxes), total - tax, 1)
-            if done:
-                for fee in deal.fees:
-                    taxes, total = self.taxed(fee.amount, fee.rates)
-                    add(fee.rates, taxes, total - sum(taxes), 1)
-                for index in self.here(n):
-                    self.add_taxes_back(n, index, add)
+            for name, amount in deal.booked_taxes.items():
+                sums[name] += amount
+            for index in self.here(n) if self.sales[n].status == "completed" else ():
+                self.take_off_taxes(n, index, sums)
         return {
             (name, rate): both
             for name, rate, _ in sums
             if any(both := (sums[name, rate, "net"], sums[name, rate, "tax"]))
         }
 
-    def add_taxes_back(self, n: int, index: int, add: Callable[[Rates, list[int], int, int], None]) -> None:
+    def taxes_so_far(self, n: int) -> Counter[tuple[str, Fraction, str]]:
+        """What is booked of each rate when a part of a sale goes out, or the last one with the fees.
+
+        A line that was made smaller shares its tax anew from then on, not before the next part goes out.
+        """
+        deal, done = self.deals[n], self.sales[n].status == "completed"
+        sums: Counter[tuple[str, Fraction, str]] = Counter()
+
+        def add(rates: Rates, taxes: list[int], net: int) -> None:
+            for (name, rate), tax in zip(rates, taxes, strict=True):
+                sums[name, rate, "net"] += net
+                sums[name, rate, "tax"] += tax
+
+        for index in self.here(n):
+            line, now = deal.lines[index], self.worth_now(n, index)
+            total, tax = (now.total, now.tax) if done else self.shipped(n, index)
+            add(line.rates, spread(tax, line.taxes), total - tax)
+        for fee in deal.fees if done else ():
+            taxes, total = self.taxed(fee.amount, fee.rates)
+            add(fee.rates, taxes, total - sum(taxes))
+        return sums
+
+    def take_off_taxes(self, n: int, index: int, sums: Counter[tuple[str, Fraction, str]]) -> None:
         """What came back of a line: its own net, and its part of that of the fees; the tax as the rates share it."""
         deal, line = self.deals[n], self.deals[n].lines[index]
         units, now = self.sales[n].lines[index].quantity, self.worth_now(n, index)
@@ -764,8 +779,9 @@ class NaiveSales(Naive):
             of_fees[rate] = spread(net, totals)[place]
             nets[rate] = nets.get(rate, 0) + share(of_fees[rate], units, line.back)
         if weights:
-            for rate, tax in zip(weights, spread(line.given_tax, list(weights.values())), strict=True):
-                add((rate,), [tax], nets[rate], -1)
+            for (name, rate), tax in zip(weights, spread(line.given_tax, list(weights.values())), strict=True):
+                sums[name, rate, "net"] -= nets[name, rate]
+                sums[name, rate, "tax"] -= tax
 
     def fee_taxes(self, deal: Deal) -> dict[tuple[str, Fraction], tuple[int, int]]:
         """(net, tax) of the fees by rate."""
