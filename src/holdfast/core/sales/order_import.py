@@ -57,7 +57,7 @@ from holdfast.core.sales.lines import rated, receipt_if_any
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, OpenSale
 from holdfast.core.sales.order_facts import Description, OrderedLine, OrderFacts, quantity_text
 from holdfast.core.sales.order_mapping import mapped, request_of
-from holdfast.core.sales.order_refunds import BookedRefund, OrderRefund, RefundLeft, kept_on_sale, send_back
+from holdfast.core.sales.order_refunds import BookedRefund, OrderRefund, RefundLeft, kept_on_sale, refund_order
 from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine
 from holdfast.core.sales.supplier_orders import SupplierOrder
@@ -395,7 +395,7 @@ def _bring_back(
         if units > 0:
             parts.append(ReturnedLine(line.id, _exact(product, units), asked.condition))
     pending = len(parts) if sale.status != COMPLETED else 0
-    back = send_back(
+    back = refund_order(
         stock,
         sale,
         () if pending else tuple(parts),

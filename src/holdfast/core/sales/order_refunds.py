@@ -83,7 +83,7 @@ def kept_on_sale(stock: Stock, sale: Sale, said: OrderRefund | None) -> Sale:
     return sale
 
 
-def send_back(
+def refund_order(
     stock: Stock,
     sale: Sale,
     parts: tuple[ReturnedLine, ...],
