@@ -44,6 +44,9 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "retail"
 ROWS = "uci_online_retail.csv.gz"
 OPENING = "uci_opening_stock_needed.csv.gz"
 
+PATIENCE_SECONDS = 3600.0
+"""How long a command may wait here: a machine that does other things beside is no fault of the file."""
+
 SERVICES = frozenset(("POST", "DOT", "M", "D", "C2", "BANK CHARGES", "AMAZONFEE", "S", "B", "CRUK", "PADS", "GIFT"))
 """Codes of services and fees: they are no goods and have no stock."""
 
@@ -115,7 +118,7 @@ def replay(url: str, limit: int | None, console: Console) -> bool:
         expected[sku] += units
     goods = [row for row in year if row.kind != "service"]
     started = time.monotonic()
-    with Holdfast.open(url) as shop:
+    with Holdfast.open(url, queue_age_seconds=PATIENCE_SECONDS) as shop:
         _open(shop, actor, sorted({row.sku for row in goods} | set(expected)), dict(expected))
         refused = _run(shop, actor, goods, console)
         seconds = time.monotonic() - started

@@ -29,7 +29,7 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.replay import DATA, OPENING, ROWS, SERVICES, opening_stock
+from benchmarks.replay import DATA, OPENING, PATIENCE_SECONDS, ROWS, SERVICES, opening_stock
 from benchmarks.server import benchmark_server
 from holdfast.access import Actor
 from holdfast.app import Holdfast, spare_collector
@@ -118,7 +118,11 @@ def replay(url: str, limit: int | None, console: Console, profile: Path | None) 
     spare_collector()
     total = sum(expected.rows.values())
     profiler = cProfile.Profile() if profile else None
-    with Holdfast.open(url) as shop, year(limit) as file, Progress(console=console, transient=True) as progress:
+    with (
+        Holdfast.open(url, queue_age_seconds=PATIENCE_SECONDS) as shop,
+        year(limit) as file,
+        Progress(console=console, transient=True) as progress,
+    ):
         open_year(shop, actor, expected)
         if profiler is not None:
             _profile_writer(shop, profiler)

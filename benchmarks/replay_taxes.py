@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from rich.console import Console
 
-from benchmarks.replay import DATA, OPENING, ROWS
+from benchmarks.replay import DATA, OPENING, PATIENCE_SECONDS, ROWS
 from benchmarks.replay_sales import CENT, books_of, expected_of, must, open_year, year
 from benchmarks.server import benchmark_server
 from holdfast.app import Holdfast, spare_collector
@@ -178,7 +178,7 @@ def replay(url: str, limit: int | None, console: Console) -> bool:
     actor = establish(database, "A year of taxes", "owner@replay.test", currency="GBP").actor
     organisation = organisation_of(database, actor.org_id)
     spare_collector()
-    with Holdfast.open(url) as shop:
+    with Holdfast.open(url, queue_age_seconds=PATIENCE_SECONDS) as shop:
         for tax_class, rate in RATES.items():
             must(shop.do(actor, AddTaxRate(tax_class, str(rate), name=NAMES[tax_class])).answer)
         open_year(shop, actor, expected, tax_class_of)

@@ -18,7 +18,7 @@ from holdfast.core.records.time import instant_of
 from holdfast.core.sales.order_entry import FeeRequest
 from holdfast.core.sales.order_facts import OrderedLine, OrderFacts, OrderTax
 from holdfast.core.sales.order_import import ImportOrder
-from holdfast.core.sales.order_refunds import OrderRefund, Unbooked
+from holdfast.core.sales.order_refunds import OrderRefund, RefundLeft
 from holdfast.core.sales.payments import PaymentRequest, TakePayment
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from tests.core.books import balances, book_faults, sale_faults
@@ -111,7 +111,7 @@ def test_what_was_refunded_here_is_not_refunded_again(scene: Scene) -> None:
 def test_it_waits_until_the_order_has_gone_out(scene: Scene) -> None:
     said = OrderRefund("4.82", in_all=True)
     taken = scene.do(order(scene, fulfilled=1, refunded=said))
-    assert taken.unbooked == Unbooked("4.82", "it is booked when the rest of the order has gone out")
+    assert taken.unbooked == RefundLeft("4.82", "it is booked when the rest of the order has gone out")
     assert sale_of(scene, taken.sale_id)["stated"]["refunded"] == "4.82"
     done = scene.do(order(scene, refunded=said))
     assert (done.status, done.money_off, done.unbooked) == ("completed", "4.82", None)
@@ -119,9 +119,9 @@ def test_it_waits_until_the_order_has_gone_out(scene: Scene) -> None:
 
 def test_more_than_is_left_is_booked_as_far_as_it_goes(scene: Scene) -> None:
     taken = scene.do(order(scene, refunded=OrderRefund("50.00")))
-    assert (taken.refunded, taken.unbooked) == ("48.20", Unbooked("1.80", "no more is left of the order here"))
+    assert (taken.refunded, taken.unbooked) == ("48.20", RefundLeft("1.80", "no more is left of the order here"))
     again = scene.do(order(scene, refunded=OrderRefund("50.00")))
-    assert (again.brought, again.unbooked) == ("unchanged", Unbooked("1.80", "no more is left of the order here"))
+    assert (again.brought, again.unbooked) == ("unchanged", RefundLeft("1.80", "no more is left of the order here"))
     assert books(scene) == (0, 4500, 0)
 
 
@@ -143,7 +143,7 @@ def test_who_may_give_no_money_off_takes_the_order_and_hears_why(scene: Scene) -
     actor = replace(scene.shop.owner, permissions=frozenset((Permission.MANAGE, Permission.SELL)))
     priced = replace(order(scene, fees=(), facts=None), lines=(OrderedLine("MUG-1", 2, fulfilled=2),))
     taken = scene.do(replace(priced, refunded=OrderRefund("4.82")), actor=actor)
-    assert (taken.status, taken.unbooked) == ("completed", Unbooked("4.82", "Money off needs prices:discount."))
+    assert (taken.status, taken.unbooked) == ("completed", RefundLeft("4.82", "Money off needs prices:discount."))
 
 
 def test_an_amount_that_is_none_refuses_the_order(scene: Scene) -> None:

@@ -6,6 +6,7 @@ See docs/how-to/sell.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,18 @@ def checkout(
 def now(scene: Scene, sale: Any) -> Any:
     """The sale as it stands, read by a command that changes nothing about it."""
     return scene.do(ChangeSale(sale.id))
+
+
+def test_pieces_are_counted_and_what_is_weighed_is_one(scene: Scene) -> None:
+    """3 mugs, 2 songs and 1.250 of cheese are 6 units in a cart, and of what was read again."""
+    scene.product("CHEESE-1", price=2400, precision=3)
+    scene.given("MUG-1 MAIN  A 5 @1.00\nCHEESE-1 MAIN  B 9000 @1.00")
+    lines = (LineRequest("MUG-1", 3), LineRequest("SONG-1", 2), LineRequest("CHEESE-1", Decimal("1.250")))
+    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=lines))
+    assert sale.units == 6
+    assert scene.do(RemoveLine(sale.id, sale.lines[1].id)).units == 4
+    read = scene.shop.holdfast.reports.sale(scene.shop.org_id, sale.id)
+    assert read is not None and dict(read)["units"] == 4
 
 
 def held(sale: Any) -> list[tuple[str, Any, Any, Any]]:

@@ -104,6 +104,21 @@ def test_parts_of_a_sale_book_its_tax_by_rate_and_come_to_it(scene: Scene) -> No
     assert [(row[0], row[3]) for row in report(scene)] == [(one.name, one.tax) for one in done.taxes]
 
 
+def test_a_line_that_is_made_smaller_leaves_the_books_what_the_sale_says(scene: Scene) -> None:
+    """6 screws at 3.33: GST 1.00 and PST 1.40. Of 2 it is 0.33 and 0.47; of 2 of the 4 that are left, 0.34 and 0.46."""
+    scene.product("SCREW-1", price=333, tax_class="tools")
+    scene.given("SCREW-1 MAIN  C 50 @1.00")
+    sale = scene.do(OpenSale(scene.shop.stores["MAIN"], lines=(LineRequest("SCREW-1", 6),)))
+    line = sale.lines[0].id
+    scene.do(Fulfill(sale.id, (ShipLine(line, 2),)))
+    assert [row[3] for row in report(scene)] == ["0.33", "0.47"]
+    scene.do(EditLine(sale.id, line, quantity=4))
+    for _ in range(2):
+        done = scene.do(Fulfill(sale.id, (ShipLine(line, 1),)))
+    assert [one.tax for one in done.taxes] == ["0.67", "0.93"]
+    assert [row[3] for row in report(scene)] == ["0.67", "0.93"]
+
+
 def test_all_of_it_in_any_parts_takes_all_of_the_tax_back(scene: Scene) -> None:
     scene.do(ChangeSettings(tax_mode="inclusive"))
     sale = order(scene, 3, 3, fees=(FeeRequest("Delivery", "4.99", "tools"),))

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from holdfast.core.records.command import CommandGroup
 from holdfast.core.reservations.reserve import Reserve, Target
 from holdfast.core.warehouse.adjustment import SetStock
+from holdfast.core.warehouse.count_sheet import Count, CountLine
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.queries import history
 from holdfast.db.queries.history import STEPS_MAX, HistoryFilter
 from tests.shop import Clock, Shop, open_shop
@@ -78,6 +81,29 @@ def test_few_entries_are_all_there(shop: Shop) -> None:
     instants = {entry["created_at"] for entry in entries}
     assert {step["at"] for step in seen["steps"][1:]} <= instants
     assert figures(seen["steps"][-1]) == stood(entries, "9999")
+    received = {entry["created_at"] for entry in entries if entry["ref_type"] == "RECEIPT"}
+    assert {step["at"] for step in seen["steps"] if step["marks"]} == received
+
+
+def test_receipts_and_counts_are_marked(shop: Shop) -> None:
+    """Also where what came went at the same instant, and so nothing is other than before."""
+    shop.receive("MUG-1", 5, "MAIN")
+    shop.ok(SetStock("MUG-1", "MAIN", 4))
+    shop.ok(Count("MAIN", (CountLine("MUG-1", 6),)))
+    shop.ok(Reserve("MUG-1", 1, "MAIN", Target("O-1")))
+    both = (Receive("EAST", (ReceiptLine("MUG-1", 2),)), SetStock("MUG-1", "EAST", 0))
+    shop.ok(CommandGroup(both))
+
+    seen = [(figures(step), step["marks"]) for step in line(shop)["steps"]]
+
+    assert seen == [
+        ((0, 0, 0), []),
+        ((5, 0, 0), ["RECEIPT"]),
+        ((4, 0, 0), []),
+        ((6, 0, 0), ["COUNT"]),
+        ((6, 1, 0), []),
+        ((6, 1, 0), ["RECEIPT"]),
+    ]
 
 
 @pytest.mark.parametrize("most", [STEPS_MAX, 60])
@@ -89,6 +115,7 @@ def test_of_many_entries_each_part_is_exact_at_its_end(shop: Shop, monkeypatch: 
     seen = line(shop)
 
     assert not seen["exact"]
+    assert {step["marks"] for step in seen["steps"]} == {None}
     assert len(seen["steps"]) <= most
     assert [figures(step) for step in seen["steps"]] == [stood(entries, step["at"]) for step in seen["steps"]]
     assert figures(seen["steps"][-1]) == stood(entries, "9999")

@@ -36,8 +36,8 @@ PLAIN = _words(
     refresh refused rejected reliance remove rename reply reserve reset retail revert revoke rights roll rule run said
     save second section seen sent shape share shelf ship shop shown shutdown sign single snapshot sold sought stats
     status still strict stuck sum summary sweeper take taken taxable terms through till time to too totals totp touched
-    traffic transit trial tried trusted try unavailable unbooked uncounted unknown unlimited unlist unreachable unread
-    valid view visitor wait way weak week went whole with within without wrong
+    traffic transit trial tried trusted try unavailable uncounted unknown unlimited unlist unreachable unread
+    valid view visitor wait way weak week whole with within without wrong
     """
 )
 """Words of every day that mean here what they mean there."""

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -20,6 +20,8 @@ import msgspec
 
 from holdfast.access import Actor, Role
 from holdfast.app import Holdfast
+from holdfast.core.organisation.bookkeeping import BillReceipt, EntryLine, PostEntry, ReverseEntry
+from holdfast.core.organisation.key_pool import AddLicenseKeys
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.reservations.reserve import Consume
 from holdfast.core.sales.checkout import Checkout
@@ -29,9 +31,12 @@ from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.payments import CorrectPayment, PaymentRequest, TakePayment
 from holdfast.core.sales.refunds import RefundRequest
 from holdfast.core.sales.returns import MoneyOff, ReturnedLine, ReturnSale
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.db.batch.session import PostgresBatchSession, SqliteBatchSession, Write
+from holdfast.encryption import encrypted_key
 from holdfast.executor import Reply
 from tests.races.stand import buy
+from tests.shop import SECRET_KEY
 
 IN_FLIGHT = 64
 """Reservations of one process that wait for their answer at once."""
@@ -48,11 +53,14 @@ def main() -> None:
     if order.get("die"):
         for kind in (PostgresBatchSession, SqliteBatchSession):
             _die(kind, order["die"], order["die_at"])
-    with Holdfast.open(order["url"], batch_max=40) as shop:
+    with Holdfast.open(order["url"], batch_max=40, secret_key=SECRET_KEY) as shop:
         actor = Actor(order["org_id"], "key:race", Role.OWNER)
         os.write(ACKNOWLEDGED, b"ready\n")
-        if order.get("money"):
-            _move_money(shop, actor, order)
+        job = order.get("job")
+        if job in LIVES:
+            _live(shop, actor, LIVES[job], order)
+        elif job == "keys":
+            _hand_out(shop, actor, order)
         elif order.get("store_id"):
             _check_out(shop, actor, order)
         else:
@@ -91,26 +99,54 @@ def check_out(store_id: str, sku: str) -> Checkout:
 
 def _check_out(shop: Holdfast, actor: Actor, order: dict[str, Any]) -> None:
     """Sell at a till under key after key; each receipt is told as it was answered."""
+    command = check_out(order["store_id"], order["sku"])
+    _rush(shop, actor, order, lambda number: command)
+
+
+def _rush(shop: Holdfast, actor: Actor, order: dict[str, Any], command: Callable[[int], Any]) -> None:
+    """Many commands at once, each under its key; each answer is told as it was heard."""
     room = threading.Semaphore(IN_FLIGHT)
 
     def tell(key: str, future: Future[Reply]) -> None:
         if future.exception() is None:
+            assert not isinstance(future.result().answer, Rejected), future.result()
             body = (future.result().body or b"").decode()
-            os.write(ACKNOWLEDGED, f"{json.dumps({'key': key, 'kind': 'checkout', 'body': body})}\n".encode())
+            os.write(ACKNOWLEDGED, f"{json.dumps({'key': key, 'body': body})}\n".encode())
         room.release()
 
-    command = check_out(order["store_id"], order["sku"])
     for number in range(order["count"]):
         key = f"{order['prefix']}-{number}"
         room.acquire()
-        future = shop.submit(actor, command, key=key, fingerprint="k", render=msgspec.json.encode, status=201)
+        future = shop.submit(actor, command(number), key=key, fingerprint="k", render=msgspec.json.encode, status=201)
         future.add_done_callback(lambda done, key=key: tell(key, done))
 
 
-def money_of(
-    shop: Holdfast, actor: Actor, store_id: str, sku: str, name: str, *, acknowledge: bool = False
+# License keys --------------------------------------------------------------------------------------------------------
+
+
+def pool_or_sale(shop: Holdfast, actor: Actor, store_id: str, prefix: str, number: int) -> Any:
+    """By turns two new license keys of the game, and a sale of two; whichever comes first waits for the other."""
+    if number % 2:
+        return Checkout(store_id, (LineRequest("GAME-1", 2),), payments=(PaymentRequest("card", "2.00"),))
+    keys = (encrypted_key(shop.cipher, actor.org_id, f"{prefix}-{number:06d}-{half}") for half in "AB")
+    return AddLicenseKeys("GAME-1", tuple(keys))
+
+
+def _hand_out(shop: Holdfast, actor: Actor, order: dict[str, Any]) -> None:
+    """License keys come and go."""
+    _rush(shop, actor, order, lambda number: pool_or_sale(shop, actor, order["store_id"], order["prefix"], number))
+
+
+# One command after the other -----------------------------------------------------------------------------------------
+
+Give = Callable[[Any], Any]
+"""Gives a command that must be accepted, under the next key of a life; its answer, read as JSON."""
+
+
+def live(
+    shop: Holdfast, actor: Actor, life: Callable[[Give, str, str], None], order: dict[str, Any], name: str
 ) -> list[str]:
-    """The life of the money of a sale, one command after the other under keys of its own; what each answered."""
+    """Commands of a life, one after the other under keys of its own; what each answered. `acknowledge`: it is told."""
     told: list[str] = []
 
     def give(command: Any) -> Any:
@@ -119,10 +155,16 @@ def money_of(
         assert not isinstance(reply.answer, Rejected), (key, reply)
         body = (reply.body or b"").decode()
         told.append(body)
-        if acknowledge:
-            os.write(ACKNOWLEDGED, f"{json.dumps({'key': key, 'kind': 'money', 'body': body})}\n".encode())
+        if order.get("acknowledge"):
+            os.write(ACKNOWLEDGED, f"{json.dumps({'key': key, 'body': body})}\n".encode())
         return json.loads(body)
 
+    life(give, order["store_id"], order["sku"])
+    return told
+
+
+def money_of_a_sale(give: Give, store_id: str, sku: str) -> None:
+    """Deposit, payment, correction, money off, split refund, exchange."""
     sale = give(OpenSale(store_id, lines=(LineRequest(sku, 3),)))
     give(TakePayment(sale["id"], PaymentRequest("cash", "5.00")))
     done = give(CompleteSale(sale["id"]))
@@ -133,13 +175,28 @@ def money_of(
     give(ReturnSale(sale["id"], line, refunds=(RefundRequest("cash", "1.00"), RefundRequest("card", "2.00"))))
     give(Checkout(store_id, (LineRequest(sku, 1),), payments=(PaymentRequest("cash", "9.00"),), exchange=Exchanged(
         (ExchangedSale(sale["id"], line),), "cash")))  # fmt: skip
-    return told
 
 
-def _move_money(shop: Holdfast, actor: Actor, order: dict[str, Any]) -> None:
-    """The money of sale after sale."""
+def work_of_a_bookkeeper(give: Give, _: str, sku: str) -> None:
+    """A bill of a supplier that was wrong and is taken back and entered again, a payout of the card company."""
+    receipt = give(Receive("MAIN", (ReceiptLine(sku, 10, "3.50"),), reference="D-1"))
+    wrong = give(BillReceipt(receipt["id"], "362.00", "INV-7"))
+    give(ReverseEntry(wrong["id"]))
+    give(BillReceipt(receipt["id"], "36.20", "INV-7"))
+    fee, taken = EntryLine("6100", debit="3.00"), EntryLine("1100", credit="100.00")
+    payout = give(PostEntry("Card payout", (EntryLine("1010", debit="97.00"), fee, taken)))
+    give(ReverseEntry(payout["id"]))
+    give(PostEntry("Card payout", (EntryLine("1010", debit="98.00"), EntryLine("1100", credit="98.00"))))
+
+
+LIVES: dict[str, Callable[[Give, str, str], None]] = {"money": money_of_a_sale, "books": work_of_a_bookkeeper}
+"""Lives by the name of the job that lives them."""
+
+
+def _live(shop: Holdfast, actor: Actor, life: Callable[[Give, str, str], None], order: dict[str, Any]) -> None:
+    """Life after life."""
     for number in range(order["count"]):
-        money_of(shop, actor, order["store_id"], order["sku"], f"{order['prefix']}-{number}", acknowledge=True)
+        live(shop, actor, life, {**order, "acknowledge": True}, f"{order['prefix']}-{number}")
 
 
 def _id(reply: Reply) -> str:

@@ -7,25 +7,28 @@ import random
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from holdfast.check import check
+from holdfast.core.organisation.periods import AddAccount
 from holdfast.core.reservations.reserve import Consume
-from tests.faults.crashing import check_out, money_of
+from tests.faults.crashing import check_out, live, money_of_a_sale, pool_or_sale, work_of_a_bookkeeper
 from tests.races.stand import (
     ANSWER_SECONDS,
     Tally,
     assert_books,
     buy,
+    do,
     found,
     open_shop,
     python,
     rush,
     stock_up,
 )
-from tests.shop import rows
+from tests.shop import SECRET_KEY, rows
 
 UNITS = 1_000_000
 AFTER_THE_LAST = 300
@@ -184,15 +187,109 @@ def test_killed_in_the_middle_of_a_payment(database_url, step):
         stock_up(shop, actor, "MUG-1", UNITS, price=990)
         [store] = rows(shop.database, "SELECT id FROM store")
         for at in (3, 5, 7, 9):
-            more = {"die": step, "die_at": at, "store_id": store["id"], "money": True}
+            more = {"die": step, "die_at": at, "store_id": store["id"], "job": "money"}
             heard = Seller(database_url, actor, f"m{at}", **more).heard(None)
 
             assert check(shop.database).mismatches == []
-            told = money_of(shop, actor, store["id"], "MUG-1", f"m{at}-0")
+            told = live(shop, actor, money_of_a_sale, {"store_id": store["id"], "sku": "MUG-1"}, f"m{at}-0")
             assert [one["body"] for one in heard] == told[: len(heard)]
             assert check(shop.database).mismatches == []
         returned = rows(shop.database, "SELECT id FROM sale_return")
         assert len(returned) == 3 * 4
+
+
+@pytest.mark.parametrize("step", ["decided", "writing", "committed"])
+def test_killed_while_the_bookkeeper_works(database_url, step):
+    """A bill and a payout, each taken back and entered again: every entry is in the books once, whichever was under
+    way."""
+    with open_shop(database_url) as shop:
+        actor = found(shop)
+        stock_up(shop, actor, "MUG-1", UNITS)
+        for account, name in (("1010", "Bank"), ("6100", "Card fees")):
+            do(shop, actor, AddAccount(account, name))
+        before = _balances(shop)
+        kills = (2, 3, 4, 5, 7, 8)
+        for at in kills:
+            more = {"die": step, "die_at": at, "store_id": "", "job": "books"}
+            heard = Seller(database_url, actor, f"b{at}", **more).heard(None)
+
+            assert len(heard) == at - 1, "every command before the one under way was acknowledged"
+            assert check(shop.database).mismatches == []
+            told = live(shop, actor, work_of_a_bookkeeper, {"store_id": "", "sku": "MUG-1"}, f"b{at}-0")
+            assert [one["body"] for one in heard] == told[: len(heard)]
+            assert check(shop.database).mismatches == []
+        kinds = Counter(row["ref_type"] for row in rows(shop.database, "SELECT ref_type FROM journal_entry"))
+        assert (kinds["BILL"], kinds["ENTRY"]) == (3 * len(kills), 3 * len(kills))
+        after = {account: amount - before.get(account, 0) for account, amount in _balances(shop).items()}
+        books = {"2010": -3620, "5400": 120, "1010": 9800, "1100": -9800}
+        assert {account: after[account] for account in books} == {k: v * len(kills) for k, v in books.items()}
+        assert after.get("6100", 0) == 0
+        of_a_second_life = 3500 if step == "committed" else 0  # the eighth command is the receipt of the next life
+        assert -after["2000"] == of_a_second_life
+
+
+def _balances(shop: Any) -> dict[str, int]:
+    found = rows(shop.database, "SELECT account, sum(amount) AS amount FROM posting GROUP BY account")
+    return {row["account"]: int(row["amount"]) for row in found}
+
+
+@pytest.mark.parametrize("step", ["decided", "writing", "committed"])
+def test_killed_while_license_keys_are_handed_out(database_url, step):
+    """Keys come into the pool and go to buyers, some of whom wait: a key that a buyer has read is that buyer's alone,
+    and what is repeated after the crash gives the same keys again."""
+    with open_shop(database_url, secret_key=SECRET_KEY) as shop:
+        actor = found(shop)
+        method = {"kind": "digital", "digital_delivery_method": "license_key", "oversell": "backorder"}
+        stock_up(shop, actor, "GAME-1", 0, price=100, **method)
+        [store] = rows(shop.database, "SELECT id FROM store")
+        first = shop.do(actor, pool_or_sale(shop, actor, store["id"], "first", 0)).answer
+        assert first.added == 2
+        for at in (4, 7):
+            more = {"die": step, "die_at": at, "store_id": store["id"], "job": "keys"}
+            heard = Seller(database_url, actor, f"k{at}", **more).heard(None)
+
+            answers = {one["key"]: one["body"] for one in heard}
+            read = _keys_read(answers.values())
+            assert read, "it was killed before a buyer had a key"
+            assert _handed_out(shop) >= read, "a key was read by a buyer and is not that buyer's"
+            names = [f"k{at}-{number}" for number in range(len(heard) + AFTER_THE_LAST)]
+            commands = [pool_or_sale(shop, actor, store["id"], f"k{at}", number) for number in range(len(names))]
+            outcomes = _again(shop, actor, commands, names, "k")
+            again = {name: one.body.decode() for name, one in zip(names, outcomes, strict=True) if one.replayed}
+            assert {name: again.get(name) for name in answers} == answers
+            assert _handed_out(shop) >= read | _keys_read(again.values())
+
+
+def _keys_read(bodies: Iterable[str]) -> set[tuple[str, str]]:
+    """(the sale, the key's id) of each key that stands in an answer; each is there once."""
+    found = [
+        (sale["id"], key["id"])
+        for sale in map(json.loads, bodies)
+        for line in sale.get("lines", ())
+        for key in line["delivery"]["license_keys"]
+    ]
+    assert len({key for _, key in found}) == len(found), "two buyers have read one key"
+    return set(found)
+
+
+def _handed_out(shop: Any) -> set[tuple[str, str]]:
+    """(the sale, the key's id) of each key that is in the line of a sale. Each is in one, sold, and nobody waits beside
+    a free one."""
+    assert check(shop.database).mismatches == []
+    lines = rows(shop.database, "SELECT sale_id, key_ids, keys_owed FROM sale_line")
+    found = [(line["sale_id"], key) for line in lines for key in _list(line["key_ids"])]
+    sold = {row["id"] for row in rows(shop.database, "SELECT id FROM license_key WHERE status = 'sold'")}
+    assert len(found) == len({key for _, key in found}) == len(sold)
+    assert {key for _, key in found} == sold
+    free = rows(shop.database, "SELECT id FROM license_key WHERE status = 'free'")
+    assert not free or not any(line["keys_owed"] for line in lines), "a buyer waits beside a free key"
+    return set(found)
+
+
+def _list(kept: Any) -> list[str]:
+    """A column of JSON, which SQLite answers as text."""
+    found: list[str] = (json.loads(kept) if isinstance(kept, str) else kept) or []
+    return found
 
 
 def _whole_sales(shop: Any, actor: Any) -> set[str]:

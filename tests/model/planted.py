@@ -256,6 +256,30 @@ MONEY_BUGS: dict[str, Edit | list[Edit]] = {
     "a discount is spread over whole prices": Edit(
         "compute_receipt", "allocate(sale_less, weights)", "allocate(sale_less, grosses)"
     ),
+    "a deposit that is too much stays": Edit("give_back", "if not over:", "if True:"),
+    "the oldest deposit goes back first": Edit("give_back", "reversed(sale.payments)", "sale.payments"),
+    "change comes out of a deposit": Edit("kept_with_sale", "    if left:", "    if False:"),
+    "cash that pays off what is owed is no coin": Edit(
+        "take_payment", "0 if sale.unfinished else tender.rounding - sale.rounding", "0"
+    ),
+    "what was set against what is owed is paid again": Edit("take_payment", "now.total - sale.settled", "now.total"),
+    "a refund forgets what is owed": Edit("pay_back", "else min(exact, sale.owed)", "else 0"),
+    "a corrected tender keeps its coin": Edit(
+        "_by_method", 'amount - sale.rounding if payment.method == "cash" else amount', "amount"
+    ),
+    "a corrected tender leaves what is due as it was": Edit("correct_payment", "    if delta:", "    if False:"),
+    "rates share an included tax evenly": Edit(
+        "_included", "allocate(together, [rate.rate for rate in rates])", "allocate(together, [1 for rate in rates])"
+    ),
+    "the first rate bears the tax of a part": Edit(
+        "resized",
+        "allocate(tax, [share.tax for share in shares])",
+        "allocate(tax, [int(share is shares[0]) for share in shares])",
+    ),
+    "the net that comes back is rounded by itself": Edit(
+        "_net_back", "part(line.total) - part(line.tax) + part(share.net - own)", "part(share.net)"
+    ),
+    "a refund has the net of the whole fee": Edit("refundable_taxes", "nets[index]", "fee.net"),
 }
 """Bugs in the money of sales: `sales_machine` looks for them."""
 

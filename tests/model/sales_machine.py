@@ -1,11 +1,12 @@
 """A Hypothesis state machine about the money of sales: see `side_by_side`, and `naive_sales` for its other side.
 
-Orders with discounts and fees are shipped in parts, made smaller, given up, paid; shipments are taken back; goods of
-sales come back in parts, by card and by cash. After each command are compared, beside the goods
+Orders with discounts and fees are shipped in parts, made smaller, given up; they are paid in advance, when they are
+completed, and later, and tenders are corrected; shipments are taken back; goods of sales come back in parts, by card
+and by cash. After each command are compared, beside the goods
 
 - what the command answered: totals, taxes, what a return refunds and hands out;
-- every sale and line as it is kept, what its shipments have booked and its returns refunded, line by line;
-- the balance of every account.
+- every sale and line as it is kept, its payments, what its shipments have booked and its returns refunded;
+- the balance of every account, and net and tax at each rate.
 
 Apart from the naive one, whatever was booked or refunded of a line is held against the rule as it is written in
 docs/reference/invariants.md: less than a minor unit from the line's proportion, and all of it when all went.
@@ -28,11 +29,11 @@ from holdfast.core.sales.checkout import Checkout
 from holdfast.core.sales.completion import CancelSale, CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.correction import RevertShipment
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, LineRequest, OpenSale
-from holdfast.core.sales.payments import PaymentRequest
+from holdfast.core.sales.payments import CorrectPayment, PaymentRequest, TakePayment
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import SetStock
 from tests.model.naive import Caller, No, Product
-from tests.model.naive_sales import Fee, NaiveSales, Off, Wanted
+from tests.model.naive_sales import Fee, NaiveSales, Off, Rates, Wanted
 from tests.model.side_by_side import PLACES, SHELVES, UNKNOWN, SideBySide, often, same
 
 PRODUCTS = (
@@ -43,8 +44,15 @@ PRODUCTS = (
 )
 PRICES = {"PEN": 333, "CHEESE": 2400, "CLOTH": 997, "SONG": 101}
 CLASSES = {"PEN": "std", "CHEESE": "low", "CLOTH": "std", "SONG": None}
-RATES = {"std": "0.077", "low": "0.025001"}
-RATE_OF = {sku: Fraction(RATES[name]) if name else Fraction(0) for sku, name in CLASSES.items()}
+RATES = {
+    "std": (("GST", "0.05"), ("PST", "0.077")),
+    "low": (("GST", "0.05"), ("dairy", "0.025001"), ("deposit", "0.000003")),
+}
+"""Classes have several rates, and one of them in common."""
+
+RATES_OF: dict[str, Rates] = {
+    sku: tuple((rate, Fraction(part)) for rate, part in RATES[name]) if name else () for sku, name in CLASSES.items()
+}
 UNITS = {
     "PEN": st.integers(1, 7),
     "CHEESE": st.sampled_from((2500, 1000, 1500, 333, 1, 777)),
@@ -90,16 +98,18 @@ class SalesAndNaive(SideBySide):
         self.sale_ids: list[str] = []
         self.line_ids: list[list[str]] = []
         self.part_ids: list[list[str]] = []
+        self.payment_ids: list[list[str]] = []
 
     @initialize(
         inclusive=st.booleans(), coin=st.sampled_from(sorted(COINS)), skus=st.sampled_from((*PRICES, tuple(PRICES)))
     )
     def open(self, inclusive: bool, coin: str, skus: str | tuple[str, ...]) -> None:
         self.skus = st.sampled_from((skus,) if isinstance(skus, str) else skus)
-        naive = NaiveSales(PRODUCTS, PLACES, self.clock.now, rates=RATE_OF, inclusive=inclusive, coin=COINS[coin])
+        naive = NaiveSales(PRODUCTS, PLACES, self.clock.now, rates=RATES_OF, inclusive=inclusive, coin=COINS[coin])
         self.open_both(naive, tax_mode="inclusive" if inclusive else "exclusive", cash_rounding=coin)
-        for name, rate in RATES.items():
-            self.shop.ok(AddTaxRate(tax_class=name, rate=rate))
+        for name, rates in RATES.items():
+            for rate, part in rates:
+                self.shop.ok(AddTaxRate(tax_class=name, rate=part, name=rate))
         for cost in (1_370_000, 333_333):
             for place in SHELVES:
                 self.bring(place, [(sku, units // 2, cost, None, None) for sku, (units, _) in STOCK.items()])
@@ -116,6 +126,24 @@ class SalesAndNaive(SideBySide):
         same(self.real_lines(), self.naive_lines(), "sale, line -> units and money")
         query = "SELECT account, sum(amount) AS amount FROM posting GROUP BY account HAVING sum(amount) != 0"
         same({row["account"]: row["amount"] for row in self.rows(query)}, self.naive.books(), "account -> balance")
+        same(self.real_taxes(), self.naive.taxes(), "name, rate -> net, tax")
+        payments = [[(one.method, one.amount, one.change) for one in deal.payments] for deal in self.naive.deals]
+        same(self.real_payments(), dict(zip(self.sale_ids, payments, strict=True)), "sale -> payments")
+
+    def real_taxes(self) -> dict[Any, Any]:
+        query = "SELECT tax_name, tax_rate, -sum(tax_net) AS net, -sum(amount) AS tax FROM posting"
+        rows = self.rows(f"{query} WHERE account = '2100' GROUP BY tax_name, tax_rate")
+        found = {(row["tax_name"], Fraction(row["tax_rate"], 10**6)): (row["net"], row["tax"]) for row in rows}
+        return {rate: both for rate, both in found.items() if any(both)}
+
+    def real_payments(self) -> dict[Any, Any]:
+        """The payments of each sale; and their ids are learned."""
+        found = {}
+        for n, row in enumerate(self.rows("SELECT id, payments FROM sale ORDER BY id")):
+            kept = json.loads(row["payments"])
+            self.payment_ids[n] = [one["id"] for one in kept]
+            found[row["id"]] = [(one["method"], one["amount"], one.get("change", 0)) for one in kept]
+        return found
 
     def lines_by_sale(self) -> dict[str, list[Any]]:
         found = defaultdict(list)
@@ -124,7 +152,18 @@ class SalesAndNaive(SideBySide):
         return found
 
     def real_sales(self) -> dict[Any, Any]:
-        fields = ("status", "total", "tax_total", "posted", "posted_tax", "rounding", "paid", "change")
+        fields = (
+            "status",
+            "total",
+            "tax_total",
+            "posted",
+            "posted_tax",
+            "rounding",
+            "paid",
+            "change",
+            "refunded",
+            "settled",
+        )
         return {row["id"]: tuple(row[name] for name in fields) for row in self.rows("SELECT * FROM sale")}
 
     def naive_sales(self) -> dict[Any, Any]:
@@ -132,13 +171,15 @@ class SalesAndNaive(SideBySide):
         for n, (name, deal) in enumerate(zip(self.sale_ids, self.naive.deals, strict=True)):
             naive = self.naive
             totals = (naive.total(n), naive.tax(n), *naive.posted(n))
-            found[name] = (naive.sales[n].status, *totals, deal.rounding, deal.paid, deal.change)
+            of_money = (deal.rounding, deal.paid, deal.change, deal.refunded, deal.settled)
+            found[name] = (naive.sales[n].status, *totals, *of_money)
         return found
 
     def real_lines(self) -> dict[Any, Any]:
         fields = ("quantity", "fulfilled", "returned", "gross", "discount", "tax", "total", "due")
         booked, terms = self.booked()
         refunded = self.refunded()
+        evened = {self.line_ids[n][k] for n, k in self.naive.evened()}
         found = {}
         for lines in self.sale_lines.values():
             for row in lines:
@@ -148,7 +189,8 @@ class SalesAndNaive(SideBySide):
                     shipped, *amounts = booked[name]
                     in_proportion(amounts[0], total, units, shipped)
                     in_proportion(amounts[1], tax, units, shipped)
-                in_proportion(refunded[name][0], row["due"], row["quantity"], row["returned"])
+                beside = self.naive.coin if name in evened else 0
+                in_proportion(refunded[name][0], row["due"], row["quantity"], row["returned"], beside)
                 shares = (*booked[name][1:], *refunded[name])
                 found[name] = (*(row[field] for field in fields), *shares)
         return found
@@ -158,7 +200,7 @@ class SalesAndNaive(SideBySide):
         for n, deal in enumerate(self.naive.deals):
             for index in self.naive.here(n):
                 line, own = self.naive.sales[n].lines[index], deal.lines[index]
-                shares = (*self.naive.shipped(n, index), *self.naive.refunded(n, index))
+                shares = (*self.naive.shipped(n, index), own.given, own.given_tax)
                 money = self.naive.worth_now(n, index)
                 found[self.line_ids[n][index]] = (line.quantity, line.gone, own.back, *money, own.due, *shares)
         return found
@@ -192,6 +234,10 @@ class SalesAndNaive(SideBySide):
         lines = {line.id: (minor(line.tax), minor(line.line_total)) for line in answer.lines}
         worth = {index: naive.worth_now(n, index) for index in naive.here(n)}
         assert lines == {self.line_ids[n][index]: (own.tax, own.total) for index, own in worth.items()}, answer
+        deal = naive.deals[n]
+        owed = {"completed": naive.owed(n), "cancelled": 0}.get(naive.sales[n].status)
+        assert (minor(answer.paid), minor(answer.change)) == (deal.paid, deal.change), answer
+        assert owed is None or minor(answer.owed) == owed, (answer, owed)
 
     # What is drawn ---------------------------------------------------------------------------------------------------
 
@@ -304,6 +350,45 @@ class SalesAndNaive(SideBySide):
             self.sale_ids.append(row["id"])
             self.line_ids.append([line["id"] for line in lines])
             self.part_ids.append([])
+            self.payment_ids.append([])
+
+    @precondition(lambda self: self.naive.sales)
+    @rule(data=st.data(), kind=st.integers(0, 3))
+    def pay_over_time(self, data: st.DataObject, kind: int) -> None:
+        """Money comes in advance or later, or a tender is corrected."""
+        if kind <= 1:
+            self.take_money(data)
+        else:
+            self.correct(data)
+
+    def take_money(self, data: st.DataObject) -> None:
+        """A deposit, or what is owed, mostly; now and then too much, nothing, or of a sale that is paid or given up."""
+        naive = self.naive
+        owing = [n for n, sale in enumerate(naive.sales) if sale.status == "suspended" or naive.owed(n)]
+        if owing and data.draw(st.integers(0, 9)):
+            n = data.draw(st.sampled_from(owing[-4:]))
+        else:
+            n = data.draw(st.integers(-1, len(naive.sales) - 1))
+        left = 100
+        if n >= 0 and naive.sales[n].status != "cancelled":
+            deal = naive.deals[n]
+            left = max(naive.total(n) - deal.settled - deal.cash - deal.otherwise, 0)
+        part = data.draw(st.sampled_from((left, left, left // 3, left // 2, left + 4, 1, 40, left * 2, 0)))
+        method = data.draw(st.sampled_from(("cash", "cash", "card", "other")))
+        command = TakePayment(self.sale_name(n), PaymentRequest(method, money(part)))
+        self.changed(n, command, lambda model: model.take_money(n, method, part))
+
+    def correct(self, data: st.DataObject) -> None:
+        """The last payment of a sale, or another one."""
+        paid = [n for n, deal in enumerate(self.naive.deals) if deal.payments]
+        n = data.draw(st.sampled_from(paid[-4:])) if paid else self.some_sale(data, "suspended")
+        if n < 0:
+            return
+        many = len(self.payment_ids[n])
+        number = data.draw(often(st.integers(0, many - 1), st.just(many))) if many else 0
+        method = data.draw(st.sampled_from(("cash", "card", "other")))
+        command = CorrectPayment(self.sale_ids[n], self.named(self.payment_ids[n], number), method)
+        self.changed(n, command, lambda naive: naive.correct(n, number, method))
 
     @precondition(lambda self: self.naive.sales)
     @rule(data=st.data(), kind=st.integers(0, 11))
@@ -356,11 +441,18 @@ class SalesAndNaive(SideBySide):
 
     def pay(self, data: st.DataObject) -> None:
         n = self.some_sale(data, "suspended")
-        payments = self.payments(data, self.naive.total(n) if n >= 0 else 1) if data.draw(st.booleans()) else None
+        payments = self.payments(data, self.left_to_pay(n)) if data.draw(st.booleans()) else None
         named = None
         if payments is not None:
             named = tuple(PaymentRequest(method, money(amount)) for method, amount in payments)
         self.changed(n, CompleteSale(self.sale_name(n), named), lambda naive: naive.pay(Caller(), n, payments))
+
+    def left_to_pay(self, n: int) -> int:
+        """What deposits leave of a sale."""
+        if n < 0:
+            return 1
+        deal = self.naive.deals[n]
+        return max(self.naive.total(n) - deal.cash - deal.otherwise, 0)
 
     def give_up(self, data: st.DataObject) -> None:
         """One of which a part went out, where there is one; now and then one that is over, which is refused."""
@@ -374,7 +466,7 @@ class SalesAndNaive(SideBySide):
         self.changed(n, CancelSale(self.sale_name(n)), lambda naive: naive.give_up(n))
 
     def make_smaller(self, data: st.DataObject) -> None:
-        n = self.some_sale(data, "suspended")
+        n = self.some_sale(data, *(("suspended",) if data.draw(st.integers(0, 9)) else ("completed", "cancelled")))
         if n < 0:
             return
         index = data.draw(st.integers(0, len(self.line_ids[n]) - 1))
@@ -452,9 +544,12 @@ class SalesAndNaive(SideBySide):
         self.both("manager", command, lambda naive: naive.set_stock(Caller(), sku, place, units, None))
 
 
-def in_proportion(given: int, amount: int, whole: int, units: int) -> None:
-    """The rule: never a minor unit or more from its proportion, and all of it with all units."""
-    assert abs(given - Fraction(amount * units, whole)) < 1, (given, amount, whole, units)
+def in_proportion(given: int, amount: int, whole: int, units: int, beside: int = 0) -> None:
+    """The rule: never a minor unit or more from its proportion, and all of it with all units.
+
+    Of an amount that has changed since a part was given, by no more than a coin, it may be that coin `beside`.
+    """
+    assert abs(given - Fraction(amount * units, whole)) < 1 + beside, (given, amount, whole, units)
     assert units < whole or given == amount, (given, amount)
 
 
@@ -468,7 +563,7 @@ def discount(off: Off | None) -> DiscountRequest | None:
 
 
 def fees_of(amounts: tuple[int, ...]) -> list[Fee]:
-    return [Fee(amount, RATE_OF["PEN"]) for amount in amounts]
+    return [Fee(amount, RATES_OF["PEN"]) for amount in amounts]
 
 
 def asked_fees(fees: list[Fee]) -> tuple[FeeRequest, ...]:

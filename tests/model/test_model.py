@@ -70,11 +70,13 @@ KINDS_OF_SALES = [
     "CancelSale",
     "Checkout",
     "CompleteSale",
+    "CorrectPayment",
     "EditLine",
     "Fulfill",
     "OpenSale",
     "ReturnSale",
     "RevertShipment",
+    "TakePayment",
 ]
 
 QUICK_BUGS = (
@@ -98,6 +100,9 @@ QUICK_MONEY_BUGS = (
     "a refund is rounded by itself",
     "the revenue of a part is rounded by itself",
     "what is left of a line is priced without its discount",
+    "a deposit that is too much stays",
+    "cash that pays off what is owed is no coin",
+    "the first rate bears the tax of a part",
 )
 """The bugs that every run plants."""
 

@@ -57,7 +57,7 @@ from holdfast.core.sales.lines import rated, receipt_if_any
 from holdfast.core.sales.order_entry import DiscountRequest, FeeRequest, OpenSale
 from holdfast.core.sales.order_facts import Description, OrderedLine, OrderFacts, quantity_text
 from holdfast.core.sales.order_mapping import mapped, request_of
-from holdfast.core.sales.order_refunds import OrderRefund, Unbooked, WentBack, kept_on_sale, send_back
+from holdfast.core.sales.order_refunds import BookedRefund, OrderRefund, RefundLeft, kept_on_sale, refund_order
 from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine
 from holdfast.core.sales.supplier_orders import SupplierOrder
@@ -131,7 +131,7 @@ class ImportedOrder(msgspec.Struct, frozen=True, gc=False):
     stated_total: str | None = None
     difference: str | None = None
     money_off: str | None = None
-    unbooked: Unbooked | None = None
+    unbooked: RefundLeft | None = None
 
 
 def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
@@ -178,7 +178,7 @@ def import_order(stock: Stock, command: ImportOrder) -> ImportedOrder:
     )
 
 
-def _date(stock: Stock, sale: Sale, back: WentBack, refunded_at: int | None) -> None:
+def _date(stock: Stock, sale: Sale, back: BookedRefund, refunded_at: int | None) -> None:
     """The money of the order moves on the day of the order, and what went back on that of `refunded_at`."""
     if sale.ordered_at is not None:
         stock.date_money("SALE", sale.id, day_at(sale.ordered_at, _timezone(stock, sale)))
@@ -381,7 +381,9 @@ def _paid(stock: Stock, sale: Sale, method: str | None) -> tuple[PaymentRequest,
     return paid_elsewhere(stock, sale, sale.total if receipt is None else receipt.total, method)
 
 
-def _bring_back(stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]) -> tuple[WentBack, int]:
+def _bring_back(
+    stock: Stock, sale: Sale, command: ImportOrder, lines: list[SaleLine | None]
+) -> tuple[BookedRefund, int]:
     """Take back what came back since: (what was refunded, lines that must wait until the sale is finished)."""
     parts: list[ReturnedLine] = []
     for asked, matched in zip(command.lines, lines, strict=True):
@@ -393,7 +395,7 @@ def _bring_back(stock: Stock, sale: Sale, command: ImportOrder, lines: list[Sale
         if units > 0:
             parts.append(ReturnedLine(line.id, _exact(product, units), asked.condition))
     pending = len(parts) if sale.status != COMPLETED else 0
-    back = send_back(
+    back = refund_order(
         stock,
         sale,
         () if pending else tuple(parts),

@@ -45,20 +45,20 @@ class OrderRefund(msgspec.Struct, frozen=True, gc=False):
     in_all: bool = False
 
 
-class Unbooked(msgspec.Struct, frozen=True, gc=False):
+class RefundLeft(msgspec.Struct, frozen=True, gc=False):
     """What went back there and could not be booked, as a decimal string, and why."""
 
     amount: str
     reason: str
 
 
-class WentBack(msgspec.Struct, frozen=True, gc=False):
+class BookedRefund(msgspec.Struct, frozen=True, gc=False):
     """What was booked now: `refunded` minor units in all, `off` of them beside goods; None: nothing came back. `made`
     are the ids of the returns."""
 
     refunded: int | None = None
     off: int = 0
-    unbooked: Unbooked | None = None
+    unbooked: RefundLeft | None = None
     made: tuple[str, ...] = ()
 
 
@@ -83,7 +83,7 @@ def kept_on_sale(stock: Stock, sale: Sale, said: OrderRefund | None) -> Sale:
     return sale
 
 
-def send_back(
+def refund_order(
     stock: Stock,
     sale: Sale,
     parts: tuple[ReturnedLine, ...],
@@ -91,15 +91,15 @@ def send_back(
     *,
     method: str | None,
     cancelled: bool,
-) -> WentBack:
+) -> BookedRefund:
     """Book what went back since: the goods of `parts`, and the money. `method` paid the order, None: not known."""
     amount, digits = stated_refund(stock, said), stock.settings.minor_digits
     in_all = said is not None and said.in_all and amount > 0
-    back = WentBack()
+    back = BookedRefund()
     if parts:
         room = max(amount - with_settled(stock, sale).refunded, 0) if in_all else None
         goods = _goods_back(stock, sale, parts, _method(sale, method), room)
-        back = WentBack(goods.refund_total, made=(goods.id,))
+        back = BookedRefund(goods.refund_total, made=(goods.id,))
     if not amount:
         return back
     sale = _current(stock, sale)
@@ -110,13 +110,13 @@ def send_back(
         return back
     if cancelled or sale.status != COMPLETED:
         waits = sale.unfinished and not cancelled
-        return replace(back, unbooked=Unbooked(from_minor(amount - known, digits), WAITS if waits else NEVER))
+        return replace(back, unbooked=RefundLeft(from_minor(amount - known, digits), WAITS if waits else NEVER))
     given, unbooked = _money_off(stock, sale, amount - known, _method(sale, method))
     if given is None:
         return replace(back, unbooked=unbooked)
     off = to_minor(given.refund_total, digits)
     assert off is not None
-    return WentBack((back.refunded or 0) + off, off, unbooked, (*back.made, given.id))
+    return BookedRefund((back.refunded or 0) + off, off, unbooked, (*back.made, given.id))
 
 
 def _goods_back(stock: Stock, sale: Sale, parts: tuple[ReturnedLine, ...], method: str, room: int | None) -> Return:
@@ -128,12 +128,12 @@ def _goods_back(stock: Stock, sale: Sale, parts: tuple[ReturnedLine, ...], metho
     return brought.pay_back(stock, way)
 
 
-def _money_off(stock: Stock, sale: Sale, amount: int, method: str) -> tuple[ReturnDocument | None, Unbooked | None]:
+def _money_off(stock: Stock, sale: Sale, amount: int, method: str) -> tuple[ReturnDocument | None, RefundLeft | None]:
     """Give `amount` minor units off, as far as so much is left of the sale: (what was given, what was not)."""
     digits = stock.settings.minor_digits
     left = min(amount, _left(stock, sale, lines_of(stock, sale)))
     if not left:
-        return None, Unbooked(from_minor(amount, digits), NOTHING_LEFT)
+        return None, RefundLeft(from_minor(amount, digits), NOTHING_LEFT)
     mark = stock.mark()
     try:
         given = give_money_off(stock, MoneyOff(sale.id, from_minor(left, digits), REASON, method))
@@ -141,8 +141,8 @@ def _money_off(stock: Stock, sale: Sale, amount: int, method: str) -> tuple[Retu
         raise
     except Refused as no:
         stock.undo(mark)
-        return None, Unbooked(from_minor(amount, digits), no.rejected.detail)
-    return given, Unbooked(from_minor(amount - left, digits), NOTHING_LEFT) if left < amount else None
+        return None, RefundLeft(from_minor(amount, digits), no.rejected.detail)
+    return given, RefundLeft(from_minor(amount - left, digits), NOTHING_LEFT) if left < amount else None
 
 
 def _left(stock: Stock, sale: Sale, lines: list[SaleLine]) -> int:

@@ -1,9 +1,11 @@
 """A product's past as a line that can be drawn: how much there was, was reserved and was waited for, in a few steps.
 
     steps(connection, catalog, "MUG-1", HistoryFilter(location="MAIN"), stores=None, now=now)
-        -> {"from": ..., "to": ..., "exact": True, "steps": [{"at", "on_hand", "reserved", "backordered"}, ...]}
+        -> {"from": ..., "to": ..., "exact": True,
+            "steps": [{"at", "on_hand", "reserved", "backordered", "marks": ["RECEIPT"]}, ...]}
 
-The first step is how it stood when the time begins. Few entries are all there, each instant a step. Of many, the time
+The first step is how it stood when the time begins. Few entries are all there, each instant a step, which is marked
+where goods were received or counted. Of many, the time
 is divided into equal parts, and each part has the state at its end: exact at that instant, found for all levels and
 parts by a binary search over the index (level, seq) in one statement, so a long ledger is not read. Parts in which
 nothing changed are left out. It is the ledger that is drawn: what has ended and is not settled yet is still in it.
@@ -50,6 +52,10 @@ class HistoryFilter(Filter, frozen=True, kw_only=True):
     to: Annotated[Instant | None, BEFORE] = None
 
 
+MARKED = ("COUNT", "RECEIPT")
+"""The `ref_type`s by which a step is marked, in the order in which it names them."""
+
+
 class State(NamedTuple):
     """What there is, in smallest units."""
 
@@ -60,6 +66,14 @@ class State(NamedTuple):
     def plus(self, other: Sequence[int]) -> State:
         """Both together."""
         return State(*(one + more for one, more in zip(self, other, strict=True)))
+
+
+class Step(NamedTuple):
+    """How it stood from an instant on; `marks` None: it is not known which entries led there."""
+
+    at: int
+    state: State
+    marks: frozenset[str] | None = None
 
 
 def steps(
@@ -97,7 +111,10 @@ def steps(
         "from": instant_text(start),
         "to": instant_text(end),
         "exact": exact,
-        "steps": [_described(product, at, state) for at, state in _changes([(start, opening), *line])],
+        "steps": [
+            _described(product, step)
+            for step in _changes([Step(start, opening, frozenset() if exact else None), *line])
+        ],
     }
 
 
@@ -120,16 +137,16 @@ def _states(
     return {row.level_id: (row.balance_after, row.reserved_after, row.backordered_after) for row in rows}
 
 
-def _each(
-    connection: sa.Connection, org_id: str, opening: State, busy: Mapping[str, tuple[int, int]]
-) -> list[tuple[int, State]]:
+def _each(connection: sa.Connection, org_id: str, opening: State, busy: Mapping[str, tuple[int, int]]) -> list[Step]:
     """A step for each instant at which something changed."""
     if not busy:
         return []
     kinds = {"level_id": schema.Id, "low": sa.BigInteger(), "high": sa.BigInteger()}
     given = given_rows(connection.dialect.name, kinds, [(name, *stretch) for name, stretch in busy.items()])
     query = (
-        sa.select(_ledger.created_at, _ledger.qty_delta, _ledger.reserved_delta, _ledger.backordered_delta)
+        sa.select(
+            _ledger.created_at, _ledger.ref_type, _ledger.qty_delta, _ledger.reserved_delta, _ledger.backordered_delta
+        )
         .select_from(given)
         # An outer join leaves SQLite no choice of which comes first.
         .outerjoin(
@@ -143,11 +160,12 @@ def _each(
         )
     )
     rows = [row for row in connection.execute(query) if row.created_at is not None]
-    state, line = opening, dict[int, State]()
-    for at, *deltas in sorted(rows, key=lambda row: row.created_at):
+    state, line, marks = opening, dict[int, State](), dict[int, set[str]]()
+    for at, ref_type, *deltas in sorted(rows, key=lambda row: row.created_at):
         state = state.plus(deltas)
         line[at] = state
-    return list(line.items())
+        marks.setdefault(at, set()).update({ref_type}.intersection(MARKED))
+    return [Step(at, state, frozenset(marks[at])) for at, state in line.items()]
 
 
 def _divided(
@@ -157,7 +175,7 @@ def _divided(
     busy: Mapping[str, tuple[int, int]],
     start: int,
     end: int,
-) -> list[tuple[int, State]]:
+) -> list[Step]:
     """A step for each of so many equal parts of the time: how all levels stood when it ended."""
     parts = max(PARTS_MIN, min(STEPS_MAX - 1, SEARCHES_MAX // len(busy)))
     ends = [start + (end - start) * (part + 1) // parts - 1 for part in range(parts)]
@@ -177,18 +195,19 @@ def _divided(
             if entry is not None:
                 total = total.plus((entry.balance_after, entry.reserved_after, entry.backordered_after))
                 since = max(since, entry.created_at)
-        line.append((since, total))
+        line.append(Step(since, total))
     return line
 
 
-def _changes(line: Sequence[tuple[int, State]]) -> list[tuple[int, State]]:
-    """The first step and those at which something is other than before."""
+def _changes(line: Sequence[Step]) -> list[Step]:
+    """The first step and those that are marked, or at which something is other than before."""
     kept = [line[0]]
     for step in line[1:]:
-        if step[1] != kept[-1][1]:
+        if step.marks or step.state != kept[-1].state:
             kept.append(step)
     return kept
 
 
-def _described(product: Product, at: int, state: State) -> Json:
-    return {"at": instant_text(at), **{name: product.number(units) for name, units in state._asdict().items()}}
+def _described(product: Product, step: Step) -> Json:
+    stood = {name: product.number(units) for name, units in step.state._asdict().items()}
+    return {"at": instant_text(step.at), **stood, "marks": None if step.marks is None else sorted(step.marks)}

@@ -48,8 +48,9 @@ ROUTES = (
         summary="Read how much there was of a product, as a line",
         about="At most 400 steps, the first one of how it stood at `from` (default: 30 days before `to`, which is now "
         "by default). `exact` says that each instant at which something changed is a step; of a longer ledger the time "
-        "is divided into equal parts, and each part has the state at its end. At all locations of the caller's "
-        "stores, or at one.",
+        "is divided into equal parts, and each part has the state at its end. A step of an exact line has `marks`: "
+        "`RECEIPT` and `COUNT` where goods were received or counted then. At all locations of the caller's stores, or "
+        "at one.",
         tag="Ledger",
         permission=Permission.READ,
         answer_with=read_history,

@@ -178,12 +178,14 @@ class LedgerEntry(msgspec.Struct):
 
 
 class HistoryStep(msgspec.Struct):
-    """How much there was of a product from an instant on."""
+    """How much there was of a product from an instant on; `marks` say what of `RECEIPT` and `COUNT` happened then, null
+    where the time is divided into parts."""
 
     at: str
     on_hand: Num
     reserved: Num
     backordered: Num
+    marks: list[str] | None
 
 
 class HistoryDocument(msgspec.Struct):
