@@ -112,7 +112,7 @@ def test_cards_are_still_a_table_for_who_listens(page: Page) -> None:
     table = page.get_by_role("table", name="Stock by product and location")
 
     expect(table.get_by_role("row")).to_have_count(4)
-    expect(table.get_by_role("columnheader")).to_have_count(8)
+    expect(table.get_by_role("columnheader")).to_have_count(9)
     expect(table.get_by_role("rowheader")).to_have_count(3)
 
 
@@ -149,6 +149,7 @@ def test_nothing_moves_for_who_does_not_want_it(page: Page, watched: Watched) ->
     assert page.evaluate("document.getAnimations().length") == 0
 
 
+@pytest.mark.parametrize("watched", [{"viewport": {"width": 768, "height": 1024}}], indirect=True)
 def test_the_dialog_keeps_focus_inside(page: Page) -> None:
     page.locator(".row-open").first.click()
     dialog = page.get_by_role("dialog")

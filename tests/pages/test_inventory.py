@@ -228,9 +228,10 @@ def test_filters_that_show_nothing_say_which_of_them_hides_what(house: House) ->
 
     assert rows_of(html) == [] and "No stock matches these filters." in html
     hides = [
-        (unescape(href), words) for href, words in re.findall(r'href="([^"]*)" data-filters>Without ([^<]*)<', html)
+        (unescape(href), words)
+        for href, words in re.findall(r'href="([^"]*)" data-filters>Without the filter ([^<]*)<', html)
     ]
-    assert hides == [("/admin/inventory?search=mug&location=EAST", "with backordered units: 1 entry")]
+    assert hides == [("/admin/inventory?search=mug&location=EAST", "“with backordered units”: 1 entry")]
 
 
 def test_an_entry_in_detail(house: House) -> None:

@@ -66,7 +66,7 @@ class Filters(msgspec.Struct, frozen=True):
     def named(self) -> dict[str, str]:
         """Each filter that is on, in words: by the name of its field in the form."""
         words = {
-            "search": f"\N{LEFT DOUBLE QUOTATION MARK}{self.search}\N{RIGHT DOUBLE QUOTATION MARK}",
+            "search": self.search,
             "location": f"at {self.location}",
             "state": STATE_WORDS.get(self.state or "", ""),
             "low_stock": f"at or below {self.threshold}" if self.threshold else "low stock",

@@ -50,7 +50,7 @@ async function filter({ step = false } = {}) {
     document.getElementById("export").href = `/admin/inventory.csv?${asked}`;
     for (const name of ["store", "sort"]) asked.delete(name);
     replaceRows(part, asked.size > 0);
-    say(rows.rows.length ? document.getElementById("count").textContent : "No stock matches these filters.");
+    say(rows.rows.length ? document.getElementById("total").textContent : "No stock matches these filters.");
   } catch (error) {
     if (error.name === "AbortError") return;
     toast("The list could not be read. Try again in a moment.");
@@ -252,7 +252,7 @@ function applyList(part) {
 }
 
 function applyFigures(part) {
-  for (const id of ["figures", "count"]) morph(document.getElementById(id), part.getElementById(id), flash);
+  for (const id of ["figures", "total"]) morph(document.getElementById(id), part.getElementById(id), flash);
 }
 
 function showNothing() {
