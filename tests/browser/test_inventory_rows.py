@@ -95,17 +95,17 @@ def test_a_common_reason_is_one_tap(page: Page, site: Site) -> None:
 
 def test_an_entry_is_received_moved_and_given_a_reorder_point(page: Page, site: Site) -> None:
     row(page, "LAMP-1", "MAIN").get_by_role("button").click()
-    panel(page).get_by_role("tab", name="Receive").click()
+    panel(page).get_by_role("tab", name="Receive", exact=True).click()
     panel(page).get_by_label("Quantity that came").fill("6")
     panel(page).get_by_label("Unit cost").fill("8.50")
-    panel(page).get_by_label("Lot").fill("L-9")
+    panel(page).get_by_role("textbox", name="Lot").fill("L-9")
     panel(page).locator("#receive [data-submit]").click()
     expect(row(page, "LAMP-1", "MAIN").locator(".cell-quantity")).to_have_text("7")
     lots = site.api.get("/inventory/lots", params={"product": "LAMP-1"}).json()["items"]
     assert (lots[0]["lot_code"], lots[0]["unit_cost"]) == ("L-9", "8.50")
 
     row(page, "LAMP-1", "MAIN").get_by_role("button").click()
-    panel(page).get_by_role("tab", name="Move").click()
+    panel(page).get_by_role("tab", name="Move", exact=True).click()
     expect(panel(page).get_by_label("To", exact=True)).to_have_value("EAST")
     panel(page).get_by_label("Quantity to send").fill("2")
     panel(page).get_by_role("button", name="Send").click()
@@ -171,10 +171,10 @@ def test_figures_and_heads_narrow_and_sort_and_the_way_back_undoes_it(page: Page
     expect(page.locator("#rows tr")).to_have_count(3)
     expect(page.locator(".figure-low")).not_to_have_attribute("aria-current", "true")
 
-    page.get_by_role("columnheader", name="Available").get_by_role("link").click()
+    page.get_by_role("columnheader", name="Available", exact=True).get_by_role("link").click()
     expect(page.locator("#rows .cell-available")).to_have_text(["1", "2", "7"])
-    expect(page.get_by_role("columnheader", name="Available")).to_have_attribute("aria-sort", "ascending")
-    page.get_by_role("columnheader", name="Available").get_by_role("link").click()
+    expect(page.get_by_role("columnheader", name="Available", exact=True)).to_have_attribute("aria-sort", "ascending")
+    page.get_by_role("columnheader", name="Available", exact=True).get_by_role("link").click()
     expect(page.locator("#rows .cell-available")).to_have_text(["7", "2", "1"])
     page.go_back()
     expect(page.locator("#rows .cell-available")).to_have_text(["1", "2", "7"])
