@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from holdfast.access import Permission
 from holdfast.reports import LIMIT_MAX, LevelFilter, Page, Reports
-from holdfast.web.pages.inventory_filters import PATH, Filters, filters_of
+from holdfast.web.pages.inventory_filters import ORDERS, PATH, Filters, filters_of
 from holdfast.web.pages.inventory_view import Json, figures, heads, number_text, shown
 from holdfast.web.pages.layout import FIGURES, Store, Visitor, everything, render, render_part
 from holdfast.web.pages.page_access import page
@@ -70,6 +70,7 @@ async def show(request: Request, visitor: Visitor) -> Response:
         entries=await run_in_threadpool(_shown, reports, visitor, listed.items, places),
         more_href=_more(filters, visitor, listed),
         heads=heads(filters, visitor.store),
+        orders=ORDERS,
         views=views,
         view_query=filters.query(visitor.store),
         cursor=cursor,

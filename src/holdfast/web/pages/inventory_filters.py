@@ -29,6 +29,18 @@ ORDER: LevelSort = "title"
 SORTS: tuple[LevelSort, ...] = get_args(LevelSort)
 STATES: tuple[LevelState, ...] = get_args(LevelState)
 
+ORDERS = (
+    ("", "By title"),
+    ("-title", "By title, backwards"),
+    ("sku", "By SKU"),
+    ("-sku", "By SKU, backwards"),
+    ("available", "Fewest available first"),
+    ("-available", "Most available first"),
+    ("-changed", "Changed last first"),
+    ("changed", "Changed last at the end"),
+)
+"""The orders as the form offers them."""
+
 STATE_WORDS = {
     "on_hand": "with units on hand",
     "reserved": "with reserved units",
