@@ -16,6 +16,10 @@ WIDTH, HEIGHT = 360, 96
 """The picture's own units; it is stretched to where it stands."""
 
 
+SHORT_SECONDS = 24 * 3600
+"""What is shorter than this is told by times, not by days."""
+
+
 class Chart(NamedTuple):
     """A picture of WIDTH by HEIGHT: points of lines as SVG writes them, heights, and words."""
 
@@ -55,12 +59,13 @@ def chart_of(history: dict[str, Any], threshold: float | None, zone: ZoneInfo) -
         reserved=line("reserved"),
         threshold=None if not threshold else round(HEIGHT - HEIGHT * threshold / most, 1),
         top=f"{most:,}",
-        begins=_day(start, zone),
-        ends=_day(end, zone),
+        begins=_mark(start, zone, span),
+        ends=_mark(end, zone, span),
         words=words,
     )
 
 
-def _day(at: datetime, zone: ZoneInfo) -> str:
+def _mark(at: datetime, zone: ZoneInfo, span: float) -> str:
+    """The end of an axis of so many seconds: a day, or where that is short, a time."""
     local = at.astimezone(zone)
-    return f"{local.day} {local:%b}"
+    return f"{local:%H:%M}" if span < SHORT_SECONDS else f"{local.day} {local:%b}"

@@ -8,6 +8,7 @@ may not see, is 404.
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from holdfast.access import Permission
-from holdfast.db.queries.history import HistoryFilter
+from holdfast.core.records.time import instant_of
+from holdfast.db.queries.history import SPAN, HistoryFilter
 from holdfast.reports import Reports
 from holdfast.web.http.problems import Problem
 from holdfast.web.pages.chart import chart_of
@@ -61,7 +63,10 @@ def _read(reports: Reports, visitor: Visitor, level_id: str) -> Json | None:
     holds = reports.reservations(org_id, **here, status="active", **more)
     lots = reports.lots(org_id, **here, in_stock=True, **more)
     ledger = reports.ledger(org_id, **here, **more)
-    asked = HistoryFilter(location=entry["location"])
+    now = time.time_ns() // 1000
+    begun = instant_of(entry["created_at"])
+    assert begun is not None, "an entry has a time"
+    asked = HistoryFilter(location=entry["location"], from_=max(begun, now - SPAN), to=now)
     history = reports.product_history(org_id, entry["product_id"], asked, stores=stores)
     zone = ZoneInfo(visitor.timezone)
     return {
@@ -72,6 +77,7 @@ def _read(reports: Reports, visitor: Visitor, level_id: str) -> Json | None:
         "more_lots": lots.next_cursor is not None,
         "lines": [_line(one, zone) for one in ledger.items],
         "chart": None if history is None else chart_of(history, entry["threshold"], zone),
+        "since": "" if begun < now - SPAN else _when(entry["created_at"], zone),
     }
 
 

@@ -15,8 +15,10 @@ function given(body, fields, names) {
   return body;
 }
 
-function onHand(facts, answer) {
-  return `${facts.texts.title}: ${numberText(answer.quantity)} on hand at ${facts.texts.location} now.`;
+function onHand({ texts }, answer) {
+  const waiting = numberText(answer.backordered_quantity);
+  const shortfall = waiting === "0" || waiting === texts.backordered ? "" : ` ${waiting} promised units wait for stock: open it to see whose.`;
+  return `${texts.title}: ${numberText(answer.quantity)} on hand at ${texts.location} now.${shortfall}`;
 }
 
 export const REQUESTS = {

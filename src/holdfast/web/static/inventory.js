@@ -162,8 +162,13 @@ let updateTimer = 0;
 function heard(event) {
   const product = event.product_id ?? event.data?.product_id;
   if (product) touched.add(product);
-  if (MAKES_ROWS.has(event.type)) listMayDiffer = true;
+  if (MAKES_ROWS.has(event.type) || looksAtUnits()) listMayDiffer = true;
   plan();
+}
+
+/** Does it depend on what lies there which rows are shown? Then each event may bring some, or take some away. */
+function looksAtUnits() {
+  return Boolean(form.elements.state.value || form.elements.low_stock.checked);
 }
 
 function plan() {
