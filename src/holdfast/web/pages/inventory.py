@@ -76,7 +76,7 @@ async def show(request: Request, visitor: Visitor) -> Response:
         cursor=cursor,
         kinds=" ".join(KINDS),
         locations=[one for one in places if _sells(one) or one["code"] == filters.location],
-        all_places=[one["code"] for one in places if _sells(one)],
+        all_places=[one["code"] for one in sorted(places, key=_bins_last) if _sells(one)],
         **await _overview(request, visitor, filters, empty=not listed.items),
     )
 
@@ -146,6 +146,11 @@ def _sells(place: Json) -> bool:
     return place["kind"] not in ("transit", "quarantine")
 
 
+def _bins_last(place: Json) -> tuple[bool, str]:
+    """The order in which locations are offered to what comes: goods come to a shop or warehouse first."""
+    return place["kind"] == "bin", str(place["code"])
+
+
 def _views(reports: Reports, visitor: Visitor) -> list[Json]:
     """The views of this page that the visitor has saved."""
     if not visitor.actor.id:
@@ -162,7 +167,7 @@ def _shown(reports: Reports, visitor: Visitor, entries: list[Json], places: list
     elsewhere: dict[str, list[Json]] = {}
     ids = tuple({entry["product_id"] for entry in entries})
     for one in _away(reports, visitor, ids):
-        if one["quantity"] and one["location"] in kinds:
+        if one["location"] in kinds:
             elsewhere.setdefault(one["product_id"], []).append(one)
     return [
         {
@@ -174,8 +179,11 @@ def _shown(reports: Reports, visitor: Visitor, entries: list[Json], places: list
 
 
 def _away(reports: Reports, visitor: Visitor, product_ids: tuple[str, ...]) -> list[Json]:
-    """What lies of these products where nothing is sold: on the road, and in quarantine."""
-    levels = LevelFilter(products=product_ids, sellable=False)
+    """What lies of these products where nothing is sold: on the road, and in quarantine.
+
+    Only what is kept there is looked at: most products have been in some store's quarantine once, and are not now.
+    """
+    levels = LevelFilter(products=product_ids, sellable=False, state="on_hand")
     found, cursor = list[Json](), None
     while True:
         part = reports.levels(visitor.actor.org_id, levels, stores=visitor.stores, cursor=cursor, limit=LIMIT_MAX)
