@@ -305,6 +305,7 @@ async function readAgain(ids) {
   applyFigures(part);
   const shown = ids.map((id) => document.getElementById(`level-${id}`)).filter(Boolean);
   if (shown.length) applyRows(part, shown);
+  plan(); // these figures may have been read half a second before what was done
 }
 
 function factsOf(row) {
