@@ -63,6 +63,7 @@ def test_nobody_signs_in_to_a_page_that_refuses_them(house: House) -> None:
     visitor = house.visitor()
     assert visitor.post("/sign-in", {"email": "staff@arcoiris.example", **fields}).headers["location"] == "/"
     assert visitor.get("/").headers["location"] == "/pos"
+    assert visitor.get("/pos").status_code == 200
     assert visitor.post("/sign-in", {"email": MANAGER, **fields}).headers["location"] == fields["next"]
 
 
@@ -190,6 +191,7 @@ def test_stock_is_searched_from_every_page_by_who_may_see_it(house: House) -> No
     assert 'class="finder" action="/admin/inventory"' in manager.get("/account").text
     assert "finder" not in cashier.get("/account").text and "finder" not in house.visitor().get("/sign-in").text
     assert manager.get("/admin/inventory").text.count('role="search"') == 1
+    assert "finder" not in manager.get("/pos").text, "a till has a field of its own to scan and search"
 
 
 def test_a_device_becomes_a_till_where_there_is_one(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ from holdfast.db.queries import settling as settling_queries
 from holdfast.db.queries import tills as till_queries
 from holdfast.db.queries import trace as trace_queries
 from holdfast.db.queries.filters import Everything
-from holdfast.db.queries.levels import LOW_MAX, LevelFilter, LowStockFilter
+from holdfast.db.queries.levels import LOW_MAX, LevelFilter, LevelSort, LevelState, LowStockFilter
 from holdfast.db.queries.paging import EMPTY, LIMIT_DEFAULT, LIMIT_MAX, BadCursor, Json, Page, Stores
 from holdfast.db.queries.past_levels import listed_as_of
 from holdfast.db.queries.settling import instant
@@ -55,6 +55,8 @@ __all__ = [
     "BadCursor",
     "Json",
     "LevelFilter",
+    "LevelSort",
+    "LevelState",
     "ListOf",
     "Listing",
     "Page",

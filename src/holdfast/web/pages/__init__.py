@@ -18,7 +18,17 @@ from holdfast.settings import Config
 from holdfast.web.http.serving import Serving
 from holdfast.web.identity.auth import Lookups
 from holdfast.web.identity.cookies import SESSION_SECONDS
-from holdfast.web.pages import account, codes, inventory, look_form, sign_in, till, traffic
+from holdfast.web.pages import (
+    account,
+    codes,
+    inventory,
+    inventory_entry,
+    inventory_export,
+    look_form,
+    sign_in,
+    till,
+    traffic,
+)
 from holdfast.web.pages.failure import not_found_page
 from holdfast.web.pages.layout import FIGURES, StaticFolder
 
@@ -41,6 +51,8 @@ routes: list[BaseRoute] = [
     Route("/account/look", look_form.choose_look, methods=["POST"]),
     Route("/admin/inventory", inventory.show, methods=["GET"]),
     Route("/admin/inventory/rows", inventory.more_rows, methods=["GET"]),
+    Route("/admin/inventory.csv", inventory_export.show, methods=["GET"]),
+    Route("/admin/inventory/entry", inventory_entry.show, methods=["GET"]),
     Route("/admin/inventory/live", inventory.live, methods=["GET"]),
     Route("/pos", till.show, methods=["GET"]),
     Route("/pos/code.svg", codes.show, methods=["GET"]),
@@ -62,6 +74,6 @@ def create_pages(application: Serving, config: Config | None = None) -> Starlett
     setattr(
         pages.state,
         FIGURES,
-        Lookups(lambda of: reports.inventory_stats(of[0], store=of[1], stores=of[2])),
+        Lookups(lambda of: reports.level_figures(of[0], of[1], stores=of[2])),
     )
     return pages

@@ -13,6 +13,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from holdfast.web.pages.inventory_filters import Filters
+from holdfast.web.pages.layout import Store
+
 Json = dict[str, Any]
 Num = int | float
 
@@ -72,11 +75,13 @@ def shown(entry: Json, timezone: str, now: datetime | None = None) -> Json:
         "on_hand": entry["quantity"],
         "empty": not any(held),
         "texts": texts,
+        "sellable": entry["sellable"],
     }
     return {
         **texts,
         "id": entry["id"],
         "product_id": entry["product_id"],
+        "sellable": entry["sellable"],
         "is_low": entry["is_low_stock"],
         "is_out": entry["quantity"] == 0,
         "is_backordered": entry["backordered_quantity"] != 0,
@@ -88,38 +93,41 @@ def shown(entry: Json, timezone: str, now: datetime | None = None) -> Json:
     }
 
 
-def figures(stats: Json) -> list[Json]:
-    """The overview as the templates show it, from the API's stats."""
-    on_hand, entries = stats["total_quantity"], stats["total_entries"]
-    reserved, available, low = stats["total_reserved"], stats["total_available"], stats["low_stock_count"]
-    where = f"{_count(stats['unique_locations'], 'location')}, {_count(stats['stores_with_inventory'], 'store')}"
-    rows = [
-        _figure("entries", "Entries", entries, "products by location"),
-        _figure("on-hand", "Units on hand", on_hand, where),
-        _figure("reserved", "Reserved", reserved, "of on hand", _share(reserved, on_hand)),
-        _figure("available", "Available", available, "of on hand", _share(available, on_hand)),
-        _figure("low", "Low stock", low, "of entries", _share(low, entries), alarming=low > 0),
+def figures(stats: Json, filters: Filters, store: Store | None) -> list[Json]:
+    """The figures of what is shown, each with the address of exactly the entries that it counts.
+
+    The one that narrows the list already leads back.
+    """
+
+    def figure(key: str, name: str, note: str, *, alarming: bool = False) -> Json:
+        number = stats[key]
+        on = filters.low_stock if key == "low" else filters.state == key
+        changes: Json = {"state": None if on else key}
+        if key == "low":
+            changes = {"low_stock": not on, "threshold": "", "problem": ""}
+        href = filters.href(store, **changes)
+        text = number_text(number)
+        return {"key": key, "name": name, "value": text, "note": note, "href": href, "on": on, "alarming": alarming}
+
+    return [
+        figure("on_hand", "On hand", "units"),
+        figure("reserved", "Reserved", _part(_share(stats["reserved"], stats["on_hand"])) + " of on hand"),
+        figure("available", "Available", _part(_share(stats["available"], stats["on_hand"])) + " of on hand"),
+        figure("low", "Low stock", "entries", alarming=stats["low"] > 0),
+        figure("out", "Out of stock", "entries"),
+        figure("backordered", "Backordered", "units, not here yet"),
     ]
-    backordered = stats.get("total_backordered")
-    if backordered is not None:
-        rows.append(_figure("backordered", "Backordered", backordered, "promised, not here yet"))
-    return rows
 
 
-def _figure(key: str, name: str, raw: Num, note: str, share: float | None = None, *, alarming: bool = False) -> Json:
-    return {
-        "key": key,
-        "name": name,
-        "raw": raw,
-        "value": number_text(raw),
-        "note": note if share is None else f"{_part(share)} {note}",
-        "share": share,
-        "alarming": alarming,
-    }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number_text(number)} {noun}{'' if number == 1 else 's'}"
+def heads(filters: Filters, store: Store | None) -> dict[str, Json]:
+    """The heads of the columns by which the list can be sorted: where each leads, and how it stands now."""
+    found = {}
+    for name in ("title", "sku", "available", "changed"):
+        # The fewest, and what has changed last, are looked for more often than the other ends.
+        first, second = (f"-{name}", name) if name == "changed" else (name, f"-{name}")
+        up = {name: "ascending", f"-{name}": "descending"}.get(filters.sort, "none")
+        found[name] = {"href": filters.href(store, sort=second if filters.sort == first else first), "sorted": up}
+    return found
 
 
 def _share(part: Num, whole: Num) -> float:
@@ -150,7 +158,7 @@ def _times(instant: str, timezone: str, now: datetime | None) -> Json:
     at = datetime.fromisoformat(instant).astimezone(zone)
     today = (now or datetime.now(UTC)).astimezone(zone)
     if at.date() == today.date():
-        text = f"{at:%H:%M:%S}"
+        text = f"{at:%H:%M}"
     else:
         text = f"{at.day} {at:%b}" if at.year == today.year else f"{at.day} {at:%b %Y}"
     return {"updated": text, "updated_full": f"{at:%Y-%m-%d %H:%M:%S} ({timezone})"}

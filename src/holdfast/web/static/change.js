@@ -1,15 +1,20 @@
-// The dialog that changes one entry: add or remove, set exactly, delete. The server decides; a refusal is shown in place.
+// The panel of one entry: its numbers, what can be done with it, and its details. The server decides; a refusal is shown
+// in place. On a wide screen it stands beside the list, which goes on; elsewhere it lies over it.
 
-import { flash, toSignIn } from "./partials.js";
+import { Attempt, NOT_KNOWN, numberText, refusal, typedNumber } from "./api.js";
+import { REQUESTS } from "./change-requests.js";
+import { fetchPart, flash, morph } from "./partials.js";
 
-const NUMBER = /^\d{1,13}([.,]\d{1,4})?$/;
+const BESIDE = matchMedia("(min-width: 1024px)");
 
 export class ChangeDialog {
   #dialog = document.getElementById("change");
+  #detail = document.querySelector("#change [data-detail]");
   #facts = null;
   #expected = null;
-  #attempt = { body: "", key: "" };
+  #attempt = new Attempt();
   #returnTo = null;
+  #reading = null;
   #onDone;
 
   /** `onDone({ text, id, gone })` after the server took a change. */
@@ -27,23 +32,24 @@ export class ChangeDialog {
         next.focus();
       });
     });
-    for (const form of this.#dialog.querySelectorAll("form")) {
+    for (const form of this.#forms()) {
       form.addEventListener("submit", (event) => {
         event.preventDefault();
         this.#send(form);
       });
       form.addEventListener("input", () => this.#edited(form));
     }
-    for (const button of this.#dialog.querySelectorAll("[data-close]")) {
-      button.addEventListener("click", () => this.#dialog.close());
-    }
     this.#dialog.addEventListener("click", (event) => {
-      if (event.target === this.#dialog) this.#dialog.close();
+      const reason = event.target.closest("[data-reason]");
+      if (reason) reason.closest(".field").querySelector("input").value = reason.dataset.reason;
+      if (event.target === this.#dialog || event.target.closest("[data-close]")) this.#dialog.close();
     });
-    this.#dialog.addEventListener("close", () => {
-      const row = this.#facts && document.getElementById(`level-${this.#facts.id}`);
-      (row?.querySelector(".row-open") ?? this.#returnTo)?.focus();
-      this.#facts = null;
+    this.#dialog.addEventListener("close", () => this.#closed());
+    document.addEventListener("keydown", (event) => {
+      const beside = this.#dialog.open && !document.querySelector("dialog:modal");
+      if (event.key !== "Escape" || !beside || event.target.closest("#filters")) return;
+      event.preventDefault();
+      this.#dialog.close();
     });
   }
 
@@ -51,25 +57,73 @@ export class ChangeDialog {
     return this.#facts?.id ?? null;
   }
 
-  open(facts, button) {
+  /** Show an entry, with one of its forms (`kind`); `sign` is "+" or "-" where it is to add or to remove. */
+  open(facts, button, kind = "adjust", sign = "+") {
+    const other = this.#facts?.id !== facts.id;
     this.#returnTo = button;
-    for (const form of this.#dialog.querySelectorAll("form")) {
+    for (const form of this.#forms()) {
       form.reset();
       this.#problem(form, "");
     }
     this.#expected = facts.on_hand;
     this.#put(facts, false);
+    this.#form("adjust").elements.sign.value = sign === "-" ? "-" : "";
     this.#form("set").elements.quantity.value = String(facts.on_hand);
     this.#text("expected", facts.texts.quantity);
-    for (const form of this.#dialog.querySelectorAll("form")) this.#edited(form);
-    this.#show(this.#tabs()[0]);
-    this.#dialog.showModal();
-    this.#form("adjust").elements.quantity.focus();
+    for (const option of this.#form("move").elements.to.options) option.disabled = option.value === facts.texts.location;
+    this.#form("move").elements.to.value = [...this.#form("move").elements.to.options].find((one) => !one.disabled)?.value ?? "";
+    for (const form of this.#forms()) this.#edited(form);
+    this.#show(document.getElementById(`tab-${kind}`));
+    if (!this.#dialog.open) {
+      if (BESIDE.matches) this.#dialog.show();
+      else this.#dialog.showModal();
+    }
+    document.body.classList.add("has-panel");
+    this.#mark(facts.id);
+    const field = this.#form(kind).elements.quantity;
+    field?.focus();
+    field?.select();
+    if (other) this.#detail.replaceChildren();
+    this.#readDetail();
   }
 
-  /** The row changed while the dialog is open: show it, but keep what the person saw as what they expect. */
+  /** The row changed while the panel is open: show it, but keep what the person saw as what they expect. */
   update(facts) {
-    if (this.#facts?.id === facts.id) this.#put(facts, true);
+    if (this.#facts?.id !== facts.id) return;
+    this.#put(facts, true);
+    this.#readDetail();
+  }
+
+  #closed() {
+    const row = this.#facts && document.getElementById(`level-${this.#facts.id}`);
+    document.body.classList.remove("has-panel");
+    this.#reading?.abort();
+    this.#facts = null;
+    this.#mark(null);
+    (row?.querySelector(".row-open") ?? this.#returnTo)?.focus();
+  }
+
+  #mark(id) {
+    for (const row of document.querySelectorAll("#rows tr[data-is-open]")) delete row.dataset.isOpen;
+    const row = id && document.getElementById(`level-${id}`);
+    if (row) row.dataset.isOpen = "";
+  }
+
+  async #readDetail() {
+    this.#reading?.abort();
+    this.#reading = new AbortController();
+    const { id } = this.#facts;
+    try {
+      const part = await fetchPart(`/admin/inventory/entry?level=${id}`, this.#reading.signal);
+      if (this.#facts?.id !== id) return;
+      const fresh = document.importNode(part.getElementById("detail"), true);
+      const old = document.getElementById("detail");
+      if (old) morph(old, fresh);
+      else this.#detail.replaceChildren(fresh);
+    } catch (error) {
+      if (error.name === "AbortError" || this.#facts?.id !== id) return;
+      this.#detail.textContent = "The details could not be read. Close this and open it again.";
+    }
   }
 
   #put(facts, light) {
@@ -91,6 +145,10 @@ export class ChangeDialog {
 
   #tabs() {
     return [...this.#dialog.querySelectorAll('[role="tab"]')];
+  }
+
+  #forms() {
+    return this.#dialog.querySelectorAll("form");
   }
 
   #form(id) {
@@ -130,16 +188,11 @@ export class ChangeDialog {
     form.setAttribute("aria-busy", "true");
     submit.disabled = true;
     try {
-      const answer = await this.#call(request);
-      if (answer.ok) {
-        this.#attempt = { body: "", key: "" };
-        this.#done(form, facts, answer.document);
-      } else if (this.#facts?.id === facts.id) {
-        this.#refused(form, answer.document);
-      }
+      const answer = await this.#attempt.send(request);
+      if (answer.ok) this.#done(form, facts, answer.document);
+      else if (this.#facts?.id === facts.id) this.#refused(form, answer.document);
     } catch {
-      // The same key goes along when they try again, so it cannot happen twice.
-      this.#problem(form, "The server could not be reached, so it is not known whether this was done. Try again: it is never done twice.");
+      this.#problem(form, NOT_KNOWN);
     } finally {
       form.removeAttribute("aria-busy");
       submit.disabled = false;
@@ -149,69 +202,37 @@ export class ChangeDialog {
 
   /** What to ask of the API, or null when the quantity is no number. */
   #request(form) {
-    const { id, product_id, store_id, texts } = this.#facts;
-    if (form.id === "delete") return { method: "DELETE", path: `/api/v1/admin/inventory/${id}`, body: "" };
+    const { above, optional, request } = REQUESTS[form.id];
     const field = form.elements.quantity;
-    const text = field.value.trim();
-    const zero = Number(text.replace(",", ".")) === 0;
-    if (!NUMBER.test(text) || (form.id === "adjust" && zero)) {
+    if (!field) return request(this.#facts);
+    const empty = optional && !field.value.trim();
+    const quantity = empty ? null : typedNumber(field);
+    if ((quantity === null && !empty) || (above && quantity === 0)) {
       field.setAttribute("aria-invalid", "true");
-      this.#problem(form, form.id === "adjust" ? "Give a number above 0." : "Give a number, 0 or more.");
+      this.#problem(form, above ? "Give a number above 0." : "Give a number, 0 or more.");
       field.focus();
       return null;
     }
-    const sign = form.id === "adjust" ? form.elements.sign.value : "";
-    const body = { store_id, product_id, location: texts.location, quantity: Number(sign + text.replace(",", ".")) };
-    if (form.id === "set") body.expected_quantity = this.#expected;
-    const reason = form.elements.reason.value.trim();
-    if (reason) body.reason = reason;
-    return { method: "POST", path: `/api/v1/admin/inventory/${form.id}`, body: JSON.stringify(body) };
-  }
-
-  async #call({ method, path, body }) {
-    const same = `${method} ${path} ${body}`;
-    if (this.#attempt.body !== same) this.#attempt = { body: same, key: newKey() };
-    const headers = { Accept: "application/json", "Idempotency-Key": this.#attempt.key };
-    if (body) headers["Content-Type"] = "application/json";
-    const response = await fetch(path, { method, headers, body: body || undefined, credentials: "same-origin" });
-    if (response.status === 401) toSignIn();
-    const document = response.status === 204 ? null : await response.json();
-    return { ok: response.ok, document };
+    return request(this.#facts, form.elements, quantity, this.#expected);
   }
 
   #refused(form, problem) {
-    // A refusal changed nothing; what is sent next is a new attempt.
-    this.#attempt = { body: "", key: "" };
     if (problem.code === "QUANTITY_CHANGED" && typeof problem.quantity === "number") {
       const [before, present] = [numberText(this.#expected), numberText(problem.quantity)];
       this.#expected = problem.quantity;
       this.#text("expected", present);
       const wanted = form.elements.quantity.value.trim();
-      this.#problem(form, `Somebody was faster: ${present} on hand now, not ${before}. Nothing was changed. Set it to ${wanted} all the same?`);
+      this.#problem(form, `Somebody was faster: ${present} on hand now, not ${before}; below is who. Nothing was changed. Set it to ${wanted} all the same?`);
       form.querySelector("[data-submit]").textContent = `Set ${present} to ${wanted}`;
+      this.#readDetail();
       return;
     }
     if (problem.code?.startsWith("INVALID_QUANTITY")) form.elements.quantity?.setAttribute("aria-invalid", "true");
-    this.#problem(form, problem.detail ?? "That was refused.");
+    this.#problem(form, refusal(problem));
   }
 
-  #done(form, facts, entry) {
-    const { title, location } = facts.texts;
-    const text = entry
-      ? `${title}: ${numberText(entry.quantity)} on hand at ${location} now.`
-      : `${title} at ${location} is deleted.`;
+  #done(form, facts, answer) {
     if (this.#facts?.id === facts.id) this.#dialog.close();
-    this.#onDone({ text, id: facts.id, gone: form.id === "delete" });
+    this.#onDone({ text: REQUESTS[form.id].done(facts, answer), id: facts.id, gone: form.id === "delete" });
   }
-}
-
-/** A quantity as the server shows it: thousands apart, up to four places. */
-function numberText(number) {
-  return number.toLocaleString("en", { maximumFractionDigits: 4 });
-}
-
-/** A random key; `randomUUID` exists only over HTTPS and on this machine. */
-function newKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return "page-" + [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,25 +1,24 @@
-// The inventory page: filters without reloading, rows and figures that follow what happens, keys, and the dialog.
+// The inventory page: filters without reloading, rows and figures that follow what happens, keys, and the panel of an entry.
 // The server renders every row and every figure; nothing is added up here.
 
 import { ChangeDialog } from "./change.js";
+import { Chosen } from "./chosen.js";
+import { Goods } from "./goods.js";
 import { followLive } from "./live.js";
 import { fetchPart, flash, morph } from "./partials.js";
+import { keepViews } from "./views.js";
+import { say, toast } from "./words.js";
 
 const TYPING_MILLISECONDS = 220; // of silence before a search goes out
 const UPDATE_MILLISECONDS = 500; // at most two updates a second
 const LIST_MILLISECONDS = 3000; // at most one look for new rows in this time
 const LIVE_MAX = 50; // rows of one update, as the server allows
 const LIST_MAX = 200; // rows of one list
-const TOAST_MILLISECONDS = 5000;
-const SPARK_POINTS = 90;
-const SPARK_STEPS_MIN = 24; // a line grows to the right until it fills its place, then it moves
 const MAKES_ROWS = new Set(["StockReceived", "StockAdjusted", "StockCounted", "StockTransferred", "LotQuarantined", "LowStock"]);
 
 const form = document.getElementById("filters");
 const rows = document.getElementById("rows");
 const stock = document.getElementById("stock");
-const nothing = document.getElementById("nothing");
-const said = document.getElementById("said");
 const liveButton = document.getElementById("live");
 const search = document.getElementById("search");
 
@@ -34,21 +33,24 @@ function query() {
   return asked;
 }
 
-async function filter() {
+/** The list anew; `step`: a step that the way back undoes. */
+async function filter({ step = false } = {}) {
+  clearTimeout(typing);
   generation += 1;
   listing?.abort();
   listing = new AbortController();
   const asked = query();
   const address = asked.size ? `?${asked}` : location.pathname;
   stock.setAttribute("aria-busy", "true");
+  showFold();
   try {
-    const [part] = await Promise.all([fetchPart(`/admin/inventory/rows?${asked}`, listing.signal), figuresOf(listing.signal)]);
-    history.replaceState(null, "", address);
-    asked.delete("store");
+    const part = await fetchPart(`/admin/inventory/rows?${asked}`, listing.signal);
+    if (step) history.pushState(null, "", address);
+    else history.replaceState(null, "", address);
+    document.getElementById("export").href = `/admin/inventory.csv?${asked}`;
+    for (const name of ["store", "sort"]) asked.delete(name);
     replaceRows(part, asked.size > 0);
-    const count = rows.rows.length;
-    const more = document.querySelector("[data-more]") ? " or more" : "";
-    say(count ? `${count}${more} entries` : "No stock matches these filters.");
+    say(rows.rows.length ? document.getElementById("total").textContent : "No stock matches these filters.");
   } catch (error) {
     if (error.name === "AbortError") return;
     toast("The list could not be read. Try again in a moment.");
@@ -61,11 +63,46 @@ function replaceRows(part, narrowed) {
   document.querySelector("[data-list-problem]")?.remove();
   if (problem) stock.before(document.importNode(problem, true));
   rows.replaceChildren(...[...part.querySelector("tbody").rows].map((row) => document.importNode(row, true)));
-  document.getElementById("more").replaceWith(document.importNode(part.getElementById("more"), true));
-  nothing.hidden = rows.rows.length > 0;
-  nothing.querySelector(".nothing-title").textContent = narrowed ? "No stock matches these filters." : "There is no stock yet.";
+  for (const id of ["more", "nothing"]) document.getElementById(id).replaceWith(document.importNode(part.getElementById(id), true));
+  morph(document.getElementById("heads"), part.getElementById("heads"));
+  applyFigures(part);
+  chosen.refresh();
   for (const clear of document.querySelectorAll(".clear")) clear.hidden = !narrowed;
 }
+
+/** The form as an address has it: a figure, a head, a way back. */
+function follow(address, step) {
+  const asked = new URL(address, location.href).searchParams;
+  if ((asked.get("store") ?? "") !== (form.elements.store?.value ?? "")) return location.assign(address);
+  for (const field of form.elements) {
+    if (field.type === "checkbox") field.checked = asked.get(field.name) === "true";
+    else if (field.name && field.name !== "store") field.value = asked.get(field.name) ?? "";
+  }
+  filter({ step });
+}
+
+function clearFilters() {
+  for (const field of form.elements) {
+    if (field.type === "checkbox") field.checked = false;
+    else if (field.name && !["store", "sort"].includes(field.name)) field.value = "";
+  }
+  filter({ step: true });
+  search.focus();
+}
+
+/** On a phone the filters fold into a button that says how many are on. */
+const fold = form.querySelector(".filters-fold");
+function showFold() {
+  const { location: place, low_stock, state } = form.elements;
+  const on = [place.value, low_stock.checked, state.value].filter(Boolean).length;
+  fold.querySelector(".filters-on").textContent = on ? `(${on} on)` : "";
+}
+fold.hidden = false;
+fold.addEventListener("click", () => {
+  const open = form.classList.toggle("is-unfolded");
+  fold.setAttribute("aria-expanded", String(open));
+});
+form.classList.add("has-fold");
 
 async function showMore(link) {
   link.setAttribute("aria-disabled", "true");
@@ -78,8 +115,9 @@ async function showMore(link) {
       if (!document.getElementById(row.id)) rows.append(document.importNode(row, true));
     }
     document.getElementById("more").replaceWith(document.importNode(part.getElementById("more"), true));
+    chosen.refresh();
     opener(rows.rows[last])?.focus();
-    say(`${rows.rows.length} entries`);
+    say(`${rows.rows.length} rows are shown.`);
   } catch {
     link.removeAttribute("aria-disabled");
     toast("The next rows could not be read. Try again in a moment.");
@@ -89,34 +127,28 @@ async function showMore(link) {
 let typing = 0;
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  clearTimeout(typing);
   filter();
+  search.select(); // what is scanned next replaces this
 });
 form.addEventListener("input", (event) => {
-  clearTimeout(typing);
   const { target } = event;
+  if (!target.form) return; // the name of a view
+  clearTimeout(typing);
   if (target.name === "threshold" && target.value.trim()) form.elements.low_stock.checked = true;
   if (target.name === "low_stock" && !target.checked) form.elements.threshold.value = "";
   typing = setTimeout(filter, target.matches("input[type=search], [name=threshold]") ? TYPING_MILLISECONDS : 0);
 });
+window.addEventListener("popstate", () => follow(location.href, false));
 document.addEventListener("click", (event) => {
-  const clear = event.target.closest("[data-clear]");
-  const more = event.target.closest("[data-more]");
-  const open = event.target.closest(".row-open");
-  if (clear) {
-    event.preventDefault();
-    for (const field of form.elements) {
-      if (field.type === "checkbox") field.checked = false;
-      else if (field.name && field.type !== "hidden") field.value = "";
-    }
-    filter();
-    search.focus();
-  } else if (more) {
-    event.preventDefault();
-    showMore(more);
-  } else if (open) {
-    dialog.open(factsOf(open.closest("tr")), open);
-  }
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const part = event.target.closest("[data-clear], [data-filters], [data-more], .row-open, [data-receive]");
+  if (!part) return;
+  if (part.matches("a")) event.preventDefault();
+  if (part.matches("[data-clear]")) clearFilters();
+  else if (part.matches("[data-filters]")) follow(part.href, true);
+  else if (part.matches("[data-more]")) showMore(part);
+  else if (part.matches("[data-receive]")) goods.open();
+  else dialog.open(factsOf(part.closest("tr")), part);
 });
 
 // What happens meanwhile ---------------------------------------------------------------------------------------------
@@ -130,8 +162,13 @@ let updateTimer = 0;
 function heard(event) {
   const product = event.product_id ?? event.data?.product_id;
   if (product) touched.add(product);
-  if (MAKES_ROWS.has(event.type)) listMayDiffer = true;
+  if (MAKES_ROWS.has(event.type) || looksAtUnits()) listMayDiffer = true;
   plan();
+}
+
+/** Does it depend on what lies there which rows are shown? Then each event may bring some, or take some away. */
+function looksAtUnits() {
+  return Boolean(form.elements.state.value || form.elements.low_stock.checked);
 }
 
 function plan() {
@@ -166,8 +203,8 @@ async function update() {
 }
 
 function liveQuery(levels) {
-  const asked = new URLSearchParams(levels.map((level) => ["level", level]));
-  if (form.elements.store) asked.set("store", form.elements.store.value);
+  const asked = query();
+  for (const level of levels) asked.append("level", level);
   return asked;
 }
 
@@ -184,7 +221,8 @@ function applyRows(part, asked) {
     if (now) changeRow(row, now);
     else if (levelOf(row) !== dialog.level) row.remove();
   }
-  nothing.hidden = rows.rows.length > 0;
+  chosen.refresh();
+  showNothing();
 }
 
 function changeRow(row, now) {
@@ -214,41 +252,16 @@ function applyList(part) {
     rows.insertBefore(added, place);
     added.querySelectorAll("[data-live]").forEach(flash);
   }
-  nothing.hidden = rows.rows.length > 0;
-}
-
-async function figuresOf(signal) {
-  applyFigures(await fetchPart(`/admin/inventory/live?${liveQuery([])}`, signal));
+  chosen.refresh();
+  showNothing();
 }
 
 function applyFigures(part) {
-  const figures = document.getElementById("figures");
-  const fresh = part.getElementById("figures");
-  for (const line of figures.querySelectorAll(".figure-spark polyline")) {
-    // The line is drawn here, from what the server told while the page is open; keep it.
-    const key = [...line.closest(".figure").classList].find((name) => name.startsWith("figure-"));
-    fresh.querySelector(`.${key} polyline`)?.setAttribute("points", line.getAttribute("points"));
-  }
-  morph(figures, fresh, flash);
-  drawSparks();
+  for (const id of ["figures", "total"]) morph(document.getElementById(id), part.getElementById(id), flash);
 }
 
-const seen = new Map();
-
-function drawSparks() {
-  for (const figure of document.querySelectorAll(".figure")) {
-    const line = figure.querySelector(".figure-spark polyline");
-    if (!line) continue;
-    const value = Number(figure.querySelector("[data-spark-value]").dataset.sparkValue);
-    const past = seen.get(figure.className) ?? seen.set(figure.className, []).get(figure.className);
-    past.push(value);
-    if (past.length > SPARK_POINTS) past.shift();
-    const low = Math.min(...past);
-    const span = Math.max(...past) - low;
-    const steps = Math.max(past.length - 1, SPARK_STEPS_MIN);
-    const points = past.map((one, index) => `${(100 * index) / steps},${18 - (16 * (one - low)) / (span || 1)}`);
-    line.setAttribute("points", span ? points.join(" ") : "");
-  }
+function showNothing() {
+  document.getElementById("nothing").hidden = rows.rows.length > 0;
 }
 
 followLive(liveButton, {
@@ -263,7 +276,7 @@ followLive(liveButton, {
   say,
 });
 
-// The dialog, words, keys --------------------------------------------------------------------------------------------
+// The panel, many rows, keys -----------------------------------------------------------------------------------------
 
 const dialog = new ChangeDialog(async ({ text, id, gone }) => {
   toast(text);
@@ -271,13 +284,29 @@ const dialog = new ChangeDialog(async ({ text, id, gone }) => {
   if (gone && row) {
     (opener(row.nextElementSibling) ?? opener(row.previousElementSibling) ?? search).focus();
     row.remove();
-    nothing.hidden = rows.rows.length > 0;
+    showNothing();
   }
-  const part = await fetchPart(`/admin/inventory/live?${liveQuery(gone ? [] : [id])}`);
+  await readAgain(gone ? [] : [id]);
+});
+
+const chosen = new Chosen(factsOf, ({ text, ids }) => {
+  toast(text);
+  readAgain(ids.slice(0, LIVE_MAX));
+});
+
+const goods = new Goods(({ text }) => {
+  toast(text);
+  filter();
+});
+
+async function readAgain(ids) {
+  const part = await fetchPart(`/admin/inventory/live?${liveQuery(ids)}`);
   await nextFrame();
   applyFigures(part);
-  if (row?.isConnected) applyRows(part, [row]);
-});
+  const shown = ids.map((id) => document.getElementById(`level-${id}`)).filter(Boolean);
+  if (shown.length) applyRows(part, shown);
+  plan(); // these figures may have been read half a second before what was done
+}
 
 function factsOf(row) {
   return JSON.parse(row.dataset.entry);
@@ -299,48 +328,54 @@ function nextFrame() {
   });
 }
 
-function say(text) {
-  said.textContent = text;
-}
-
-function toast(text) {
-  const note = document.createElement("p");
-  note.className = "toast";
-  note.textContent = text;
-  document.getElementById("toasts").append(note);
-  setTimeout(() => note.remove(), TOAST_MILLISECONDS);
+/** The row that keys are about: where the focus is, or whose panel is open. */
+function rowHere() {
+  const all = [...rows.rows];
+  return all.find((row) => row.contains(document.activeElement)) ?? all.find((row) => levelOf(row) === dialog.level);
 }
 
 function moveBy(step) {
   const all = [...rows.rows];
-  const at = all.findIndex((row) => row.contains(document.activeElement));
+  const at = all.indexOf(rowHere());
   const next = all[at === -1 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step))];
   opener(next)?.focus();
   next?.scrollIntoView({ block: "nearest" });
 }
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const inField = event.target.closest("input, select, textarea");
-  if (event.key === "Escape" && event.target === search) {
-    if (search.value) {
-      search.value = "";
-      filter();
-    } else {
-      search.blur();
-    }
-  } else if (event.key === "ArrowDown" && event.target === search) {
+const MOVES = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1 };
+const OPENS = { e: ["adjust"], "+": ["adjust"], "-": ["adjust", "-"], "=": ["set"], c: ["count"] };
+
+function press(event) {
+  const row = rowHere();
+  const inRows = rows.contains(event.target);
+  if (event.key in MOVES && (inRows || event.key.length === 1)) moveBy(MOVES[event.key]);
+  else if (event.key in OPENS && row) dialog.open(factsOf(row), opener(row), ...OPENS[event.key]);
+  else if (event.key === " " && row && inRows) chosen.choose(row, { between: event.shiftKey });
+  else return;
+  event.preventDefault();
+}
+
+function pressInSearch(event) {
+  if (event.key === "Escape" && search.value) {
+    search.value = "";
+    filter();
+  } else if (event.key === "Escape") {
+    search.blur();
+  } else if (event.key === "ArrowDown") {
     event.preventDefault();
     opener(rows.rows[0])?.focus();
-  } else if (inField) {
-    return;
-  } else if (event.key === "j" || (event.key === "ArrowDown" && rows.contains(event.target))) {
-    event.preventDefault();
-    moveBy(1);
-  } else if (event.key === "k" || (event.key === "ArrowUp" && rows.contains(event.target))) {
-    event.preventDefault();
-    moveBy(-1);
   }
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog:modal, dialog#keys[open]")) return;
+  if (event.target === search) pressInSearch(event);
+  else if (!event.target.closest("input, select, textarea, dialog, [data-menu]")) press(event);
+});
+rows.addEventListener("keyup", (event) => {
+  if (event.key === " ") event.preventDefault(); // a button is pressed when the key comes up
 });
 
-drawSparks();
+for (const button of document.querySelectorAll("[data-receive]")) button.hidden = false;
+keepViews(() => String(query()));
+showFold();

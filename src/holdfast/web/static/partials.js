@@ -29,6 +29,10 @@ export function morph(old, fresh, changed) {
       old.setAttribute(name, value);
     }
   }
+  for (const { name } of [...old.attributes]) {
+    // What the script of the page itself has marked stays: data-is-...
+    if (!fresh.hasAttribute(name) && name !== "class" && name !== "open" && !name.startsWith("data-is-")) old.removeAttribute(name);
+  }
   if (old.hasAttribute("class") && !fresh.hasAttribute("class") && !old.classList.contains("is-changed")) old.removeAttribute("class");
   const same =
     old.childNodes.length === fresh.childNodes.length &&
