@@ -176,7 +176,7 @@ def work_on(shop: Holdfast, job: Job, stopping: threading.Event) -> None:
     except FileRefused as refused:
         kept.let_go(shop.database, job, "refused", str(refused))
     except (Interrupted, Forbidden) as reason:
-        kept.let_go(shop.database, job, "done" if back else "interrupted", str(reason))
+        kept.let_go(shop.database, job, "interrupted", str(reason))
     except Stopping:
         kept.let_go(shop.database, job)
     except LeaseLost:
@@ -239,8 +239,8 @@ def work_once(shop: Holdfast, stopping: threading.Event | None = None) -> bool:
             raise
         except Exception as error:
             if not is_away(error):
-                words = "Something went wrong on our side. What was taken until then is in the rows."
-                kept.let_go(shop.database, job, "done" if job.state == "taking_back" else "interrupted", words)
+                words = "Something went wrong on our side. What was done until then is in the rows."
+                kept.let_go(shop.database, job, "interrupted", words)
             raise
         kept.prune(shop.database, org_id)
     return any_done

@@ -132,7 +132,7 @@ def take_back_import(stock: Stock, command: TakeBackImport) -> ImportJob:
         raise Refused(Code.FORBIDDEN, "An import is taken back by a user or by a key.")
     if job.dry_run:
         raise invalid_state("A dry run has done nothing that could be taken back.")
-    if job.state not in ("done", "interrupted"):
+    if job.state not in ("done", "interrupted", "taken_back"):
         raise invalid_state(f"The import is {job.state.replace('_', ' ')}.", status=job.state)
     _refuse_one_too_many(stock)
     job = replace(

@@ -171,7 +171,8 @@ def take_back_product(stock: Stock, command: TakeBackProduct) -> Product:
 
 def seen_as(product: Product) -> str:
     """What tells a product as it stands from any other way in which it may stand: a SHA-256 in hexadecimal digits."""
-    fields = {name: value for name, value in msgspec.structs.asdict(product).items() if value not in (None, (), [])}
+    said = msgspec.structs.asdict(product).items()
+    fields = {name: value for name, value in said if name != "updated_at" and value not in (None, (), [])}
     return sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()
 
 
