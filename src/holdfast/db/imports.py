@@ -101,7 +101,7 @@ def due(database: Database) -> list[tuple[str, str]]:
     """(organisation, import) of what is to be worked on and nobody has: first what somebody began."""
     free = sa.or_(_job.owner.is_(None), _job.lease_until < clock(database))
     asked = sa.select(_job.org_id, _job.id).where(_job.state.in_(DUE), free)
-    order = (_job.owner.is_(None), _job.updated_at, _job.id)
+    order = (_job.owner.is_(None), _job.created_at, _job.id)
     with database.reading() as connection:
         return [(str(row[0]), str(row[1])) for row in connection.execute(asked.order_by(*order).limit(DUE_MAX))]
 

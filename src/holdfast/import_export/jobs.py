@@ -222,28 +222,37 @@ def _chosen(choices: ImportChoices) -> Choices:
 
 
 def work_once(shop: Holdfast, stopping: threading.Event | None = None) -> bool:
-    """Work on what is due and nobody has; was there something?"""
+    """Work on what is due and nobody has; was there something? One that fails is raised when the others had theirs."""
     stopping = stopping or threading.Event()
-    any_done = False
+    any_done, failure = False, None
     for org_id, import_id in kept.due(shop.database):
         if stopping.is_set():
-            return any_done
+            break
         job = kept.claim(shop.database, org_id, import_id, str(uuid_utils.uuid7()))
         if job is None:
             continue
         any_done = True
         try:
-            work_on(shop, job, stopping)
-        except (Overloaded, Unavailable):
-            kept.let_go(shop.database, job)
-            raise
-        except Exception as error:
-            if not is_away(error):
-                words = "Something went wrong on our side. What was done until then is in the rows."
-                kept.let_go(shop.database, job, "interrupted", words)
-            raise
-        kept.prune(shop.database, org_id)
+            _work_on_claimed(shop, job, stopping)
+        except Exception as error:  # noqa: BLE001 - one organisation's trouble is raised when the others had their turn
+            failure = failure or error
+    if failure is not None:
+        raise failure
     return any_done
+
+
+def _work_on_claimed(shop: Holdfast, job: Job, stopping: threading.Event) -> None:
+    try:
+        work_on(shop, job, stopping)
+    except (Overloaded, Unavailable):
+        kept.let_go(shop.database, job)
+        raise
+    except Exception as error:
+        if not is_away(error):
+            words = "Something went wrong on our side. What was done until then is in the rows."
+            kept.let_go(shop.database, job, "interrupted", words)
+        raise
+    kept.prune(shop.database, job.org_id)
 
 
 class ImportWorker:
