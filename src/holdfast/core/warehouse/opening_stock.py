@@ -46,6 +46,7 @@ def take_back_receipt(stock: Stock, command: TakeBackReceipt) -> ReceiptDocument
         raise invalid_state("Only opening stock is taken back.")
     if receipt.taken_back_at is not None:
         raise invalid_state("The receipt was taken back already.")
+    stock.catalog.know_products(line.product_id for line in receipt.lines)
     stock.lock_levels((line.product_id, place.id) for line in receipt.lines)
     stock.require(*(LotById(line.lot_id) for line in receipt.lines))
     levels = [stock.level(line.product_id, place.id) for line in receipt.lines]

@@ -414,7 +414,7 @@ _OPENING = "coalesce({0}source, '') = 'opening' AND {0}ref_type IN ('RECEIPT', '
 
 _USED = (
     "(t.on_hand <> 0 OR t.reserved <> 0 OR t.backordered <> 0 OR EXISTS (SELECT 1 FROM ledger e "
-    "WHERE e.org_id = t.org_id AND e.level_id = t.id AND e.qty_delta <> 0 AND NOT (" + _OPENING.format("e.") + ")))"
+    "WHERE e.org_id = :org AND e.level_id = t.id AND e.qty_delta <> 0 AND NOT (" + _OPENING.format("e.") + ")))"
 )
 
 LOADERS: dict[type[Want], Loader] = {
