@@ -425,3 +425,6 @@ def test_only_the_last_imports_are_kept(shop: Shop, monkeypatch: pytest.MonkeyPa
     assert [one["id"] for one in shop.owner.get(PATH).json()["items"]] == [names[3], names[2]]
     assert shop.owner.get(f"{PATH}/{names[0]}/rows").status == 404
     assert shop.owner.get("/api/v1/products/P-0").status == 200
+    monkeypatch.setattr(kept, "KEPT_ROWS_MAX", 3)
+    last = done(shop, "sku,title\n" + "".join(f"Q-{number},Q\n" for number in range(4)))
+    assert [one["id"] for one in shop.owner.get(PATH).json()["items"]] == [last["id"]]

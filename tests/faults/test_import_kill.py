@@ -62,7 +62,7 @@ def test_killed_in_the_middle_of_an_import_and_of_taking_it_back(database_url: s
         actor = found(shop)
         for number in range(SKUS):
             stock_up(shop, actor, f"MUG-{number}", 0)
-        key = do(shop, actor, AddKey(name="import", key_hash="a" * 64, role="owner", stores=(), hint="x"))
+        key = do(shop, actor, AddKey(name="import", key_hash="a" * 64, role="owner"))
         actor = msgspec.structs.replace(actor, id=key.id, name="key:import")
         lines = [f"MUG-{number % SKUS},MAIN,{number + 1},1.00" for number in range(LINES)]
         digest, content = packed("\n".join(["sku,location,quantity,unit_cost", *lines]))

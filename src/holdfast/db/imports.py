@@ -31,6 +31,9 @@ KEPT_MAX = 200
 ORPHAN_SECONDS = 3600
 """How long a file is kept that no import names (yet)."""
 
+KEPT_ROWS_MAX = 1_000_000
+"""Rows that the imports of an organisation that are kept have together; the last import is kept in any case."""
+
 DUE_MAX = 50
 """Most imports that one look takes on."""
 
@@ -268,14 +271,16 @@ def begin_taking_back(database: Database, job: Job) -> None:
 
 
 def prune(database: Database, org_id: str) -> int:
-    """Forget all but the last KEPT_MAX imports of an organisation, and files that none names; how many imports."""
-    last = sa.select(_job.id).where(_job.org_id == org_id).order_by(_job.id.desc()).offset(KEPT_MAX - 1).limit(1)
+    """Forget old imports of an organisation, and files that none names; how many imports: beyond the last KEPT_MAX, and
+    beyond the last ones that have KEPT_ROWS_MAX rows together."""
+    asked = sa.select(_job.id, _job.lines, _job.state).where(_job.org_id == org_id).order_by(_job.id.desc())
+    old: list[str] = []
+    lines = 0
     with database.reading() as connection:
-        border = connection.execute(last).scalar()
-        old: list[str] = []
-        if border is not None:
-            asked = sa.select(_job.id).where(_job.org_id == org_id, _job.id < border, _job.state.not_in(DUE))
-            old = [str(name) for name in connection.execute(asked.limit(KEPT_MAX)).scalars()]
+        for number, row in enumerate(connection.execute(asked)):
+            lines += row.lines
+            if number and (number >= KEPT_MAX or lines > KEPT_ROWS_MAX) and row.state not in DUE:
+                old.append(str(row.id))
     for name in old:
         with database.writing() as connection:
             connection.execute(sa.delete(import_row).where(_row.org_id == org_id, _row.import_id == name))

@@ -30,7 +30,7 @@ from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import DigitalDelivery, Oversell, PriceBreak, Product, ProductKind
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
 from holdfast.core.records.sale import SaleLine
-from holdfast.core.records.wants import ProductInLedger, ProductsOfGtin, ProductSoldUncounted, ProductUsed
+from holdfast.core.records.wants import ProductInLedger, ProductMoved, ProductsOfGtin, ProductSoldUncounted
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
@@ -183,7 +183,7 @@ def _is_used(stock: Stock, product: Product) -> bool:
         return True
     if any(_moves(entry) for entry in stock.entries if entry.product_id == product.id):
         return True
-    before = bool(product.id not in stock.born and stock.require(ProductUsed(product.id)))
+    before = bool(product.id not in stock.born and stock.require(ProductMoved(product.id)))
     return before or _is_sold(stock, product)
 
 

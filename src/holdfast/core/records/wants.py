@@ -425,7 +425,7 @@ class ProductInLedger(Want, frozen=True, gc=False):
     product_id: str
 
 
-class ProductUsed(Want, frozen=True, gc=False):
+class ProductMoved(Want, frozen=True, gc=False):
     """Has the product stock or promises, or moved otherwise than as opening stock? Not empty when it has."""
 
     product_id: str

@@ -476,7 +476,7 @@ LOADERS: dict[type[Want], Loader] = {
     wants.TransfersFrom: _ids("transfer", (("from_location_id", _UUID),), "t.status = 'shipped'"),
     wants.LevelsWithStock: Loader(_level_queries, _take_levels),
     wants.ProductInLedger: _exists("level", "product_id"),
-    wants.ProductUsed: _exists("level", "product_id", _USED),
+    wants.ProductMoved: _exists("level", "product_id", _USED),
     wants.LotMoved: _exists(
         "ledger", "lot_id", f"t.qty_delta <> 0 AND t.ref_type <> 'RECEIPT' AND NOT ({_OPENING.format('t.')})"
     ),
