@@ -375,9 +375,11 @@ def test_what_a_stranger_may_send_is_bounded(shop: Shop) -> None:
         answer = owner.request("POST", f"{PATH}?{query}", content=b"sku\nA\n", headers={"content-type": "text/csv"})
         assert (answer.status, answer.code) == (400, "INVALID_REQUEST"), query
     assert owner.get(PATH).json()["items"] == []
-    for _ in range(5):
-        assert sent(owner, PRODUCTS).status == 202
+    for number in range(5):
+        assert sent(owner, PRODUCTS, key=f"k{number}").status == 202
     assert (sent(owner, PRODUCTS).status, sent(owner, PRODUCTS).code) == (409, "INVALID_STATE")
+    again = sent(owner, PRODUCTS, key="k0")
+    assert (again.status, again.headers["idempotent-replayed"]) == (202, "true"), "it was taken before"
     assert owner.get(f"{PATH}/nothing").code == "NOT_FOUND"
 
 

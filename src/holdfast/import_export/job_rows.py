@@ -42,7 +42,12 @@ class LeaseLost(Exception):
 
 
 class JobRows(Rows):
-    """The listener of a job. `ask` is called between two pieces: it raises what ends the work."""
+    """The listener of a job. `ask` is called between two pieces: it raises what ends the work.
+
+    Its pieces are small: others of the organisation wait for the batch that a piece is.
+    """
+
+    piece = 100
 
     def __init__(self, database: Database, job: Job, ask: Callable[[], None]) -> None:
         self._database = database

@@ -27,6 +27,7 @@ import uuid_utils
 from holdfast.access import Actor, Permission, Role
 from holdfast.app import Forbidden, Holdfast
 from holdfast.core.organisation.imports import ImportChoices
+from holdfast.core.records.learned_type import learned
 from holdfast.db import imports as kept
 from holdfast.db.credentials import acting, is_away
 from holdfast.db.imports import LEASE_SECONDS, Job
@@ -191,7 +192,7 @@ def _import(shop: Holdfast, job: Job, actor: Actor, ask: Callable[[], None]) -> 
     file = io.StringIO(unpacked(content), newline="")
     rows = JobRows(shop.database, job, ask)
     rows.begin()
-    choices = msgspec.convert(job.choices, ImportChoices)
+    choices = msgspec.convert(job.choices, learned(ImportChoices))
     heard: dict[str, Any] = {"dry_run": job.dry_run, "progress": rows.progress, "rows": rows}
     try:
         if job.kind == "products":

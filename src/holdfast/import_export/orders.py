@@ -58,8 +58,8 @@ from holdfast.import_export.table import BadLine, FileRefused, Outcome, Progress
 
 replace = msgspec.structs.replace
 
-LINES_WAITING_MAX = 1_000
-"""Lines of orders that are on their way at once."""
+PIECES = 2
+"""Pieces of lines of orders that are on their way at once."""
 
 PART_ORDERS = 50
 """Orders that are looked at together."""
@@ -284,7 +284,7 @@ class _Taking:
 
     def _send(self, item: FileOrder | FileReturn | FileFacts) -> None:
         size = len(item.rows)
-        while self._sent and self._size + size > LINES_WAITING_MAX:
+        while self._sent and self._size + size > PIECES * self.rows.piece:
             self._answered()
         if isinstance(item, FileOrder):
             named: dict[str, Any] = {} if _is_of_retail(item) else self.rows.key(item.line, item.name)

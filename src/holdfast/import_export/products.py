@@ -37,7 +37,6 @@ from holdfast.import_export.layout import Layout, answer_to, missing_of, nearest
 from holdfast.import_export.rows import Describe, FileRow, Made, Rows
 from holdfast.import_export.shopify import is_shopify, shopify_lines
 from holdfast.import_export.table import (
-    WAITING_MAX,
     BadLine,
     FileRefused,
     Line,
@@ -115,7 +114,7 @@ def import_products(
     lines = _lines(table, outcome)
     seen: dict[str, int] = {}
     prepared = _prepared_products(lines, organisation, seen, outcome)
-    while part := list(islice(prepared, WAITING_MAX)):
+    while part := list(islice(prepared, outcome.rows.piece)):
         known = products_by_sku(shop.database, actor.org_id, (line.fields["sku"] for line in part))
         waiting: list[tuple[Prepared, Product | None, Describe, Future[Any]]] = []
         for line in part:

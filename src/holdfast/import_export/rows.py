@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from holdfast.core.records.learned_type import learned
 from holdfast.executor import Reply
 
 RowState = Literal["added", "changed", "unchanged", "refused", "note"]
@@ -54,14 +55,16 @@ class KeptRows(msgspec.Struct, frozen=True, gc=False):
     rows: tuple[FileRow, ...] = ()
 
 
-decode_kept = msgspec.json.Decoder(KeptRows).decode
+decode_kept = msgspec.json.Decoder(learned(KeptRows)).decode
 
 Describe = Callable[[Any], FileRow | tuple[FileRow, ...]]
 """What became of the rows of a command, by its answer."""
 
 
 class Rows:
-    """A listener that keeps nothing."""
+    """A listener that keeps nothing. `piece` is how many lines are on their way at once: enough for full batches."""
+
+    piece = 500
 
     def is_done(self, line: int, subject: str) -> bool:
         """Was this row taken before by the same import, which was interrupted?"""

@@ -102,7 +102,7 @@ def import_stock(
         if mode is StockMode.OPENING and not again:
             lines.learn(shop.database, actor.org_id, taking.minor_digits)
         taking.keep(read, lines)
-        for part in lines.read(WAITING_MAX):
+        for part in lines.read(taking.rows.piece):
             taking.take([(line, _decode(line.payload)) for line in part])
             progress(len(part))
     return taking.outcome

@@ -26,8 +26,8 @@ from holdfast.core.warehouse.opening_stock import TakeBackReceipt
 from holdfast.db.imports import Job, begin_taking_back, keep_taken_back, rows_to_take_back
 from holdfast.import_export.job_rows import LeaseLost
 
-PART = 200
-"""Rows that are taken back together."""
+PART = 100
+"""Rows that are taken back together: others of the organisation wait for them."""
 
 REASON = "import taken back"
 """The reason that ledger entries have."""
