@@ -203,7 +203,7 @@ class _Taking:
         self.store = store
         self.progress = progress
         self.rows = rows
-        self.outcome = OrdersOutcome(rows=rows)
+        self.outcome = OrdersOutcome().told_to(rows)
         self.sold = Sold()
         self._stores = stores_of(shop, actor)
         self._locations = locations_of(shop, actor)

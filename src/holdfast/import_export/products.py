@@ -110,7 +110,7 @@ def import_products(
         with copy_of(shop, actor.org_id) as copy:
             return import_products(copy, actor, organisation, file, progress=progress, rows=rows)
     table = read_table(file, _NUMBERS)
-    outcome = Outcome(rows=rows or Rows())
+    outcome = Outcome().told_to(rows)
     lines = _lines(table, outcome)
     seen: dict[str, int] = {}
     prepared = _prepared_products(lines, organisation, seen, outcome)

@@ -155,7 +155,7 @@ class _Taking:
         self.exported = exported
         self.again = again
         self.rows = rows or Rows()
-        self.outcome = Outcome(rows=self.rows)
+        self.outcome = Outcome().told_to(self.rows)
         self.minor_digits = next(
             row.minor_digits for row in organisations(shop.database, actor.org_id) if row.id == actor.org_id
         )

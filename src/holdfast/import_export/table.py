@@ -15,7 +15,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
 from tempfile import TemporaryFile
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, Self, TextIO
 
 import msgspec
 
@@ -37,6 +37,9 @@ OUR_COLUMNS = ("import_line", "import_field", "import_reason")
 
 Progress = Callable[[int], None]
 
+NOBODY = Rows()
+"""Hears of lines on the command line."""
+
 
 class FileRefused(ValueError):
     """The file as a whole cannot be read; the message says why."""
@@ -57,7 +60,7 @@ class Named(NamedTuple):
     words: str
 
 
-class Outcome(msgspec.Struct):
+class Outcome(msgspec.Struct, dict=True):
     """What became of a file's lines. `skipped` were taken earlier; `notes` are about lines that were taken.
 
     `rows` hears of each line."""
@@ -68,7 +71,18 @@ class Outcome(msgspec.Struct):
     refused: int = 0
     bad: list[Named] = []
     notes: list[Named] = []
-    rows: Rows = msgspec.field(default_factory=Rows)
+
+    @property
+    def rows(self) -> Rows:
+        """Who hears of each line: no part of what became of the file."""
+        heard: Rows = self.__dict__.get("heard_by", NOBODY)
+        return heard
+
+    def told_to(self, rows: Rows | None) -> Self:
+        """The same outcome, with somebody who hears of each line."""
+        if rows is not None:
+            self.__dict__["heard_by"] = rows
+        return self
 
     def refuse(
         self, line: int, words: str, field: str | None = None, *, subject: str = "", last_line: int | None = None
