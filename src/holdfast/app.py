@@ -55,6 +55,7 @@ class Holdfast:
         self.reports = Reports(database)
         self.executor = Executor(database, **limits)
         self._sweeper: Sweeper | None = None
+        self._beside: list[Callable[[], None]] = []
 
     @classmethod
     def open(cls, url: str, *, migrate_empty: bool = True, read_seconds: float | None = None, **limits: Any) -> Self:
@@ -81,12 +82,18 @@ class Holdfast:
         """Sweep every `seconds` until closed: what a server does; a short-lived program need not."""
         self._sweeper = Sweeper(self.database, self.executor, seconds=seconds, idempotency_hours=idempotency_hours)
 
+    def before_close(self, stop: Callable[[], None]) -> None:
+        """Call `stop` when the shop closes, while commands are still taken: what works beside it ends by that."""
+        self._beside.append(stop)
+
     def sweep(self) -> int:
         """Settle at once everything that time has made due, and serve who waits beside free units; how many levels."""
         return sweep(self.database, self.executor) + serve_stuck(self.database, self.executor)
 
     def close(self) -> None:
         """Answer what was accepted, then let go of the database."""
+        for stop in self._beside:
+            stop()
         if self._sweeper is not None:
             self._sweeper.stop()
         self.executor.close()

@@ -101,6 +101,12 @@ LEAST: dict[str, str] = {
     "GET /api/v1/appointments/{id}": "staff",
     "PATCH /api/v1/appointments/{id}": "staff",
     "POST /api/v1/products": "manager",
+    "POST /api/v1/imports": "manager",
+    "GET /api/v1/imports": "manager",
+    "GET /api/v1/imports/{id}": "manager",
+    "GET /api/v1/imports/{id}/rows": "manager",
+    "GET /api/v1/imports/{id}/rows.csv": "manager",
+    "POST /api/v1/imports/{id}/take-back": "manager",
     "GET /api/v1/products": "cashier",
     "GET /api/v1/products/{id}": "cashier",
     "GET /api/v1/products/{id}/license-keys": "cashier",
@@ -465,7 +471,9 @@ def _things(shop: Shop) -> dict[str, str]:
     shop.owner.post(f"/api/v1/registers/{register}/sessions", {"opening_float": "100.00"})
     with acting_on_cards():
         shop.holdfast.do(shop.made.actor, ActOnCard("issue", 5000, code="XMAS-0001"))
+    file = {"content": b"sku,title\nTRAY-1,Tray\n", "headers": {"content-type": "text/csv"}}
     return {
+        "imports": shop.owner.request("POST", "/api/v1/imports?kind=products", **file).json()["id"],
         "registers": register,
         "gift-cards": "XMAS-0001",
         "accounts": shop.owner.post("/api/v1/accounts", {"code": "6000", "name": "Petty cash"}).json()["code"],

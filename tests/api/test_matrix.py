@@ -112,6 +112,12 @@ class Owned:
         self._made(f"sales/{supplied['id']}/complete", {"payments": [{"method": "card", "amount": "5.00"}]}, 200)
         orders = client.get("/api/v1/supplier-orders").json()["items"]
         level = client.get(f"/api/v1/store/inventory?location={self.shelf}").json()["items"][0]
+        file = {
+            "content": f"sku,title\n{self.sku},{mark} mug\n".encode(),
+            "headers": {"content-type": "text/csv", "x-store": store},
+        }
+        started = client.request("POST", f"/api/v1/imports?kind=products&name={mark}-file", **file)
+        assert started.status == 202, started
         self.token = session["token"]
         self.session_id = session["id"]
         self.of_path: dict[str, str] = {
@@ -141,6 +147,7 @@ class Owned:
             "registers": register["id"],
             "sessions": "1",
             "accounts": "5100",
+            "imports": started.json()["id"],
             "views": user["id"],
             "gift-cards": f"{mark}-CARD-0001",
         }

@@ -32,13 +32,14 @@ from holdfast.core.reservations.reserve import Consume, Release, Reserve, Target
 from holdfast.core.sales.cart import AddLine, CancelSale, ChangeSale, EditLine, RemoveLine, ResumeSale, SuspendSale
 from holdfast.core.sales.checkout import Checkout
 from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
-from holdfast.core.sales.correction import RevertShipment
+from holdfast.core.sales.correction import RevertShipment, TakeBackOrder
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.order_import import ImportOrder, OrderedLine
 from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
-from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, UnlistLevel
+from holdfast.core.warehouse.adjustment import AdjustStock, SetStock, TakeBackQuantity, UnlistLevel
 from holdfast.core.warehouse.count_sheet import CloseSheet, Count, CountLine, FillSheet, RemoveSheetLine
+from holdfast.core.warehouse.opening_stock import TakeBackReceipt
 from holdfast.core.warehouse.quarantine import Quarantine, ReleaseFromQuarantine, WriteOff
 from holdfast.core.warehouse.receiving import ReceiptLine, Receive
 from holdfast.core.warehouse.transfer import Dispatch, ReceiveTransfer, SendBack, TransferLine
@@ -286,6 +287,8 @@ class Documents:
         shop.ok(OrderReserve("102", "shopify", (OrderLine("MUG-1", 1),), "SIDE"))
         self.meeting = shop.ok(Book(1)).id
         shop.ok(Reserve("MUG-1", 1, "SIDE", Target(reserved_for_type="appointment", reserved_for_id=self.meeting)))
+        opening = Receive("SIDE", (ReceiptLine("MUG-1", 4),), kind="opening")
+        self.opening = shop.ok(opening).id
         self.draft = shop.ok(Count("SIDE", (CountLine("MUG-1", 50),), draft=True))
         self.coming = shop.ok(Dispatch(*self._to_side(), MUG)).id
         self.going = shop.ok(Dispatch("SIDE", "MAIN", MUG)).id
@@ -322,6 +325,8 @@ COMMANDS: dict[type, Callable[[Documents], Any]] = {
     Receive: lambda d: Receive("SIDE", (ReceiptLine("MUG-1", 1),)),
     SetStock: lambda d: SetStock("MUG-1", "SIDE", 50),
     AdjustStock: lambda d: AdjustStock("MUG-1", "SIDE", 1),
+    TakeBackQuantity: lambda d: TakeBackQuantity("MUG-1", "SIDE", 90, 0),
+    TakeBackReceipt: lambda d: TakeBackReceipt(d.opening),
     UnlistLevel: lambda d: UnlistLevel("MUG-1", "SIDE"),
     Count: lambda d: Count("SIDE", (CountLine("MUG-1", 50),)),
     FillSheet: lambda d: FillSheet(d.draft.id, (CountLine("MUG-1", 60),)),
@@ -341,6 +346,7 @@ COMMANDS: dict[type, Callable[[Documents], Any]] = {
     SuspendSale: lambda d: SuspendSale(d.sale.id),
     ResumeSale: lambda d: ResumeSale(d.resting.id),
     CancelSale: lambda d: CancelSale(d.sale.id),
+    TakeBackOrder: lambda d: TakeBackOrder(d.resting.id),
     CompleteSale: lambda d: CompleteSale(d.sale.id),
     Fulfill: lambda d: Fulfill(d.sale.id, (ShipLine(d.sale.lines[0].id, 1),)),
     Checkout: lambda d: Checkout(
@@ -356,6 +362,7 @@ ELSEWHERE = {
     "AddAccount", "RenameAccount", "ClosePeriod", "Book", "CommandGroup", "Sweep", "ShipSupplierOrder", "ReturnBlind",
     "OpenSession", "MoveCash", "CloseSession", "NoteSecurity", "RefreshPin", "PostEntry", "ReverseEntry", "BillReceipt",
     "TakePayment", "CorrectPayment", "MoneyOff", "SaveView", "RemoveView",
+    "StartImport", "TakeBackImport",
 }  # fmt: skip
 """Commands that name no location and no document of one; those of records are tried above."""
 

@@ -31,6 +31,7 @@ ALLOWED = (
     Allowed(
         "holdfast.db.organisations.organisations", "the command line finds an organisation by its name, or lists them"
     ),
+    Allowed("holdfast.db.imports.due", _SWEEP),
     Allowed("holdfast.db.queries.settling.due", _SWEEP),
     Allowed("holdfast.db.queries.stuck.levels_beside", _SWEEP),
     Allowed("holdfast.db.queries.stuck.levels_beside", _SWEEP),

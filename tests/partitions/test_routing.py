@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.check import check
-from holdfast.db import browser_sessions
+from holdfast.db import browser_sessions, imports
 from holdfast.db import credentials as directory
 from holdfast.db.attempts import forget_attempts
 from holdfast.db.batch import session
@@ -168,6 +168,7 @@ def test_what_is_allowed_is_wide(listener: Recorder, shop: Shop) -> None:
     organisations(database, "Arco Iris")
     sweep(database, shop.holdfast.executor)
     beside_waiting(database, now, limit=10)
+    imports.due(database)
     serve_stuck(database, shop.holdfast.executor)
     keep_day_ends(database, now)
     forget_answers(database, now)

@@ -9,6 +9,7 @@ import msgspec
 
 from holdfast.access import Actor
 from holdfast.core.organisation.changes import User
+from holdfast.core.organisation.imports import StartImport, TakeBackImport
 from holdfast.core.organisation.keys import AddKey, ChangeKey, RemoveKey, RollKey
 from holdfast.core.organisation.pin import NewPin
 from holdfast.core.organisation.places import (
@@ -19,7 +20,7 @@ from holdfast.core.organisation.places import (
     RemoveLocation,
     RemoveStore,
 )
-from holdfast.core.organisation.products import AddProduct, ChangeProduct
+from holdfast.core.organisation.products import AddProduct, ChangeProduct, TakeBackProduct, seen_as
 from holdfast.core.organisation.settings import (
     AddRegister,
     AddTaxRate,
@@ -35,13 +36,17 @@ from holdfast.core.organisation.views import VIEWS_MAX, RemoveView, SaveView
 from holdfast.core.reservations.appointments import ChangeAppointment
 from holdfast.core.sales.cart import ChangeSale, EditLine
 from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
+from holdfast.core.sales.correction import TakeBackOrder
 from holdfast.core.sales.exchange import Exchanged, ExchangedSale
 from holdfast.core.sales.gift_cards import CARDS_MAX, CARDS_OF_SALE_MAX
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.payments import CorrectPayment, PaymentRequest, TakePayment
 from holdfast.core.sales.returns import MoneyOff, ReturnedLine, ReturnSale
-from holdfast.core.warehouse.adjustment import SetStock
-from tests.shapes.scenarios import Built, _appointment, _sold, cart, places, scenario, sku, skus, stores
+from holdfast.core.warehouse.adjustment import SetStock, TakeBackQuantity
+from holdfast.core.warehouse.opening_stock import TakeBackReceipt
+from holdfast.core.warehouse.receiving import ReceiptLine, Receive
+from holdfast.db.schema import import_job
+from tests.shapes.scenarios import Built, _appointment, _sold, asked, cart, places, scenario, sku, skus, stores
 from tests.shop import Shop
 
 
@@ -360,3 +365,61 @@ def return_of_n_gift_cards(shop: Shop, n: int) -> Built:
     sale, many = _cards(shop, n, "GR")
     sale = shop.ok(CompleteSale(sale.id, (PaymentRequest("cash", f"{many}.00"),)))
     return ReturnSale(sale.id, tuple(ReturnedLine(line.id, line.quantity) for line in sale.lines), "cash")
+
+
+# Imports, and what is taken back of them -----------------------------------------------------------------------------
+
+
+def _imports(shop: Shop, n: int) -> tuple[Actor, str]:
+    """Who has imported n files, which are done, and the id of the last one."""
+    actor = msgspec.structs.replace(shop.owner, id="00000000-0000-7000-8000-000000000001")
+    name = ""
+    for _ in range(n + 1):
+        name = shop.ok(StartImport("products", "0" * 64, 1), actor=actor).id
+        with shop.holdfast.database.writing() as connection:
+            connection.execute(import_job.update().where(import_job.c.org_id == shop.org_id).values(state="done"))
+    return actor, name
+
+
+@scenario(StartImport)
+def import_after_n_imports(shop: Shop, n: int) -> Built:
+    return StartImport("stock", "0" * 64, n), _imports(shop, n)[0]
+
+
+@scenario(TakeBackImport)
+def taking_back_the_last_of_n_imports(shop: Shop, n: int) -> Built:
+    actor, name = _imports(shop, n)
+    return TakeBackImport(name), actor
+
+
+@scenario(TakeBackReceipt)
+def opening_stock_of_n_lines_is_taken_back(shop: Shop, n: int) -> Built:
+    lines = tuple(ReceiptLine(name, 1, "0.50") for name in skus(shop, n, "TBR"))
+    return TakeBackReceipt(shop.ok(Receive("MAIN", lines, kind="opening")).id)
+
+
+@scenario(TakeBackQuantity)
+def set_over_n_lots_is_taken_back(shop: Shop, n: int) -> Built:
+    name = sku(shop, n, "TBQ")
+    for _ in range(n):
+        shop.receive(name, 1)
+    shop.ok(SetStock(name, "MAIN", 2 * n))
+    return TakeBackQuantity(name, "MAIN", 0, 2 * n)
+
+
+@scenario(TakeBackOrder)
+def order_of_n_lines_is_taken_back(shop: Shop, n: int) -> Built:
+    lines = asked(skus(shop, n, "TBO", stock=1))
+    sale = shop.ok(OpenSale(source="shop", order_number=f"tbo{n}", lines=lines, fact=True))
+    return TakeBackOrder(sale.id)
+
+
+@scenario(TakeBackProduct)
+def product_at_n_places_is_taken_back(shop: Shop, n: int) -> Built:
+    name = sku(shop, n, "TBP")
+    for place in places(shop, n, "TB"):
+        made = shop.ok(Receive(place, (ReceiptLine(name, 1, "0.50"),), kind="opening"))
+        shop.ok(TakeBackReceipt(made.id))
+    [product] = shop.rows("SELECT id FROM product WHERE sku = :sku", sku=name)
+    seen = seen_as(shop.ok(ChangeProduct(product["id"], title="Taken back")))
+    return TakeBackProduct(product_id=product["id"], seen=seen, unused=True, active=False)

@@ -243,6 +243,7 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
     With `made` it is the demo's: a button lets customers in, and with `customers` they come in right away.
     """
     from holdfast.cli.logs import configure_logs
+    from holdfast.import_export.jobs import ImportWorker
     from holdfast.web.http.protocol import Bounds, bound, hosts_of, networks_of
     from holdfast.web.server import create_application
 
@@ -266,6 +267,7 @@ def make_application(made: Shop | None = None, *, customers: bool = False) -> An
     )
     spare_collector()
     shop.start_sweeping(config.sweep_seconds, idempotency_hours=config.idempotency_hours)
+    shop.before_close(ImportWorker(shop).stop)
     application = create_application(shop, config, close_shop=True)
     if made is not None:
         from holdfast.demo import Traffic

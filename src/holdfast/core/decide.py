@@ -14,6 +14,7 @@ import msgspec
 
 from holdfast.core.organisation import (
     bookkeeping,
+    imports,
     key_pool,
     keys,
     periods,
@@ -61,7 +62,7 @@ from holdfast.core.stock.caller import Caller
 from holdfast.core.stock.holds import describe
 from holdfast.core.stock.journal import book
 from holdfast.core.stock.posting import COMMAND_ENTRIES_MAX, Stock
-from holdfast.core.warehouse import adjustment, count_sheet, quarantine, receiving, transfer
+from holdfast.core.warehouse import adjustment, count_sheet, opening_stock, quarantine, receiving, transfer
 
 OPERATIONS_MAX = 1000
 """Most operations of one call of `/inventory-reservations/batch` (docs/reference/api.md#reservations)."""
@@ -177,6 +178,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *appointments.DECISIONS,
         *whole_order.DECISIONS,
         *receiving.DECISIONS,
+        *opening_stock.DECISIONS,
         *adjustment.DECISIONS,
         *count_sheet.DECISIONS,
         *transfer.DECISIONS,
@@ -188,6 +190,7 @@ DECISIONS: dict[type[Command], Decision] = {
         *keys.DECISIONS,
         *sign_in.DECISIONS,
         *views.DECISIONS,
+        *imports.DECISIONS,
         *cart.DECISIONS,
         *completion.DECISIONS,
         *correction.DECISIONS,
@@ -310,6 +313,7 @@ _OF_SALE = (
     completion.CompleteSale,
     completion.Fulfill,
     correction.RevertShipment,
+    correction.TakeBackOrder,
     payments.TakePayment,
     payments.CorrectPayment,
     returns.ReturnSale,
@@ -367,8 +371,11 @@ _GUESSES: dict[type, Callable[[Catalog, Caller, Any, set[Want]], None]] = {
     **dict.fromkeys(_OF_SALE, _need_sale),
     **dict.fromkeys(_OF_CATALOG, _need_nothing),
     **dict.fromkeys(_OF_DOCUMENT, _need_document),
-    **dict.fromkeys((bookkeeping.PostEntry, bookkeeping.ReverseEntry), _need_nothing),
+    **dict.fromkeys(
+        (bookkeeping.PostEntry, bookkeeping.ReverseEntry, imports.StartImport, imports.TakeBackImport), _need_nothing
+    ),
     bookkeeping.BillReceipt: _need_receipt,
+    opening_stock.TakeBackReceipt: _need_receipt,
     **dict.fromkeys((reserve.Reserve, order_holds.ReserveAtLevel), _need_held_order),
     **dict.fromkeys(
         (order_entry.OpenSale, order_import.ImportOrder, order_holds.OrderReserve, order_holds.OrderClose), _need_order

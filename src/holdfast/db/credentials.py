@@ -250,6 +250,30 @@ def browser_session_of(
     return None if row is None else (user_of(row), int(row[-1]))
 
 
+def acting(database: Database, org_id: str, actor_id: str, now: int) -> Opener | None:
+    """The active user or key with that id, as they may act now; None when they are gone."""
+    users = sa.select(*USER_COLUMNS).where(app_user.c.org_id == org_id, app_user.c.id == actor_id, app_user.c.active)
+    keys = sa.select(
+        api_key.c.id,
+        api_key.c.name,
+        api_key.c.role,
+        api_key.c.stores,
+        api_key.c.permissions,
+        api_key.c.addresses,
+        api_key.c.expires_at,
+    ).where(api_key.c.org_id == org_id, api_key.c.id == actor_id, api_key.c.active)
+    with database.reading() as connection:
+        row = connection.execute(users).first()
+        if row is not None:
+            user = user_of(row)
+            return Opener(str(user.id), user.name, user.role, user.stores)
+        key = connection.execute(keys).first()
+    if key is None or (key[6] is not None and key[6] <= now):
+        return None
+    narrowed = _narrowed(key[4]), _narrowed(key[5]), key[6]
+    return Opener(str(key[0]), f"key:{key[1]}"[:200], key[2], tuple(key[3]), *narrowed)
+
+
 def till_of(database: Database, token_hash: str, org_id: str | None = None, *, status: str = "open") -> TillRow | None:
     """The register session with that SHA-256 of its token, if it is in that status."""
     asked = {"token_hash": token_hash, "status": status} | _named(org_id)

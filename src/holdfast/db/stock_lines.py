@@ -123,7 +123,7 @@ class StockLines:
 def _opening_lines(database: Database, org_id: str, minor_digits: int) -> Iterator[list[tuple[Meaning, str]]]:
     receipt, lot, product = schema.receipt, schema.lot, schema.product
     asked = sa.select(receipt.c.location_id, receipt.c.lines).where(
-        receipt.c.org_id == org_id, receipt.c.kind == "opening"
+        receipt.c.org_id == org_id, receipt.c.kind == "opening", receipt.c.taken_back_at.is_(None)
     )
     with database.reading() as connection:
         rows = connection.execution_options(yield_per=RECEIPTS).execute(asked)
@@ -135,6 +135,16 @@ def _opening_lines(database: Database, org_id: str, minor_digits: int) -> Iterat
                 _booked(place, line, lots[line["lot_id"]], products[line["product_id"]], minor_digits)
                 for place, line in lines
             ]
+
+
+def opening_taken_back(database: Database, org_id: str) -> int:
+    """How many receipts of opening stock were taken back: their lines may come again."""
+    receipt = schema.receipt.c
+    asked = sa.select(sa.func.count()).where(
+        receipt.org_id == org_id, receipt.kind == "opening", receipt.taken_back_at.is_not(None)
+    )
+    with database.reading() as connection:
+        return int(connection.execute(asked).scalar_one())
 
 
 def _by_id(connection: sa.Connection, table: sa.Table, org_id: str, ids: set[str]) -> dict[str, Any]:

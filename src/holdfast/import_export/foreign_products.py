@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from holdfast.import_export.layout import Layout
 from holdfast.import_export.shopify import barcode_of, called, title_of, without_doubled_barcode
-from holdfast.import_export.table import Line, Named, Outcome, Table, without_currency
+from holdfast.import_export.table import Line, Outcome, Table, without_currency
 
 WOOCOMMERCE_PRODUCTS = Layout(
     "woocommerce",
@@ -65,9 +65,7 @@ def woocommerce_products(table: Table, outcome: Outcome) -> Iterator[Line]:
         kinds = [kind.strip() for kind in cell(cells, "kind").lower().split(",")]
         if any(kind in _NO_PRODUCTS for kind in kinds):
             if "external" in kinds:
-                outcome.notes.append(
-                    Named(line.number, f"{cell(cells, 'title')}: sold elsewhere, so it is no product.")
-                )
+                outcome.note(line.number, f"{cell(cells, 'title')}: sold elsewhere, so it is no product.")
             continue
         options = [cells[name] for name in _ATTRIBUTES if cells.get(name)] if "variation" in kinds else []
         title = cell(cells, "title")
@@ -106,7 +104,7 @@ def _product(line: Line, layout: Layout, title: str, found: dict[str, str], outc
     sku = layout.cell(line.cells, "sku")
     if not sku:
         sku = called(title)
-        outcome.notes.append(Named(line.number, f"no SKU: called {sku}"))
+        outcome.note(line.number, f"no SKU: called {sku}")
     cells = {
         "sku": sku,
         "title": title_of(line.number, sku, title, outcome),

@@ -17,6 +17,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TextIO
 
@@ -33,9 +34,8 @@ from holdfast.core.sales.order_facts import OrderedLine
 from holdfast.core.sales.order_import import ImportedOrder, ImportOrder
 from holdfast.core.sales.returns import BlindLine, ReturnBlind, ReturnedLine, ReturnSale
 from holdfast.core.warehouse.adjustment import AdjustStock
-from holdfast.db.bulk import locations_by_code
 from holdfast.db.open_purchases import Sold
-from holdfast.db.organisations import OrganisationRow, StoreRow, stores
+from holdfast.db.organisations import OrganisationRow, StoreRow
 from holdfast.import_export.dry_run import copy_of
 from holdfast.import_export.order_file import (
     Context,
@@ -51,14 +51,15 @@ from holdfast.import_export.order_file import (
 from holdfast.import_export.order_formats import NUMBERS, OrderFormat, columns_said, reader_of, recognised, with_columns
 from holdfast.import_export.order_names import NameMap
 from holdfast.import_export.order_products import FileProducts
+from holdfast.import_export.places import locations_of, stores_of
 from holdfast.import_export.retail import METHOD, RETAIL
-from holdfast.import_export.table import NAMED_MAX, BadLine, FileRefused, Named, Outcome, Progress, read_table
-from holdfast.organisation import NotPossible, store_of
+from holdfast.import_export.rows import FileRow, Made, Rows
+from holdfast.import_export.table import BadLine, FileRefused, Outcome, Progress, read_table
 
 replace = msgspec.structs.replace
 
-LINES_WAITING_MAX = 1_000
-"""Lines of orders that are on their way at once."""
+PIECES = 2
+"""Pieces of lines of orders that are on their way at once."""
 
 PART_ORDERS = 50
 """Orders that are looked at together."""
@@ -132,6 +133,7 @@ def import_orders(
     *,
     dry_run: bool = False,
     progress: Progress = lambda _: None,
+    rows: Rows | None = None,
 ) -> OrdersOutcome:
     """Take the orders of a file.
 
@@ -139,19 +141,16 @@ def import_orders(
     """
     if dry_run:
         with copy_of(shop, actor.org_id) as copy:
-            return import_orders(copy, actor, organisation, file, choices, progress=progress)
+            return import_orders(copy, actor, organisation, file, choices, progress=progress, rows=rows)
     named = {} if choices.columns is None else columns_said(choices.columns)
     table = read_table(file, NUMBERS | {header for header, field in named.items() if field in NUMBERS})
     if named:
         table = with_columns(table, named)
     form = recognised(table, OrderFormat.HOLDFAST if named else choices.form)
-    try:
-        place = None if choices.store is None else store_of(shop.database, actor.org_id, choices.store)
-    except NotPossible as error:
-        raise FileRefused(str(error)) from error
+    place = None if choices.store is None else _store_called(shop, actor, choices.store)
     if form is OrderFormat.RETAIL and place is None:
         place = _only_store(shop, actor)
-    taking = _Taking(shop, actor, organisation, place, choices, progress)
+    taking = _Taking(shop, actor, organisation, place, choices, progress, rows or Rows())
     context = Context(
         organisation.currency,
         organisation.minor_digits,
@@ -170,8 +169,16 @@ def import_orders(
     return taking.outcome
 
 
+def _store_called(shop: Holdfast, actor: Actor, name: str) -> StoreRow:
+    known = stores_of(shop, actor)
+    for row in known:
+        if folded(name) == row.code or name.lower() == row.id:
+            return row
+    raise FileRefused(f"There is no store {name[:80]!r}; there is {', '.join(row.code for row in known)}.")
+
+
 def _only_store(shop: Holdfast, actor: Actor) -> StoreRow:
-    known = stores(shop.database, actor.org_id)
+    known = stores_of(shop, actor)
     if len(known) != 1:
         raise FileRefused(f"Name the shop with --store: there is {', '.join(row.code for row in known)}.")
     return known[0]
@@ -188,16 +195,18 @@ class _Taking:
         store: StoreRow | None,
         choices: Choices,
         progress: Progress,
+        rows: Rows,
     ) -> None:
         self.shop = shop
         self.actor = actor
         self.digits = organisation.minor_digits
         self.store = store
         self.progress = progress
-        self.outcome = OrdersOutcome()
+        self.rows = rows
+        self.outcome = OrdersOutcome().told_to(rows)
         self.sold = Sold()
-        self._stores = stores(shop.database, actor.org_id)
-        self._locations = locations_by_code(shop.database, actor.org_id)
+        self._stores = stores_of(shop, actor)
+        self._locations = locations_of(shop, actor)
         self._products = FileProducts(
             shop, actor, choices.names or NameMap(), self.outcome.names, custom_lines=choices.custom_lines
         )
@@ -210,13 +219,16 @@ class _Taking:
         self._products.look_up(items)
         for item in items:
             if isinstance(item, Unread):
-                self.outcome.refuse(item.line, item.words)
+                self.outcome.refuse(item.line, item.words, last_line=item.line + item.rows - 1)
                 self.progress(item.rows)
                 continue
             if isinstance(item, Passed):
-                self.outcome.skipped += 1
+                self.outcome.skip(item.line, last_line=item.line + item.rows - 1)
                 self._tell(item.line, item.words)
                 self.progress(item.rows)
+                continue
+            if self.rows.is_done(item.line, item.name) and not _is_of_retail(item):
+                self.progress(len(item.rows))
                 continue
             try:
                 if isinstance(item, FileOrder):
@@ -272,10 +284,12 @@ class _Taking:
 
     def _send(self, item: FileOrder | FileReturn | FileFacts) -> None:
         size = len(item.rows)
-        while self._sent and self._size + size > LINES_WAITING_MAX:
+        while self._sent and self._size + size > PIECES * self.rows.piece:
             self._answered()
         if isinstance(item, FileOrder):
-            future = self.shop.submit(self.actor, item.command)
+            named: dict[str, Any] = {} if _is_of_retail(item) else self.rows.key(item.line, item.name)
+            render = self.rows.render(partial(_row, item, self.digits))
+            future = self.shop.submit(self.actor, item.command, render=render, **named)
         else:
             if isinstance(item, FileReturn):
                 if item.customer is not None:
@@ -288,9 +302,8 @@ class _Taking:
                 self.progress(size)
                 return
             key, said = self._identity(item)
-            future = self.shop.submit(
-                self.actor, CommandGroup(commands), key=key, fingerprint=said, render=lambda _: b"{}"
-            )
+            render = self.rows.render(partial(_row, item, self.digits)) or (lambda _: b"{}")
+            future = self.shop.submit(self.actor, CommandGroup(commands), key=key, fingerprint=said, render=render)
         self._sent.append(_Sent(item, future, size))
         self._size += size
 
@@ -353,13 +366,17 @@ class _Taking:
             taken = answer.code is Code.IDEMPOTENCY_KEY_REUSED
             self._refuse(item, "it was taken before, with other rows." if taken else _detail(item, answer))
         elif isinstance(item, FileOrder):
-            self._order_answered(item, answer)
+            self.rows.answered(reply, partial(_row, item, self.digits))
+            if answer is not None:
+                self._order_answered(item, answer)
         elif reply.replayed:
-            self.outcome.skipped += 1
+            self.outcome.skip(item.line, item.name, _last_line(item))
         elif isinstance(item, FileReturn):
+            self.rows.answered(reply, partial(_row, item, self.digits))
             self.outcome.returns += 1
             self.outcome.refunded += sum(minor_of(made.refund_total, self.digits) for made in answer)
         else:
+            self.rows.answered(reply, partial(_row, item, self.digits))
             self.outcome.adjustments += 1
         self.progress(size)
 
@@ -412,11 +429,40 @@ class _Taking:
             self._tell(line or item.line, f"{item.name}: {one}")
 
     def _tell(self, line: int, words: str) -> None:
-        if len(self.outcome.notes) < NAMED_MAX:
-            self.outcome.notes.append(Named(line, words))
+        self.outcome.note(line, words)
 
     def _refuse(self, item: FileOrder | FileReturn | FileFacts, words: str) -> None:
-        self.outcome.refuse(item.line, f"{item.name} is not taken: {words}")
+        words = f"{item.name} is not taken: {words}"
+        self.outcome.refuse(item.line, words, subject=item.name, last_line=_last_line(item))
+
+
+def _is_of_retail(item: FileOrder | FileReturn | FileFacts) -> bool:
+    """Is it an order of the retail data set? Its returns need its lines, so what it came to is asked again."""
+    return isinstance(item, FileOrder) and item.command.source == RETAIL
+
+
+def _last_line(item: FileOrder | FileReturn | FileFacts) -> int:
+    """The last row of a document of the file."""
+    lines = item.rows if isinstance(item, FileOrder) else [row.line for row in item.rows]
+    return max(item.line, *lines) if lines else item.line
+
+
+def _row(item: FileOrder | FileReturn | FileFacts, minor_digits: int, answer: Any) -> FileRow:
+    """What became of a document of the file: how an order is taken back, and why others are not."""
+    where: dict[str, Any] = {"line": item.line, "subject": item.name, "last_line": _last_line(item)}
+    if isinstance(item, FileOrder):
+        made = (Made("sale", answer.sale_id),)
+        words = f"{answer.total}, {answer.status}"
+        left: dict[str, Any] = {"waiting": len(answer.waiting), "unmapped": len(answer.unmapped)}
+        if answer.brought == "added":
+            undo = {"kind": "sale", "id": answer.sale_id, "status": answer.status}
+            return FileRow(state="added", detail=words, made=made, undo=undo, **where, **left)
+        return FileRow(state=answer.brought, detail=words, made=made, **where, **left)
+    if isinstance(item, FileReturn):
+        total = from_minor(sum(minor_of(made.refund_total, minor_digits) for made in answer), minor_digits)
+        back = tuple(Made("return", one.id) for one in answer)
+        return FileRow(state="added", detail=f"{total} refunded", made=back, **where)
+    return FileRow(state="added", detail=item.reason, made=tuple(Made("entry", one.id) for one in answer), **where)
 
 
 def _contradictions(command: ImportOrder, taken: ImportedOrder) -> Iterator[str]:

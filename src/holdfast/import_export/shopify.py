@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from holdfast.import_export.cells import gtin_cell
-from holdfast.import_export.table import BadLine, Line, Named, Outcome, Table
+from holdfast.import_export.table import BadLine, Line, Outcome, Table
 
 _HANDLE = ("handle", "url handle")
 _SKU = ("variant sku", "sku")
@@ -53,7 +53,7 @@ def without_doubled_barcode(line: Line, barcodes: dict[str, int], outcome: Outco
     first = barcodes.setdefault(gtin.lstrip("0"), line.number)
     if first == line.number:
         return line
-    outcome.notes.append(Named(line.number, f"{sku}: imported without barcode. Line {first} has {gtin} already."))
+    outcome.note(line.number, f"{sku}: imported without barcode. Line {first} has {gtin} already.")
     return Line(line.number, {**line.cells, "gtin": ""})
 
 
@@ -63,7 +63,7 @@ def _variant(line: Line, product: Mapping[str, str], outcome: Outcome) -> Line:
     sku = _cell(cells, _SKU)
     if not sku:
         sku = called(product["handle"], *options)
-        outcome.notes.append(Named(line.number, f"no SKU: called {sku}"))
+        outcome.note(line.number, f"no SKU: called {sku}")
     title = " - ".join([product.get("title", ""), " / ".join(options)]).strip(" -")
     title = title_of(line.number, sku, title, outcome)
     gtin = barcode_of(line.number, sku, _cell(cells, _BARCODE), outcome)
@@ -91,7 +91,7 @@ def barcode_of(number: int, sku: str, text: str, outcome: Outcome) -> str:
     try:
         return gtin_cell("barcode", text) if text else ""
     except BadLine as bad:
-        outcome.notes.append(Named(number, f"{sku}: imported without barcode. {bad}"))
+        outcome.note(number, f"{sku}: imported without barcode. {bad}")
         return ""
 
 
@@ -99,7 +99,7 @@ def title_of(number: int, sku: str, title: str, outcome: Outcome) -> str:
     """A title that is short enough; one that was cut is noted."""
     if len(title) <= _TITLE_CHARACTERS_MAX:
         return title
-    outcome.notes.append(Named(number, f"{sku}: the title is cut to {_TITLE_CHARACTERS_MAX} characters"))
+    outcome.note(number, f"{sku}: the title is cut to {_TITLE_CHARACTERS_MAX} characters")
     return title[:_TITLE_CHARACTERS_MAX].rstrip()
 
 

@@ -18,6 +18,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import Future
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from typing import Any, TextIO
 
@@ -29,11 +30,13 @@ from holdfast.core.records.learned_type import learned
 from holdfast.core.records.rejection import Rejected
 from holdfast.core.warehouse.adjustment import SetStock
 from holdfast.core.warehouse.count_sheet import Count, CountDocument, CountLine
-from holdfast.db.bulk import Balance, balances, locations_by_code, products_named
-from holdfast.db.organisations import organisations, stores
-from holdfast.db.stock_lines import KeptLine, Meaning, StockLines
+from holdfast.db.bulk import Balance, balances, products_named
+from holdfast.db.organisations import organisations
+from holdfast.db.stock_lines import KeptLine, Meaning, StockLines, opening_taken_back
 from holdfast.import_export.dry_run import copy_of
 from holdfast.import_export.layout import Layout, answer_to, missing_of, nearest
+from holdfast.import_export.places import locations_of, stores_of
+from holdfast.import_export.rows import Describe, Rows
 from holdfast.import_export.shopify_stock import SHOPIFY_STOCK, is_shopify_stock, places_by_name, shopify_stock
 from holdfast.import_export.stock_line import (
     EXPORTED_COLUMNS,
@@ -46,13 +49,12 @@ from holdfast.import_export.stock_line import (
     stock_line,
     understood,
 )
+from holdfast.import_export.stock_rows import counted_rows, received_row, set_row, subject_of
 from holdfast.import_export.table import (
-    NAMED_MAX,
     WAITING_MAX,
     BadLine,
     FileRefused,
     Line,
-    Named,
     Outcome,
     Progress,
     Table,
@@ -79,6 +81,7 @@ def import_stock(
     dry_run: bool = False,
     again: bool = False,
     progress: Progress = lambda _: None,
+    rows: Rows | None = None,
 ) -> Outcome:
     """Take the lines of a file, each for itself; `again` takes opening stock that the books have once more.
 
@@ -86,18 +89,20 @@ def import_stock(
     """
     if dry_run:
         with copy_of(shop, actor.org_id) as copy:
-            return import_stock(copy, actor, file, mode=mode, reference=reference, again=again, progress=progress)
+            return import_stock(
+                copy, actor, file, mode=mode, reference=reference, again=again, progress=progress, rows=rows
+            )
     table = read_table(file, NUMBERS)
     shopify = is_shopify_stock(table.columns)
     if not shopify:
         _refuse_foreign(table)
-    taking = _Taking(shop, actor, mode, reference, exported=shopify or is_export(table), again=again)
+    taking = _Taking(shop, actor, mode, reference, exported=shopify or is_export(table), again=again, rows=rows)
     read = shopify_stock(table, taking.places()) if shopify else table.lines
     with StockLines() as lines:
         if mode is StockMode.OPENING and not again:
             lines.learn(shop.database, actor.org_id, taking.minor_digits)
         taking.keep(read, lines)
-        for part in lines.read(WAITING_MAX):
+        for part in lines.read(taking.rows.piece):
             taking.take([(line, _decode(line.payload)) for line in part])
             progress(len(part))
     return taking.outcome
@@ -141,6 +146,7 @@ class _Taking:
         *,
         exported: bool,
         again: bool,
+        rows: Rows | None,
     ) -> None:
         self.shop = shop
         self.actor = actor
@@ -148,15 +154,17 @@ class _Taking:
         self.reference = reference
         self.exported = exported
         self.again = again
-        self.outcome = Outcome()
+        self.rows = rows or Rows()
+        self.outcome = Outcome().told_to(self.rows)
         self.minor_digits = next(
             row.minor_digits for row in organisations(shop.database, actor.org_id) if row.id == actor.org_id
         )
-        self._locations = locations_by_code(shop.database, actor.org_id)
+        self._locations = locations_of(shop, actor)
+        self._taken_back = opening_taken_back(shop.database, actor.org_id)
 
     def places(self) -> dict[str, str]:
         """Codes of locations by what another system may call them."""
-        return places_by_name(self._locations, stores(self.shop.database, self.actor.org_id))
+        return places_by_name(self._locations, stores_of(self.shop, self.actor))
 
     def keep(self, lines: Iterator[Line], kept: StockLines) -> None:
         """Read all lines, and keep those that can be understood with their meaning; the others are named."""
@@ -167,7 +175,7 @@ class _Taking:
                     said = stock_line(line.cells, self.minor_digits)
                     self._test(said)
                 except BadLine as bad:
-                    self.outcome.refuse(line.number, str(bad))
+                    self.outcome.refuse_bad(line.number, bad)
                     continue
                 read.append((line.number, said))
             products = products_named(self.shop.database, self.actor.org_id, (said.sku for _, said in read))
@@ -185,14 +193,19 @@ class _Taking:
             if getattr(line, name) is not None:
                 raise BadLine(
                     f"{name.replace('_on', '_at')} is said of what comes in: "
-                    f"--{self.mode} takes a product at a location as a whole."
+                    f"--{self.mode} takes a product at a location as a whole.",
+                    name.replace("_on", "_at"),
                 )
 
     def take(self, part: list[tuple[KeptLine, StockLine]]) -> None:
         """Send lines and wait for their answers."""
         pairs = [line.place for _, line in part if line.place is not None]
         there = balances(self.shop.database, self.actor.org_id, pairs)
-        part = [(kept, line) for kept, line in part if not self._is_doubled(kept)]
+        part = [
+            (kept, line)
+            for kept, line in part
+            if not self._is_doubled(kept) and not self.rows.is_done(kept.number, subject_of(line))
+        ]
         if self.mode is StockMode.OPENING:
             self._receive(part, there)
         elif self.mode is StockMode.SET:
@@ -210,26 +223,34 @@ class _Taking:
     # Opening stock ---------------------------------------------------------------------------------------------------
 
     def _receive(self, part: list[tuple[KeptLine, StockLine]], there: dict[tuple[str, str], Balance]) -> None:
-        waiting: list[tuple[int, Future[Any]]] = []
+        waiting: list[tuple[KeptLine, StockLine, Future[Any]]] = []
         for kept, line in part:
             if not line.quantity or (
                 kept.identity is not None and not self.again and self._is_taken(kept, line, there)
             ):
-                self.outcome.skipped += 1
+                self.outcome.skip(kept.number, subject_of(line))
                 continue
             said = hashlib.sha256((kept.identity or "").encode()).hexdigest()
-            key = None if self.again or kept.identity is None else f"import-stock:{said}:{kept.which}"
-            command = receipt(line, self.reference)
-            future = self.shop.submit(self.actor, command, key=key, fingerprint=said, render=lambda _: b"{}")
-            waiting.append((kept.number, future))
-        for number, future in waiting:
+            named: dict[str, Any] = {"key": self._key(said, kept.which), "fingerprint": said}
+            if self.again or kept.identity is None:
+                named = self.rows.key(kept.number, subject_of(line))
+            render = self.rows.render(partial(received_row, kept.number, line)) or (lambda _: b"{}")
+            future = self.shop.submit(self.actor, receipt(line, self.reference), render=render, **named)
+            waiting.append((kept, line, future))
+        for kept, line, future in waiting:
             reply = future.result()
             if isinstance(reply.answer, Rejected):
-                self.outcome.refuse(number, reply.answer.detail)
+                self.outcome.refuse_rejected(kept.number, reply.answer, subject=subject_of(line))
             elif reply.replayed:
-                self.outcome.skipped += 1
+                self.outcome.skip(kept.number, subject_of(line))
             else:
+                self.rows.answered(reply, partial(received_row, kept.number, line))
                 self.outcome.added += 1
+
+    def _key(self, said: str, which: int) -> str:
+        """The key of a line, by what it means: another one when opening stock was taken back, for it may come again."""
+        key = f"import-stock:{said}:{which}"
+        return f"{key}:{self._taken_back}" if self._taken_back else key
 
     def _is_taken(self, kept: KeptLine, line: StockLine, there: dict[tuple[str, str], Balance]) -> bool:
         """Do the books have the line, or something instead of it? The second is named."""
@@ -251,16 +272,19 @@ class _Taking:
     # What is there ---------------------------------------------------------------------------------------------------
 
     def _set(self, part: list[tuple[KeptLine, StockLine]], there: dict[tuple[str, str], Balance]) -> None:
-        waiting: list[tuple[int, Future[Any]]] = []
+        waiting: list[tuple[KeptLine, StockLine, Describe, Future[Any]]] = []
         for kept, line in part:
             present = None if line.place is None else there.get(line.place, Balance(0, begun=False)).on_hand
             if line.units is not None and present == line.units:
-                self.outcome.skipped += 1
+                self.outcome.skip(kept.number, subject_of(line))
                 continue
             command = SetStock(line.sku, line.location, line.number, reason=self.reference)
-            waiting.append((kept.number, self.shop.submit(self.actor, command)))
-        for number, future in waiting:
-            self._answered([number], future.result().answer)
+            describe: Describe = partial(set_row, kept.number, line, present)
+            named: dict[str, Any] = self.rows.key(kept.number, subject_of(line))
+            future = self.shop.submit(self.actor, command, render=self.rows.render(describe), **named)
+            waiting.append((kept, line, describe, future))
+        for kept, line, describe, future in waiting:
+            self._answered([(kept, line)], describe, future.result())
 
     def _count(self, part: list[tuple[KeptLine, StockLine]]) -> None:
         """One count for each location; of one that is refused each line stands for itself."""
@@ -268,29 +292,39 @@ class _Taking:
         for kept, line in part:
             named = line.location_id if line.place is not None else f"line {kept.number}"
             groups.setdefault(str(named), []).append((kept, line))
-        sent = [(group, self.shop.submit(self.actor, _counted(group))) for group in groups.values()]
+        sent = [(group, self._send_count(group)) for group in groups.values()]
         alone: list[tuple[KeptLine, StockLine]] = []
         for group, future in sent:
-            answer = future.result().answer
-            if isinstance(answer, Rejected) and len(group) > 1:
+            reply = future.result()
+            if isinstance(reply.answer, Rejected) and len(group) > 1:
                 alone.extend(group)
             else:
-                self._answered([kept.number for kept, _ in group], answer)
-        waiting = [(kept.number, self.shop.submit(self.actor, _counted([(kept, line)]))) for kept, line in alone]
-        for number, future in waiting:
-            self._answered([number], future.result().answer)
+                self._answered(group, _counted_rows(group), reply)
+        waiting = [(pair, self._send_count([pair])) for pair in alone]
+        for pair, future in waiting:
+            self._answered([pair], _counted_rows([pair]), future.result())
 
-    def _answered(self, numbers: list[int], answer: Any) -> None:
+    def _send_count(self, group: list[tuple[KeptLine, StockLine]]) -> Future[Any]:
+        counted = " ".join(f"{kept.number} {subject_of(line)}" for kept, line in group)
+        named: dict[str, Any] = self.rows.key(group[0][0].number, counted)
+        return self.shop.submit(self.actor, _counted(group), render=self.rows.render(_counted_rows(group)), **named)
+
+    def _answered(self, group: list[tuple[KeptLine, StockLine]], describe: Describe, reply: Any) -> None:
+        answer = reply.answer
         if isinstance(answer, Rejected):
-            self.outcome.refuse(numbers[0], answer.detail)
+            self.outcome.refuse_rejected(group[0][0].number, answer, subject=subject_of(group[0][1]))
             return
+        self.rows.answered(reply, describe)
         same = sum(not line.difference for line in answer.lines) if isinstance(answer, CountDocument) else 0
         self.outcome.skipped += same
-        self.outcome.changed += len(numbers) - same
+        self.outcome.changed += len(group) - same
 
     def _note(self, kept: KeptLine, words: str) -> None:
-        if len(self.outcome.notes) < NAMED_MAX:
-            self.outcome.notes.append(Named(kept.number, words))
+        self.outcome.note(kept.number, words)
+
+
+def _counted_rows(group: list[tuple[KeptLine, StockLine]]) -> Describe:
+    return partial(counted_rows, [(kept.number, line) for kept, line in group])
 
 
 def _counted(group: list[tuple[KeptLine, StockLine]]) -> Count:

@@ -55,6 +55,7 @@ class StockLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     product_id: str | None = None
     location_id: str | None = None
     units: int | None = None
+    precision: int = 0
 
     @property
     def number(self) -> Number:
@@ -112,7 +113,10 @@ def understood(line: StockLine, products: Mapping[str, Product], locations: Mapp
     product, place = products.get(line.sku), locations.get(folded(line.location))
     if product is None or place is None or product.unlimited:
         return line
-    return msgspec.structs.replace(line, product_id=product.id, location_id=place.id, units=product.units(line.number))
+    units = product.units(line.number)
+    return msgspec.structs.replace(
+        line, product_id=product.id, location_id=place.id, units=units, precision=product.precision
+    )
 
 
 def priced_request(line: StockLine, products: Mapping[str, Product], minor_digits: int) -> Meaning | None:

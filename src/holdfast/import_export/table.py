@@ -15,11 +15,13 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
 from tempfile import TemporaryFile
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, Self, TextIO
 
 import msgspec
 
+from holdfast.core.records.rejection import Rejected
 from holdfast.core.records.text import composed
+from holdfast.import_export.rows import FileRow, Rows
 
 WAITING_MAX = 500
 """Lines that are on their way at once: enough for full batches."""
@@ -30,7 +32,13 @@ CELL_BYTES_MAX = 16_000_000
 NAMED_MAX = 10_000
 """Bad lines that are kept to be named; of more only the number is known."""
 
+OUR_COLUMNS = ("import_line", "import_field", "import_reason")
+"""Columns that a file of wrong rows has in front: they are passed over, so that it can be mended and imported."""
+
 Progress = Callable[[int], None]
+
+NOBODY = Rows()
+"""Hears of lines on the command line."""
 
 
 class FileRefused(ValueError):
@@ -38,7 +46,11 @@ class FileRefused(ValueError):
 
 
 class BadLine(ValueError):
-    """A line cannot be taken; the message says why."""
+    """A line cannot be taken; the message says why, `field` which column is wrong where it is one."""
+
+    def __init__(self, words: str, field: str | None = None) -> None:
+        super().__init__(words)
+        self.field = field
 
 
 class Named(NamedTuple):
@@ -48,8 +60,10 @@ class Named(NamedTuple):
     words: str
 
 
-class Outcome(msgspec.Struct):
-    """What became of a file's lines. `skipped` were taken earlier; `notes` are about lines that were taken."""
+class Outcome(msgspec.Struct, dict=True):
+    """What became of a file's lines. `skipped` were taken earlier; `notes` are about lines that were taken.
+
+    `rows` hears of each line."""
 
     added: int = 0
     changed: int = 0
@@ -58,11 +72,46 @@ class Outcome(msgspec.Struct):
     bad: list[Named] = []
     notes: list[Named] = []
 
-    def refuse(self, line: int, words: str) -> None:
+    @property
+    def rows(self) -> Rows:
+        """Who hears of each line: no part of what became of the file."""
+        heard: Rows = self.__dict__.get("heard_by", NOBODY)
+        return heard
+
+    def told_to(self, rows: Rows | None) -> Self:
+        """The same outcome, with somebody who hears of each line."""
+        if rows is not None:
+            self.__dict__["heard_by"] = rows
+        return self
+
+    def refuse(
+        self, line: int, words: str, field: str | None = None, *, subject: str = "", last_line: int | None = None
+    ) -> None:
         """Count a bad line and keep its words."""
         self.refused += 1
         if len(self.bad) < NAMED_MAX:
             self.bad.append(Named(line, words))
+        self.rows.tell(FileRow(line, "refused", subject, last_line or line, field, words))
+
+    def refuse_bad(self, line: int, bad: BadLine) -> None:
+        """Count a line that could not be read."""
+        self.refuse(line, str(bad), bad.field)
+
+    def refuse_rejected(self, line: int, no: Rejected, *, subject: str) -> None:
+        """Count a line that the core refused."""
+        field = no.numbers.get("field")
+        self.refuse(line, no.detail, field if isinstance(field, str) else None, subject=subject)
+
+    def skip(self, line: int, subject: str = "", last_line: int | None = None) -> None:
+        """Count a line that changes nothing."""
+        self.skipped += 1
+        self.rows.tell(FileRow(line, "unchanged", subject, last_line or line))
+
+    def note(self, line: int, words: str) -> None:
+        """Keep what there is to say about a line that was taken."""
+        if len(self.notes) < NAMED_MAX:
+            self.notes.append(Named(line, words))
+            self.rows.tell(FileRow(line, "note", last_line=line, detail=words))
 
 
 class Line(NamedTuple):
@@ -137,7 +186,11 @@ def _lines(file: TextIO, header: _Header) -> Iterator[Line]:
         except csv.Error as error:
             raise FileRefused(f"Line {number} is not CSV: {error}.") from error
         if any(cell.strip() for cell in cells):
-            filled = {name: _unguarded(composed(cell).strip()) for name, cell in zip(columns, cells, strict=False)}
+            filled = {
+                name: _unguarded(composed(cell).strip())
+                for name, cell in zip(columns, cells, strict=False)
+                if name not in OUR_COLUMNS
+            }
             if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
                 filled[""] = "more cells than columns"
             yield Line(number, filled)
@@ -246,7 +299,7 @@ COLUMNS_NAMED_MAX = 12
 
 def require_columns(table: Table, known: tuple[str, ...], needed: tuple[str, ...], hint: str = "") -> None:
     """Refuse a file without a needed column, or with one that is not known; `hint` tells what else could be meant."""
-    unknown = [name for name in table.columns if name and name not in known]
+    unknown = [name for name in table.columns if name and name not in known and name not in OUR_COLUMNS]
     missing = [name for name in needed if name not in table.columns]
     if missing:
         there = [name[:40] for name in table.columns if name]

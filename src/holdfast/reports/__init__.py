@@ -28,6 +28,7 @@ from holdfast.db.queries import events as event_queries
 from holdfast.db.queries import figures as figure_queries
 from holdfast.db.queries import gift_cards as gift_card_queries
 from holdfast.db.queries import history as history_queries
+from holdfast.db.queries import imports as import_queries
 from holdfast.db.queries import ledger as ledger_queries
 from holdfast.db.queries import levels as level_queries
 from holdfast.db.queries import license_keys as license_key_queries
@@ -96,6 +97,12 @@ class Reports(View):
     product_history = report(history_queries.steps, None)
     product_summary = report(level_queries.summary, None)
     license_keys = report(license_key_queries.of_product, None)
+
+    # Imports
+
+    imports = Listing(import_queries.listed, import_queries.ImportFilter, EMPTY)
+    import_ = report(import_queries.one, None)
+    import_rows = report(import_queries.rows, EMPTY)
 
     # Levels
 

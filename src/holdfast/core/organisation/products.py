@@ -13,6 +13,7 @@ any more is not `active`.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
@@ -22,13 +23,14 @@ from holdfast.core.organisation.changes import existing, lock_organisation, put,
 from holdfast.core.records.command import Command, Decision, given
 from holdfast.core.records.field import Gtin, Instant, Places, Sku, Text
 from holdfast.core.records.gtin import same_number, spellings
+from holdfast.core.records.ledger import Entry
 from holdfast.core.records.number import Number, from_minor, to_minor, to_units
 from holdfast.core.records.organisation import Settings
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.product import DigitalDelivery, Oversell, PriceBreak, Product, ProductKind
 from holdfast.core.records.rejection import Code, Refused, invalid_state, malformed, not_found
 from holdfast.core.records.sale import SaleLine
-from holdfast.core.records.wants import ProductInLedger, ProductsOfGtin, ProductSoldUncounted
+from holdfast.core.records.wants import ProductInLedger, ProductMoved, ProductsOfGtin, ProductSoldUncounted
 from holdfast.core.stock.posting import Stock
 
 replace = msgspec.structs.replace
@@ -105,6 +107,14 @@ class ChangeProduct(ProductChanges, frozen=True, gc=False):
     product_id: str
 
 
+class TakeBackProduct(ProductChanges, frozen=True, gc=False):
+    """Change a product back, if it is as it was `seen` (`seen_as`), and where that is said only if it is `unused`."""
+
+    product_id: str
+    seen: Text
+    unused: bool = False
+
+
 def add_product(stock: Stock, command: AddProduct) -> Product:
     """Decide an AddProduct."""
     fields = msgspec.structs.asdict(command)
@@ -144,6 +154,42 @@ def change_product(stock: Stock, command: ChangeProduct) -> Product:
     _refuse_on_gift_card(changed)
     put(stock, "product", changed)
     return changed
+
+
+def take_back_product(stock: Stock, command: TakeBackProduct) -> Product:
+    """Decide a TakeBackProduct."""
+    found = stock.catalog.product(command.product_id)
+    if found is None:
+        raise not_found(Code.PRODUCT_NOT_FOUND, "Product", command.product_id)
+    product: Product = existing(stock, "product", found.id)
+    if command.seen != seen_as(product):
+        raise invalid_state(f"Product {product.sku} was changed since.")
+    if command.unused and _is_used(stock, product):
+        raise invalid_state(f"Product {product.sku} has stock, is promised to somebody, or was moved or sold.")
+    return change_product(stock, ChangeProduct(product.id, **given(command, "product_id", "seen", "unused")))
+
+
+def seen_as(product: Product) -> str:
+    """What tells a product as it stands from any other way in which it may stand: a SHA-256 in hexadecimal digits."""
+    said = msgspec.structs.asdict(product).items()
+    fields = {name: value for name, value in said if name != "updated_at" and value not in (None, (), [])}
+    return sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()
+
+
+def _is_used(stock: Stock, product: Product) -> bool:
+    """Has the product stock, promises or sales, or moves beside opening stock that was taken back?"""
+    levels = [level for level in stock.levels.values() if level.product_id == product.id]
+    if any(level.on_hand or level.reserved or level.backordered for level in levels):
+        return True
+    if any(_moves(entry) for entry in stock.entries if entry.product_id == product.id):
+        return True
+    before = bool(product.id not in stock.born and stock.require(ProductMoved(product.id)))
+    return before or _is_sold(stock, product)
+
+
+def _moves(entry: Entry) -> bool:
+    """Is the entry more than a promise, or opening stock that came or was taken back?"""
+    return bool(entry.qty_delta) and entry.source != "opening"
 
 
 def _refuse_delivery(product: Product) -> None:
@@ -294,4 +340,5 @@ def _has_entries(stock: Stock, product: Product) -> bool:
 DECISIONS = (
     Decision(AddProduct, add_product, Permission.MANAGE, changes_catalog=True),
     Decision(ChangeProduct, change_product, Permission.MANAGE, changes_catalog=True),
+    Decision(TakeBackProduct, take_back_product, Permission.MANAGE, changes_catalog=True),
 )

@@ -425,6 +425,24 @@ class ProductInLedger(Want, frozen=True, gc=False):
     product_id: str
 
 
+class ProductMoved(Want, frozen=True, gc=False):
+    """Has the product stock or promises, or moved otherwise than as opening stock? Not empty when it has."""
+
+    product_id: str
+
+
+class LotMoved(Want, frozen=True, gc=False):
+    """Has a lot done anything but come in, and be promised? The answer is not empty when it has."""
+
+    lot_id: str
+
+
+class ImportsIn(Want, frozen=True, gc=False):
+    """The imports in a state; their ids."""
+
+    state: str
+
+
 class ProductSoldUncounted(Want, frozen=True, gc=False):
     """Is the product in a sale without stock? The answer is not empty when it is."""
 

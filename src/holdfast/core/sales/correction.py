@@ -21,14 +21,22 @@ from holdfast.core.records.number import Number
 from holdfast.core.records.permission import Permission
 from holdfast.core.records.rejection import Code, invalid_quantity, invalid_state, not_found
 from holdfast.core.records.sale import WITHOUT_GOODS, Fulfillment, Sale, SaleLine, Shipped, Taken
-from holdfast.core.records.status import ACTIVE, OPEN
+from holdfast.core.records.status import ACTIVE, OPEN, SUSPENDED
 from holdfast.core.records.stock import Level, Lot, Reservation
 from holdfast.core.records.tax import less, negative
 from holdfast.core.records.wants import SessionById
 from holdfast.core.reservations.sourcing import adjust_hold, renew
 from holdfast.core.sales import cart
-from holdfast.core.sales.cart import EditLine, line_of_sale, reprice, reprice_if_it_can_be, sale_facts, shipped
-from holdfast.core.sales.completion import finish_shipped
+from holdfast.core.sales.cart import (
+    CancelSale,
+    EditLine,
+    line_of_sale,
+    reprice,
+    reprice_if_it_can_be,
+    sale_facts,
+    shipped,
+)
+from holdfast.core.sales.completion import cancel_sale, finish_shipped
 from holdfast.core.sales.documents import SaleDocument, describe_sale
 from holdfast.core.sales.register import RegisterSession
 from holdfast.core.sales.shipment import Booked, booked_by_line, cut_lines, terms_of, without
@@ -53,6 +61,12 @@ class RevertShipment(Command, frozen=True, gc=False):
     sale_id: str
     fulfillment_id: str
     reason: str
+
+
+class TakeBackOrder(Command, frozen=True, gc=False):
+    """Cancel an order that should not have been taken, where nothing has gone out and nobody has paid."""
+
+    sale_id: str
 
 
 # The open part of a line ---------------------------------------------------------------------------------------------
@@ -308,7 +322,23 @@ def _sum(booked: dict[str, Booked]) -> Booked:
     )
 
 
+# An order that should not have been taken ----------------------------------------------------------------------------
+
+
+def take_back_order(stock: Stock, command: TakeBackOrder) -> SaleDocument:
+    """Decide a TakeBackOrder."""
+    sale = find_sale(stock, command.sale_id)
+    if sale.status != SUSPENDED:
+        raise invalid_state(f"The order is {sale.status}.", status=sale.status)
+    if sale.fulfillments or any(line.fulfilled for line in lines_of(stock, sale)):
+        raise invalid_state("A part of the order has gone out.")
+    if sale.payments:
+        raise invalid_state("The order was paid.")
+    return cancel_sale(stock, CancelSale(sale.id))
+
+
 DECISIONS = (
     Decision(EditLine, edit_line, Permission.SELL),
     Decision(RevertShipment, revert_shipment, Permission.SELL),
+    Decision(TakeBackOrder, take_back_order, Permission.MANAGE),
 )

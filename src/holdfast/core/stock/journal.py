@@ -237,8 +237,10 @@ _DESCRIPTIONS = {
 
 def _contra(entry: Entry) -> str:
     """The account against which inventory moves."""
+    if entry.ref_type in ("RECEIPT", "ADJUSTMENT") and entry.source == "opening":  # received, or taken back
+        return OPENING_EQUITY
     if entry.ref_type == "RECEIPT":
-        return OPENING_EQUITY if entry.source == "opening" else GOODS_RECEIVED
+        return GOODS_RECEIVED
     return COST_OF_GOODS if entry.ref_type in ("SALE", "RETURN") else SHRINKAGE
 
 

@@ -67,6 +67,16 @@ class AdjustStock(Command, frozen=True, gc=False):
     unit_cost: str | None = None
 
 
+class TakeBackQuantity(Command, frozen=True, gc=False):
+    """Make a level `before` again, which a set or a count made `after`: only if nothing has moved it since."""
+
+    product: str
+    location: str
+    before: Number
+    after: Number
+    reason: str | None = None
+
+
 class UnlistLevel(Command, frozen=True, gc=False):
     """Take an empty level off the lists."""
 
@@ -139,6 +149,17 @@ def set_stock(stock: Stock, command: SetStock) -> LevelDocument:
     correct_open_sheets(stock, place, first_entry)
     _tell_adjusted(stock, level, product, place, units - present, cause)
     return describe_level(stock, level)
+
+
+def take_back_quantity(stock: Stock, command: TakeBackQuantity) -> LevelDocument:
+    """Decide a TakeBackQuantity; no promise is broken by it."""
+    product, place = product_at(stock, command.product, command.location)
+    level = stock.level(product.id, place.id)
+    units = product.units(command.before)
+    if level is not None and units is not None and units < level.reserved:
+        promised = product.number(level.reserved)
+        raise invalid_state(f"{promised} of {product.sku} at {place.code} are promised to somebody.")
+    return set_stock(stock, SetStock(command.product, command.location, command.before, command.after, command.reason))
 
 
 def adjust_stock(stock: Stock, command: AdjustStock) -> LevelDocument:
@@ -271,5 +292,6 @@ def _tell_adjusted(stock: Stock, level: Level, product: Product, place: Location
 DECISIONS = (
     Decision(SetStock, set_stock, Permission.STOCK),
     Decision(AdjustStock, adjust_stock, Permission.STOCK),
+    Decision(TakeBackQuantity, take_back_quantity, Permission.STOCK),
     Decision(UnlistLevel, unlist_level, Permission.STOCK),
 )

@@ -83,7 +83,7 @@ class ReceiptDocument(msgspec.Struct, frozen=True, gc=False):
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
-    """The record of a receipt."""
+    """The record of a receipt. One of opening stock that was taken back has left its lots (microseconds since 1970)."""
 
     id: str
     location_id: str
@@ -93,6 +93,7 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     actor: str
     lines: list[ReceiptLineDocument]
     created_at: int
+    taken_back_at: int | None = None
 
 
 class Cost(msgspec.Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast.core.organisation import changes as records
-from holdfast.core.organisation import views
+from holdfast.core.organisation import imports, views
 from holdfast.core.organisation.periods import Period
 from holdfast.core.records.sale import Counter
 from holdfast.core.reservations import appointments
@@ -20,6 +20,7 @@ from holdfast.core.warehouse import count_sheet, receiving, transfer
 DOCUMENTS: dict[str, type[Any]] = {
     **{table: kind.struct for table, kind in records.KINDS.items()},
     "saved_views": views.SavedViews,
+    "import_job": imports.ImportJob,
     "appointment": appointments.Appointment,
     "receipt": receiving.Receipt,
     "count_sheet": count_sheet.CountSheet,

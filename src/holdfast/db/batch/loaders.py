@@ -409,6 +409,14 @@ _CAME_IN = (
 
 _MOST = wants.HOLDS_READ_MAX + 1
 
+_OPENING = "coalesce({0}source, '') = 'opening' AND {0}ref_type IN ('RECEIPT', 'ADJUSTMENT')"
+"""Opening stock that came, or was taken back."""
+
+_USED = (
+    "(t.on_hand <> 0 OR t.reserved <> 0 OR t.backordered <> 0 OR EXISTS (SELECT 1 FROM ledger e "
+    "WHERE e.org_id = :org AND e.level_id = t.id AND e.qty_delta <> 0 AND NOT (" + _OPENING.format("e.") + ")))"
+)
+
 LOADERS: dict[type[Want], Loader] = {
     wants.LotById: _by_probe(Probe("lot", (("id", _UUID),), _LOT.select_as("t"), lock=True), _know_lot),
     wants.LotsOfCode: _by_probe(
@@ -468,6 +476,11 @@ LOADERS: dict[type[Want], Loader] = {
     wants.TransfersFrom: _ids("transfer", (("from_location_id", _UUID),), "t.status = 'shipped'"),
     wants.LevelsWithStock: Loader(_level_queries, _take_levels),
     wants.ProductInLedger: _exists("level", "product_id"),
+    wants.ProductMoved: _exists("level", "product_id", _USED),
+    wants.LotMoved: _exists(
+        "ledger", "lot_id", f"t.qty_delta <> 0 AND t.ref_type <> 'RECEIPT' AND NOT ({_OPENING.format('t.')})"
+    ),
+    wants.ImportsIn: _ids("import_job", (("state", "text"),)),
     wants.ProductSoldUncounted: _exists("sale_line", "product_id", "t.kind <> 'stock'"),
     wants.AnyProduct: _any("product"),
     wants.AnyJournalEntry: _any("journal_entry"),

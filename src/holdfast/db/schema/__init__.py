@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from holdfast.db.schema.append_only import APPEND_ONLY, CHANGING, add_triggers
 from holdfast.db.schema.columns import Id, Name, metadata
+from holdfast.db.schema.imports import import_file, import_job, import_row
 from holdfast.db.schema.organisation import (
     api_key,
     app_user,
@@ -86,6 +87,9 @@ __all__ = [
     "event_batch",
     "gift_card",
     "gift_card_entry",
+    "import_file",
+    "import_job",
+    "import_row",
     "journal_entry",
     "ledger",
     "ledger_seal",

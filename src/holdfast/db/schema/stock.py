@@ -330,6 +330,7 @@ receipt = Table(
     Column("actor", Name, nullable=False),
     Column("lines", JSON, nullable=False),
     big("created_at"),
+    big("taken_back_at", nullable=True),
     PrimaryKeyConstraint("org_id", "id"),
 )
 

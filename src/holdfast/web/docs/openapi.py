@@ -184,6 +184,8 @@ def _operation(route: Route, refs: dict[Any, Json]) -> Json:
         about.append("Needs an open register session: `Authorization: Register <token>`.")
         operation["security"] = [{"register": []}]
     operation["description"] = " ".join(about)
+    if route.takes:
+        operation["requestBody"] = {"required": True, "content": {route.takes: {"schema": {"type": "string"}}}}
     if route.body is not Nothing:
         content: Json = {"schema": _tidied(refs[repr(route.body)])}
         if route.example is not None:
@@ -256,6 +258,8 @@ def _success(route: Route, refs: dict[Any, Json]) -> Json:
         headers["Link"] = {"schema": _TEXT, "description": 'Where the array goes on (`rel="next"`), if it does.'}
     if route.status == 204:
         return {**response, "description": "Done; there is nothing to tell."}
+    if route.download:
+        return {**response, "content": {route.download: {"schema": {"type": "string"}}}}
     answer = route.answer
     if isinstance(answer, list):
         schema: Json = {

@@ -33,7 +33,7 @@ from holdfast.web.http.request_body import (
     length_of,
     read_body,
 )
-from holdfast.web.http.response import JSON_TYPE, Answer, Headers
+from holdfast.web.http.response import JSON_TYPE, Answer, Download, Headers
 from holdfast.web.http.route import Call, Endpoint, PlannedCommand, Route, Sender, encode, require_rights
 from holdfast.web.http.route_table import address_of
 from holdfast.web.http.strict_json import ASIDE_BYTES, decode, unprintable
@@ -149,9 +149,13 @@ class Dispatcher:
             return
         _test_type(headers, raw, endpoint)
         aside = len(raw) > ASIDE_BYTES
-        request = route, address_of(scope), call.actor, raw
+        request = route, _meant(route, scope, call), call.actor, raw
         fingerprint = ""
-        if aside:
+        if route.takes:
+            call.body = raw
+            if key is not None:
+                fingerprint = await self._decode(fingerprint_of, *request)
+        elif aside:
             async with self.callers.decoding(call.actor):
                 call.body = await self._decode(decode, endpoint.decoder, raw)
                 if key is not None and no_such_store is None:
@@ -160,7 +164,7 @@ class Dispatcher:
             call.body = decode(endpoint.decoder, raw)
         if no_such_store is not None:
             raise no_such_store
-        if key is not None and not aside:
+        if key is not None and not fingerprint:
             fingerprint = fingerprint_of(*request)
         reply, cookies = await self._ask(call, route, fingerprint)
         if type(reply.answer) is Rejected:
@@ -180,6 +184,9 @@ class Dispatcher:
         """Answer a read, without what is for managers where somebody else asks."""
         assert route.answer_with is not None
         document = await self._read_for(call, route.answer_with)
+        if isinstance(document, Download):
+            await self._send_download(route, call, document, answer)
+            return
         link: Headers = []
         if route.array:
             document, link = arrays.said(document, scope["path"], scope["query_string"])
@@ -188,6 +195,19 @@ class Dispatcher:
         if route.stream is not None:
             link = [*link, caller_header(call.actor)]
         await answer.send(200, encode(document), extra=link)
+
+    async def _send_download(self, route: Route, call: Call, document: Download, answer: Answer) -> None:
+        """Send a file, each part read when the one before it is sent."""
+
+        def more(_: Call) -> bytes | None:
+            return next(document.parts, None)
+
+        part: bytes | None = await self._read_for(call, more)
+        await answer.begin_download(document.name, route.download)
+        while part is not None:
+            await answer.part(part)
+            part = await self._read_for(call, more)
+        await answer.end()
 
     async def _say_again(
         self,
@@ -303,8 +323,21 @@ def _looks_up(route: Route, call: Call) -> bool:
     return route.looks_up(call) if callable(route.looks_up) else route.looks_up
 
 
+def _meant(route: Route, scope: Scope, call: Call) -> str:
+    """The path that the request means; of a file that is sent, what is to be done with it belongs to it."""
+    path = address_of(scope)
+    return f"{path} {sorted(call.query.items())}" if route.takes else path
+
+
 def _test_type(headers: dict[bytes, bytes], raw: bytes, endpoint: Endpoint) -> None:
-    """A body must say that it is JSON."""
+    """A body must say that it is JSON, or what else the route takes."""
+    takes = endpoint.route.takes
+    if takes:
+        if not raw:
+            raise invalid("", "The body must be a file: it is empty.")
+        if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != takes.encode():
+            raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, f"The body must be a file, sent as {takes}.")
+        return
     if not raw:
         if endpoint.needs_body:
             raise invalid("", "A JSON body is needed.")

@@ -68,6 +68,8 @@ def fingerprint(
 
 def fingerprint_of(route: Route, path: str, actor: Actor, raw: bytes) -> str:
     """The fingerprint of a request of the route."""
+    if route.takes:
+        raw = b'"%b"' % hashlib.sha256(raw).hexdigest().encode()
     secrets = secret_fields(route.body)
     return fingerprint(route.method, path, actor, raw, of_session=route.ends_till, secrets=secrets)
 

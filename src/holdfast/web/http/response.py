@@ -9,7 +9,8 @@ A client that is gone ends the request (`ClientGone`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from holdfast.access import Actor
 from holdfast.web.http.compression import GZIP, LEAST, VARY, GzipPage, compressed, is_text
@@ -37,6 +38,13 @@ SECURE_HEADERS = (*SAFE_HEADERS, STRICT)
 """The same where the client came by HTTPS."""
 
 JSON_TYPE = b"application/json"
+
+
+class Download(NamedTuple):
+    """A file to be sent in parts, which are made while it is sent, and its name."""
+
+    parts: Iterator[bytes]
+    name: str
 
 
 class Answer:
@@ -109,6 +117,12 @@ class Answer:
     async def begin(self, status: int, headers: Headers) -> None:
         """Begin a response whose body comes in parts."""
         await self.pass_on({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def begin_download(self, name: str, media_type: str) -> None:
+        """Begin a file whose parts follow."""
+        kind = (b"content-type", f"{media_type}; charset=utf-8".encode())
+        shown = (b"content-disposition", f'attachment; filename="{name}"'.encode())
+        await self.begin(200, [*self._safe, kind, shown])
 
     async def part(self, body: bytes) -> None:
         """Send a part of the body."""

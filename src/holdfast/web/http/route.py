@@ -177,6 +177,12 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Answers a caller who asks for a stream."""
 
     body: type[Any] = Nothing
+    takes: str = ""
+    """The media type of a body that is no JSON: the plan is given its bytes."""
+
+    download: str = ""
+    """The media type of a file that it answers, as a `Download`."""
+
     answer: Any = None
     """The type of what it answers, several in a tuple, or a list of one type for a page of those."""
 
