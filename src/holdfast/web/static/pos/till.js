@@ -126,6 +126,9 @@ export class Till {
     const fresh = this.state.till?.session_number !== till.session_number || this.state.till?.register.id !== till.register.id;
     this.changed({ till, phase: "sell", why: "", ...(fresh && { cart: null, payment: null, receipt: null }) });
     this.actions.unlock();
+    // When the cashier has changed nothing for so long, their PIN is asked for again. Who has changed something has
+    // another end by then.
+    if (till.cashier.until) this.later("idle", Math.max(5000, Date.parse(till.cashier.until) + 1000 - Date.now()), () => this.join());
     if (till.carts.length && !this.state.cart && !this.actions.waiting) {
       const found = await this.readQuietly(`/sales/${till.carts[0]}`);
       if (found && !this.state.cart && found.status === "open") this.show(found);

@@ -1,6 +1,6 @@
 // The cart, the bar above it, what is said: everything of the state that has its place there.
 
-import { byId } from "./dialogs.js";
+import { byId, focusScan } from "./dialogs.js";
 import { fill, fillRows } from "./fill.js";
 import { sounds } from "./sounds.js";
 import { personOf, timeOf } from "./till.js";
@@ -91,7 +91,7 @@ export class CartView {
     }
     this.#till.cart.forget(code);
     if (act === "retry") this.#till.cart.scan(code);
-    byId("scan").focus();
+    focusScan();
   }
 
   #cart(state) {
@@ -170,7 +170,7 @@ export class CartView {
     if (act === "less") this.#till.cart.step(id, -1);
     if (act === "remove") {
       this.#till.cart.remove(id);
-      byId("scan").focus();
+      focusScan();
     }
     if (act === "quantity") event.target.select();
   }
@@ -195,7 +195,7 @@ export class CartView {
     }
     if (event.key === "Enter" || event.key === "Escape") {
       event.preventDefault();
-      byId("scan").focus(); // leaving the field sends what was typed
+      focusScan(); // leaving the field sends what was typed
     }
   }
 }

@@ -1,6 +1,6 @@
 // The drawer: choose a register and open it, cash in and out, the X report, count and close, the Z report.
 
-import { byId, onSubmit, problem } from "./dialogs.js";
+import { byId, focusScan, onSubmit, problem } from "./dialogs.js";
 import { fill, fillRows } from "./fill.js";
 import { personOf, timeOf } from "./till.js";
 import { METHODS } from "./view_cart.js";
@@ -70,7 +70,7 @@ export class DrawerView {
       const wrong = await this.#till.drawer.open(register, fields.float.value, fields.pin.value.trim());
       if (wrong) return wrong;
       byId("open-form").reset();
-      byId("scan").focus();
+      focusScan();
       return "";
     });
   }
