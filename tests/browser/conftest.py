@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from holdfast.web.server import create_application
 from tests.pages.household import PASSWORD, furnish
@@ -51,6 +51,7 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("HOLDFAST_TEST_BROWSER") == "required":
             pytest.fail(words)
         pytest.skip(words)
+    expect.set_options(timeout=WAIT_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

@@ -52,6 +52,7 @@ from holdfast.web.api.sale_bodies import (
     payment_requests,
 )
 from holdfast.web.api.shortage import explain_shortage
+from holdfast.web.api.taken import explain_taken
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found
 from holdfast.web.http.strict_json import Nothing, Text
 
@@ -369,8 +370,9 @@ ROUTES = (
         "/{id}/resume",
         "Take a sale out of the shared queue",
         plan_resume,
-        about="Exactly one caller gets it. Its holds last `cart_hold_minutes` again; those of a channel's order stay "
-        "without an end.",
+        about="Exactly one caller gets it; another reads who was faster in `resumed_by` and `register`. Its holds last "
+        "`cart_hold_minutes` again; those of a channel's order stay without an end.",
+        explain=explain_taken,
         body=Nothing,
         codes=_TAKES,
     ),

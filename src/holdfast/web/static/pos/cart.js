@@ -1,6 +1,6 @@
 // What is done to the cart: scan, change, remove, set aside, take back. Every act is one action of the queue.
 
-import { personOf } from "./till.js";
+import { personOf } from "./words.js";
 
 const UNKNOWN = new Set(["PRODUCT_NOT_FOUND", "INVALID_REQUEST"]);
 const UNKNOWN_MAX = 20;
@@ -318,7 +318,7 @@ export class Cart {
           this.till.changed({ cart: null, receipt: null });
           this.till.show(answer.document);
         } else if (answer.document) {
-          const { resumed_by: by, resumed_at: register } = answer.document;
+          const { resumed_by: by, register } = answer.document;
           const words = by ? `${personOf(by)} resumed it${register ? ` on ${register}` : ""}.` : answer.document.detail;
           this.till.say(words, "bad");
         }

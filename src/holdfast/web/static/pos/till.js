@@ -111,7 +111,7 @@ export class Till {
     this.changed({ online: true });
     if (answer.status === 401) {
       if (answer.document?.pin_needed) this.lock(answer.document.detail);
-      else await this.drawer.choose(lostWords(answer.document));
+      else await this.lost(answer.document);
       return;
     }
     if (!answer.ok) {
@@ -145,7 +145,7 @@ export class Till {
   /** The register session is over, or was taken from this browser. */
   async lost(problem) {
     this.actions.clear();
-    await this.drawer.choose(lostWords(problem));
+    await this.drawer.choose(await this.drawer.lostWords(this.state.till, problem));
   }
 
   /** Somebody's PIN: they are the cashier from now on. Answers an error text, or "". */
@@ -247,22 +247,4 @@ function changedLine(before, after) {
   if (before && before.id !== after.id) return null;
   const known = new Map((before?.lines ?? []).map((line) => [line.id, line.quantity]));
   return after.lines.find((line) => known.get(line.id) !== line.quantity) ?? null;
-}
-
-function lostWords(problem) {
-  if (!problem?.closed_at) return "";
-  const who = personOf(problem.closed_by);
-  return `The drawer was closed by ${who} at ${timeOf(problem.closed_at)}. Open carts are in the queue.`;
-}
-
-/** "user:ana@example.org" is Ana. */
-export function personOf(actor) {
-  const name = (actor ?? "").split(":").pop().split("@")[0];
-  return name ? name[0].toUpperCase() + name.slice(1) : "somebody";
-}
-
-/** 14:02, on this clock. */
-export function timeOf(instant) {
-  const date = new Date(instant);
-  return `${String(date.getHours()).padStart(2, "0")}:${String(date.getMinutes()).padStart(2, "0")}`;
 }

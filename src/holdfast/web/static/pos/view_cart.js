@@ -3,7 +3,7 @@
 import { byId, focusScan } from "./dialogs.js";
 import { fill, fillRows } from "./fill.js";
 import { sounds } from "./sounds.js";
-import { personOf, timeOf } from "./till.js";
+import { personOf, timeOf } from "./words.js";
 
 const LIVE = { live: "Live", connecting: "Connecting" };
 
@@ -111,7 +111,7 @@ export class CartView {
     fillRows(byId("lines"), lines, (line) => line.id);
     byId("lines").hidden = empty;
     byId("empty").hidden = !empty;
-    fillRows(byId("sums"), sums(cart), (sum) => sum.name);
+    fillRows(byId("sums"), sums(cart, state.till.tax_mode === "inclusive"), (sum) => sum.name);
     this.#recent(state, empty);
     this.#exchange(state);
     this.#flash(state);
@@ -232,13 +232,13 @@ function holdState(line) {
 }
 
 /** What the total is made of, where it is more than its lines. */
-function sums(cart) {
+function sums(cart, inclusive) {
   if (!cart) return [];
   const shown = (amount) => /[1-9]/.test(amount);
   const rows = [];
   if (shown(cart.discount_total)) rows.push({ name: "Discount", amount: `−${cart.discount_total}` });
   for (const fee of cart.fees) rows.push({ name: fee.name, amount: fee.amount });
-  for (const tax of cart.taxes) rows.push({ name: tax.name ?? "Tax", amount: tax.tax });
+  for (const tax of cart.taxes) rows.push({ name: inclusive ? `${tax.name ?? "Tax"}, included` : (tax.name ?? "Tax"), amount: tax.tax });
   if (shown(cart.paid)) rows.push({ name: "Paid already", amount: `−${cart.paid}` }, { name: "To pay", amount: cart.owed });
   return rows;
 }

@@ -2,7 +2,7 @@
 
 import { byId } from "./dialogs.js";
 import { fill, fillRows } from "./fill.js";
-import { personOf, timeOf } from "./till.js";
+import { personOf, timeOf } from "./words.js";
 
 const DAY = 86_400_000;
 const SOURCES = { pos: "Till", manual: "Till", shopify: "Shopify", woocommerce: "WooCommerce" };

@@ -2,7 +2,7 @@
 
 import { byId, focusScan } from "./dialogs.js";
 import { fill, fillRows } from "./fill.js";
-import { personOf } from "./till.js";
+import { personOf } from "./words.js";
 import { METHODS } from "./view_cart.js";
 
 const PAPER = "holdfast-till-paper";
