@@ -74,7 +74,7 @@ def test_carts_and_best_sellers_are_those_of_the_till_and_its_store(any_shop: Sh
 
 def test_a_sale_says_its_units_and_what_is_owed_in_cash(any_shop: Shop) -> None:
     shop = any_shop
-    assert shop.owner.patch("/api/v1/org", {"cash_rounding": "0.05"}).status == 200
+    assert shop.owner.patch("/api/v1/settings", {"cash_rounding": "0.05"}).status == 200
     shop.product("MUG-1", 9, price="9.91")
     made = shop.owner.post("/api/v1/products", {"sku": "TEA-1", "title": "Tea", "price": "30.00", "precision": 3})
     assert made.status == 201
@@ -90,9 +90,11 @@ def test_a_sale_says_its_units_and_what_is_owed_in_cash(any_shop: Shop) -> None:
     assert (sale["owed"], sale["cash_owed"]) == ("20.02", "20.00")
     assert (sale["discount"], sale["lines"][0]["own_discount"]) == (None, None)
 
-    away = shop.owner.patch(f"/api/v1/sales/{sale['id']}/lines/{sale['lines'][0]['id']}", {"discount": {"percent": 12.5}})
+    path = f"/api/v1/sales/{sale['id']}"
+    line_path = f"{path}/lines/{sale['lines'][0]['id']}"
+    away = shop.owner.patch(line_path, {"discount": {"percent": 12.5}})
     assert away.json()["lines"][0]["own_discount"] == {"percent": 12.5}
-    off = shop.owner.patch(f"/api/v1/sales/{sale['id']}", {"discount": {"amount": "1.00"}})
+    off = shop.owner.patch(path, {"discount": {"amount": "1.00"}})
     assert off.json()["discount"] == {"amount": "1.00"}
 
 
@@ -123,7 +125,9 @@ def test_who_is_too_late_for_a_sale_reads_who_has_it(any_shop: Shop) -> None:
     shop.product("MUG-1", 9, price="9.90")
     user(shop, "bo", "cashier", "4711")
     one = at(shop, register(shop))
-    name = shop.owner.post("/api/v1/registers", {"store_id": "MAIN", "code": "TILL-2", "name": "By the door"}).json()["id"]
+    name = shop.owner.post("/api/v1/registers", {"store_id": "MAIN", "code": "TILL-2", "name": "By the door"}).json()[
+        "id"
+    ]
     other = at(shop, name, pin="4711")
     sale = cart(one)
     assert one.post(f"/sales/{sale['id']}/suspend", **TILL).status == 200
@@ -138,6 +142,42 @@ def test_who_is_too_late_for_a_sale_reads_who_has_it(any_shop: Shop) -> None:
     assert (gone["sale_status"], "resumed_by" in gone) == ("cancelled", False)
 
 
+def test_a_manager_s_pin_promises_more_than_there_is(any_shop: Shop) -> None:
+    shop = any_shop
+    shop.product("MUG-1", 2, price="9.90")
+    user(shop, "bo", "cashier", "4711")
+    user(shop, "mia", "manager", "258046")
+    till = at(shop, register(shop), pin="4711")
+    sale = cart(till)
+    lines, line = f"/sales/{sale['id']}/lines", {"product_id": "MUG-1", "quantity": 3, "merge": True}
+    short = till.post(lines, line, **TILL)
+    assert (short.code, short.json()["available"], short.json()["override_required"]) == (
+        "INSUFFICIENT_STOCK",
+        1,
+        "manager",
+    )
+    assert till.post(lines, line | {"override": True}, **TILL).code == "INSUFFICIENT_STOCK"
+
+    more = till.post(lines, line | {"override": True}, **TILL, X_Cashier_Pin="258046").json()
+    [kept] = more["lines"]
+    assert (kept["quantity"], kept["held"], kept["backordered"]) == (4, 4, 2)
+    path = f"{lines}/{kept['id']}"
+    assert till.request("PATCH", path, {"quantity": 5}, TILL).code == "INSUFFICIENT_STOCK"
+    named = TILL | {"X-Cashier-Pin": "258046"}
+    more = till.request("PATCH", path, {"quantity": 5, "override": True}, named).json()
+    assert (more["lines"][0]["backordered"], more["owed"]) == (3, "49.50")
+    hold = shop.owner.get("/api/v1/inventory/ledger?product=MUG-1&ref_type=RESERVE").json()["items"]
+    assert ("user:mia@arco.example", "override") in {(one["actor"], one["reason"]) for one in hold}
+    paid = {"payments": [{"method": "cash", "amount": "49.50"}]}
+    assert till.post(f"/sales/{sale['id']}/complete", paid, **TILL).code == "INSUFFICIENT_RESERVED"
+
+    assert shop.owner.patch("/api/v1/settings", {"allow_override": False}).status == 200
+    refused = till.request("PATCH", path, {"quantity": 6, "override": True}, named)
+    assert (refused.code, "override_required" in refused.json()) == ("INSUFFICIENT_STOCK", False)
+    fewer = till.request("PATCH", path, {"quantity": 2, "override": True}, TILL).json()["lines"][0]
+    assert (fewer["held"], fewer["backordered"]) == (2, 0)
+
+
 def test_the_page_is_for_who_sells(shop: Shop) -> None:
     nobody = shop.anonymous.get("/pos")
     assert (nobody.status, nobody.headers["location"]) == (303, "/sign-in?next=/pos")
@@ -147,10 +187,13 @@ def test_the_page_is_for_who_sells(shop: Shop) -> None:
 
 
 def test_code_128_by_a_published_example() -> None:
-    # "Wikipedia" in code set B has the check value 88, whose bars are 1-2-4-1-2-1.
+    # "Wikipedia" in code set B has the check value 88; "A" and "0" are drawn as in every table of the code.
     drawn = bars_of("Wikipedia")
-    assert drawn.startswith("211214") and drawn.endswith("124121" + "2331112")
-    assert len(drawn) == 6 * (1 + len("Wikipedia") + 1) + 7
+    values = [ord(sign) - 32 for sign in "Wikipedia"]
+    assert (104 + sum(place * value for place, value in enumerate(values, 1))) % 103 == 88
+    assert drawn.startswith("211214") and drawn.endswith(bars_of("x")[-7:])
+    assert drawn[-13:-7] == bars_of(chr(88 + 32))[6:12], "the check is drawn as the sign of its value"
+    assert (bars_of("A")[6:12], bars_of("0")[6:12], bars_of(" ")[6:12]) == ("111323", "123122", "212222")
     assert sum(int(width) for width in drawn) == 11 * (1 + len("Wikipedia") + 1) + 13
 
 

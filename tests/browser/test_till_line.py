@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from tests.browser.conftest import Site, Watched
-from tests.browser.counter import BOWL, CASHIER_PIN, MUG, Counter, Stand
+from tests.browser.counter import BOWL, CASHIER_PIN, MANAGER_PIN, MUG, STAFF_PIN, Counter, Stand
 from tests.pages.household import furnish
 from tests.shop import open_shop, quick_sqlite
 
@@ -74,6 +74,25 @@ def test_two_tills_want_the_last_one(stand: Stand, counter: Counter, other: Coun
     counter.dialog.get_by_role("button", name="Take 1").click()
     expect(counter.quantity("Teapot, cobalt")).to_have_value("1")
     assert stand.available("POT-1") == 0
+
+
+def test_a_manager_promises_the_one_that_is_gone(stand: Stand, counter: Counter, other: Counter) -> None:
+    counter.open()
+    counter.scan(BOWL)
+    expect(counter.lines).to_have_count(1)
+    page = other.open("50.00", "staff@arcoiris.example")
+    other.scan(BOWL)
+    expect(other.dialog).to_contain_text("None left here.")
+    other.dialog.get_by_label("PIN of a manager").fill(STAFF_PIN)
+    page.keyboard.press("Enter")
+    expect(other.dialog.get_by_role("alert")).to_contain_text("Not enough stock")
+    other.dialog.get_by_label("PIN of a manager").fill(MANAGER_PIN)
+    page.keyboard.press("Enter")
+    expect(other.line("Salad bowl")).to_contain_text("1 of 1 waits for stock")
+    page.keyboard.press("F9")
+    page.keyboard.press("F9")
+    expect(other.dialog.get_by_role("alert")).to_contain_text("A part of the sale waits for stock")
+    assert stand.sales(status="completed") == []
 
 
 def test_a_suspended_sale_is_resumed_once(stand: Stand, counter: Counter, other: Counter) -> None:

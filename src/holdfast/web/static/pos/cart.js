@@ -83,11 +83,13 @@ export class Cart {
     this.till.changed({ last: { ...answer.document, checked: true } });
   }
 
-  #add(line, label, { pin = null, merge = true } = {}) {
+  /** `override` with a manager's `pin`: what is not here is promised all the same, and waits for stock. */
+  #add(line, label, { pin = null, merge = true, override = false } = {}) {
     const build = () => {
       const cart = this.#state.cart;
-      if (cart) return { method: "POST", path: `/sales/${cart.id}/lines`, body: { ...line, ...(merge && { merge }) } };
-      return { method: "POST", path: "/sales", body: { store_id: this.#state.till.store.id, lines: [line] } };
+      const more = override ? { override } : {};
+      if (cart) return { method: "POST", path: `/sales/${cart.id}/lines`, body: { ...line, ...(merge && { merge }), ...more } };
+      return { method: "POST", path: "/sales", body: { store_id: this.#state.till.store.id, lines: [line], ...more } };
     };
     const answered = (answer) => {
       if (answer.ok) this.#added(answer.document);
@@ -109,7 +111,10 @@ export class Cart {
     if (line.code && (answer.status === 404 || answer.status === 400) && UNKNOWN.has(problem.code)) {
       this.#keep(line.code, "Not known");
     } else if (SHORT.has(problem.code)) {
-      this.#notEnough(problem, label, (quantity, pin, more) => this.#add({ ...line, quantity, ...more }, label, { pin, merge: !more }));
+      this.#notEnough(problem, label, {
+        take: (quantity) => this.#add({ ...line, quantity }, label),
+        promise: (pin) => this.#add(line, label, { pin, override: true }),
+      });
     } else if (problem.code === "PRICE_MISMATCH") {
       this.#priceless(problem, line, label);
     } else if (answer.status === 404 || problem.code === "INVALID_STATE") {
@@ -154,7 +159,8 @@ export class Cart {
     this.till.changed({ unknown: this.#state.unknown.filter((one) => one.code !== code) });
   }
 
-  #notEnough(problem, label, again) {
+  /** Say how much there is. `take` takes a quantity, `promise` a manager's PIN. */
+  #notEnough(problem, label, { take, promise }) {
     const [first] = problem.lines ?? [];
     const facts = { ...problem, ...first };
     this.till.changed({
@@ -164,7 +170,8 @@ export class Cart {
         requested: facts.requested ?? null,
         elsewhere: facts.available_elsewhere ?? [],
         detail: problem.detail,
-        again,
+        take,
+        promise: facts.override_required ? promise : null,
       },
     });
   }
@@ -234,7 +241,10 @@ export class Cart {
       if (!problem) return;
       this.onAnswer("refused");
       if (SHORT.has(problem.code)) {
-        this.#notEnough(problem, label, (quantity, own) => this.#edit(id, () => ({ quantity }), label, own));
+        this.#notEnough(problem, label, {
+          take: (quantity) => this.#edit(id, (present) => ({ quantity: present.quantity + quantity }), label),
+          promise: (own) => this.#edit(id, (present) => ({ ...change(present), override: true }), label, own),
+        });
       } else if (problem.code === "PRICE_MISMATCH") {
         this.till.changed({ refused: { text: problem.detail, again: (own) => this.#edit(id, change, label, own) } });
       } else {

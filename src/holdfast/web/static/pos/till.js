@@ -37,7 +37,7 @@ export class Till {
     last: null, // the product that was scanned last, and what there is of it
     said: null, // { text, kind: "done" | "bad", undo }
     unknown: [], // codes that no product has, or that are kept for later: { code, why }
-    short: null, // not enough: { title, problem, take, again }
+    short: null, // not enough: { title, available, elsewhere, take(quantity), promise(pin) or null }
     gift: null, // a gift card that needs an amount
     refused: null, // { text, again(pin) }: somebody else's PIN would do it
     payment: null,

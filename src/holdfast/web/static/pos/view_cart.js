@@ -227,7 +227,7 @@ function shownLine(line, state) {
 /** The state of a line's units: a name for its look, and words. */
 function holdState(line) {
   if (line.lapsed > 0) return ["lapsed", line.held > 0 ? `${line.held} of ${line.quantity} held; the hold of the others has run out` : "Its hold has run out"];
-  if (line.backordered > 0) return ["waits", `${line.held} held, ${line.backordered} of ${line.quantity} wait for stock`];
+  if (line.backordered > 0) return ["waits", `${line.backordered} of ${line.quantity} ${line.backordered === 1 ? "waits" : "wait"} for stock`];
   return ["held", ""];
 }
 

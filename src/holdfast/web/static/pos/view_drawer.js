@@ -37,7 +37,7 @@ export class DrawerView {
     closed.hidden = state.phase !== "closed";
     if (state.phase === "closed" && closed.dataset.id !== state.report.id) {
       closed.dataset.id = state.report.id;
-      report(byId("z-report"), state.report, "Z report", "closed-title");
+      report(byId("z-report"), state.report, "Z report");
       closed.querySelector("[data-do=print]").focus();
     }
     if (byId("drawer").open) fill(byId("panel-close"), { closeWords: this.#closeWords(state) });
@@ -151,10 +151,9 @@ function shownRegister(one, manages) {
 }
 
 /** A report of a session as a list of names and values. */
-function report(place, session, title, titleId) {
+function report(place, session, title) {
   const heading = document.createElement("h2");
   heading.textContent = `${title} ${session.number}, ${session.currency}`;
-  if (titleId) heading.id = titleId;
   const where = document.createElement("p");
   const until = session.closed_at ? ` to ${new Date(session.closed_at).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}` : "";
   where.textContent = `${session.organisation}, ${session.store.name ?? session.store.code}, ${session.register.name ?? session.register.code}. ${new Date(session.opened_at).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}${until}. Opened by ${personOf(session.opened_by)}${session.closed_by ? `, closed by ${personOf(session.closed_by)}` : ""}.`;

@@ -176,7 +176,7 @@ export class PromptView {
       const { short } = this.#till.state;
       if (!act || !short) return;
       this.#dialogs.close("short");
-      if (act === "take") short.again(short.available);
+      if (act === "take") short.take(short.available);
     });
     onSubmit(form, async (fields) => {
       const { short } = this.#till.state;
