@@ -86,6 +86,7 @@ export class ReceiptView {
   showQr() {
     this.#qr = !this.#qr;
     this.#till.changed();
+    if (this.#qr) requestAnimationFrame(() => byId("sheet").querySelector(".sheet-qr").scrollIntoView({ block: "nearest" }));
   }
 }
 
