@@ -61,7 +61,7 @@ def chromium() -> Iterator[Browser]:
 class Site:
     """A shop that is served, and its API."""
 
-    def __init__(self, shop: Shop, application: Any, address: str, server: uvicorn.Server) -> None:
+    def __init__(self, shop: Shop, application: Any, address: str, server: uvicorn.Server | None = None) -> None:
         self.shop = shop
         self.application = application
         self._server = server
@@ -82,6 +82,7 @@ class Site:
 
     def stop_streams(self) -> None:
         """End every event stream, as a server does that stops; the next ones are answered again."""
+        assert self._server is not None, "it is served by another process"
         loop, stopping = self._server.servers[0].get_loop(), self.application.stopping
         loop.call_soon_threadsafe(stopping.set)
         until = time.monotonic() + START_SECONDS

@@ -22,7 +22,7 @@ const views = [];
 const till = new Till({ signed: root.dataset.signed === "yes", onChange: (state) => views.forEach((view) => view.show(state)) });
 
 const dialogs = new Dialogs((codes, from) => {
-  if (till.state.receipt && from === "pay") codes.forEach((code) => till.cart.keepForLater(code, "Scanned during the payment, not added"));
+  if (till.state.receipt && from === "pay") codes.forEach((code) => till.cart.keep(code, "Scanned during the payment, not added"));
   else codes.forEach((code) => till.cart.scan(code));
 });
 till.cart.onAnswer = (how) => sounds[how]();
@@ -58,7 +58,7 @@ const acts = {
   quantity: () => parts.cart.editQuantity(),
   discount: () => parts.prompts.discount("line"),
   "discount-sale": () => parts.prompts.discount("sale"),
-  suspend: () => till.cart.suspend(),
+  suspend: () => till.queue.suspend(),
   queue: () => parts.queue.open(),
   return: () => parts.returns.open(),
   customer: () => parts.prompts.customer(),

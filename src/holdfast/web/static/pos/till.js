@@ -2,12 +2,13 @@
 //
 //   const till = new Till({ onChange: (state) => ... });
 //   await till.join();                 which phase: "choose" (no drawer is open), "locked" (whose PIN?), "sell"
-//   till.cart.scan("4006381333931");   cart.js has what is done to the cart, payment.js and drawer.js the money
+//   till.cart.scan("4006381333931");   cart.js has what is done to the cart, queue.js, payment.js and drawer.js the money
 
 import { Actions } from "./actions.js";
 import { Cart } from "./cart.js";
 import { Drawer } from "./drawer.js";
 import { Payment } from "./payment.js";
+import { Queue } from "./queue.js";
 import { Returns } from "./returns.js";
 
 /** How many sales are shown where the cart is empty. */
@@ -61,6 +62,7 @@ export class Till {
       onLost: (problem) => this.lost(problem),
     });
     this.cart = new Cart(this);
+    this.queue = new Queue(this);
     this.payment = new Payment(this);
     this.drawer = new Drawer(this);
     this.returns = new Returns(this);

@@ -27,7 +27,7 @@ export class QueueView {
       const act = event.target.closest("[data-act]")?.dataset.act;
       const id = event.target.closest("[data-key]")?.dataset.key;
       if (act === "resume") this.#resume(id);
-      if (act === "cancel") till.cart.cancel(id);
+      if (act === "cancel") till.queue.cancel(id);
     });
   }
 
@@ -73,7 +73,7 @@ export class QueueView {
 
   #resume(id) {
     this.#dialogs.close("queue");
-    this.#till.cart.resume(id);
+    this.#till.queue.resume(id);
   }
 }
 
