@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from holdfast.web.server import create_application
 from tests.pages.household import PASSWORD, furnish
@@ -51,6 +51,7 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("HOLDFAST_TEST_BROWSER") == "required":
             pytest.fail(words)
         pytest.skip(words)
+    expect.set_options(timeout=WAIT_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -60,7 +61,7 @@ def chromium() -> Iterator[Browser]:
 class Site:
     """A shop that is served, and its API."""
 
-    def __init__(self, shop: Shop, application: Any, address: str, server: uvicorn.Server) -> None:
+    def __init__(self, shop: Shop, application: Any, address: str, server: uvicorn.Server | None = None) -> None:
         self.shop = shop
         self.application = application
         self._server = server
@@ -81,6 +82,7 @@ class Site:
 
     def stop_streams(self) -> None:
         """End every event stream, as a server does that stops; the next ones are answered again."""
+        assert self._server is not None, "it is served by another process"
         loop, stopping = self._server.servers[0].get_loop(), self.application.stopping
         loop.call_soon_threadsafe(stopping.set)
         until = time.monotonic() + START_SECONDS

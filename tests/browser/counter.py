@@ -24,6 +24,9 @@ MUG = "4006381333931"
 """The code of POT-1: 9.90, 12 at MAIN, 4 at EAST."""
 BOWL = "9780201379624"
 """The code of BOWL-1: 24.50, one at MAIN."""
+SLOWLY_MILLISECONDS = 80
+PAUSE_MILLISECONDS = 200
+
 UNKNOWN = "5901234123457"
 
 STOCK = (
@@ -108,6 +111,15 @@ class Counter:
         """What a scanner does: the code and Enter, into whatever has the focus."""
         self.page.keyboard.type(code)
         self.page.keyboard.press("Enter")
+
+    def write(self, text: str) -> None:
+        """What a person types, slower than any scanner."""
+        self.page.keyboard.type(text, delay=SLOWLY_MILLISECONDS)
+        self.page.wait_for_timeout(PAUSE_MILLISECONDS)
+
+    def pay_by(self, method: str) -> None:
+        """Choose how it is paid."""
+        self.dialog.get_by_role("radio", name=method, exact=True).check()
 
     @property
     def lines(self) -> Locator:

@@ -66,6 +66,8 @@ class Tills:
             self._work_a_shift(register, missing)
         for register in registers:
             self._open(register)
+        for store, code in (("DOWNTOWN", "till-3"), ("RIVERSIDE", "till-4")):
+            self._register(store, code, "at the back")  # closed: for whoever comes to look
         self._fill_the_queue()
         self._take_a_deposit()
         self._order_too_much()
@@ -102,9 +104,9 @@ class Tills:
 
     # Tills -----------------------------------------------------------------------------------------------------------
 
-    def _register(self, store: str, code: str) -> tuple[str, str]:
+    def _register(self, store: str, code: str, place: str = "by the door") -> tuple[str, str]:
         """A register of the store: (its id, the store's code)."""
-        register = self._do(AddRegister(self.stores[store], code, name=f"{store.title()}, by the door"))
+        register = self._do(AddRegister(self.stores[store], code, name=f"{store.title()}, {place}"))
         return register.id, store
 
     def _open(self, register: tuple[str, str]) -> Actor:

@@ -148,6 +148,7 @@ class Reports(View):
     register_session_by_id = report(register_queries.session, None)
     carts_of_till = report(till_queries.carts_of, _NO_NAMES)
     best_sellers = report(till_queries.best_sellers, _NO_ROWS)
+    taker_of_sale = report(till_queries.taker_of, None)
 
     # The books, and the audit log
 

@@ -331,9 +331,13 @@ def shortfall_allowed(
 
 def _shortage(stock: Stock, product: Product, units: int, available: int, **numbers: Any) -> Refused:
     """Not enough to begin a hold at a sellable place; whether a manager's override could."""
-    if product.oversell == "deny" and stock.settings.allow_override:
-        numbers["override_required"] = "manager"
-    return insufficient_stock(product, units, available, **numbers)
+    return insufficient_stock(product, units, available, **numbers, **who_may_override(stock, product))
+
+
+def who_may_override(stock: Stock, product: Product) -> dict[str, str]:
+    """Who could promise more of the product than there is, as a refusal says it; nothing where nobody may."""
+    allowed = product.oversell == "deny" and stock.settings.allow_override
+    return {"override_required": "manager"} if allowed else {}
 
 
 def promise(

@@ -50,6 +50,7 @@ from holdfast.core.reservations.reserve import (
     lot_lies_at,
     promise,
     shortfall_allowed,
+    who_may_override,
 )
 from holdfast.core.stock.allocation import pinned_lot_refusal
 from holdfast.core.stock.backorders import free_units_at, in_waiting_order
@@ -145,21 +146,26 @@ def hold_units(
     *,
     priority: int | None = None,
     fact: bool = False,
-    override: bool = False,
+    override: bool | None = None,
 ) -> SaleLine:
     """Hold `units` more for a line, split where one place is not enough; the line with the holds.
 
     A hold that the line has there already takes them, if it is of the line's lot and of the `priority` (None: of any).
+    With `override` a manager lets wait what is short; None: nobody can, where the line is changed here.
     Refused with INSUFFICIENT_STOCK, or as `refuse_pinned_nowhere` refuses.
     """
+    overridden = bool(override)
     product = product_of_line(stock, line)
     places = places_of(stock, sale, line)
     refuse_pinned_nowhere(stock, product, places, line.lot_id)
     parts, short = spread(stock, product, places, units, line.lot_id)
     if short:
-        waiting_place = _waiting_place_of_line(stock, product, places, short, line.lot_id, fact=fact, override=override)
+        waiting_place = _waiting_place_of_line(
+            stock, product, places, short, line.lot_id, fact=fact, override=overridden
+        )
         if waiting_place is None:
-            raise insufficient_stock(product, units, units - short)
+            asked = {} if override is None else who_may_override(stock, product)
+            raise insufficient_stock(product, units, units - short, **asked)
         at_first = [(place, part + short if place is waiting_place else part) for place, part in parts]
         parts = at_first if any(place is waiting_place for place, _ in parts) else [*parts, (waiting_place, short)]
     known = [
@@ -172,11 +178,11 @@ def hold_units(
         place, part = at
         own = next((hold for hold in known if hold.location_id == place.id), None)
         if own is None:
-            terms = _terms_of(stock, sale, line, priority, fact=fact, override=override)
+            terms = _terms_of(stock, sale, line, priority, fact=fact, override=overridden)
             return promise(stock, product, place, part, terms, served_from(stock, sale, line))
         level = stock.level(product.id, place.id)
         assert level is not None
-        return extend(stock, level, product, own, part, fact=fact, override=override)
+        return extend(stock, level, product, own, part, fact=fact, override=overridden)
 
     made: list[str] = []
     for held in stock.each(parts, hold_part):
@@ -225,8 +231,8 @@ def _terms_of(stock: Stock, sale: Sale, line: SaleLine, priority: int | None, *,
     )
 
 
-def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine:
-    """Make the line's holds promise exactly what is open of it; the line with the holds.
+def adjust_hold(stock: Stock, sale: Sale, line: SaleLine, *, override: bool | None = None) -> SaleLine:
+    """Make the line's holds promise exactly what is open of it; the line with the holds. `override` as in `hold_units`.
 
     Of a surplus the units that wait go first, whichever hold they are of, and then those that stock backs; each of the
     newest hold first. More units are held as `hold_units` holds them.
@@ -234,7 +240,7 @@ def adjust_hold(stock: Stock, sale: Sale, line: SaleLine) -> SaleLine:
     holds = stock.holds_of_line(line.id)
     lack = line.open - sum(hold.open for hold in holds)
     if lack > 0:
-        return hold_units(stock, sale, line, lack)
+        return hold_units(stock, sale, line, lack, override=override)
     surplus = -lack
     newest_first = sorted(holds, key=lambda hold: (hold.created_at, hold.id), reverse=True)
     waiting = [(hold.id, hold.backordered) for hold in newest_first]

@@ -73,11 +73,13 @@ replace = msgspec.structs.replace
 
 
 class AddLine(Command, frozen=True, gc=False):
-    """Put a line into a sale that is open or suspended; with `merge` its units go onto an equal line, if any."""
+    """Put a line into a sale that is open or suspended; with `merge` its units go onto an equal line, if any. By
+    `override` a manager lets wait what no stock covers, of a product that denies it."""
 
     sale_id: str
     line: LineRequest
     merge: bool = False
+    override: bool = False
 
 
 class EditLine(Command, frozen=True, gc=False):
@@ -85,6 +87,7 @@ class EditLine(Command, frozen=True, gc=False):
     price.
 
     More units at another price than the catalogue's, under a discount or without tax need the permission to give that.
+    By `override` a manager lets those wait that no stock covers.
     After a part went out only two changes are left: the location (code or id) alone, or the quantity alone and only
     smaller.
     """
@@ -95,6 +98,7 @@ class EditLine(Command, frozen=True, gc=False):
     unit_price: str | UnsetType | None = UNSET
     discount: DiscountRequest | UnsetType | None = UNSET
     location: str | UnsetType = UNSET
+    override: bool | UnsetType = UNSET
 
 
 class RemoveLine(Command, frozen=True, gc=False):
@@ -144,7 +148,7 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument:
     stock.put_row(sale)
     if command.order_number is not None:
         lines = adopt(stock, sale, lines, numbers_of(sale))
-    add_lines(stock, sale, lines, fact=command.fact)
+    add_lines(stock, sale, lines, fact=command.fact, override=None if command.fact else command.override)
     seek(stock)
     sale = reprice(stock, sale, new_discount=True)
     stock.tell("SaleOpened", None, sale_facts(stock, sale))
@@ -154,19 +158,19 @@ def open_sale(stock: Stock, command: OpenSale) -> SaleDocument:
 # Lines ---------------------------------------------------------------------------------------------------------------
 
 
-def add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool) -> None:
+def add_lines(stock: Stock, sale: Sale, lines: list[SaleLine], *, fact: bool, override: bool | None = None) -> None:
     """Lines of the sale, with their stock held and what others supply ordered if they are a `fact`."""
-    stock.each_line(lines, lambda _, line: put_line(stock, sale, line, fact=fact))
+    stock.each_line(lines, lambda _, line: put_line(stock, sale, line, fact=fact, override=override))
     for line in lines_of(stock, sale) if fact else ():
         if line.kind == "dropship":
             order_from_supplier(stock, sale, line)
 
 
-def put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False) -> None:
+def put_line(stock: Stock, sale: Sale, line: SaleLine, *, fact: bool = False, override: bool | None = None) -> None:
     """A new line of the sale, with its stock held; what it has adopted it has."""
     lack = line.open - sum(hold.open for hold in stock.holds_of_line(line.id))
     if line.kind == "stock" and lack:
-        line = hold_units(stock, sale, line, lack, fact=fact)
+        line = hold_units(stock, sale, line, lack, fact=fact, override=override)
     stock.put_row(line)
 
 
@@ -178,14 +182,14 @@ def add_line(stock: Stock, command: AddLine) -> SaleDocument:
     same = _equal_line(stock, sale, command.line, meant) if command.merge else None
     if same is not None:
         quantity = Decimal(same.quantity + meant.units).scaleb(-meant.product.precision)
-        return edit_cart_line(stock, EditLine(sale.id, same.id, quantity=quantity))
+        return edit_cart_line(stock, EditLine(sale.id, same.id, quantity=quantity, override=command.override))
     _refuse_given_to_sale(stock, sale)
     known = stock.rows_of_sale(SaleLine, sale.id)
     if len(known) >= LINES_MAX:
         raise invalid_state(f"A sale has at most {LINES_MAX} lines.")
     position = max((line.position for line in known), default=-1) + 1
     [asked] = adopt(stock, sale, [line_of(stock, sale, command.line, meant, position)], numbers_of(sale))
-    put_line(stock, sale, asked)
+    put_line(stock, sale, asked, override=command.override)
     seek(stock)
     return _changed(stock, priced_anew(sale))
 
@@ -214,7 +218,7 @@ def edit_cart_line(stock: Stock, command: EditLine) -> SaleDocument:
     sale = find_sale(stock, command.sale_id)
     before = line_of_sale(stock, sale, command.line_id)
     line = _edited(stock, before, command)
-    only_moved = given(command, "sale_id", "line_id").keys() == {"location"}
+    only_moved = given(command, "sale_id", "line_id", "override").keys() == {"location"}
     if only_moved:
         refuse_finished_sale(sale)
     else:
@@ -237,7 +241,7 @@ def _line_held(stock: Stock, sale: Sale, line: SaleLine, command: EditLine) -> S
     if command.location is not UNSET:
         move_line(stock, line, stock.catalog.locations[str(line.location_id)])
     if command.quantity is not UNSET and not fewer:
-        line = adjust_hold(stock, sale, line)
+        line = adjust_hold(stock, sale, line, override=command.override is True)
     return line
 
 

@@ -2,6 +2,7 @@
 
     checkout of 2 mugs, cash 20.00    -> goods, payment, change, books: all of it in one command, or nothing
     the same as a quote               -> what it would cost; no trace, and no stock is tested
+    a quote without payments          -> the same, and what is owed, of an exchange as well
 
 At a till its register session takes the money. Insufficient stock names every short line. No hold is made that would
 live for no time.
@@ -80,7 +81,8 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument:
     if credit.brought:
         in_goods = payment_in_goods(credit, receipt_of(stock, sale, lines, None, new_discount=True).total)
         payments = (*in_goods, *(payments or ()))
-    receipt = receipt_of(stock, sale, lines, payments, new_discount=True)
+    unsaid = command.quote and command.payments is None
+    receipt = receipt_of(stock, sale, lines, payments, new_discount=True, partly=unsaid)
     if command.quote:
         stock.undo(mark)  # of a quote only the goods that come back were posted
         return sale_document(
@@ -90,6 +92,7 @@ def checkout(stock: Stock, command: Checkout) -> SaleDocument:
             [],
             stock.settings.minor_digits,
             stock.settings.currency,
+            cash_step=rules_of(stock).cash_rounding,
             quoted=True,
         )
     kept, returns = pay_out(stock, sale, credit, payments or ())

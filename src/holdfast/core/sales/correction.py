@@ -78,7 +78,7 @@ def edit_line(stock: Stock, command: EditLine) -> SaleDocument:
     Money that the order's source has stated goes down in proportion; what is made more is priced here.
     """
     sale = find_sale(stock, command.sale_id)
-    only_units = given(command, "sale_id", "line_id").keys() == {"quantity"}
+    only_units = given(command, "sale_id", "line_id", "override").keys() == {"quantity"}
     in_proportion = sale.as_stated or shipped(stock, sale)
     if not (only_units and sale.unfinished and in_proportion):
         return cart.edit_cart_line(stock, command)

@@ -86,6 +86,7 @@ class OpenSale(Command, frozen=True, gc=False):
     """Begin a sale, with lines or without.
 
     With `fact` it is an order that a channel has taken: suspended at once, whatever stock says; the shortfall waits.
+    By `override` a manager lets wait what no stock covers.
     `external_id` is another number of the order at its source. `tax_exempt` is the reason for which it has no tax.
     `said` is all that an order from elsewhere says of itself; `lines` are then those of its lines whose product is
     known.
@@ -102,6 +103,7 @@ class OpenSale(Command, frozen=True, gc=False):
     external_id: str | None = None
     tax_exempt: str | None = None
     said: Description | None = None
+    override: bool = False
 
 
 def new_sale(stock: Stock, command: OpenSale, *, numbered: bool = True) -> tuple[Sale, list[SaleLine]]:

@@ -2,6 +2,7 @@
 
     carts_of(connection, catalog, session_id)       -> ["0198...", ...], the one that was changed last first
     best_sellers(connection, catalog, store_id)     -> [{"label": "Mug", "product_id": "...", "colour": None}, ...]
+    taker_of(connection, catalog, sale_id)          -> {"resumed_by": "user:bruno@...", "register": "Till 2"}, or None
 
 Best sellers are those in most sales of the last 28 days. However many sales there are, only the newest are looked at.
 """
@@ -40,6 +41,20 @@ def carts_of(connection: sa.Connection, catalog: Catalog, session_id: str) -> li
     where = (_sale.org_id == catalog.settings.id, _sale.session_id == session_id, _sale.status == OPEN)
     query = sa.select(_sale.id).where(*where).order_by(_sale.updated_at.desc(), _sale.id.desc()).limit(CARTS_MAX)
     return [str(name) for name in connection.execute(query).scalars()]
+
+
+def taker_of(connection: sa.Connection, catalog: Catalog, sale_id: str) -> Json | None:
+    """Who has an open sale, and the name of the register where it is; None for a sale that is not open."""
+    session, register = schema.register_session.c, schema.register.c
+    joined = (
+        schema.sale.outerjoin(
+            schema.register_session, sa.and_(session.org_id == _sale.org_id, session.id == _sale.session_id)
+        )
+    ).outerjoin(schema.register, sa.and_(register.org_id == _sale.org_id, register.id == session.register_id))
+    query = sa.select(_sale.actor, register.name, register.code).select_from(joined)
+    where = (_sale.org_id == catalog.settings.id, _sale.id == sale_id, _sale.status == OPEN)
+    found = connection.execute(query.where(*where)).first()
+    return None if found is None else {"resumed_by": found.actor, "register": found.name or found.code}
 
 
 def best_sellers(connection: sa.Connection, catalog: Catalog, store_id: str, *, now: int | None = None) -> list[Json]:

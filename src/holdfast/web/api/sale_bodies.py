@@ -111,19 +111,22 @@ class CartLine(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AddedLine(CartLine, forbid_unknown_fields=True):
-    """A line of a cart that is there; with `merge` its units go onto an equal line."""
+    """A line of a cart that is there; with `merge` its units go onto an equal line. By `override` a manager lets wait
+    what no stock covers."""
 
     merge: bool = False
+    override: bool = False
 
 
 class LineChange(msgspec.Struct, forbid_unknown_fields=True):
     """What to change of a line; null takes the discount away, or goes back to the catalogue's price. `location` is
-    where all of its stock shall be held."""
+    where all of its stock shall be held. By `override` a manager lets wait what no stock covers."""
 
     quantity: Number | UnsetType = UNSET
     unit_price: Text | UnsetType | None = UNSET
     discount: DiscountBody | UnsetType | None = UNSET
     location: Text | UnsetType = UNSET
+    override: bool | UnsetType = UNSET
 
 
 Fees = Annotated[list[FeeBody], Meta(max_length=FEES_MAX)]

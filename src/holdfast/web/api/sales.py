@@ -52,12 +52,14 @@ from holdfast.web.api.sale_bodies import (
     payment_requests,
 )
 from holdfast.web.api.shortage import explain_shortage
+from holdfast.web.api.taken import explain_taken
 from holdfast.web.http.route import PAGED, STORE, Call, Pages, Route, found
 from holdfast.web.http.strict_json import Nothing, Text
 
 
 class SaleBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A sale to begin, with lines or without; `order_number` is the channel's, unique for its `source`."""
+    """A sale to begin, with lines or without; `order_number` is the channel's, unique for its `source`. By `override`
+    a manager lets wait what no stock covers."""
 
     store_id: Text | None = None
     customer: Text | None = None
@@ -67,6 +69,7 @@ class SaleBody(msgspec.Struct, forbid_unknown_fields=True):
     discount: DiscountBody | None = None
     fees: Fees = []
     tax_exempt: ExemptBody | None = None
+    override: bool = False
 
 
 class SaleChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -141,6 +144,7 @@ def plan_open(call: Call) -> Command:
         discount,
         fee_requests(body.fees),
         tax_exempt=exemption(body.tax_exempt),
+        override=body.override,
     )
 
 
@@ -159,7 +163,7 @@ def plan_change(call: Call) -> Command:
 def plan_add_line(call: Call) -> Command:
     """Put a line into a cart."""
     body: AddedLine = call.body
-    return AddLine(_sale_id(call), cart_request(call, body), body.merge)
+    return AddLine(_sale_id(call), cart_request(call, body), body.merge, body.override)
 
 
 def plan_edit_line(call: Call) -> Command:
@@ -270,7 +274,8 @@ ROUTES = (
         plan_open,
         about="Its lines are held for `cart_hold_minutes` from the last change. `source` is `pos` from a till, else "
         "`manual` by default. A line that no location can fill alone is split over the fewest that can; what no stock "
-        "covers waits where the product allows it, else all lines that are short are named.",
+        "covers waits where the product allows it or a manager says `override`, else all lines that are short are "
+        "named.",
         body=SaleBody,
         looks_up=lambda call: has_code(call.body.lines),
         explain=explain_shortage,
@@ -317,7 +322,8 @@ ROUTES = (
         "may say how much it is and which lot; what the line says itself goes before. A lot that is past its date or "
         "recalled is refused. With `merge` the units go onto the line that has the same product, price, discount, lot "
         "and location. FNC1 is sent as U+241D or `{GS}`: JSON texts have no control characters. A shortage tells "
-        "`title`, and what is `available_elsewhere` by location.",
+        "`title`, and what is `available_elsewhere` by location. Where it tells `override_required`, a manager's "
+        "`override` lets it wait.",
         body=AddedLine,
         looks_up=lambda call: is_scanned(call.body),
         explain=explain_shortage,
@@ -369,8 +375,9 @@ ROUTES = (
         "/{id}/resume",
         "Take a sale out of the shared queue",
         plan_resume,
-        about="Exactly one caller gets it. Its holds last `cart_hold_minutes` again; those of a channel's order stay "
-        "without an end.",
+        about="Exactly one caller gets it; another reads who was faster in `resumed_by` and `register`. Its holds last "
+        "`cart_hold_minutes` again; those of a channel's order stay without an end.",
+        explain=explain_taken,
         body=Nothing,
         codes=_TAKES,
     ),

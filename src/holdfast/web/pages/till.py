@@ -38,7 +38,8 @@ async def _shown(request: Request, template: str) -> Response:
     if visitor is not None and not visitor.actor.has(Permission.SELL):
         request.app.state.application.auth.log.refused(visitor.actor, "FORBIDDEN", origin_of(request))
         return failure_page(request, 403, visitor)
-    return render(request, template, visitor)
+    manages = visitor is not None and visitor.actor.has(Permission.MANAGE)
+    return render(request, template, visitor, manages=manages)
 
 
 async def _is_till(request: Request) -> bool:

@@ -15,6 +15,8 @@ export const FAULTS_MAX = 3;
 export const WAITING_MAX = 500;
 
 const PASSING = new Set([408, 429, 502, 503, 504]);
+/** The answer of what was not sent, or was forgotten. */
+const NOTHING = Object.freeze({ ok: false, status: 0, document: null });
 
 /** A random key; `randomUUID` exists only over HTTPS and on this machine. */
 export function newKey() {
@@ -31,7 +33,6 @@ export class Actions {
   #running = false;
   #locked = null; // resolves when a cashier is back
   #wake = null; // ends a pause early
-  #stopped = false;
   away = null; // since when the server does not answer
   unanswered = false; // the first of the queue was sent, and nothing came back yet
 
@@ -55,9 +56,12 @@ export class Actions {
 
   /** Put an action at the end; a promise of its answer. */
   add({ name, build, answered, pin = null, key = newKey() }) {
-    if (this.#waiting.length >= WAITING_MAX) throw new Error("too many actions wait");
-    this.#stopped = false;
-    const promise = new Promise((resolve) => this.#waiting.push({ name, build, answered, pin, key, resolve, request: null }));
+    if (this.#waiting.length >= WAITING_MAX) {
+      const full = { ok: false, status: 0, document: { code: "BUSY", detail: `${WAITING_MAX} actions wait already. Wait until the server answers.` } };
+      answered?.(full);
+      return Promise.resolve(full);
+    }
+    const promise = new Promise((resolve) => this.#waiting.push({ name, build, answered, pin, key, resolve, request: null, dropped: false }));
     this.#run();
     this.#onState();
     return promise;
@@ -76,8 +80,10 @@ export class Actions {
 
   /** Forget everything that waits; what was sent may have been done. */
   clear() {
-    for (const action of this.#waiting.splice(0)) action.resolve({ ok: false, status: 0, document: null });
-    this.#stopped = true;
+    for (const action of this.#waiting.splice(0)) {
+      action.dropped = true;
+      action.resolve(NOTHING);
+    }
     this.unlock();
     this.hurry();
     this.#settled();
@@ -99,8 +105,8 @@ export class Actions {
     while (this.#waiting.length) {
       const action = this.#waiting[0];
       action.request ??= action.build();
-      const answer = action.request === null ? { ok: false, status: 0, document: null } : await this.#answerOf(action);
-      if (this.#waiting[0] !== action) continue; // everything was forgotten meanwhile
+      const answer = action.request === null ? NOTHING : await this.#answerOf(action);
+      if (action.dropped) continue; // everything was forgotten meanwhile
       this.#waiting.shift();
       action.answered?.(answer);
       action.resolve(answer);
@@ -117,13 +123,13 @@ export class Actions {
       try {
         const headers = { "Idempotency-Key": action.key, ...(action.pin && { "X-Cashier-Pin": action.pin }) };
         const answer = await this.#fetch(action.request, headers);
-        if (this.#stopped) return answer;
+        if (action.dropped) return NOTHING;
         if (answer.status === 401 && !action.pin) {
           this.#settled();
           if (!answer.document?.pin_needed) this.#onLost(answer.document);
           else this.#onLocked(answer.document);
           await new Promise((resolve) => (this.#locked = resolve));
-          if (this.#stopped) return answer;
+          if (action.dropped) return NOTHING;
           tries = -1;
           continue;
         }
@@ -134,13 +140,13 @@ export class Actions {
         }
         if (answer.retryAfter) pause = Math.min(answer.retryAfter * 1000, 60_000);
       } catch {
-        if (this.#stopped) return { ok: false, status: 0, document: null };
+        if (action.dropped) return NOTHING;
       }
       this.away ??= new Date();
       this.unanswered = true;
       this.#onState();
       await this.#pause(pause);
-      if (this.#stopped) return { ok: false, status: 0, document: null };
+      if (action.dropped) return NOTHING;
     }
   }
 

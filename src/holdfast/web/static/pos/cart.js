@@ -1,6 +1,4 @@
-// What is done to the cart: scan, change, remove, set aside, take back. Every act is one action of the queue.
-
-import { personOf } from "./till.js";
+// What is done to the cart: scan, change, remove. Every act is one action of the queue.
 
 const UNKNOWN = new Set(["PRODUCT_NOT_FOUND", "INVALID_REQUEST"]);
 const UNKNOWN_MAX = 20;
@@ -43,8 +41,6 @@ export class Cart {
     return this.#state.cart?.lines.find((line) => line.id === id) ?? null;
   }
 
-  // Into the cart -----------------------------------------------------------------------------------------------------
-
   /** What the scanner read, or somebody typed. */
   scan(text) {
     const asked = meantBy(text);
@@ -76,18 +72,20 @@ export class Cart {
       return;
     }
     if (!answer.ok) {
-      this.#keep(code, "Not known");
+      this.keep(code, "Not known");
       return;
     }
     this.onAnswer("done");
     this.till.changed({ last: { ...answer.document, checked: true } });
   }
 
-  #add(line, label, { pin = null, merge = true } = {}) {
+  /** `override` with a manager's `pin`: what is not here is promised all the same, and waits for stock. */
+  #add(line, label, { pin = null, merge = true, override = false } = {}) {
     const build = () => {
       const cart = this.#state.cart;
-      if (cart) return { method: "POST", path: `/sales/${cart.id}/lines`, body: { ...line, ...(merge && { merge }) } };
-      return { method: "POST", path: "/sales", body: { store_id: this.#state.till.store.id, lines: [line] } };
+      const more = override ? { override } : {};
+      if (cart) return { method: "POST", path: `/sales/${cart.id}/lines`, body: { ...line, ...(merge && { merge }), ...more } };
+      return { method: "POST", path: "/sales", body: { store_id: this.#state.till.store.id, lines: [line], ...more } };
     };
     const answered = (answer) => {
       if (answer.ok) this.#added(answer.document);
@@ -107,16 +105,17 @@ export class Cart {
     if (!problem) return;
     this.onAnswer("refused");
     if (line.code && (answer.status === 404 || answer.status === 400) && UNKNOWN.has(problem.code)) {
-      this.#keep(line.code, "Not known");
+      this.keep(line.code, "Not known");
     } else if (SHORT.has(problem.code)) {
-      this.#notEnough(problem, label, (quantity, pin, more) => this.#add({ ...line, quantity, ...more }, label, { pin, merge: !more }));
+      this.#notEnough(problem, label, {
+        take: (quantity) => this.#add({ ...line, quantity }, label),
+        promise: (pin) => this.#add(line, label, { pin, override: true }),
+      });
     } else if (problem.code === "PRICE_MISMATCH") {
       this.#priceless(problem, line, label);
-    } else if (answer.status === 404 || problem.code === "INVALID_STATE") {
-      this.till.say(`${label} was not added: ${problem.detail}`, "bad");
-      this.till.refreshCart();
     } else {
       this.till.say(`${label} was not added: ${problem.detail}`, "bad");
+      if (answer.status === 404 || problem.code === "INVALID_STATE") this.till.refreshCart();
     }
   }
 
@@ -138,15 +137,10 @@ export class Cart {
   }
 
   /** Keep a code that cannot be added, and go on. */
-  #keep(code, why) {
+  keep(code, why) {
     this.onAnswer("refused");
     const others = this.#state.unknown.filter((one) => one.code !== code);
     this.till.changed({ unknown: [{ code, why }, ...others].slice(0, UNKNOWN_MAX) });
-  }
-
-  /** A scan while a dialog is open: nothing is done with it yet. */
-  keepForLater(code, why) {
-    this.#keep(code, why);
   }
 
   /** Forget a code that was kept. */
@@ -154,7 +148,8 @@ export class Cart {
     this.till.changed({ unknown: this.#state.unknown.filter((one) => one.code !== code) });
   }
 
-  #notEnough(problem, label, again) {
+  /** Say how much there is. `take` takes a quantity, `promise` a manager's PIN. */
+  #notEnough(problem, label, { take, promise }) {
     const [first] = problem.lines ?? [];
     const facts = { ...problem, ...first };
     this.till.changed({
@@ -164,12 +159,11 @@ export class Cart {
         requested: facts.requested ?? null,
         elsewhere: facts.available_elsewhere ?? [],
         detail: problem.detail,
-        again,
+        take,
+        promise: facts.override_required ? promise : null,
       },
     });
   }
-
-  // Of what is in it --------------------------------------------------------------------------------------------------
 
   choose(id) {
     this.till.changed({ chosen: id });
@@ -234,7 +228,10 @@ export class Cart {
       if (!problem) return;
       this.onAnswer("refused");
       if (SHORT.has(problem.code)) {
-        this.#notEnough(problem, label, (quantity, own) => this.#edit(id, () => ({ quantity }), label, own));
+        this.#notEnough(problem, label, {
+          take: (quantity) => this.#edit(id, (present) => ({ quantity: present.quantity + quantity }), label),
+          promise: (own) => this.#edit(id, (present) => ({ ...change(present), override: true }), label, own),
+        });
       } else if (problem.code === "PRICE_MISMATCH") {
         this.till.changed({ refused: { text: problem.detail, again: (own) => this.#edit(id, change, label, own) } });
       } else {
@@ -275,75 +272,5 @@ export class Cart {
     };
     this.till.changed({ said: null });
     this.#add(asked, line.title, { merge: false });
-  }
-
-  // The queue ---------------------------------------------------------------------------------------------------------
-
-  /** Set the cart aside, for any till of the store. It asks nothing; a name can be added afterwards. */
-  suspend() {
-    const cart = this.#state.cart;
-    if (!cart) return null;
-    return this.till.actions.add({
-      name: "suspend",
-      build: () => (this.#state.cart ? { method: "POST", path: `/sales/${this.#state.cart.id}/suspend` } : null),
-      answered: (answer) => {
-        if (answer.ok) {
-          this.#leave();
-          this.till.changed({ aside: { id: answer.document.id, number: answer.document.number } });
-          this.till.say(`${answer.document.number} is in the queue.`, "note");
-          this.till.refreshQueue();
-        } else if (answer.document) this.till.say(`Not set aside: ${answer.document.detail}`, "bad");
-      },
-    });
-  }
-
-  /** A name or note for a sale of the queue. */
-  async name(saleId, name) {
-    const answer = await this.till.actions.add({
-      name: "name",
-      build: () => ({ method: "PATCH", path: `/sales/${saleId}`, body: { customer: name || null } }),
-    });
-    if (!answer.ok && answer.document) this.till.say(answer.document.detail, "bad");
-    this.till.refreshQueue();
-  }
-
-  /** Take a sale out of the queue; what is in the cart goes into it. */
-  resume(saleId) {
-    if (this.#state.cart?.lines.length) this.suspend();
-    return this.till.actions.add({
-      name: "resume",
-      build: () => ({ method: "POST", path: `/sales/${saleId}/resume` }),
-      answered: (answer) => {
-        if (answer.ok) {
-          this.till.changed({ cart: null, receipt: null });
-          this.till.show(answer.document);
-        } else if (answer.document) {
-          const { resumed_by: by, resumed_at: register } = answer.document;
-          const words = by ? `${personOf(by)} resumed it${register ? ` on ${register}` : ""}.` : answer.document.detail;
-          this.till.say(words, "bad");
-        }
-        this.till.refreshQueue();
-      },
-    });
-  }
-
-  /** Give the sale up: what it holds is free again. */
-  cancel(saleId = this.#state.cart?.id) {
-    if (!saleId) return null;
-    return this.till.actions.add({
-      name: "cancel",
-      build: () => ({ method: "POST", path: `/sales/${saleId}/cancel` }),
-      answered: (answer) => {
-        if (answer.ok) {
-          if (this.#state.cart?.id === saleId) this.#leave();
-          this.till.say(`${answer.document.number} is given up; nothing of it is held any more.`, "note");
-        } else if (answer.document) this.till.say(`Not given up: ${answer.document.detail}`, "bad");
-        this.till.refreshQueue();
-      },
-    });
-  }
-
-  #leave() {
-    this.till.changed({ cart: null, chosen: null, payment: null, exchange: [], last: null });
   }
 }

@@ -5,9 +5,18 @@ import { sounds } from "./sounds.js";
 
 export const byId = (id) => document.getElementById(id);
 
+/** To the scan field. What is in it is selected, also because a field that has the focus already keeps no caret when the
+ * dialog that had it is gone: what is typed then would be lost. */
+export function focusScan() {
+  const field = byId("scan");
+  field.focus();
+  field.select();
+}
+
 export class Dialogs {
   #onClose = new Map();
   #held = [];
+  #typed = "";
   #onHeld;
 
   /** `onHeld(codes)` gets the scans that were made while a dialog was open, when the last one is closed. */
@@ -40,6 +49,7 @@ export class Dialogs {
     const dialog = byId(id);
     if (dialog.open) return dialog;
     this.current?.close();
+    this.#typed = byId("scan").value;
     this.#onClose.set(id, onClose);
     problem(dialog, "");
     dialog.showModal();
@@ -72,7 +82,11 @@ export class Dialogs {
     dialog.querySelector(".held").hidden = true;
     if (this.current) return;
     if (this.#held.length) this.#onHeld(this.#held.splice(0), dialog.id);
-    if (!byId("sell").hidden) byId("scan").focus();
+    if (byId("sell").hidden) return;
+    focusScan();
+    const field = byId("scan");
+    // A scan may have begun before the browser said that the dialog is closed: it goes on at its end.
+    if (field.value !== this.#typed) field.setSelectionRange(field.value.length, field.value.length);
   }
 }
 

@@ -1,6 +1,7 @@
 // The drawer: open it with a counted float, put cash in or take it out, read it (X), count it blind and close it (Z).
 
 import { newKey } from "./actions.js";
+import { personOf, timeOf } from "./words.js";
 
 export class Drawer {
   #closing = null; // the same key as long as the same count is sent
@@ -25,6 +26,39 @@ export class Drawer {
     } catch {
       this.till.later("choose", 2000, () => this.choose(why));
     }
+  }
+
+  /** Why a drawer that was open here is not open any more; who may read its sessions learns who has closed it. */
+  async lostWords(till) {
+    if (!till) return "";
+    const name = till.register.name ?? till.register.code;
+    try {
+      const path = `/api/v1/registers/${till.register.id}/sessions/${till.session_number}`;
+      const response = await this.till.send(path, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+      const session = response.ok ? await response.json() : null;
+      if (session?.closed_at) return `The drawer of ${name} was closed by ${personOf(session.closed_by)} at ${timeOf(session.closed_at)}. Open carts are in the queue.`;
+    } catch {
+      // Nobody answers: the words below are true all the same.
+    }
+    return `The drawer of ${name} is not open in this browser any more: somebody else has closed it. Open carts are in the queue.`;
+  }
+
+  /** Close a session whose browser was lost. Answers an error text, or "". */
+  async closeLost(register, counted) {
+    const amount = counted.trim().replace(",", ".");
+    const headers = { Accept: "application/json", "Content-Type": "application/json", "Idempotency-Key": newKey() };
+    const address = `/api/v1/registers/${register.id}/sessions`;
+    try {
+      const found = await this.till.send(`${address}?limit=1`, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+      if (!found.ok) return (await found.json()).detail;
+      const number = (await found.json()).items[0].number;
+      const response = await this.till.send(`${address}/${number}/close`, { method: "POST", credentials: "same-origin", headers, body: JSON.stringify({ counted_cash: amount }) });
+      if (!response.ok) return (await response.json()).detail;
+    } catch {
+      return "The server cannot be reached. Try again: a drawer is closed once.";
+    }
+    await this.choose(`The drawer of ${register.name ?? register.code} is closed.`);
+    return "";
   }
 
   /** Open a register in this browser. Answers an error text, or "". */

@@ -72,9 +72,6 @@ export class Keys {
     const pad = event.code === "NumpadAdd" || event.code === "NumpadSubtract";
     if (this.#sign) this.#begins(field);
     if (place !== "none" && !(place === "scan" && (!field.value || pad))) return;
-    if (place === "none" && this.#page.scanner.busy && event.key !== "+") {
-      // The scanner types where no field has the focus: its keys are no acts.
-    }
     if (!act || !SIGNS.has(event.key)) return;
     event.preventDefault();
     const sign = { text: event.key, field: place === "scan" ? field : null };

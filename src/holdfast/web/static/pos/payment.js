@@ -20,16 +20,19 @@ export class Payment {
   async open() {
     const cart = this.#state.cart;
     if (!cart?.lines.length || this.#state.payment) return;
-    this.till.changed({ payment: { method: "cash", sending: false, problem: "", due: null } });
+    this.till.changed({ payment: { method: "cash", sending: false, problem: "", due: null, priced: !this.#state.exchange.length } });
     await this.#price();
   }
 
-  /** What is due, with what comes back in exchange. */
+  /** What is due beside what comes back in exchange: the server says it without keeping anything. */
   async #price() {
-    const { cart, exchange, payment } = this.#state;
-    if (!exchange.length || !payment) return;
-    const due = await this.till.returns.dueWith(cart, exchange);
-    if (this.#state.payment) this.till.changed({ payment: { ...this.#state.payment, due } });
+    const { cart, exchange } = this.#state;
+    if (!exchange.length) return;
+    const answer = await this.till.returns.dueWith(cart, exchange);
+    if (!this.#state.payment) return;
+    const due = answer?.ok ? { exact: answer.document.owed, cash: answer.document.cash_owed, back: "" } : null;
+    const problem = due ? "" : (answer?.document?.detail ?? "The server cannot be reached: what is due is not known. Esc, then pay again.");
+    this.till.changed({ payment: { ...this.#state.payment, due, problem, priced: due !== null } });
   }
 
   close() {
@@ -52,10 +55,14 @@ export class Payment {
   /** Take an amount. Answers an error text, or "". */
   take(method, text, code = null) {
     const { payment } = this.#state;
-    if (!payment || payment.sending) return "";
+    if (!payment || payment.sending || !payment.priced) return "";
     const amount = minorOf(text, this.#digits);
-    if (amount === null || (amount === 0 && this.dueBy(method) !== zero(this.#digits))) return "Give an amount, as 12.50.";
     const due = minorOf(this.dueBy(method), this.#digits);
+    if (amount === 0 && due === 0) {
+      this.finish();
+      return "";
+    }
+    if (!amount) return `Give an amount, as ${this.dueBy(method)}.`;
     if (due !== null && amount > due && method !== "cash") return "Only cash can be more than is due.";
     const paid = { method, amount: text.trim().replace(",", "."), ...(code && { code }) };
     if (due !== null && amount < due) {
@@ -67,7 +74,7 @@ export class Payment {
 
   /** Finish what is paid already, or what goods in exchange pay: `refund` says how what is too much goes back. */
   finish(refund = null) {
-    if (!this.#state.payment?.sending) this.#last(null, refund);
+    if (this.#state.payment && !this.#state.payment.sending) this.#last(null, refund);
   }
 
   #sending(sending, problem = "") {
@@ -78,7 +85,7 @@ export class Payment {
     this.#sending(true);
     this.till.actions.add({
       name: "pay",
-      build: () => ({ method: "POST", path: `/sales/${this.#state.cart.id}/payments`, body: paid }),
+      build: () => (this.#state.cart ? { method: "POST", path: `/sales/${this.#state.cart.id}/payments`, body: paid } : null),
       answered: (answer) => {
         if (answer.ok) this.till.show(answer.document);
         this.#sending(false, answer.ok ? "" : problemOf(answer));
@@ -97,7 +104,7 @@ export class Payment {
     };
     this.till.actions.add({
       name: "pay",
-      build: () => ({ method: "POST", path: `/sales/${this.#state.cart.id}/complete`, body }),
+      build: () => (this.#state.cart ? { method: "POST", path: `/sales/${this.#state.cart.id}/complete`, body } : null),
       answered: (answer) => this.#completed(answer),
     });
   }
@@ -110,7 +117,11 @@ export class Payment {
       return;
     }
     this.till.cart.onAnswer("refused");
-    this.#sending(false, problemOf(answer));
+    const due = answer.document?.due;
+    if (answer.document?.field === "refund" && due) {
+      this.#sending(false);
+      this.till.changed({ payment: { ...this.#state.payment, due: { exact: zero(this.#digits), cash: zero(this.#digits), back: due.replace("-", "") } } });
+    } else this.#sending(false, problemOf(answer));
     this.till.later("cart", 0, () => this.till.refreshCart());
   }
 

@@ -17,11 +17,12 @@ import { ReceiptView } from "./view_receipt.js";
 import { ReturnView } from "./view_return.js";
 
 const root = byId("pos");
+if (/^(Mac|iP)/.test(navigator.platform)) root.dataset.keys = "mac"; // its F keys belong to it
 const views = [];
 const till = new Till({ signed: root.dataset.signed === "yes", onChange: (state) => views.forEach((view) => view.show(state)) });
 
 const dialogs = new Dialogs((codes, from) => {
-  if (till.state.receipt && from === "pay") codes.forEach((code) => till.cart.keepForLater(code, "Scanned during the payment, not added"));
+  if (till.state.receipt && from === "pay") codes.forEach((code) => till.cart.keep(code, "Scanned during the payment, not added"));
   else codes.forEach((code) => till.cart.scan(code));
 });
 till.cart.onAnswer = (how) => sounds[how]();
@@ -57,7 +58,7 @@ const acts = {
   quantity: () => parts.cart.editQuantity(),
   discount: () => parts.prompts.discount("line"),
   "discount-sale": () => parts.prompts.discount("sale"),
-  suspend: () => till.cart.suspend(),
+  suspend: () => till.queue.suspend(),
   queue: () => parts.queue.open(),
   return: () => parts.returns.open(),
   customer: () => parts.prompts.customer(),
@@ -92,13 +93,13 @@ root.addEventListener("click", (event) => {
   if (button && !button.disabled) acts[button.dataset.do]?.();
 });
 
-const scanner = new Scanner((code) => {
+new Scanner((code) => {
   if (till.state.phase === "sell" && !dialogs.current) {
     till.cart.scan(code);
     parts.find.focus();
   } else if (dialogs.current) dialogs.hold(code);
 });
-new Keys({ acts, dialogs, till, scanner });
+new Keys({ acts, dialogs, till });
 
 window.addEventListener("online", () => till.actions.hurry());
 window.addEventListener("beforeunload", (event) => {

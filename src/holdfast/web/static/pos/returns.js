@@ -74,7 +74,7 @@ export class Returns {
     this.till.changed({ exchange: [] });
   }
 
-  /** What is due of a cart with goods in exchange, as the server computes it. */
+  /** What a cart comes to with goods in exchange: { ok, document }, a sale that is not kept; null without an answer. */
   async dueWith(cart, exchange) {
     const body = {
       store_id: this.#state.till.store.id,
@@ -84,12 +84,12 @@ export class Returns {
         ...(line.own_discount && { discount: line.own_discount }),
         ...(line.lot_id && { lot_id: line.lot_id }),
       })),
+      fees: cart.fees.map(({ name, amount, tax_class, tip }) => ({ name, amount, tax_class, tip })),
       ...(cart.discount && { discount: cart.discount }),
       returns: exchange.map(({ sale_id, lines }) => ({ sale_id, lines })),
     };
     try {
-      const answer = await this.till.actions.once({ method: "POST", path: "/pos/quote", body });
-      return answer.document;
+      return await this.till.actions.once({ method: "POST", path: "/pos/quote", body });
     } catch {
       return null;
     }

@@ -51,11 +51,6 @@ export class Scanner {
     root.addEventListener("keydown", (event) => this.#key(event), true);
   }
 
-  /** Is something being typed so fast that it may be a scan? */
-  get busy() {
-    return this.#text !== "" && performance.now() - this.#last < LIMITS.gap;
-  }
-
   #key(event) {
     const place = placeOf(event.target);
     if (place === "scan" || place === "code" || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;

@@ -2,12 +2,13 @@
 //
 //   const till = new Till({ onChange: (state) => ... });
 //   await till.join();                 which phase: "choose" (no drawer is open), "locked" (whose PIN?), "sell"
-//   till.cart.scan("4006381333931");   cart.js has what is done to the cart, payment.js and drawer.js the money
+//   till.cart.scan("4006381333931");   cart.js has what is done to the cart, queue.js, payment.js and drawer.js the money
 
 import { Actions } from "./actions.js";
 import { Cart } from "./cart.js";
 import { Drawer } from "./drawer.js";
 import { Payment } from "./payment.js";
+import { Queue } from "./queue.js";
 import { Returns } from "./returns.js";
 
 /** How many sales are shown where the cart is empty. */
@@ -37,7 +38,7 @@ export class Till {
     last: null, // the product that was scanned last, and what there is of it
     said: null, // { text, kind: "done" | "bad", undo }
     unknown: [], // codes that no product has, or that are kept for later: { code, why }
-    short: null, // not enough: { title, problem, take, again }
+    short: null, // not enough: { title, available, elsewhere, take(quantity), promise(pin) or null }
     gift: null, // a gift card that needs an amount
     refused: null, // { text, again(pin) }: somebody else's PIN would do it
     payment: null,
@@ -61,6 +62,7 @@ export class Till {
       onLost: (problem) => this.lost(problem),
     });
     this.cart = new Cart(this);
+    this.queue = new Queue(this);
     this.payment = new Payment(this);
     this.drawer = new Drawer(this);
     this.returns = new Returns(this);
@@ -111,7 +113,7 @@ export class Till {
     this.changed({ online: true });
     if (answer.status === 401) {
       if (answer.document?.pin_needed) this.lock(answer.document.detail);
-      else await this.drawer.choose(lostWords(answer.document));
+      else await this.lost(answer.document);
       return;
     }
     if (!answer.ok) {
@@ -126,6 +128,9 @@ export class Till {
     const fresh = this.state.till?.session_number !== till.session_number || this.state.till?.register.id !== till.register.id;
     this.changed({ till, phase: "sell", why: "", ...(fresh && { cart: null, payment: null, receipt: null }) });
     this.actions.unlock();
+    // When the cashier has changed nothing for so long, their PIN is asked for again. Who has changed something has
+    // another end by then.
+    if (till.cashier.until) this.later("idle", Math.max(5000, Date.parse(till.cashier.until) + 1000 - Date.now()), () => this.join());
     if (till.carts.length && !this.state.cart && !this.actions.waiting) {
       const found = await this.readQuietly(`/sales/${till.carts[0]}`);
       if (found && !this.state.cart && found.status === "open") this.show(found);
@@ -142,7 +147,7 @@ export class Till {
   /** The register session is over, or was taken from this browser. */
   async lost(problem) {
     this.actions.clear();
-    await this.drawer.choose(lostWords(problem));
+    await this.drawer.choose(await this.drawer.lostWords(this.state.till, problem));
   }
 
   /** Somebody's PIN: they are the cashier from now on. Answers an error text, or "". */
@@ -244,22 +249,4 @@ function changedLine(before, after) {
   if (before && before.id !== after.id) return null;
   const known = new Map((before?.lines ?? []).map((line) => [line.id, line.quantity]));
   return after.lines.find((line) => known.get(line.id) !== line.quantity) ?? null;
-}
-
-function lostWords(problem) {
-  if (!problem?.closed_at) return "";
-  const who = personOf(problem.closed_by);
-  return `The drawer was closed by ${who} at ${timeOf(problem.closed_at)}. Open carts are in the queue.`;
-}
-
-/** "user:ana@example.org" is Ana. */
-export function personOf(actor) {
-  const name = (actor ?? "").split(":").pop().split("@")[0];
-  return name ? name[0].toUpperCase() + name.slice(1) : "somebody";
-}
-
-/** 14:02, on this clock. */
-export function timeOf(instant) {
-  const date = new Date(instant);
-  return `${String(date.getHours()).padStart(2, "0")}:${String(date.getMinutes()).padStart(2, "0")}`;
 }

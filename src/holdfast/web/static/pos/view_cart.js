@@ -1,9 +1,9 @@
 // The cart, the bar above it, what is said: everything of the state that has its place there.
 
-import { byId } from "./dialogs.js";
+import { byId, focusScan } from "./dialogs.js";
 import { fill, fillRows } from "./fill.js";
 import { sounds } from "./sounds.js";
-import { personOf, timeOf } from "./till.js";
+import { personOf, timeOf } from "./words.js";
 
 const LIVE = { live: "Live", connecting: "Connecting" };
 
@@ -91,7 +91,7 @@ export class CartView {
     }
     this.#till.cart.forget(code);
     if (act === "retry") this.#till.cart.scan(code);
-    byId("scan").focus();
+    focusScan();
   }
 
   #cart(state) {
@@ -111,7 +111,7 @@ export class CartView {
     fillRows(byId("lines"), lines, (line) => line.id);
     byId("lines").hidden = empty;
     byId("empty").hidden = !empty;
-    fillRows(byId("sums"), sums(cart), (sum) => sum.name);
+    fillRows(byId("sums"), sums(cart, state.till.tax_mode === "inclusive"), (sum) => sum.name);
     this.#recent(state, empty);
     this.#exchange(state);
     this.#flash(state);
@@ -170,7 +170,7 @@ export class CartView {
     if (act === "less") this.#till.cart.step(id, -1);
     if (act === "remove") {
       this.#till.cart.remove(id);
-      byId("scan").focus();
+      focusScan();
     }
     if (act === "quantity") event.target.select();
   }
@@ -195,7 +195,7 @@ export class CartView {
     }
     if (event.key === "Enter" || event.key === "Escape") {
       event.preventDefault();
-      byId("scan").focus(); // leaving the field sends what was typed
+      focusScan(); // leaving the field sends what was typed
     }
   }
 }
@@ -227,18 +227,18 @@ function shownLine(line, state) {
 /** The state of a line's units: a name for its look, and words. */
 function holdState(line) {
   if (line.lapsed > 0) return ["lapsed", line.held > 0 ? `${line.held} of ${line.quantity} held; the hold of the others has run out` : "Its hold has run out"];
-  if (line.backordered > 0) return ["waits", `${line.held} held, ${line.backordered} of ${line.quantity} wait for stock`];
+  if (line.backordered > 0) return ["waits", `${line.backordered} of ${line.quantity} ${line.backordered === 1 ? "waits" : "wait"} for stock`];
   return ["held", ""];
 }
 
 /** What the total is made of, where it is more than its lines. */
-function sums(cart) {
+function sums(cart, inclusive) {
   if (!cart) return [];
   const shown = (amount) => /[1-9]/.test(amount);
   const rows = [];
   if (shown(cart.discount_total)) rows.push({ name: "Discount", amount: `−${cart.discount_total}` });
   for (const fee of cart.fees) rows.push({ name: fee.name, amount: fee.amount });
-  for (const tax of cart.taxes) rows.push({ name: tax.name ?? "Tax", amount: tax.tax });
+  for (const tax of cart.taxes) rows.push({ name: inclusive ? `${tax.name ?? "Tax"}, included` : (tax.name ?? "Tax"), amount: tax.tax });
   if (shown(cart.paid)) rows.push({ name: "Paid already", amount: `−${cart.paid}` }, { name: "To pay", amount: cart.owed });
   return rows;
 }

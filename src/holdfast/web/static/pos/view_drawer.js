@@ -1,13 +1,14 @@
 // The drawer: choose a register and open it, cash in and out, the X report, count and close, the Z report.
 
-import { byId, onSubmit, problem } from "./dialogs.js";
+import { byId, focusScan, onSubmit, problem } from "./dialogs.js";
 import { fill, fillRows } from "./fill.js";
-import { personOf, timeOf } from "./till.js";
+import { personOf, timeOf } from "./words.js";
 import { METHODS } from "./view_cart.js";
 
 export class DrawerView {
   #till;
   #dialogs;
+  #manages = byId("pos").dataset.manages === "yes";
 
   constructor({ till, dialogs }) {
     this.#till = till;
@@ -36,7 +37,7 @@ export class DrawerView {
     closed.hidden = state.phase !== "closed";
     if (state.phase === "closed" && closed.dataset.id !== state.report.id) {
       closed.dataset.id = state.report.id;
-      report(byId("z-report"), state.report, "Z report", "closed-title");
+      report(byId("z-report"), state.report, "Z report");
       closed.querySelector("[data-do=print]").focus();
     }
     if (byId("drawer").open) fill(byId("panel-close"), { closeWords: this.#closeWords(state) });
@@ -55,22 +56,45 @@ export class DrawerView {
     place.hidden = !shown;
     if (!shown) return;
     const { registers } = state;
-    fill(place, { why: state.why, unsigned: !this.#till.signed, none: this.#till.signed && !registers.length });
-    fillRows(byId("registers"), registers.map(shownRegister), (one) => one.id);
+    fillRows(byId("registers"), registers.map((one) => shownRegister(one, this.#manages)), (one) => one.id);
     const form = byId("open-form");
-    const free = form.querySelector("input[name=register]:not(:disabled)");
-    if (free && !form.querySelector("input[name=register]:checked")) free.checked = true;
+    const closed = registers.find((one) => one.open_since === null);
+    if (closed && !this.#register()) form.querySelector(`input[value="${closed.id}"]`).checked = true;
+    this.#openWords();
     if (began && this.#till.signed) form.elements.float.focus();
   }
 
+  /** The chosen register, or undefined. */
+  #register() {
+    const id = byId("open-form").querySelector("input[name=register]:checked")?.value;
+    return this.#till.state.registers.find((one) => one.id === id);
+  }
+
+  /** A register that is open somewhere else is closed here before it can be opened. */
+  #openWords() {
+    const taken = this.#register()?.open_since ?? null;
+    fill(byId("choose"), {
+      why: this.#till.state.why,
+      unsigned: !this.#till.signed,
+      none: this.#till.signed && !this.#till.state.registers.length,
+      closing: taken === null ? "" : "It is open at another browser, which cannot go on when it is closed here.",
+      floatWords: taken === null ? "Count it. It is the float that the drawer begins with." : "Count it. What should be in it is on the report of the session.",
+      submitText: taken === null ? "Open the drawer" : "Close the drawer",
+    });
+  }
+
   #openForm() {
+    byId("open-form").addEventListener("change", () => this.#openWords());
     onSubmit(byId("open-form"), async (fields) => {
-      const register = byId("open-form").querySelector("input[name=register]:checked")?.value;
+      const register = this.#register();
       if (!register) return "Choose a register that is not open.";
-      const wrong = await this.#till.drawer.open(register, fields.float.value, fields.pin.value.trim());
+      if (!fields.float.value.trim()) return "Count the cash in the drawer, and say how much it is.";
+      const wrong = register.open_since
+        ? await this.#till.drawer.closeLost(register, fields.float.value)
+        : await this.#till.drawer.open(register.id, fields.float.value, fields.pin.value.trim());
       if (wrong) return wrong;
       byId("open-form").reset();
-      byId("scan").focus();
+      focusScan();
       return "";
     });
   }
@@ -116,21 +140,20 @@ export class DrawerView {
   }
 }
 
-function shownRegister(one) {
+function shownRegister(one, manages) {
   const open = one.open_since !== null;
   return {
     id: one.id,
     name: one.name ?? one.code,
     about: open ? `open since ${timeOf(one.open_since)}, by ${personOf(one.opened_by)}` : `${one.code}, closed`,
-    open: open ? "yes" : null,
+    taken: open && !manages ? "yes" : null,
   };
 }
 
 /** A report of a session as a list of names and values. */
-function report(place, session, title, titleId) {
+function report(place, session, title) {
   const heading = document.createElement("h2");
-  heading.textContent = `${title} ${session.number}`;
-  if (titleId) heading.id = titleId;
+  heading.textContent = `${title} ${session.number}, ${session.currency}`;
   const where = document.createElement("p");
   const until = session.closed_at ? ` to ${new Date(session.closed_at).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}` : "";
   where.textContent = `${session.organisation}, ${session.store.name ?? session.store.code}, ${session.register.name ?? session.register.code}. ${new Date(session.opened_at).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}${until}. Opened by ${personOf(session.opened_by)}${session.closed_by ? `, closed by ${personOf(session.closed_by)}` : ""}.`;
@@ -145,17 +168,22 @@ function reportRows(session) {
   const add = (name, value, kind = "") => value !== null && rows.push({ key: String(rows.length), name, value, kind });
   add("Sales", session.sales);
   add("Returns", session.returns);
-  for (const [method, amount] of Object.entries(session.totals_by_method)) add(METHODS[method] ?? method, `${amount} ${session.currency}`);
+  for (const [method, amount] of Object.entries(session.totals_by_method)) add(METHODS[method] ?? method, amount);
   for (const tax of session.taxes) add(`${tax.name ?? "Tax"} of ${tax.net}`, tax.tax);
   add("Float", session.opening_float, "report-rule");
   add("Cash sales", session.cash_sales);
-  add("Cash refunds", `−${session.cash_refunds}`);
+  add("Cash refunds", less(session.cash_refunds));
   add("Put in", session.paid_in);
-  add("Taken out", `−${session.paid_out}`);
+  add("Taken out", less(session.paid_out));
   add("Should be in the drawer", session.expected_cash ?? "shown when it was counted", "report-strong");
   add("Counted", session.counted_cash);
   if (session.over_short !== null) add(overName(session.over_short), session.over_short.replace("-", ""), "report-strong");
   return rows;
+}
+
+/** An amount that goes off; nothing has no sign. */
+function less(amount) {
+  return /[1-9]/.test(amount) ? `−${amount}` : amount;
 }
 
 function overName(amount) {

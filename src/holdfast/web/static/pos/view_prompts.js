@@ -24,8 +24,8 @@ export class PromptView {
       const act = event.target.closest("[data-act]")?.dataset.act;
       if (!act) return;
       dialogs.close("empty-cart");
-      if (act === "suspend") till.cart.suspend();
-      else till.cart.cancel();
+      if (act === "suspend") till.queue.suspend();
+      else till.queue.cancel();
     });
     fillRows(byId("help").querySelector(".key-list"), TABLE.map((row) => ({ key: row.shown ?? row.key, twin: row.twin ? `Alt ${row.twin}` : "", does: row.does })), (row) => row.key);
   }
@@ -124,7 +124,7 @@ export class PromptView {
 
   nameAside() {
     const { aside } = this.#till.state;
-    if (aside) this.#askName(`A name or note for ${aside.number}`, "", (name) => this.#till.cart.name(aside.id, name));
+    if (aside) this.#askName(`A name or note for ${aside.number}`, "", (name) => this.#till.queue.name(aside.id, name));
   }
 
   #askName(title, name, act) {
@@ -176,7 +176,7 @@ export class PromptView {
       const { short } = this.#till.state;
       if (!act || !short) return;
       this.#dialogs.close("short");
-      if (act === "take") short.again(short.available);
+      if (act === "take") short.take(short.available);
     });
     onSubmit(form, async (fields) => {
       const { short } = this.#till.state;

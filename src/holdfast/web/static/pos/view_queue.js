@@ -2,7 +2,7 @@
 
 import { byId } from "./dialogs.js";
 import { fill, fillRows } from "./fill.js";
-import { personOf, timeOf } from "./till.js";
+import { personOf, timeOf } from "./words.js";
 
 const DAY = 86_400_000;
 const SOURCES = { pos: "Till", manual: "Till", shopify: "Shopify", woocommerce: "WooCommerce" };
@@ -27,7 +27,7 @@ export class QueueView {
       const act = event.target.closest("[data-act]")?.dataset.act;
       const id = event.target.closest("[data-key]")?.dataset.key;
       if (act === "resume") this.#resume(id);
-      if (act === "cancel") till.cart.cancel(id);
+      if (act === "cancel") till.queue.cancel(id);
     });
   }
 
@@ -73,7 +73,7 @@ export class QueueView {
 
   #resume(id) {
     this.#dialogs.close("queue");
-    this.#till.cart.resume(id);
+    this.#till.queue.resume(id);
   }
 }
 

@@ -1,8 +1,8 @@
 // The receipt: on the screen with the change in large type, and on paper of 80 or 58 mm. A scan begins the next sale.
 
-import { byId } from "./dialogs.js";
+import { byId, focusScan } from "./dialogs.js";
 import { fill, fillRows } from "./fill.js";
-import { personOf } from "./till.js";
+import { personOf } from "./words.js";
 import { METHODS } from "./view_cart.js";
 
 const PAPER = "holdfast-till-paper";
@@ -39,15 +39,16 @@ export class ReceiptView {
     if (this.#shown !== receipt.sale.id) {
       this.#shown = receipt.sale.id;
       this.#gift = false;
-      byId("scan").focus();
+      focusScan();
     }
     const { sale } = receipt;
     const change = /[1-9]/.test(sale.change) && !receipt.copy ? sale.change : "";
     const owed = /[1-9]/.test(sale.owed) ? sale.owed : "";
+    const back = receipt.copy ? [] : moneyBack(sale);
     fill(place, {
       change,
-      doneName: receipt.copy ? "Copy of" : owed ? "Still owed" : "Paid",
-      doneAmount: receipt.copy ? sale.number : owed || sale.total,
+      doneName: receipt.copy ? "Copy of" : back.length ? "Give back" : owed ? "Still owed" : "Paid",
+      doneAmount: receipt.copy ? sale.number : back.length ? back.map((one) => one.amount).join(" + ") : owed || sale.total,
       qr: String(this.#qr),
       paper: byId("paper").value,
       gift: this.#gift ? "yes" : null,
@@ -62,7 +63,7 @@ export class ReceiptView {
     const at = sale.receipt.completed_at ?? sale.updated_at;
     fill(sheet, {
       organisation: till.organisation,
-      store: till.store.name ?? till.store.code,
+      store: till.store.name === till.organisation ? "" : (till.store.name ?? till.store.code),
       copy,
       gift: this.#gift,
       number: sale.receipt.number,
@@ -85,6 +86,7 @@ export class ReceiptView {
   showQr() {
     this.#qr = !this.#qr;
     this.#till.changed();
+    if (this.#qr) requestAnimationFrame(() => byId("sheet").querySelector(".sheet-qr").scrollIntoView({ block: "nearest" }));
   }
 }
 
@@ -104,9 +106,15 @@ function sheetSums(sale, currency) {
   for (const one of sale.payments) add(METHODS[one.method] ?? one.method, one.amount);
   if (some(sale.change)) add("Change", sale.change);
   if (some(sale.owed)) add("Still owed", sale.owed);
+  for (const one of moneyBack(sale)) add(`Given back, ${(METHODS[one.method] ?? one.method).toLowerCase()}${one.code ? ` ${one.code}` : ""}`, one.amount);
   for (const tax of sale.taxes) add(`${tax.name ?? "Tax"} of ${tax.net}`, tax.tax, "sheet-tax");
   for (const card of sale.gift_cards) add(`Gift card ${card.code}`, card.amount);
   return rows;
+}
+
+/** What goods that came back in exchange were worth beyond the new ones, and how it went back. */
+function moneyBack(sale) {
+  return sale.returns.flatMap((one) => one.refunds).filter((one) => one.method !== "exchange" && one.method !== "owed");
 }
 
 /** What a customer's phone shows of the QR code: the receipt in a few lines of text. */

@@ -28,8 +28,9 @@ export class ReturnView {
     dialog.addEventListener("click", (event) => this.#clicked(event));
   }
 
-  open() {
+  async open() {
     this.#till.returns.open();
+    await null; // what was done last is hidden by then, and the first field can have the focus
     byId("return-find").reset();
     byId("return-form").reset();
     byId("blind-form").reset();
