@@ -286,6 +286,7 @@ class SalesAndNaive(SideBySide):
                     [("card", total)],
                     [("card", part), ("cash", total)],
                     [("cash", total // 2)],
+                    [("card", total + 4), ("cash", 1)],
                 )
             )
         )
@@ -377,6 +378,9 @@ class SalesAndNaive(SideBySide):
         method = data.draw(st.sampled_from(("cash", "cash", "card", "other")))
         command = TakePayment(self.sale_name(n), PaymentRequest(method, money(part)))
         self.changed(n, command, lambda model: model.take_money(n, method, part))
+        waits = n >= 0 and naive.sales[n].status == "suspended"
+        if waits and naive.deals[n].cash > 0 and not data.draw(st.integers(0, 3)):
+            self.complete(n, [("card", self.left_to_pay(n) + 1)])  # the card is no change of the deposit
 
     def correct(self, data: st.DataObject) -> None:
         """The last payment of a sale, or another one."""
@@ -441,7 +445,9 @@ class SalesAndNaive(SideBySide):
 
     def pay(self, data: st.DataObject) -> None:
         n = self.some_sale(data, "suspended")
-        payments = self.payments(data, self.left_to_pay(n)) if data.draw(st.booleans()) else None
+        self.complete(n, self.payments(data, self.left_to_pay(n)) if data.draw(st.booleans()) else None)
+
+    def complete(self, n: int, payments: list[tuple[str, int]] | None) -> None:
         named = None
         if payments is not None:
             named = tuple(PaymentRequest(method, money(amount)) for method, amount in payments)
