@@ -145,6 +145,31 @@ def test_a_payment_whose_answer_was_lost_is_taken_once(stand: Stand, counter: Co
     assert [one["total"] for one in stand.sales(status="completed")] == ["9.90"]
 
 
+def test_after_idle_minutes_the_pin_is_asked_and_what_was_scanned_is_added(stand: Stand, counter: Counter) -> None:
+    page = counter.open()
+    counter.scan(MUG)
+    expect(counter.lines).to_have_count(1)
+    locked = {
+        "code": "UNAUTHORIZED",
+        "status": 401,
+        "detail": "Ten minutes are over: give your PIN.",
+        "pin_needed": True,
+    }
+    page.route("**/api/v1/sales/*/lines", lambda route: route.fulfill(status=401, json=locked))
+    counter.scan(BOWL)
+    expect(counter.dialog).to_contain_text("Ten minutes are over: give your PIN.")
+    page.keyboard.press("Escape")
+    expect(counter.dialog).to_be_visible()
+    expect(counter.lines).to_have_count(1)
+
+    page.unroute("**/api/v1/sales/*/lines")
+    counter.dialog.get_by_label("PIN").fill(CASHIER_PIN)
+    page.keyboard.press("Enter")
+    expect(counter.dialog).to_be_hidden()
+    expect(counter.line("Salad bowl")).to_be_visible()
+    assert stand.available("BOWL-1") == 0
+
+
 def test_a_drawer_that_was_closed_elsewhere_says_so(stand: Stand, counter: Counter) -> None:
     page = counter.open()
     counter.scan(BOWL)
