@@ -16,7 +16,6 @@ export function focusScan() {
 export class Dialogs {
   #onClose = new Map();
   #held = [];
-  #typed = "";
   #onHeld;
 
   /** `onHeld(codes)` gets the scans that were made while a dialog was open, when the last one is closed. */
@@ -24,14 +23,20 @@ export class Dialogs {
     this.#onHeld = onHeld;
     for (const dialog of document.querySelectorAll("dialog.pos-dialog")) {
       dialog.addEventListener("cancel", (event) => {
-        if (dialog.dataset.stays !== undefined) event.preventDefault();
+        if (event.defaultPrevented) return;
+        event.preventDefault();
+        if (dialog.dataset.stays === undefined) this.close(dialog.id);
+      });
+      dialog.querySelector(".dialog-close")?.addEventListener("submit", (event) => {
+        event.preventDefault();
+        if (dialog.dataset.stays === undefined) this.close(dialog.id);
       });
       dialog.addEventListener("keydown", (event) => {
         if (event.key === "Escape" && dialog.dataset.stays !== undefined) event.preventDefault();
       });
       dialog.addEventListener("close", () => this.#closed(dialog));
       dialog.addEventListener("click", (event) => {
-        if (event.target === dialog && dialog.dataset.stays === undefined) dialog.close();
+        if (event.target === dialog && dialog.dataset.stays === undefined) this.close(dialog.id);
       });
       const words = Object.assign(document.createElement("p"), { className: "notice notice-warn held", hidden: true });
       words.setAttribute("role", "status");
@@ -49,7 +54,6 @@ export class Dialogs {
     const dialog = byId(id);
     if (dialog.open) return dialog;
     this.current?.close();
-    this.#typed = byId("scan").value;
     this.#onClose.set(id, onClose);
     problem(dialog, "");
     dialog.showModal();
@@ -59,9 +63,13 @@ export class Dialogs {
     return dialog;
   }
 
+  /** Close a dialog. The scan field can be typed into at once: the browser says only later that it is closed, and a
+   * scan does not wait for that. */
   close(id) {
     const dialog = byId(id);
-    if (dialog.open) dialog.close();
+    if (!dialog.open) return;
+    dialog.close();
+    if (!this.current && !byId("sell").hidden) focusScan();
   }
 
   /** A scan while a dialog is open. */
@@ -72,7 +80,7 @@ export class Dialogs {
     const title = dialog.querySelector("h2").textContent.trim();
     const many = this.#held.length > 1 ? `${this.#held.length} scans wait` : "the scan waits";
     const words = dialog.querySelector(".held");
-    words.textContent = dialog.dataset.stays === undefined ? `${title} is open. Esc, then it is added (${many}).` : `A PIN first, then it is added (${many}).`;
+    words.textContent = dialog.id === "pin" ? `A PIN first, then it is added (${many}).` : `${title} is open. Esc, then it is added (${many}).`;
     words.hidden = false;
   }
 
@@ -82,11 +90,6 @@ export class Dialogs {
     dialog.querySelector(".held").hidden = true;
     if (this.current) return;
     if (this.#held.length) this.#onHeld(this.#held.splice(0), dialog.id);
-    if (byId("sell").hidden) return;
-    focusScan();
-    const field = byId("scan");
-    // A scan may have begun before the browser said that the dialog is closed: it goes on at its end.
-    if (field.value !== this.#typed) field.setSelectionRange(field.value.length, field.value.length);
   }
 }
 

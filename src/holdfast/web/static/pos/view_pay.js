@@ -24,9 +24,6 @@ export class PayView {
       if (event.target.name === "method") this.#method(event.target.value);
     });
     this.#form.addEventListener("click", (event) => this.#clicked(event));
-    this.#dialog.addEventListener("cancel", (event) => {
-      if (till.state.payment?.sending) event.preventDefault();
-    });
     this.#form.elements.code.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault();
@@ -52,11 +49,12 @@ export class PayView {
   show(state) {
     const { payment, cart } = state;
     if (!payment || !cart || !state.till) {
-      if (this.#dialog.open) this.#dialog.close();
+      this.#dialogs.close("pay");
       this.#was = "";
       return;
     }
     if (!this.#dialog.open) this.#begin();
+    this.#dialog.toggleAttribute("data-stays", payment.sending); // what is sent is not left
     const digits = state.till.minor_digits;
     const due = this.#till.payment.dueBy(payment.method);
     const back = this.#backWords(payment);

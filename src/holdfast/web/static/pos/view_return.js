@@ -42,7 +42,7 @@ export class ReturnView {
     const { returning } = state;
     const dialog = byId("return");
     if (!returning) {
-      if (dialog.open) dialog.close();
+      this.#dialogs.close("return");
       return;
     }
     const { sale, done, blind } = returning;
