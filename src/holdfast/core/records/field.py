@@ -13,7 +13,6 @@ here: the decision does it, under its lock.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Annotated
 
@@ -27,6 +26,9 @@ from holdfast.core.records.time import FIRST_INSTANT, LAST_INSTANT, day_of, is_t
 
 CHECK = "check"
 """The key under which a type keeps its check (`Meta.extra`)."""
+
+VALUES = "values"
+"""The key under which a type keeps the few texts that it takes."""
 
 
 class Malformed(Exception):
@@ -106,15 +108,15 @@ def network_of(text: str) -> str:
     raise Malformed(f"must be an address or a range, as 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32{meant}.")
 
 
-def one_of(*values: str) -> Callable[[str], str]:
-    """The check of a text that is one of a few."""
+def one_of(*values: str) -> Meta:
+    """What a text must be that is one of a few."""
 
     def check(text: str) -> str:
         if text not in values:
             raise Malformed(f"must be one of {', '.join(values)}.")
         return text
 
-    return check
+    return Meta(extra={CHECK: check, VALUES: frozenset(values)})
 
 
 def calendar_day_of(text: str) -> str:
@@ -167,16 +169,16 @@ Rate = Annotated[str, Meta(extra={CHECK: rate_of}, min_length=1, max_length=TEXT
 Day = Annotated[str, Meta(extra={CHECK: calendar_day_of}, min_length=1, max_length=TEXT_MAX)]
 """A calendar day, YYYY-MM-DD."""
 
-Condition = Annotated[str, Meta(extra={CHECK: one_of("good", "damaged", "none")})]
+Condition = Annotated[str, one_of("good", "damaged", "none")]
 """In what condition goods come back; `none` are not there any more."""
 
-PayMethod = Annotated[str, Meta(extra={CHECK: one_of("cash", "card", "other", "gift_card")})]
+PayMethod = Annotated[str, one_of("cash", "card", "other", "gift_card")]
 """By what money comes in or goes back; a gift card has a code."""
 
-TenderMethod = Annotated[str, Meta(extra={CHECK: one_of("cash", "card", "other")})]
+TenderMethod = Annotated[str, one_of("cash", "card", "other")]
 """By what money goes out or comes in."""
 
-ReceiptKind = Annotated[str, Meta(extra={CHECK: one_of("purchase", "finished_batch", "opening")})]
+ReceiptKind = Annotated[str, one_of("purchase", "finished_batch", "opening")]
 """Why goods came in."""
 
 Instant = Annotated[int, Meta(ge=FIRST_INSTANT, le=LAST_INSTANT)]

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 import msgspec
 from msgspec import Meta
 
+from holdfast.core.records.field import VALUES
 from holdfast.core.records.number import Quantity
 from holdfast.core.records.text import TEXT_MAX
 
@@ -93,17 +94,20 @@ def _conditions(hint: Any) -> _Conditions:
     choices = list(_choices(hint))
     metas = [choice for choice in choices if isinstance(choice, Meta)]
     bounds = [meta for meta in metas if meta.ge is not None and meta.le is not None]
-    if len(bounds) != len(metas) or len(metas) > 1:
+    few = [meta.extra[VALUES] for meta in metas if meta.extra and VALUES in meta.extra]
+    if len(bounds) + len(few) != len(metas) or len(metas) > 1:
         return _Conditions(frozenset(), frozenset(), None, 0, 0)
     literals = [choice for choice in choices if get_origin(choice) is Literal]
-    values = frozenset(get_args(literals[0])) if len(literals) == 1 and str not in choices else None
+    values: frozenset[str] | None = few[0] if few and not literals else None
+    if len(literals) == 1 and str not in choices:
+        values = frozenset(get_args(literals[0]))
     types: set[Any] = set()
     items: set[Any] = set()
     for choice in choices:
         if choice is Quantity:
             types |= {int, Decimal}
         elif choice is str or choice in literals:
-            types |= {str} if not metas and (values is not None or not literals) else set()
+            types |= {str} if not bounds and (values is not None or not literals) else set()
         elif get_origin(choice) is tuple:
             part, *more = get_args(choice)
             if more == [...] and _is_struct(part):

@@ -308,13 +308,13 @@ class SaleLine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def rates(self) -> tuple[Rate, ...]:
         """The rates that it is taxed at."""
-        return rates_kept(self.tax_class, self.tax_rate, self.taxes)
+        return rates_kept(self.tax_class, self.tax_rate, self.taxes) if self.tax_rate or self.taxes else ()
 
     @property
     def tax_shares(self) -> tuple[TaxShare, ...]:
         """Its tax by rate; what an older version kept has one rate."""
-        if self.taxes is not None:
-            return self.taxes
+        if self.taxes is not None or not self.tax_rate:
+            return self.taxes or ()
         return tuple(TaxShare(rate.name, rate.rate, self.total - self.tax, self.tax) for rate in self.rates)
 
     @property

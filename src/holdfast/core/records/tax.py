@@ -50,6 +50,8 @@ class Taxable(msgspec.Struct, frozen=True, gc=False):
 
 def tax_shares(taxables: Sequence[Taxable], *, included: bool, rounding: TaxRounding) -> list[tuple[TaxShare, ...]]:
     """For each amount its shares of each of its rates; `included`: the amounts have the tax in them."""
+    if not any(one.rates for one in taxables):
+        return [()] * len(taxables)
     if rounding == "line":
         return [shares for one in taxables for shares in _together([one], included=included)]
     return _together(taxables, included=included)
@@ -105,6 +107,8 @@ def included_tax(gross: int, rate: int) -> int:
 
 def by_rate(shares: Sequence[TaxShare]) -> tuple[TaxShare, ...]:
     """The shares summed by name and rate, in the order in which the rates appear."""
+    if not shares:
+        return ()
     sums: dict[tuple[str, int], tuple[int, int]] = {}
     for share in shares:
         net, tax = sums.get((share.name, share.rate), (0, 0))
@@ -114,6 +118,8 @@ def by_rate(shares: Sequence[TaxShare]) -> tuple[TaxShare, ...]:
 
 def resized(shares: Sequence[TaxShare], tax: int, net: int) -> tuple[TaxShare, ...]:
     """The same rates for an amount of `net` and `tax` altogether: the rates share the tax as they did."""
+    if not shares:
+        return ()
     taxes = allocate(tax, [share.tax for share in shares])
     return tuple(TaxShare(share.name, share.rate, net, part) for share, part in zip(shares, taxes, strict=True))
 
