@@ -149,13 +149,13 @@ class UndoableSet(WorkingSet):
         """What this batch changed, each thing once, as it stands now."""
         result = Touched()
         levels, lot_stocks = result.levels, result.lot_stocks
-        known: dict[int, dict[Any, Any] | None] = {
+        known: dict[int, dict[Any, Any]] = {
             id(self.reservations): result.reservations,
             id(self.lots): result.lots,
             id(self.records): result.records,
             id(self.costs): result.costs,
-            id(self.made_for): None,  # only counted
         }
+        tables = {id(rows): kind for kind, rows in self.rows.items()}
         for item in self._log:
             first = item[0]
             kind = type(first)
@@ -163,15 +163,11 @@ class UndoableSet(WorkingSet):
                 levels[first.id] = first
             elif kind is LotStock:
                 lot_stocks[first.level_id + first.lot_id] = first
-            elif (kept := known.get(id(first), _UNKNOWN)) is None:
-                continue
-            elif kept is not _UNKNOWN:
+            elif (kept := known.get(id(first))) is not None:
                 kept[item[1]] = first[item[1]]
+            elif (table := tables.get(id(first))) is not None:
+                if (row := first.get(item[1])) is not None:
+                    result.rows.setdefault(table, {})[item[1]] = row
             elif first is self.levels:
                 levels[first[item[1]].id] = first[item[1]]
-            elif kind is dict and (row := first.get(item[1])) is not None and type(row) in self.rows:
-                result.rows.setdefault(type(row), {})[item[1]] = row
         return result
-
-
-_UNKNOWN: dict[Any, Any] = {}
