@@ -207,6 +207,7 @@ def test_a_manager_closes_a_drawer_whose_browser_is_lost(stand: Stand, counter: 
     page.get_by_label("Cash in the drawer").fill("99.00")
     page.get_by_role("button", name="Close the drawer").click()
     expect(page.locator("#choose")).to_contain_text("The drawer of Front is closed.")
+    expect(page.locator("#choose").get_by_role("radio", checked=True)).to_have_count(1)
     session = stand.ask("GET", f"/registers/{stand.registers[0]}/sessions/1")
     assert (session["over_short"], session["closed_by"]) == ("-1.00", "user:manager@arcoiris.example")
     assert [one["number"] for one in stand.sales(status="suspended")] == ["S-000001"]

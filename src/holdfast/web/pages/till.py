@@ -32,14 +32,14 @@ async def customer(request: Request) -> Response:
 
 
 async def _shown(request: Request, template: str) -> Response:
-    visitor = await visitor_of(request)
-    if visitor is None and not await _is_till(request):
+    visitor, is_till = await visitor_of(request), await _is_till(request)
+    if visitor is None and not is_till:
         return RedirectResponse(f"/sign-in?next={request.url.path}", 303, HEADERS)
     if visitor is not None and not visitor.actor.has(Permission.SELL):
         request.app.state.application.auth.log.refused(visitor.actor, "FORBIDDEN", origin_of(request))
         return failure_page(request, 403, visitor)
     manages = visitor is not None and visitor.actor.has(Permission.MANAGE)
-    return render(request, template, visitor, manages=manages)
+    return render(request, template, visitor, manages=manages, is_till=is_till)
 
 
 async def _is_till(request: Request) -> bool:

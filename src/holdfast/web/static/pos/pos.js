@@ -106,4 +106,5 @@ window.addEventListener("beforeunload", (event) => {
   if (till.actions.waiting) event.preventDefault();
 });
 
-await till.join();
+if (root.dataset.till === "yes") await till.join();
+else await till.drawer.choose();

@@ -94,6 +94,7 @@ export class DrawerView {
         : await this.#till.drawer.open(register.id, fields.float.value, fields.pin.value.trim());
       if (wrong) return wrong;
       byId("open-form").reset();
+      this.#choose(this.#till.state); // the register that is free is chosen again
       focusScan();
       return "";
     });
