@@ -108,10 +108,10 @@ class Outcome(msgspec.Struct, dict=True):
         self.rows.tell(FileRow(line, "unchanged", subject, last_line or line))
 
     def note(self, line: int, words: str) -> None:
-        """Keep what there is to say about a line that was taken."""
+        """Keep what there is to say about a line, beside what became of it."""
         if len(self.notes) < NAMED_MAX:
             self.notes.append(Named(line, words))
-            self.rows.tell(FileRow(line, "note", last_line=line, detail=words))
+        self.rows.tell(FileRow(line, "note", last_line=line, detail=words))
 
 
 class Line(NamedTuple):

@@ -324,16 +324,6 @@ def tendered(
     return Tender(rounding, paid, paid - due)
 
 
-def kept_by_method(payments: Sequence[Payment], change: int) -> dict[str, int]:
-    """What stays of the payments by method, in minor units: cash less the `change` that was given out of all of it."""
-    kept: dict[str, int] = {}
-    for payment in payments:
-        kept[payment.method] = kept.get(payment.method, 0) + payment.amount
-    if change:
-        kept["cash"] -= change
-    return kept
-
-
 def standing(payments: Sequence[Payment]) -> tuple[Payment, ...]:
     """What payments that are kept come to, one for each method: what went back is taken off."""
     kept: dict[Method, int] = {}

@@ -20,8 +20,8 @@ The decision. `spread` takes the first place in selling order that has all of it
 by their free units, most first; among equals, selling order. Taking the largest first is the fewest places, because
 each place gives all that it has. What no place has may wait if the product allows it (`oversell`), or if the sale is a
 fact that happened elsewhere. It waits at one place, the first in waiting order (`core.stock.backorders`). Otherwise the
-line is refused with the numbers. The holds of a cart end together, `cart_hold_minutes` after its last change; those of
-a suspended sale have no end, nor have they when it is resumed, until its next change.
+line is refused with the numbers. The holds of a cart end together, `cart_hold_minutes` after it was changed or resumed;
+those of a suspended sale, and of an order of a channel, have no end.
 
 What was left out. The fewest places are found for each line, not for the sale: two lines may be held at two places
 although one place had both. Distance, cost and the age of lots do not count: selling order is where a shop says what it

@@ -196,15 +196,7 @@ def sale_document(
     def money(amount: int) -> str:
         return from_minor(amount, digits)
 
-    holds_by_line: dict[str | None, list[Reservation]] = {}
-    for hold in holds:
-        holds_by_line.setdefault(hold.sale_line_id, []).append(hold)
-    shown = [
-        _line_document(
-            sale, line, products[line.product_id], holds_by_line.get(line.id, []), digits, keys or {}, quoted=quoted
-        )
-        for line in lines
-    ]
+    shown = _line_documents(sale, lines, products, holds, digits, keys or {}, quoted=quoted)
     product_of = {line.id: products[line.product_id] for line in lines}
     payments = [_payment(sale, payment, money) for payment in sale.payments]
     finished = sale.status == COMPLETED or quoted
@@ -307,6 +299,25 @@ def _payment(sale: Sale, payment: Payment, money: Money) -> dict[str, Any]:
         "cashier": sale.actor if payment.actor is UNSET else payment.actor,
         "returns": [] if payment.returns is UNSET else list(payment.returns),
     }
+
+
+def _line_documents(
+    sale: Sale,
+    lines: list[SaleLine],
+    products: dict[str, Product],
+    holds: list[Reservation],
+    digits: int,
+    keys: Mapping[str, LicenseKey],
+    *,
+    quoted: bool,
+) -> list[SaleLineDocument]:
+    of_line: dict[str | None, list[Reservation]] = {}
+    for hold in holds:
+        of_line.setdefault(hold.sale_line_id, []).append(hold)
+    return [
+        _line_document(sale, line, products[line.product_id], of_line.get(line.id, []), digits, keys, quoted=quoted)
+        for line in lines
+    ]
 
 
 def _line_document(

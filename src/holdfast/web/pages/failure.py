@@ -39,6 +39,7 @@ _WORDS = {
     404: _Words("There is nothing at this address", "It may have been removed, or mistyped."),
     405: _Words("That cannot be done here", "The address exists, but not for this kind of request."),
     413: _Words("That is too much at once", "The form is larger than this page takes."),
+    429: _Words("That was too often", "Wait a little, then try again."),
     500: _Words("Something went wrong on our side", "Try again. If it stays, tell the reference to whoever runs this."),
     503: _Words("Holdfast is not available right now", "Nothing was lost. Try again in a moment."),
 }

@@ -42,8 +42,8 @@ SECTIONS = (
     Section("Sell", TILL, Permission.SELL, bar=True, simple="Sell"),
     Section("Inventory", "/admin/inventory", Permission.MANAGE, bar=True, simple="Stock list"),
 )
-"""The sections that there are, in the order of the header: Sell, Queue, Stock, Inventory, Reservations, Sales, Trace,
-Channels, Journal, Settings; in simple mode Make, Sell, Count, Stock list, Settings."""
+"""The sections that there are. Whoever adds one keeps this order: Sell, Queue, Stock, Inventory, Reservations, Sales,
+Trace, Channels, Journal, Settings; in simple mode Make, Sell, Count, Stock list, Settings."""
 
 STARTS: dict[Role, tuple[str, ...]] = {
     Role.CASHIER: (TILL,),

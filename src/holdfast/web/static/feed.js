@@ -92,8 +92,8 @@ export class EventFeed {
   #own() {
     const stream = new EventStream({
       ...this.#asked,
-      onEvent: (event) => this.#hear({ event, cursor: stream.cursor }),
-      onMissed: () => this.#hear({ missed: true }),
+      onEvent: (event) => this.#source === source && this.#hear({ event, cursor: stream.cursor }),
+      onMissed: () => this.#source === source && this.#hear({ missed: true }),
       onState: (state, since) => this.#source === source && this.#hear({ state, since }),
     });
     const seen = () => (document.hidden ? stream.stop() : stream.start());
@@ -113,7 +113,7 @@ export class EventFeed {
     if (event && (this.#kinds.size === 0 || this.#kinds.has(event.type))) this.#onEvent(event);
     if (missed) this.#onMissed();
     if (!state) return;
-    if (state === "out") this.#source = null;
+    if (state === "out") this.#leave();
     this.#onState(state, since);
   }
 }

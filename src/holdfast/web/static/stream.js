@@ -96,9 +96,11 @@ export class EventStream {
       const response = await this.#fetch("text/event-stream", `cursor=${encodeURIComponent(this.#cursor)}`, own.signal);
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       const read = reading((id) => (this.#cursor = id), this.#onEvent);
-      for (;;) {
+      for (let words = 0; ; words += 1) {
         const { done, value } = await reader.read();
-        if (done || signal.aborted) return;
+        if (signal.aborted) return;
+        if (done && !words) throw new Error("the stream ended before its first word");
+        if (done) return;
         clearTimeout(timer);
         timer = setTimeout(end, SILENCE_MILLISECONDS);
         this.#alive("on");
@@ -170,7 +172,12 @@ function reading(onId, onEvent) {
 
 function pause(milliseconds, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener("abort", end, { once: true });
   });
 }

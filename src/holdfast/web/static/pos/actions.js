@@ -14,7 +14,7 @@ export const FAULTS_MAX = 3;
 /** Most actions that wait: beyond it the till says so instead of taking more. */
 export const WAITING_MAX = 500;
 
-const PASSING = new Set([408, 429, 502, 503, 504]);
+export const PASSING = new Set([408, 429, 502, 503, 504]);
 /** The answer of what was not sent, or was forgotten. */
 const NOTHING = Object.freeze({ ok: false, status: 0, document: null });
 
@@ -35,6 +35,7 @@ export class Actions {
   #wake = null; // ends a pause early
   away = null; // since when the server does not answer
   unanswered = false; // the first of the queue was sent, and nothing came back yet
+  busy = ""; // why the server takes nothing just now, in its words
 
   /** `onState()` when something of it changed; `onLocked(problem)` when a PIN is asked for; `onLost(problem)`. */
   constructor({ send = (...asked) => fetch(...asked), onState, onLocked, onLost }) {
@@ -104,11 +105,16 @@ export class Actions {
     this.#running = true;
     while (this.#waiting.length) {
       const action = this.#waiting[0];
-      action.request ??= action.build();
-      const answer = action.request === null ? NOTHING : await this.#answerOf(action);
+      let answer = NOTHING;
+      try {
+        action.request ??= action.build();
+        if (action.request !== null) answer = await this.#answerOf(action);
+        if (!action.dropped) action.answered?.(answer);
+      } catch (error) {
+        reportError(error); // a fault of the page's own stops this action, not those behind it
+      }
       if (action.dropped) continue; // everything was forgotten meanwhile
       this.#waiting.shift();
-      action.answered?.(answer);
       action.resolve(answer);
       this.#onState();
     }
@@ -138,11 +144,16 @@ export class Actions {
           this.#settled();
           return answer;
         }
+        if (answer.status === 429) {
+          // Somebody answers, and says how long: too many requests, or too many wrong PINs.
+          this.#settled();
+          this.busy = answer.document?.detail ?? "Too much was asked at once.";
+        }
         if (answer.retryAfter) pause = Math.min(answer.retryAfter * 1000, 60_000);
       } catch {
         if (action.dropped) return NOTHING;
       }
-      this.away ??= new Date();
+      if (!this.busy) this.away ??= new Date();
       this.unanswered = true;
       this.#onState();
       await this.#pause(pause);
@@ -152,6 +163,7 @@ export class Actions {
 
   #settled() {
     this.away = null;
+    this.busy = "";
     this.unanswered = false;
     this.#onState();
   }

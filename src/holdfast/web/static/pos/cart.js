@@ -267,6 +267,7 @@ export class Cart {
     const asked = {
       product_id: line.product_id,
       quantity: line.quantity,
+      unit_price: line.unit_price,
       ...(line.lot_id && { lot_id: line.lot_id }),
       ...(line.own_discount && { discount: line.own_discount }),
     };

@@ -74,7 +74,7 @@ export class Drawer {
       });
       answer = { ok: response.ok, document: await response.json() };
     } catch {
-      return "The server cannot be reached. Try again: a register is opened once.";
+      return "The server cannot be reached. Try again; if the register is open then, a manager closes it here first.";
     }
     if (!answer.ok) return answer.document?.detail ?? "It was not opened.";
     await this.till.join();

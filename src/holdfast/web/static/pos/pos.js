@@ -1,11 +1,11 @@
 // The till's page: the store (till.js), what types into it (scanner.js, keys.js), and what is seen of it.
 
 import { Dialogs, byId } from "./dialogs.js";
-import { Feed } from "./feed.js";
 import { Keys } from "./keys.js";
 import { Scanner } from "./scanner.js";
 import { sounds } from "./sounds.js";
 import { Till } from "./till.js";
+import { EventFeed } from "../feed.js";
 import { CartView } from "./view_cart.js";
 import { CustomerLink } from "./customer_link.js";
 import { DrawerView } from "./view_drawer.js";
@@ -15,6 +15,8 @@ import { PromptView } from "./view_prompts.js";
 import { QueueView } from "./view_queue.js";
 import { ReceiptView } from "./view_receipt.js";
 import { ReturnView } from "./view_return.js";
+
+const STREAM_AGAIN_MILLISECONDS = 2000;
 
 const root = byId("pos");
 if (/^(Mac|iP)/.test(navigator.platform)) root.dataset.keys = "mac"; // its F keys belong to it
@@ -27,17 +29,30 @@ const dialogs = new Dialogs((codes, from) => {
 });
 till.cart.onAnswer = (how) => sounds[how]();
 
-const feed = new Feed({
-  onEvent: (type, facts) => till.heard(type, facts),
-  onState: (live) => {
+const feed = new EventFeed({
+  till: true,
+  onEvent: ({ type, data }) => till.heard(type, data ?? {}),
+  onMissed: () => {
+    till.refreshCart();
+    till.refreshQueue();
+  },
+  onState: (state) => {
+    const live = state === "on" || state === "polling" ? "live" : "connecting";
     if (live === "live" && till.state.live !== "live") {
       till.actions.hurry();
       till.refreshCart();
       till.refreshQueue();
     }
-    till.changed({ live });
+    if (live !== till.state.live) till.changed({ live });
+    if (state === "out") outside();
   },
 });
+
+/** The stream is for nobody any more: the PIN is asked for, or the drawer was closed; else it begins again. */
+async function outside() {
+  await till.join();
+  till.later("stream", STREAM_AGAIN_MILLISECONDS, () => till.state.phase === "sell" && feed.start());
+}
 
 const page = { till, dialogs, feed };
 const parts = {

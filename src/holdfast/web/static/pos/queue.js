@@ -41,10 +41,12 @@ export class Queue {
 
   /** Take a sale out of the queue; what is in the cart goes into it. */
   resume(saleId) {
-    if (this.#state.cart?.lines.length) this.suspend();
+    const before = this.#state.cart?.lines.length ? this.#state.cart.id : null;
+    if (before) this.suspend();
     return this.till.actions.add({
       name: "resume",
-      build: () => ({ method: "POST", path: `/sales/${saleId}/resume` }),
+      // A cart that could not be set aside stays, and nothing takes its place.
+      build: () => (before && this.#state.cart?.id === before ? null : { method: "POST", path: `/sales/${saleId}/resume` }),
       answered: (answer) => {
         if (answer.ok) {
           this.till.changed({ cart: null, receipt: null });

@@ -81,6 +81,7 @@ export class Returns {
       lines: cart.lines.map((line) => ({
         product_id: line.product_id,
         quantity: line.quantity,
+        unit_price: line.unit_price,
         ...(line.own_discount && { discount: line.own_discount }),
         ...(line.lot_id && { lot_id: line.lot_id }),
       })),

@@ -4,7 +4,7 @@
 //   await till.join();                 which phase: "choose" (no drawer is open), "locked" (whose PIN?), "sell"
 //   till.cart.scan("4006381333931");   cart.js has what is done to the cart, queue.js, payment.js and drawer.js the money
 
-import { Actions } from "./actions.js";
+import { Actions, PASSING } from "./actions.js";
 import { Cart } from "./cart.js";
 import { Drawer } from "./drawer.js";
 import { Payment } from "./payment.js";
@@ -59,7 +59,7 @@ export class Till {
       send: this.send,
       onState: () => this.changed(),
       onLocked: (problem) => this.lock(problem?.detail),
-      onLost: (problem) => this.lost(problem),
+      onLost: () => this.lost(),
     });
     this.cart = new Cart(this);
     this.queue = new Queue(this);
@@ -94,6 +94,12 @@ export class Till {
     this.#timers.set(name, setTimeout(act, milliseconds));
   }
 
+  /** What was to be done later is not done. */
+  never(name) {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+  }
+
   may(permission) {
     return this.state.till?.permissions.includes(permission) ?? false;
   }
@@ -106,21 +112,21 @@ export class Till {
     try {
       answer = await this.actions.read("/pos/till");
     } catch {
-      this.changed({ online: false });
-      this.later("join", 2000, () => this.join());
+      answer = null;
+    }
+    if (answer === null || PASSING.has(answer.status) || answer.status === 500) {
+      this.changed({ online: answer?.status === 429 });
+      this.later("join", Math.max(2000, (answer?.retryAfter ?? 0) * 1000), () => this.join());
       return;
     }
     this.changed({ online: true });
     if (answer.status === 401) {
       if (answer.document?.pin_needed) this.lock(answer.document.detail);
-      else await this.lost(answer.document);
+      else await this.lost();
       return;
     }
-    if (!answer.ok) {
-      this.changed({ phase: "choose", why: answer.document?.detail ?? "This till cannot be read." });
-      return;
-    }
-    await this.begin(answer.document);
+    if (answer.ok) await this.begin(answer.document);
+    else await this.drawer.choose(answer.document?.detail ?? "This till cannot be read.");
   }
 
   /** Sell at this till. */
@@ -145,9 +151,12 @@ export class Till {
   }
 
   /** The register session is over, or was taken from this browser. */
-  async lost(problem) {
+  async lost() {
+    const { till } = this.state;
+    if (this.state.phase === "choose") return; // an action and the stream may both hear of it
+    this.changed({ phase: "choose" });
     this.actions.clear();
-    await this.drawer.choose(await this.drawer.lostWords(this.state.till, problem));
+    await this.drawer.choose(await this.drawer.lostWords(till));
   }
 
   /** Somebody's PIN: they are the cashier from now on. Answers an error text, or "". */
@@ -159,7 +168,7 @@ export class Till {
       return "The server cannot be reached. Try again.";
     }
     if (!answer.ok) {
-      if (answer.status === 401 && !/PIN/.test(answer.document?.detail ?? "")) await this.lost(answer.document);
+      if (answer.status === 401 && !/PIN/.test(answer.document?.detail ?? "")) await this.lost();
       return answer.document?.detail ?? "That was not possible.";
     }
     await this.join();
@@ -178,7 +187,9 @@ export class Till {
       ...(line && { flashed: `${line.id} ${line.quantity} ${sale.updated_at}` }),
     });
     const minutes = this.state.till?.cart_hold_minutes ?? 30;
-    this.later("hold", Math.max(1000, Date.parse(sale.updated_at) + minutes * 60_000 + 1500 - Date.now()), () => this.refreshCart());
+    const left = Date.parse(sale.updated_at) + minutes * 60_000 + 1500 - Date.now();
+    if (left > 0) this.later("hold", left, () => this.refreshCart()); // later nothing ends any more
+    else this.never("hold");
     return line;
   }
 
@@ -235,7 +246,7 @@ export class Till {
       const answer = await this.actions.read(path, { signal });
       if (answer.status === 401 && this.state.phase === "sell") {
         if (answer.document?.pin_needed) this.lock(answer.document.detail);
-        else await this.lost(answer.document);
+        else await this.lost();
       }
       return answer.ok ? answer.document : null;
     } catch {

@@ -10,6 +10,7 @@ const LIVE = { live: "Live", connecting: "Connecting" };
 export class CartView {
   #till;
   #flashed = null;
+  #hears = false; // is the stream of events followed?
 
   constructor({ till, feed }) {
     this.#till = till;
@@ -32,8 +33,10 @@ export class CartView {
     byId("bar").hidden = !selling || !state.till;
     byId("sell").hidden = !selling || !state.till;
     byId("joining").hidden = state.phase !== "joining";
-    if (selling && state.till && !this.feed.wanted) this.feed.start();
-    if (!selling && this.feed.wanted) this.feed.stop();
+    const hears = state.phase === "sell" && Boolean(state.till);
+    if (hears && !this.#hears) this.feed.start();
+    if (!hears && this.#hears) this.feed.stop();
+    this.#hears = hears;
     this.#away(state);
     this.#said(state);
     this.#strips(state);
@@ -58,11 +61,13 @@ export class CartView {
   }
 
   #away(state) {
-    const { away, waiting } = this.#till.actions;
+    const { away, busy, waiting } = this.#till.actions;
     const strip = byId("away");
-    strip.hidden = !away && state.online;
+    strip.hidden = !away && !busy && state.online;
     const many = waiting === 1 ? "1 action waits and is" : `${waiting} actions wait and are`;
-    const text = away ? `The server cannot be reached since ${timeOf(away)}. ${many} sent again.` : state.online ? "" : "The server cannot be reached. The till tries again.";
+    const alone = state.online ? "" : "The server cannot be reached. The till tries again.";
+    const why = busy || (away && `The server cannot be reached since ${timeOf(away)}.`);
+    const text = why ? `${why} ${many} sent again.` : alone;
     if (strip.textContent !== text) strip.textContent = text;
   }
 

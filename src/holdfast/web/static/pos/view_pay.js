@@ -135,7 +135,7 @@ export class PayView {
   /** Make the lines as small as what is here, so that they can be sold now. */
   #onlyHere() {
     const { cart } = this.#till.state;
-    for (const line of cart.lines.filter((one) => one.backordered > 0)) this.#till.cart.setQuantity(line.id, String(Math.max(0, line.held - line.backordered)));
+    for (const line of cart.lines.filter((one) => one.backordered > 0)) this.#till.cart.setQuantity(line.id, String(Math.max(0, Math.round((line.held - line.backordered) * 10_000) / 10_000)));
     this.#till.payment.close();
   }
 
