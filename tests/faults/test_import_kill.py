@@ -18,7 +18,7 @@ from holdfast.import_export.jobs import packed
 from tests.races.stand import do, found, open_shop, python, stock_up
 from tests.shop import rows
 
-LINES = 3_000
+LINES = 1_000
 SKUS = 10
 WAIT_SECONDS = 120
 

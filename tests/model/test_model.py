@@ -21,7 +21,7 @@ from tests.model.sales_machine import SalesAndNaive
 from tests.model.side_by_side import TALLY, SideBySide
 
 EXAMPLES = int(os.environ.get("HOLDFAST_MODEL_EXAMPLES", "0"))
-EXAMPLES_ALWAYS = 350
+EXAMPLES_ALWAYS = 200
 SALES_EXAMPLES_ALWAYS = 60
 EVERY = os.environ.get("HOLDFAST_MODEL_BUGS") == "all"
 """Plant every bug, not only the quick ones?"""

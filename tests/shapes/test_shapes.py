@@ -86,12 +86,12 @@ def _run(shop: Shop, one: Scenario, size: int, *, counting_lines: bool = False) 
     return cost
 
 
-def _flat(shop: Shop, one: Scenario) -> None:
-    costs = {size: _run(shop, one, size) for size in SIZES}
+def _flat(shop: Shop, one: Scenario, sizes: tuple[int, ...] = SIZES) -> None:
+    costs = {size: _run(shop, one, size) for size in sizes}
     rounds = {size: cost.rounds for size, cost in costs.items()}
     statements = {size: cost.statements for size, cost in costs.items()}
     assert max(rounds.values()) <= ROUNDS_MAX, rounds
-    assert rounds[40] == rounds[12] == rounds[2], rounds
+    assert len({rounds[size] for size in sizes if size > 1}) == 1, rounds
     assert statements[40] <= statements[2], statements
 
 
@@ -102,7 +102,7 @@ def test_rounds_and_statements_are_flat_on_sqlite(shop_on_sqlite: Shop, one: Sce
 
 @pytest.mark.parametrize("one", SCENARIOS, ids=lambda one: one.name)
 def test_rounds_and_statements_are_flat_on_postgresql(shop_on_postgresql: Shop, one: Scenario) -> None:
-    _flat(shop_on_postgresql, one)
+    _flat(shop_on_postgresql, one, (2, 40))  # the rounds between are counted on SQLite
 
 
 @pytest.mark.parametrize("one", [one for one in SCENARIOS if not one.grows_with_places], ids=lambda one: one.name)

@@ -330,7 +330,7 @@ def payment_of_a_sale_of_n_lines_that_is_owed(shop: Shop, n: int) -> Built:
 
 @scenario(CorrectPayment)
 def correction_of_a_tender_of_a_sale_of_n_lines(shop: Shop, n: int) -> Built:
-    sale = _sold(shop, skus(shop, n, "CP", stock=1))
+    sale = _sold(shop, skus(shop, n, "CTN", stock=1))
     return CorrectPayment(sale.id, sale.payments[0]["id"], "card")
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from tempfile import TemporaryFile
 from typing import NamedTuple, Self, TextIO
@@ -132,6 +133,10 @@ _SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?[\s,;]*', re.IGNORECASE)
 """The line by which Excel is told what parts the cells."""
 
 
+COLUMNS_MAX = 1_000
+"""Most columns of a file: shops' exports have up to some hundred, and work on a file grows with them."""
+
+
 class _Header(NamedTuple):
     """How a file begins: what parts its cells, its columns, and how many lines of text that took."""
 
@@ -150,7 +155,9 @@ def read_table(file: TextIO, numbers: frozenset[str] = frozenset()) -> Table:
         header = _header(file)
     except (UnicodeDecodeError, csv.Error) as error:
         raise FileRefused("The file is not CSV in UTF-8: save it as `CSV UTF-8`.") from error
-    twice = {name for name in header.columns if name and header.columns.count(name) > 1}
+    if len(header.columns) > COLUMNS_MAX:
+        raise FileRefused(f"The header has {len(header.columns):,} columns; at most {COLUMNS_MAX:,} are read.")
+    twice = {name for name, count in Counter(header.columns).items() if name and count > 1}
     if twice:
         raise FileRefused(f"The column {min(twice)!r} stands in the header twice.")
     if header.delimiter != "," and numbers.intersection(header.columns):
