@@ -5,6 +5,9 @@ import { fill } from "../pos/fill.js";
 import { ProductField } from "./product_field.js";
 
 const QUESTIONS = { made: "How many did you make?", sold: "How many did you sell?", counted: "How many do you see on the shelf?" };
+const SCANNED = "That was a scan, not a number. Say how many first, then scan the next one.";
+/** So many digits are a code that a slow scanner typed, and no quantity. */
+const CODE = /\d{8}/;
 const DONE = { made: "I made them", sold: "I sold them", counted: "I counted them" };
 
 export class ActDialog {
@@ -17,6 +20,7 @@ export class ActDialog {
   #onDone;
   #product = null;
   #field;
+  #place = ""; // where the last act was
   #returnTo = null;
 
   /** `onDone({ text, undo })` after the server took an act; `onNew(code)` where its product has to be made first. */
@@ -82,7 +86,7 @@ export class ActDialog {
   /** A code that was scanned while the dialog is open: it chooses the product, and is never a number. */
   scanned(code) {
     if (!this.#choose.hidden) this.#field.take(code);
-    else this.#problem("quantity", "That was a scan, not a number. Press Done first, then scan the next one.");
+    else this.#problem("quantity", SCANNED);
   }
 
   async #closed() {
@@ -99,7 +103,8 @@ export class ActDialog {
     this.#field.open();
   }
 
-  #ask(product) {
+  async #ask(product) {
+    await this.#offerPlaces(product);
     this.#product = product;
     this.#choose.hidden = true;
     this.#form.hidden = false;
@@ -110,6 +115,17 @@ export class ActDialog {
     this.#clear();
     this.#show();
     quantity.focus();
+  }
+
+  /** Where there are several locations: how much is left at each. The one of last time is chosen, or one that has some. */
+  async #offerPlaces(product) {
+    const { place } = this.#form.elements;
+    if (!place.options) return;
+    const left = await this.#maker.leftByPlace(product);
+    const options = [...place.options];
+    for (const one of options) one.textContent = left.has(one.value) ? `${one.value}, ${numberText(left.get(one.value))} left` : one.value;
+    const has = (one) => left.get(one.value) > 0;
+    place.value = (options.find((one) => one.value === this.#place && has(one)) ?? options.find(has) ?? options[0]).value;
   }
 
   #show() {
@@ -142,6 +158,10 @@ export class ActDialog {
     this.#clear();
     const { mode } = this;
     const fields = this.#form.elements;
+    if (CODE.test(fields.quantity.value)) {
+      fields.quantity.value = "";
+      return this.#problem("quantity", SCANNED);
+    }
     const quantity = typedNumber(fields.quantity);
     if (quantity === null || (quantity === 0 && mode !== "counted")) {
       return this.#problem("quantity", mode === "counted" ? "Give a number, 0 or more." : "Give a number above 0.");
@@ -158,6 +178,7 @@ export class ActDialog {
     try {
       const answer = await this.#maker[mode](asked);
       if (!answer.ok) return this.#problem(answer.field, answer.text);
+      this.#place = place.code;
       this.#dialog.close();
       this.#onDone(answer);
     } catch {

@@ -72,6 +72,12 @@ export class Maker {
     return this.#quietly(`/products/${encodeURIComponent(id)}?${this.#store.slice(1)}`);
   }
 
+  /** How much of a product is left at each location, by code; empty where that cannot be had. */
+  async leftByPlace(product) {
+    const found = await this.#quietly(`/store/inventory/product/${encodeURIComponent(product.id)}?${this.#store.slice(1)}`);
+    return new Map((found?.locations ?? []).map((one) => [one.location, one.available_quantity]));
+  }
+
   /** The product that has the code; null where none has. Throws where there is no answer. */
   async scan(code) {
     const found = await read(`${API}/scan?code=${encodeURIComponent(code)}${this.#store}`);
