@@ -172,6 +172,38 @@ def test_what_was_made_is_a_batch_of_its_own_and_can_be_taken_back(bench: Bench)
     assert (bench.lots()["OLD"]["on_hand"], bench.left("JAM-1")) == (8, 8)
 
 
+def test_what_expires_is_asked_for_its_day(bench: Bench) -> None:
+    bench.ask("PATCH", "/products/JAM-1", {"track_expiry": True})
+    page = bench.sign_in()
+    bench.row("Plum jam").get_by_role("button").click()
+    bench.quantity.fill("5")
+    bench.dialog.get_by_label("Best before").fill("2031-05-31")
+    page.get_by_role("button", name="I made them").click()
+    expect(bench.now).to_contain_text("5 × Plum jam made. 13 left.")
+    assert [one["expires_at"][:10] for one in bench.lots().values() if one["expires_at"]] != []
+    page.get_by_role("button", name="I made", exact=True).click()
+    bench.choose("plum", "Plum jam")
+    expect(bench.dialog.get_by_label("Best before")).to_have_value("")
+
+
+def test_a_long_list_is_read_on_and_stays_as_long(bench: Bench) -> None:
+    for number in range(120):
+        bench.ask("POST", "/products", {"sku": f"ROW-{number:03}", "title": f"Row {number:03}"})
+    page = bench.sign_in()
+    rows = page.locator("#left-list li")
+    expect(rows).to_have_count(50)
+    page.get_by_role("button", name="More products").click()
+    expect(rows).to_have_count(100)
+    expect(rows.nth(50).get_by_role("button")).to_be_focused()
+    bench.site.adjust("JAM-1", -3)
+    expect(bench.row("Plum jam").locator(".left-number")).to_have_text("5 left")
+    page.get_by_role("button", name="More products").click()
+    expect(rows).to_have_count(123)
+    expect(page.get_by_role("button", name="More products")).to_be_hidden()
+    page.get_by_role("searchbox").fill("row 11")
+    expect(rows).to_have_count(11)  # 110 to 119, and 011
+
+
 def test_what_was_sold_comes_back_with_its_money(bench: Bench) -> None:
     page = bench.sign_in(path="/simple/sell")
     expect(bench.dialog.get_by_label("Which product?")).to_be_focused()

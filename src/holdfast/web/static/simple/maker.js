@@ -12,7 +12,6 @@ const API = "/api/v1";
 const FOUND_MAX = 12;
 const RECENT_MAX = 6;
 const ENTRIES_READ = 24; // a product has an entry for each location
-const LIST_MAX = 50;
 
 /** Beside which field each refusal stands. */
 const FIELDS = {
@@ -45,7 +44,7 @@ export class Maker {
   // What there is -----------------------------------------------------------------------------------------------------
 
   /** A page of products by their titles: { items, next_cursor }; null where it cannot be had. */
-  async list({ words = "", cursor = "", limit = LIST_MAX } = {}) {
+  async list({ words = "", cursor = "", limit }) {
     const asked = new URLSearchParams({ active: "true", sort: "title", limit: String(limit) });
     if (words) asked.set("search", words);
     if (cursor) asked.set("cursor", cursor);

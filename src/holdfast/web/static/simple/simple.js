@@ -11,6 +11,11 @@ import { NewDialog } from "./new_dialog.js";
 import { rowOf } from "./product_field.js";
 
 const NOW_MAX = 5;
+/** Products that are read at once: at first and with "More products", and the most of one request. */
+const PAGE = 50;
+const PAGE_MAX = 200;
+/** Most products in the list; more are found by words. */
+const SHOWN_MAX = 1000;
 const SOON_MILLISECONDS = 250;
 const SEARCH_MILLISECONDS = 180;
 /** A letter acts when nothing followed it for so long: what follows at once is a scan. */
@@ -97,18 +102,23 @@ let asked = 0;
 async function refresh() {
   const turn = (asked += 1);
   const text = words.value.trim();
-  const shown = Math.min(200, Math.max(50, list.items.length));
-  const page = await maker.list({ words: text, limit: shown });
-  if (turn !== asked) return;
-  if (!page) return (byId("left-words").textContent = "The list could not be read. Reload the page to try again.");
-  list = { items: page.items, next: page.next_cursor };
+  const shown = Math.max(PAGE, list.items.length);
+  const fresh = { items: [], next: "" };
+  do {
+    const page = await maker.list({ words: text, cursor: fresh.next, limit: Math.min(PAGE_MAX, shown - fresh.items.length) });
+    if (turn !== asked) return;
+    if (!page) return (byId("left-words").textContent = "The list could not be read. Reload the page to try again.");
+    fresh.items.push(...page.items);
+    fresh.next = page.next_cursor;
+  } while (fresh.next && fresh.items.length < shown);
+  list = fresh;
   show(text);
 }
 
 async function more() {
   const turn = (asked += 1);
   const text = words.value.trim();
-  const page = await maker.list({ words: text, cursor: list.next });
+  const page = await maker.list({ words: text, cursor: list.next, limit: PAGE });
   if (!page || turn !== asked) return;
   const first = page.items[0]?.id;
   list = { items: [...list.items, ...page.items], next: page.next_cursor };
@@ -118,7 +128,7 @@ async function more() {
 
 function show(text) {
   fillRows(byId("left-list"), list.items.map(rowOf), (row) => row.id);
-  byId("more").hidden = !list.next;
+  byId("more").hidden = !list.next || list.items.length >= SHOWN_MAX;
   byId("empty").hidden = list.items.length > 0 || text !== "";
   byId("left-words").textContent = text && !list.items.length ? `Nothing has the words “${text}”. Fewer letters find more.` : "";
 }
@@ -126,8 +136,14 @@ function show(text) {
 let searching = 0;
 words.addEventListener("input", () => {
   clearTimeout(searching);
-  searching = setTimeout(refresh, SEARCH_MILLISECONDS);
+  searching = setTimeout(search, SEARCH_MILLISECONDS);
 });
+
+/** Other words are another list, from its beginning. */
+function search() {
+  list = { items: [], next: null };
+  return refresh();
+}
 
 /** A code goes straight to its product; words stay and filter. */
 async function scan(code) {
@@ -135,7 +151,7 @@ async function scan(code) {
     const product = await maker.scan(code);
     if (!product) return;
     words.value = "";
-    refresh();
+    search();
     open(lastMode, product, words);
   } catch {
     byId("left-words").textContent = "The server could not be reached. Try again.";
@@ -147,7 +163,7 @@ byId("find").addEventListener("submit", (event) => {
   const text = words.value.trim();
   words.select(); // what is scanned next replaces it
   clearTimeout(searching);
-  refresh();
+  search();
   if (text) scan(text);
 });
 
