@@ -248,6 +248,26 @@ def test_more_than_there_is_is_refused_beside_the_number_and_holds_nothing(bench
     assert bench.ask("GET", "/sales")["items"] == []
 
 
+def test_what_has_no_price_is_given_one_by_a_manager(bench: Bench) -> None:
+    bench.ask("PATCH", "/products/JAM-1", {"price": None})
+    page = bench.sign_in(path="/simple/sell")
+    bench.choose("plum", "Plum jam")
+    expect(bench.dialog).to_contain_text("It has no price yet: give one below.")
+    bench.quantity.fill("2")
+    bench.dialog.get_by_label("Another price for one").fill("5,25")
+    page.keyboard.press("Enter")
+    expect(bench.now).to_contain_text("2 × Plum jam sold for 10.50. 6 left.")
+
+    page.context.clear_cookies()
+    bench.sign_in(STAFF, "/simple/sell")
+    bench.choose("plum", "Plum jam")
+    expect(bench.dialog).to_contain_text("It has no price yet: a manager gives it one.")
+    bench.quantity.fill("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#problem-all")).to_contain_text("Nothing was sold.")
+    assert bench.left("JAM-1") == 6
+
+
 def test_what_waits_for_stock_is_not_sold_and_nothing_stays_held(bench: Bench) -> None:
     """A product that may be promised beyond its stock is refused by the second request of a sale."""
     bench.ask("PATCH", "/products/JAM-1", {"oversell": "backorder"})

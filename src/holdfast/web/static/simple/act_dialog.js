@@ -117,6 +117,11 @@ export class ActDialog {
     quantity.focus();
   }
 
+  get #withoutPrice() {
+    if (this.#form.elements.price) return "It has no price yet: give one below. Without one it is sold for nothing.";
+    return "It has no price yet: a manager gives it one.";
+  }
+
   /** Where there are several locations: how much is left at each. The one of last time is chosen, or one that has some. */
   async #offerPlaces(product) {
     const { place } = this.#form.elements;
@@ -138,7 +143,7 @@ export class ActDialog {
       title: product.title,
       left: product.unlimited ? "not counted" : `${numberText(product.total_available)} left`,
       question: QUESTIONS[mode],
-      price: product.price === null ? "It has no price yet." : `${product.price} ${this.#currency} each, as usual.`,
+      price: product.price === null ? this.#withoutPrice : `${product.price} ${this.#currency} each, as usual.`,
       expiryHint: "of this batch",
     });
     document.getElementById("done").textContent = DONE[mode];
