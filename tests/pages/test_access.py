@@ -6,6 +6,7 @@ import pytest
 from starlette.routing import Route
 
 from holdfast.access import Role
+from holdfast.core.organisation.settings import ChangeSettings
 from holdfast.web.pages import routes
 from holdfast.web.pages.sections import SECTIONS, STARTS
 from tests.pages.conftest import House
@@ -24,6 +25,9 @@ PAGES: dict[str, tuple[tuple[str, ...], int]] = {
     "GET /admin/inventory/rows": (MANAGERS, 401),
     "GET /pos": (EVERYBODY, 303),
     "GET /pos/customer": (EVERYBODY, 303),
+    "GET /simple": (EVERYBODY, 303),
+    "GET /simple/count": (EVERYBODY, 303),
+    "GET /simple/sell": (EVERYBODY, 303),
     "POST /account/look": (EVERYBODY, 303),
     "POST /demo/traffic": (MANAGERS, 303),
 }
@@ -84,5 +88,25 @@ def test_nobody_is_shown_a_section_or_begins_at_a_page_that_refuses_them(house: 
     assert html.status_code == 200
     for section in SECTIONS:
         shown = f'<a href="{section.path}"' in html.text
-        assert shown == (visitor.get(section.path).status_code == 200), section.path
+        assert shown == (bool(section.name) and visitor.get(section.path).status_code == 200), section.path
     assert start in STARTS[Role(who)]
+
+
+@pytest.mark.parametrize("who", EVERYBODY)
+def test_in_simple_mode_everybody_begins_with_the_buttons_of_makers(house: House, who: str) -> None:
+    house.shop.ok(ChangeSettings(mode="simple"))
+    visitor = house.visitor(f"{who}@arcoiris.example")
+
+    assert visitor.get("/").headers["location"] == "/simple"
+    html = visitor.get("/simple").text
+    stocks = who != "cashier"
+    sections = {
+        "/simple": True,
+        "/simple/sell": True,
+        "/simple/count": stocks,
+        "/pos": True,
+        "/admin/inventory": who in MANAGERS,
+    }
+    assert {path: f'<a href="{path}"' in html for path in sections} == sections
+    buttons = {"made": stocks, "sold": True, "counted": stocks, "new": who in MANAGERS}
+    assert {act: f'data-do="{act}"' in html for act in buttons} == buttons

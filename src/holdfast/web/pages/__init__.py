@@ -25,6 +25,7 @@ from holdfast.web.pages import (
     inventory_entry,
     inventory_export,
     look_form,
+    maker,
     sign_in,
     till,
     traffic,
@@ -57,6 +58,9 @@ routes: list[BaseRoute] = [
     Route("/pos", till.show, methods=["GET"]),
     Route("/pos/code.svg", codes.show, methods=["GET"]),
     Route("/pos/customer", till.customer, methods=["GET"]),
+    Route("/simple", maker.show, methods=["GET"]),
+    Route("/simple/sell", maker.sell, methods=["GET"]),
+    Route("/simple/count", maker.count, methods=["GET"]),
     Route("/demo/traffic", traffic.switch, methods=["POST"]),
     Mount("/static", StaticFolder()),
 ]

@@ -38,12 +38,18 @@ class Section(NamedTuple):
     simple: str = ""
 
 
+MAKER = "/simple"
+"""The page of makers: three buttons, and what is left."""
+
 SECTIONS = (
-    Section("Sell", TILL, Permission.SELL, bar=True, simple="Sell"),
+    Section("", MAKER, Permission.SELL, bar=True, simple="Make"),
+    Section("", f"{MAKER}/sell", Permission.SELL, bar=True, simple="Sell"),
+    Section("", f"{MAKER}/count", Permission.STOCK, bar=True, simple="Count"),
+    Section("Sell", TILL, Permission.SELL, bar=True, simple="Till"),
     Section("Inventory", "/admin/inventory", Permission.MANAGE, bar=True, simple="Stock list"),
 )
 """The sections that there are. Whoever adds one keeps this order: Sell, Queue, Stock, Inventory, Reservations, Sales,
-Trace, Channels, Journal, Settings; in simple mode Make, Sell, Count, Stock list, Settings."""
+Trace, Channels, Journal, Settings; in simple mode Make, Sell, Count, Till, Stock list, Settings."""
 
 STARTS: dict[Role, tuple[str, ...]] = {
     Role.CASHIER: (TILL,),
@@ -75,7 +81,7 @@ def sections_of(actor: Actor, mode: str, sections: tuple[Section, ...] = SECTION
 def start_path(actor: Actor, mode: str, sections: tuple[Section, ...] = SECTIONS) -> str:
     """The page at which somebody begins: one that there is and that they may open."""
     open_to = {one.path for one in sections if actor.has(one.permission)}
-    wanted = (("/simple",) if mode == SIMPLE else ()) + STARTS[actor.role]
+    wanted = ((MAKER,) if mode == SIMPLE else ()) + STARTS[actor.role]
     return next((path for path in wanted if path in open_to), ACCOUNT)
 
 
