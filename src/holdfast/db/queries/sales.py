@@ -1,4 +1,4 @@
-"""Sales, returns, supplier orders and tax rates: lists and single ones.
+"""Sales, returns and supplier orders: lists and single ones.
 
 Sales are rows with lines; a page of them is read with the lines and the active holds of all at once. What is shown of
 a hold is what settling would leave of it, so a cart whose time is over shows its lines as lapsed.
@@ -16,12 +16,9 @@ from msgspec import UNSET, Meta
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.license_key import LicenseKey
-from holdfast.core.records.number import from_unit_cost
-from holdfast.core.records.organisation import TaxRate
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import SaleStatus
 from holdfast.core.records.stock import Reservation
-from holdfast.core.records.time import instant_text
 from holdfast.core.sales.documents import card_facts, sale_document
 from holdfast.core.sales.gift_cards import GiftCard, shown_code
 from holdfast.core.sales.lines import priced_today, rules_of
@@ -30,8 +27,8 @@ from holdfast.core.sales.supplier_orders import SupplierOrder, supplier_order_do
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
-from holdfast.db.queries.catalog import columns_of, products_of, read_records, records, store_of
-from holdfast.db.queries.filters import OF_SALE, SOURCE, STATUS, Everything, Filter, Instant
+from holdfast.db.queries.catalog import columns_of, products_of, records, store_of
+from holdfast.db.queries.filters import OF_SALE, SOURCE, STATUS, Filter, Instant
 from holdfast.db.queries.paging import (
     EMPTY,
     SCAN_MAX,
@@ -54,7 +51,7 @@ from holdfast.db.queries.settling import ACTIVE, instant
 
 _sale, _line, _hold = schema.sale.c, schema.sale_line.c, schema.reservation.c
 _key = schema.license_key.c
-_return, _order, _rate = schema.sale_return.c, schema.supplier_order.c, schema.tax_rate.c
+_return, _order = schema.sale_return.c, schema.supplier_order.c
 
 _ordered_at = sa.func.coalesce(_sale.ordered_at, _sale.created_at)
 """When a sale was ordered: at its source if that said when, else here."""
@@ -64,9 +61,6 @@ UNFINISHED = ("open", "suspended")
 
 SOURCES_MAX = 50
 """Up to so many sources an order number is looked up in each of them, by index."""
-
-RATE_PLACES_MIN = 2
-"""Decimal places that a tax rate is shown with at least."""
 
 
 class SaleFilter(Filter, frozen=True, kw_only=True):
@@ -374,49 +368,6 @@ def supplier_orders(connection: sa.Connection, catalog: Catalog, filters: Suppli
 def _describe_orders(connection: sa.Connection, catalog: Catalog, found: Sequence[SupplierOrder]) -> list[Json]:
     products = products_of(connection, catalog.settings.id, {order.product_id for order in found})
     return [msgspec.to_builtins(supplier_order_document(order, products[order.product_id])) for order in found]
-
-
-# Tax rates -----------------------------------------------------------------------------------------------------------
-
-
-def tax_rate_fields(rate: TaxRate) -> Json:
-    """A tax rate as it goes outside: 150000 millionths are "0.15"."""
-    fields: Json = msgspec.to_builtins(rate)
-    fields["rate"] = from_unit_cost(rate.rate, RATE_PLACES_MIN)
-    fields["created_at"] = instant_text(rate.created_at)
-    fields["updated_at"] = instant_text(rate.updated_at)
-    return fields
-
-
-def tax_rates(connection: sa.Connection, catalog: Catalog, _: Everything, part: Part) -> Page:
-    """A page of active tax rates: the organisation's, and those of the stores."""
-    limit = bounded(part.limit)
-    where: list[sa.ColumnElement[bool]] = [_rate.active]
-    if part.stores is not None:
-        where.append(sa.or_(_rate.store_id.is_(None), _rate.store_id.in_(sorted(part.stores))))
-    table = schema.tax_rate
-    found = newest(
-        connection,
-        table,
-        columns_of(table, TaxRate),
-        catalog.settings.id,
-        where,
-        before=id_of_cursor(part.cursor),
-        limit=limit,
-    )
-    return page_of(found, limit, lambda rows: [tax_rate_fields(rate) for rate in read_records(table, TaxRate, rows)])
-
-
-def tax_rate(connection: sa.Connection, catalog: Catalog, rate_id: str, *, stores: Stores = None) -> Json | None:
-    """An active tax rate by id: the organisation's, or of the stores."""
-    name = as_id(rate_id)
-    if name is None:
-        return None
-    where = (_rate.org_id == catalog.settings.id, _rate.id == name, _rate.active)
-    found = records(connection, schema.tax_rate, TaxRate, *where)
-    if not found or (stores is not None and found[0].store_id is not None and found[0].store_id not in stores):
-        return None
-    return tax_rate_fields(found[0])
 
 
 # Rows ----------------------------------------------------------------------------------------------------------------
