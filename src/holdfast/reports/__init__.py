@@ -135,6 +135,7 @@ class Reports(View):
 
     sales = Listing(sale_queries.listed, sale_queries.SaleFilter, EMPTY)
     sale = report(sale_queries.one, None)
+    sale_sources = report(sale_queries.sources, _NO_NAMES)
     returns = Listing(sale_queries.returns, sale_queries.ReturnFilter, EMPTY)
     return_ = report(sale_queries.one_return, None)
     supplier_orders = Listing(sale_queries.supplier_orders, sale_queries.SupplierOrderFilter, EMPTY)

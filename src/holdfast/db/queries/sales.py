@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
 from holdfast.db.queries.catalog import columns_of, products_of, records, store_of
 from holdfast.db.queries.filters import OF_SALE, SOURCE, STATUS, Filter, Instant
+from holdfast.db.queries.ledger import SKEW, id_floor
 from holdfast.db.queries.paging import (
     EMPTY,
     SCAN_MAX,
@@ -46,6 +47,7 @@ from holdfast.db.queries.paging import (
     page_in_pieces,
     page_of,
 )
+from holdfast.db.queries.products import with_words
 from holdfast.db.queries.settled import foresee_holds
 from holdfast.db.queries.settling import ACTIVE, instant
 
@@ -72,7 +74,16 @@ class SaleFilter(Filter, frozen=True, kw_only=True):
     order_number: Annotated[str | None, Meta(description="Only with this order number, or this number of ours.")] = None
     ordered_from: Annotated[Instant | None, Meta(description="Only ordered at this instant or later.")] = None
     ordered_to: Annotated[Instant | None, Meta(description="Only ordered before this instant.")] = None
+    created_from: Annotated[Instant | None, Meta(description="Only made here at this instant or later.")] = None
+    created_to: Annotated[Instant | None, Meta(description="Only made here before this instant.")] = None
     unmapped: Annotated[bool, Meta(description="Only with lines that wait until their product is known.")] = False
+    search: Annotated[
+        str | None,
+        Meta(
+            description="Only with this order number, or this number of ours; where no sale has it, with each of these "
+            "words, in any order, as a part of the customer."
+        ),
+    ] = None
 
 
 class ReturnFilter(Filter, frozen=True, kw_only=True):
@@ -93,21 +104,30 @@ class SupplierOrderFilter(Filter, frozen=True, kw_only=True):
 
 def listed(connection: sa.Connection, catalog: Catalog, filters: SaleFilter, part: Part) -> Page:
     """A page of sales with their lines (docs/how-to/sell.md)."""
-    limit = bounded(part.limit)
-    where = _conditions(connection, catalog, filters, part.stores)
-    if where is None:
+    limit, before, oldest = bounded(part.limit), id_of_cursor(part.cursor), ""
+    wanted = _wanted(connection, catalog, filters, part.stores)
+    if wanted is None:
         return EMPTY
+    # The time in an id bounds what is looked at; the clocks of two machines may differ a little.
+    if filters.created_to is not None:
+        latest = id_floor(filters.created_to + SKEW)
+        before = latest if before is None else min(before, latest)
+    if filters.created_from is not None:
+        oldest = id_floor(filters.created_from - SKEW)
+        wanted.where.append(_sale.id >= oldest)
     found = newest(
         connection,
         schema.sale,
         [_sale.id],
         catalog.settings.id,
-        where,
-        before=id_of_cursor(part.cursor),
+        wanted.where,
+        before=before,
         limit=limit,
         scan=None if filters.status in UNFINISHED else SCAN_MAX,
-        indexed=filters.order_number is not None,
+        indexed=wanted.indexed,
     )
+    if found.floor is not None and found.floor < oldest:
+        found = found._replace(floor=None)
     return page_in_pieces(
         found, limit, lambda ids: _describe(connection, catalog, _by_ids(connection, catalog, Sale, ids), part.now)
     )
@@ -135,15 +155,17 @@ def one(
     return _describe(connection, catalog, [sale], instant(now))[0]
 
 
-def _conditions(
-    connection: sa.Connection, catalog: Catalog, filters: SaleFilter, stores: Stores
-) -> list[sa.ColumnElement[bool]] | None:
-    """The conditions on the sale; None when nothing can match."""
-    where: list[sa.ColumnElement[bool]] = []
-    if filters.status is not None:
-        where.append(_with_status(filters.status))
-    if filters.source is not None:
-        where.append(_sale.source == filters.source)
+class _Wanted(NamedTuple):
+    """The conditions on the sale; `indexed`: they name its id."""
+
+    where: list[sa.ColumnElement[bool]]
+    indexed: bool
+
+
+def _wanted(connection: sa.Connection, catalog: Catalog, filters: SaleFilter, stores: Stores) -> _Wanted | None:
+    """The conditions of the filter; None when nothing can match."""
+    where = _conditions(filters)
+    indexed = False
     if stores is not None:
         where.append(_sale.store_id.in_(sorted(stores)))
     if filters.store is not None:
@@ -151,17 +173,36 @@ def _conditions(
         if store is None:
             return None
         where.append(_sale.store_id == store.id)
+    if filters.order_number is not None:
+        names = _named(connection, catalog, filters.order_number)
+        if not names:
+            return None
+        where.append(_sale.id.in_(names))
+        indexed = True
+    if filters.search is not None:
+        names = _named(connection, catalog, filters.search)
+        where.append(_sale.id.in_(names) if names else with_words(filters.search, _sale.customer))
+        indexed = indexed or bool(names)
+    return _Wanted(where, indexed)
+
+
+def _conditions(filters: SaleFilter) -> list[sa.ColumnElement[bool]]:
+    """The conditions of the filter on the columns of the sale alone."""
+    where: list[sa.ColumnElement[bool]] = []
+    if filters.status is not None:
+        where.append(_with_status(filters.status))
+    if filters.source is not None:
+        where.append(_sale.source == filters.source)
     if filters.ordered_from is not None:
         where.append(_ordered_at >= filters.ordered_from)
     if filters.ordered_to is not None:
         where.append(_ordered_at < filters.ordered_to)
+    if filters.created_from is not None:
+        where.append(_sale.created_at >= filters.created_from)
+    if filters.created_to is not None:
+        where.append(_sale.created_at < filters.created_to)
     if filters.unmapped:
         where.append(_sale.unmapped.is_not(None))
-    if filters.order_number is not None:
-        names = _named(connection, catalog.settings.id, filters.order_number)
-        if not names:
-            return None
-        where.append(_sale.id.in_(names))
     return where
 
 
@@ -173,17 +214,25 @@ def _with_status(status: str) -> sa.ColumnElement[bool]:
     return sa.and_(unfinished, _sale.status == status)
 
 
-def _named(connection: sa.Connection, org_id: str, number: str) -> list[str]:
-    """The ids of the sales with that order number, of any source, or with that number of ours."""
-    own = sa.select(_sale.id).where(_sale.org_id == org_id, _sale.number == number)
-    names = set(connection.execute(own).scalars())
-    last = ""
-    for _ in range(SOURCES_MAX):
+def sources(connection: sa.Connection, catalog: Catalog) -> list[str]:
+    """The sources that sales have come from, by name, at most SOURCES_MAX: one look into the index for each."""
+    org_id, found, last = catalog.settings.id, list[str](), ""
+    while len(found) < SOURCES_MAX:
         following = sa.select(sa.func.min(_sale.source)).where(_sale.org_id == org_id, _sale.source > last)
         source = connection.execute(following).scalar()
         if source is None:
             break
         last = source
+        found.append(source)
+    return found
+
+
+def _named(connection: sa.Connection, catalog: Catalog, number: str) -> list[str]:
+    """The ids of the sales with that order number, of any source, or with that number of ours."""
+    org_id = catalog.settings.id
+    own = sa.select(_sale.id).where(_sale.org_id == org_id, _sale.number == number)
+    names = set(connection.execute(own).scalars())
+    for source in sources(connection, catalog):
         where = (_sale.org_id == org_id, _sale.source == source, _sale.order_number == number)
         names.update(connection.execute(sa.select(_sale.id).where(*where)).scalars())
     return sorted(names)
