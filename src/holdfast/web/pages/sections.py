@@ -41,6 +41,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("Sell", TILL, Permission.SELL, bar=True, simple="Sell"),
     Section("Inventory", "/admin/inventory", Permission.MANAGE, bar=True, simple="Stock list"),
+    Section("Sales", "/admin/sales", Permission.MANAGE),
 )
 """The sections that there are. Whoever adds one keeps this order: Sell, Queue, Stock, Inventory, Reservations, Sales,
 Trace, Channels, Journal, Settings; in simple mode Make, Sell, Count, Stock list, Settings."""
