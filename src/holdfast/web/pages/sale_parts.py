@@ -20,7 +20,7 @@ from holdfast.web.pages.sale_view import METHOD_WORDS, UNFINISHED, is_some, pers
 TENDERS = ("cash", "card", "other")
 """Methods that a tender can be corrected to."""
 
-CONDITIONS = {"good": "Good, back into stock", "damaged": "Damaged, into quarantine", "none": "Nothing comes back"}
+CONDITIONS = {"good": "Good, to stock", "damaged": "Damaged", "none": "Not kept"}
 """What a returned unit may be like, in words."""
 
 

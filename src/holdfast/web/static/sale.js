@@ -9,6 +9,7 @@ import { say, toast } from "./words.js";
 
 const UPDATE_MILLISECONDS = 500; // at most two updates a second
 const RETRY_MILLISECONDS = 3000;
+const ABOUT_MONEY = new Set(["INVALID_AMOUNT", "PAYMENT_MISMATCH"]); // refusals that the amount is the cause of
 
 const liveButton = document.getElementById("live");
 const saleId = document.getElementById("sale").dataset.sale;
@@ -134,7 +135,8 @@ function refused(form, lines, document) {
   const index = document.field?.match(/^lines\.(\d+)/)?.[1];
   const line = lines[index ?? -1] ?? (lines.length === 1 && document.requested !== undefined ? lines[0] : null);
   if (line) return markLine(line, words);
-  const field = document.field && form.elements[document.field.split(".").at(-1)];
+  const name = document.field?.split(".").at(-1) ?? (ABOUT_MONEY.has(document.code) ? "amount" : "");
+  const field = name && form.elements[name];
   problem(form, words);
   if (field instanceof HTMLElement) {
     field.setAttribute("aria-invalid", "true");

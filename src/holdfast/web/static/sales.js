@@ -36,6 +36,7 @@ async function filter({ step = false } = {}) {
   const asked = query();
   const address = asked.size ? `?${asked}` : location.pathname;
   list.setAttribute("aria-busy", "true");
+  showFold();
   try {
     const part = await fetchPart(`${PATH}/rows?${asked}`, listing.signal);
     if (step) history.pushState(null, "", address);
@@ -77,6 +78,17 @@ function clearFilters() {
   filter({ step: true });
   search.focus();
 }
+
+/** On a phone the filters fold into a button that says how many are on. */
+const fold = form.querySelector(".filters-fold");
+function showFold() {
+  const on = ["source", "day"].filter((name) => form.elements[name].value).length;
+  fold.querySelector(".filters-on").textContent = on ? `(${on} on)` : "";
+}
+fold.hidden = false;
+fold.addEventListener("click", () => fold.setAttribute("aria-expanded", String(form.classList.toggle("is-unfolded"))));
+form.classList.add("has-fold");
+showFold();
 
 async function showMore(link) {
   link.setAttribute("aria-disabled", "true");
