@@ -206,7 +206,7 @@ def test_what_came_back_is_told_with_its_money_and_its_entries(house: House) -> 
     assert "Returned 1 of MUG-1, 12.00 back" in part_of(html, "story-title")
     assert "Partly returned" in html
     assert part_of(html, "journal-title").count("Return") >= 1, made
-    assert "1 can come back" in html.partition('id="return"')[2]
+    assert "Comes back <small>1 can</small>" in html.partition('id="return"')[2]
 
 
 def test_what_is_owed_can_be_paid_and_a_deposit_goes_back(house: House) -> None:
