@@ -23,6 +23,7 @@ PAGES: dict[str, tuple[tuple[str, ...], int]] = {
     "GET /admin/inventory/live": (MANAGERS, 401),
     "GET /admin/inventory/rows": (MANAGERS, 401),
     "GET /admin/sales": (MANAGERS, 303),
+    "GET /admin/sales/picking": (MANAGERS, 303),
     "GET /admin/sales/rows": (MANAGERS, 401),
     "GET /admin/sales/{sale_id}": (MANAGERS, 303),
     "GET /admin/sales/{sale_id}/part": (MANAGERS, 401),

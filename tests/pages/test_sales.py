@@ -240,6 +240,29 @@ def test_ledger_entries_go_on_where_the_last_ones_ended(house: House) -> None:
     assert "55 gone out" in part_of(html, "lines-title")
 
 
+def test_the_picking_list_says_what_to_take_where_for_whom(house: House) -> None:
+    house.shop.receive("LAMP-1", 5, lot="L-7", cost="9.00")
+    lines = (LineRequest("LAMP-1", 3, unit_price="30.00"), LineRequest("MUG-1", 2, unit_price="12.00"))
+    order = house.shop.ok(OpenSale(house.shop.stores["MAIN"], "Ana", "shopify", "1001", lines))
+    east = sell(house, store="EAST", customer="Bruno")
+    paid(house, sell(house), "12.00")
+    visitor = house.visitor(MANAGER)
+    html = visitor.get("/admin/sales/picking").text
+
+    rows = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in re.findall(r"<tr><td.*?</tr>", html)]
+    assert rows == [
+        f"1 Stoneware mug &lt;slate&gt; MUG-1 {east.number} Bruno",
+        f"1 Storm lantern LAMP-1 {order.number} Ana",
+        f"2 Storm lantern LAMP-1 L-7 {order.number} Ana",
+        f"2 Stoneware mug &lt;slate&gt; MUG-1 {order.number} Ana",
+    ]
+    assert re.findall(r'<h2 id="place-\d">(\w+)</h2>', html) == ["EAST", "MAIN"]
+    one = visitor.get(f"/admin/sales/picking?sale={order.id}&sale=none").text
+    assert one.count(f">{order.number}<") == 3 and east.number not in one
+    assert "There is nothing to pick." in visitor.get("/admin/sales/picking?status=completed").text
+    assert order.number not in house.visitor(EAST_MANAGER).get(f"/admin/sales/picking?sale={order.id}").text
+
+
 @pytest.mark.parametrize("name", ["none", "0190a3e0-5f00-7000-8000-000000000001", "%3Cscript%3E"])
 def test_a_sale_that_is_not_there_is_not_found(house: House, name: str) -> None:
     answer = house.visitor(MANAGER).get(f"/admin/sales/{name}")

@@ -77,7 +77,7 @@ async def more_rows(request: Request, visitor: Visitor) -> Response:
 
 def _list(reports: Reports, visitor: Visitor, filters: Filters, cursor: str | None, rows: int) -> Json:
     """What the templates show of the list: rows, where it goes on, and which filter hides what is not there."""
-    found = _found(reports, visitor, filters, cursor or None, rows)
+    found = found_sales(reports, visitor, filters, cursor or None, rows)
     zone, stores = ZoneInfo(visitor.timezone), {one.id: one.name for one in visitor.all_stores}
     more = "" if found.next_cursor is None else f"{PATH}?{filters.query(visitor.store, cursor=found.next_cursor)}"
     return {
@@ -87,10 +87,11 @@ def _list(reports: Reports, visitor: Visitor, filters: Filters, cursor: str | No
         "problem": filters.problem,
         "narrowed": filters.any,
         "clear": Filters().href(visitor.store),
+        "picking": f"{PATH}/picking?{filters.query(visitor.store)}",
     }
 
 
-def _found(reports: Reports, visitor: Visitor, filters: Filters, cursor: str | None, rows: int) -> Page:
+def found_sales(reports: Reports, visitor: Visitor, filters: Filters, cursor: str | None, rows: int) -> Page:
     """A page of sales. A filter may be so sparse that a stretch of the list has none: the next ones are looked at."""
     wanted = filters.sales(visitor.store, visitor.timezone)
     for _ in range(LOOKS_MAX):

@@ -41,6 +41,7 @@ async function filter({ step = false } = {}) {
     const part = await fetchPart(`${PATH}/rows?${asked}`, listing.signal);
     if (step) history.pushState(null, "", address);
     else history.replaceState(null, "", address);
+    document.getElementById("picking").href = `${PATH}/picking?${asked}`;
     asked.delete("store");
     replaceRows(part, asked.size > 0);
     say(rows.rows.length ? `${rows.rows.length} sales are shown.` : document.querySelector(".nothing-title").textContent);
