@@ -65,6 +65,7 @@ def test_the_list_follows_what_happens(watched: Watched, site: Site) -> None:
     sell(site, customer="Bruno")
     expect(page.locator("#rows tr")).to_have_count(2)
     expect(page.locator("#rows tr").first).to_contain_text("Bruno")
+    expect(page.get_by_role("link", name="In the queue")).to_have_text("In the queue 1")
     page.get_by_role("link", name="In the queue").click()
     expect(page.locator("#rows tr")).to_have_count(1)
 

@@ -12,6 +12,7 @@ from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.payments import PaymentRequest
 from holdfast.core.sales.returns import ReturnedLine, ReturnSale
 from holdfast.db.queries import sales as sale_queries
+from holdfast.db.queries.sales import SaleFilter
 from tests.core.scene import Scene
 
 SALES = 9
@@ -85,10 +86,13 @@ def test_the_time_at_which_a_sale_was_made_bounds_the_list(sold: tuple[Scene, li
     assert found(scene, created_to=last + 1) == ids[::-1]
 
 
-def test_the_sources_that_sales_came_from_are_known(sold: tuple[Scene, list[Any]]) -> None:
+def test_what_is_unfinished_is_counted_and_the_sources_are_known(sold: tuple[Scene, list[Any]]) -> None:
     scene, _ = sold
     reports = scene.shop.holdfast.reports
 
+    counts = reports.unfinished_sales(scene.shop.org_id, SaleFilter(status="completed", search="zoë"))
+    assert counts == {"open": 3, "suspended": 0}
+    assert reports.unfinished_sales(scene.shop.org_id, SaleFilter(store="NOWHERE")) == {"open": 0, "suspended": 0}
     assert reports.sale_sources(scene.shop.org_id) == ["manual", "shopify"]
 
 

@@ -93,6 +93,20 @@ def test_a_filter_shows_what_it_says(house: House, sold: dict[str, Any], query: 
     assert numbers_of(html) == [sold[name].number for name in found]
 
 
+@pytest.mark.parametrize(
+    ("query", "queued", "open_"),
+    [("", 1, 3), ("status=cancelled", 1, 3), ("search=ana", 0, 1), ("source=shopify", 0, 1), ("store=EAST", 0, 1)],
+)
+def test_a_tab_counts_what_it_leads_to(house: House, sold: dict[str, Any], query: str, queued: int, open_: int) -> None:
+    visitor = house.visitor(MANAGER)
+    tabs = visitor.get(f"/admin/sales?{query}").text.partition('id="tabs"')[2].partition("</ul>")[0]
+    found = re.findall(r'href="([^"]*)" data-filters data-key="(\w+)"[^>]*>[^<]*<span[^>]*>(\d+)<', tabs)
+
+    assert [(key, int(count)) for _, key, count in found] == [("suspended", queued), ("open", open_)]
+    for href, _, count in found:
+        assert len(numbers_of(visitor.get(href.replace("&amp;", "&")).text)) == int(count)
+
+
 def test_a_number_of_ours_finds_its_sale(house: House, sold: dict[str, Any]) -> None:
     html = house.visitor(MANAGER).get(f"/admin/sales?search={sold['east'].number}").text
 

@@ -69,6 +69,7 @@ __all__ = [
 _NO_FIGURES: Json = {}
 _NO_ROWS: list[Json] = []
 _NO_NAMES: list[str] = []
+_NO_COUNTS: dict[str, int] = {}
 
 
 class Reports(View):
@@ -135,6 +136,7 @@ class Reports(View):
 
     sales = Listing(sale_queries.listed, sale_queries.SaleFilter, EMPTY)
     sale = report(sale_queries.one, None)
+    unfinished_sales = report(sale_queries.unfinished, _NO_COUNTS)
     sale_sources = report(sale_queries.sources, _NO_NAMES)
     returns = Listing(sale_queries.returns, sale_queries.ReturnFilter, EMPTY)
     return_ = report(sale_queries.one_return, None)

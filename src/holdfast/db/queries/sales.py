@@ -61,6 +61,9 @@ _ordered_at = sa.func.coalesce(_sale.ordered_at, _sale.created_at)
 UNFINISHED = ("open", "suspended")
 """Statuses of few sales, which have an index of their own."""
 
+_UNFINISHED: sa.ColumnElement[bool] = sa.literal_column("sale.status IN ('open', 'suspended')", sa.Boolean())
+"""The sales of these statuses, in the words of their index."""
+
 SOURCES_MAX = 50
 """Up to so many sources an order number is looked up in each of them, by index."""
 
@@ -131,6 +134,19 @@ def listed(connection: sa.Connection, catalog: Catalog, filters: SaleFilter, par
     return page_in_pieces(
         found, limit, lambda ids: _describe(connection, catalog, _by_ids(connection, catalog, Sale, ids), part.now)
     )
+
+
+def unfinished(
+    connection: sa.Connection, catalog: Catalog, filters: SaleFilter, *, stores: Stores = None
+) -> dict[str, int]:
+    """How many sales of the filter, whatever its status, are open and how many are in the queue."""
+    wanted = _wanted(connection, catalog, msgspec.structs.replace(filters, status=None), stores)
+    counts = dict.fromkeys(UNFINISHED, 0)
+    if wanted is None:
+        return counts
+    where = (_sale.org_id == catalog.settings.id, _UNFINISHED, *wanted.where)
+    query = sa.select(_sale.status, sa.func.count()).where(*where).group_by(_sale.status)
+    return counts | {status: int(count) for status, count in connection.execute(query)}
 
 
 def one(
@@ -210,8 +226,7 @@ def _with_status(status: str) -> sa.ColumnElement[bool]:
     """The condition that a sale has the status; the few unfinished ones are found by their partial index."""
     if status not in UNFINISHED:
         return _sale.status == status
-    unfinished: sa.ColumnElement[bool] = sa.text("sale.status IN ('open', 'suspended')")  # type: ignore[assignment] # a condition all the same
-    return sa.and_(unfinished, _sale.status == status)
+    return sa.and_(_UNFINISHED, _sale.status == status)
 
 
 def sources(connection: sa.Connection, catalog: Catalog) -> list[str]:

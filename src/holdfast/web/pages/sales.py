@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from holdfast.access import Permission
 from holdfast.reports import LIMIT_MAX, Json, Page, Reports
+from holdfast.web.pages.inventory_view import number_text
 from holdfast.web.pages.layout import Visitor, render, render_part
 from holdfast.web.pages.page_access import page
 from holdfast.web.pages.sale_view import row_of
@@ -83,7 +84,7 @@ def _list(reports: Reports, visitor: Visitor, filters: Filters, cursor: str | No
     return {
         "sales": [row_of(sale, stores, zone) for sale in found.items],
         "more_href": more,
-        "tabs": _tabs(filters, visitor),
+        "tabs": _tabs(reports, filters, visitor),
         "problem": filters.problem,
         "narrowed": filters.any,
         "clear": Filters().href(visitor.store),
@@ -102,13 +103,16 @@ def found_sales(reports: Reports, visitor: Visitor, filters: Filters, cursor: st
     return found
 
 
-def _tabs(filters: Filters, visitor: Visitor) -> list[Json]:
-    """The statuses to choose among, each with its address."""
+def _tabs(reports: Reports, filters: Filters, visitor: Visitor) -> list[Json]:
+    """The statuses to choose among, each with its address; of what waits, how many sales the other filters show."""
     words = {"": "All", **STATUS_WORDS}
+    wanted = filters.sales(visitor.store, visitor.timezone)
+    waiting = reports.unfinished_sales(visitor.actor.org_id, wanted, stores=visitor.stores)
     return [
         {
             "key": status or "all",
             "name": name,
+            "count": number_text(waiting[status]) if status in waiting else "",
             "href": filters.href(visitor.store, status=status or None),
             "on": (filters.status or "") == status,
         }

@@ -63,7 +63,7 @@ function replaceRows(part, narrowed) {
 
 function applyRest(part) {
   for (const id of ["more", "nothing"]) document.getElementById(id).replaceWith(document.importNode(part.getElementById(id), true));
-  morph(document.getElementById("tabs"), part.getElementById("tabs"));
+  morph(document.getElementById("tabs"), part.getElementById("tabs"), flash);
 }
 
 /** The form as an address has it: a tab, a way back. */
