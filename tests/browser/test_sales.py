@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from holdfast.core.sales.cart import SuspendSale
-from holdfast.core.sales.completion import CompleteSale
+from holdfast.core.sales.completion import CompleteSale, Fulfill, ShipLine
 from holdfast.core.sales.order_entry import LineRequest, OpenSale
 from holdfast.core.sales.payments import PaymentRequest
+from holdfast.core.warehouse.adjustment import SetStock
 from tests.browser.conftest import Site, Watched
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
@@ -152,10 +153,13 @@ def test_what_somebody_else_does_is_seen_and_an_open_form_keeps_what_was_typed(w
 @pytest.mark.parametrize("watched", [PHONE], indirect=True)
 def test_both_pages_fit_a_phone(watched: Watched, site: Site) -> None:
     sale = sell(site, 2, customer="Ana " * 20, source="shopify", order_number="1001-" * 10)
+    site.shop.ok(Fulfill(sale.id, (ShipLine(sale.lines[0].id, 1),)))
+    site.shop.ok(SetStock("MUG-1", "MAIN", 0))
     page = watched.sign_in(path="/admin/sales")
-    for path in ("/admin/sales", f"/admin/sales/{sale.id}"):
+    expect(page.locator("#rows .badge")).to_have_text(["Open", "Waits for stock", "Partly shipped"])
+    expect(page.get_by_role("link", name="Picking list")).to_be_visible()
+    for path in ("/admin/sales", f"/admin/sales/{sale.id}", "/admin/sales/picking"):
         page.goto(site.address + path)
-        page.wait_for_selector('#live[data-state="on"]')
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         small = page.evaluate(
             """[...document.querySelectorAll("main :is(button, .button, input, select, .tabs a)")]

@@ -267,7 +267,7 @@ def test_the_picking_list_says_what_to_take_where_for_whom(house: House) -> None
     assert rows == [
         f"1 Stoneware mug &lt;slate&gt; MUG-1 {east.number} Bruno",
         f"1 Storm lantern LAMP-1 {order.number} Ana",
-        f"2 Storm lantern LAMP-1 L-7 {order.number} Ana",
+        f"2 Storm lantern LAMP-1 lot L-7 {order.number} Ana",
         f"2 Stoneware mug &lt;slate&gt; MUG-1 {order.number} Ana",
     ]
     assert re.findall(r'<h2 id="place-\d">(\w+)</h2>', html) == ["EAST", "MAIN"]

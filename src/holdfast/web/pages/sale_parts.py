@@ -20,7 +20,7 @@ from holdfast.web.pages.sale_view import METHOD_WORDS, UNFINISHED, is_some, pers
 TENDERS = ("cash", "card", "other")
 """Methods that a tender can be corrected to."""
 
-CONDITIONS = {"good": "Good, to stock", "damaged": "Damaged", "none": "Not kept"}
+CONDITIONS = {"good": "Good, to stock", "damaged": "Damaged, to quarantine", "none": "Not to stock"}
 """What a returned unit may be like, in words."""
 
 

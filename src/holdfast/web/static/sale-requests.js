@@ -44,7 +44,7 @@ export const REQUESTS = {
         sale_id: saleId,
         lines: lines.map(({ line_id, quantity, condition }) => ({ line_id, quantity, condition })),
         refund: { method: fields.method.value },
-        fees: fields.fees.checked,
+        fees: fields.fees?.checked ?? true,
       },
     }),
     done: (made) => {
