@@ -28,6 +28,7 @@ from holdfast.web.http.route import Endpoint, Pages
 from tests.api.conftest import Shop
 
 FOR_PROGRAMS = {
+    "JournalFilter": {"ref_ids"},
     "LevelFilter": {"products", "state", "store"},
     "LocationFilter": {"store"},
     "LowStockFilter": {"store"},

@@ -35,7 +35,9 @@ def test_sign_in_leads_to_the_page_and_a_wrong_password_does_not(watched: Watche
 
     watched.sign_in()
     expect(page.get_by_role("heading", level=1)).to_have_text("Inventory")
-    expect(page.get_by_role("navigation", name="Sections").get_by_role("link")).to_have_text(["Sell", "Inventory"])
+    expect(page.get_by_role("navigation", name="Sections").get_by_role("link")).to_have_text(
+        ["Sell", "Inventory", "Sales"]
+    )
 
     page.locator(".person summary").click()
     page.get_by_role("button", name="Sign out").click()

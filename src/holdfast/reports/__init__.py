@@ -40,6 +40,7 @@ from holdfast.db.queries import registers as register_queries
 from holdfast.db.queries import reservations as reservation_queries
 from holdfast.db.queries import sales as sale_queries
 from holdfast.db.queries import settling as settling_queries
+from holdfast.db.queries import tax_rates as tax_rate_queries
 from holdfast.db.queries import tills as till_queries
 from holdfast.db.queries import trace as trace_queries
 from holdfast.db.queries.filters import Everything
@@ -68,6 +69,7 @@ __all__ = [
 _NO_FIGURES: Json = {}
 _NO_ROWS: list[Json] = []
 _NO_NAMES: list[str] = []
+_NO_COUNTS: dict[str, int] = {}
 
 
 class Reports(View):
@@ -134,13 +136,15 @@ class Reports(View):
 
     sales = Listing(sale_queries.listed, sale_queries.SaleFilter, EMPTY)
     sale = report(sale_queries.one, None)
+    unfinished_sales = report(sale_queries.unfinished, _NO_COUNTS)
+    sale_sources = report(sale_queries.sources, _NO_NAMES)
     returns = Listing(sale_queries.returns, sale_queries.ReturnFilter, EMPTY)
     return_ = report(sale_queries.one_return, None)
     supplier_orders = Listing(sale_queries.supplier_orders, sale_queries.SupplierOrderFilter, EMPTY)
     gift_cards = Listing(gift_card_queries.listed, gift_card_queries.GiftCardFilter, EMPTY)
     gift_card = report(gift_card_queries.of_code, None)
-    tax_rates = Listing(sale_queries.tax_rates, Everything, EMPTY)
-    tax_rate = report(sale_queries.tax_rate, None)
+    tax_rates = Listing(tax_rate_queries.tax_rates, Everything, EMPTY)
+    tax_rate = report(tax_rate_queries.tax_rate, None)
     registers = Listing(register_queries.listed, Everything, EMPTY)
     register = report(register_queries.one, None)
     register_sessions = report(register_queries.sessions, EMPTY)

@@ -75,7 +75,7 @@ JournalRefType = Literal[
 
 
 class JournalFilter(Filter, frozen=True, kw_only=True):
-    """Which journal entries: `from_ <= at < to`."""
+    """Which journal entries: `from_ <= at < to`; `ref_ids`: about one of these."""
 
     account: Annotated[str | None, Meta(description="Only with a line of this account (code).")] = None
     ref_type: Annotated[JournalRefType | None, Meta(description="Only about this.")] = None
@@ -84,6 +84,7 @@ class JournalFilter(Filter, frozen=True, kw_only=True):
     )
     from_: Annotated[Instant | None, NOT_BEFORE] = msgspec.field(default=None, name="from")
     to: Annotated[Instant | None, BEFORE] = None
+    ref_ids: tuple[str, ...] = ()
 
 
 class AsOfFilter(Filter, frozen=True, kw_only=True):
@@ -153,11 +154,14 @@ def periods(connection: sa.Connection, catalog: Catalog, _: Everything, part: Pa
 def journal(connection: sa.Connection, catalog: Catalog, filters: JournalFilter, part: Part) -> Page:
     """A page of journal entries with their lines (docs/how-to/books.md), newest first."""
     limit = bounded(part.limit)
-    if filters.account is not None and filters.ref_id is None:
+    named = filters.ref_id is not None or bool(filters.ref_ids)
+    if filters.account is not None and not named:
         return _of_account(connection, catalog, filters, part.cursor, limit)
     where: list[sa.ColumnElement[bool]] = []
     if filters.ref_id is not None:
         where += [_entry.ref_id.is_not(None), _entry.ref_id == (uuid_text(filters.ref_id) or filters.ref_id)]
+    if filters.ref_ids:
+        where += [_entry.ref_id.is_not(None), _entry.ref_id.in_(filters.ref_ids)]
     if filters.account is not None:
         own = (_posting.org_id == _entry.org_id, _posting.entry_id == _entry.id, _posting.account == filters.account)
         where.append(sa.exists().where(*own))
@@ -180,7 +184,7 @@ def journal(connection: sa.Connection, catalog: Catalog, filters: JournalFilter,
         where,
         before=before,
         limit=limit,
-        indexed=filters.ref_id is not None,
+        indexed=named,
     )
     if found.floor is not None and found.floor < oldest:
         found = found._replace(floor=None)

@@ -174,18 +174,22 @@ def _sorted(
 
 
 def matching(search: str) -> sa.ColumnElement[bool]:
-    """The condition that each word of the search is part of a product's title, SKU or GTIN, in any case and order.
+    """The condition that each word of the search is part of a product's title, SKU or GTIN, in any case and order."""
+    return with_words(search, _product.title, _product.sku, _product.gtin)
+
+
+def with_words(search: str, *columns: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """The condition that each word of the search is part of one of the columns, in any case and order.
 
     Of more than WORDS_MAX words the first count. SQLite folds only ASCII; what it cannot fold is looked for in the
     usual spellings.
     """
     words = dict.fromkeys(composed(search).split())
-    return sa.and_(sa.true(), *(_has_word(word) for word in list(words)[:WORDS_MAX]))
+    return sa.and_(sa.true(), *(_has_word(word, columns) for word in list(words)[:WORDS_MAX]))
 
 
-def _has_word(word: str) -> sa.ColumnElement[bool]:
+def _has_word(word: str, columns: Sequence[sa.ColumnElement[Any]]) -> sa.ColumnElement[bool]:
     spellings = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
-    columns = (_product.title, _product.sku, _product.gtin)
     return sa.or_(*(column.icontains(text, autoescape=True) for text in sorted(spellings) for column in columns))
 
 

@@ -1,4 +1,4 @@
-"""Sales, returns, supplier orders and tax rates: lists and single ones.
+"""Sales, returns and supplier orders: lists and single ones.
 
 Sales are rows with lines; a page of them is read with the lines and the active holds of all at once. What is shown of
 a hold is what settling would leave of it, so a cart whose time is over shows its lines as lapsed.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -16,12 +16,9 @@ from msgspec import UNSET, Meta
 
 from holdfast.core.records.catalog import Catalog
 from holdfast.core.records.license_key import LicenseKey
-from holdfast.core.records.number import from_unit_cost
-from holdfast.core.records.organisation import TaxRate
 from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.status import SaleStatus
 from holdfast.core.records.stock import Reservation
-from holdfast.core.records.time import instant_text
 from holdfast.core.sales.documents import card_facts, sale_document
 from holdfast.core.sales.gift_cards import GiftCard, shown_code
 from holdfast.core.sales.lines import priced_today, rules_of
@@ -30,8 +27,9 @@ from holdfast.core.sales.supplier_orders import SupplierOrder, supplier_order_do
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
 from holdfast.db.batch.rows import row_type
-from holdfast.db.queries.catalog import columns_of, products_of, read_records, records, store_of
-from holdfast.db.queries.filters import OF_SALE, SOURCE, STATUS, Everything, Filter, Instant
+from holdfast.db.queries.catalog import columns_of, products_of, records, store_of
+from holdfast.db.queries.filters import OF_SALE, SOURCE, STATUS, Filter, Instant
+from holdfast.db.queries.ledger import SKEW, id_floor
 from holdfast.db.queries.paging import (
     EMPTY,
     SCAN_MAX,
@@ -49,12 +47,13 @@ from holdfast.db.queries.paging import (
     page_in_pieces,
     page_of,
 )
+from holdfast.db.queries.products import with_words
 from holdfast.db.queries.settled import foresee_holds
 from holdfast.db.queries.settling import ACTIVE, instant
 
 _sale, _line, _hold = schema.sale.c, schema.sale_line.c, schema.reservation.c
 _key = schema.license_key.c
-_return, _order, _rate = schema.sale_return.c, schema.supplier_order.c, schema.tax_rate.c
+_return, _order = schema.sale_return.c, schema.supplier_order.c
 
 _ordered_at = sa.func.coalesce(_sale.ordered_at, _sale.created_at)
 """When a sale was ordered: at its source if that said when, else here."""
@@ -62,11 +61,11 @@ _ordered_at = sa.func.coalesce(_sale.ordered_at, _sale.created_at)
 UNFINISHED = ("open", "suspended")
 """Statuses of few sales, which have an index of their own."""
 
+_UNFINISHED: sa.ColumnElement[bool] = sa.literal_column("sale.status IN ('open', 'suspended')", sa.Boolean())
+"""The sales of these statuses, in the words of their index."""
+
 SOURCES_MAX = 50
 """Up to so many sources an order number is looked up in each of them, by index."""
-
-RATE_PLACES_MIN = 2
-"""Decimal places that a tax rate is shown with at least."""
 
 
 class SaleFilter(Filter, frozen=True, kw_only=True):
@@ -78,7 +77,16 @@ class SaleFilter(Filter, frozen=True, kw_only=True):
     order_number: Annotated[str | None, Meta(description="Only with this order number, or this number of ours.")] = None
     ordered_from: Annotated[Instant | None, Meta(description="Only ordered at this instant or later.")] = None
     ordered_to: Annotated[Instant | None, Meta(description="Only ordered before this instant.")] = None
+    created_from: Annotated[Instant | None, Meta(description="Only made here at this instant or later.")] = None
+    created_to: Annotated[Instant | None, Meta(description="Only made here before this instant.")] = None
     unmapped: Annotated[bool, Meta(description="Only with lines that wait until their product is known.")] = False
+    search: Annotated[
+        str | None,
+        Meta(
+            description="Only with this order number, or this number of ours; where no sale has it, with each of these "
+            "words, in any order, as a part of the customer."
+        ),
+    ] = None
 
 
 class ReturnFilter(Filter, frozen=True, kw_only=True):
@@ -99,24 +107,46 @@ class SupplierOrderFilter(Filter, frozen=True, kw_only=True):
 
 def listed(connection: sa.Connection, catalog: Catalog, filters: SaleFilter, part: Part) -> Page:
     """A page of sales with their lines (docs/how-to/sell.md)."""
-    limit = bounded(part.limit)
-    where = _conditions(connection, catalog, filters, part.stores)
-    if where is None:
+    limit, before, oldest = bounded(part.limit), id_of_cursor(part.cursor), ""
+    wanted = _wanted(connection, catalog, filters, part.stores)
+    if wanted is None:
         return EMPTY
+    # The time in an id bounds what is looked at; the clocks of two machines may differ a little.
+    if filters.created_to is not None:
+        latest = id_floor(filters.created_to + SKEW)
+        before = latest if before is None else min(before, latest)
+    if filters.created_from is not None:
+        oldest = id_floor(filters.created_from - SKEW)
+        wanted.where.append(_sale.id >= oldest)
     found = newest(
         connection,
         schema.sale,
         [_sale.id],
         catalog.settings.id,
-        where,
-        before=id_of_cursor(part.cursor),
+        wanted.where,
+        before=before,
         limit=limit,
         scan=None if filters.status in UNFINISHED else SCAN_MAX,
-        indexed=filters.order_number is not None,
+        indexed=wanted.indexed,
     )
+    if found.floor is not None and found.floor < oldest:
+        found = found._replace(floor=None)
     return page_in_pieces(
         found, limit, lambda ids: _describe(connection, catalog, _by_ids(connection, catalog, Sale, ids), part.now)
     )
+
+
+def unfinished(
+    connection: sa.Connection, catalog: Catalog, filters: SaleFilter, *, stores: Stores = None
+) -> dict[str, int]:
+    """How many sales of the filter, whatever its status, are open and how many are in the queue."""
+    wanted = _wanted(connection, catalog, msgspec.structs.replace(filters, status=None), stores)
+    counts = dict.fromkeys(UNFINISHED, 0)
+    if wanted is None:
+        return counts
+    where = (_sale.org_id == catalog.settings.id, _UNFINISHED, *wanted.where)
+    query = sa.select(_sale.status, sa.func.count()).where(*where).group_by(_sale.status)
+    return counts | {status: int(count) for status, count in connection.execute(query)}
 
 
 def one(
@@ -141,15 +171,17 @@ def one(
     return _describe(connection, catalog, [sale], instant(now))[0]
 
 
-def _conditions(
-    connection: sa.Connection, catalog: Catalog, filters: SaleFilter, stores: Stores
-) -> list[sa.ColumnElement[bool]] | None:
-    """The conditions on the sale; None when nothing can match."""
-    where: list[sa.ColumnElement[bool]] = []
-    if filters.status is not None:
-        where.append(_with_status(filters.status))
-    if filters.source is not None:
-        where.append(_sale.source == filters.source)
+class _Wanted(NamedTuple):
+    """The conditions on the sale; `indexed`: they name its id."""
+
+    where: list[sa.ColumnElement[bool]]
+    indexed: bool
+
+
+def _wanted(connection: sa.Connection, catalog: Catalog, filters: SaleFilter, stores: Stores) -> _Wanted | None:
+    """The conditions of the filter; None when nothing can match."""
+    where = _conditions(filters)
+    indexed = False
     if stores is not None:
         where.append(_sale.store_id.in_(sorted(stores)))
     if filters.store is not None:
@@ -157,17 +189,36 @@ def _conditions(
         if store is None:
             return None
         where.append(_sale.store_id == store.id)
+    if filters.order_number is not None:
+        names = _named(connection, catalog, filters.order_number)
+        if not names:
+            return None
+        where.append(_sale.id.in_(names))
+        indexed = True
+    if filters.search is not None:
+        names = _named(connection, catalog, filters.search)
+        where.append(_sale.id.in_(names) if names else with_words(filters.search, _sale.customer))
+        indexed = indexed or bool(names)
+    return _Wanted(where, indexed)
+
+
+def _conditions(filters: SaleFilter) -> list[sa.ColumnElement[bool]]:
+    """The conditions of the filter on the columns of the sale alone."""
+    where: list[sa.ColumnElement[bool]] = []
+    if filters.status is not None:
+        where.append(_with_status(filters.status))
+    if filters.source is not None:
+        where.append(_sale.source == filters.source)
     if filters.ordered_from is not None:
         where.append(_ordered_at >= filters.ordered_from)
     if filters.ordered_to is not None:
         where.append(_ordered_at < filters.ordered_to)
+    if filters.created_from is not None:
+        where.append(_sale.created_at >= filters.created_from)
+    if filters.created_to is not None:
+        where.append(_sale.created_at < filters.created_to)
     if filters.unmapped:
         where.append(_sale.unmapped.is_not(None))
-    if filters.order_number is not None:
-        names = _named(connection, catalog.settings.id, filters.order_number)
-        if not names:
-            return None
-        where.append(_sale.id.in_(names))
     return where
 
 
@@ -175,21 +226,28 @@ def _with_status(status: str) -> sa.ColumnElement[bool]:
     """The condition that a sale has the status; the few unfinished ones are found by their partial index."""
     if status not in UNFINISHED:
         return _sale.status == status
-    unfinished: sa.ColumnElement[bool] = sa.text("sale.status IN ('open', 'suspended')")  # type: ignore[assignment] # a condition all the same
-    return sa.and_(unfinished, _sale.status == status)
+    return sa.and_(_UNFINISHED, _sale.status == status)
 
 
-def _named(connection: sa.Connection, org_id: str, number: str) -> list[str]:
-    """The ids of the sales with that order number, of any source, or with that number of ours."""
-    own = sa.select(_sale.id).where(_sale.org_id == org_id, _sale.number == number)
-    names = set(connection.execute(own).scalars())
-    last = ""
-    for _ in range(SOURCES_MAX):
+def sources(connection: sa.Connection, catalog: Catalog) -> list[str]:
+    """The sources that sales have come from, by name, at most SOURCES_MAX: one look into the index for each."""
+    org_id, found, last = catalog.settings.id, list[str](), ""
+    while len(found) < SOURCES_MAX:
         following = sa.select(sa.func.min(_sale.source)).where(_sale.org_id == org_id, _sale.source > last)
         source = connection.execute(following).scalar()
         if source is None:
             break
         last = source
+        found.append(source)
+    return found
+
+
+def _named(connection: sa.Connection, catalog: Catalog, number: str) -> list[str]:
+    """The ids of the sales with that order number, of any source, or with that number of ours."""
+    org_id = catalog.settings.id
+    own = sa.select(_sale.id).where(_sale.org_id == org_id, _sale.number == number)
+    names = set(connection.execute(own).scalars())
+    for source in sources(connection, catalog):
         where = (_sale.org_id == org_id, _sale.source == source, _sale.order_number == number)
         names.update(connection.execute(sa.select(_sale.id).where(*where)).scalars())
     return sorted(names)
@@ -374,49 +432,6 @@ def supplier_orders(connection: sa.Connection, catalog: Catalog, filters: Suppli
 def _describe_orders(connection: sa.Connection, catalog: Catalog, found: Sequence[SupplierOrder]) -> list[Json]:
     products = products_of(connection, catalog.settings.id, {order.product_id for order in found})
     return [msgspec.to_builtins(supplier_order_document(order, products[order.product_id])) for order in found]
-
-
-# Tax rates -----------------------------------------------------------------------------------------------------------
-
-
-def tax_rate_fields(rate: TaxRate) -> Json:
-    """A tax rate as it goes outside: 150000 millionths are "0.15"."""
-    fields: Json = msgspec.to_builtins(rate)
-    fields["rate"] = from_unit_cost(rate.rate, RATE_PLACES_MIN)
-    fields["created_at"] = instant_text(rate.created_at)
-    fields["updated_at"] = instant_text(rate.updated_at)
-    return fields
-
-
-def tax_rates(connection: sa.Connection, catalog: Catalog, _: Everything, part: Part) -> Page:
-    """A page of active tax rates: the organisation's, and those of the stores."""
-    limit = bounded(part.limit)
-    where: list[sa.ColumnElement[bool]] = [_rate.active]
-    if part.stores is not None:
-        where.append(sa.or_(_rate.store_id.is_(None), _rate.store_id.in_(sorted(part.stores))))
-    table = schema.tax_rate
-    found = newest(
-        connection,
-        table,
-        columns_of(table, TaxRate),
-        catalog.settings.id,
-        where,
-        before=id_of_cursor(part.cursor),
-        limit=limit,
-    )
-    return page_of(found, limit, lambda rows: [tax_rate_fields(rate) for rate in read_records(table, TaxRate, rows)])
-
-
-def tax_rate(connection: sa.Connection, catalog: Catalog, rate_id: str, *, stores: Stores = None) -> Json | None:
-    """An active tax rate by id: the organisation's, or of the stores."""
-    name = as_id(rate_id)
-    if name is None:
-        return None
-    where = (_rate.org_id == catalog.settings.id, _rate.id == name, _rate.active)
-    found = records(connection, schema.tax_rate, TaxRate, *where)
-    if not found or (stores is not None and found[0].store_id is not None and found[0].store_id not in stores):
-        return None
-    return tax_rate_fields(found[0])
 
 
 # Rows ----------------------------------------------------------------------------------------------------------------

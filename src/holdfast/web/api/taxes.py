@@ -17,7 +17,7 @@ from holdfast.core.organisation.settings import AddTaxRate, ChangeTaxRate, Remov
 from holdfast.core.records.command import Command, given
 from holdfast.core.records.organisation import TaxRate
 from holdfast.core.records.rejection import Code
-from holdfast.db.queries.sales import tax_rate_fields
+from holdfast.db.queries.tax_rates import tax_rate_fields
 from holdfast.reports import Reports
 from holdfast.web.api.records import require_store
 from holdfast.web.http.problems import Problem

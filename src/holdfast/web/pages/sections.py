@@ -47,6 +47,7 @@ SECTIONS = (
     Section("", f"{MAKER}/count", Permission.STOCK, bar=True, simple="Count"),
     Section("Sell", TILL, Permission.SELL, bar=True, simple="Till"),
     Section("Inventory", "/admin/inventory", Permission.MANAGE, bar=True, simple="Stock list"),
+    Section("Sales", "/admin/sales", Permission.MANAGE),
 )
 """The sections that there are. Whoever adds one keeps this order: Sell, Queue, Stock, Inventory, Reservations, Sales,
 Trace, Channels, Journal, Settings; in simple mode Make, Sell, Count, Till, Stock list, Settings."""
