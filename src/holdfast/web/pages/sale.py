@@ -21,6 +21,7 @@ from holdfast.web.http.problems import Problem
 from holdfast.web.pages.failure import failure_page
 from holdfast.web.pages.layout import Visitor, render, render_part
 from holdfast.web.pages.page_access import page
+from holdfast.web.pages.sale_history import history_of
 from holdfast.web.pages.sale_lines import lines_of
 from holdfast.web.pages.sale_parts import (
     entry_of_journal,
@@ -32,7 +33,6 @@ from holdfast.web.pages.sale_parts import (
     shipment_of,
     sums_of,
 )
-from holdfast.web.pages.sale_story import story_of
 from holdfast.web.pages.sale_view import badges_of
 from holdfast.web.pages.sales import KINDS
 
@@ -97,7 +97,7 @@ def _read(reports: Reports, visitor: Visitor, request: Request) -> Json | None:
         "shipments": [shipment_of(one, sale, zone) for one in sale["fulfillments"]],
         "returns": [return_of(one, sale, zone) for one in returns.items],
         "more_returns": returns.next_cursor is not None,
-        "story": story_of(sale, returns.items, zone),
+        "story": history_of(sale, returns.items, zone),
         "ledger": [entry_of_ledger(one, zone) for one in ledger.items],
         "older_ledger": ledger.next_cursor,
         "journal": [entry_of_journal(one, zone) for one in journal.items],

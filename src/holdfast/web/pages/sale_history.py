@@ -1,6 +1,6 @@
 """The time line of a sale: what happened to it, the newest first, as far as the sale itself tells.
 
-    story_of(sale, returns, zone)     -> [{"what": "Shipped 2 of MUG-1", "who": "ana@example.org", ...}, ...]
+    history_of(sale, returns, zone)     -> [{"what": "Shipped 2 of MUG-1", "who": "ana@example.org", ...}, ...]
 
 It is made of what is kept for ever: when the sale was ordered and made, its payments, shipments and returns, and its
 end.
@@ -25,7 +25,7 @@ class _Step(NamedTuple):
     who: str = ""
 
 
-def story_of(sale: Json, returns: Sequence[Json], zone: ZoneInfo) -> list[Json]:
+def history_of(sale: Json, returns: Sequence[Json], zone: ZoneInfo) -> list[Json]:
     """What happened, the newest first; of the same instant, what is told later comes first."""
     steps = sorted(_steps(sale, returns), key=lambda step: step.at)
     return [{"at": one.at, "what": one.what, "who": one.who, **time_of(one.at, zone)} for one in reversed(steps)]
