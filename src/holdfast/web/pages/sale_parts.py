@@ -51,10 +51,15 @@ def sums_of(sale: Json) -> list[Json]:
         rows.append(("Rounding of cash", sale["rounding"], ""))
     if is_some(sale["change"]):
         rows.append(("Change", sale["change"], ""))
-    rows += [(f"{tax['name']} {_percent(tax['rate'])} of {tax['net']}", tax["tax"], "tax") for tax in sale["taxes"]]
+    rows += [(f"{_tax_name(tax)} of {tax['net']}", tax["tax"], "tax") for tax in sale["taxes"]]
     if sale["tax_exempt"]:
         rows.append((f"No tax: {sale['tax_exempt']['reason']}", sale["tax_exempt"]["amount"], "tax"))
     return [{"name": name, "amount": amount, "kind": kind} for name, amount, kind in rows]
+
+
+def _tax_name(tax: Json) -> str:
+    """A tax with its rate, unless its name says a rate itself."""
+    return str(tax["name"]) if "%" in tax["name"] else f"{tax['name']} {_percent(tax['rate'])}"
 
 
 def _percent(rate: str) -> str:

@@ -31,3 +31,9 @@ export function notesAbove(due, digits) {
   }
   return [...found].sort((a, b) => a - b).slice(0, 3);
 }
+
+/** A tax as people read it: its name with the rate ("0.15" is 15%), unless the name says a rate itself. */
+export function taxName({ name, rate }) {
+  if (/%/.test(name ?? "")) return name;
+  return `${name ?? "Tax"} ${Number((Number(rate) * 100).toFixed(4))}%`;
+}

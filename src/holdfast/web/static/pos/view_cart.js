@@ -3,6 +3,7 @@
 import { byId, focusScan } from "./dialogs.js";
 import { fill, fillRows } from "./fill.js";
 import { sounds } from "./sounds.js";
+import { taxName } from "./money.js";
 import { personOf, timeOf } from "./words.js";
 
 const LIVE = { live: "Live", connecting: "Connecting" };
@@ -243,7 +244,7 @@ function sums(cart, inclusive) {
   const rows = [];
   if (shown(cart.discount_total)) rows.push({ name: "Discount", amount: `−${cart.discount_total}` });
   for (const fee of cart.fees) rows.push({ name: fee.name, amount: fee.amount });
-  for (const tax of cart.taxes) rows.push({ name: inclusive ? `${tax.name ?? "Tax"}, included` : (tax.name ?? "Tax"), amount: tax.tax });
+  for (const tax of cart.taxes) rows.push({ name: inclusive ? `${taxName(tax)}, included` : taxName(tax), amount: tax.tax });
   if (shown(cart.paid)) rows.push({ name: "Paid already", amount: `−${cart.paid}` }, { name: "To pay", amount: cart.owed });
   return rows;
 }

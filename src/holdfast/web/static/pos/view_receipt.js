@@ -2,6 +2,7 @@
 
 import { byId, focusScan } from "./dialogs.js";
 import { fill, fillRows } from "./fill.js";
+import { taxName } from "./money.js";
 import { personOf } from "./words.js";
 import { METHODS } from "./view_cart.js";
 
@@ -107,7 +108,7 @@ function sheetSums(sale, currency) {
   if (some(sale.change)) add("Change", sale.change);
   if (some(sale.owed)) add("Still owed", sale.owed);
   for (const one of moneyBack(sale)) add(`Given back, ${(METHODS[one.method] ?? one.method).toLowerCase()}${one.code ? ` ${one.code}` : ""}`, one.amount);
-  for (const tax of sale.taxes) add(`${tax.name ?? "Tax"} of ${tax.net}`, tax.tax, "sheet-tax");
+  for (const tax of sale.taxes) add(`${taxName(tax)} of ${tax.net}`, tax.tax, "sheet-tax");
   for (const card of sale.gift_cards) add(`Gift card ${card.code}`, card.amount);
   return rows;
 }
@@ -120,6 +121,6 @@ function moneyBack(sale) {
 /** What a customer's phone shows of the QR code: the receipt in a few lines of text. */
 function receiptText(sale, till) {
   const lines = sale.lines.slice(0, 12).map((line) => `${line.quantity} x ${line.title.slice(0, 30)} ${line.line_total}`);
-  const taxes = sale.taxes.map((tax) => `${tax.name ?? "Tax"} ${tax.tax}`);
+  const taxes = sale.taxes.map((tax) => `${taxName(tax)} ${tax.tax}`);
   return [till.organisation, sale.receipt.number, sale.receipt.completed_at?.slice(0, 16).replace("T", " ") ?? "", ...lines, `Total ${sale.total} ${till.currency}`, ...taxes].join("\n").slice(0, 900);
 }
