@@ -245,13 +245,11 @@ def books_of(database: Database, org_id: str) -> tuple[defaultdict[str, Decimal]
     return balances, levels, Decimal(int(worth)) * CENT
 
 
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.replay_sales", description=__doc__)
+def on_databases(parser: argparse.ArgumentParser, replay_on: Callable[[str, argparse.Namespace, Console], bool]) -> int:
+    """Parse the command, and replay on the database that it names, or on SQLite and on PostgreSQL; its exit code."""
     parser.add_argument("--database", help="an empty database; default: a SQLite file and then a PostgreSQL of its own")
     parser.add_argument("--only", choices=("sqlite", "postgresql"), help="only one of the two")
     parser.add_argument("--rows", type=int, default=None, help="only the first rows of the year")
-    parser.add_argument("--profile", type=Path, default=None, help="write a cProfile of the writer to this file")
     options = parser.parse_args()
     console = Console()
     if not (DATA / ROWS).exists() or not (DATA / OPENING).exists():
@@ -267,8 +265,15 @@ def main() -> int:
             urls.append(stack.enter_context(benchmark_server()))
         for url in urls:
             console.rule("SQLite" if url.startswith("sqlite") else "PostgreSQL")
-            fine = replay(url, options.rows, console, options.profile) and fine
+            fine = replay_on(url, options, console) and fine
     return 0 if fine else 1
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.replay_sales", description=__doc__)
+    parser.add_argument("--profile", type=Path, default=None, help="write a cProfile of the writer to this file")
+    return on_databases(parser, lambda url, asked, console: replay(url, asked.rows, console, asked.profile))
 
 
 if __name__ == "__main__":

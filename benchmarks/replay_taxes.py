@@ -19,7 +19,6 @@ import time
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack
 from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
 from io import StringIO
 from pathlib import Path
@@ -28,9 +27,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from rich.console import Console
 
-from benchmarks.replay import DATA, OPENING, PATIENCE_SECONDS, ROWS
-from benchmarks.replay_sales import CENT, books_of, expected_of, must, open_year, year
-from benchmarks.server import benchmark_server
+from benchmarks.replay import PATIENCE_SECONDS
+from benchmarks.replay_sales import CENT, books_of, expected_of, must, on_databases, open_year, year
 from holdfast.app import Holdfast, spare_collector
 from holdfast.check import check
 from holdfast.core.organisation.settings import AddTaxRate, ChangeSettings
@@ -270,26 +268,7 @@ def _journal(database: Database, org_id: str, console: Console) -> bool:
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.replay_taxes", description=__doc__)
-    parser.add_argument("--database", help="an empty database; default: a SQLite file and then a PostgreSQL of its own")
-    parser.add_argument("--only", choices=("sqlite", "postgresql"), help="only one of the two")
-    parser.add_argument("--rows", type=int, default=None, help="only the first rows of the year")
-    options = parser.parse_args()
-    console = Console()
-    if not (DATA / ROWS).exists() or not (DATA / OPENING).exists():
-        console.print(f"The data set is not there ({ROWS}); nothing was replayed.")
-        return 0
-    fine = True
-    with ExitStack() as stack:
-        urls = [options.database] if options.database else []
-        if not urls and options.only != "postgresql":
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="replay-"))
-            urls.append(f"sqlite:///{folder}/replay.db")
-        if not options.database and options.only != "sqlite":
-            urls.append(stack.enter_context(benchmark_server()))
-        for url in urls:
-            console.rule("SQLite" if url.startswith("sqlite") else "PostgreSQL")
-            fine = replay(url, options.rows, console) and fine
-    return 0 if fine else 1
+    return on_databases(parser, lambda url, asked, console: replay(url, asked.rows, console))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ ROUNDS = Histogram(
 )
 COMMIT_SECONDS = Histogram(
     "holdfast_commit_seconds",
-    "Seconds from the first write to the commit of a batch",
+    "Seconds from the last writes to the commit of a batch",
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5),
     registry=REGISTRY,
 )

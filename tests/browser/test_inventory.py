@@ -73,6 +73,22 @@ def test_the_store_switch_narrows_the_list_and_the_figures(page: Page) -> None:
     expect(page.locator("#rows tr")).to_have_count(3)
 
 
+def test_a_store_that_is_chosen_before_the_script_is_there_is_shown(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/static/frame.js", hold)
+    page.reload(wait_until="commit")
+    page.get_by_label("Store").select_option(label="East")
+    expect(page.get_by_label("Store")).to_have_value("EAST")
+    held[0].continue_()
+    page.unroute("**/static/frame.js")
+    expect(page).to_have_url(re.compile(r"\?store=EAST"))
+    expect(page.locator("#rows tr")).to_have_count(1)
+
+
 def test_adjusting_up_and_down_with_a_reason(page: Page, watched: Watched) -> None:
     row(page, "MUG-1", "MAIN").get_by_role("button").click()
     dialog(page).get_by_label("Quantity", exact=True).fill("5")

@@ -118,8 +118,8 @@ def quick(monkeypatch):
     monkeypatch.setattr(batch, "PAUSE_SECONDS_MAX", 0.02)
 
 
-def _lose_the_answer(monkeypatch, away: int) -> None:
-    """The next commit goes through, its answer is lost, and for `away` statements the database cannot be reached."""
+def _lose_the_answer(monkeypatch, away: int, error: type[Exception] = failures.Away) -> None:
+    """The next commit goes through, its answer is lost, and `away` statements after it end in the error."""
     left = away
     lost = threading.Event()
     real_finish, real_begin = session.PostgresBatchSession.finish, session.PostgresBatchSession.begin
@@ -142,12 +142,12 @@ def _lose_the_answer(monkeypatch, away: int) -> None:
 
     def fetch(self, sql, **parameters):
         if gone():
-            raise failures.Away("no route to the database")
+            raise error("no route to the database")
         return real_fetch(self, sql, **parameters)
 
     def begin(self, *arguments, **options):
         if gone():
-            raise failures.Away("no route to the database")
+            raise error("no route to the database")
         return real_begin(self, *arguments, **options)
 
     monkeypatch.setattr(session.PostgresBatchSession, "finish", finish)
@@ -172,13 +172,18 @@ def test_a_commit_whose_answer_is_lost_is_found_out_however_long_it_takes(postgr
         assert Tally([outcome_of(shop.submit(actor, buy("MUG-1", "after")))]).accepted == 1
 
 
-def test_an_outcome_that_cannot_be_found_out_is_called_unknown(postgres_url, monkeypatch, quick):
-    """The database stays away: the answer does not say that nothing was done, and the key tells it later."""
+@pytest.mark.parametrize("error", [failures.Away, failures.Blocked, failures.Conflict])
+def test_an_outcome_that_cannot_be_found_out_is_called_unknown(postgres_url, monkeypatch, quick, error):
+    """The database stays away, or what was lost keeps its locks.
+
+    The answer does not say that nothing was done, and the key tells it later.
+    """
     monkeypatch.setattr(batch, "UNKNOWN_SECONDS", 0.1)
+    monkeypatch.setattr(batch, "UNKNOWN_TRIES_MAX", 10**9)  # the time ends it, whatever the database says
     with open_shop(postgres_url) as shop:
         actor = found(shop)
         stock_up(shop, actor, "MUG-1", 1000)
-        _lose_the_answer(monkeypatch, 1_000_000)
+        _lose_the_answer(monkeypatch, 1_000_000, error)
         names = [f"o-{n}" for n in range(20)]
         commands = [buy("MUG-1", name) for name in names]
 

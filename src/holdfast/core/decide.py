@@ -85,7 +85,8 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 
 
 Answer = Any
-"""What an accepted command answers: a document of the core (a msgspec Struct), or a list of them."""
+"""What an accepted command answers: a document of the core (a msgspec Struct), or a list of them. A refused member of a
+group has a `Refusal` in its list; a Sweep answers a number."""
 
 
 def decide(stock: Stock, caller: Caller, command: Command) -> Answer | Rejected:

@@ -146,8 +146,6 @@ class Batch:
                 reason = self._give_up_try(conflict, "conflict", FIRST_PAUSE_SECONDS * 2**tries)
             except Away as away:
                 reason = self._give_up_try(away, "away", _away_pause(tries))
-                if time.monotonic() - self._lost_at > UNKNOWN_SECONDS:
-                    return reason
             except NoOrganisation as error:
                 resolve([(submission, error) for submission in self.submissions])
                 return None
@@ -156,6 +154,8 @@ class Batch:
             else:
                 self._tell(done)
                 return None
+            if time.monotonic() - self._lost_at > UNKNOWN_SECONDS:
+                return reason
         return reason
 
     def _tell(self, done: Transaction) -> None:
@@ -196,12 +196,13 @@ class Batch:
         """
         metrics.RETRIES.labels("blocked").inc()
         self.patience.notice()
-        needed = {id(one): self._levels_needed(one) for one in self.submissions}
-        pairs = sorted(set().union(*needed.values()))
+        needed: dict[int, set[LevelKey]] = {id(one): set() for one in self.submissions}
+        locked: set[LevelKey] = set()
         try:
-            locked = self.session.locked_elsewhere(self.org_id, pairs)
+            needed = {id(one): self._levels_needed(one) for one in self.submissions}  # it may read the catalogue
+            locked = self.session.locked_elsewhere(self.org_id, sorted(set().union(*needed.values())))
         except (Conflict, Away):
-            locked = set()
+            pass  # nobody says which levels are locked: it is found by halving
         finally:
             self.session.rollback()
         waiting = [one for one in self.submissions if needed[id(one)] & locked]

@@ -127,6 +127,7 @@ class Executor:
             if submission.weight > 1:
                 self._add_weight((org_id, submission.caller.id), sign * submission.weight)
         self._waiting += sign * weight
+        metrics.QUEUE_DEPTH.set(self._waiting)
         self._add_weight(org_id, sign * weight)
 
     def _add_weight(self, name: Any, weight: int) -> None:
@@ -159,7 +160,6 @@ class Executor:
                 org_id = self._ready.popleft()
                 batch = self._of_queue(self._queues[org_id])
                 self._weigh(org_id, batch, -1)
-                metrics.QUEUE_DEPTH.set(self._waiting)
                 if batch:
                     return org_id, batch
                 del self._queues[org_id]  # all of them were turned away

@@ -6,7 +6,7 @@
 
 A job is worked on under a lease (`holdfast.db.imports`): when its process dies, any process goes on with it as soon as
 the lease has ended. It acts as who uploaded the file, with the rights that they have meanwhile: when those are gone or
-less, the job stops and says so. A file that kills its process is given up after INTERRUPTIONS_MAX tries.
+less, the job stops and says so. A file that kills its process more than INTERRUPTIONS_MAX times is given up.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ PAUSE_SECONDS = 5.0
 """How long a process leaves imports alone when the database was away, or too much waited."""
 
 INTERRUPTIONS_MAX = 3
-"""So often a job may lose its process before it is given up."""
+"""So often a job may lose its process and go on; the next time it is given up."""
 
 STOP_SECONDS = 20.0
 """How long a server that stops waits for a piece to end; then the lease ends by itself."""
@@ -63,7 +63,7 @@ THREADS = 2
 """Imports, of different organisations, that a process works on at once."""
 
 TEXT_BYTES_MAX = 16 * 1024 * 1024
-"""Most bytes of a file's text: UTF-16 is at most so much in UTF-8."""
+"""Most bytes of a file's text that are read again: more than 4 MiB of UTF-16 can come to in UTF-8."""
 
 log = structlog.get_logger("holdfast.imports")
 
@@ -129,8 +129,8 @@ class _Watch:
             raise Stopping
         if time.monotonic() - self._asked >= RIGHTS_SECONDS:
             self._asked = time.monotonic()
-            if actor_of(self._shop, self._job) != self.actor:
-                raise Interrupted(f"What {self._job.actor} may do was changed meanwhile.")
+            if not actor_of(self._shop, self._job).rights.covers(self.actor.rights):
+                raise Interrupted(f"{self._job.actor} may do less than before.")
 
 
 @contextmanager

@@ -136,8 +136,8 @@ class ValidReserve(NamedTuple):
 def validate_reserve(stock: Stock, command: Reserve) -> ValidReserve:
     """Refuse a Reserve that has no meaning or that a state forbids, in the order of docs/reference/errors.md.
 
-    What stock there is comes later: it raises all that a Reserve may be refused with, but INSUFFICIENT_STOCK and
-    LOT_NOT_AVAILABLE.
+    What stock there is comes later, with INSUFFICIENT_STOCK and LOT_NOT_AVAILABLE. `order_holds` refuses what an order
+    forbids.
     """
     refuse_foreign_location(stock, command.location)
     sale = _sale_of_target(stock, command.target)

@@ -18,7 +18,7 @@ import msgspec
 from holdfast.core.organisation import changes as records
 from holdfast.core.records import wants
 from holdfast.core.records.license_key import LicenseKey
-from holdfast.core.records.sale import NUMBERED_SOURCES, Sale, SaleLine
+from holdfast.core.records.sale import Sale, SaleLine
 from holdfast.core.records.stock import Lot, Reservation
 from holdfast.core.records.wants import Want
 from holdfast.core.sales.gift_cards import GiftCard
@@ -27,7 +27,7 @@ from holdfast.core.sales.return_record import Return
 from holdfast.core.sales.supplier_orders import SupplierOrder
 from holdfast.core.stock.posting import Stock
 from holdfast.db import schema
-from holdfast.db.batch import entry_queries, key_queries, lots, owners
+from holdfast.db.batch import entry_queries, key_queries, lots, order_queries, owners
 from holdfast.db.batch.documents import DOCUMENTS
 from holdfast.db.batch.rows import record_of, row_type
 from holdfast.db.batch.session import Query, Row
@@ -162,25 +162,6 @@ def _holds(*keys: tuple[str, str], where: str = "", most: int = 0) -> Loader:
     return _by_probe(Probe("reservation", keys, _HOLD.select_as("t"), where, most=most), take_row)
 
 
-def _crowded_queries(dialect: str, org_id: str, asked: Sequence[wants.Crowded]) -> list[Query]:
-    """The orders that have so many active holds: the last of them is looked for, so no more are counted."""
-    names = msgspec.json.encode(sorted(map(_fields, asked))).decode()
-    postgresql = dialect == "postgresql"
-    keys = "json_array_elements(:names::json) AS k (value)" if postgresql else "json_each(:names) k"
-    org = ":org::uuid" if postgresql else ":org"
-    last = (
-        f"SELECT t.id FROM reservation t WHERE t.org_id = {org} AND t.order_number = k.value ->> 0 "
-        f"AND t.source = k.value ->> 1 AND t.status = 'active' LIMIT 1 OFFSET {wants.HOLDS_MAX - 1}"
-    )
-    sql = f"SELECT k.value ->> 0, k.value ->> 1 FROM {keys} WHERE EXISTS ({last})"
-    return [Query(sql, {"org": org_id, "names": names})]
-
-
-def _take_crowded(stock: Stock, _: Sequence[wants.Crowded], rows: list[list[Row]]) -> None:
-    for number, source in rows[0]:
-        stock.answers[wants.Crowded(number, source)] = [number]
-
-
 def _rows(struct: type[Any], column: str, where: str = "", *, kind: str = "uuid") -> Loader:
     """Wants answered by rows of sales or books, locked."""
     rows = row_type(struct)
@@ -257,44 +238,6 @@ def _take_named(stock: Stock, asked: Sequence[wants.RecordsNamed], rows: list[li
 
 
 # Wants of several queries or of another shape ------------------------------------------------------------------------
-
-
-def _order_queries(dialect: str, org_id: str, asked: Sequence[wants.SaleOfOrder]) -> list[Query]:
-    """By number, and by the other number that the order may have at a source that is none of ours.
-
-    A source without any sale costs one look, however many of its orders are asked for.
-    """
-    numbers: dict[str, list[str]] = {}
-    for want in asked:
-        numbers.setdefault(want.source, []).append(want.order_number)
-    outside = {source: named for source, named in numbers.items() if source not in NUMBERED_SOURCES}
-    queries = [_numbered(dialect, org_id, "order_number", numbers)]
-    return [*queries, _numbered(dialect, org_id, "external_id", outside)] if outside else queries
-
-
-def _numbered(dialect: str, org_id: str, column: str, numbers: dict[str, list[str]]) -> Query:
-    """The sales of each source whose column has one of these numbers: rows of (source, number, id)."""
-    names = msgspec.json.encode({source: sorted(named) for source, named in sorted(numbers.items())}).decode()
-    if dialect == "postgresql":
-        sql = (
-            "SELECT k.key, n.number, t.id FROM (SELECT key, value FROM json_each(:names::json) WHERE EXISTS "
-            "(SELECT 1 FROM sale WHERE org_id = :org::uuid AND source = key) OFFSET 0) k "
-            "CROSS JOIN LATERAL json_array_elements_text(k.value) AS n (number) CROSS JOIN LATERAL "
-            f"(SELECT id FROM sale WHERE org_id = :org::uuid AND source = k.key AND {column} = n.number OFFSET 0) t"
-        )
-    else:
-        sql = (
-            "SELECT k.key, n.value, t.id FROM json_each(:names) k CROSS JOIN json_each(k.value) n CROSS JOIN sale t "
-            f"ON t.org_id = :org AND t.source = k.key AND t.{column} = n.value "
-            "WHERE EXISTS (SELECT 1 FROM sale WHERE org_id = :org AND source = k.key)"
-        )
-    return Query(sql, {"org": org_id, "names": names})
-
-
-def _take_orders(stock: Stock, asked: Sequence[wants.SaleOfOrder], rows: list[list[Row]]) -> None:
-    del asked
-    for source, number, sale_id in (row for found in rows for row in found):
-        stock.answers.setdefault(wants.SaleOfOrder(source, number), []).append(str(sale_id))
 
 
 _LOOSE = "r.source = s.source AND r.status = 'active' AND r.held_for = 'order'"
@@ -440,10 +383,10 @@ LOADERS: dict[type[Want], Loader] = {
     wants.HoldsOfOrder: _holds(("order_number", "text"), ("source", "text"), most=_MOST),
     wants.ActiveOfOrder: _holds(("order_number", "text"), ("source", "text"), where="t.status = 'active'", most=_MOST),
     wants.ActiveOfNumber: _holds(("order_number", "text"), where="t.status = 'active'", most=_MOST),
-    wants.Crowded: Loader(_crowded_queries, _take_crowded),
+    wants.Crowded: Loader(order_queries.crowded_queries, order_queries.take_crowded),
     wants.HoldsOfTarget: _holds(("reserved_for_id", _UUID), where="t.status = 'active'"),
     wants.SaleOfLine: _ids("sale_line", (("id", _UUID),), "NOT t.removed", column="sale_id"),
-    wants.SaleOfOrder: Loader(_order_queries, _take_orders),
+    wants.SaleOfOrder: Loader(order_queries.named_queries, order_queries.take_named),
     wants.LooseHoldsOf: Loader(_loose_queries, _take_loose),
     wants.SoldForOrder: _by_probe(
         Probe(

@@ -53,6 +53,10 @@ for (const form of looks) {
 
 for (const form of document.querySelectorAll("form[data-stores]")) {
   form.addEventListener("change", () => form.requestSubmit());
+  // Somebody was quicker than this script: the store that is chosen is not the one that is shown.
+  const chosen = form.elements.store.selectedOptions[0];
+  const shown = [...form.elements.store.options].find((one) => one.defaultSelected) ?? form.elements.store.options[0];
+  if (chosen !== shown) form.requestSubmit();
 }
 
 // Keys of all pages --------------------------------------------------------------------------------------------------

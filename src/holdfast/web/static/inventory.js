@@ -5,7 +5,7 @@ import { ChangeDialog } from "./change.js";
 import { Chosen } from "./chosen.js";
 import { Goods } from "./goods.js";
 import { followLive } from "./live.js";
-import { fetchPart, flash, morph } from "./partials.js";
+import { fetchPart, filtersOf, flash, morph, showRows } from "./partials.js";
 import { keepViews } from "./views.js";
 import { say, toast } from "./words.js";
 
@@ -27,19 +27,13 @@ const search = document.getElementById("search");
 let listing = null;
 let generation = 0; // grows with every change of filters, so that a late answer to older ones is dropped
 
-function query() {
-  const asked = new URLSearchParams();
-  for (const [name, value] of new FormData(form)) if (value.trim()) asked.set(name, value.trim());
-  return asked;
-}
-
 /** The list anew; `step`: a step that the way back undoes. */
 async function filter({ step = false } = {}) {
   clearTimeout(typing);
   generation += 1;
   listing?.abort();
   listing = new AbortController();
-  const asked = query();
+  const asked = filtersOf(form);
   const address = asked.size ? `?${asked}` : location.pathname;
   stock.setAttribute("aria-busy", "true");
   showFold();
@@ -59,15 +53,11 @@ async function filter({ step = false } = {}) {
 }
 
 function replaceRows(part, narrowed) {
-  const problem = part.querySelector("[data-list-problem]");
-  document.querySelector("[data-list-problem]")?.remove();
-  if (problem) stock.before(document.importNode(problem, true));
-  rows.replaceChildren(...[...part.querySelector("tbody").rows].map((row) => document.importNode(row, true)));
+  showRows(part, stock, rows, narrowed);
   for (const id of ["more", "nothing"]) document.getElementById(id).replaceWith(document.importNode(part.getElementById(id), true));
   morph(document.getElementById("heads"), part.getElementById("heads"));
   applyFigures(part);
   chosen.refresh();
-  for (const clear of document.querySelectorAll(".clear")) clear.hidden = !narrowed;
 }
 
 /** The form as an address has it: a figure, a head, a way back. */
@@ -203,13 +193,13 @@ async function update() {
 }
 
 function liveQuery(levels) {
-  const asked = query();
+  const asked = filtersOf(form);
   for (const level of levels) asked.append("level", level);
   return asked;
 }
 
 function listQuery() {
-  const asked = query();
+  const asked = filtersOf(form);
   asked.set("limit", String(Math.max(50, rows.rows.length)));
   return asked;
 }
@@ -377,5 +367,5 @@ rows.addEventListener("keyup", (event) => {
 });
 
 for (const button of document.querySelectorAll("[data-receive]")) button.hidden = false;
-keepViews(() => String(query()));
+keepViews(() => String(filtersOf(form)));
 showFold();

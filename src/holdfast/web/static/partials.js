@@ -57,3 +57,19 @@ export function flash(element) {
   element.classList.add("is-changed");
   element.addEventListener("animationend", () => element.classList.remove("is-changed"), { once: true });
 }
+
+/** What a form of filters asks for, as a query: fields that are empty are left out. */
+export function filtersOf(form) {
+  const asked = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) if (value.trim()) asked.set(name, value.trim());
+  return asked;
+}
+
+/** Show the rows of a list that came anew, and what is wrong with its filters; `narrowed`: there is something to clear. */
+export function showRows(part, list, rows, narrowed) {
+  const problem = part.querySelector("[data-list-problem]");
+  document.querySelector("[data-list-problem]")?.remove();
+  if (problem) list.before(document.importNode(problem, true));
+  rows.replaceChildren(...[...part.querySelector("tbody").rows].map((row) => document.importNode(row, true)));
+  for (const clear of document.querySelectorAll(".clear")) clear.hidden = !narrowed;
+}

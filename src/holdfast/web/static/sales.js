@@ -1,7 +1,7 @@
 // The list of sales: filters without reloading, rows that follow what happens, and keys. The server renders every row.
 
 import { followLive } from "./live.js";
-import { fetchPart, flash, morph } from "./partials.js";
+import { fetchPart, filtersOf, flash, morph, showRows } from "./partials.js";
 import { say, toast } from "./words.js";
 
 const PATH = "/admin/sales";
@@ -21,19 +21,13 @@ let listing = null;
 let generation = 0; // grows with every change of filters, so that a late answer to older ones is dropped
 let typing = 0;
 
-function query() {
-  const asked = new URLSearchParams();
-  for (const [name, value] of new FormData(form)) if (value.trim()) asked.set(name, value.trim());
-  return asked;
-}
-
 /** The list anew; `step`: a step that the way back undoes. */
 async function filter({ step = false } = {}) {
   clearTimeout(typing);
   generation += 1;
   listing?.abort();
   listing = new AbortController();
-  const asked = query();
+  const asked = filtersOf(form);
   const address = asked.size ? `?${asked}` : location.pathname;
   list.setAttribute("aria-busy", "true");
   showFold();
@@ -53,12 +47,8 @@ async function filter({ step = false } = {}) {
 }
 
 function replaceRows(part, narrowed) {
-  const problem = part.querySelector("[data-list-problem]");
-  document.querySelector("[data-list-problem]")?.remove();
-  if (problem) list.before(document.importNode(problem, true));
-  rows.replaceChildren(...[...part.querySelector("tbody").rows].map((row) => document.importNode(row, true)));
+  showRows(part, list, rows, narrowed);
   applyRest(part);
-  for (const clear of document.querySelectorAll(".clear")) clear.hidden = !narrowed;
 }
 
 function applyRest(part) {
@@ -145,7 +135,7 @@ async function readAgain() {
   const since = generation;
   if (rows.rows.length > LIST_MAX) return; // a list that was paged so far down is read from its top again on purpose
   reading = true;
-  const asked = query();
+  const asked = filtersOf(form);
   asked.set("limit", String(Math.max(50, rows.rows.length)));
   try {
     const part = await fetchPart(`${PATH}/rows?${asked}`);

@@ -65,7 +65,7 @@ export class EventStream {
 
   async #run(signal) {
     let failures = 0; // in a row, for whatever reason
-    let stifled = 0; // of them, how often the server was there and its stream did not come
+    let stifled = 0; // since the last success, how often the server was there and its stream did not come
     this.#onState("waiting", this.#aliveAt);
     while (!signal.aborted) {
       const before = this.#aliveAt;
